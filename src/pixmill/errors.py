@@ -1,0 +1,101 @@
+"""Exceptions that a person can act on.
+
+The tree::
+
+    PixmillError                a person can mend it: shown as a message, never as a traceback
+    ├── ParamsError             params.yaml does not say what it must
+    ├── DataError               data/ is missing, unreadable or not what it should be
+    ├── ManifestError           an artifact of an earlier stage is missing or malformed
+    ├── ReviewError             review.csv has a malformed line
+    ├── BrowserError            no browser, no driver, or the two do not fit
+    ├── ScrapeError             a source or query delivered less than it must
+    ├── GateError               validate's gate stopped the pipeline
+    ├── SplitError              a class would have an empty part
+    ├── TrainError              training cannot start or did not end well
+    └── LockedError             another process holds the workspace
+
+Whatever is not a ``PixmillError`` is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BrowserError",
+    "DataError",
+    "GateError",
+    "LockedError",
+    "ManifestError",
+    "ParamsError",
+    "PixmillError",
+    "ReviewError",
+    "ScrapeError",
+    "SplitError",
+    "TrainError",
+]
+
+
+class PixmillError(Exception):
+    """Say what went wrong and what to do next.
+
+    Args:
+        message: What went wrong, with the file, URL or parameter it is about.
+        next: The next command or edit that mends it, without a full stop; ``None`` where the message says it all.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next: str | None = None) -> None:  # noqa: A002
+        super().__init__(message)
+        self.message = message
+        self.next = next
+
+    def __str__(self) -> str:
+        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions with keyword arguments need help to travel between processes.
+        return (_rebuild, (type(self), self.message, self.next))
+
+
+def _rebuild(kind: type[PixmillError], message: str, next_: str | None) -> PixmillError:
+    return kind(message, next=next_)
+
+
+class ParamsError(PixmillError):
+    """Tell which parameter is wrong, what was expected and what was received."""
+
+
+class DataError(PixmillError):
+    """Tell what is wrong with the pictures that people brought."""
+
+
+class ManifestError(PixmillError):
+    """Tell which artifact of an earlier stage is missing or malformed."""
+
+
+class ReviewError(PixmillError):
+    """Tell which line of ``review.csv`` is malformed."""
+
+
+class BrowserError(PixmillError):
+    """Tell what a browser session lacks."""
+
+
+class ScrapeError(PixmillError):
+    """Tell which source or query delivered less than it must, and why."""
+
+
+class GateError(PixmillError):
+    """Tell which expectation failed, for which class, by how much, and which parameter governs it."""
+
+
+class SplitError(PixmillError):
+    """Tell which class has an empty part, and what to change."""
+
+
+class TrainError(PixmillError):
+    """Tell why training cannot start or did not end well."""
+
+
+class LockedError(PixmillError):
+    """Tell who holds the workspace."""

@@ -1,0 +1,65 @@
+"""A PNG file decodes to the pixels it was made of, and its bytes never change."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+from pixmill.images.png import png_bytes, write_png
+
+sides = st.integers(1, 40)
+shapes = st.one_of(st.tuples(sides, sides), st.tuples(sides, sides, st.just(3)))
+
+
+@given(shapes.flatmap(lambda shape: arrays(np.uint8, shape)))
+def test_pillow_decodes_the_same_pixels(pixels):
+    with Image.open(io.BytesIO(png_bytes(pixels))) as picture:
+        assert picture.format == "PNG"
+        assert picture.mode == ("L" if pixels.ndim == 2 else "RGB")
+        assert np.array_equal(np.asarray(picture), pixels)
+
+
+@pytest.mark.parametrize("width", [65_534, 65_535, 65_536, 200_000])
+def test_pictures_longer_than_one_stored_block_survive(width):
+    pixels = (np.arange(2 * width) % 251).astype(np.uint8).reshape(2, width)
+    with Image.open(io.BytesIO(png_bytes(pixels))) as picture:
+        assert np.array_equal(np.asarray(picture), pixels)
+
+
+@pytest.mark.parametrize(
+    ("shape", "digest"),
+    [
+        ((112, 112), "1ec5c7c37969476239675e1ef707ece671696b6df816395491bd7a7dff4513d5"),
+        ((300, 300, 3), "8d436718f9cda0a6cd5e710a18d370a25a2c47b2cec99b4bfb4a251757cd789a"),
+    ],
+)
+def test_bytes_are_pinned(shape, digest):
+    pixels = (np.arange(np.prod(shape)) * 7 % 256).astype(np.uint8).reshape(shape)
+    assert hashlib.sha256(png_bytes(pixels)).hexdigest() == digest
+
+
+def test_a_view_with_strides_is_encoded_as_it_looks():
+    pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)[::2, ::-1]
+    assert png_bytes(pixels) == png_bytes(pixels.copy())
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((4, 4), np.float32), np.zeros(4, np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4), np.uint8)],
+)
+def test_other_arrays_are_refused(pixels):
+    with pytest.raises(ValueError, match="expected uint8 pixels"):
+        png_bytes(pixels)
+
+
+def test_write_png_writes_those_bytes(tmp_path):
+    pixels = np.eye(5, dtype=np.uint8)
+    write_png(tmp_path / "eye.png", pixels)
+    assert (tmp_path / "eye.png").read_bytes() == png_bytes(pixels)

@@ -1,0 +1,208 @@
+"""Files that are either finished or absent, scratch places, locks, and processes that die with their parent."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pixmill.errors import LockedError, ManifestError
+
+__all__ = [
+    "Workspace",
+    "die_with_parent",
+    "file_digest",
+    "fresh_folder",
+    "read_json",
+    "remove_temporary",
+    "replacing",
+    "significant",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_TEMPORARY = ".part-"
+"""Marks names of files that are still being written; such names never reach DVC or a later run."""
+
+_PR_SET_PDEATHSIG = 1
+"""From ``linux/prctl.h``: the signal that the kernel sends to a process when its parent dies."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Name the two roots of a run: where its outputs lie, and where its scratch lies.
+
+    They differ under ``dvc exp run --temp``: outputs belong to the temporary copy (the current folder), scratch to the
+    repository it was made from (``DVC_ROOT``), so that caches and journals are shared.
+
+    Args:
+        root: The folder that holds ``params.yaml``; every artifact is relative to it.
+        home: The repository's own root; ``.pixmill/`` and the default MLflow database lie there.
+    """
+
+    root: Path
+    home: Path
+
+    @classmethod
+    def current(cls) -> Workspace:
+        """Return the workspace of this process, from the current folder and ``DVC_ROOT``."""
+        root = Path.cwd()
+        return cls(root=root, home=Path(os.environ.get("DVC_ROOT") or root))
+
+    def scratch(self, stage: str) -> Path:
+        """Return ``.pixmill/<stage>``, made if absent; anything in it may be deleted at any time."""
+        folder = self.home / ".pixmill" / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextlib.contextmanager
+    def lock(self, stage: str) -> Iterator[None]:
+        """Hold the only permission to write this workspace's outputs of a stage.
+
+        The operating system drops the lock when its holder dies, however it dies.
+
+        Raises:
+            LockedError: Another process holds it.
+        """
+        import filelock
+
+        name = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
+        path = self.scratch(stage) / f"{name}.lock"
+        lock = filelock.FileLock(path, blocking=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise LockedError(
+                f"another process is running the stage '{stage}' in {self.root}",
+                next=f"wait for it, or end it, then: dvc repro {stage}",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere there is no such call).
+
+    An orphan of a killed ``dvc`` would go on writing and overwrite what a later run has finished. The parent is the
+    *thread* that started this process.
+    """
+    if sys.platform != "linux":
+        return
+    parent = os.getppid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
+    if os.getppid() != parent:
+        # The parent died between our birth and the call: nobody would send the signal any more.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path`` and rename it into place when the block ends well.
+
+    A block that raises leaves the old file as it was. A process that is killed leaves only a temporary name, which
+    :func:`remove_temporary` sweeps.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers such as NumPy and Keras choose the format by it.
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_temporary(folder: Path) -> int:
+    """Remove what killed processes left half-written in a folder tree, and return how many files that were.
+
+    Call it only while holding the lock of the stage that writes there.
+    """
+    left = [path for path in folder.rglob(f"{_TEMPORARY}*") if path.is_file()]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Return the folder, made anew and empty."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file as UTF-8 with Unix line ends, at once or not at all."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def significant(value: Any, digits: int = 6) -> Any:
+    """Return the value with every float in it rounded to significant digits.
+
+    Last bits differ between kinds of processors; what a reviewer diffs must not. Not-a-number and infinities become
+    ``None``, since JSON has no word for them. NumPy scalars become Python's own.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): significant(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [significant(item, digits) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    return value
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write metrics or records as JSON that diffs well: sorted keys, six significant digits, never NaN."""
+    text = json.dumps(significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path, *, stage: str) -> Any:
+    """Read a JSON file that an earlier stage wrote.
+
+    Args:
+        path: The file.
+        stage: The stage that writes it, named in the error.
+
+    Raises:
+        ManifestError: The file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
+
+
+def file_digest(source: Path | IO[bytes], algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's bytes, read as a stream."""
+    if isinstance(source, Path):
+        with source.open("rb") as stream:
+            return hashlib.file_digest(stream, algorithm).hexdigest()
+    return hashlib.file_digest(source, algorithm).hexdigest()

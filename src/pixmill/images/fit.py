@@ -1,0 +1,55 @@
+"""Fit a picture to the square that a model sees: one function for training, evaluation and use."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["ASPECTS", "Aspect", "fit"]
+
+Aspect = Literal["pad", "crop", "stretch"]
+ASPECTS: tuple[str, ...] = get_args(Aspect)
+
+
+def fit(pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad") -> npt.NDArray[np.uint8]:
+    """Return the picture as a square.
+
+    Pillow's bicubic filter widens when it shrinks (antialiasing) and computes in fixed point, so the result is the same
+    on every processor.
+
+    Args:
+        pixels: ``uint8`` of shape (height, width, 3).
+        size: Side of the square in pixels.
+        aspect: ``pad`` keeps the whole picture and fills the border with its edge's mean colour; ``crop`` takes the
+            centre square; ``stretch`` ignores the aspect ratio.
+
+    Returns:
+        ``uint8`` of shape (size, size, 3).
+    """
+    height, width = pixels.shape[:2]
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    if aspect == "stretch" or height == width:
+        return _resized(picture, (size, size))
+    if aspect == "crop":
+        side = min(height, width)
+        left, top = (width - side) // 2, (height - side) // 2
+        return _resized(picture.crop((left, top, left + side, top + side)), (size, size))
+    longest = max(height, width)
+    inner = max(1, round(width * size / longest)), max(1, round(height * size / longest))
+    left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
+    canvas = np.empty((size, size, 3), dtype=np.uint8)
+    canvas[:] = _edge_colour(pixels)
+    canvas[top : top + inner[1], left : left + inner[0]] = _resized(picture, inner)
+    return canvas
+
+
+def _resized(picture: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+
+
+def _edge_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return np.rint(edge.mean(axis=0)).astype(np.uint8)

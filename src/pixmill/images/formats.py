@@ -1,0 +1,46 @@
+"""Tell what some bytes are by their first bytes, never by a name or a header."""
+
+from __future__ import annotations
+
+__all__ = ["EXTENSIONS", "sniff"]
+
+EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "gif": ".gif", "bmp": ".bmp", "tiff": ".tiff"}
+"""The formats that are decoded, each with the extension its files get."""
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\x00", "tiff"),
+    (b"MM\x00*", "tiff"),
+    (b"PK\x03\x04", "archive"),
+    (b"\x1f\x8b", "archive"),
+    (b"7z\xbc\xaf\x27\x1c", "archive"),
+    (b"Rar!", "archive"),
+    (b"%PDF-", "pdf"),
+)
+_MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
+
+
+def sniff(content: bytes) -> str:
+    """Return the format of some bytes.
+
+    Returns:
+        A key of :data:`EXTENSIONS`, or what stands in a picture's place: ``empty``, ``html``, ``svg``, ``archive``,
+        ``pdf`` or ``unknown``.
+    """
+    if not content:
+        return "empty"
+    for signature, name in _SIGNATURES:
+        if content.startswith(signature):
+            return name
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "webp"
+    start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith(b"<"):
+        for mark, name in _MARKUP:
+            if mark in start:
+                return name
+    return "unknown"

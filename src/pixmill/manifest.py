@@ -1,0 +1,143 @@
+"""The manifest: the one table that flows from stage to stage and grows by columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pixmill.errors import ManifestError
+from pixmill.files import replacing
+
+__all__ = ["SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "read_table", "write_table"]
+
+SCRAPED = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("label", pa.string()),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("format", pa.string()),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("query", pa.string()),
+        pa.field("page_url", pa.string()),
+        pa.field("image_url", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("author", pa.string()),
+        pa.field("snapshot", pa.string(), nullable=False),
+    ]
+)
+"""What scrape knows of a picture.
+
+``id`` is the sha256 of its bytes; ``label`` is null where sightings disagree; ``path`` is relative to
+``artifacts/scrape``; ``format`` is told by content and null where it is no picture. Provenance is the first sighting's.
+"""
+
+SIGHTINGS = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("query", pa.string()),
+        pa.field("rank", pa.int32(), nullable=False),
+        pa.field("page_url", pa.string()),
+        pa.field("image_url", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("price", pa.string()),
+        pa.field("thumbnail", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""One row a candidate that a source showed: the ``id`` it turned out to be, or the ``reason`` why it was refused.
+
+``rank`` is its place among the query's candidates, from 0.
+"""
+
+VALIDATED = pa.schema(
+    [
+        *SCRAPED,
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("mode", pa.string()),
+        pa.field("pixels", pa.string()),
+        pa.field("phash", pa.string()),
+        pa.field("brightness", pa.float32()),
+        pa.field("contrast", pa.float32()),
+        pa.field("sharpness", pa.float32()),
+        pa.field("group", pa.string()),
+        pa.field("verdict", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""What validate adds from one full decode; null where a picture cannot be decoded.
+
+``pixels`` is the sha256 of the decoded RGB pixels; ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits;
+``brightness`` and ``contrast`` the mean and standard deviation of the luma (0 to 255); ``sharpness`` the variance of
+its Laplacian. ``group`` is the smallest id among verified near-duplicates, its own where it has none. ``verdict`` is
+``keep`` or ``drop``, ``reason`` why.
+"""
+
+SPLIT = pa.schema(
+    [
+        *VALIDATED,
+        pa.field("split", pa.string()),
+        pa.field("row", pa.int32()),
+    ]
+)
+"""What split adds: the part (``train``, ``val`` or ``test``; null where dropped) and the row in that part's array."""
+
+_NULLABLE = {
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA),
+}
+
+
+def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write a table as Parquet whose bytes follow from its content alone, at once or not at all.
+
+    Args:
+        path: The file.
+        frame: One row a picture, sorted by ``id``, ids unique; for :data:`SIGHTINGS` in any stable order.
+        schema: The columns; the frame must have exactly these.
+
+    Raises:
+        ValueError: Columns, order or uniqueness are not as they must be (a defect of the caller).
+    """
+    expected, received = set(schema.names), set(frame.columns)
+    if expected != received:
+        raise ValueError(f"columns of {path.name}: missing {expected - received}, unknown {received - expected}")
+    if schema is not SIGHTINGS and not (frame["id"].is_monotonic_increasing and frame["id"].is_unique):
+        raise ValueError(f"the rows of {path.name} must be sorted by id, and ids unique")
+    table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
+    with replacing(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+
+
+def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:
+    """Read a table that an earlier stage wrote; absent values are ``pd.NA``.
+
+    Args:
+        path: The file.
+        schema: The columns that it must have.
+        stage: The stage that writes it, named in the error.
+
+    Raises:
+        ManifestError: The file is absent, is no Parquet, or has other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
+    except pa.ArrowInvalid as error:
+        raise ManifestError(f"{path} is not a Parquet table: {error}", next=f"dvc repro -f {stage}") from None
+    if table.schema.names != schema.names:
+        raise ManifestError(
+            f"{path} was written by another version: expected the columns {', '.join(schema.names)}, "
+            f"received {', '.join(table.schema.names)}",
+            next=f"dvc repro -f {stage}",
+        )
+    return table.to_pandas(types_mapper=_NULLABLE.get)

@@ -1,0 +1,133 @@
+"""Say in one line a parameter's dotted name, what was expected and what was received."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+__all__ = ["refusals"]
+
+_PATTERNS = {
+    r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
+    r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
+}
+
+
+def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Return one line for each wrong key, in the order of the file's sections.
+
+    Args:
+        model: The model that refused.
+        error: What it raised.
+    """
+    details = error.errors(include_url=False)
+    deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    # A list whose only item is wrong is also reported as too short: the item says enough.
+    return [_line(model, detail) for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
+
+
+def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
+    location = detail["loc"]
+    name = ".".join(str(part) for part in location) or "params.yaml"
+    received = _shown(detail["input"])
+    if detail["type"] == "extra_forbidden":
+        known = _keys(_model_at(model, location[:-1]))
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        return f"{name}: expected one of the keys {', '.join(known)}{hint}, received {received}"
+    if detail["type"] == "missing":
+        return f"{name}: expected {_described(_field_at(model, location))}, received nothing"
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        return f"{name}: {message}"
+    return f"{name}: expected {_described(_field_at(model, location))}, received {received}"
+
+
+def _shown(value: object) -> str:
+    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    for part in location:
+        field = next(field for name, field in model.model_fields.items() if part in (field.alias, name))
+        annotation = field.annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return model
+
+
+def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
+    """Return the annotation of what stands at a location, with its constraints."""
+    annotation: Any = model
+    for part in location:
+        if isinstance(part, int):
+            annotation = next(item for item in get_args(_bare(annotation)) if item is not Ellipsis)
+            continue
+        owner = _bare(annotation)
+        if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
+            break
+        field = next((item for name, item in owner.model_fields.items() if part in (item.alias, name)), None)
+        if field is None:
+            break
+        annotation = Annotated[field.annotation, field]
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return _described(inner, (*constraints, *_constraints(metadata)))
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_described(item, constraints) for item in arguments)
+    if annotation is type(None):
+        return "null"
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin is tuple:
+        least = next((item.min_length for item in constraints if isinstance(item, annotated_types.MinLen)), 0)
+        return f"a list of {f'at least {least} of: ' if least else ''}{_described(arguments[0])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"a section with the keys {', '.join(_keys(annotation))}"
+    if annotation is bool:
+        return "true or false"
+    if annotation is str:
+        pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
+        return _PATTERNS.get(pattern or "", "a text")
+    kind = "a whole number" if annotation is int else "a number"
+    return f"{kind}{_bounds(constraints)}"
+
+
+def _constraints(metadata: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in metadata:
+        found += item.metadata if isinstance(item, FieldInfo) else [item]
+    return found
+
+
+def _bounds(constraints: tuple[Any, ...]) -> str:
+    signs = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"))
+    signs += ((annotated_types.Le, "le", "<="), (annotated_types.Lt, "lt", "<"))  # type: ignore[assignment]
+    bounds = [
+        f"{sign} {getattr(item, attribute):g}"
+        for kind, attribute, sign in signs
+        for item in constraints
+        if isinstance(item, kind)
+    ]
+    return f" {' and '.join(bounds)}" if bounds else ""

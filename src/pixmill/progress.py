@@ -1,0 +1,97 @@
+"""Progress of long work: a bar on a terminal, plain periodic lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TextIO, TypeVar
+
+from tqdm import tqdm
+
+__all__ = ["Progress", "track"]
+
+Item = TypeVar("Item")
+
+_EVERY = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+_SHOW_AFTER = 1.0
+"""Seconds before a bar appears: what is done sooner needs none."""
+
+
+class Progress:
+    """Count work done and show it on standard error.
+
+    Args:
+        what: What is being done, as a short noun phrase (``"Decode"``).
+        total: How many units there are; ``None`` where nobody knows.
+        unit: The unit, in the singular (``"picture"``).
+        stream: Where to show it; default: standard error.
+    """
+
+    def __init__(
+        self, what: str, total: int | None = None, *, unit: str = "picture", stream: TextIO | None = None
+    ) -> None:
+        self.what, self.total, self.unit = what, total, unit
+        self.done = 0
+        self._stream = stream or sys.stderr
+        self._terminal = self._stream.isatty()
+        self._last = time.monotonic()
+        self._spoke = False
+        self._note = ""
+        self._bar = tqdm(
+            total=total,
+            desc=what,
+            unit=f" {unit}",
+            file=self._stream,
+            disable=not self._terminal,
+            delay=_SHOW_AFTER,
+            dynamic_ncols=True,
+            leave=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Add finished units.
+
+        Args:
+            count: How many.
+            note: A few words shown behind the count (``"loss 0.41"``).
+        """
+        self.done += count
+        self._note = note
+        if self._terminal:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
+        elif time.monotonic() - self._last >= _EVERY:
+            self._line()
+
+    def close(self) -> None:
+        """End the bar, or say the last count where lines were printed."""
+        self._bar.close()
+        if self._spoke and not self._terminal:
+            self._line()
+
+    def _line(self) -> None:
+        self._last, self._spoke = time.monotonic(), True
+        count = f"{self.done:,}" if self.total is None else f"{self.done:,} of {self.total:,}"
+        note = f" ({self._note})" if self._note else ""
+        print(f"{self.what}: {count} {self.unit}s{note}", file=self._stream, flush=True)
+
+
+def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "picture") -> Iterator[Item]:
+    """Yield the items and show how many have gone by."""
+    with Progress(what, total, unit=unit) as progress:
+        for item in items:
+            yield item
+            progress.advance()

@@ -1,0 +1,10 @@
+"""Pages for people: one self-contained HTML file a stage, which asks nothing of any server.
+
+- ``page``: a stage's template, rendered within the common ``base.html``
+- ``figure``: matplotlib figures as SVG whose bytes follow from their content
+"""
+
+from pixmill.report.figure import figure_png, figure_svg
+from pixmill.report.page import render_page
+
+__all__ = ["figure_png", "figure_svg", "render_page"]

@@ -1,0 +1,48 @@
+"""The entry points of the five stages, each run as ``python -m stages.<stage>`` from the project's folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+
+from pixmill.errors import PixmillError
+from pixmill.files import Workspace, die_with_parent
+from pixmill.params import Params, load_params
+
+__all__ = ["run"]
+
+_QUIET = {
+    "DO_NOT_TRACK": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "SE_AVOID_STATS": "true",
+    "SE_OFFLINE": "true",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+"""Nothing calls home, and libraries say no more than they must, unless the environment says otherwise."""
+
+
+def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
+    """Run one stage: check the params, hold the lock, call it, and turn a person's mistake into a message.
+
+    Args:
+        stage: The stage's name.
+        main: What it does.
+    """
+    die_with_parent()
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    workspace = Workspace.current()
+    try:
+        params = load_params(workspace.root)
+        with workspace.lock(stage):
+            main(workspace, params)
+    except PixmillError as error:
+        sys.exit(f"{stage}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -140,4 +140,5 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:
             f"received {', '.join(table.schema.names)}",
             next=f"dvc repro -f {stage}",
         )
-    return table.to_pandas(types_mapper=_NULLABLE.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+    return frame

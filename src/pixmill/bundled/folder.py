@@ -130,9 +130,9 @@ def _recorded_md5(root: Path) -> str | None:
 
 
 def _dvc(root: Path, *arguments: str) -> None:
-    """Run DVC, and say nothing unless it fails."""
+    """Run DVC, and show what it says only where it fails."""
     done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
-        [sys.executable, "-m", "dvc", *arguments, "-q"],
+        [sys.executable, "-m", "dvc", *arguments],
         cwd=root,
         stdin=subprocess.DEVNULL,
         capture_output=True,

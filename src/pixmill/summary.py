@@ -1,0 +1,98 @@
+"""What a person wants to know when the pipeline has ended: the figures, the pages, and what to type next."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.errors import ManifestError
+from pixmill.files import read_json
+
+__all__ = ["summary"]
+
+_INPUTS = ("params.yaml", "dvc.yaml", "data.dvc", "review.csv", "src", "stages")
+_RESULTS = ("dvc.lock", "metrics", "plots")
+
+
+def summary(root: Path, *, environ: Mapping[str, str]) -> str:
+    """Return the summary of the last run as plain text.
+
+    Args:
+        root: The project's folder.
+        environ: Where ``MLFLOW_TRACKING_URI`` may stand.
+
+    Raises:
+        ManifestError: There is no finished run.
+    """
+    metrics = read_json(root / "metrics" / "evaluate.json", stage="evaluate")
+    lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
+    pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
+    lines += ["Look at it:"]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)]
+    server = environ.get("MLFLOW_TRACKING_URI")
+    lines += [f"  MLflow: {server}" if server else "  make ui            the runs, in MLflow's pages", ""]
+    lines += _git_notes(root)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _headline(metrics: Mapping[str, Any]) -> list[str]:
+    try:
+        interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
+        return [
+            f"Test accuracy {metrics['accuracy']:.3f} (confidence interval {interval}) on {metrics['n']} pictures; "
+            f"always the commonest class: {metrics['baseline']['majority_accuracy']:.3f}",
+            f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
+            f"calibration error {metrics['ece']:.3f}",
+        ]
+    except KeyError as error:
+        raise ManifestError(f"metrics/evaluate.json lacks {error}", next="dvc repro -f evaluate") from None
+
+
+def _per_class(metrics: Mapping[str, Any]) -> list[str]:
+    width = max(map(len, [*metrics["per_class"], "class"]))
+    rows = [f"  {'class':{width}}  precision  recall     F1  pictures"]
+    for name, row in metrics["per_class"].items():
+        cells = [f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("precision", "recall", "f1")]
+        rows.append(f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}")
+    return rows
+
+
+def _git_notes(root: Path) -> list[str]:
+    """Say what the run changed that a commit should carry."""
+    changed = _changed(root)
+    if changed is None:
+        return []
+    notes = []
+    results = [path for path in changed if path.split("/")[0] in _RESULTS]
+    inputs = [path for path in changed if path.split("/")[0] in _INPUTS]
+    if "data.dvc" in changed:
+        notes.append("The pictures in data/ are others than those committed: commit data.dvc.")
+    if results and inputs:
+        notes.append(
+            f"The results changed with {', '.join(inputs[:4])}: commit them together with {', '.join(results[:4])}."
+        )
+    elif results:
+        notes.append(
+            f"{', '.join(results[:4])} differ from those committed although nothing that they follow from does:\n"
+            "another kind of processor rounds differently. Nothing is wrong. To take them back:\n"
+            "  git checkout dvc.lock metrics plots"
+        )
+    return notes
+
+
+def _changed(root: Path) -> list[str] | None:
+    try:
+        output = subprocess.run(
+            ["git", "status", "--porcelain", "-z", "--no-renames"],  # noqa: S607
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        # Not a Git repository, or no Git: there is nothing to say about commits.
+        return None
+    return [entry[3:] for entry in output.split("\0") if entry]

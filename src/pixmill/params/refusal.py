@@ -34,7 +34,7 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
     location = detail["loc"]
-    name = ".".join(str(part) for part in location) or "params.yaml"
+    name = ".".join(_key(part) for part in location) or "params.yaml"
     received = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
         known = _keys(_model_at(model, location[:-1]))
@@ -47,6 +47,12 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         message = str(detail["ctx"]["error"])
         return f"{name}: {message}"
     return f"{name}: expected {_described(_field_at(model, location))}, received {received}"
+
+
+def _key(part: int | str) -> str:
+    # A key with control characters must not break the line.
+    text = str(part)
+    return text if text.isprintable() and text else repr(text)
 
 
 def _shown(value: object) -> str:

@@ -1,0 +1,41 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from pixmill.params import Params, parse_params
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Before any library reads them: nothing calls home from a test, and nothing reaches a person's own MLflow server.
+for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE"):
+    os.environ[name] = "true"
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["DVC_NO_ANALYTICS"] = "1"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+for name in [name for name in os.environ if name.startswith(("MLFLOW_RUN", "MLFLOW_EXP", "MLFLOW_TRACKING"))]:
+    del os.environ[name]
+for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
+    os.environ.pop(name, None)
+
+
+# Shared machines are slow now and then: a property that holds late still holds.
+hypothesis.settings.register_profile("pixmill", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.load_profile("pixmill")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of this repository."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def params() -> Params:
+    """The parameters as committed."""
+    return parse_params((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))

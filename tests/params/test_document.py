@@ -1,0 +1,137 @@
+"""params.yaml is parsed whole, and what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.errors import ParamsError
+from pixmill.params import flat, load_params, parse_params
+from pixmill.params.sections import Params
+
+TEXT = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
+
+
+def edited(before: str, after: str) -> str:
+    assert before in TEXT
+    return TEXT.replace(before, after, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("epochs: 30", "epochs: many", "train.epochs: expected a whole number >= 1, received 'many'"),
+        ("test: 0.2", "test: 1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
+        ("learning_rate: 0.001", "learning_rate: fast", "train.learning_rate: expected a number > 0, received 'fast'"),
+        ("learning_rate: 0.001", "learning_rate: .nan", "train.learning_rate: expected a number > 0, received nan"),
+        ("epochs: 30", "epochs: true", "train.epochs: expected a whole number >= 1, received true"),
+        ("epochs: 30", "epochs:", "train.epochs: expected a whole number >= 1, received null"),
+        ("epochs: 30", "epochs: 3.0", "train.epochs: expected a whole number >= 1, received 3.0"),
+        ("flip: true", "flip: yes", "train.augmentation.flip: expected true or false, received 'yes'"),
+        ("source: shop", "source: web", "scrape.source: expected one of shop, folder, received 'web'"),
+        (
+            "snapshot: '2026-11-20'",
+            "snapshot: now",
+            "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 'now'",
+        ),
+        ("- coat", "- 3", "classes.0: expected a name of letters, digits and spaces, received 3"),
+        ("- coat", "- ../coat", "classes.0: expected a name of letters, digits and spaces, received '../coat'"),
+        ("- coat", "- dress", "classes: expected different names, received 'dress' more than once"),
+        ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
+        (
+            "test: 0.2",
+            "test: 0.9",
+            "split: expected split.val + split.test < 1, so that something is left for training",
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line(before: str, after: str, line: str) -> None:
+    with pytest.raises(ParamsError) as refusal:
+        parse_params(edited(before, after))
+    assert refusal.value.message == line
+    assert refusal.value.next == "edit params.yaml, then: pixmill check"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(ParamsError, match=r"^train\.learnig_rate: .*did you mean learning_rate\?\), received 1"):
+        parse_params(edited("learning_rate: 0.001", "learnig_rate: 1"))
+
+
+def test_an_unknown_section_is_refused_even_when_empty() -> None:
+    with pytest.raises(ParamsError, match=r"^trian: expected one of the keys .*did you mean train\?\), received \{\}"):
+        parse_params(TEXT + "trian: {}\n")
+
+
+def test_each_wrong_key_gets_its_own_line() -> None:
+    text = edited("epochs: 30", "epochs: many").replace("test: 0.2", "test: 2", 1)
+    with pytest.raises(ParamsError) as refusal:
+        parse_params(text)
+    assert [line.split(":")[0] for line in refusal.value.message.splitlines()] == ["split.test", "train.epochs"]
+
+
+def test_a_key_given_twice_is_refused() -> None:
+    with pytest.raises(ParamsError, match="expected each key once, received 'epochs' again in line"):
+        parse_params(edited("epochs: 30", "epochs: 30\n  epochs: 4"))
+
+
+@pytest.mark.parametrize("text", ["", "3", "- a", "a: [}", "classes: *x", "\t"])
+def test_what_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(ParamsError, match=r"params\.yaml: expected"):
+        parse_params(text)
+
+
+def test_numbers_and_names_mean_what_dvc_reads() -> None:
+    params = parse_params(edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1))
+    assert params.train.learning_rate == 0.001
+    assert params.classes[0] == "no"
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"params\.yaml is missing\nNext: "):
+        load_params(tmp_path)
+
+
+def test_every_default_is_the_committed_value() -> None:
+    given_ = flat(parse_params(TEXT))
+    least = flat(parse_params(f"classes: {list(given_['classes'])}\nscrape: {{snapshot: '2026-11-20'}}"))
+    assert least == given_
+
+
+def test_every_key_stands_in_the_committed_file_with_a_comment() -> None:
+    lines = TEXT.splitlines()
+    for name in flat(parse_params(TEXT)):
+        key = name.rsplit(".", 1)[-1]
+        assert any(line.strip().startswith(f"{key}:") for line in lines), name
+    keys = [number for number, line in enumerate(lines) if line.strip() and not line.strip().startswith(("#", "-"))]
+    uncommented = [lines[number].strip() for number in keys if not lines[number - 1].strip().startswith("#")]
+    sections = set(Params.model_json_schema()["properties"])
+    gates = {"min_width", "min_height", "allowed", "share", "severity", "count", "ratio", "test", "cnn"}
+    assert {line.split(":")[0] for line in uncommented} <= sections | gates
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+documents = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+
+
+@given(
+    st.sampled_from(["classes", "scrape", "validate", "split", "train", "evaluate", "train.cnn", "train.epochs"]),
+    documents,
+)
+def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: object) -> None:
+    content = yaml.safe_load(TEXT)
+    *sections, key = name.split(".")
+    owner = content
+    for section in sections:
+        owner = owner[section]
+    owner[key] = value
+    message = ""
+    try:
+        parse_params(yaml.safe_dump(content))
+    except ParamsError as refusal:
+        message = refusal.message
+    starts = (name.split(".")[0], "params.yaml")
+    assert all(line.startswith(starts) for line in message.splitlines())

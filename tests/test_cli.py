@@ -1,0 +1,99 @@
+"""The command helps, refuses and stays fast."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill import __version__
+from pixmill.cli import main
+
+
+def exit_code(*words: str) -> int:
+    try:
+        main(words)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0
+
+
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_help_shows_commands_and_examples(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*words) == 0
+    shown = capsys.readouterr().out
+    for verb in ("check", "data", "browser", "shop", "summary", "examples:", "dvc repro"):
+        assert verb in shown
+
+
+def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("chekc") == 2
+    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+
+
+def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("nonsense") == 2
+    assert "The commands are: check, data, browser, shop, summary.\nNext: pixmill --help" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"pixmill {__version__}\n"
+
+
+def test_check_passes_the_committed_params(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    assert exit_code("check") == 0
+    assert "params.yaml is sound: 5 classes" in capsys.readouterr().out
+
+
+def test_check_names_what_is_wrong(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert exit_code("check") == 1
+    assert "trian: expected one of the keys" in capsys.readouterr().err
+
+
+def test_check_tells_of_another_python_first_on_path(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert exit_code("check") == 0
+    assert "dvc would run no python at all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["--help", "nonsense"])
+def test_the_command_imports_nothing_heavy(word: str) -> None:
+    heavy = (
+        "tensorflow",
+        "keras",
+        "mlflow",
+        "great_expectations",
+        "selenium",
+        "pandas",
+        "numpy",
+        "pydantic",
+        "sklearn",
+    )
+    script = (
+        "import sys\nfrom pixmill.cli import main\n"
+        f"try: main([{word!r}])\nexcept SystemExit: pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_command_answers_at_once() -> None:
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "pixmill", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1

@@ -1,0 +1,162 @@
+"""A file is finished or absent, a workspace has one writer, and nothing outlives its parent."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixmill.errors import LockedError, ManifestError
+from pixmill.files import (
+    Workspace,
+    file_digest,
+    read_json,
+    remove_temporary,
+    replacing,
+    significant,
+    write_json,
+    write_text,
+)
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from pixmill.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pixmill.files import Workspace
+with Workspace(Path(sys.argv[1]), Path(sys.argv[1])).lock("train"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+PARENT = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "from pixmill.files import die_with_parent; die_with_parent();"
+                          "print('ready', flush=True); import time; time.sleep(60)"], stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def started(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    return process, process.stdout.readline().strip()
+
+
+def killed(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "a.txt"
+    write_text(path, "one\n")
+    write_text(path, "two\n")
+    assert path.read_bytes() == b"two\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(OSError, match="disk"), replacing(path) as temporary:
+        temporary.write_text("new")
+        raise OSError("disk")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_killed_writer_leaves_only_what_is_swept(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    process, _ = started(WRITER, str(path))
+    killed(process)
+    assert not path.exists()
+    assert remove_temporary(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
+    with replacing(tmp_path / "model.weights.h5") as temporary:
+        temporary.touch()
+        assert temporary.name.endswith(".weights.h5")
+
+
+def test_a_workspace_has_one_writer_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, tmp_path)
+    process, _ = started(HOLDER, str(tmp_path))
+    with pytest.raises(LockedError, match="'train'"), workspace.lock("train"):
+        pass
+    other = tmp_path / "other"
+    other.mkdir()
+    with Workspace(other, tmp_path).lock("train"):
+        pass
+    killed(process)
+    with workspace.lock("train"):
+        pass
+
+
+def test_scratch_lies_at_the_repository_that_a_temporary_copy_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    workspace = Workspace.current()
+    assert workspace.root == tmp_path / "copy"
+    assert workspace.scratch("scrape") == tmp_path / ".pixmill" / "scrape"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a process to its parent")
+def test_a_child_dies_with_its_parent() -> None:
+    process, child = started(PARENT)
+    killed(process)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and _runs(int(child)):
+        time.sleep(0.02)
+    assert not _runs(int(child))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def test_json_diffs_well(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    write_json(path, {"b": np.float32(1 / 3), "a": math.nan, "c": {"é": np.int64(3), "list": [np.True_, 0.1 + 0.2]}})
+    assert json.loads(path.read_text()) == {"a": None, "b": 0.333333, "c": {"list": [True, 0.3], "é": 3}}
+    assert path.read_text().startswith('{\n  "a": null,\n  "b": 0.333333,')
+
+
+def test_six_significant_digits_at_any_size() -> None:
+    assert significant([123456.789, 1.23456789e-9, -math.inf, 12345678]) == [123457.0, 1.23457e-9, None, 12345678]
+
+
+def test_a_missing_or_broken_json_names_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="is missing\nNext: dvc repro train"):
+        read_json(tmp_path / "labels.json", stage="train")
+    (tmp_path / "labels.json").write_text("{")
+    with pytest.raises(ManifestError, match="not valid JSON"):
+        read_json(tmp_path / "labels.json", stage="train")
+
+
+def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"

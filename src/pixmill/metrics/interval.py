@@ -1,0 +1,40 @@
+"""How far chance alone may have moved an accuracy, by resampling what was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["accuracy_interval"]
+
+_SEED = 20170401
+"""Any fixed number: the same pictures give the same interval on every machine."""
+
+
+def accuracy_interval(
+    right: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int, confidence: float
+) -> tuple[float, float]:
+    """Return the limits of an accuracy by the percentile bootstrap over groups.
+
+    Near-duplicates are right or wrong together, so what is drawn again is the group, not the picture. Groups of the
+    same size with the same number right are alike: a draw is one multinomial count of such kinds of groups, which is
+    the same distribution at a cost that does not grow with the number of pictures.
+
+    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+
+    Args:
+        right: Whether each picture was predicted right, shape (pictures,), at least one.
+        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        draws: How often to resample.
+        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
+    """
+    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(group_of)
+    hits = np.bincount(group_of, weights=right).astype(np.int64)
+    kinds, count = np.unique(np.stack([sizes, hits]), axis=1, return_counts=True)
+    generator = np.random.Generator(np.random.PCG64(_SEED))
+    drawn = generator.multinomial(count.sum(), count / count.sum(), size=draws)
+    accuracy = (drawn @ kinds[1]) / (drawn @ kinds[0])
+    low, high = np.quantile(accuracy, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)

@@ -1,0 +1,52 @@
+"""What a model says about each picture: checked, summing to one, and the loss it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["losses", "normalised"]
+
+_TOLERANCE = 1e-3
+"""How far from one a row may sum: far above the rounding of ``float32``, far below any other meaning."""
+
+
+def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return probabilities as ``float64`` whose rows sum to one to the last bits.
+
+    A model computes in ``float32``, so its rows miss one by about 1e-7. Dividing by the sum keeps their order. Rows
+    that already are as exact as ``float64`` allows come back as they are.
+
+    Args:
+        probabilities: Shape (pictures, classes), at least one picture and two classes.
+
+    Raises:
+        ValueError: The shape is another, or a row is no distribution (negative, not finite, or not summing to one).
+    """
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
+        raise ValueError(f"expected probabilities of shape (pictures, classes >= 2), received {values.shape}")
+    sums = values.sum(axis=1, keepdims=True)
+    # Written so that a not-a-number, for which every comparison is false, is refused too.
+    if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):
+        raise ValueError("expected probabilities that are >= 0 and sum to one for each picture")
+    exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
+    result: npt.NDArray[np.float64] = np.where(exact, values, values / sums)
+    return result
+
+
+def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return each picture's cross-entropy in nats: minus the logarithm of what its true class was given.
+
+    A true class that was given nothing counts as one that was given ``float64``'s epsilon (a loss of 36.04), as in
+    scikit-learn's ``log_loss``, whose value is the mean of these.
+
+    Args:
+        actual: Class indices, shape (pictures,).
+        probabilities: Shape (pictures, classes).
+    """
+    values = normalised(probabilities)
+    given = values[np.arange(len(actual)), actual]
+    epsilon = np.finfo(np.float64).eps
+    result: npt.NDArray[np.float64] = -np.log(np.clip(given, epsilon, 1 - epsilon))
+    return result

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from sklearn.metrics import log_loss
+
+from pixmill.metrics import losses, normalised
+from tests.metrics.parts import parts
+
+
+@given(parts())
+def test_the_mean_of_the_losses_is_scikit_learns_log_loss(part):
+    actual, probabilities = part
+    expected = log_loss(actual, probabilities, labels=np.arange(probabilities.shape[1]))
+    assert losses(actual, probabilities).mean() == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_loss_is_finite_where_the_truth_was_given_nothing():
+    assert losses(np.array([1]), [[1.0, 0.0]]) == pytest.approx([36.04365338911715])
+
+
+@given(parts())
+def test_single_precision_keeps_the_order_of_classes_and_sums_to_one(part):
+    _, probabilities = part
+    single = probabilities.astype(np.float32)
+    values = normalised(single)
+    assert values.dtype == np.float64
+    assert values.sum(axis=1) == pytest.approx(1, abs=1e-15)
+    assert np.array_equal(values.argsort(axis=1, kind="stable"), single.argsort(axis=1, kind="stable"))
+
+
+@given(parts())
+def test_what_is_exact_already_stays_as_it_is(part):
+    values = normalised(part[1].astype(np.float32))
+    assert np.array_equal(normalised(values), values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[[0.5, 0.6]], [[-0.1, 1.1]], [[np.nan, 1.0]], [[np.inf, 0.0]], [[1.0]], [0.5, 0.5], np.empty((0, 3))],
+    ids=["sum", "negative", "nan", "infinite", "one class", "one axis", "no picture"],
+)
+def test_what_is_no_distribution_is_refused(values):
+    with pytest.raises(ValueError, match="expected probabilities"):
+        normalised(values)

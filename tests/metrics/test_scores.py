@@ -1,0 +1,100 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from sklearn import metrics as reference
+
+from pixmill.metrics import class_scores, confusion_counts, scores
+from tests.metrics.parts import parts
+
+ACTUAL = np.array([0, 0, 0, 1, 1, 2])
+CONFIDENT = np.array(
+    [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.1, 0.9, 0], [0.3, 0.6, 0.1], [0.5, 0.3, 0.2]]
+)
+
+
+def test_the_figures_of_six_pictures_are_those_counted_by_hand():
+    figures = scores(ACTUAL, CONFIDENT)
+    # Class 0: 2 of 3 found, 2 of 3 right. Class 1: 2 of 2 found, 2 of 3 right. Class 2: none of 1.
+    assert figures["accuracy"] == pytest.approx(4 / 6)
+    assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert figures["macro_f1"] == pytest.approx((2 / 3 + 4 / 5 + 0) / 3)
+    assert figures["weighted_f1"] == pytest.approx((3 * 2 / 3 + 2 * 4 / 5 + 0) / 6)
+    assert figures["log_loss"] == pytest.approx(-np.mean(np.log([0.8, 0.6, 0.2, 0.9, 0.6, 0.2])))
+    assert figures["roc_auc"] == pytest.approx(reference.roc_auc_score(ACTUAL, CONFIDENT, multi_class="ovr"))
+    assert figures["n"] == 6
+
+
+@given(parts())
+def test_figures_agree_with_their_definitions(part):
+    actual, probabilities = part
+    classes = range(probabilities.shape[1])
+    predicted = probabilities.argmax(axis=1)
+    figures = scores(actual, probabilities)
+    recalls, f1s, weights = [], [], []
+    for label in classes:
+        hits = int(np.sum((actual == label) & (predicted == label)))
+        pictures, claims = int(np.sum(actual == label)), int(np.sum(predicted == label))
+        recalls += [hits / pictures] if pictures else []
+        f1s += [2 * hits / (pictures + claims)] if pictures + claims else []
+        weights += [pictures] if pictures + claims else []
+    assert figures["accuracy"] == pytest.approx(np.mean(actual == predicted))
+    assert figures["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert figures["macro_f1"] == pytest.approx(np.mean(f1s))
+    assert figures["weighted_f1"] == pytest.approx(np.average(f1s, weights=weights))
+
+
+@given(parts())
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(part):
+    actual, probabilities = part
+    areas = []
+    for label in range(probabilities.shape[1]):
+        members, others = probabilities[actual == label, label], probabilities[actual != label, label]
+        if len(members) and len(others):
+            difference = members[:, None] - others[None, :]
+            areas.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    expected = pytest.approx(np.mean(areas), abs=1e-9) if areas else None
+    assert scores(actual, probabilities)["roc_auc"] == expected
+
+
+@given(parts(max_classes=2))
+def test_two_classes_are_scored_as_scikit_learn_scores_two(part):
+    actual, probabilities = part
+    if len(set(actual)) == 2:
+        expected = reference.roc_auc_score(actual, probabilities[:, 1])
+        assert scores(actual, probabilities)["roc_auc"] == pytest.approx(expected, abs=1e-9)
+
+
+@given(parts())
+def test_nothing_is_ever_nan_and_nothing_warns(part):
+    actual, probabilities = part
+    labels = [f"class {index}" for index in range(probabilities.shape[1])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = scores(actual, probabilities)
+        per_class = class_scores(actual, probabilities.argmax(axis=1), labels)
+    numbers = [*figures.values(), *(value for row in per_class.values() for value in row.values())]
+    assert all(value is None or np.isfinite(value) for value in numbers)
+
+
+def test_what_a_class_leaves_undefined_is_none():
+    per_class = class_scores(np.array([0, 1]), np.array([0, 2]), ["a", "b", "c", "d"])
+    assert per_class["a"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 1}
+    assert per_class["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert per_class["c"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
+    assert per_class["d"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+
+
+def test_one_class_alone_has_no_curve():
+    assert scores(np.array([1, 1]), [[0.4, 0.6], [0.2, 0.8]])["roc_auc"] is None
+
+
+@given(parts())
+def test_the_matrix_counts_every_picture_once(part):
+    actual, probabilities = part
+    predicted = probabilities.argmax(axis=1)
+    matrix = confusion_counts(actual, predicted, probabilities.shape[1])
+    expected = np.zeros_like(matrix)
+    np.add.at(expected, (actual, predicted), 1)
+    assert np.array_equal(matrix, expected)

@@ -1,0 +1,158 @@
+"""Whole projects in temporary folders, run by the real DVC."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+CLASSES = ("dress", "sneaker", "trouser")
+PER_CLASS = 40
+EPOCHS = 6
+
+
+@dataclass(frozen=True)
+class Project:
+    """One copy of the repository, with pictures of its own."""
+
+    path: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
+        return kept | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "DVC_NO_ANALYTICS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+    def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words, cwd=self.path, env=self.environ | environ, capture_output=True, text=True, timeout=560
+        )
+
+    def dvc(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "dvc", *words, **environ)
+
+    def git(self, *words: str) -> str:
+        done = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def repro(self, *words: str) -> str:
+        done = self.dvc("repro", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", *words],
+            cwd=self.path,
+            env=self.environ,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def edit(self, *replacements: tuple[str, str], file: str = "params.yaml") -> None:
+        path = self.path / file
+        text = path.read_text(encoding="utf-8")
+        for before, after in replacements:
+            assert before in text, before
+            text = text.replace(before, after, 1)
+        path.write_text(text, encoding="utf-8")
+
+    def metrics(self, stage: str) -> Any:
+        return json.loads((self.path / "metrics" / f"{stage}.json").read_text(encoding="utf-8"))
+
+    def lock(self) -> dict[str, Any]:
+        content: dict[str, Any] = yaml.safe_load((self.path / "dvc.lock").read_text(encoding="utf-8"))
+        return content
+
+    def commit(self, message: str = "State of the test") -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every living process that works in this folder or names it."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                words = " ".join(process.cmdline())
+                here = str(self.path) in words or process.cwd().startswith(str(self.path))
+                if here and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                continue
+        return found
+
+
+def _copy_of_the_repository(repository: Path, path: Path) -> Project:
+    """Copy what Git would clone, as it stands in the working tree, and commit it."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (repository / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, path / name)
+    project = Project(path)
+    project.git("init", "-q", "-b", "main")
+    project.commit("The repository")
+    return project
+
+
+def _bring_pictures(repository: Path, project: Project, per_class: int = PER_CLASS) -> None:
+    if not (repository / "data").is_dir():
+        pytest.fail("data/ is empty; run: make data")
+    for name in CLASSES:
+        (project.path / "data" / name).mkdir(parents=True)
+        for picture in sorted((repository / "data" / name).glob("*.png"))[:per_class]:
+            shutil.copy2(picture, project.path / "data" / name)
+    text = (project.path / "params.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"classes:\n(- \w+\n)+", "classes:\n" + "".join(f"- {name}\n" for name in CLASSES), text)
+    text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
+    (project.path / "params.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def new_project(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+    """Make a project of three classes of 40 pictures, nothing run yet."""
+
+    def make() -> Project:
+        project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
+        _bring_pictures(repository, project)
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(new_project: Callable[[], Project]) -> Project:
+    """Return a project after one undisturbed `dvc repro`, committed; tests only read it."""
+    project = new_project()
+    project.repro()
+    project.commit("Results")
+    return project
+
+
+@pytest.fixture
+def copy_of_finished(finished: Project, tmp_path: Path) -> Project:
+    """Return a finished project that a test may change."""
+    shutil.copytree(finished.path, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")

@@ -1,0 +1,80 @@
+"""Experiments run their own code and keep their own results."""
+
+import json
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+def runs(project):
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{project.path}/mlflow.db")
+    return mlflow.search_runs(
+        search_all_experiments=True, output_format="list", order_by=["attributes.start_time DESC"]
+    )
+
+
+def test_an_experiment_shows_old_new_and_change(copy_of_finished) -> None:
+    done = copy_of_finished.dvc("exp", "run", "-n", "short-one", "-S", "train.epochs=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads(copy_of_finished.dvc("metrics", "diff", "--json").stdout)
+    change = metrics["metrics/train.json"]["epochs"]
+    assert (change["old"], change["new"], change["diff"]) == (6, 2, -4)
+    params = json.loads(copy_of_finished.dvc("params", "diff", "--json").stdout)
+    assert params["params.yaml"]["train.epochs"] == {"old": 6, "new": 2}
+    assert "short-one" in copy_of_finished.dvc("exp", "show", "--csv").stdout
+    plots = copy_of_finished.dvc("plots", "diff", "-o", "page", "--json")
+    assert plots.returncode == 0, plots.stderr
+    newest = runs(copy_of_finished)[0]
+    assert newest.data.tags["DVC_EXP_NAME"] == "short-one"
+    assert newest.data.params["train.epochs"] == "2"
+    assert "test_accuracy" in newest.data.metrics
+
+
+def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_finished) -> None:
+    project = copy_of_finished
+    project.edit(
+        ("from __future__", 'print("the edited copy ran")\n\nfrom __future__'), file="src/pixmill/train/__init__.py"
+    )
+    text = (project.path / "src/pixmill/train/__init__.py").read_text()
+    docstring, _, rest = text.partition('print("the edited copy ran")\n\n')
+    first, _, others = rest.partition("\n")
+    (project.path / "src/pixmill/train/__init__.py").write_text(
+        f'{docstring}{first}\n\nprint("the edited copy ran")\n{others}'
+    )
+    before = (project.path / "metrics" / "train.json").read_bytes()
+    done = project.dvc("exp", "run", "--temp", "-n", "elsewhere", "-S", "train.epochs=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the edited copy ran" in done.stdout
+    assert (project.path / "metrics" / "train.json").read_bytes() == before
+    newest = runs(project)[0]
+    assert newest.data.tags["DVC_EXP_NAME"] == "elsewhere"
+    assert newest.data.params["train.epochs"] == "3"
+    import mlflow
+
+    [model_id] = [output.model_id for output in newest.outputs.model_outputs]
+    assert mlflow.keras.load_model(f"models:/{model_id}").output_shape[-1] == 3
+
+
+def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
+    queued = copy_of_finished.dvc("exp", "run", "--queue", "-S", "train.epochs=1,2")
+    assert queued.returncode == 0, queued.stderr
+    done = copy_of_finished.dvc("exp", "run", "--run-all")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(run.data.params["train.epochs"] for run in runs(copy_of_finished)) == ["1", "2", "6"]
+
+
+def test_mlflow_runs_the_project(copy_of_finished) -> None:
+    done = copy_of_finished.run("mlflow", "run", ".", "--env-manager", "local", "-P", "epochs=3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert copy_of_finished.metrics("train")["epochs"] == 3
+    assert "git checkout params.yaml" in done.stdout + done.stderr
+
+
+def test_mlflow_refuses_a_parameter_that_is_not_declared(copy_of_finished) -> None:
+    done = copy_of_finished.run("mlflow", "run", ".", "--env-manager", "local", "-P", "epoch=3")
+    assert done.returncode != 0
+    assert "--epoch" in done.stderr
+    assert copy_of_finished.git("status", "--porcelain") == ""

@@ -1,0 +1,106 @@
+"""The whole road: a real browser, a real DVC, a real model, real tracking."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_first_run_gives_a_model_from_pictures_that_a_browser_found(finished) -> None:
+    assert finished.metrics("evaluate")["accuracy"] >= 0.8
+    scraped = finished.metrics("scrape")
+    assert "shop.pixmill.test" in json.dumps(scraped)
+    validated = finished.metrics("validate")
+    assert sum(validated["class_counts"].values()) == validated["kept"] <= 120
+    for stage in STAGES:
+        assert (finished.path / "metrics" / f"{stage}.json").is_file()
+    for page in (finished.path / "reports").glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "<script" not in text
+        assert 'src="http' not in text
+
+
+def test_a_second_run_changes_nothing(finished) -> None:
+    before = finished.git("status", "--porcelain")
+    output = finished.repro()
+    for stage in STAGES:
+        assert f"Stage '{stage}' didn't change, skipping" in output
+    assert finished.dvc("status", "-q").returncode == 0
+    assert finished.git("status", "--porcelain") == before == ""
+
+
+def test_pictures_models_and_scratch_stay_out_of_git(finished) -> None:
+    tracked = finished.git("ls-files").split()
+    assert not [
+        name for name in tracked if name.startswith(("artifacts/", "reports/", "data/", ".pixmill/", "mlruns/"))
+    ]
+
+
+def test_every_plot_is_drawn(finished) -> None:
+    done = finished.dvc("plots", "show", "--json")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert not shown.get("errors"), shown["errors"]
+    assert {"Loss", "Accuracy", "Confusion matrix", "Pictures per class"} <= set(shown.get("data", shown))
+
+
+def test_the_run_in_mlflow_says_what_made_the_model(finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+    import numpy as np
+
+    mlflow.set_tracking_uri(f"sqlite:///{finished.path}/mlflow.db")
+    [run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    client = mlflow.MlflowClient()
+    lock = finished.lock()["stages"]
+    outs = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    assert run.data.params["train.epochs"] == "6"
+    assert run.data.params["split.image_size"]
+    history = client.get_metric_history(run.info.run_id, "val_loss")
+    assert [point.step for point in history] == list(range(1, len(history) + 1))
+    assert run.data.metrics["test_accuracy"] == pytest.approx(finished.metrics("evaluate")["accuracy"], rel=1e-5)
+    assert run.data.tags["mlflow.source.git.commit"] == finished.git("rev-list", "--max-parents=0", "HEAD").strip()
+    assert run.inputs.dataset_inputs[0].dataset.digest == outs["artifacts/split"]
+    weights = finished.path / "artifacts" / "train" / "model.weights.h5"
+    import hashlib
+
+    assert run.data.tags["pixmill.weights"] == hashlib.md5(weights.read_bytes()).hexdigest()
+    [model_id] = [output.model_id for output in run.outputs.model_outputs]
+    model = mlflow.keras.load_model(f"models:/{model_id}")
+    pictures = np.load(finished.path / "artifacts" / "split" / "test.npy", mmap_mode="r")[:8].astype("float32")
+    predicted = model.predict(pictures, verbose=0)
+    assert predicted.shape == (8, 3)
+    np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_no_output_names_a_clock_a_run_or_a_machine(finished) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{finished.path}/mlflow.db")
+    [run] = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    for folder in ("metrics", "plots", "reports"):
+        for path in (finished.path / folder).rglob("*.*"):
+            text = path.read_text(encoding="utf-8")
+            assert run.info.run_id not in text, path
+            assert str(finished.path) not in text, path
+            assert "127.0.0.1" not in text, path
+
+
+def test_a_misspelt_key_stops_dvc_with_one_line(copy_of_finished) -> None:
+    copy_of_finished.edit(("epochs: 6", "epochs: many"))
+    done = copy_of_finished.dvc("repro")
+    assert done.returncode != 0
+    assert "train: train.epochs: expected a whole number >= 1, received 'many'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pictures_that_a_person_adds_are_theirs_and_the_output_says_commit(copy_of_finished, repository: Path) -> None:
+    extra = sorted((repository / "data" / "dress").glob("*.png"))[45]
+    (copy_of_finished.path / "data" / "dress" / "mine.png").write_bytes(extra.read_bytes())
+    output = copy_of_finished.repro("scrape")
+    assert "data.dvc" in output.split("To track the changes with git, run:")[1]
+    assert " M data.dvc" in copy_of_finished.git("status", "--porcelain")
+    assert (copy_of_finished.path / "data" / "dress" / "mine.png").read_bytes() == extra.read_bytes()

@@ -1,0 +1,133 @@
+"""dvc.yaml tells DVC everything that a stage reads, and shows everything that it writes."""
+
+import ast
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def pipeline(repository: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def outputs(stage: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    """Return the outputs of a kind with their settings."""
+    return dict(next(iter(entry.items())) if isinstance(entry, dict) else (entry, {}) for entry in stage.get(kind, []))
+
+
+def test_the_stages_are_these_in_this_order(pipeline) -> None:
+    assert tuple(pipeline["stages"]) == STAGES
+
+
+def test_dvc_loads_the_pipeline(repository: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(repository)) as repo:
+        assert {stage.addressing for stage in repo.index.stages} == {*STAGES, "data.dvc"}
+        assert len(repo.index.graph) == len(STAGES) + 1
+
+
+@pytest.mark.parametrize("name", STAGES[1:])
+def test_a_stage_depends_on_all_code_that_it_imports_and_on_no_other(pipeline, source, name: str) -> None:
+    needed = {
+        str(source.modules[module].relative_to(source.root))
+        for module in source.closure(f"stages.{name}")
+        if module not in ("pixmill", "stages")
+    } | {"stages/__init__.py"}
+    listed = [dep for dep in pipeline["stages"][name]["deps"] if dep.startswith(("src/", "stages/"))]
+    unlisted = {path for path in needed if not any(path == dep or path.startswith(f"{dep}/") for dep in listed)}
+    assert unlisted == set(), f"add these to the deps of {name} in dvc.yaml"
+    unneeded = {dep for dep in listed if not any(path == dep or path.startswith(f"{dep}/") for path in needed)}
+    assert unneeded == set(), f"{name} imports nothing of these: take them out of its deps in dvc.yaml"
+
+
+def test_scrape_depends_on_no_library_code(pipeline) -> None:
+    assert pipeline["stages"]["scrape"]["deps"] == ["stages/scrape.py", "data"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_declares_the_params_that_it_reads_and_no_other(pipeline, source, name: str) -> None:
+    read = {
+        chain.removeprefix("params.")
+        for node in ast.walk(source.tree(f"stages.{name}"))
+        if isinstance(node, ast.Attribute) and (chain := ast.unparse(node)).startswith("params.")
+    }
+    whole = {chain for chain in read if not any(other.startswith(f"{chain}.") for other in read)}
+    assert whole == set(pipeline["stages"][name]["params"])
+
+
+def test_every_param_is_used(source) -> None:
+    from pixmill.params import flat, parse_params
+
+    text = (source.root / "params.yaml").read_text(encoding="utf-8")
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for name, path in source.modules.items()
+        if not name.startswith("pixmill.params")
+    )
+    unused = [name for name in flat(parse_params(text)) if f".{name.rsplit('.', 1)[-1]}" not in code]
+    assert unused == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_outputs_lie_where_their_stage_is_named(pipeline, name: str) -> None:
+    stage = pipeline["stages"][name]
+    for path, settings in (outputs(stage, "outs") | outputs(stage, "metrics")).items():
+        small = path.startswith(("metrics/", "plots/"))
+        assert path.split("/")[0] in ("artifacts", "reports", "metrics", "plots")
+        assert Path(path).parts[1].split(".")[0] == name
+        assert settings.get("cache", True) is not small
+    assert list(outputs(stage, "metrics")) == [f"metrics/{name}.json"]
+
+
+def test_every_metric_and_plot_exists_and_is_sound(pipeline, repository: Path) -> None:
+    for name in STAGES:
+        text = (repository / "metrics" / f"{name}.json").read_text(encoding="utf-8")
+        assert "NaN" not in text
+        assert json.loads(text)
+    sources = {
+        (path, column)
+        for plot in pipeline["plots"]
+        for settings in plot.values()
+        for path, columns in settings["y"].items()
+        for column in [settings["x"], *([columns] if isinstance(columns, str) else columns)]
+    }
+    assert sources
+    for path, column in sources:
+        with (repository / path).open(encoding="utf-8", newline="") as stream:
+            assert column in next(csv.reader(stream)), path
+
+
+def test_dvc_draws_every_plot(repository: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(repository)) as repo:
+        for found in repo.plots.collect():
+            text = repr(found)
+            assert "error" not in text.lower(), text
+
+
+def test_keys_of_metrics_files_do_not_clash(repository: Path) -> None:
+    evaluate = json.loads((repository / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
+    promised = (
+        "accuracy accuracy_high accuracy_low balanced_accuracy baseline ece log_loss macro_f1 n per_class roc_auc"
+    )
+    assert {*promised.split(), "val", "weighted_f1"} <= evaluate.keys()
+    assert evaluate["accuracy"] >= 0.8
+
+
+def test_git_never_takes_pictures_models_or_scratch(repository: Path) -> None:
+    ignored = (repository / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {"/artifacts/", "/reports/", "/data", "/.pixmill/", "/mlflow.db*", "/mlruns/"} <= set(ignored)
+
+
+def test_nothing_calls_home(repository: Path) -> None:
+    assert "analytics = false" in (repository / ".dvc" / "config").read_text(encoding="utf-8")

@@ -35,15 +35,8 @@ def test_an_experiment_shows_old_new_and_change(copy_of_finished) -> None:
 
 def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_finished) -> None:
     project = copy_of_finished
-    project.edit(
-        ("from __future__", 'print("the edited copy ran")\n\nfrom __future__'), file="src/pixmill/train/__init__.py"
-    )
-    text = (project.path / "src/pixmill/train/__init__.py").read_text()
-    docstring, _, rest = text.partition('print("the edited copy ran")\n\n')
-    first, _, others = rest.partition("\n")
-    (project.path / "src/pixmill/train/__init__.py").write_text(
-        f'{docstring}{first}\n\nprint("the edited copy ran")\n{others}'
-    )
+    with (project.path / "src" / "pixmill" / "train" / "__init__.py").open("a", encoding="utf-8") as module:
+        module.write('\nprint("the edited copy ran")\n')
     before = (project.path / "metrics" / "train.json").read_bytes()
     done = project.dvc("exp", "run", "--temp", "-n", "elsewhere", "-S", "train.epochs=3")
     assert done.returncode == 0, done.stdout + done.stderr

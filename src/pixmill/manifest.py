@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pixmill.errors import ManifestError
 from pixmill.files import replacing
 
-__all__ = ["SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "read_table", "write_table"]
+__all__ = ["PAIRS", "SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "read_table", "write_table"]
 
 SCRAPED = pa.schema(
     [
@@ -79,6 +79,15 @@ its Laplacian. ``group`` is the smallest id among verified near-duplicates, its 
 ``keep`` or ``drop``, ``reason`` why.
 """
 
+PAIRS = pa.schema(
+    [
+        pa.field("a", pa.string(), nullable=False),
+        pa.field("b", pa.string(), nullable=False),
+        pa.field("similarity", pa.float64(), nullable=False),
+    ]
+)
+"""The verified near-duplicates among kept pictures: two ids, ``a`` before ``b``, and how alike they are, 0 to 1."""
+
 SPLIT = pa.schema(
     [
         *VALIDATED,
@@ -101,7 +110,8 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
     Args:
         path: The file.
-        frame: One row a picture, sorted by ``id``, ids unique; for :data:`SIGHTINGS` in any stable order.
+        frame: One row a picture, sorted by ``id``, ids unique; for :data:`PAIRS` the same by ``a`` and ``b``; for
+            :data:`SIGHTINGS` in any stable order.
         schema: The columns; the frame must have exactly these.
 
     Raises:
@@ -110,11 +120,20 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
     expected, received = set(schema.names), set(frame.columns)
     if expected != received:
         raise ValueError(f"columns of {path.name}: missing {expected - received}, unknown {received - expected}")
-    if schema is not SIGHTINGS and not (frame["id"].is_monotonic_increasing and frame["id"].is_unique):
-        raise ValueError(f"the rows of {path.name} must be sorted by id, and ids unique")
+    key = _key(schema)
+    if key:
+        index = pd.MultiIndex.from_frame(frame[key]) if len(key) > 1 else pd.Index(frame[key[0]])
+        if not (index.is_monotonic_increasing and index.is_unique):
+            raise ValueError(f"the rows of {path.name} must be sorted by {' and '.join(key)}, and unique")
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
     with replacing(path) as temporary:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+
+
+def _key(schema: pa.Schema) -> list[str]:
+    if schema is SIGHTINGS:
+        return []
+    return ["a", "b"] if schema is PAIRS else ["id"]
 
 
 def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:

@@ -65,8 +65,9 @@ def _data(_: argparse.Namespace) -> None:
     from pixmill.bundled import commit_data, make_data
 
     root = Path.cwd()
-    if make_data(root, report=_say):
-        commit_data(root, report=_say)
+    make_data(root, report=_say)
+    # Always: an earlier call may have been killed between the two.
+    commit_data(root, report=_say)
 
 
 def _browser(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,123 @@
+// What moves in the shop: pictures that load when they come near, results that go on, a banner, a basket.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+
+/* Pictures: the real address waits in data-src until the card comes near the viewport. */
+
+function place(picture) {
+  const settle = (state) => () => picture.parentElement.classList.add(state);
+  picture.addEventListener("load", settle("is-there"), { once: true });
+  picture.addEventListener("error", settle("is-gone"), { once: true });
+  if (picture.dataset.src) picture.src = picture.dataset.src;
+  else settle("is-there")();
+}
+
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      place(target);
+    }
+  },
+  { rootMargin: "300px 0px" },
+);
+
+const watchPictures = (root) => root.querySelectorAll(".frame img").forEach((picture) => near.observe(picture));
+
+/* Results: the sentinel below the grid asks for the next batch; now and then only the button does. */
+
+function startResults(grid) {
+  const [sentinel, button, loading] = ["sentinel", "show-more", "loading"].map(byId);
+  let next = grid.dataset.next;
+  let paused = "pause" in grid.dataset;
+  let busy = false;
+
+  const bottom = new IntersectionObserver(
+    (entries) => {
+      if (entries.some((entry) => entry.isIntersecting) && !paused) load();
+    },
+    { rootMargin: "500px 0px" },
+  );
+
+  function settle() {
+    button.hidden = !(paused && next);
+    if (next) {
+      // Observing anew reports the sentinel again where the new batch did not push it away.
+      bottom.unobserve(sentinel);
+      bottom.observe(sentinel);
+    } else {
+      bottom.disconnect();
+      sentinel.replaceWith(byId("end").content.cloneNode(true));
+    }
+  }
+
+  async function load() {
+    if (busy || !next) return;
+    busy = true;
+    button.hidden = true;
+    loading.hidden = false;
+    try {
+      const answer = await fetch(`/search/more?${new URLSearchParams({ q: grid.dataset.query, page: next })}`);
+      if (!answer.ok) throw new Error(answer.statusText);
+      const batch = await answer.json();
+      const cards = document.createElement("template");
+      cards.innerHTML = batch.html;
+      watchPictures(cards.content);
+      grid.append(cards.content);
+      next = batch.next;
+      paused = batch.pause;
+    } catch (error) {
+      console.error(error);
+      paused = true; // the button is the way to try again
+    }
+    loading.hidden = true;
+    busy = false;
+    settle();
+  }
+
+  button.addEventListener("click", load);
+  settle();
+}
+
+/* Basket: a number in this browser, nothing more. */
+
+function showBasket() {
+  const count = Number(localStorage.getItem("basket") ?? 0);
+  const badge = byId("basket-count");
+  badge.hidden = !count;
+  badge.textContent = count;
+}
+
+for (const button of document.querySelectorAll("[data-add]")) {
+  button.addEventListener("click", () => {
+    localStorage.setItem("basket", Number(localStorage.getItem("basket") ?? 0) + 1);
+    button.textContent = "In your basket";
+    showBasket();
+  });
+}
+
+/* Consent: until the banner is answered, the page neither scrolls nor loads. */
+
+function open() {
+  document.documentElement.classList.remove("covered");
+  watchPictures(document);
+  const grid = document.querySelector("[data-results]");
+  if (grid) startResults(grid);
+}
+
+const banner = byId("consent");
+if (banner) {
+  for (const answer of ["accept", "reject"]) {
+    byId(`consent-${answer}`).addEventListener("click", () => {
+      document.cookie = `consent=${answer}; path=/; max-age=31536000; samesite=lax`;
+      banner.remove();
+      open();
+    });
+  }
+  byId("consent-accept").focus();
+} else {
+  open();
+}
+showBasket();

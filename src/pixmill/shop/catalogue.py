@@ -109,9 +109,10 @@ class Catalogue:
         self._slow_down_one()
 
     def find(self, query: str) -> tuple[Card, ...]:
-        """Return the cards that a query finds: those of the class of that name, in any case, or none."""
+        """Return the cards that a query finds: those of the class of that name, or of that name in another case."""
         wanted = query.strip().casefold()
-        return next((cards for label, cards in self.classes.items() if label.casefold() == wanted), ())
+        alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == wanted)
+        return self.classes.get(query) or next(alike, ())
 
     def display(self, label: str, count: int) -> tuple[Card, ...]:
         """Return the first few flawless cards of a class, for a shop window."""

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pixmill.errors import PixmillError
@@ -62,8 +62,9 @@ class Shop:
 
     def __init__(self, data: Path, *, port: int = 0, log: Path | None = None) -> None:
         catalogue = Catalogue(data)
+        stream = log.open("a", encoding="utf-8") if log else None
         try:
-            self._server = _Server(("127.0.0.1", port), catalogue, log)
+            self._server = _Server(("127.0.0.1", port), catalogue, stream)
         except OSError as error:
             raise PixmillError(
                 f"the shop cannot use port {port}: {error.strerror}", next=f"make shop PORT={port + 1}"
@@ -102,15 +103,15 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     """
     import webbrowser
 
-    with Shop(data, port=port) as shop:
-        address = f"http://localhost:{shop.port}/"
-        print(f"The shop is open at {address} (Ctrl-C closes it)", file=sys.stderr, flush=True)  # noqa: T201
-        if open_browser:
-            webbrowser.open(address)
-        try:
+    try:
+        with Shop(data, port=port) as shop:
+            address = f"http://localhost:{shop.port}/"
+            print(f"The shop is open at {address} (Ctrl-C closes it)", file=sys.stderr, flush=True)  # noqa: T201
+            if open_browser:
+                webbrowser.open(address)
             threading.Event().wait()
-        except KeyboardInterrupt:
-            print("\nThe shop is closed.", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt:
+        print("\nThe shop is closed.", file=sys.stderr)  # noqa: T201
 
 
 class _Server(ThreadingHTTPServer):
@@ -119,15 +120,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # a scraper opens its connections all at once
 
-    def __init__(self, address: tuple[str, int], catalogue: Catalogue, log: Path | None) -> None:
-        super().__init__(address, _Handler)
+    def __init__(self, address: tuple[str, int], catalogue: Catalogue, log: TextIO | None) -> None:
         self.catalogue = catalogue
         self.pages = Pages(catalogue)
         self.closing = threading.Event()
-        self._log = log.open("a", encoding="utf-8") if log else None
+        self._log = log
         self._asked: Counter[str] = Counter()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        super().__init__(address, _Handler)  # last: where the port is taken, it calls server_close()
 
     def asked(self) -> Counter[str]:
         with self._lock:

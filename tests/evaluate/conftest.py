@@ -1,0 +1,53 @@
+"""A small split of two classes, as the stage split packs it, and a model that looks at brightness alone."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from pixmill.evaluate.parts import PARTS
+from pixmill.manifest import SPLIT, write_table
+
+LABELS = ("dark", "light")
+SIDE = 8
+PICTURES = {"train": 12, "val": 6, "test": 8}
+
+
+def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = SIDE) -> Path:
+    """Write the manifest and the arrays: classes by turns, every second light picture of the test part mislabelled."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for part in PARTS:
+        ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(PICTURES[part]))
+        shades = np.arange(PICTURES[part]) % 2
+        values = (40 + 160 * shades + np.arange(PICTURES[part])).astype(np.uint8)
+        np.save(folder / f"{part}.npy", np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
+        for row, (name, shade) in enumerate(zip(ids, shades, strict=True)):
+            wrong = part == "test" and row % 4 == 3
+            rows.append({"id": name, "label": labels[shade ^ wrong], "group": name, "split": part, "row": row})
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    write_table(folder / "manifest.parquet", completed(frame), SPLIT)
+    return folder
+
+
+def completed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with all columns of a manifest; those that evaluate does not look at hold anything."""
+    fillers = {pa.string(): "x", pa.int32(): 1, pa.int64(): 1, pa.float32(): 1.0}
+    return frame.assign(**{field.name: fillers[field.type] for field in SPLIT if field.name not in frame})
+
+
+def by_brightness(batch: np.ndarray) -> np.ndarray:
+    """Return probabilities of dark and light; the surer, the farther from a middle grey."""
+    light = batch.mean(axis=(1, 2, 3)) / 255
+    return np.stack([1 - light, light], axis=1)
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """The folder ``artifacts/split``."""
+    return write_split(tmp_path / "artifacts" / "split")

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from pixmill.evaluate import confusion_figure, mistakes_figure
+from pixmill.evaluate.mistakes import Mistake
+from pixmill.report import figure_png, figure_svg
+
+MATRIX = np.array([[40, 2, 0], [5, 30, 1], [0, 0, 1200]])
+LABELS = ["coat", "dress", "sneaker"]
+
+
+def mistake(number):
+    return Mistake(f"{number:064}", "coat", "dress", 0.87, 0.1, np.full((8, 8, 3), number, np.uint8))
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in (*axes.texts, axes.title)]
+
+
+def test_every_count_but_zero_stands_in_its_cell():
+    (axes,) = confusion_figure(MATRIX, LABELS).axes
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert cells == {
+        (0.5, 0.5): "40",
+        (1.5, 0.5): "2",
+        (0.5, 1.5): "5",
+        (1.5, 1.5): "30",
+        (2.5, 1.5): "1",
+        (2.5, 2.5): "1,200",
+    }
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == LABELS
+
+
+def test_the_first_class_is_on_top():
+    (axes,) = confusion_figure(MATRIX, LABELS).axes
+    assert axes.yaxis_inverted()
+
+
+def test_a_class_without_a_picture_is_an_empty_row():
+    (axes,) = confusion_figure(np.array([[3, 0], [0, 0]]), ["a", "b"]).axes
+    assert [text.get_text() for text in axes.texts] == ["3"]
+
+
+def test_many_classes_stay_small_enough_for_a_page():
+    labels = [f"class {number}" for number in range(60)]
+    assert len(figure_svg(confusion_figure(np.full((60, 60), 3), labels))) < 1_000_000
+
+
+def test_the_contact_sheet_has_one_panel_a_mistake_in_their_order():
+    figure = mistakes_figure([mistake(number) for number in range(8)])
+    shown = [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes if axes.images]
+    assert shown == list(range(8))
+    assert texts(figure)[0] == "dress 87 %\nis coat"
+
+
+def test_without_a_mistake_the_sheet_says_so():
+    figure = mistakes_figure([])
+    assert [text.get_text() for text in figure.texts] == ["no mistake"]
+
+
+@pytest.mark.parametrize("draw", [lambda: confusion_figure(MATRIX, LABELS), lambda: mistakes_figure([mistake(3)])])
+def test_a_figure_is_the_same_bytes_each_time(draw):
+    assert figure_svg(draw()) == figure_svg(draw())
+    assert figure_png(draw()) == figure_png(draw())

@@ -1,0 +1,74 @@
+import json
+
+import pandas as pd
+import pytest
+
+from pixmill.evaluate.measure import as_tracked, measure
+from pixmill.files import write_json
+
+LABELS = ("a", "b", "c")
+
+
+def table(part, pairs):
+    """Return predictions of a part, 90 % sure each, from ``label predicted`` pairs."""
+    rows = []
+    for number, (label, predicted) in enumerate(pairs):
+        given = {f"p_{name}": 0.9 if name == predicted else 0.05 for name in LABELS}
+        rows.append({"id": f"{part}{number:03}", "split": part, "label": label, "predicted": predicted, **given})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def predictions():
+    return pd.concat(
+        [
+            table("train", [*["aa"] * 6, *["bb"] * 3, "cc"]),
+            table("val", [*["aa"] * 2, "ab", "bb"]),
+            table("test", [*["aa"] * 5, "ab", *["bb"] * 2, "ba", "ba"]),
+        ]
+    ).sort_values("id", ignore_index=True)
+
+
+@pytest.fixture
+def metrics(predictions):
+    return measure(predictions, predictions.set_index("id").index.to_series(), LABELS, draws=2000, confidence=0.95)
+
+
+def test_the_names_are_those_that_others_rely_on(metrics):
+    scalars = {"accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1", "weighted_f1"}
+    scalars |= {"log_loss", "roc_auc", "ece", "n"}
+    assert set(metrics) == scalars | {"per_class", "baseline", "val", "train"}
+    assert set(metrics["val"]) == scalars
+    assert set(metrics["per_class"]) == set(LABELS)
+    assert set(metrics["per_class"]["a"]) == {"precision", "recall", "f1", "support"}
+
+
+def test_the_top_is_the_test_part_and_the_others_stand_under_their_names(metrics):
+    assert (metrics["n"], metrics["accuracy"]) == (10, pytest.approx(0.7))
+    assert (metrics["val"]["n"], metrics["val"]["accuracy"]) == (4, pytest.approx(0.75))
+    assert (metrics["train"]["n"], metrics["train"]["accuracy"]) == (10, pytest.approx(1))
+    assert metrics["accuracy_low"] < 0.7 < metrics["accuracy_high"]
+
+
+def test_the_baseline_names_the_class_that_training_has_most_of(metrics):
+    assert metrics["baseline"]["majority_accuracy"] == pytest.approx(0.6)
+
+
+def test_near_duplicates_widen_the_interval(predictions, metrics):
+    pairs = predictions.set_index("id").index.to_series().str.slice(0, -1)
+    grouped = measure(predictions, pairs, LABELS, draws=2000, confidence=0.95)
+    # All ten test pictures in one group: there is nothing left to draw from.
+    assert grouped["accuracy_low"] == grouped["accuracy_high"] == pytest.approx(0.7)
+    assert metrics["accuracy_low"] < grouped["accuracy_low"]
+
+
+def test_a_class_without_a_test_picture_is_null_in_the_file(metrics, tmp_path):
+    write_json(tmp_path / "evaluate.json", metrics)
+    content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
+    assert content["per_class"]["c"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+
+
+def test_mlflow_gets_the_test_part_alone_and_one_figure_a_class(metrics):
+    names = {"accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1", "weighted_f1"}
+    names |= {"log_loss", "roc_auc", "ece", "n", *(f"f1.{label}" for label in LABELS)}
+    assert set(as_tracked(metrics)) == {f"test_{name}" for name in names}

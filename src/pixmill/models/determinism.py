@@ -1,0 +1,45 @@
+"""Threads and random states, so that equal inputs give equal bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["fix_threads", "reseed"]
+
+
+def fix_threads(threads: int) -> None:
+    """Compute with a fixed number of threads and in a fixed order.
+
+    The sum of floats depends on their order, and that on the number of threads: by default it would follow the
+    machine's processors. Call it before the first computation; TensorFlow takes no other number after it.
+
+    Args:
+        threads: Threads within and between operations, whatever the number of processors.
+    """
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    # Under op determinism TensorFlow refuses random operations without a global seed, also those that have their own.
+    tf.random.set_seed(0)
+
+
+def reseed(model: keras.Model, *, seed: int, epoch: int) -> None:
+    """Set the state of every random layer by seed and epoch alone.
+
+    The states are in no weights file, so a training that goes on from one could not know them otherwise.
+
+    Args:
+        model: The graph that is trained.
+        seed: The seed of the run.
+        epoch: The epoch that is about to begin, from 1.
+    """
+    import numpy as np
+
+    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    for index, state in enumerate(states):
+        state.assign(np.random.SeedSequence([seed, epoch, index]).generate_state(2))

@@ -1,0 +1,96 @@
+"""A classifier as files: weights, architecture and labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.errors import ManifestError
+from pixmill.files import read_json, replacing, write_text
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["load_classifier", "save_classifier"]
+
+_PARTS = {
+    "keras": {"DTypePolicy"},
+    "keras.initializers": {"GlorotUniform", "Zeros"},
+    "keras.layers": {"Conv2D", "Dense", "Dropout", "Flatten", "InputLayer", "MaxPooling2D", "Rescaling"},
+    "keras.src.models.functional": {"Functional"},
+}
+"""All that our builders use, by module; an architecture that names anything else is not ours."""
+
+_WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
+
+
+def save_classifier(model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str) -> Path:
+    """Write a classifier as three files, whose bytes follow from weights, architecture and labels alone.
+
+    Keras' own ``.keras`` file holds the time of its writing and is another one each time.
+
+    Args:
+        model: The classifier; it must be uncompiled, since an optimizer is no part of it.
+        labels: The classes, in the order of the model's outputs.
+        folder: Where the files go.
+        image_size: Side of the square that a picture is fitted to, in pixels.
+        aspect: How a picture becomes square: ``pad``, ``crop`` or ``stretch``.
+
+    Returns:
+        The weights file, which is written last.
+    """
+    if model.compiled:
+        raise ValueError("a compiled model would carry its optimizer into the weights file")
+    architecture = json.dumps(json.loads(model.to_json()), indent=1, sort_keys=True)
+    preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect}
+    write_text(folder / _ARCHITECTURE, architecture + "\n")
+    write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
+    with replacing(folder / _WEIGHTS) as temporary:
+        model.save_weights(temporary)
+    return folder / _WEIGHTS
+
+
+def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
+    """Return a classifier and its labels, uncompiled.
+
+    Nothing in the files is run: no pickle, no code, no layer but those that Pixmill builds.
+
+    Args:
+        folder: What :func:`save_classifier` wrote.
+
+    Raises:
+        ManifestError: A file is absent, or is not what Pixmill writes.
+    """
+    import keras
+
+    labels = [str(label) for label in read_json(folder / _LABELS, stage="train")["labels"]]
+    architecture = read_json(folder / _ARCHITECTURE, stage="train")
+    strange = _strange(architecture)
+    if strange is not None:
+        raise ManifestError(
+            f"{folder / _ARCHITECTURE} names {strange}, which Pixmill does not build", next="dvc repro -f train"
+        )
+    weights = folder / _WEIGHTS
+    if not weights.exists():
+        raise ManifestError(f"{weights} is missing", next="dvc repro train")
+    try:
+        model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
+        model.load_weights(weights)
+    except (OSError, TypeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
+    return model, labels
+
+
+def _strange(part: Any) -> str | None:
+    """Return what in an architecture, however deep, is not ours; ``None`` where all is."""
+    if isinstance(part, dict):
+        module, name = part.get("module"), part.get("class_name")
+        if module is not None and name not in _PARTS.get(module, ()):
+            return f"{module}.{name}"
+        part = list(part.values())
+    if isinstance(part, list):
+        return next(filter(None, map(_strange, part)), None)
+    return None

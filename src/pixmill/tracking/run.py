@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.report import figure_png
 from pixmill.tracking.model import log_keras_model
 from pixmill.tracking.names import accepted
-from pixmill.tracking.store import shown
+from pixmill.tracking.store import WEIGHTS, shown
 
 if TYPE_CHECKING:
     import keras
@@ -82,6 +82,10 @@ class Run:
         entries = [RunTag(name, value) for name, value in tags.items()]
         for batch in _batches(entries):
             self._record("tags", partial(_send, tags=batch))
+
+    def set_weights(self, digest: str) -> None:
+        """Record the md5 of the weights file, by which an evaluation finds this run."""
+        self.set_tags({WEIGHTS: digest})
 
     def log_metrics(self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None) -> None:
         """Record figures; those that are ``None`` are left out.

@@ -1,0 +1,104 @@
+"""Epochs until it gets no better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pixmill.errors import TrainError
+from pixmill.models import reseed, training_graph
+from pixmill.params import TrainParams
+from pixmill.progress import Progress
+from pixmill.train.history import Epoch, best_of, is_over
+from pixmill.train.part import Part
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["fit"]
+
+_MOMENTUM = 0.9
+
+
+def fit(
+    classifier: keras.Model,
+    training: Part,
+    validation: Part,
+    params: TrainParams,
+    on_epoch: Callable[[Epoch], None],
+) -> list[Epoch]:
+    """Fit a classifier and leave it with the weights of its best epoch.
+
+    The order of the pictures and all that is random follow from seed and epoch, so equal inputs give equal weights.
+
+    Args:
+        classifier: A fresh classifier; it stays uncompiled.
+        training: What it learns from.
+        validation: What tells when it gets no better.
+        params: The section ``train``.
+        on_epoch: Called after each epoch.
+
+    Returns:
+        The figures of each epoch.
+
+    Raises:
+        TrainError: The loss is no number any more.
+    """
+    graph = training_graph(classifier, params.augmentation)
+    # XLA compiles this kind of network to code that is several times slower on processors.
+    graph.compile(_optimizer(params), "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    history: list[Epoch] = []
+    best = classifier.get_weights()
+    with Progress("Train", len(training) * params.epochs) as progress:
+        while not is_over(history, epochs=params.epochs, patience=params.patience):
+            epoch = _epoch(graph, training, validation, params, len(history) + 1, progress)
+            history.append(epoch)
+            if best_of(history) is epoch:
+                best = classifier.get_weights()
+            on_epoch(epoch)
+    classifier.set_weights(best)
+    return history
+
+
+def _epoch(
+    graph: keras.Model, training: Part, validation: Part, params: TrainParams, number: int, progress: Progress
+) -> Epoch:
+    reseed(graph, seed=params.seed, epoch=number)
+    order = np.random.default_rng([params.seed, number]).permutation(len(training))
+    graph.reset_metrics()
+    for pixels, labels in training.batches(params.batch_size, order):
+        fitted = graph.train_on_batch(pixels, labels, return_dict=True)
+        _require_number(fitted["loss"], number, params)
+        progress.advance(len(labels), f"epoch {number} of {params.epochs}, loss {fitted['loss']:.3f}")
+    graph.reset_metrics()
+    for pixels, labels in validation.batches(params.batch_size):
+        checked = graph.test_on_batch(pixels, labels, return_dict=True)
+    _require_number(checked["loss"], number, params)
+    progress.advance(0, f"epoch {number} of {params.epochs}, validation accuracy {checked['accuracy']:.3f}")
+    return Epoch(
+        number,
+        train_loss=float(fitted["loss"]),
+        train_accuracy=float(fitted["accuracy"]),
+        val_loss=float(checked["loss"]),
+        val_accuracy=float(checked["accuracy"]),
+    )
+
+
+def _require_number(loss: float, epoch: int, params: TrainParams) -> None:
+    if not math.isfinite(loss):
+        raise TrainError(
+            f"the loss is not a number any more in epoch {epoch} (optimizer {params.optimizer}, "
+            f"learning rate {params.learning_rate:g})",
+            next="lower train.learning_rate in params.yaml, by ten to begin with, then: dvc repro",
+        )
+
+
+def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:
+    import keras
+
+    if params.optimizer == "sgd":
+        return keras.optimizers.SGD(params.learning_rate, momentum=_MOMENTUM)
+    return keras.optimizers.Adam(params.learning_rate)

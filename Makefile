@@ -1,0 +1,82 @@
+# What a person types. `make` alone lists it; `make repro` and `make test` set up everything that they need.
+#
+#   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
+#   PORT=8080           the port of `make ui` and `make shop`
+#   QUICK=1             a short benchmark
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+
+# dvc runs whatever `python` PATH has.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHON QUICK
+
+# Nothing that runs here reports to its makers.
+export DO_NOT_TRACK := true
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export MLFLOW_DISABLE_TELEMETRY := true
+export SE_AVOID_STATS := true
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.PHONY: help repro data test test-slow lint check stale ui shop requirements clean setup browser
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
+
+repro: check browser data ## set everything up and run the pipeline
+	@$(BIN)/dvc repro
+	@$(BIN)/pixmill summary
+
+data: setup ## fill an empty data/ with the bundled pictures
+	@$(BIN)/pixmill data
+
+test: browser data ## set everything up and run the tests
+	@$(BIN)/python -m pytest -m "not slow"
+
+test-slow: browser data ## run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow
+
+lint: setup ## check style and types
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy src stages .ci/stale.py
+
+check: setup ## check params.yaml
+	@$(BIN)/pixmill check
+
+stale: setup ## check that the committed results belong to the committed code, params and data
+	@$(BIN)/python .ci/stale.py
+
+ui: setup ## look at the runs in the MLflow UI, on this machine only (PORT=5000)
+	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+		--host 127.0.0.1 --port $(or $(PORT),5000)
+
+shop: data ## look at the bundled shop in a browser (PORT=8000)
+	@$(BIN)/pixmill shop --open --port $(or $(PORT),8000)
+
+bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
+	@test -f benchmarks/$*.py || { \
+		echo "There is no benchmark '$*'. There are: $(or $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)),none yet)" >&2; \
+		exit 2; }
+	@$(MAKE) browser data
+	@$(BIN)/python benchmarks/$*.py
+
+requirements: setup ## pin requirements.txt anew from pyproject.toml (UPGRADE=1 for the newest releases)
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
+		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
+	@$(MAKE) setup
+
+clean: ## remove what was installed and cached; pictures, results and runs stay
+	@rm -rf .venv .venv-bench build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find $(wildcard src stages tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Left as they are: data/ artifacts/ reports/ .pixmill/ mlflow.db mlruns/ .dvc/cache/"
+
+setup:
+	@.ci/setup
+
+browser: setup
+	@$(BIN)/pixmill browser --install

@@ -1,0 +1,148 @@
+"""A pipeline of two stages with small results in Git, judged from clones that have neither data nor artifacts."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+STALE = Path(__file__).parents[2] / ".ci" / "stale.py"
+
+PIPELINE = """\
+stages:
+  first:
+    cmd: python first.py
+    deps: [first.py, data]
+    params: [first]
+    outs: [artifacts/first]
+    metrics:
+    - metrics/first.json:
+        cache: false
+  second:
+    cmd: python second.py
+    deps: [second.py, artifacts/first]
+    outs: [artifacts/second]
+    metrics:
+    - metrics/second.json:
+        cache: false
+"""
+
+STAGE = """\
+from pathlib import Path
+Path("artifacts/{name}").mkdir(parents=True)
+Path("metrics").mkdir(exist_ok=True)
+Path("artifacts/{name}/out").write_text("{name}")
+Path("metrics/{name}.json").write_text('{{"n": 1}}')
+"""
+
+
+class Project:
+    def __init__(self, root):
+        self.root = root
+
+    def run(self, *command):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        subprocess.run(command, cwd=self.root, env={**os.environ, "PATH": path}, check=True, capture_output=True)
+
+    def commit(self):
+        self.run("git", "add", "--all")
+        self.run("git", "-c", "user.name=A", "-c", "user.email=a@b.test", "commit", "--quiet", "--message", "Change")
+
+    def write(self, path, text):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def judge(self):
+        return subprocess.run([sys.executable, STALE, self.root], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    """Return a project whose last commit carries the results of a full run."""
+    project = Project(tmp_path_factory.mktemp("reproduced"))
+    project.run("git", "init", "--quiet")
+    project.run("dvc", "init", "--quiet")
+    project.write("data/picture", "one")
+    project.write("dvc.yaml", PIPELINE)
+    project.write("params.yaml", "first: {n: 1}\n")
+    project.write(".gitignore", "/data\n/artifacts/\n")
+    for name in ("first", "second"):
+        project.write(f"{name}.py", STAGE.format(name=name))
+    project.run("dvc", "add", "--quiet", "data")
+    project.run("dvc", "repro", "--quiet")
+    project.commit()
+    return project
+
+
+@pytest.fixture
+def project(reproduced, tmp_path):
+    return Project(shutil.copytree(reproduced.root, tmp_path / "project", symlinks=True))
+
+
+def test_results_of_a_full_run_are_current(project):
+    judged = project.judge()
+    assert (judged.returncode, judged.stderr) == (0, "")
+
+
+def test_what_is_not_committed_does_not_count(project):
+    project.write("second.py", "# not committed\n")
+    assert project.judge().returncode == 0
+
+
+CHANGES = {
+    "one changed line": (lambda project: project.write("second.py", "pass\n"), "second: second.py modified"),
+    "one changed param": (
+        lambda project: project.write("params.yaml", "first: {n: 2}\n"),
+        "first: params.yaml: first modified",
+    ),
+    "one edited metric": (
+        lambda project: project.write("metrics/second.json", '{"n": 2}'),
+        "second: metrics/second.json modified",
+    ),
+    "one deleted metric": (
+        lambda project: (project.root / "metrics/second.json").unlink(),
+        "second: metrics/second.json deleted",
+    ),
+    "one deleted script": (lambda project: (project.root / "second.py").unlink(), "second: second.py deleted"),
+    "another command": (
+        lambda project: project.write("dvc.yaml", PIPELINE.replace("python second.py", "python second.py -v")),
+        "second: changed command",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_commit_without_its_results_fails_and_names_stage_and_file(project, change):
+    make, named = CHANGES[change]
+    make(project)
+    project.commit()
+    judged = project.judge()
+    assert judged.returncode == 1
+    assert named in judged.stderr
+    assert "Next: dvc repro" in judged.stderr
+
+
+def test_new_data_without_its_results_fails(project):
+    project.write("data/picture", "two")
+    project.run("dvc", "add", "--quiet", "data")
+    project.commit()
+    assert "first: data is not the one that dvc.lock names" in project.judge().stderr
+
+
+def test_half_a_run_fails(project):
+    project.write("first.py", STAGE.format(name="first").replace('"first")', '"other")'))
+    project.run("dvc", "repro", "--quiet", "first")
+    project.commit()
+    assert "second: artifacts/first is not the one that dvc.lock names" in project.judge().stderr
+
+
+def test_a_pipeline_that_cannot_be_read_fails(project):
+    project.write("dvc.yaml", PIPELINE + "oops: [\n")
+    project.commit()
+    judged = project.judge()
+    assert judged.returncode == 1
+    assert "dvc.yaml" in judged.stderr

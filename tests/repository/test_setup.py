@@ -1,0 +1,164 @@
+"""The set-up itself, with a Python that makes a pretended environment and writes down what it was asked to install."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+PYTHON = """\
+#!/bin/sh
+case "$*" in
+*sys.exit*) exit "${UNSUPPORTED:-0}" ;;
+*implementation*) echo "cpython ${VERSION:-3.11.9}" ;;
+*realpath*) echo "$PRETENDED" ;;
+"-m venv"*)
+    [ -z "${NO_VENV:-}" ] || { echo "ensurepip is not available"; exit 1; }
+    rm -rf .venv; mkdir -p .venv/bin
+    cp "$PRETENDED" .venv/bin/python; cp "$PRETENDED" .venv/bin/uv
+    echo "venv" >>log ;;
+*) echo "$(basename "$0") $*" >>log; case "$(basename "$0") $*" in ${FAILING:-nothing}) exit 1 ;; esac ;;
+esac
+"""
+
+
+class Checkout:
+    def __init__(self, root):
+        self.root = root
+        self.environ = {"PATH": f"{root}/bin:{os.defpath}", "PRETENDED": str(root / "bin/python3.11")}
+
+    def set_up(self, **environ):
+        """Run the set-up; return it and the steps that it took."""
+        (self.root / "log").unlink(missing_ok=True)
+        done = subprocess.run(
+            [self.root / ".ci/setup"], env={**self.environ, **environ}, capture_output=True, text=True, check=False
+        )
+        log = self.root / "log"
+        return done, log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    for name in (".ci/setup", "requirements.txt", "pyproject.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    python = tmp_path / "bin/python3.11"
+    python.parent.mkdir()
+    python.write_text(PYTHON)
+    for program in (python, tmp_path / ".ci/setup"):
+        program.chmod(0o755)
+    # Newer ones come first in the search; these are shims that run nothing.
+    for name in ("python3.13", "python3.12"):
+        (python.parent / name).write_text("#!/bin/sh\nexit 127\n")
+        (python.parent / name).chmod(0o755)
+    return Checkout(tmp_path)
+
+
+def test_the_first_time_installs_the_pins_by_hash_and_then_pixmill(checkout):
+    done, steps = checkout.set_up()
+    assert done.returncode == 0, done.stderr
+    assert [step.split()[:3] for step in steps] == [
+        ["venv"],
+        ["python", "-m", "pip"],
+        ["uv", "pip", "install"],
+        ["uv", "pip", "install"],
+    ]
+    assert "--require-hashes --requirement requirements.txt" in steps[2]
+    assert "--no-deps --no-build-isolation --editable ." in steps[3]
+
+
+def test_the_second_time_does_nothing(checkout):
+    checkout.set_up()
+    done, steps = checkout.set_up()
+    assert (done.returncode, done.stdout, done.stderr, steps) == (0, "", "", [])
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_a_changed_pin_installs_again_into_the_same_environment(checkout, name):
+    checkout.set_up()
+    with (checkout.root / name).open("a") as file:
+        file.write("# changed\n")
+    _, steps = checkout.set_up()
+    assert len(steps) == 3
+    assert "venv" not in steps
+
+
+def test_the_same_content_with_a_new_time_does_nothing(checkout):
+    checkout.set_up()
+    (checkout.root / "requirements.txt").touch()
+    assert checkout.set_up()[1] == []
+
+
+def test_another_python_makes_another_environment(checkout):
+    checkout.set_up()
+    assert checkout.set_up(VERSION="3.12.1")[1][0] == "venv"
+
+
+@pytest.mark.parametrize("failing", ["python*pip*", "uv*editable*"])
+def test_a_set_up_that_fails_leaves_no_stamp_and_is_taken_up_again(checkout, failing):
+    done, _ = checkout.set_up(FAILING=failing)
+    assert done.returncode == 1
+    assert "Next: " in done.stderr
+    assert not (checkout.root / ".venv/ready").exists()
+    done, steps = checkout.set_up()
+    assert (done.returncode, len(steps)) == (0, 4)
+
+
+def test_where_uv_cannot_pip_is_asked(checkout):
+    done, steps = checkout.set_up(FAILING="uv*require-hashes*")
+    assert done.returncode == 0
+    assert "trying pip" in done.stderr
+    assert "python -m pip install --quiet --require-hashes --requirement requirements.txt" in steps
+
+
+def test_a_wrong_python_is_refused(checkout):
+    done, steps = checkout.set_up(PYTHON=checkout.environ["PRETENDED"], UNSUPPORTED="1")
+    assert done.returncode == 1
+    assert "is not a Python 3.11, 3.12 or 3.13" in done.stderr
+    assert steps == []
+
+
+def test_no_python_at_all_is_one_clear_message(checkout):
+    done, _ = checkout.set_up(PATH=f"{checkout.root}/bin:/nowhere", UNSUPPORTED="1")
+    assert done.returncode == 1
+    assert "Pixmill needs Python 3.11, 3.12 or 3.13, and none of them is on PATH" in done.stderr
+
+
+def test_a_python_without_venv_is_one_clear_message(checkout):
+    done, _ = checkout.set_up(NO_VENV="1")
+    assert done.returncode == 1
+    assert "apt-get install python3-venv" in done.stderr
+
+
+def test_every_pin_has_its_hashes_and_no_line_names_where_it_comes_from():
+    text = (ROOT / "requirements.txt").read_text()
+    pins = re.split(r"\n(?=\S)", text.strip())
+    assert len(pins) > 100
+    for pin in pins:
+        assert re.match(r"[\w.\[\]-]+==\S+", pin), pin
+        assert "--hash=sha256:" in pin, pin
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_mlflow_builds_its_environment_from_the_one_list_of_pins():
+    environment = yaml.safe_load((ROOT / "python_env.yaml").read_text())
+    assert environment["dependencies"] == ["-r requirements.txt", "-e ."]
+    assert environment["python"].startswith("3.")
+
+
+def test_make_alone_lists_what_a_person_types():
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [line.split()[1] for line in listed.splitlines()]
+    assert names[:9] == ["help", "repro", "data", "test", "test-slow", "lint", "check", "stale", "ui"]
+    assert names[9:] == ["shop", "bench-<name>", "requirements", "clean"]
+
+
+def test_an_unknown_benchmark_is_one_clear_message():
+    done = subprocess.run(["make", "bench-nonsense"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "There is no benchmark 'nonsense'. There are: " in done.stderr

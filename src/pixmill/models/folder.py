@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,8 +78,11 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     try:
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
-        model.load_weights(weights)
-    except (OSError, TypeError, ValueError) as error:
+        with warnings.catch_warnings():
+            # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(weights)
+    except (KeyError, OSError, TypeError, UserWarning, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
     return model, labels

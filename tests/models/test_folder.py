@@ -1,0 +1,114 @@
+"""A classifier comes back from its files as it was, and nothing else comes with it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pixmill.errors import ManifestError
+from pixmill.models import load_classifier, save_classifier
+
+LABELS = ("coat", "dress", "shirt")
+
+
+@pytest.fixture
+def folder(build, tmp_path):
+    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad")
+    return tmp_path
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_it_predicts_the_same(build, folder, pixels):
+    model, labels = load_classifier(folder)
+    assert labels == list(LABELS)
+    np.testing.assert_array_equal(model(pixels), build()(pixels))
+
+
+def test_the_files_are_the_same_whenever_they_are_written(build, folder, tmp_path_factory):
+    time.sleep(1.1)  # HDF5 could hold times in seconds
+    again = tmp_path_factory.mktemp("again")
+    save_classifier(load_classifier(folder)[0], LABELS, again, image_size=12, aspect="pad")
+    assert contents(again) == contents(folder)
+    assert sorted(contents(folder)) == ["labels.json", "model.json", "model.weights.h5"]
+    assert json.loads((folder / "labels.json").read_text()) == {
+        "labels": list(LABELS),
+        "image_size": 12,
+        "aspect": "pad",
+    }
+
+
+def test_a_compiled_model_is_not_written(build, tmp_path):
+    model = build()
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match="optimizer"):
+        save_classifier(model, LABELS, tmp_path, image_size=12, aspect="pad")
+    assert list(tmp_path.iterdir()) == []
+
+
+def strange_layer(architecture):
+    architecture["config"]["layers"][1]["class_name"] = "Lambda"
+
+
+def strange_module(architecture):
+    architecture["config"]["layers"][1]["module"] = "os"
+
+
+def strange_initializer(architecture):
+    architecture["config"]["layers"][2]["config"]["kernel_initializer"] = {
+        "module": "builtins",
+        "class_name": "eval",
+        "config": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (strange_layer, "keras.layers.Lambda"),
+        (strange_module, "os.Rescaling"),
+        (strange_initializer, "builtins.eval"),
+    ],
+)
+def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):
+    architecture = json.loads((folder / "model.json").read_text())
+    change(architecture)
+    (folder / "model.json").write_text(json.dumps(architecture))
+    with pytest.raises(ManifestError, match=f"names {named}, which Pixmill does not build"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "model.json", "model.weights.h5"])
+def test_an_absent_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ManifestError, match=f"{name} is missing"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", None])
+def test_broken_weights_are_refused(folder, content):
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-900] if content is None else content)
+    with pytest.raises(ManifestError, match="holds no whole classifier"):
+        load_classifier(folder)
+
+
+def test_weights_of_another_architecture_are_refused(build, folder):
+    build(seed=1).save_weights(folder / "model.weights.h5")
+    architecture = json.loads((folder / "model.json").read_text())
+    architecture["config"]["layers"][-1]["config"]["units"] = 4
+    (folder / "model.json").write_text(json.dumps(architecture))
+    with pytest.raises(ManifestError, match="holds no whole classifier"):
+        load_classifier(folder)
+
+
+def test_importing_the_package_is_quick():
+    code = "import sys, pixmill.models; sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,23 +68,38 @@ def _epoch(
 ) -> Epoch:
     reseed(graph, seed=params.seed, epoch=number)
     order = np.random.default_rng([params.seed, number]).permutation(len(training))
-    graph.reset_metrics()
+    fitted, checked = _Mean(), _Mean()
     for pixels, labels in training.batches(params.batch_size, order):
-        fitted = graph.train_on_batch(pixels, labels, return_dict=True)
+        fitted.add(graph.train_on_batch(pixels, labels, return_dict=True), len(labels))
         _require_number(fitted["loss"], number, params)
         progress.advance(len(labels), f"epoch {number} of {params.epochs}, loss {fitted['loss']:.3f}")
-    graph.reset_metrics()
     for pixels, labels in validation.batches(params.batch_size):
-        checked = graph.test_on_batch(pixels, labels, return_dict=True)
+        checked.add(graph.test_on_batch(pixels, labels, return_dict=True), len(labels))
     _require_number(checked["loss"], number, params)
     progress.advance(0, f"epoch {number} of {params.epochs}, validation accuracy {checked['accuracy']:.3f}")
     return Epoch(
         number,
-        train_loss=float(fitted["loss"]),
-        train_accuracy=float(fitted["accuracy"]),
-        val_loss=float(checked["loss"]),
-        val_accuracy=float(checked["accuracy"]),
+        train_loss=fitted["loss"],
+        train_accuracy=fitted["accuracy"],
+        val_loss=checked["loss"],
+        val_accuracy=checked["accuracy"],
     )
+
+
+class _Mean:
+    """Average figures over pictures: Keras begins anew with each batch that it is given."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._count = 0
+
+    def add(self, figures: Mapping[str, float], count: int) -> None:
+        self._count += count
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value) * count
+
+    def __getitem__(self, name: str) -> float:
+        return self._sums[name] / self._count
 
 
 def _require_number(loss: float, epoch: int, params: TrainParams) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -129,6 +130,15 @@ def test_a_named_host_is_reached_under_its_own_name(browser, site, tmp_path):
         driver.get("http://shop.pixmill.test/")
         assert (driver.title, driver.current_url) == ("Home", "http://shop.pixmill.test/")
     assert profiles(tmp_path) == []
+
+
+def test_a_session_leaves_nothing_in_the_folder_for_temporary_files(browser, site, tmp_path, monkeypatch):
+    with tempfile.TemporaryDirectory() as short:  # The browser makes a socket there, whose path must be short.
+        monkeypatch.setenv("TMPDIR", short)
+        for _ in range(4):
+            with open_browser(browser, resolve={"shop.pixmill.test:80": site.address}, profile=tmp_path) as driver:
+                driver.get("http://shop.pixmill.test/")
+        assert list(Path(short).iterdir()) == []
 
 
 def test_the_proxy_of_the_environment_is_not_used(browser, site, tmp_path, monkeypatch):

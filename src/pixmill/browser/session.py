@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -92,7 +93,7 @@ def open_browser(
             yield driver
         finally:
             client.timeout = _QUIT_SECONDS
-            _quit(driver)
+            _quit(driver, service)
 
 
 def _options(browser: Browser, resolve: Mapping[str, str], proxy: str | None, folder: Path) -> Options:
@@ -186,13 +187,18 @@ def _connect(browser: Browser, service: Service, options: Options) -> WebDriver:
         ) from None
 
 
-def _quit(driver: WebDriver) -> None:
+def _quit(driver: WebDriver, service: Service) -> None:
     from selenium.common import WebDriverException
     from urllib3.exceptions import HTTPError
 
     # A browser that crashed or hangs cannot be asked to leave; it is killed with its driver right after this.
-    with contextlib.suppress(HTTPError, WebDriverException):
+    with contextlib.suppress(HTTPError, WebDriverException, HTTPException, OSError, subprocess.TimeoutExpired):
         driver.quit()
+        # A driver that is asked to leave clears its temporary folders away; one that is killed does not.
+        with contextlib.closing(HTTPConnection("localhost", service.port, timeout=_QUIT_SECONDS)) as connection:
+            connection.request("GET", "/shutdown")
+            connection.getresponse().read()
+        service.process.wait(_QUIT_SECONDS)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -147,7 +147,7 @@ def test_every_pin_has_its_hashes_and_no_line_names_where_it_comes_from():
 
 def test_mlflow_builds_its_environment_from_the_one_list_of_pins():
     environment = yaml.safe_load((ROOT / "python_env.yaml").read_text())
-    assert environment["dependencies"] == ["-r requirements.txt", "-e ."]
+    assert environment["dependencies"] == ["-r requirements.txt"]
     assert environment["python"].startswith("3.")
 
 

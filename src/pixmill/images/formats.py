@@ -40,7 +40,8 @@ def sniff(content: bytes) -> str:
         return "webp"
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<"):
-        for mark, name in _MARKUP:
-            if mark in start:
-                return name
+        found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]
+        if found:
+            # A web page may hold a drawing: what comes first is what it is.
+            return min(found)[1]
     return "unknown"

@@ -218,8 +218,7 @@ def test_a_download_is_refused(browser, site, tmp_path, monkeypatch):
         driver.get("http://shop.pixmill.test/")
         driver.find_element(By.TAG_NAME, "a").click()
         assert until(lambda: "/file" in site.asked)
-        driver.get("http://shop.pixmill.test/")
-    assert not [path for path in home.rglob("*") if "loot" in path.name]
+        assert not until(lambda: list(home.rglob("loot*")), seconds=2.0)
 
 
 def test_a_page_that_never_ends_is_left_in_time(browser, tmp_path):

@@ -22,6 +22,24 @@ METRICS = {
 }
 
 
+LOCK = """\
+schema: '2.0'
+stages:
+  evaluate:
+    deps:
+    - path: artifacts/train
+      md5: aa
+    - path: src/pixmill/evaluate
+      md5: bb
+    params:
+      params.yaml:
+        evaluate.draws: 100
+    outs:
+    - path: metrics/evaluate.json
+      md5: cc
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     for name, text in {
@@ -29,6 +47,7 @@ def project(tmp_path: Path) -> Path:
         "reports/evaluate.html": "",
         "reports/scrape.html": "",
         "params.yaml": "a: 1\n",
+        "dvc.lock": LOCK,
         "data.dvc": "x",
         ".gitignore": "/reports/\n",
     }.items():
@@ -59,15 +78,23 @@ def test_changed_pictures_ask_for_a_commit_of_data_dvc(project: Path) -> None:
     assert "commit data.dvc" in summary(project, environ={})
 
 
-def test_results_that_changed_by_themselves_are_explained(project: Path) -> None:
-    (project / "metrics" / "evaluate.json").write_text(json.dumps(METRICS | {"accuracy": 0.91}))
-    assert "another kind of processor rounds differently" in summary(project, environ={})
+def test_results_that_differ_by_themselves_are_explained(project: Path) -> None:
+    (project / "dvc.lock").write_text(LOCK.replace("cc", "dd").replace("aa", "ee"))
+    assert "another kind of processor" in summary(project, environ={})
 
 
-def test_results_that_changed_with_params_are_committed_together(project: Path) -> None:
-    (project / "metrics" / "evaluate.json").write_text(json.dumps(METRICS | {"accuracy": 0.91}))
-    (project / "params.yaml").write_text("a: 2\n")
-    assert "The results changed with params.yaml: commit them together" in summary(project, environ={})
+@pytest.mark.parametrize(("before", "after"), [("bb", "ff"), ("draws: 100", "draws: 200"), ("src/", "lib/")])
+def test_results_that_follow_from_a_change_are_to_be_committed(project: Path, before: str, after: str) -> None:
+    (project / "dvc.lock").write_text(LOCK.replace(before, after))
+    text = summary(project, environ={})
+    assert "The results are new. To keep them: git add" in text
+    assert "processor" not in text
+
+
+def test_first_results_are_to_be_committed(project: Path) -> None:
+    subprocess.run(["git", "rm", "-q", "--cached", "dvc.lock"], cwd=project, check=True)
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"], cwd=project, check=True)
+    assert "The results are new" in summary(project, environ={})
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pixmill.errors import ManifestError
 from pixmill.files import read_json
 
 __all__ = ["summary"]
 
-_INPUTS = ("params.yaml", "dvc.yaml", "data.dvc", "review.csv", "src", "stages")
 _RESULTS = ("dvc.lock", "metrics", "plots")
 
 
@@ -61,38 +62,53 @@ def _per_class(metrics: Mapping[str, Any]) -> list[str]:
 
 def _git_notes(root: Path) -> list[str]:
     """Say what the run changed that a commit should carry."""
-    changed = _changed(root)
-    if changed is None:
+    status = _git(root, "status", "--porcelain", "-z", "--no-renames")
+    if status is None:
         return []
-    notes = []
+    changed = [entry[3:] for entry in status.split("\0") if entry]
     results = [path for path in changed if path.split("/")[0] in _RESULTS]
-    inputs = [path for path in changed if path.split("/")[0] in _INPUTS]
+    notes = []
     if "data.dvc" in changed:
         notes.append("The pictures in data/ are others than those committed: commit data.dvc.")
-    if results and inputs:
+    if not results:
+        return notes
+    committed = _git(root, "show", "HEAD:./dvc.lock")
+    if committed is not None and _inputs(committed) == _inputs((root / "dvc.lock").read_text(encoding="utf-8")):
         notes.append(
-            f"The results changed with {', '.join(inputs[:4])}: commit them together with {', '.join(results[:4])}."
+            f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and\n"
+            "pictures: another kind of processor, or another version of a library, rounds differently. To take them back:\n"
+            "  git checkout dvc.lock metrics plots && dvc checkout"
         )
-    elif results:
+    else:
         notes.append(
-            f"{', '.join(results[:4])} differ from those committed although nothing that they follow from does:\n"
-            "another kind of processor rounds differently. Nothing is wrong. To take them back:\n"
-            "  git checkout dvc.lock metrics plots"
+            "The results are new. To keep them: git add data.dvc dvc.lock params.yaml metrics plots && git commit"
         )
     return notes
 
 
-def _changed(root: Path) -> list[str] | None:
+def _inputs(lock: str) -> dict[str, Any]:
+    """Return all that the stages of a ``dvc.lock`` follow from: code, pictures that people brought, and params."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    return {
+        name: (
+            {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},
+            stage.get("params"),
+        )
+        for name, stage in stages.items()
+    }
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """Return what Git says, or ``None`` where there is no Git, no repository or no such thing in it."""
     try:
-        output = subprocess.run(
-            ["git", "status", "--porcelain", "-z", "--no-renames"],  # noqa: S607
+        done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
+            ["git", *words],  # noqa: S607
             cwd=root,
             capture_output=True,
             text=True,
             check=True,
             timeout=60,
-        ).stdout
+        )
     except (OSError, subprocess.SubprocessError):
-        # Not a Git repository, or no Git: there is nothing to say about commits.
         return None
-    return [entry[3:] for entry in output.split("\0") if entry]
+    return done.stdout

@@ -76,7 +76,8 @@ def _git_notes(root: Path) -> list[str]:
     if committed is not None and _inputs(committed) == _inputs((root / "dvc.lock").read_text(encoding="utf-8")):
         notes.append(
             f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and\n"
-            "pictures: another kind of processor, or another version of a library, rounds differently. To take them back:\n"
+            "pictures: another kind of processor, or another version of a library, rounds differently.\n"
+            "To take them back:\n"
             "  git checkout dvc.lock metrics plots && dvc checkout"
         )
     else:

@@ -134,7 +134,7 @@ class SplitParams(Section):
 class CnnParams(Section):
     """Describe a plain convolutional network."""
 
-    filters: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (32, 64)
+    filters: Annotated[tuple[Count, ...], Field(min_length=1, strict=False)] = (16, 32, 64)
     dense: Annotated[tuple[Count, ...], Field(strict=False)] = (128,)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
 

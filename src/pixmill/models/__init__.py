@@ -4,6 +4,7 @@
 - ``cnn``: a plain convolutional network
 - ``augmentation``: the graph that is trained: random changes, then the classifier
 - ``folder``: a classifier as files
+- ``loading``: TensorFlow, loaded quietly
 - ``determinism``: threads and random states, so that equal inputs give equal bytes
 """
 

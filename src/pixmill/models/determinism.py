@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pixmill.models.loading import load_tensorflow
+
 if TYPE_CHECKING:
     import keras
 
@@ -19,6 +21,7 @@ def fix_threads(threads: int) -> None:
     Args:
         threads: Threads within and between operations, whatever the number of processors.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.errors import ManifestError
 from pixmill.files import read_json, replacing, write_text
+from pixmill.models.loading import load_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -64,6 +65,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     Raises:
         ManifestError: A file is absent, or is not what Pixmill writes.
     """
+    load_tensorflow()
     import keras
 
     labels = [str(label) for label in read_json(folder / _LABELS, stage="train")["labels"]]

@@ -1,0 +1,37 @@
+"""TensorFlow, loaded without what its libraries say of themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+
+__all__ = ["load_tensorflow"]
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras for the first time, quietly.
+
+    While it is loaded and looks for devices, TensorFlow writes lines about oneDNN and absent GPUs straight to the file
+    descriptor of standard error, whatever its own settings say. They are kept, and shown where the import fails.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as heard:
+        stderr = os.dup(2)
+        os.dup2(heard.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except BaseException:
+            heard.seek(0)
+            with os.fdopen(os.dup(stderr), "wb") as screen:
+                shutil.copyfileobj(heard, screen)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -32,10 +32,8 @@ def settled() -> Iterator[None]:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():
-        # Said to the authors of MLflow and Keras, not to us: a loader strategy, a type hint, an argument of NumPy's.
-        warnings.filterwarnings("ignore", message=".*noload.*")
+        # Said to the author of a model's code, which here is MLflow.
         warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
-        warnings.filterwarnings("ignore", message=".*__array__.*copy keyword", category=DeprecationWarning)
         levels = _quietened()
         try:
             yield

@@ -12,7 +12,7 @@ from pixmill.files import Workspace
 from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_tags
 from pixmill.tracking.run import Run
-from pixmill.tracking.store import WEIGHTS, connect, experiment_id, find_by_weights
+from pixmill.tracking.store import WEIGHTS, experiment_id, find_by_weights, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,7 +54,7 @@ def evaluation_run(workspace: Workspace, *, weights: str) -> Iterator[Run]:
         return str(client.create_run(experiment_id(client, workspace), tags=tags, run_name="evaluation").info.run_id)
 
     with settled():
-        run = Run(lambda: connect(workspace), begin, again="dvc repro -s -f evaluate")
+        run = Run(tracking_uri(workspace), begin, again="dvc repro -s -f evaluate")
         status = "FAILED"
         try:
             run.start()

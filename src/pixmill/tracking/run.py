@@ -51,13 +51,13 @@ class Run:
     :meth:`close`, and what it does not take then is named in a warning. No method raises because of MLflow.
 
     Args:
-        client: Where runs are kept.
+        uri: Where runs are kept.
         begin: Opens the run and returns its id; called once, when the first entry is recorded.
         again: What a person types to record later what is missing.
     """
 
-    def __init__(self, client: Callable[[], MlflowClient], begin: Callable[[MlflowClient], str], *, again: str) -> None:
-        self._client, self._begin, self._again = client, begin, again
+    def __init__(self, uri: str, begin: Callable[[MlflowClient], str], *, again: str) -> None:
+        self._uri, self._begin, self._again = uri, begin, again
         self._opened: tuple[MlflowClient, str] | None = None
         self._waiting: list[_Entry] = []
         self._error: Exception | None = None
@@ -177,9 +177,11 @@ class Run:
             self._waiting.append(entry)
 
     def _taken(self, entry: _Entry) -> bool:
+        from mlflow import MlflowClient
+
         try:
             if self._opened is None:
-                client = self._client()
+                client = MlflowClient(self._uri)
                 self._opened = client, self._begin(client)
             entry.act(*self._opened)
         except Exception as error:  # noqa: BLE001 (backends raise what they like; it is reported by close)
@@ -201,10 +203,9 @@ class Run:
 
     def _warn(self) -> None:
         missing = ", ".join(dict.fromkeys(entry.what for entry in self._waiting))
-        where = f" at {shown(self._opened[0].tracking_uri)}" if self._opened else ""
-        reason = str(self._error).strip().splitlines()[0][:300] if str(self._error) else ""
+        reason = next(iter(f"{type(self._error).__name__}: {self._error}".splitlines()))[:300]
         sys.stderr.write(
-            f"warning: MLflow{where} did not record: {missing} ({type(self._error).__name__}: {reason})\n"
+            f"warning: MLflow at {shown(self._uri)} did not record: {missing} ({reason})\n"
             f"The stage's own outputs are complete. To record it later, see that MLflow answers, then: {self._again}\n"
         )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
     from mlflow.entities import Run as Recorded
 
-__all__ = ["WEIGHTS", "connect", "experiment_id", "find_by_weights", "shown", "tracking_uri"]
+__all__ = ["WEIGHTS", "experiment_id", "find_by_weights", "shown", "tracking_uri"]
 
 WEIGHTS = "pixmill.weights"
 """The tag that holds the md5 of a run's weights file: how evaluate finds the training."""
@@ -27,13 +27,6 @@ def tracking_uri(workspace: Workspace) -> str:
     The root is ``DVC_ROOT``: a database in the temporary copy of ``dvc exp run --temp`` would be deleted with it.
     """
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(workspace.home.resolve() / 'mlflow.db').as_posix()}"
-
-
-def connect(workspace: Workspace) -> MlflowClient:
-    """Return the store of runs."""
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri(workspace))
 
 
 def shown(uri: str) -> str:

@@ -13,7 +13,7 @@ from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_hashes, data_tags
 from pixmill.tracking.process import close_dead_runs, process_tags
 from pixmill.tracking.run import Run
-from pixmill.tracking.store import connect, experiment_id
+from pixmill.tracking.store import experiment_id, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,7 +61,7 @@ def training_run(workspace: Workspace, *, params: Mapping[str, Any], dataset: st
         return str(run.info.run_id)
 
     with settled():
-        run = Run(lambda: connect(workspace), begin, again="dvc repro -s -f train evaluate")
+        run = Run(tracking_uri(workspace), begin, again="dvc repro -s -f train evaluate")
         status = "FAILED"
         try:
             run.start()

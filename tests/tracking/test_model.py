@@ -1,0 +1,63 @@
+"""The model in MLflow is the model: native, with a signature, and it predicts the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixmill.models import build_classifier, fix_threads
+from pixmill.params import CnnParams, TrainParams
+
+PIXELS = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def environment(store, monkeypatch):
+    """Load models as a person does: from where the environment says."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store.workspace.home}/mlflow.db")
+
+
+@pytest.fixture
+def model():
+    fix_threads(2)
+    return build_classifier(TrainParams(cnn=CnnParams(filters=(4,), dense=())), labels=3, image_size=8)
+
+
+def test_it_loads_and_predicts_the_same(training, store, model):
+    import mlflow
+
+    with training() as run:
+        run.log_model(model)
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    logged = store.client.get_logged_model(output.model_id)
+    assert (logged.name, logged.status, logged.source_run_id) == ("keras", "READY", run.run_id)
+    assert logged.experiment_id == store.client.get_run(run.run_id).info.experiment_id
+    loaded = mlflow.keras.load_model(f"models:/{output.model_id}")
+    np.testing.assert_array_equal(loaded(PIXELS), model(PIXELS))
+    assert store.client.get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_its_signature_is_of_float32_tensors(training, store, model):
+    import mlflow
+
+    with training() as run:
+        run.log_model(model)
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    signature = mlflow.models.get_model_info(f"models:/{output.model_id}").signature
+    assert [spec.to_dict()["tensor-spec"] for spec in signature.inputs] == [
+        {"dtype": "float32", "shape": (-1, 8, 8, 3)}
+    ]
+    assert [spec.to_dict()["tensor-spec"] for spec in signature.outputs] == [{"dtype": "float32", "shape": (-1, 3)}]
+
+
+def test_within_mlflow_run_the_run_goes_on_after_the_model(training, store, model, monkeypatch):
+    place = (store.workspace.home / "elsewhere").as_uri()
+    experiment = store.client.create_experiment("project", artifact_location=place)
+    project = store.client.create_run(experiment).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", project)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    with training() as run:
+        run.log_model(model)
+    assert run.run_id == project
+    assert store.client.get_run(project).info.status == "RUNNING"
+    assert len(store.client.get_run(project).outputs.model_outputs) == 1

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pixmill.errors import LockedError, ManifestError
 
@@ -200,9 +200,7 @@ def read_json(path: Path, *, stage: str) -> Any:
         raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
 
 
-def file_digest(source: Path | IO[bytes], algorithm: str = "sha256") -> str:
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file's bytes, read as a stream."""
-    if isinstance(source, Path):
-        with source.open("rb") as stream:
-            return hashlib.file_digest(stream, algorithm).hexdigest()
-    return hashlib.file_digest(source, algorithm).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()

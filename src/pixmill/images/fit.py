@@ -52,4 +52,5 @@ def _resized(picture: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint
 
 def _edge_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    return np.rint(edge.mean(axis=0)).astype(np.uint8)
+    colour: npt.NDArray[np.uint8] = np.rint(edge.mean(axis=0)).astype(np.uint8)
+    return colour

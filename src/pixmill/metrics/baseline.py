@@ -15,4 +15,5 @@ def majority_accuracy(training: npt.NDArray[np.integer], actual: npt.NDArray[np.
         training: Class indices of the training part, at least one; of equally frequent classes the first counts.
         actual: Class indices of the part that is scored, at least one.
     """
-    return float(np.mean(actual == np.bincount(training).argmax()))
+    commonest = int(np.argmax(np.bincount(training)))
+    return float(np.mean(actual == commonest))

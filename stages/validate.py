@@ -21,7 +21,7 @@ def main(workspace: Workspace, params: Params) -> None:
         decisions=read_decisions(root / "review.csv", params.classes),
     )
     numbers = metrics(result)
-    page = render_report(result, folder=scraped, max_pixels=params.validate.max_pixels)
+    page = render_report(result, folder=scraped, params=params.validate)
     # All of it is written where the gate fails, too: it is what a person needs to mend the data.
     write_text(root / report, page)
     write_json(root / "metrics/validate.json", numbers)

@@ -12,7 +12,6 @@ _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"GIF87a", "gif"),
     (b"GIF89a", "gif"),
-    (b"BM", "bmp"),
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
     (b"PK\x03\x04", "archive"),
@@ -21,6 +20,9 @@ _SIGNATURES = (
     (b"Rar!", "archive"),
     (b"%PDF-", "pdf"),
 )
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
+"""The sizes that a bitmap's second header may have: two letters alone begin many a text."""
+
 _MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
 
 
@@ -38,6 +40,8 @@ def sniff(content: bytes) -> str:
             return name
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "webp"
+    if content[:2] == b"BM" and int.from_bytes(content[14:18], "little") in _BMP_HEADERS:
+        return "bmp"
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<"):
         found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]

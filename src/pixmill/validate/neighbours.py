@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.validate.similarity import is_flat, unit_vectors, views
+from pixmill.validate.similarity import correlations, is_flat, unit_vectors, views
 
 __all__ = ["Links", "groups", "near_duplicates"]
 
@@ -58,7 +58,7 @@ def near_duplicates(
     for one, others in _candidates(hashes, greys, distance):
         for start in range(0, len(others), _CANDIDATES):
             some = others[start : start + _CANDIDATES]
-            scores = np.round((one.views @ unit_vectors(greys[some]).T).max(axis=0).astype(np.float64), 4)
+            scores = correlations(one.views, unit_vectors(greys[some])).max(axis=0).round(4)
             alike = scores >= similarity
             for other, score in zip(some[alike].tolist(), scores[alike].tolist(), strict=True):
                 pair = (min(one.place, other), max(one.place, other))

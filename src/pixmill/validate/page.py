@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pixmill.params import ValidateParams
 from pixmill.report import render_page
 from pixmill.validate.cards import Deck, shorten
 from pixmill.validate.counts import metrics
@@ -22,13 +23,13 @@ _ROWS = 200
 """Rows of a table that are shown."""
 
 
-def render_report(validation: Validation, *, folder: Path, max_pixels: int, workers: int | None = None) -> str:
+def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
     """Return the page as HTML: under 5 MB, whatever the number of pictures.
 
     Args:
         validation: What the stage found.
         folder: What the paths in the manifest are relative to.
-        max_pixels: The most pixels that are decoded for a thumbnail.
+        params: What the stage was run with.
         workers: Processes that decode; default: one a processor.
     """
     deck = Deck(validation)
@@ -42,7 +43,7 @@ def render_report(validation: Validation, *, folder: Path, max_pixels: int, work
         *(card for sheet in sheets.values() for card in sheet),
     ]
     pictures = (
-        Picture(card.id, folder / deck.path(card.id), max_pixels) for card in cards if deck.is_readable(card.id)
+        Picture(card.id, folder / deck.path(card.id), params.max_pixels) for card in cards if deck.is_readable(card.id)
     )
     stopping = failures(validation.outcomes)
     classes = validation.classes.to_dict("records")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixmill.validate.greys import SIDE
 
-__all__ = ["EXPOSURES", "VIEWS", "is_flat", "unit_vectors", "views"]
+__all__ = ["EXPOSURES", "VIEWS", "correlations", "is_flat", "unit_vectors", "views"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -59,6 +59,22 @@ def unit_vectors(greys: npt.NDArray[np.uint8] | Floats) -> Floats:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     flat = length < _LEAST_DEVIATION * SIDE
     return np.where(flat, np.float32(0), vectors / np.where(flat, 1, length)).astype(np.float32)
+
+
+def correlations(seen: Floats, vectors: Floats) -> npt.NDArray[np.float64]:
+    """Return the correlation of each of some unit vectors with each of others.
+
+    Args:
+        seen: Of shape (m, 1024).
+        vectors: Of shape (n, 1024).
+
+    Returns:
+        Of shape (m, n), -1 to 1.
+    """
+    # Not a matrix product: BLAS would start threads for it, which on a busy machine wait for each other ten times as
+    # long as they compute.
+    products: npt.NDArray[np.float32] = np.einsum("ik,jk->ij", seen, vectors)
+    return products.astype(np.float64)
 
 
 def views(greys: npt.NDArray[np.uint8]) -> Floats:

@@ -48,7 +48,7 @@ def mid_train(project, running) -> None:
 MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}
 
 
-@pytest.mark.parametrize(("stage", "victim"), itertools.product(MOMENTS, ["stage", "dvc"]))
+@pytest.mark.parametrize(("stage", "victim"), list(itertools.product(MOMENTS, ["stage", "dvc"])))
 def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: str, victim: str) -> None:
     project = new_project()
     running = project.start("repro")

@@ -16,8 +16,6 @@ from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
 
 pytestmark = [
     # Keras' writer tells NumPy's authors, SQLAlchemy tells MLflow's; nothing of ours can change either.
-    pytest.mark.filterwarnings("ignore:.*__array__.*copy keyword:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*noload"),
 ]
 
 PARAMS = "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000}\n"

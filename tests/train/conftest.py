@@ -1,0 +1,53 @@
+"""A packed set that is learnt in seconds: the label is the brightest colour."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.files import write_json
+from pixmill.manifest import SPLIT, read_table, write_table
+from pixmill.params import CnnParams, TrainParams
+from pixmill.train.part import load_part
+
+CLASSES = ("blue", "green", "red")
+SIZES = {"train": 150, "val": 45, "test": 30}
+SIZE = 16
+PARAMS = TrainParams(cnn=CnnParams(filters=(4, 8), dense=(8,), dropout=0.2), epochs=6, learning_rate=0.003)
+
+
+def write_packed(folder):
+    """Write what split writes, and return the folder."""
+    noise = np.random.default_rng(7)
+    folder.mkdir(parents=True)
+    rows = []
+    for part, count in SIZES.items():
+        pixels = noise.integers(0, 160, (count, SIZE, SIZE, 3), dtype=np.uint8)
+        for row in range(count):
+            pixels[row, ..., 2 - row % 3] += 90
+            identity = hashlib.sha256(f"{part} {row:03d}".encode()).hexdigest()
+            rows.append({"id": identity, "label": CLASSES[row % 3], "split": part, "row": row})
+        np.save(folder / f"{part}.npy", pixels)
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    for name in SPLIT.names:
+        if name not in frame:
+            frame[name] = None
+    frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
+    frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
+    write_table(folder / "manifest.parquet", frame, SPLIT)
+    write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad"})
+    return folder
+
+
+@pytest.fixture
+def packed(tmp_path):
+    return write_packed(tmp_path / "artifacts" / "split")
+
+
+@pytest.fixture
+def part(packed):
+    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split")
+    return lambda name, classes=CLASSES: load_part(packed, name, manifest, classes)

@@ -1,0 +1,143 @@
+"""The stage as DVC runs it: the same bytes on any number of cores, whatever happens to it or to MLflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pixmill.models import load_classifier
+from tests.train.conftest import write_packed
+
+PARAMS = """
+classes: [blue, green, red]
+scrape: {snapshot: '2026-11-20'}
+train:
+  cnn: {filters: [4, 8], dense: [8]}
+  epochs: 4
+  threads: 2
+"""
+OUTPUTS = (
+    "artifacts/train/labels.json",
+    "artifacts/train/model.json",
+    "artifacts/train/model.weights.h5",
+    "metrics/train.json",
+    "plots/train/curves.csv",
+    "reports/train.html",
+)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Return what makes a fresh project."""
+
+    def project(**params):
+        root = tmp_path_factory.mktemp("project")
+        write_packed(root / "artifacts" / "split")
+        (root / "params.yaml").write_text(PARAMS)
+        return root
+
+    return project
+
+
+@pytest.fixture(scope="module")
+def command(repository):
+    def arguments(root, *, cores=None, **environment):
+        limit = ["taskset", "--cpu-list", cores] if cores else []
+        return {
+            "args": [*limit, sys.executable, "-m", "stages.train"],
+            "cwd": root,
+            "env": {**os.environ, "PYTHONPATH": str(repository), **environment},
+            "text": True,
+        }
+
+    return arguments
+
+
+def outputs(root):
+    return {name: (root / name).read_bytes() for name in OUTPUTS}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(make, command):
+    """A project that was trained on one core."""
+    root = make()
+    core = str(min(os.sched_getaffinity(0)))
+    done = subprocess.run(**command(root, cores=core), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return root
+
+
+def test_it_writes_all_that_is_promised(undisturbed):
+    assert json.loads((undisturbed / "metrics/train.json").read_text()).keys() == {
+        "best_epoch", "epochs", "parameters", "train_accuracy", "train_loss", "val_accuracy", "val_loss"
+    }  # fmt: skip
+    labels = json.loads((undisturbed / "artifacts/train/labels.json").read_text())
+    assert labels == {"labels": ["blue", "green", "red"], "image_size": 16, "aspect": "pad"}
+    assert load_classifier(undisturbed / "artifacts" / "train")[1] == ["blue", "green", "red"]
+    assert len((undisturbed / "plots/train/curves.csv").read_text().splitlines()) == 5
+
+
+def test_a_second_project_gets_the_same_bytes_on_all_cores(undisturbed, make, command):
+    other = make()
+    done = subprocess.run(**command(other), capture_output=True, check=True)
+    assert outputs(other) == outputs(undisturbed)
+    assert done.stdout.startswith("train: epoch ")
+
+
+def recorded_epochs(root):
+    database = root / "mlflow.db"
+    if not database.exists():
+        return 0
+    with sqlite3.connect(database) as connection:
+        tables = {name for (name,) in connection.execute("select name from sqlite_master")}
+        count = connection.execute("select count(*) from metrics").fetchone()[0] if "metrics" in tables else 0
+    connection.close()
+    return count
+
+
+@pytest.mark.slow
+def test_killed_in_mid_training_the_next_run_ends_with_the_same_bytes(undisturbed, make, command):
+    root = make()
+    with subprocess.Popen(**command(root)) as process:
+        while not recorded_epochs(root):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert not (root / "artifacts" / "train").exists()
+    subprocess.run(**command(root), capture_output=True, check=True)
+    assert outputs(root) == outputs(undisturbed)
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        statuses = connection.execute("select status from runs order by start_time").fetchall()
+    connection.close()
+    assert statuses == [("KILLED",), ("FINISHED",)]
+
+
+@pytest.mark.slow
+def test_without_mlflow_nothing_is_lost(undisturbed, make, command):
+    root = make()
+    nobody = "http://127.0.0.1:9"
+    done = subprocess.run(**command(root, MLFLOW_TRACKING_URI=nobody), capture_output=True, check=False)
+    assert done.returncode == 0
+    assert outputs(root) == outputs(undisturbed)
+    assert done.stderr.startswith("warning: MLflow at http://127.0.0.1:9 did not record: the run, parameters")
+    assert "the model" in done.stderr
+    assert done.stderr.endswith("then: dvc repro -s -f train evaluate\n")
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_is_a_message_and_no_traceback(make, command):
+    root = make()
+    (root / "params.yaml").write_text(PARAMS + "  optimizer: sgd\n  learning_rate: 1e20\n")
+    done = subprocess.run(**command(root), capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "train: the loss is not a number any more in epoch 1 (optimizer sgd, learning rate 1e+20)",
+        "Next: lower train.learning_rate in params.yaml, by ten to begin with, then: dvc repro",
+    ]
+    assert not (root / "artifacts" / "train").exists()

@@ -23,7 +23,7 @@ def test_an_experiment_shows_old_new_and_change(copy_of_finished) -> None:
     change = metrics["metrics/train.json"]["epochs"]
     assert (change["old"], change["new"], change["diff"]) == (6, 2, -4)
     params = json.loads(copy_of_finished.dvc("params", "diff", "--json").stdout)
-    assert params["params.yaml"]["train.epochs"] == {"old": 6, "new": 2}
+    assert params["params.yaml"]["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
     assert "short-one" in copy_of_finished.dvc("exp", "show", "--csv").stdout
     plots = copy_of_finished.dvc("plots", "diff", "-o", "page", "--json")
     assert plots.returncode == 0, plots.stderr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixmill.files import Workspace, file_digest, write_json, write_text
+from pixmill.files import Workspace, file_digest, fresh_folder, write_json, write_text
 from pixmill.models import save_classifier
 from pixmill.params import Params, flat
 from pixmill.tracking import training_run
@@ -27,7 +27,7 @@ def main(workspace: Workspace, params: Params) -> None:
         weights = save_classifier(
             trained.classifier,
             trained.labels,
-            root / "artifacts" / "train",
+            fresh_folder(root / "artifacts" / "train"),
             image_size=trained.image_size,
             aspect=trained.aspect,
         )

@@ -96,4 +96,4 @@ def test_the_stage_packs_all_that_is_kept(project):
         assert len(np.load(project.out / f"{part}.npy")) == sum(result.metrics[part].values())
         for label in CLASSES:
             assert result.metrics[part][label] == ((kept["split"] == part) & (kept["label"] == label)).sum()
-    assert result.summary().endswith(f"{result.metrics['dropped']} dropped, too like one of another part")
+    assert result.summary().endswith(f"{result.metrics['dropped']} dropped as too like a picture of another part")

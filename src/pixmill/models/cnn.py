@@ -39,8 +39,8 @@ def build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> 
             next="edit params.yaml (fewer filters or larger pictures), then: dvc repro",
         )
 
-    def drawn(kind: str, index: int) -> keras.initializers.Initializer:
-        return getattr(keras.initializers, kind)(seed=seed + index)
+    def drawn(layer: int) -> keras.initializers.Initializer:
+        return keras.initializers.GlorotUniform(seed=seed + layer)
 
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = layers.Rescaling(1 / 255, name="rescaling")(pixels)
@@ -50,21 +50,19 @@ def build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> 
             3,
             padding="same",
             activation="relu",
-            kernel_initializer=drawn("GlorotUniform", index),
+            kernel_initializer=drawn(index),
             name=f"convolution_{index}",
         )(x)
         x = layers.MaxPooling2D(2, name=f"pooling_{index}")(x)
     x = layers.Flatten(name="flatten")(x)
     for index, units in enumerate(params.dense):
-        x = layers.Dense(
-            units, activation="relu", kernel_initializer=drawn("GlorotUniform", 100 + index), name=f"dense_{index}"
-        )(x)
+        x = layers.Dense(units, activation="relu", kernel_initializer=drawn(100 + index), name=f"dense_{index}")(x)
     x = layers.Dropout(params.dropout, seed=seed, name="dropout")(x)
     probabilities = layers.Dense(
         labels,
         activation="softmax",
         dtype="float32",
-        kernel_initializer=drawn("GlorotUniform", 200),
+        kernel_initializer=drawn(200),
         name="probabilities",
     )(x)
     return keras.Model(pixels, probabilities, name="cnn")

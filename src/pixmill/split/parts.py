@@ -33,7 +33,7 @@ class Split:
     def summary(self) -> str:
         """Return in one line how many pictures each part has."""
         sizes = ", ".join(f"{sum(self.metrics[part].values()):,} {part}" for part in PARTS)
-        return f"{sizes}; {self.metrics['dropped']:,} dropped, too like one of another part"
+        return f"{sizes}; {self.metrics['dropped']:,} dropped as too like a picture of another part"
 
 
 def split(

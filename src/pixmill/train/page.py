@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.params import TrainParams, flat
 from pixmill.report import figure_svg, render_page
-from pixmill.train.curves import curves_figure
+from pixmill.train.curves import curve_figure
 from pixmill.train.training import Trained
 
 if TYPE_CHECKING:
@@ -33,15 +33,16 @@ def train_page(trained: Trained, params: TrainParams) -> str:
         pictures=trained.pictures,
         image_size=trained.image_size,
         aspect=trained.aspect,
-        curves=figure_svg(curves_figure(trained.history)),
+        curves=[figure_svg(curve_figure(trained.history, name)) for name in ("loss", "accuracy")],
         layers=[_layer(layer) for layer in trained.classifier.layers],
         params=[(name, _shown(value)) for name, value in flat(params).items()],
     )
 
 
-def _layer(layer: keras.layers.Layer) -> tuple[str, str, str, str]:
-    shape = " \u00d7 ".join(str(side) for side in layer.output.shape[1:])
-    return layer.name, type(layer).__name__, shape, f"{layer.count_params():,}"
+def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:
+    # No-break spaces: a shape stays on one line.
+    shape = "\u00a0\u00d7\u00a0".join(str(side) for side in layer.output.shape[1:])
+    return layer.name, shape, f"{layer.count_params():,}"
 
 
 def _shown(value: Any) -> str:

@@ -127,6 +127,13 @@ def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented,
     assert again.fetched == URLS[3:]
 
 
+def test_a_higher_expectation_holds_for_remembered_answers_too(invented, contents, harvest):
+    assert harvest(invented({"hat": URLS}, contents)).failure is None
+    again = invented({"hat": URLS}, contents)
+    assert "expected at least 50" in harvest(again, expect_at_least=50).failure
+    assert (again.asked, again.fetched) == (["hat"], [])
+
+
 def test_few_are_enough_where_few_are_wanted(invented, contents, harvest):
     assert harvest(invented({"hat": URLS[:3]}, contents), per_class=3, expect_at_least=5).failure is None
 

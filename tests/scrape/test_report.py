@@ -16,7 +16,13 @@ def page(run, data, output):
 
 def test_it_says_what_came_and_what_did_not(page):
     text = re.sub(r"<[^>]+>|\s+", " ", page)
-    for words in ("61 pictures", "data/empty is empty", "folder", "data/hat/sub", "From the source “folder”"):
+    for words in (
+        "61 pictures of 2 classes",
+        "data/empty is empty",
+        "folder",
+        "data/hat/sub",
+        "From the source “folder”",
+    ):
         assert words in text
 
 

@@ -51,6 +51,7 @@ class Crawl:
         self._journal = journal
         self._collector = collector
         self._per_class = per_class
+        # Where per_class is reached, there are at least as many candidates.
         self._expected = min(expect_at_least, per_class or expect_at_least)
 
     def harvest(self, query: Query) -> Harvest:
@@ -63,7 +64,7 @@ class Crawl:
         """
         candidates = self._journal.answers(query, self._per_class)
         failure = None
-        if candidates is None:
+        if candidates is None or len(candidates) < self._expected:
             candidates, failure = self._ask(query)
             if failure is None:
                 self._journal.keep_answers(query, self._per_class, candidates)
@@ -76,18 +77,18 @@ class Crawl:
         try:
             if self._source.is_web and (refused := self._collector.permitted(query.address)):
                 raise ScrapeError(f"{query.address} must not be visited: {refused.reason}, {refused.detail}")
-            satisfied = self._listen(query, candidates)
+            self._listen(query, candidates)
         except ScrapeError as error:
             return candidates, error.message
-        if len(candidates) < self._expected and not satisfied:
+        if len(candidates) < self._expected:
             return candidates, (
                 f"{query.address} shows {len(candidates)} candidates, expected at least {self._expected} "
                 "(scrape.expect_at_least)"
             )
         return candidates, None
 
-    def _listen(self, query: Query, candidates: list[Candidate]) -> bool:
-        """Add what a source answers, up to the last picture that is wanted; return whether that was reached."""
+    def _listen(self, query: Query, candidates: list[Candidate]) -> None:
+        """Add what a source answers, up to the last picture that is wanted."""
         limit = self._per_class
         enough = limit
         for candidate in track(self._source.search(query), f"Find {query.label}", unit="candidate"):
@@ -97,9 +98,8 @@ class Crawl:
                 self._collector.collect(candidates, f"Fetch {query.label}")
                 missing = limit - len(self._distinct(candidates))
                 if missing == 0:
-                    return True
+                    return
                 enough = len(candidates) + missing
-        return False
 
     def _distinct(self, candidates: Sequence[Candidate]) -> set[str]:
         outcomes = (self._collector.outcome(candidate) for candidate in candidates)

@@ -175,7 +175,12 @@ def test_with_a_marker_a_page_that_loses_its_way_is_an_error(driver, name):
         pictures(cards)
 
 
-@pytest.mark.parametrize("name", ["nothing", "blank", "changed", "insistent"])
+def test_a_page_that_has_nothing_is_told_from_one_that_shows_nothing(read):
+    with pytest.raises(ScrapeError, match=r"http://pages\.test/nothing says that it has no results"):
+        read("nothing")
+
+
+@pytest.mark.parametrize("name", ["blank", "changed", "insistent"])
 def test_a_page_that_delivers_nothing_is_named(read, name):
     start = time.monotonic()
     with pytest.raises(ScrapeError, match=rf"http://pages\.test/{name} shows no result"):

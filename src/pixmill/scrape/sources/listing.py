@@ -125,7 +125,9 @@ class Listing:
                 given += 1
             full = len(found) >= self.most
             ended = look["ended"] or full
-            if look["empty"] or full or (ended and look["bottom"]):
+            if look["empty"]:
+                raise ScrapeError(f"{url} says that it has no results ('{self.selectors.nothing}')")
+            if full or (ended and look["bottom"]):
                 break
             if time.monotonic() - started > self.longest:
                 raise ScrapeError(f"{url} did not come to its end within {self.longest:g} s")
@@ -138,8 +140,8 @@ class Listing:
     def _judge(self, url: str, count: int, *, ended: bool) -> None:
         if count == 0:
             raise ScrapeError(
-                f"{url} shows no result: it says so itself, or nothing matched '{self.selectors.card}' within "
-                f"{self.patience:g} s because its layout changed"
+                f"{url} shows no result: nothing matched '{self.selectors.card}' within {self.patience:g} s; has its "
+                "layout changed?"
             )
         if self.selectors.end is not None and not ended:
             raise ScrapeError(

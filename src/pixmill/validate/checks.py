@@ -26,7 +26,7 @@ class Check:
         expectation: The class of :mod:`great_expectations.expectations`.
         kwargs: Its arguments; thresholds stand here, so that its record shows them.
         severity: What a failure does.
-        parameter: The key of ``params.yaml`` that governs it, or the stage where none does.
+        parameters: The keys of ``params.yaml`` that govern it.
         wanted: What is expected, in words.
         tell: Returns what was found, in words, from Great Expectations' result and the table: one line for each class
             or label that fails, or one for all.
@@ -37,7 +37,7 @@ class Check:
     expectation: str
     kwargs: Mapping[str, Any]
     severity: Severity
-    parameter: str
+    parameters: tuple[str, ...]
     wanted: str
     tell: Tell
 
@@ -60,7 +60,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         expectation="ExpectTableRowCountToBeBetween",
         kwargs={"min_value": 1},
         severity="critical",
-        parameter="scrape",
+        parameters=("scrape",),
         wanted="at least 1",
         tell=lambda result, _: [f"there are {result['observed_value']:,} pictures"],
     )
@@ -70,7 +70,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         expectation="ExpectColumnValuesToNotBeNull",
         kwargs={"column": "pixels", "mostly": params.readable.share},
         severity=params.readable.severity,
-        parameter="validate.readable.share",
+        parameters=("validate.readable.share",),
         wanted=f"a share of at least {params.readable.share:g}",
         tell=_share("pictures can be decoded to the end"),
     )
@@ -82,7 +82,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
             expectation="ExpectColumnValuesToBeBetween",
             kwargs={"column": column, "min_value": least, "mostly": size.share},
             severity=size.severity,
-            parameter=f"validate.image_size.min_{column}, validate.image_size.share",
+            parameters=(f"validate.image_size.min_{column}", "validate.image_size.share"),
             wanted=f"a share of at least {size.share:g}",
             tell=_share(f"readable pictures are at least {least} pixels {adjective}"),
         )
@@ -93,7 +93,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"column": "format", "value_set": list(formats.allowed), "mostly": formats.share},
         severity=formats.severity,
-        parameter="validate.formats.allowed, validate.formats.share",
+        parameters=("validate.formats.allowed", "validate.formats.share"),
         wanted=f"a share of at least {formats.share:g}",
         tell=_share(f"readable pictures are {' or '.join(formats.allowed)}"),
     )
@@ -103,7 +103,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"column": "label", "value_set": list(classes)},
         severity=params.labels_declared.severity,
-        parameter="classes",
+        parameters=("classes",),
         wanted=f"only {', '.join(classes)}",
         tell=_undeclared(classes),
     )
@@ -113,7 +113,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         expectation="ExpectColumnValuesToBeUnique",
         kwargs={"column": "id"},
         severity=params.unique_ids.severity,
-        parameter="validate.unique_ids.severity",
+        parameters=("validate.unique_ids.severity",),
         wanted="none",
         tell=lambda result, _: [f"{result['unexpected_count']:,} rows share their id with another"],
     )
@@ -126,7 +126,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         expectation="ExpectColumnValuesToBeBetween",
         kwargs={"column": "n", "min_value": params.min_per_class.count},
         severity=params.min_per_class.severity,
-        parameter="validate.min_per_class.count",
+        parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
         tell=_per_class(lambda row, _: f"class '{row['label']}' has {_pictures(row['n'])}"),
     )
@@ -136,7 +136,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         expectation="ExpectColumnValuesToBeBetween",
         kwargs={"column": "ratio_to_largest", "min_value": params.class_balance.ratio},
         severity=params.class_balance.severity,
-        parameter="validate.class_balance.ratio",
+        parameters=("validate.class_balance.ratio",),
         wanted=f"at least {params.class_balance.ratio:g}",
         tell=_per_class(
             lambda row, largest: (

@@ -39,7 +39,7 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str) -> GateError | None:
     if not failed:
         return None
     names = list(dict.fromkeys(outcome.check.name for outcome in failed))
-    parameters = list(dict.fromkeys(outcome.check.parameter for outcome in failed))
+    parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
     lines = [line for outcome in failed for line in _lines(outcome)]
     count = f"{len(names)} critical expectation{'s' if len(names) > 1 else ''} failed"
     return GateError(
@@ -50,5 +50,7 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str) -> GateError | None:
 
 def _lines(outcome: Outcome) -> list[str]:
     check, found = outcome.check, outcome.found
-    lines = [f"{check.name}: {text}; expected {check.wanted} ({check.parameter})" for text in found[:_LINES]]
+    lines = [
+        f"{check.name}: {text}; expected {check.wanted} ({', '.join(check.parameters)})" for text in found[:_LINES]
+    ]
     return lines if len(found) <= _LINES else [*lines, f"{check.name}: {len(found) - _LINES:,} more like these"]

@@ -1,0 +1,133 @@
+"""A scraped folder in small: pictures made here, with the tables that scrape would write."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.manifest import SCRAPED, SIGHTINGS, write_table
+from pixmill.params import ValidateParams
+from pixmill.validate import Decision, Validation, validate
+
+
+def picture(seed: int, *, side: int = 64, kind: str = "PNG", **options: Any) -> bytes:
+    """Return a picture of smooth random shapes: none is a near-duplicate of another."""
+    return encoded(shapes(seed, side=side), kind, **options)
+
+
+def shapes(seed: int, *, side: int = 64) -> Image.Image:
+    values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@dataclass
+class Scrape:
+    """A folder as scrape leaves it."""
+
+    folder: Path
+    sightings: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, label: str, content: bytes, name: str | None = None) -> str:
+        """Put a picture there and return its id."""
+        key = hashlib.sha256(content).hexdigest()
+        kind = sniff(content)
+        path = self.folder / "images" / key[:2] / f"{key}{EXTENSIONS.get(kind, '')}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        rank = len(self.sightings)
+        self.sightings.append(
+            {
+                "id": key,
+                "label": label,
+                "source": "folder",
+                "query": None,
+                "rank": rank,
+                "page_url": None,
+                "image_url": f"data/{label}/{name or f'{rank:04}.png'}",
+                "title": None,
+                "price": None,
+                "thumbnail": False,
+                "reason": None,
+            }
+        )
+        return key
+
+    def fill(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
+        """Put ordinary pictures there."""
+        return [self.add(label, picture(start + seed, **options)) for seed in range(count)]
+
+    def path(self, key: str) -> Path:
+        return next(self.folder.glob(f"images/{key[:2]}/{key}*"))
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return manifest and sightings."""
+        rows: dict[str, dict[str, Any]] = {}
+        for seen in self.sightings:
+            path = self.path(seen["id"])
+            kind = sniff(path.read_bytes())
+            row = rows.setdefault(
+                seen["id"],
+                {
+                    **dict.fromkeys(SCRAPED.names),
+                    **{name: seen[name] for name in ("id", "label", "source", "page_url", "image_url")},
+                    "path": str(path.relative_to(self.folder)),
+                    "bytes": path.stat().st_size,
+                    "format": kind if kind in EXTENSIONS else None,
+                    "snapshot": "2026-11-20",
+                },
+            )
+            if row["label"] != seen["label"]:
+                row["label"] = None
+        manifest = pd.DataFrame([rows[key] for key in sorted(rows)], columns=SCRAPED.names)
+        return manifest, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
+
+    def write(self) -> None:
+        """Write both tables beside the pictures."""
+        manifest, sightings = self.tables()
+        write_table(self.folder / "manifest.parquet", manifest, SCRAPED)
+        write_table(self.folder / "sightings.parquet", sightings, SIGHTINGS)
+
+    def validate(
+        self,
+        *,
+        classes: Sequence[str] = ("coat", "shoe"),
+        decisions: Sequence[Decision] = (),
+        **params: Any,
+    ) -> Validation:
+        """Run the stage's function on what is there, in this process."""
+        manifest, sightings = self.tables()
+        return validate(
+            manifest,
+            sightings,
+            classes=classes,
+            params=ValidateParams(**params),
+            folder=self.folder,
+            decisions=decisions,
+            workers=0,
+        )
+
+
+def reasons(validation: Validation) -> Mapping[str, str]:
+    """Return why pictures were dropped, by id."""
+    return dict(validation.manifest.set_index("id")["reason"].dropna())
+
+
+@pytest.fixture
+def scrape(tmp_path: Path) -> Scrape:
+    return Scrape(tmp_path / "artifacts" / "scrape")

@@ -1,0 +1,120 @@
+"""review.csv is read line by line, refused by line number, and matched with the pictures that are there."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.errors import ReviewError
+from pixmill.validate.decisions import HEADER, Decision, Names, match_decisions, read_decisions
+
+CLASSES = ("coat", "shoe")
+HEAD = "picture,decision,label,by,why\n"
+ID = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def reader(content: str | bytes) -> tuple[Decision, ...]:
+        path = tmp_path / "review.csv"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_decisions(path, CLASSES)
+
+    return reader
+
+
+def test_the_committed_file_holds_the_header_and_is_sound(repository: Path) -> None:
+    path = repository / "review.csv"
+    assert path.read_text(encoding="utf-8").splitlines()[0] == ",".join(HEADER)
+    read_decisions(path, CLASSES)
+
+
+def test_every_column_is_read(read) -> None:
+    text = f'{HEAD}\n{ID},keep,,ada,"fine, really"\ndata/coat/1.png,drop,,,\n{ID[:8]},relabel,shoe,bob,has laces\n'
+    assert read(text) == (
+        Decision(3, ID, "keep", "", "ada", "fine, really"),
+        Decision(4, "data/coat/1.png", "drop"),
+        Decision(5, ID[:8], "relabel", "shoe", "bob", "has laces"),
+    )
+
+
+def test_a_spreadsheets_line_ends_and_byte_order_mark_are_no_matter(read) -> None:
+    assert read(b"\xef\xbb\xbf" + f"{HEAD}{ID},drop,,,".replace("\n", "\r\n").encode()) == (Decision(2, ID, "drop"),)
+
+
+def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
+    assert read_decisions(tmp_path / "review.csv", CLASSES) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1: expected the header picture,decision,label,by,why, received ''"),
+        ("picture,decision\n", "line 1: expected the header"),
+        (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (picture, decision, label, by, why), received 2"),
+        (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected a picture's id, at least 8 digits of it"),
+        (f"{HEAD}0123456,keep,,,\n", "line 2: expected a picture's id"),
+        (f"{HEAD}{ID},maybe,,,\n", "line 2: expected a decision of keep, drop, relabel, received 'maybe'"),
+        (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected a label of coat, shoe, received 'hat'"),
+        (f"{HEAD}{ID},relabel,,,\n", "line 2: expected a label of coat, shoe, received ''"),
+        (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label with the decision 'drop', received 'coat'"),
+        (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
+        (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected a picture's id"),
+        (HEAD.encode() + b"\n\xff\xfe,drop,,,\n", "line 3: expected UTF-8, received byte 0xff"),
+    ],
+)
+def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, message: str) -> None:
+    with pytest.raises(ReviewError) as caught:
+        read(content)
+    assert f"review.csv, {message}" in caught.value.message
+    assert "dvc repro validate" in str(caught.value)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60) | st.binary(max_size=60))
+def test_whatever_stands_there_is_read_or_refused(tmp_path_factory, content: str | bytes) -> None:
+    path = tmp_path_factory.mktemp("review") / "review.csv"
+    path.write_bytes(HEAD.encode() + (content.encode() if isinstance(content, str) else content))
+    with contextlib.suppress(ReviewError):
+        read_decisions(path, CLASSES)
+
+
+@given(st.lists(st.lists(st.text(max_size=8), max_size=6), max_size=5))
+def test_whatever_rows_stand_there_are_read_or_refused(tmp_path_factory, rows: list[list[str]]) -> None:
+    path = tmp_path_factory.mktemp("review") / "review.csv"
+    path.write_bytes((HEAD + "\n".join(map(",".join, rows))).encode("utf-8", "replace"))
+    with contextlib.suppress(ReviewError):
+        assert all(decision.verb in ("keep", "drop", "relabel") for decision in read_decisions(path, CLASSES))
+
+
+PICTURES = [
+    Names(ID, ("images/01/a.png", "data/coat/1.png")),
+    Names("f" * 64, ("images/ff/b.png", "https://example.org/b")),
+]
+
+
+@pytest.mark.parametrize("name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"])
+def test_a_picture_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
+    decision = Decision(2, name, "drop")
+    assert match_decisions([decision], PICTURES) == ({ID: decision}, [])
+
+
+def test_a_picture_that_is_gone_is_told() -> None:
+    decision = Decision(2, "0" * 8, "drop")
+    assert match_decisions([decision], PICTURES) == ({}, [decision])
+
+
+def test_two_decisions_for_one_picture_are_refused() -> None:
+    with pytest.raises(
+        ReviewError, match="line 3: expected one decision a picture, received another for that of line 2"
+    ):
+        match_decisions([Decision(2, ID, "drop"), Decision(3, "data/coat/1.png", "keep")], PICTURES)
+
+
+def test_a_name_that_several_pictures_have_is_refused() -> None:
+    pictures = [Names("aaaaaaaa" + "0" * 56, ()), Names("aaaaaaaa" + "1" * 56, ())]
+    with pytest.raises(
+        ReviewError, match="line 2: expected the name of one picture, received 'aaaaaaaa', which 2 have"
+    ):
+        match_decisions([Decision(2, "aaaaaaaa", "drop")], pictures)

@@ -1,0 +1,170 @@
+"""The stage's function: every picture has a verdict, near-duplicates have a group, and the numbers say so."""
+
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pixmill.manifest import PAIRS, VALIDATED, write_table
+from pixmill.params import ValidateParams
+from pixmill.validate import Decision, metrics, validate
+from tests.validate.conftest import Scrape, encoded, picture, reasons, shapes
+
+
+def test_every_bad_picture_is_a_row_with_its_reason(scrape: Scrape) -> None:
+    good = scrape.fill("coat", 3) + scrape.fill("shoe", 3, start=10)
+    cut = scrape.add("coat", picture(20, kind="JPEG", side=300)[:3000])
+    text = scrape.add("coat", b"a text in a file named .jpg")
+    tiny = scrape.add("shoe", picture(21, side=10))
+    stray = scrape.add("hat", picture(22))
+    disputed = scrape.add("coat", picture(23))
+    scrape.add("shoe", picture(23))
+    first, second = sorted([scrape.add("shoe", picture(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))])
+    gone, changed = scrape.add("shoe", picture(25)), scrape.add("shoe", picture(26))
+    tables = scrape.tables()
+    scrape.path(gone).unlink()
+    scrape.path(changed).write_bytes(picture(27))
+
+    found = validate(*tables, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0)
+
+    assert reasons(found) == {
+        cut: "truncated",
+        text: "unknown",
+        tiny: "too_small",
+        stray: "label_undeclared",
+        disputed: "label_conflict",
+        second: f"duplicate_pixels:{first}",
+        gone: "missing_file",
+        changed: "changed_bytes",
+    }
+    kept = found.manifest[found.manifest["verdict"] == "keep"]
+    assert sorted(kept["id"]) == sorted([*good, first])
+    assert kept[["width", "phash", "pixels", "brightness", "contrast", "sharpness"]].notna().all(axis=None)
+
+
+def test_what_is_dropped_has_no_measures_where_it_has_no_pixels(scrape: Scrape) -> None:
+    text = scrape.add("coat", b"a text")
+    row = scrape.validate().manifest.set_index("id").loc[text]
+    assert row[["width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness"]].isna().all()
+    assert row["group"] == text
+
+
+def test_the_tables_are_those_that_later_stages_read(scrape: Scrape, tmp_path) -> None:
+    scrape.fill("coat", 2)
+    scrape.add("coat", picture(0, kind="JPEG"))
+    scrape.add("coat", b"a text")
+    found = scrape.validate()
+    write_table(tmp_path / "manifest.parquet", found.manifest, VALIDATED)
+    write_table(tmp_path / "pairs.parquet", found.pairs, PAIRS)
+
+
+def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
+    alone = scrape.add("coat", picture(1, side=200))
+    near = sorted(
+        [scrape.add("coat", picture(2, side=200)), scrape.add("coat", picture(2, side=200, kind="JPEG", quality=60))]
+    )
+    found = scrape.validate()
+    group = found.manifest.set_index("id")["group"]
+    assert group[near].tolist() == [near[0]] * 2
+    assert group[alone] == alone
+    [(a, b, similarity)] = found.pairs.itertuples(index=False)
+    assert [a, b] == near
+    assert 0.99 <= similarity <= 1
+    assert similarity == round(similarity, 4)
+    assert len(found.pairs_across_labels()) == 0
+
+
+def test_a_near_duplicate_across_labels_is_kept_and_warned_of(scrape: Scrape) -> None:
+    scrape.add("coat", picture(2, side=200))
+    scrape.add("shoe", picture(2, side=200, kind="JPEG", quality=60))
+    found = scrape.validate()
+    assert reasons(found) == {}
+    assert len(found.pairs_across_labels()) == 1
+    assert metrics(found)["warnings"]["near_duplicates_across_labels"] == 1
+
+
+def test_a_dropped_picture_joins_no_group(scrape: Scrape) -> None:
+    kept, dropped = scrape.add("coat", picture(2)), scrape.add("hat", picture(2, kind="JPEG", quality=90))
+    found = scrape.validate()
+    assert len(found.pairs) == 0
+    assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]
+
+
+def test_the_limits_of_duplicates_come_from_the_params(scrape: Scrape) -> None:
+    scrape.add("coat", picture(2, side=200))
+    scrape.add("coat", picture(2, side=200, kind="JPEG", quality=5))
+    assert len(scrape.validate(duplicate_similarity=0.9).pairs) == 1
+    assert len(scrape.validate(duplicate_similarity=1.0).pairs) == 0
+
+
+def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
+    hat, coat, text = scrape.add("coat", picture(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
+    decisions = [
+        Decision(2, "data/coat/hat.png", "drop", why="a hat"),
+        Decision(3, coat[:10], "relabel", "shoe"),
+        Decision(4, text, "keep"),
+        Decision(5, "f" * 64, "drop"),
+    ]
+    found = scrape.validate(decisions=decisions)
+    assert reasons(found) == {hat: "review", text: "unknown"}
+    assert found.manifest.set_index("id")["label"][coat] == "shoe"
+    assert found.review.followed == {hat: decisions[0], coat: decisions[1]}
+    assert [decision for decision, _ in found.review.powerless] == decisions[2:]
+    assert metrics(found)["warnings"]["decisions_not_followed"] == 2
+
+
+def test_what_a_person_dropped_does_not_fail_the_gate(scrape: Scrape) -> None:
+    scrape.fill("coat", 3)
+    scrape.fill("shoe", 3, start=10)
+    stray, text = scrape.add("hat", picture(20)), scrape.add("coat", b"a text")
+    strict = {"readable": {"share": 1.0}}
+    assert not {"labels_declared", "readable"} & {name for name, holds in _gate(scrape.validate(**strict)) if holds}
+    decisions = [Decision(2, stray, "drop"), Decision(3, text, "drop")]
+    found = dict(_gate(scrape.validate(decisions=decisions, **strict)))
+    assert found["labels_declared"]
+    assert found["readable"]
+
+
+def _gate(validation):
+    return metrics(validation)["gate"].items()
+
+
+def test_ids_that_occur_twice_fail_the_gate_and_count_once(scrape: Scrape) -> None:
+    scrape.fill("coat", 3)
+    manifest, sightings = scrape.tables()
+    twice = pd.concat([manifest, manifest.head(1)], ignore_index=True)
+    found = validate(
+        twice, sightings, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0
+    )
+    assert metrics(found)["gate"]["unique_ids"] is False
+    assert len(found.manifest) == 3
+
+
+def test_nothing_scraped_fails_the_gate_and_crashes_nothing(scrape: Scrape) -> None:
+    found = scrape.validate()
+    assert len(found.manifest) == 0
+    assert metrics(found)["gate"]["not_empty"] is False
+    assert metrics(found)["near_duplicates"] == {"pairs": 0, "groups": 0, "largest_group": 0}
+
+
+def test_workers_find_the_same_as_this_process(scrape: Scrape) -> None:
+    scrape.fill("coat", 70, side=40)
+    manifest, sightings = scrape.tables()
+    shared = validate(
+        manifest, sightings, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=2
+    )
+    pd.testing.assert_frame_equal(shared.manifest, scrape.validate().manifest)
+
+
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.permutations(range(9)))
+def test_the_order_of_rows_is_no_matter(scrape: Scrape, order: list[int]) -> None:
+    if not scrape.sightings:
+        scrape.fill("coat", 4)
+        scrape.fill("shoe", 4, start=2, kind="JPEG")
+        scrape.add("shoe", b"a text")
+    manifest, sightings = scrape.tables()
+    manifest = manifest.iloc[[place for place in order if place < len(manifest)]]
+    found = validate(
+        manifest, sightings, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0
+    )
+    pd.testing.assert_frame_equal(found.manifest, scrape.validate().manifest)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psutil
 import pytest
 
 from pixmill.browser import find_browser, open_browser
@@ -206,5 +207,17 @@ def test_a_page_that_does_not_load_is_named(read):
 
 
 def test_a_host_that_is_not_there(driver):
-    with pytest.raises(BrowserError, match=r"http://elsewhere\.test/"):
+    with pytest.raises(ScrapeError, match=r"http://elsewhere\.test/ cannot be reached: net::ERR_NAME_NOT_RESOLVED"):
         list(QUICK.read(driver, "http://elsewhere.test/"))
+
+
+@pytest.mark.parametrize("name", ["chromedriver", "chromium"])
+def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, name):
+    others = psutil.Process().children(recursive=True)
+    with open_browser(find_browser(), profile=tmp_path) as driver:
+        driver.get("about:blank")
+        for process in psutil.Process().children(recursive=True):
+            if process not in others and name in process.name():
+                process.kill()
+        with pytest.raises(BrowserError, match=r"the browser broke down at http://pages\.test/short: .+"):
+            list(QUICK.read(driver, "http://pages.test/short"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
 __all__ = ["Card", "Listing", "Selectors"]
+
+_NETWORK_ERROR = re.compile(r"net::ERR_\w+")
+"""How Chromium names what went wrong on the way to a page."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,8 @@ class Listing:
             raise ScrapeError(f"{url} did not load in time") from None
         except (HTTPError, WebDriverException) as error:
             said = (getattr(error, "msg", None) or str(error) or type(error).__name__).splitlines()[0]
+            if unreachable := _NETWORK_ERROR.search(said):
+                raise ScrapeError(f"{url} cannot be reached: {unreachable[0]}") from None
             raise BrowserError(
                 f"the browser broke down at {url}: {said}", next="dvc repro scrape (what was found is kept)"
             ) from None

@@ -16,7 +16,7 @@ def main(workspace: Workspace, params: Params) -> None:
     pairs = read_table(artifacts / "validate" / "pairs.parquet", PAIRS, stage="validate")
     out = fresh_folder(artifacts / "split")
     result = split(manifest, pairs, params.split, classes=params.classes, pictures=artifacts / "scrape", out=out)
-    write_json(out / "preprocessing.json", {"image_size": params.split.image_size, "aspect": params.split.aspect})
+    write_json(out / "preprocessing.json", result.preprocessing)
     write_json(workspace.root / "metrics" / "split.json", result.metrics)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
     print(f"split: {result.summary()}")  # noqa: T201

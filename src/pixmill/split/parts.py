@@ -25,10 +25,12 @@ class Split:
     Args:
         manifest: The table with ``split`` and ``row``, sorted by id.
         metrics: Pictures by part and class, and how many were dropped here.
+        preprocessing: How a picture became what is packed: ``image_size`` and ``aspect``.
     """
 
     manifest: pd.DataFrame
     metrics: dict[str, Any]
+    preprocessing: dict[str, Any]
 
     def summary(self) -> str:
         """Return in one line how many pictures each part has."""
@@ -76,7 +78,8 @@ def split(
     )
     counts: dict[str, Any] = {part: {label: _count(kept, part, label) for label in classes} for part in PARTS}
     dropped = int((manifest["verdict"] == "keep").sum()) - len(kept)
-    return Split(assigned, {"dropped": dropped} | counts)
+    preprocessing = {"image_size": params.image_size, "aspect": params.aspect}
+    return Split(assigned, {"dropped": dropped} | counts, preprocessing)
 
 
 def assign(

@@ -56,7 +56,8 @@ def test_a_file_that_was_seen_often_is_told_with_its_places(scrape: Scrape) -> N
     for number in range(5):
         scrape.add("coat", picture(1), f"{number}.png")
     scrape.add("coat", picture(2))
-    [repeated] = Deck(scrape.validate()).repeated()
+    [repeated], more = Deck(scrape.validate()).repeated()
+    assert more == 0
     assert repeated.count == 5
     assert repeated.places == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
 

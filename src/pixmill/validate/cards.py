@@ -160,12 +160,13 @@ class Deck:
         # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
         return [self.card(name) for name in sorted(kept, key=lambda name: name[-16:])[:_CARDS]]
 
-    def repeated(self) -> list[Repeated]:
-        """Return files that were seen more than once, most often first."""
+    def repeated(self) -> tuple[list[Repeated], int]:
+        """Return files that were seen more than once, most often first, and how many more there are."""
         sizes = self._sightings.size().reset_index(name="n")
         often = sizes[(sizes["n"] > 1) & sizes["id"].isin(self._manifest.index)]
-        often = often.sort_values(["n", "id"], ascending=[False, True]).head(_CARDS)
-        return [Repeated(self.card(name), n, self._places(name)) for name, n in often.itertuples(index=False)]
+        first = often.sort_values(["n", "id"], ascending=[False, True]).head(_CARDS)
+        told = [Repeated(self.card(name), n, self._places(name)) for name, n in first.itertuples(index=False)]
+        return told, len(often) - len(told)
 
     def _side(self, title: str, ids: Sequence[str], *, warning: bool = False) -> Side:
         cards = [self.card(name, verdict=True) for name in ids[:_MEMBERS]]

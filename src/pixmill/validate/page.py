@@ -33,7 +33,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         workers: Processes that decode; default: one a processor.
     """
     deck = Deck(validation)
-    offenders, near, repeated = list(deck.offenders()), deck.near(), deck.repeated()
+    offenders, near = list(deck.offenders()), deck.near()
+    repeated, more_repeated = deck.repeated()
     sheets = {label: deck.sample(label) for label in validation.classes["label"][:_SHEETS]}
     sides = [side for item in offenders for side in item.sides] + near
     # Where the page is full, what comes last has no thumbnail.
@@ -61,6 +62,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         dropped=[(item.reason, item.count) for item in offenders],
         near=near,
         repeated=[(item.card.id[:12], item.card.lines[0], item.count, item.places) for item in repeated],
+        more_repeated=more_repeated,
         followed=[(*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_ROWS]],
         more_followed=len(followed) - _ROWS,
         powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_ROWS]],

@@ -10,8 +10,14 @@ from pathlib import Path
 # A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.errors import PixmillError
 from pixmill.files import Workspace, die_with_parent
+
+# Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
+# names, `-m` stands in argv[0]; whoever merely imports this package keeps its own ways.
+if sys.argv[0] == "-m":
+    die_with_parent()
+
+from pixmill.errors import PixmillError
 from pixmill.params import Params, load_params
 
 __all__ = ["run"]
@@ -34,7 +40,6 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
         stage: The stage's name.
         main: What it does.
     """
-    die_with_parent()
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     workspace = Workspace.current()

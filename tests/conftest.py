@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -27,6 +28,17 @@ for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
 # Shared machines are slow now and then: a property that holds late still holds.
 hypothesis.settings.register_profile("pixmill", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("pixmill")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this system cannot run, and say so."""
+    if sys.platform == "linux":
+        return
+    left_out = [item for item in items if item.get_closest_marker("linux")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+        print(f"\n{len(left_out)} tests left out: they need what only Linux has")  # noqa: T201
 
 
 @pytest.fixture(scope="session")

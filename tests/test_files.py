@@ -120,7 +120,7 @@ def test_scratch_lies_at_the_repository_that_a_temporary_copy_came_from(
     assert workspace.scratch("scrape") == tmp_path / ".pixmill" / "scrape"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can bind a process to its parent")
+@pytest.mark.linux
 def test_a_child_dies_with_its_parent() -> None:
     process, child = started(PARENT)
     killed(process)
@@ -128,6 +128,33 @@ def test_a_child_dies_with_its_parent() -> None:
     while time.monotonic() < deadline and _runs(int(child)):
         time.sleep(0.02)
     assert not _runs(int(child))
+
+
+ORPHANED = """
+import multiprocessing, os, sys, time
+from pixmill.files import die_with_parent
+
+def late():
+    parent = os.getppid()
+    print(os.getpid(), flush=True)
+    while os.getppid() == parent:
+        time.sleep(0.01)
+    die_with_parent()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    multiprocessing.get_context("fork").Process(target=late).start()
+"""
+
+
+@pytest.mark.linux
+def test_a_worker_whose_parent_is_dead_already_ends() -> None:
+    process, worker = started(ORPHANED)
+    killed(process)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and _runs(int(worker)):
+        time.sleep(0.02)
+    assert not _runs(int(worker))
 
 
 def _runs(pid: int) -> bool:

@@ -51,16 +51,15 @@ MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}
 @pytest.mark.parametrize(("stage", "victim"), list(itertools.product(MOMENTS, ["stage", "dvc"])))
 def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: str, victim: str) -> None:
     project = new_project()
-    running = project.start("repro")
-    MOMENTS[stage](project, running)
-    process = stage_process(project, stage)
-    assert process is not None, f"{stage} was over before it could be killed"
-    (process if victim == "stage" else psutil.Process(running.pid)).send_signal(signal.SIGKILL)
-    running.wait(60)
+    with project.start("repro") as running:
+        MOMENTS[stage](project, running)
+        process = stage_process(project, stage)
+        assert process is not None, f"{stage} was over before it could be killed"
+        (process if victim == "stage" else psutil.Process(running.pid)).send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 20
     while project.processes() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert project.processes() == [], "something lives on"
+    assert [process.cmdline() for process in project.processes()] == [], "something lives on"
     project.repro()
     assert project.lock() == finished.lock()
     assert not list(project.path.glob("artifacts/**/.part-*"))

@@ -27,6 +27,7 @@ def test_the_stages_are_these_in_this_order(pipeline) -> None:
     assert tuple(pipeline["stages"]) == STAGES
 
 
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # pygtrie, within DVC
 def test_dvc_loads_the_pipeline(repository: Path) -> None:
     from dvc.repo import Repo
 

@@ -231,6 +231,7 @@ def test_a_page_that_never_ends_is_left_in_time(browser, tmp_path):
             driver.get("http://slow.test/")
 
 
+@pytest.mark.linux
 def test_a_driver_that_hangs_is_killed_with_its_browser(browser, tmp_path, monkeypatch):
     monkeypatch.setattr("pixmill.browser.session._QUIT_SECONDS", 0.5)
     with open_browser(browser, profile=tmp_path) as driver:
@@ -241,6 +242,7 @@ def test_a_driver_that_hangs_is_killed_with_its_browser(browser, tmp_path, monke
     assert until(lambda: mentioning(str(tmp_path)) == [])
 
 
+@pytest.mark.linux
 def test_a_killed_process_leaves_no_browser_and_its_profile_goes_with_the_next(browser, tmp_path):
     script = textwrap.dedent(f"""
         import time

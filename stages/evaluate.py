@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixmill.evaluate import as_tracked, evaluate_classifier, predictions_schema
+from pixmill.evaluate import as_tracked, evaluate, predictions_schema
 from pixmill.files import Workspace, file_digest, fresh_folder, write_json, write_text
 from pixmill.manifest import write_table
 from pixmill.params import Params
@@ -14,7 +14,7 @@ def main(workspace: Workspace, params: Params) -> None:
     """Write the predictions, the plot's data, the page and the metrics; then tell MLflow, which may be away."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
-    found = evaluate_classifier(classifier, root / "artifacts" / "split", params.evaluate, threads=params.train.threads)
+    found = evaluate(classifier, root / "artifacts" / "split", params.evaluate, threads=params.train.threads)
 
     predictions = fresh_folder(root / "artifacts" / "evaluate") / "predictions.parquet"
     write_table(predictions, found.predictions, predictions_schema(found.labels))

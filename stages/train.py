@@ -6,7 +6,7 @@ from pixmill.files import Workspace, file_digest, fresh_folder, write_json, writ
 from pixmill.models import save_classifier
 from pixmill.params import Params, flat
 from pixmill.tracking import training_run
-from pixmill.train import curves_csv, curves_figure, train, train_page
+from pixmill.train import curves_csv, curves_figure, render_report, train
 from stages import run
 
 
@@ -20,7 +20,7 @@ def main(workspace: Workspace, params: Params) -> None:
             classes=params.classes,
             on_epoch=lambda epoch: record.log_epoch(epoch.epoch, epoch.figures()),
         )
-        page = train_page(trained, params.train)
+        page = render_report(trained, params.train)
         write_text(root / "reports" / "train.html", page)
         write_text(root / "plots" / "train" / "curves.csv", curves_csv(trained.history))
         write_json(root / "metrics" / "train.json", trained.metrics())

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pixmill.evaluate.parts import PARTS
 from pixmill.manifest import SPLIT, write_table
+from pixmill.parts import PARTS
 
 LABELS = ("dark", "light")
 SIDE = 8

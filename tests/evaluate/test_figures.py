@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pixmill.evaluate import confusion_figure, mistakes_figure
+from pixmill.evaluate.figures import confusion_figure, mistakes_figure
 from pixmill.evaluate.mistakes import Mistake
 from pixmill.report import figure_png, figure_svg
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pixmill.evaluate.mistakes import Confusion, commonest_confusions, surest_mistakes
-from pixmill.evaluate.parts import load_parts
 from pixmill.evaluate.predictions import predict_parts
+from pixmill.parts import load_parts
 from tests.evaluate.conftest import LABELS, SIDE, by_brightness
 
 
@@ -19,8 +19,9 @@ def test_confusions_come_most_frequent_first_and_the_diagonal_is_none():
 
 @pytest.fixture
 def found(packed):
-    parts = load_parts(packed, LABELS, SIDE)
-    return surest_mistakes(predict_parts(by_brightness, parts, LABELS), parts[-1], limit=9), parts[-1]
+    parts = load_parts(packed, LABELS, side=SIDE)
+    predictions = predict_parts(by_brightness, parts.values(), LABELS)
+    return surest_mistakes(predictions, parts["test"], limit=9), parts["test"]
 
 
 def test_mistakes_are_those_of_the_part_the_surest_first(found):
@@ -38,11 +39,11 @@ def test_a_mistake_shows_its_own_picture(found):
 
 
 def test_no_more_are_returned_than_asked_for(packed):
-    parts = load_parts(packed, LABELS, SIDE)
-    predictions = predict_parts(by_brightness, parts, LABELS)
-    assert len(surest_mistakes(predictions, parts[-1], limit=1)) == 1
+    parts = load_parts(packed, LABELS, side=SIDE)
+    predictions = predict_parts(by_brightness, parts.values(), LABELS)
+    assert len(surest_mistakes(predictions, parts["test"], limit=1)) == 1
 
 
 def test_a_part_without_a_mistake_has_none(packed):
-    parts = load_parts(packed, LABELS, SIDE)
-    assert surest_mistakes(predict_parts(by_brightness, parts, LABELS), parts[0], limit=9) == []
+    parts = load_parts(packed, LABELS, side=SIDE)
+    assert surest_mistakes(predict_parts(by_brightness, parts.values(), LABELS), parts["train"], limit=9) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pixmill.evaluate.mistakes import Mistake
-from pixmill.evaluate.page import evaluation_page
+from pixmill.evaluate.page import render_report
 
 LABELS = ("coat", "Dungarees & <b>overalls</b>")
 SCORES = {"precision": 0.75, "recall": None, "f1": 0.5, "support": 120}
@@ -31,7 +31,7 @@ MISTAKES = [
 
 
 def page(mistakes=MISTAKES, matrix=MATRIX):
-    return evaluation_page(METRICS, matrix, LABELS, mistakes, mean_confidence=0.93, interval_confidence=0.95)
+    return render_report(METRICS, matrix, LABELS, mistakes, mean_confidence=0.93, interval_confidence=0.95)
 
 
 def test_the_accuracy_stands_with_its_interval_beside_what_no_model_would_score():

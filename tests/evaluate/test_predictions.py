@@ -2,16 +2,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.evaluate.parts import load_parts
 from pixmill.evaluate.predictions import predict_parts, predictions_schema, probabilities_of
 from pixmill.manifest import write_table
 from pixmill.metrics import losses
+from pixmill.parts import load_parts
 from tests.evaluate.conftest import LABELS, PICTURES, SIDE, by_brightness
 
 
 @pytest.fixture
 def parts(packed):
-    return load_parts(packed, LABELS, SIDE)
+    return load_parts(packed, LABELS, side=SIDE).values()
 
 
 def test_every_picture_has_one_row_sorted_by_id(parts):

@@ -14,10 +14,6 @@ from pixmill.models import build_classifier, fix_threads, save_classifier
 from pixmill.params import CnnParams, TrainParams
 from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
 
-pytestmark = [
-    # Keras' writer tells NumPy's authors, SQLAlchemy tells MLflow's; nothing of ours can change either.
-]
-
 PARAMS = "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000}\n"
 OUTPUTS = (
     "artifacts/evaluate/predictions.parquet",

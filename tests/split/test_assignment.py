@@ -7,7 +7,8 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.split.assignment import PARTS, part_of, place
+from pixmill.parts import PARTS
+from pixmill.split.assignment import part_of, place
 
 SALTS = st.text(max_size=8)
 IDS = st.binary(max_size=8).map(lambda content: hashlib.sha256(content).hexdigest())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.split.assignment import PARTS
+from pixmill.parts import PARTS
 from pixmill.split.straddling import crossing, straddlers
 
 IDS = st.sampled_from("abcdefghijkl")

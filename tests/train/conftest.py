@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from pixmill.files import write_json
-from pixmill.manifest import SPLIT, read_table, write_table
+from pixmill.manifest import SPLIT, write_table
 from pixmill.params import CnnParams, TrainParams
-from pixmill.train.part import load_part
+from pixmill.parts import load_parts
 
 CLASSES = ("blue", "green", "red")
 SIZES = {"train": 150, "val": 45, "test": 30}
@@ -48,6 +48,5 @@ def packed(tmp_path):
 
 
 @pytest.fixture
-def part(packed):
-    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split")
-    return lambda name, classes=CLASSES: load_part(packed, name, manifest, classes)
+def parts(packed):
+    return load_parts(packed, CLASSES, side=SIZE)

@@ -13,13 +13,13 @@ from tests.train.conftest import PARAMS, SIZE
 
 
 @pytest.fixture
-def fitted(part):
+def fitted(parts):
     fix_threads(2)
 
     def run(on_epoch=lambda _: None, **changes):
         params = PARAMS.model_copy(update=changes)
         classifier = build_classifier(params, labels=3, image_size=SIZE)
-        return classifier, fit(classifier, part("train"), part("val"), params, on_epoch)
+        return classifier, fit(classifier, parts["train"], parts["val"], params, on_epoch)
 
     return run
 
@@ -27,22 +27,22 @@ def fitted(part):
 def figures(classifier, part):
     """Return loss and accuracy by definition."""
     probabilities = np.asarray(classifier(part.pixels.astype(np.float32))).astype(np.float64)
-    loss = -np.log(probabilities[np.arange(len(part)), part.labels]).mean()
-    return loss, (probabilities.argmax(axis=1) == part.labels).mean()
+    loss = -np.log(probabilities[np.arange(len(part)), part.targets]).mean()
+    return loss, (probabilities.argmax(axis=1) == part.targets).mean()
 
 
-def test_it_learns(fitted, part):
+def test_it_learns(fitted, parts):
     classifier, history = fitted()
-    assert figures(classifier, part("test"))[1] > 0.9
+    assert figures(classifier, parts["test"])[1] > 0.9
     assert history[-1].train_loss < history[0].train_loss
 
 
-def test_the_weights_kept_are_those_of_the_best_epoch(fitted, part):
+def test_the_weights_kept_are_those_of_the_best_epoch(fitted, parts):
     # So large a step that the loss goes up and down.
     classifier, history = fitted(learning_rate=0.4, epochs=4, patience=None)
     best = best_of(history)
     assert best.epoch < 4
-    loss, accuracy = figures(classifier, part("val"))
+    loss, accuracy = figures(classifier, parts["val"])
     assert loss == pytest.approx(best.val_loss, rel=1e-5)
     assert accuracy == pytest.approx(best.val_accuracy)
     assert not classifier.compiled

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from pixmill.errors import ManifestError
-from pixmill.train import train, train_page
+from pixmill.train import render_report, train
 from tests.train.conftest import CLASSES, PARAMS, SIZES
 
 
@@ -37,7 +37,7 @@ def test_it_knows_what_it_was_trained_on(trained):
 
 
 def test_the_page_holds_all_and_asks_for_nothing(trained):
-    page = train_page(trained, PARAMS)
+    page = render_report(trained, PARAMS)
     for text in (
         "150 pictures",
         "45 others",
@@ -52,7 +52,7 @@ def test_the_page_holds_all_and_asks_for_nothing(trained):
 
 
 def test_the_page_is_the_same_each_time(trained):
-    assert train_page(trained, PARAMS) == train_page(trained, PARAMS)
+    assert render_report(trained, PARAMS) == render_report(trained, PARAMS)
 
 
 def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):

@@ -1,4 +1,4 @@
-"""The evaluation of one trained classifier on the three parts of its split."""
+"""The stage's one function: a trained classifier and packed pictures in, what it is worth out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import pandas as pd
 from pixmill.evaluate.figures import confusion_figure, mistakes_figure
 from pixmill.evaluate.measure import measure
 from pixmill.evaluate.mistakes import surest_mistakes
-from pixmill.evaluate.page import evaluation_page
-from pixmill.evaluate.parts import load_parts
+from pixmill.evaluate.page import render_report
 from pixmill.evaluate.predictions import class_indices, predict_parts, probabilities_of
 from pixmill.metrics import confusion_counts
 from pixmill.models import fix_threads, load_classifier
 from pixmill.params import EvaluateParams
+from pixmill.parts import load_parts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Evaluation", "evaluate_classifier"]
+__all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Evaluation:
     figures: dict[str, Figure]
 
 
-def evaluate_classifier(classifier: Path, packed: Path, params: EvaluateParams, *, threads: int) -> Evaluation:
+def evaluate(classifier: Path, packed: Path, params: EvaluateParams, *, threads: int) -> Evaluation:
     """Predict every packed picture and say how good that is.
 
     Args:
@@ -62,21 +62,20 @@ def evaluate_classifier(classifier: Path, packed: Path, params: EvaluateParams, 
     fix_threads(threads)
     model, labels = load_classifier(classifier)
     parts = load_parts(packed, labels, side=model.input_shape[1])
-    predictions = predict_parts(model.predict_on_batch, parts, labels)
-    groups = pd.concat([part.rows for part in parts]).set_index("id")["group"]
+    predictions = predict_parts(model.predict_on_batch, parts.values(), labels)
+    groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["group"]
     metrics = measure(predictions, groups, labels, draws=params.draws, confidence=params.confidence)
 
-    test = next(part for part in parts if part.name == "test")
     tested = predictions[predictions["split"] == "test"]
     actual, predicted = (class_indices(tested[column], labels) for column in ("label", "predicted"))
     matrix = confusion_counts(actual, predicted, len(labels))
-    mistakes = surest_mistakes(tested, test, limit=params.mistakes)
+    mistakes = surest_mistakes(tested, parts["test"], limit=params.mistakes)
     return Evaluation(
         labels=tuple(labels),
         predictions=predictions,
         metrics=metrics,
         confusion=tested[["label", "predicted"]].rename(columns={"label": "actual"}),
-        page=evaluation_page(
+        page=render_report(
             metrics,
             matrix,
             labels,

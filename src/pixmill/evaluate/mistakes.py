@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.evaluate.parts import Part
+from pixmill.parts import Part
 
 __all__ = ["Confusion", "Mistake", "commonest_confusions", "surest_mistakes"]
 

@@ -14,7 +14,7 @@ from pixmill.evaluate.reading import calibration, cautions, confusion_sentence, 
 from pixmill.images.sheet import thumbnail_uri
 from pixmill.report import figure_svg, render_page
 
-__all__ = ["evaluation_page"]
+__all__ = ["render_report"]
 
 _CONFUSIONS = 6
 """Confusions that are spelt out; the matrix has them all."""
@@ -23,7 +23,7 @@ _ID_DIGITS = 12
 """Digits of an id that are shown: enough to find the picture by, few enough to read."""
 
 
-def evaluation_page(
+def render_report(
     metrics: Mapping[str, Any],
     matrix: npt.NDArray[np.int64],
     labels: Sequence[str],

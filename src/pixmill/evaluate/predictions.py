@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.evaluate.parts import Part
 from pixmill.metrics import losses
+from pixmill.parts import Part
 from pixmill.progress import Progress
 
 __all__ = ["Predict", "class_indices", "predict_parts", "predictions_schema", "probabilities_of"]
@@ -52,8 +52,8 @@ def predict_parts(predict: Predict, parts: Iterable[Part], labels: Sequence[str]
         labels: The classes in the order of the model's outputs.
     """
     parts = list(parts)
-    with Progress("Predict", sum(len(part.rows) for part in parts)) as progress:
-        tables = [_table(part, _probabilities(predict, part.pixels, progress), labels) for part in parts]
+    with Progress("Predict", sum(map(len, parts))) as progress:
+        tables = [_table(part, _probabilities(predict, part, progress), labels) for part in parts]
     return pd.concat(tables).sort_values("id", ignore_index=True)
 
 
@@ -67,18 +67,17 @@ def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 
 
-def _probabilities(predict: Predict, pixels: npt.NDArray[np.uint8], progress: Progress) -> npt.NDArray[np.float32]:
+def _probabilities(predict: Predict, part: Part, progress: Progress) -> npt.NDArray[np.float32]:
     batches = []
-    for start in range(0, len(pixels), _BATCH):
-        batch = pixels[start : start + _BATCH].astype(np.float32)
-        batches.append(np.asarray(predict(batch), dtype=np.float32))
-        progress.advance(len(batch))
+    for pixels, _ in part.batches(_BATCH):
+        batches.append(np.asarray(predict(pixels), dtype=np.float32))
+        progress.advance(len(pixels))
     return np.concatenate(batches)
 
 
 def _table(part: Part, probabilities: npt.NDArray[np.float32], labels: Sequence[str]) -> pd.DataFrame:
-    if probabilities.shape != (len(part.rows), len(labels)):
-        raise ValueError(f"expected {len(part.rows)} x {len(labels)} probabilities, received {probabilities.shape}")
+    if probabilities.shape != (len(part), len(labels)):
+        raise ValueError(f"expected {len(part)} x {len(labels)} probabilities, received {probabilities.shape}")
     names = np.asarray(labels, dtype=object)
     return pd.DataFrame(
         {
@@ -87,6 +86,6 @@ def _table(part: Part, probabilities: npt.NDArray[np.float32], labels: Sequence[
             "label": part.rows["label"],
             "predicted": names[probabilities.argmax(axis=1)],
             **{f"p_{label}": probabilities[:, index] for index, label in enumerate(labels)},
-            "loss": losses(class_indices(part.rows["label"], labels), probabilities),
+            "loss": losses(part.targets, probabilities),
         }
     )

@@ -3,9 +3,9 @@
 - ``assignment``: a picture's part, from a salted hash of its own id
 - ``straddling``: near-duplicate pairs that would lie on both sides
 - ``packing``: pictures as memory-mappable arrays
-- ``parts``: the stage's one function
+- ``splitting``: the stage's one function
 """
 
-from pixmill.split.parts import Split, split
+from pixmill.split.splitting import Split, split
 
 __all__ = ["Split", "split"]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, get_args
 
-__all__ = ["PARTS", "Part", "part_of", "place"]
+from pixmill.parts import PartName
 
-Part = Literal["train", "val", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
+__all__ = ["part_of", "place"]
 
 
 def place(identity: str, salt: str) -> float:
@@ -22,7 +20,7 @@ def place(identity: str, salt: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def part_of(identity: str, *, salt: str, val: float, test: float) -> Part:
+def part_of(identity: str, *, salt: str, val: float, test: float) -> PartName:
     """Return the part that a picture belongs to.
 
     Nothing but its id, the salt and the shares decide: no picture changes sides when others come or go. The test part

@@ -15,8 +15,8 @@ from pixmill.errors import ManifestError
 from pixmill.files import replacing
 from pixmill.images import Undecodable, decode, fit
 from pixmill.images.fit import Aspect
+from pixmill.parts import PartName
 from pixmill.progress import track
-from pixmill.split.assignment import Part
 
 __all__ = ["Packed", "pack"]
 
@@ -34,7 +34,7 @@ class Packed:
 
     path: Path
     pixels: int
-    part: Part
+    part: PartName
     row: int
 
 
@@ -47,7 +47,7 @@ class _Task:
 
 
 def pack(
-    pictures: Sequence[Packed], folder: Path, sizes: Mapping[Part, int], *, image_size: int, aspect: Aspect
+    pictures: Sequence[Packed], folder: Path, sizes: Mapping[PartName, int], *, image_size: int, aspect: Aspect
 ) -> None:
     """Write one array a part, ``<folder>/<part>.npy``: ``uint8`` of shape (n, image_size, image_size, 3).
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pixmill.split.assignment import Part
+from pixmill.parts import PartName
 
 __all__ = ["crossing", "straddlers"]
 
 Pair = tuple[str, str]
 
 
-def straddlers(parts: Mapping[str, Part], pairs: Iterable[Pair]) -> dict[str, str]:
+def straddlers(parts: Mapping[str, PartName], pairs: Iterable[Pair]) -> dict[str, str]:
     """Return the pictures to drop so that no pair crosses, each with the picture that it is too like.
 
     Of a pair across parts the one in train goes, else the one in val: the test part keeps its pictures, whatever is
@@ -37,10 +37,10 @@ def straddlers(parts: Mapping[str, Part], pairs: Iterable[Pair]) -> dict[str, st
     return dropped
 
 
-def crossing(parts: Mapping[str, Part], pairs: Iterable[Pair]) -> list[Pair]:
+def crossing(parts: Mapping[str, PartName], pairs: Iterable[Pair]) -> list[Pair]:
     """Return the pairs whose two pictures are kept in different parts."""
     return [(one, other) for one, other in pairs if one in parts and other in parts and parts[one] != parts[other]]
 
 
-def _outranks(part: Part, other: str) -> bool:
+def _outranks(part: PartName, other: str) -> bool:
     return part == "test" or (part == "val" and other == "train")

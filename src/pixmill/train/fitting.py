@@ -11,9 +11,9 @@ import numpy as np
 from pixmill.errors import TrainError
 from pixmill.models import reseed, training_graph
 from pixmill.params import TrainParams
+from pixmill.parts import Part
 from pixmill.progress import Progress
 from pixmill.train.history import Epoch, best_of, is_over
-from pixmill.train.part import Part
 
 if TYPE_CHECKING:
     import keras
@@ -69,12 +69,12 @@ def _epoch(
     reseed(graph, seed=params.seed, epoch=number)
     order = np.random.default_rng([params.seed, number]).permutation(len(training))
     fitted, checked = _Mean(), _Mean()
-    for pixels, labels in training.batches(params.batch_size, order):
-        fitted.add(graph.train_on_batch(pixels, labels, return_dict=True), len(labels))
+    for pixels, targets in training.batches(params.batch_size, order):
+        fitted.add(graph.train_on_batch(pixels, targets, return_dict=True), len(targets))
         _require_number(fitted["loss"], number, params)
-        progress.advance(len(labels), f"epoch {number} of {params.epochs}, loss {fitted['loss']:.3f}")
-    for pixels, labels in validation.batches(params.batch_size):
-        checked.add(graph.test_on_batch(pixels, labels, return_dict=True), len(labels))
+        progress.advance(len(targets), f"epoch {number} of {params.epochs}, loss {fitted['loss']:.3f}")
+    for pixels, targets in validation.batches(params.batch_size):
+        checked.add(graph.test_on_batch(pixels, targets, return_dict=True), len(targets))
     _require_number(checked["loss"], number, params)
     progress.advance(0, f"epoch {number} of {params.epochs}, validation accuracy {checked['accuracy']:.3f}")
     return Epoch(

@@ -12,10 +12,10 @@ from pixmill.train.training import Trained
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["train_page"]
+__all__ = ["render_report"]
 
 
-def train_page(trained: Trained, params: TrainParams) -> str:
+def render_report(trained: Trained, params: TrainParams) -> str:
     """Return ``reports/train.html``: how the training went, what was trained, and with which params.
 
     Args:

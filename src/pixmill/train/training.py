@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.files import read_json
-from pixmill.manifest import SPLIT, read_table
 from pixmill.params import TrainParams
+from pixmill.parts import load_parts
 from pixmill.train.history import Epoch, best_of
-from pixmill.train.part import load_part
 
 if TYPE_CHECKING:
     import keras
@@ -87,8 +86,7 @@ def train(
     from pixmill.train.fitting import fit
 
     preprocessing = read_json(folder / "preprocessing.json", stage="split")
-    manifest = read_table(folder / "manifest.parquet", SPLIT, stage="split")
-    parts = {name: load_part(folder, name, manifest, classes) for name in ("train", "val")}
+    parts = load_parts(folder, classes, side=preprocessing["image_size"], names=("train", "val"))
     fix_threads(params.threads)
     classifier = build_classifier(params, labels=len(classes), image_size=preprocessing["image_size"])
     history = fit(classifier, parts["train"], parts["val"], params, on_epoch)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pixmill.errors import ManifestError, SplitError
 from pixmill.params import SplitParams
 from pixmill.split import split
-from pixmill.split.parts import assign
+from pixmill.split.splitting import assign
 from tests.split.conftest import CLASSES, pairs_table, table
 
 PARAMS = SplitParams(image_size=8)

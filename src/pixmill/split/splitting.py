@@ -11,11 +11,12 @@ import pandas as pd
 
 from pixmill.errors import ManifestError, SplitError
 from pixmill.params import SplitParams
-from pixmill.split.assignment import PARTS, part_of
+from pixmill.parts import PARTS
+from pixmill.split.assignment import part_of
 from pixmill.split.packing import Packed, pack
 from pixmill.split.straddling import crossing, straddlers
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "assign", "split"]
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def _check(table: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParam
     if lines:
         raise SplitError(
             "\n".join(lines),
-            next=f"bring more pictures of it, raise split.val ({params.val}) or split.test ({params.test}), "
-            "or change split.salt in params.yaml, then: dvc repro",
+            next=f"bring more pictures of it, or change split.val ({params.val}), split.test ({params.test}) or "
+            "split.salt in params.yaml, then: dvc repro",
         )
 
 

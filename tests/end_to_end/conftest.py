@@ -84,16 +84,15 @@ class Project:
         self.git("add", "-A")
         self.git("commit", "-qm", message)
 
-    def processes(self) -> list[psutil.Process]:
-        """Return every living process that works in this folder or names it."""
-        found = []
+    def processes(self) -> dict[int, list[str]]:
+        """Return the command line, by pid, of every living process that works in this folder or names it."""
+        found = {}
         for process in psutil.process_iter():
             try:
-                words = " ".join(process.cmdline())
-                here = str(self.path) in words or process.cwd().startswith(str(self.path))
-                if here and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
+                words = process.cmdline()
+                if str(self.path) in " ".join(words) or process.cwd().startswith(str(self.path)):
+                    found[process.pid] = words
+            except (psutil.NoSuchProcess, psutil.AccessDenied):  # gone meanwhile, or a zombie
                 continue
         return found
 

@@ -1,12 +1,14 @@
 """A run that is killed at its worst moment is finished by the next one, with the same bytes and no orphans."""
 
+import contextlib
 import itertools
+import os
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
 
-import psutil
 import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -22,11 +24,8 @@ def until(found: Callable[[], object], what: str, running: subprocess.Popen[str]
         time.sleep(0.01)
 
 
-def stage_process(project, stage: str) -> psutil.Process | None:
-    for process in project.processes():
-        if f"stages.{stage}" in process.cmdline():
-            return process
-    return None
+def pid_of(project, stage: str) -> int | None:
+    return next((pid for pid, words in project.processes().items() if words[-1] == f"stages.{stage}"), None)
 
 
 def mid_scrape(project, running) -> None:
@@ -41,8 +40,16 @@ def mid_split(project, running) -> None:
 
 
 def mid_train(project, running) -> None:
-    until(lambda: stage_process(project, "train"), "train had begun", running)
-    time.sleep(9)
+    database = f"file:{project.path}/mlflow.db?mode=ro"
+
+    def first_epoch_is_over() -> bool:
+        try:
+            with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+                return bool(connection.execute("SELECT 1 FROM metrics WHERE key = 'val_loss'").fetchone())
+        except sqlite3.OperationalError:  # not there yet, or its tables are not
+            return False
+
+    until(first_epoch_is_over, "the first epoch was over", running)
 
 
 MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}
@@ -53,13 +60,13 @@ def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: 
     project = new_project()
     with project.start("repro") as running:
         MOMENTS[stage](project, running)
-        process = stage_process(project, stage)
-        assert process is not None, f"{stage} was over before it could be killed"
-        (process if victim == "stage" else psutil.Process(running.pid)).send_signal(signal.SIGKILL)
+        pid = pid_of(project, stage)
+        assert pid is not None, f"{stage} was over before it could be killed"
+        os.kill(pid if victim == "stage" else running.pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while project.processes() and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [process.cmdline() for process in project.processes()] == [], "something lives on"
+    assert project.processes() == {}, "something lives on"
     project.repro()
     assert project.lock() == finished.lock()
     assert not list(project.path.glob("artifacts/**/.part-*"))

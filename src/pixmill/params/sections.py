@@ -19,10 +19,12 @@ __all__ = [
     "Params",
     "ReadableParams",
     "ScrapeParams",
+    "Section",
     "Severity",
     "SplitParams",
     "TrainParams",
     "ValidateParams",
+    "flat",
 ]
 
 Severity = Literal["info", "warning", "critical"]

@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Undo what a test does to the environment: `mlflow.set_tracking_uri` writes there, and the next test would obey."""
+    """Undo what a test does to the environment: `mlflow.set_tracking_uri` writes there, which others would obey."""
     before = dict(os.environ)
     yield
     os.environ.clear()

@@ -1,6 +1,7 @@
 """Experiments run their own code and keep their own results."""
 
 import json
+import time
 
 import pytest
 
@@ -52,11 +53,22 @@ def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_fini
 
 
 def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
-    queued = copy_of_finished.dvc("exp", "run", "--queue", "-S", "train.epochs=1,2")
+    project = copy_of_finished
+    queued = project.dvc("exp", "run", "--queue", "-S", "train.epochs=1,2")
     assert queued.returncode == 0, queued.stderr
-    done = copy_of_finished.dvc("exp", "run", "--run-all")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert sorted(run.data.params["train.epochs"] for run in runs(copy_of_finished)) == ["1", "2", "6"]
+    started = project.dvc("queue", "start", "-j", "1")
+    assert started.returncode == 0, started.stderr
+    deadline = time.monotonic() + 300
+    while (status := project.dvc("queue", "status").stdout).count("Success") < 2:
+        assert "Failed" not in status, status
+        assert time.monotonic() < deadline, status
+        time.sleep(2)
+    project.dvc("queue", "stop")
+    assert sorted(run.data.params["train.epochs"] for run in runs(project)) == ["1", "2", "6"]
+    deadline = time.monotonic() + 60
+    while project.processes() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert project.processes() == {}, "something lives on"
 
 
 def test_mlflow_runs_the_project(copy_of_finished) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,9 +45,9 @@ def test_a_manifest_comes_back_as_it_was_written(
 
 def test_rows_out_of_order_are_a_defect(tmp_path: Path) -> None:
     frame = scraped({"a" * 64: ("x", 1, None), "b" * 64: ("x", 1, None)})
-    with pytest.raises(ValueError, match="sorted by id"):
+    with pytest.raises(ValueError, match="must be sorted by id, and unique"):
         write_table(tmp_path / "m.parquet", frame.iloc[::-1], SCRAPED)
-    with pytest.raises(ValueError, match="ids unique"):
+    with pytest.raises(ValueError, match="must be sorted by id, and unique"):
         write_table(tmp_path / "m.parquet", pd.concat([frame, frame]).sort_values("id"), SCRAPED)
     assert list(tmp_path.iterdir()) == []
 
@@ -58,6 +59,14 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "m.parquet", frame, SCRAPED)
     with pytest.raises(ManifestError, match="written by another version"):
         read_table(tmp_path / "m.parquet", VALIDATED, stage="validate")
+
+
+def test_a_column_of_another_type_is_refused_by_name(tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(scraped({"a" * 64: ("x", 1, None)}), schema=SCRAPED, preserve_index=False)
+    place = SCRAPED.get_field_index("bytes")
+    pq.write_table(table.set_column(place, "bytes", table["bytes"].cast(pa.float64())), tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"expected bytes \(int64\), received bytes \(double\)"):
+        read_table(tmp_path / "m.parquet", SCRAPED, stage="scrape")
 
 
 def test_a_missing_or_broken_table_names_the_stage(tmp_path: Path) -> None:

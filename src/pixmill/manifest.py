@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -145,7 +146,7 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:
         stage: The stage that writes it, named in the error.
 
     Raises:
-        ManifestError: The file is absent, is no Parquet, or has other columns.
+        ManifestError: The file is absent, is no Parquet, or has other columns or types.
     """
     try:
         table = pq.read_table(path)
@@ -153,11 +154,17 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
     except pa.ArrowInvalid as error:
         raise ManifestError(f"{path} is not a Parquet table: {error}", next=f"dvc repro -f {stage}") from None
-    if table.schema.names != schema.names:
+    expected, received = (dict(zip(item.names, item.types, strict=True)) for item in (schema, table.schema))
+    if received != expected:
         raise ManifestError(
-            f"{path} was written by another version: expected the columns {', '.join(schema.names)}, "
-            f"received {', '.join(table.schema.names)}",
+            f"{path} was written by another version: expected {_columns(expected, received)}, "
+            f"received {_columns(received, expected)}",
             next=f"dvc repro -f {stage}",
         )
-    frame: pd.DataFrame = table.to_pandas(types_mapper=_NULLABLE.get)
+    frame: pd.DataFrame = table.select(schema.names).to_pandas(types_mapper=_NULLABLE.get)
     return frame
+
+
+def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
+    """Name the columns that are here, and not there or of another type."""
+    return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other column"

@@ -69,9 +69,14 @@ def strange_initializer(architecture):
     }
 
 
+def strange_class_without_a_module(architecture):
+    architecture["config"]["layers"][1] = {"class_name": "Lambda", "config": {}, "name": "pixels"}
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
+        (strange_class_without_a_module, "None.Lambda"),
         (strange_layer, "keras.layers.Lambda"),
         (strange_module, "os.Rescaling"),
         (strange_initializer, "builtins.eval"),
@@ -105,6 +110,20 @@ def test_weights_of_another_architecture_are_refused(build, folder):
     architecture = json.loads((folder / "model.json").read_text())
     architecture["config"]["layers"][-1]["config"]["units"] = 4
     (folder / "model.json").write_text(json.dumps(architecture))
+    with pytest.raises(ManifestError, match="holds no whole classifier"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"labels": ["one", "too few"]}'])
+def test_labels_that_do_not_fit_are_refused(folder, content):
+    (folder / "labels.json").write_bytes(content)
+    with pytest.raises(ManifestError, match="holds no whole classifier"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]"])
+def test_an_architecture_that_is_none_is_refused(folder, content):
+    (folder / "model.json").write_bytes(content)
     with pytest.raises(ManifestError, match="holds no whole classifier"):
         load_classifier(folder)
 

@@ -30,15 +30,13 @@ def measure(
     """
     parts = {str(name): table for name, table in predictions.groupby("split")}
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
-    overall = {}
-    for name, table in parts.items():
+    overall = {name: scores(actual[name], probabilities_of(table, labels)) for name, table in parts.items()}
+    for name in ("test", "val"):
+        table = parts[name]
         right = (table["label"] == table["predicted"]).to_numpy(bool)
         members, _ = pd.factorize(table["id"].map(groups))
         low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
-        overall[name] = scores(actual[name], probabilities_of(table, labels)) | {
-            "accuracy_low": low,
-            "accuracy_high": high,
-        }
+        overall[name] |= {"accuracy_low": low, "accuracy_high": high}
     return {
         **overall["test"],
         "per_class": class_scores(actual["test"], class_indices(parts["test"]["predicted"], labels), labels),

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["load_classifier", "save_classifier"]
 
-_PARTS = {
+_PARTS: dict[str | None, set[str]] = {
+    None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},
     "keras.initializers": {"GlorotUniform", "Zeros"},
     "keras.layers": {"Conv2D", "Dense", "Dropout", "Flatten", "InputLayer", "MaxPooling2D", "Rescaling"},
     "keras.src.models.functional": {"Functional"},
 }
-"""All that our builders use, by module; an architecture that names anything else is not ours."""
+"""All that our builders use, by module (an edge of the graph has none); what names anything else is not ours."""
 
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
@@ -68,7 +69,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     load_tensorflow()
     import keras
 
-    labels = [str(label) for label in read_json(folder / _LABELS, stage="train")["labels"]]
+    preprocessing = read_json(folder / _LABELS, stage="train")
     architecture = read_json(folder / _ARCHITECTURE, stage="train")
     strange = _strange(architecture)
     if strange is not None:
@@ -79,13 +80,16 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     try:
+        labels = [str(label) for label in preprocessing["labels"]]
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
         with warnings.catch_warnings():
             # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
-    except (KeyError, OSError, TypeError, UserWarning, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        if model.output_shape != (None, len(labels)):
+            raise ValueError(f"expected one output a label ({len(labels)}), received {model.output_shape}")
+    except (AttributeError, KeyError, OSError, TypeError, UserWarning, ValueError) as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
     return model, labels
 
@@ -94,7 +98,7 @@ def _strange(part: Any) -> str | None:
     """Return what in an architecture, however deep, is not ours; ``None`` where all is."""
     if isinstance(part, dict):
         module, name = part.get("module"), part.get("class_name")
-        if module is not None and name not in _PARTS.get(module, ()):
+        if (module, name) != (None, None) and name not in _PARTS.get(module, ()):
             return f"{module}.{name}"
         part = list(part.values())
     if isinstance(part, list):

@@ -18,6 +18,9 @@ _PATTERNS = {
     r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
 }
 
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+"""The bounds of :mod:`annotated_types`, by the attribute that holds them, in the order that they are told."""
+
 
 def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
     """Return one line for each wrong key, in the order of the file's sections.
@@ -37,7 +40,7 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
     name = ".".join(_key(part) for part in location) or "params.yaml"
     received = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
-        known = _keys(_model_at(model, location[:-1]))
+        known = _keys(_bare(_field_at(model, location[:-1])))
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f" (did you mean {close[0]}?)" if close else ""
         return f"{name}: expected one of the keys {', '.join(known)}{hint}, received {received}"
@@ -62,16 +65,6 @@ def _shown(value: object) -> str:
 
 def _keys(model: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
-    for part in location:
-        field = next(field for name, field in model.model_fields.items() if part in (field.alias, name))
-        annotation = field.annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
-    return model
 
 
 def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
@@ -128,12 +121,10 @@ def _constraints(metadata: list[Any]) -> list[Any]:
 
 
 def _bounds(constraints: tuple[Any, ...]) -> str:
-    signs = ((annotated_types.Ge, "ge", ">="), (annotated_types.Gt, "gt", ">"))
-    signs += ((annotated_types.Le, "le", "<="), (annotated_types.Lt, "lt", "<"))  # type: ignore[assignment]
     bounds = [
         f"{sign} {getattr(item, attribute):g}"
-        for kind, attribute, sign in signs
+        for attribute, sign in _SIGNS.items()
         for item in constraints
-        if isinstance(item, kind)
+        if hasattr(item, attribute)
     ]
     return f" {' and '.join(bounds)}" if bounds else ""

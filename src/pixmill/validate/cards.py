@@ -104,7 +104,7 @@ class Deck:
 
     def __init__(self, validation: Validation) -> None:
         self._pairs = validation.pairs
-        self._across = set(validation.pairs_across_labels()["a"]) | set(validation.pairs_across_labels()["b"])
+        self._across = set(validation.pairs_across_labels()[["a", "b"]].to_numpy().ravel())
         self._manifest = validation.manifest.set_index("id", drop=False)
         self._sightings = validation.sightings.dropna(subset=["id"]).groupby("id")
 

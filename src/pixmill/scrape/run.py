@@ -26,7 +26,7 @@ from pixmill.scrape.tables import manifest_table, sightings_table
 
 __all__ = ["ScrapeResult", "scrape"]
 
-_VERSION = 1
+_VERSION = 2
 """Part of the journal's key: goes up when an old journal would mislead this code."""
 
 

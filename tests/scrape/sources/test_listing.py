@@ -67,6 +67,15 @@ PAGES = {
         }));
         document.querySelectorAll("img").forEach((img) => seen.observe(img));
         end();""",
+    "tardy": """
+        for (let id = 0; id < 3; id++) {
+          card(id, "<img>");
+          setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 700 * (id + 1));
+        }
+        end();""",
+    "unloaded": """
+        card(0, '<img loading="lazy" style="display: none" src="/media/0.png">');
+        end();""",
     "words": """
         card("w", '<a href="/p/1"><img data-src="//other.test/x.png"></a><h3> A \\n hat</h3><p class="price">€ 5</p>');
         card("inlined", '<img src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">');
@@ -151,6 +160,14 @@ def test_a_page_is_read_to_its_end(read, name, count):
 
 def test_pictures_that_come_late_keep_their_place(read):
     assert pictures(read("late")) == [*media(12), None]
+
+
+def test_pictures_that_come_after_the_end_are_waited_for(read):
+    assert pictures(read("tardy")) == media(3)
+
+
+def test_an_address_is_known_before_the_browser_loads_it(read):
+    assert pictures(read("unloaded")) == media(1)
 
 
 def test_what_a_card_says(read):

@@ -12,6 +12,9 @@ const absolute = (address) => {
     return null;
   }
 };
+// What waits in data-src is the picture; src alone may be a placeholder. currentSrc stays empty until the browser comes
+// to load the picture, which on a busy machine may be after this look; only where srcset offers a choice must it be awaited.
+const address = ({ dataset, currentSrc, srcset, src }) => dataset.src || currentSrc || (srcset ? null : src);
 const seen = (element) => element !== null && !element.disabled && element.getClientRects().length > 0;
 
 const cards = [];
@@ -22,8 +25,7 @@ for (const card of all) {
   const picture = first(card, selectors.picture);
   cards.push({
     key,
-    // What waits in data-src is the picture; src alone may be a placeholder.
-    picture: picture ? absolute(picture.dataset.src || picture.currentSrc) : null,
+    picture: picture ? absolute(address(picture)) : null,
     page: absolute(first(card, selectors.link)?.getAttribute("href")),
     title: text(first(card, selectors.title)),
     price: text(first(card, selectors.price)),

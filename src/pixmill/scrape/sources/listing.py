@@ -131,13 +131,15 @@ class Listing:
                 given += 1
             full = len(found) >= self.most
             ended = look["ended"] or full
+            pictures = sum(card.picture is not None for card in ready)
             if look["empty"]:
                 raise ScrapeError(f"{url} says that it has no results ('{self.selectors.nothing}')")
-            if full or (ended and look["bottom"]):
+            # A picture that is still to come is waited for: on a busy machine the end may be seen first.
+            if full or (ended and look["bottom"] and pictures == len(ready)):
                 break
             if time.monotonic() - started > self.longest:
                 raise ScrapeError(f"{url} did not come to its end within {self.longest:g} s")
-            still.note(look, fresh=len(found) > before)
+            still.note(look, fresh=len(found) > before or pictures > len(known))
             time.sleep(self.pause)
         # A card that never showed its picture was seen all the same.
         yield from list(found.values())[given:]
@@ -179,7 +181,7 @@ class _Stillness:
 
         Args:
             look: What ``listing.js`` returned.
-            fresh: Whether it held a card that was not there before.
+            fresh: Whether it held a card, or a card's picture, that was not there before.
         """
         grown, moved = look["count"] > self._count, look["position"] != self._position
         self._count, self._position = look["count"], look["position"]

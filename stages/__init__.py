@@ -10,7 +10,7 @@ from pathlib import Path
 # A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.files import Workspace, die_with_parent
+from pixmill.files import Workspace, die_with_parent, storage_errors
 
 # Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
 # names, `-m` stands in argv[0]; whoever merely imports this package keeps its own ways.
@@ -44,9 +44,10 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
         os.environ.setdefault(name, value)
     workspace = Workspace.current()
     try:
-        params = load_params(workspace.root)
-        with workspace.lock(stage):
-            main(workspace, params)
+        with storage_errors(then=f"dvc repro {stage}"):
+            params = load_params(workspace.root)
+            with workspace.lock(stage):
+                main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """A file is finished or absent, a workspace has one writer, and nothing outlives its parent."""
 
+import errno
 import json
 import math
 import signal
@@ -11,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixmill.errors import LockedError, ManifestError
+from pixmill.errors import LockedError, ManifestError, StorageError
 from pixmill.files import (
     Workspace,
     file_digest,
     read_json,
     remove_temporary,
     replacing,
+    reserve,
     significant,
+    storage_errors,
     write_json,
     write_text,
 )
@@ -187,3 +190,51 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert file_digest(tmp_path / "a", "md5") == "900150983cd24fb0d6963f7d28e17f72"
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from pixmill.files import storage_errors, write_bytes
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+with storage_errors(then="dvc repro split"):
+    write_bytes(Path(sys.argv[1]), bytes(2000))
+"""
+
+
+@pytest.mark.linux
+def test_a_full_disk_is_told_with_the_file_and_the_next_command():
+    with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro split"):
+        Path("/dev/full").write_bytes(b"much")
+    assert "the disk is full" in caught.value.message
+    assert caught.value.next == "free some space there, then: dvc repro split (finished work is kept)"
+
+
+@pytest.mark.linux
+def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
+    path = tmp_path / "table.parquet"
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True)
+    assert f"StorageError: {path} cannot be used: it would be larger than this system allows\n" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_matter_of_storage_keeps_its_exception(tmp_path):
+    with pytest.raises(FileNotFoundError), storage_errors(then="dvc repro"):
+        (tmp_path / "absent").read_bytes()
+
+
+def test_another_file_that_is_refused_keeps_its_name(tmp_path):
+    with pytest.raises(PermissionError) as caught, replacing(tmp_path / "mine"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/another")
+    assert caught.value.filename == "/another"
+
+
+@pytest.mark.linux
+def test_a_place_is_taken_before_it_is_needed(tmp_path):
+    path = tmp_path / "array"
+    path.write_bytes(b"head")
+    reserve(path, 1_000_000)
+    assert path.stat().st_blocks * 512 >= 1_000_000
+    assert path.read_bytes()[:5] == b"head\0"
+    reserve(path, 10)
+    assert path.stat().st_size == 1_000_000

@@ -12,6 +12,7 @@ The tree::
     ├── GateError               validate's gate stopped the pipeline
     ├── SplitError              a class would have an empty part
     ├── TrainError              training cannot start or did not end well
+    ├── StorageError            a disk or folder is full, read-only or not permitted
     └── LockedError             another process holds the workspace
 
 Whatever is not a ``PixmillError`` is a defect and keeps its traceback.
@@ -30,6 +31,7 @@ __all__ = [
     "ReviewError",
     "ScrapeError",
     "SplitError",
+    "StorageError",
     "TrainError",
 ]
 
@@ -95,6 +97,10 @@ class SplitError(PixmillError):
 
 class TrainError(PixmillError):
     """Tell why training cannot start or did not end well."""
+
+
+class StorageError(PixmillError):
+    """Tell which file a disk or folder refuses, and why."""
 
 
 class LockedError(PixmillError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import json
 import math
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixmill.errors import LockedError, ManifestError
+from pixmill.errors import LockedError, ManifestError, StorageError
 
 __all__ = [
     "Workspace",
@@ -28,7 +29,9 @@ __all__ = [
     "read_json",
     "remove_temporary",
     "replacing",
+    "reserve",
     "significant",
+    "storage_errors",
     "write_bytes",
     "write_json",
     "write_text",
@@ -36,6 +39,16 @@ __all__ = [
 
 _TEMPORARY = ".part-"
 """Marks names of files that are still being written; such names never reach DVC or a later run."""
+
+_REFUSALS = {
+    errno.ENOSPC: ("the disk is full", "free some space there"),
+    errno.EDQUOT: ("the quota is used up", "free some space there"),
+    errno.EFBIG: ("it would be larger than this system allows", "raise the limit (ulimit -f)"),
+    errno.EROFS: ("the disk is read-only", "make it writable"),
+    errno.EACCES: ("there is no permission", "see who owns it (ls -ld)"),
+    errno.EPERM: ("there is no permission", "see who owns it (ls -ld)"),
+}
+"""What is no defect but the state of a disk: what a person is told, and asked to do."""
 
 _PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``: the signal that the kernel sends to a process when its parent dies."""
@@ -115,6 +128,30 @@ def die_with_parent() -> None:
 
 
 @contextlib.contextmanager
+def storage_errors(*, then: str) -> Iterator[None]:
+    """Turn what a disk refuses to the block into a message for people.
+
+    Args:
+        then: The command that goes on once the disk is mended.
+
+    Raises:
+        StorageError: A disk or a quota is full, or a file or folder is read-only or not permitted.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        # Of two names the second is the one that is written.
+        name = error.filename2 or error.filename
+        reason, mending = _REFUSALS[error.errno]
+        raise StorageError(
+            f"{'a file' if name is None else os.fsdecode(name)} cannot be used: {reason}",
+            next=f"{mending}, then: {then} (finished work is kept)",
+        ) from error
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` and rename it into place when the block ends well.
 
@@ -127,8 +164,30 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
+    except OSError as error:
+        # A write that fails names no file, and a temporary name tells a person nothing.
+        if error.errno is not None and str(temporary) in (error.filename2, error.filename or str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Make a file of at least some bytes whose place on the disk is taken, where the system can (not on macOS).
+
+    For those who crash on a full disk: a memory map is killed, and so is HDF5. Asked first, the system just says so.
+
+    Args:
+        path: The file; what is in it stays.
+        size: In bytes.
+
+    Raises:
+        OSError: There is no room.
+    """
+    with path.open("ab") as file:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
 
 
 def remove_temporary(folder: Path) -> int:

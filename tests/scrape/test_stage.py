@@ -223,3 +223,22 @@ def test_no_data(workspace, data):
         code, _, error = workspace.run()
         assert code == 1
         assert error.endswith("Next: make data\n")
+
+
+@pytest.mark.linux
+def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace):
+    workspace.params(source="folder")
+    assert workspace.run()[0] == 0
+    undisturbed = workspace.outputs()
+    for path in undisturbed:
+        (workspace.root / path).unlink()
+    limited = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-", sys.executable, "-m", "stages.scrape"]
+    environ = os.environ | {"PYTHONPATH": str(workspace.repository)}
+    done = subprocess.run(limited, cwd=workspace.root, env=environ, capture_output=True, text=True)
+    assert done.returncode == 1
+    wrong, mending = done.stderr.splitlines()
+    assert re.fullmatch(r"scrape: /\S+ cannot be used: it would be larger than this system allows", wrong)
+    assert mending.startswith("Next: raise the limit (ulimit -f), then: dvc repro scrape")
+    assert not (workspace.root / "artifacts/scrape/manifest.parquet").exists()
+    assert workspace.run()[0] == 0
+    assert workspace.outputs() == undisturbed

@@ -95,9 +95,13 @@ class Collector:
     async def _collect(self, urls: list[str], what: str) -> None:
         pending = iter(urls)
         with Progress(what, len(urls)) as progress:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(min(self._limits.connections, len(urls))):
-                    workers.create_task(self._work(pending, progress))
+            try:
+                async with asyncio.TaskGroup() as workers:
+                    for _ in range(min(self._limits.connections, len(urls))):
+                        workers.create_task(self._work(pending, progress))
+            except ExceptionGroup as failures:
+                # The first worker that fails ends all others; callers shall see why, not how many were at work.
+                raise failures.exceptions[0] from None
 
     async def _work(self, pending: Iterator[str], progress: Progress) -> None:
         for url in pending:

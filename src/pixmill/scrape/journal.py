@@ -93,8 +93,12 @@ class Journal:
         # A text from the web may hold half a surrogate pair, which only ASCII can carry.
         text = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode("ascii")
         line = memoryview(b"[%d,%b]\n" % (zlib.crc32(text), text))
-        while line:
-            line = line[self._file.write(line) :]
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+        except OSError as error:
+            error.filename = str(self._path)  # a write that fails names no file
+            raise
 
     def _load(self, path: Path) -> int:
         """Take what is sound, and return where the last whole line ends."""

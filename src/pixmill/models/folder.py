@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.errors import ManifestError
-from pixmill.files import read_json, replacing, write_text
+from pixmill.files import read_json, replacing, reserve, write_text
 from pixmill.models.loading import load_tensorflow
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.models.functional": {"Functional"},
 }
 """All that our builders use, by module (an edge of the graph has none); what names anything else is not ours."""
+
+_HDF5_BYTES = 2**20
+"""More than HDF5 adds to the numbers themselves."""
 
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
@@ -51,6 +54,7 @@ def save_classifier(model: keras.Model, labels: Sequence[str], folder: Path, *, 
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
+        reserve(temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_BYTES)
         model.save_weights(temporary)
     return folder / _WEIGHTS
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixmill.compute import map_batches
 from pixmill.errors import ManifestError
-from pixmill.files import replacing
+from pixmill.files import replacing, reserve
 from pixmill.images import Undecodable, decode, fit
 from pixmill.images.fit import Aspect
 from pixmill.parts import PartName
@@ -71,6 +71,7 @@ def pack(
             temporary = stack.enter_context(replacing(folder / f"{part}.npy"))
             shape = (count, image_size, image_size, 3)
             arrays[part] = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+            reserve(temporary, temporary.stat().st_size)
         squares = track(map_batches(_squares, tasks), "Pack", len(tasks))
         for picture, square in zip(pictures, squares, strict=True):
             arrays[picture.part][picture.row] = square

@@ -5,6 +5,8 @@ import time
 
 import pytest
 
+from pixmill.models import fix_threads
+
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
@@ -49,6 +51,7 @@ def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_fini
     import mlflow
 
     [model_id] = [output.model_id for output in newest.outputs.model_outputs]
+    fix_threads(2)
     assert mlflow.keras.load_model(f"models:/{model_id}").output_shape[-1] == 3
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.errors import ManifestError, SplitError
@@ -24,6 +24,7 @@ def parts_of(frame):
     return dict(zip(kept["id"], kept["split"], strict=True))
 
 
+@settings(max_examples=25)
 @given(st.sets(st.sampled_from(range(40, 80)), max_size=12))
 def test_no_picture_moves_when_others_go(gone):
     before = parts_of(assign(table(IDS), [], PARAMS, classes=CLASSES))
@@ -35,6 +36,7 @@ def test_no_picture_moves_when_others_go(gone):
     assert len(after) == 80 - len(gone)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)).filter(lambda p: p[0] < p[1]), max_size=15))
 def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
     before = parts_of(assign(table(IDS), [], PARAMS, classes=CLASSES))

@@ -1,4 +1,4 @@
-"""validate: judge every scraped picture, and stop at the gate what must not go on."""
+"""Judge every scraped picture, and stop at the gate what must not go on."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
@@ -9,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.errors import ParamsError
-from pixmill.params import flat, load_params, parse_params
+from pixmill.images import ASPECTS, EXTENSIONS
+from pixmill.params import SplitParams, flat, load_params, parse_params
 from pixmill.params.sections import Params
 
 COMMITTED = (Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8")
@@ -90,6 +92,11 @@ def test_numbers_and_names_mean_what_dvc_reads() -> None:
     params = parse_params(edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1))
     assert params.train.learning_rate == 0.001
     assert params.classes[0] == "no"
+
+
+def test_formats_and_aspects_are_those_that_pictures_have() -> None:
+    assert DEFAULTS.validate.formats.allowed == tuple(EXTENSIONS)
+    assert get_args(SplitParams.model_fields["aspect"].annotation) == ASPECTS
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pixmill.evaluate.figures import confusion_figure
 from pixmill.evaluate.mistakes import Confusion, Mistake, commonest_confusions
 from pixmill.evaluate.reading import calibration, cautions, confusion_sentence, headline
-from pixmill.images.sheet import thumbnail_uri
+from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.report import figure_svg, render_page
 
 __all__ = ["render_report"]

@@ -4,7 +4,7 @@
 - ``decode``: bytes to RGB pixels, or the reason why not
 - ``fit``: pixels to the square that a model sees
 - ``png``: pixels to a PNG whose bytes depend on no compressor
-- ``sheet``: thumbnails and contact sheets
+- ``thumbnail``: small pictures for pages
 """
 
 from pixmill.images.decode import Decoded, Undecodable, decode

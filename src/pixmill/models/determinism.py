@@ -20,6 +20,9 @@ def fix_threads(threads: int) -> None:
 
     Args:
         threads: Threads within and between operations, whatever the number of processors.
+
+    Raises:
+        RuntimeError: TensorFlow has begun to compute with another number (a defect of the caller).
     """
     load_tensorflow()
     import tensorflow as tf

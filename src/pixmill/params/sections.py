@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -72,14 +72,7 @@ class ImageSizeParams(ExpectationParams):
 class FormatsParams(ExpectationParams):
     """List the formats that are taken, for a share of the readable pictures."""
 
-    allowed: Annotated[tuple[Format, ...], Field(min_length=1, strict=False)] = (
-        "jpeg",
-        "png",
-        "webp",
-        "gif",
-        "bmp",
-        "tiff",
-    )
+    allowed: Annotated[tuple[Format, ...], Field(min_length=1, strict=False)] = get_args(Format)
     share: Share = 0.9
     severity: Severity = "warning"
 

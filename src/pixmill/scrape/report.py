@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pixmill.images import Undecodable, decode
-from pixmill.images.sheet import thumbnail_uri
+from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.report import render_page
 from pixmill.scrape.run import ScrapeResult
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pixmill.files import read_json
+from pixmill.models import build_classifier, fix_threads
 from pixmill.params import TrainParams
 from pixmill.parts import load_parts
+from pixmill.train.fitting import fit
 from pixmill.train.history import Epoch, best_of
 
 if TYPE_CHECKING:
@@ -82,9 +84,6 @@ def train(
         ManifestError: The folder is not whole, or was written for other classes.
         TrainError: The model does not fit the pictures, or the loss is no number any more.
     """
-    from pixmill.models import build_classifier, fix_threads
-    from pixmill.train.fitting import fit
-
     preprocessing = read_json(folder / "preprocessing.json", stage="split")
     parts = load_parts(folder, classes, side=preprocessing["image_size"], names=("train", "val"))
     fix_threads(params.threads)

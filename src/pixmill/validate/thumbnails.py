@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pixmill.compute import map_batches
 from pixmill.images import Undecodable, decode
-from pixmill.images.sheet import thumbnail_uri
+from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.validate.measures import Picture
 
 __all__ = ["thumbnails"]

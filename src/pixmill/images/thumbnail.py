@@ -1,4 +1,4 @@
-"""Thumbnails for pages, and contact sheets."""
+"""Thumbnails for pages."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pixmill.images import decode
-from pixmill.images.sheet import thumbnail_uri
+from pixmill.images.thumbnail import thumbnail_uri
 
 PREFIX = "data:image/jpeg;base64,"
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.errors import ManifestError, SplitError
 from pixmill.params import SplitParams
-from pixmill.parts import PARTS
+from pixmill.parts import PARTS, PartName
 from pixmill.split.assignment import part_of
 from pixmill.split.packing import Packed, pack
 from pixmill.split.straddling import crossing, straddlers
@@ -64,7 +64,8 @@ def split(
     """
     assigned = assign(manifest, list(zip(pairs["a"], pairs["b"], strict=True)), params, classes=classes)
     kept = assigned[assigned["split"].notna()]
-    sizes = {part: int((kept["split"] == part).sum()) for part in PARTS}
+    counts = _counts(kept, classes)
+    sizes = {part: sum(counts[part].values()) for part in PARTS}
     pack(
         [
             Packed(pictures / path, pixels, part, row)
@@ -77,10 +78,9 @@ def split(
         image_size=params.image_size,
         aspect=params.aspect,
     )
-    counts: dict[str, Any] = {part: {label: _count(kept, part, label) for label in classes} for part in PARTS}
     dropped = int((manifest["verdict"] == "keep").sum()) - len(kept)
     preprocessing = {"image_size": params.image_size, "aspect": params.aspect}
-    return Split(assigned, {"dropped": dropped} | counts, preprocessing)
+    return Split(assigned, {"dropped": dropped, **counts}, preprocessing)
 
 
 def assign(
@@ -126,14 +126,13 @@ def _check(table: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParam
     across = crossing(dict(zip(kept["id"], kept["split"], strict=True)), pairs)
     if across or not table["id"].is_unique:
         raise AssertionError(f"a picture or a near-duplicate pair lies in two parts: {across[:3]}")
-    lines = []
-    for label in classes:
-        total = int((kept["label"] == label).sum())
-        lines += [
-            f"the class '{label}' has no picture in {part}, of {total} in all"
-            for part in PARTS
-            if not _count(kept, part, label)
-        ]
+    counts = _counts(kept, classes)
+    lines = [
+        f"the class '{label}' has no picture in {part}, of {sum(counts[other][label] for other in PARTS)} in all"
+        for label in classes
+        for part in PARTS
+        if not counts[part][label]
+    ]
     if lines:
         raise SplitError(
             "\n".join(lines),
@@ -142,5 +141,7 @@ def _check(table: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParam
         )
 
 
-def _count(kept: pd.DataFrame, part: str, label: str) -> int:
-    return int(((kept["split"] == part) & (kept["label"] == label)).sum())
+def _counts(kept: pd.DataFrame, classes: Sequence[str]) -> dict[PartName, dict[str, int]]:
+    """Return the pictures by part and class, zeros included."""
+    sizes = kept.groupby(["split", "label"]).size()
+    return {part: {label: int(sizes.get((part, label), 0)) for label in classes} for part in PARTS}

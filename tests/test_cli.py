@@ -59,6 +59,33 @@ def test_check_names_what_is_wrong(
     assert "trian: expected one of the keys" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["check", "data", "shop", "summary"])
+def test_outside_a_project_nothing_is_made(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(verb) == 1
+    assert "belongs to no project" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository / "src" / "pixmill")
+    assert exit_code("check") == 0
+
+
+@pytest.mark.parametrize("port", ["web", "-1", "65536"])
+def test_a_port_that_cannot_be_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("shop", f"--port={port}") == 2
+    told = capsys.readouterr().err
+    assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in told
+
+
+def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("check", "everything") == 2
+    assert "unrecognized arguments: everything\nNext: pixmill --help" in capsys.readouterr().err
+
+
 def test_check_tells_of_another_python_first_on_path(
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

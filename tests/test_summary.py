@@ -91,6 +91,22 @@ def test_results_that_follow_from_a_change_are_to_be_committed(project: Path, be
     assert "processor" not in text
 
 
+def test_a_run_that_stopped_half_way_is_told_from_one_that_ended(project: Path) -> None:
+    trained = "  train:\n    outs:\n    - path: artifacts/train\n      md5: {}\n"
+    (project / "dvc.lock").write_text(LOCK + trained.format("aa"))
+    assert "earlier run" not in summary(project, environ={})
+    (project / "dvc.lock").write_text(LOCK + trained.format("another"))
+    text = summary(project, environ={})
+    assert "These figures are of an earlier run: the last one did not get past evaluate." in text
+    assert "git add" not in text
+
+
+def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
+    for page in (project / "reports").iterdir():
+        page.unlink()
+    assert "dvc pull fetches them" in summary(project, environ={})
+
+
 def test_first_results_are_to_be_committed(project: Path) -> None:
     subprocess.run(["git", "rm", "-q", "--cached", "dvc.lock"], cwd=project, check=True)
     subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"], cwd=project, check=True)

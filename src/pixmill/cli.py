@@ -38,8 +38,26 @@ class _Parser(argparse.ArgumentParser):
         if "invalid choice" in message and self.verbs and typed:
             close = difflib.get_close_matches(typed, self.verbs, n=1)
             message = f"there is no command '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
-            message += f"\nThe commands are: {', '.join(self.verbs)}.\nNext: pixmill --help"
-        self.exit(2, f"pixmill: {message}\n")
+            message += f"\nThe commands are: {', '.join(self.verbs)}."
+        self.exit(2, f"{self.prog}: {message}\nNext: {self.prog} --help\n")
+
+
+def _project() -> Path:
+    """Return the project's folder: this one or the nearest above it, as for Git and DVC."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
+            return folder
+    raise PixmillError(
+        f"{here} belongs to no project: neither it nor a folder above it holds dvc.yaml",
+        next="cd to the project's folder, then the same command again",
+    )
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, received '{text}'")
+    return int(text)
 
 
 def _check(_: argparse.Namespace) -> None:
@@ -47,7 +65,7 @@ def _check(_: argparse.Namespace) -> None:
 
     from pixmill.params import load_params
 
-    params = load_params(Path.cwd())
+    params = load_params(_project())
     print(
         f"params.yaml is sound: {len(params.classes)} classes ({', '.join(params.classes)}); "
         f"pictures from the source '{params.scrape.source}'"
@@ -64,7 +82,7 @@ def _check(_: argparse.Namespace) -> None:
 def _data(_: argparse.Namespace) -> None:
     from pixmill.bundled import commit_data, make_data
 
-    root = Path.cwd()
+    root = _project()
     make_data(root, report=_say)
     # Always: an earlier call may have been killed between the two.
     commit_data(root, report=_say)
@@ -80,13 +98,13 @@ def _browser(arguments: argparse.Namespace) -> None:
 def _shop(arguments: argparse.Namespace) -> None:
     from pixmill.shop import serve
 
-    serve(Path.cwd() / "data", port=arguments.port, open_browser=arguments.open)
+    serve(_project() / "data", port=arguments.port, open_browser=arguments.open)
 
 
 def _summary(_: argparse.Namespace) -> None:
     from pixmill.summary import summary
 
-    print(summary(Path.cwd(), environ=os.environ))
+    print(summary(_project(), environ=os.environ))
 
 
 def _say(text: str) -> None:
@@ -101,7 +119,7 @@ def _parser() -> _Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
-    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=argparse.ArgumentParser)
+    verbs = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
 
     def verb(
         name: str, act: Callable[[argparse.Namespace], None], text: str, more: str = ""
@@ -122,7 +140,7 @@ def _parser() -> _Parser:
     browser = verb("browser", _browser, "show the browser and driver that scraping uses")
     browser.add_argument("--install", action="store_true", help="install them where there are none")
     shop = verb("shop", _shop, "serve the bundled shop on this machine", "Ctrl-C ends it.")
-    shop.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1; 0 takes a free one (default: 8000)")
+    shop.add_argument("--port", type=_port, default=8000, help="port on 127.0.0.1; 0 takes a free one (default: 8000)")
     shop.add_argument("--open", action="store_true", help="open it in your browser")
     verb("summary", _summary, "print what the last run found, and where to look")
     parser.verbs = tuple(verbs.choices)

@@ -16,6 +16,8 @@ __all__ = ["summary"]
 
 _RESULTS = ("dvc.lock", "metrics", "plots")
 
+_NO_PAGES = "the pages are not here yet: dvc pull fetches them, make repro makes them anew"
+
 
 def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     """Return the summary of the last run as plain text.
@@ -31,7 +33,7 @@ def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Look at it:"]
-    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
     server = environ.get("MLFLOW_TRACKING_URI")
     lines += [f"  MLflow: {server}" if server else "  make ui            the runs, in MLflow's pages", ""]
     lines += _git_notes(root)
@@ -72,8 +74,14 @@ def _git_notes(root: Path) -> list[str]:
         notes.append("The pictures in data/ are others than those committed: commit data.dvc.")
     if not results:
         return notes
+    lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else ""
+    if (stage := _left_behind(lock)) is not None:
+        notes.append(
+            f"These figures are of an earlier run: the last one did not get past {stage}.\nTo go on: dvc repro"
+        )
+        return notes
     committed = _git(root, "show", "HEAD:./dvc.lock")
-    if committed is not None and _inputs(committed) == _inputs((root / "dvc.lock").read_text(encoding="utf-8")):
+    if committed is not None and _inputs(committed) == _inputs(lock):
         notes.append(
             f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and\n"
             "pictures: another kind of processor, or another version of a library, rounds differently.\n"
@@ -85,6 +93,16 @@ def _git_notes(root: Path) -> list[str]:
             "The results are new. To keep them: git add data.dvc dvc.lock params.yaml metrics plots && git commit"
         )
     return notes
+
+
+def _left_behind(lock: str) -> str | None:
+    """Return the first stage of a ``dvc.lock`` that last ran on other outputs than those of the stages before it."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    made = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
+    for name, stage in stages.items():
+        if any(made.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in stage.get("deps", [])):
+            return str(name)
+    return None
 
 
 def _inputs(lock: str) -> dict[str, Any]:

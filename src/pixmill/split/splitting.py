@@ -11,7 +11,7 @@ import pandas as pd
 
 from pixmill.errors import ManifestError, SplitError
 from pixmill.params import SplitParams
-from pixmill.parts import PARTS, PartName
+from pixmill.parts import PARTS
 from pixmill.split.assignment import part_of
 from pixmill.split.packing import Packed, pack
 from pixmill.split.straddling import crossing, straddlers
@@ -141,7 +141,7 @@ def _check(table: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParam
         )
 
 
-def _counts(kept: pd.DataFrame, classes: Sequence[str]) -> dict[PartName, dict[str, int]]:
+def _counts(kept: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the pictures by part and class, zeros included."""
     sizes = kept.groupby(["split", "label"]).size()
     return {part: {label: int(sizes.get((part, label), 0)) for label in classes} for part in PARTS}

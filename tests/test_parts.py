@@ -91,6 +91,15 @@ def test_an_array_of_another_length_is_told(packed):
         load(packed)
 
 
+def test_rows_come_in_the_order_of_the_array_and_not_of_the_ids(packed):
+    first = load(packed)["val"]
+    rewritten(packed, lambda manifest: manifest.assign(row=manifest.groupby("split").cumcount(ascending=False)))
+    second = load(packed)["val"]
+    assert second.rows["id"].tolist() == first.rows["id"].tolist()[::-1]
+    assert second.targets.tolist() == first.targets.tolist()[::-1]
+    np.testing.assert_array_equal(second.pixels, first.pixels)
+
+
 def test_rows_that_are_not_numbered_from_0_are_told(packed):
     rewritten(packed, lambda manifest: manifest.assign(row=manifest["row"] + 1))
     with pytest.raises(ManifestError, match="expected one row each, numbered from 0"):

@@ -54,6 +54,12 @@ def test_the_baseline_names_the_class_that_training_has_most_of(metrics):
     assert metrics["baseline"]["majority_accuracy"] == pytest.approx(0.6)
 
 
+def test_the_baseline_does_not_peep_at_the_test_part(predictions):
+    other = pd.concat([predictions[predictions["split"] != "train"], table("train", ["aa", *["bb"] * 9])])
+    found = measure(other, other.set_index("id").index.to_series(), LABELS, draws=100, confidence=0.95)
+    assert found["baseline"]["majority_accuracy"] == pytest.approx(0.4)
+
+
 def test_near_duplicates_widen_the_interval(predictions, metrics):
     pairs = predictions.set_index("id").index.to_series().str.slice(0, -1)
     grouped = measure(predictions, pairs, LABELS, draws=2000, confidence=0.95)

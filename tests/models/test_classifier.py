@@ -50,3 +50,9 @@ def test_pictures_too_small_for_the_poolings_are_refused(build):
     with pytest.raises(TrainError) as caught:
         build(cnn=CnnParams(filters=(2, 2, 2, 2)))
     assert "train.cnn.filters: 4 poolings need pictures of at least 16 pixels, received 12" in caught.value.message
+
+
+def test_layers_of_one_shape_begin_with_other_weights(build):
+    model = build(cnn=CnnParams(filters=(3, 3, 3), dense=()))
+    first, second = (model.get_layer(f"convolution_{index}").get_weights()[0] for index in (1, 2))
+    assert not np.array_equal(first, second)

@@ -7,6 +7,7 @@ import pytest
 
 from pixmill.errors import ManifestError
 from pixmill.images import decode, fit
+from pixmill.images.png import png_bytes
 from pixmill.split.packing import Packed, pack
 
 
@@ -14,7 +15,7 @@ from pixmill.split.packing import Packed, pack
 def pictures(project):
     paths = sorted(project.pictures.rglob("*.png"))[:40]
     return [
-        Packed(path, 24 * 16, "val" if n % 4 == 0 else "train", n // 4 if n % 4 == 0 else n - n // 4 - 1)
+        Packed(path.stem, path, 24 * 16, "val" if n % 4 == 0 else "train", n // 4 if n % 4 == 0 else n - n // 4 - 1)
         for n, path in enumerate(paths)
     ]
 
@@ -36,9 +37,10 @@ def test_each_row_is_its_picture_fitted(project, pictures):
     ("damage", "message"),
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "not the picture that validate saw: truncated"),
-        (lambda path: path.write_text("<html>"), "not the picture that validate saw: html"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "is not the picture that validate saw"),
+        (lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))), "is not the picture that validate"),
     ],
+    ids=["gone", "cut", "another"],
 )
 def test_a_changed_picture_stops_the_pass_and_leaves_nothing(project, pictures, damage, message):
     damage(pictures[-1].path)

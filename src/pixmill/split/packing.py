@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from pixmill.compute import map_batches
 from pixmill.errors import ManifestError
 from pixmill.files import replacing, reserve
-from pixmill.images import Undecodable, decode, fit
+from pixmill.images import decode, fit
 from pixmill.images.fit import Aspect
 from pixmill.parts import PartName
 from pixmill.progress import track
@@ -26,12 +27,14 @@ class Packed:
     """Say which picture goes to which row of which array.
 
     Args:
+        id: The sha256 of the bytes that it must have.
         path: The picture's file.
         pixels: Width times height, as validate found it.
         part: The array.
         row: The row in it.
     """
 
+    id: str
     path: Path
     pixels: int
     part: PartName
@@ -40,8 +43,7 @@ class Packed:
 
 @dataclass(frozen=True)
 class _Task:
-    path: Path
-    pixels: int
+    picture: Packed
     size: int
     aspect: Aspect
 
@@ -64,7 +66,7 @@ def pack(
     Raises:
         ManifestError: A picture is absent, or is not what validate saw.
     """
-    tasks = [_Task(picture.path, picture.pixels, image_size, aspect) for picture in pictures]
+    tasks = [_Task(picture, image_size, aspect) for picture in pictures]
     with contextlib.ExitStack() as stack:
         arrays = {}
         for part, count in sizes.items():
@@ -84,12 +86,11 @@ def _squares(tasks: Sequence[_Task]) -> list[npt.NDArray[np.uint8]]:
 
 
 def _square(task: _Task) -> npt.NDArray[np.uint8]:
+    picture = task.picture
     try:
-        decoded = decode(task.path.read_bytes(), max_pixels=task.pixels)
+        content = picture.path.read_bytes()
     except FileNotFoundError:
-        raise ManifestError(f"{task.path} is missing", next="dvc repro -f scrape") from None
-    except Undecodable as error:
-        raise ManifestError(
-            f"{task.path} is not the picture that validate saw: {error}", next="dvc repro -f scrape"
-        ) from None
-    return fit(decoded.pixels, task.size, task.aspect)
+        raise ManifestError(f"{picture.path} is missing", next="dvc repro -f scrape") from None
+    if hashlib.sha256(content).hexdigest() != picture.id:
+        raise ManifestError(f"{picture.path} is not the picture that validate saw", next="dvc repro -f scrape")
+    return fit(decode(content, max_pixels=picture.pixels).pixels, task.size, task.aspect)

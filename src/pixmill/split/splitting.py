@@ -68,9 +68,9 @@ def split(
     sizes = {part: sum(counts[part].values()) for part in PARTS}
     pack(
         [
-            Packed(pictures / path, pixels, part, row)
-            for path, pixels, part, row in zip(
-                kept["path"], kept["width"] * kept["height"], kept["split"], kept["row"], strict=True
+            Packed(name, pictures / path, pixels, part, row)
+            for name, path, pixels, part, row in zip(
+                kept["id"], kept["path"], kept["width"] * kept["height"], kept["split"], kept["row"], strict=True
             )
         ],
         out,

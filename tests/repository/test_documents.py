@@ -1,6 +1,7 @@
 """What the documents point at is there."""
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,8 @@ def test_every_link_leads_to_a_file(repository: Path, name: str) -> None:
 
 
 def test_every_target_that_the_documents_name_exists(repository: Path) -> None:
-    targets = set(
-        re.findall(r"^([a-z-]+)(?:-%)?:", (repository / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+%?):", makefile, re.MULTILINE)
     for name in ("README.md", "CONTRIBUTING.md"):
         named = re.findall(r"(?:`|\$ )make ([a-z-]+)", (repository / name).read_text(encoding="utf-8"))
-        assert set(named) <= targets, name
+        assert [word for word in named if not any(fnmatch(word, target.replace("%", "*")) for target in targets)] == []

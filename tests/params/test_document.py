@@ -132,6 +132,19 @@ def test_the_committed_file_has_every_key_and_tells_its_default() -> None:
     assert told_defaults(COMMITTED) == defaults
 
 
+def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    path.write_text(COMMITTED, encoding="utf-8")
+    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it.
+    apply_overrides(path, ["train.cnn.filters=[8,16]", "train.epochs=3", "validate.formats.allowed=[png,jpeg]"])
+    apply_overrides(path, ["train.cnn.dense=[64]", "classes=[coat,dress]"])
+    comments = [[line for line in text.splitlines() if "#" in line] for text in (COMMITTED, path.read_text("utf-8"))]
+    assert comments[0] == comments[1]
+    assert flat(load_params(tmp_path))["train.cnn.filters"] == [8, 16]
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 documents = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)

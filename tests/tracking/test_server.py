@@ -103,3 +103,14 @@ def test_a_server_that_stays_dead_costs_seconds_and_a_warning(server, workspace,
     warning = capsys.readouterr().err
     assert warning.startswith(f"warning: MLflow at {server.uri} did not record: metrics, tags, its end (")
     assert warning.endswith("then: dvc repro -s -f train evaluate\n")
+
+
+def test_a_server_that_never_answers_costs_seconds_and_a_warning(workspace, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        with training_run(workspace, params={"train.epochs": 50}, dataset="artifacts/split") as run:
+            for epoch in range(50):
+                run.log_epoch(epoch, {"train_loss": 1.0})
+        assert time.monotonic() - began < 120
+    assert "did not record: the run, parameters, metrics, its end (" in capsys.readouterr().err

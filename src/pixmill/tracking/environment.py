@@ -11,9 +11,10 @@ from collections.abc import Iterator
 __all__ = ["settled"]
 
 _DEFAULTS = {
-    # A server that is down is noticed within seconds instead of minutes: what it did not take is offered again later.
+    # A server that is down or silent is noticed within seconds instead of minutes: what it did not take is offered
+    # again later.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

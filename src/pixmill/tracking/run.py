@@ -37,6 +37,9 @@ _VALUE = 6000
 _GIVE_UP = 3
 """Refusals in a row after which the rest is not offered any more: nobody is there."""
 
+_PATIENCE = 15.0
+"""Seconds of one refusal after which the rest is not offered either: a server that accepts and never answers."""
+
 
 @dataclass(frozen=True)
 class _Entry:
@@ -161,10 +164,11 @@ class Run:
         left: list[_Entry] = []
         refused = 0
         for entry in self._waiting:
+            began = time.monotonic()
             if refused < _GIVE_UP and self._taken(entry):
                 refused = 0
             else:
-                refused += 1
+                refused = _GIVE_UP if time.monotonic() - began > _PATIENCE else refused + 1
                 left.append(entry)
         self._waiting = left
         if left:

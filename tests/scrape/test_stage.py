@@ -67,7 +67,8 @@ class Workspace:
         log = self.root / "requests.log"
         lines = log.read_text().splitlines() if log.exists() else []
         asked = (line.split("\t") for line in lines)
-        return [path for who, path in asked if agent in who and path.startswith("/media/")]
+        paths = (request.split(" ")[2] for request, who in asked if agent in who)
+        return [path for path in paths if path.startswith("/media/")]
 
 
 @pytest.fixture

@@ -131,9 +131,9 @@ def test_requests_are_logged(connect, data, tmp_path):
     log = tmp_path / "shop.log"
     with Shop(data, log=log) as shop:
         client = connect(shop)
-        client.ask("/robots.txt")
+        client.ask("/robots.txt", **{"User-Agent": "Pixmill/1"})
         client.ask("/nothing", method="HEAD")
-    assert log.read_text() == "200 GET /robots.txt\n404 HEAD /nothing\n"
+    assert log.read_text() == "200 GET /robots.txt\tPixmill/1\n404 HEAD /nothing\t\n"
 
 
 def test_the_slow_picture_holds_up_nobody(connect, data, shop):

@@ -53,7 +53,8 @@ class Shop:
     Args:
         data: The pictures, as ``<class>/<file>``; never written to.
         port: The port on 127.0.0.1; default: a free one.
-        log: A file that gets a line for each request; default: none.
+        log: A file that gets a line for each request, of status, method, address and, after a tab, the user agent;
+            default: none.
 
     Raises:
         DataError: There is no such folder, or no class in it.
@@ -134,11 +135,11 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             return self._asked.copy()
 
-    def note(self, line: str, target: str, status: int) -> None:
+    def note(self, method: str, target: str, status: int, agent: str) -> None:
         with self._lock:
             self._asked[target] += 1
             if self._log:
-                self._log.write(f"{status} {line}\n")
+                self._log.write(f"{status} {method} {target}\t{agent}\n")
                 self._log.flush()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -200,7 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:  # noqa: ARG002
         """Count the request; the standard library would print it."""
         if self.command:  # otherwise the request made no sense and has no address
-            self.server.note(f"{self.command} {self.path}", self.path, int(code))
+            # The headers are still missing where the request line alone is refused.
+            headers = getattr(self, "headers", None) or {}
+            self.server.note(self.command, self.path, int(code), headers.get("User-Agent", ""))
 
     def log_error(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keep quiet: what is refused is counted like all other requests."""

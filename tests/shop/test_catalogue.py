@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import pytest
 
 from pixmill.errors import DataError
 from pixmill.shop.catalogue import Catalogue, Inline, Kind
+from pixmill.shop.pages import Pages
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,16 @@ def test_names_that_differ_in_case_only_are_kept_apart(tmp_path):
     catalogue = Catalogue(tmp_path)
     assert {card.label for card in catalogue.find("Coat")} == {"Coat"}
     assert {card.label for card in catalogue.find("coat")} == {"coat"}
+
+
+@pytest.mark.linux
+def test_names_that_are_no_text_are_sold_too(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    catalogue = Catalogue(tmp_path)
+    (card,) = (card for card in catalogue.find("caf\\udce9") if card.kind is Kind.PRODUCT)
+    assert Pages(catalogue).product(card.id, consented=True).encode()
 
 
 @pytest.mark.parametrize("folders", [[], ["data"], ["data/.hidden"]])

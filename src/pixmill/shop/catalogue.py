@@ -98,8 +98,9 @@ class Catalogue:
         self.media: dict[str, Media] = {}
         for folder in _visible(data) if data.is_dir() else ():
             if folder.is_dir():
-                cards = [card for path in _visible(folder) if path.is_file() for card in _cards(folder.name, path)]
-                self.classes[folder.name] = tuple(sorted(cards, key=lambda card: (card.id, card.picture)))
+                label = _text(folder.name)
+                cards = [card for path in _visible(folder) if path.is_file() for card in _cards(label, path)]
+                self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.picture)))
         if not self.classes:
             raise DataError(f"{data} holds no class: the shop shows <class>/<file>", next="make data")
         for card in self._all_cards():
@@ -138,9 +139,14 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
+def _text(name: str) -> str:
+    """Return a file's name as text, which on Linux it need not be."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _cards(label: str, path: Path) -> Iterator[Card]:
     """Yield the cards that one picture leads to: its own and, now and then, another."""
-    key = f"{label}/{path.name}"
+    key = f"{label}/{_text(path.name)}"
     yield _card(Kind.PRODUCT, label, path, key)
     for kind, one_in in ((Kind.AGAIN, 12), (Kind.SOLD_OUT, 25), (Kind.MEMBERS, 25)):
         if wording.number(key, kind.value) % one_in == 0:

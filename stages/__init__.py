@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from pixmill.files import Workspace, die_with_parent, storage_errors
 # names, `-m` stands in argv[0]; whoever merely imports this package keeps its own ways.
 if sys.argv[0] == "-m":
     die_with_parent()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ctrl-C in the imports shall end the stage, not show where they were.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from pixmill.errors import PixmillError
 from pixmill.params import Params, load_params
@@ -43,6 +47,8 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     workspace = Workspace.current()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with storage_errors(then=f"dvc repro {stage}"):
             params = load_params(workspace.root)

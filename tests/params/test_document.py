@@ -49,7 +49,7 @@ def edited(before: str, after: str) -> str:
         (
             "test: 0.2",
             "test: 0.9",
-            "split: expected split.val + split.test < 1, so that something is left for training",
+            "split: expected val + test < 1, so that some are left for training, received 1.05",
         ),
     ],
 )

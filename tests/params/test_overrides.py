@@ -43,7 +43,7 @@ def test_what_the_file_must_not_hold_is_refused_in_the_same_words(params, name, 
 def test_values_are_checked_together():
     params = parse_params("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.2, test: 0.2}\n")
     assert parse_overrides(params, {"split.val": "0.5", "split.test": "0.4"}) == {"split.val": 0.5, "split.test": 0.4}
-    with pytest.raises(ParamsError, match=r"split\.val \+ split\.test < 1"):
+    with pytest.raises(ParamsError, match=r"split: expected val \+ test < 1"):
         parse_overrides(params, {"split.val": "0.5", "split.test": "0.5"})
 
 

@@ -7,7 +7,7 @@ from tests.validate.conftest import Scrape, picture
 def test_a_card_says_label_size_format_and_where_it_came_from(scrape: Scrape) -> None:
     name = scrape.add("coat", picture(1, side=40), "one.png")
     deck = Deck(scrape.validate())
-    assert deck.card(name).lines == ("coat", "40 x 40 png", "data/coat/one.png")
+    assert deck.card(name).lines == ("coat", "40 \u00d7 40 png", "data/coat/one.png")
     assert deck.card(name, verdict=True).lines[0] == "kept"
 
 

@@ -58,25 +58,25 @@ def test_sound_data_passes_every_check() -> None:
             "readable",
             images(pixels=[None, None, *"abcdefgh"]),
             classes(50, 40),
-            "8 of 10 pictures can be decoded to the end (0.8)",
+            "8 of 10 pictures can be decoded to the end (a share of 0.8)",
         ),
         (
             "image_size",
             images(width=[10.0, 31.0] + [32.0] * 8),
             classes(50, 40),
-            "8 of 10 readable pictures are at least 32 pixels wide (0.8)",
+            "8 of 10 readable pictures are at least 32 pixels wide (a share of 0.8)",
         ),
         (
             "image_size",
             images(height=[10.0, None] + [32.0] * 8),
             classes(50, 40),
-            "8 of 9 readable pictures are at least 32 pixels high (0.889)",
+            "8 of 9 readable pictures are at least 32 pixels high (a share of 0.889)",
         ),
         (
             "formats",
             images(format=["gif"] * 5 + ["png"] * 4 + [None]),
             classes(50, 40),
-            "4 of 9 readable pictures are png or jpeg (0.444)",
+            "4 of 9 readable pictures are png or jpeg (a share of 0.444)",
         ),
         (
             "labels_declared",
@@ -90,7 +90,7 @@ def test_sound_data_passes_every_check() -> None:
             "class_balance",
             images(),
             classes(250, 49),
-            "class 'shoe' has 49 pictures, 0.196 of the largest class 'coat' (250)",
+            "class 'shoe' has 49 pictures, a ratio of 0.196 to the largest class 'coat' (250)",
         ),
     ],
 )

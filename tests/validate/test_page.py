@@ -43,7 +43,7 @@ def test_the_gates_verdict_comes_first(messy: Scrape) -> None:
     first = [seen.index(name) for name in ("min_per_class", "class_balance")]
     assert max(first) < seen.index("not_empty")
     assert max(first) < seen.index("Classes")
-    assert "class 'shoe' has 4 pictures, 0.1 of the largest class 'coat' (40)" in seen
+    assert "class 'shoe' has 4 pictures, a ratio of 0.1 to the largest class 'coat' (40)" in seen
 
 
 def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:

@@ -98,8 +98,8 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     assert done.stderr.splitlines() == [
         "validate: the gate stopped the pipeline, 2 critical expectations failed",
         "  min_per_class: class 'shoe' has 3 pictures; expected at least 30 (validate.min_per_class.count)",
-        "  class_balance: class 'shoe' has 3 pictures, 0.075 of the largest class 'coat' (40); expected at least 0.2 "
-        "(validate.class_balance.ratio)",
+        "  class_balance: class 'shoe' has 3 pictures, a ratio of 0.075 to the largest class 'coat' (40); "
+        "expected at least 0.2 (validate.class_balance.ratio)",
         "Next: open reports/validate.html; mend the pictures, or edit validate.min_per_class.count, "
         "validate.class_balance.ratio in params.yaml; then: dvc repro",
     ]
@@ -121,11 +121,11 @@ def test_unreadable_and_small_pictures_stop_it(workspace: Workspace) -> None:
     assert done.returncode == 1
     assert workspace.failed() == {"readable", "image_size"}
     assert done.stderr.splitlines()[1:4] == [
-        "  readable: 92 of 112 pictures can be decoded to the end (0.821); expected a share of at least 0.9 "
+        "  readable: 92 of 112 pictures can be decoded to the end (a share of 0.821); expected at least 0.9 "
         "(validate.readable.share)",
-        "  image_size: 80 of 92 readable pictures are at least 32 pixels wide (0.87); expected a share of at least 0.9 "
+        "  image_size: 80 of 92 readable pictures are at least 32 pixels wide (a share of 0.87); expected at least 0.9 "
         "(validate.image_size.min_width, validate.image_size.share)",
-        "  image_size: 80 of 92 readable pictures are at least 32 pixels high (0.87); expected a share of at least 0.9 "
+        "  image_size: 80 of 92 readable pictures are at least 32 pixels high (a share of 0.87); expected at least 0.9 "
         "(validate.image_size.min_height, validate.image_size.share)",
     ]
 

@@ -68,7 +68,7 @@ def _per_class(per_class: Mapping[str, Mapping[str, Any]], confusions: Sequence[
 def _card(mistake: Mistake) -> dict[str, Any]:
     return {
         "uri": thumbnail_uri(mistake.pixels),
-        "title": f"{mistake.predicted}? It is {mistake.label}",
+        "title": f"Said {mistake.predicted}, is {mistake.label}",
         "lines": [
             f"{100 * mistake.confidence:.1f} % {mistake.predicted}",
             f"{100 * mistake.truth:.1f} % {mistake.label}",

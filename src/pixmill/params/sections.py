@@ -121,8 +121,9 @@ class SplitParams(Section):
 
     @model_validator(mode="after")
     def _leave_some_for_training(self) -> Self:
-        if self.val + self.test >= 1:
-            raise ValueError("expected split.val + split.test < 1, so that something is left for training")
+        held_out = self.val + self.test
+        if held_out >= 1:
+            raise ValueError(f"expected val + test < 1, so that some are left for training, received {held_out:g}")
         return self
 
 

@@ -92,7 +92,7 @@ def shorten(text: str, limit: int = 90) -> str:
 
 
 def _same(members: int) -> str:
-    return f"{members} pictures with the same pixels" if members > 1 else "the same file under several labels"
+    return f"{members} pictures with the same pixels" if members > 1 else "The same file under several labels"
 
 
 class Deck:
@@ -127,7 +127,7 @@ class Deck:
         row = self._manifest.loc[name]
         lines = [self._label(name), self._place(name)]
         if not pd.isna(row["width"]):
-            lines.insert(1, f"{row['width']} x {row['height']} {row['format']}")
+            lines.insert(1, f"{row['width']} \u00d7 {row['height']} {row['format']}")
         if verdict:
             lines.insert(0, "kept" if row["verdict"] == "keep" else f"dropped: {word(row['reason'])}")
         return Card(name, tuple(lines))
@@ -175,7 +175,7 @@ class Deck:
     def _near_side(self, ids: list[str]) -> Side:
         alike = self._pairs.loc[self._pairs["a"].isin(ids), "similarity"]
         crossing = not self._across.isdisjoint(ids)
-        return self._side(f"{len(ids)} pictures, similarity from {alike.min():.4f}", ids, warning=crossing)
+        return self._side(f"{len(ids)} pictures, at least {alike.min():.4f} alike", ids, warning=crossing)
 
     def _alike(self, ids: Sequence[str]) -> list[list[str]]:
         """Return the sets of pictures with the same pixels that the given ones belong to."""

@@ -71,7 +71,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         kwargs={"column": "pixels", "mostly": params.readable.share},
         severity=params.readable.severity,
         parameters=("validate.readable.share",),
-        wanted=f"a share of at least {params.readable.share:g}",
+        wanted=f"at least {params.readable.share:g}",
         tell=_share("pictures can be decoded to the end"),
     )
     size = params.image_size
@@ -83,7 +83,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
             kwargs={"column": column, "min_value": least, "mostly": size.share},
             severity=size.severity,
             parameters=(f"validate.image_size.min_{column}", "validate.image_size.share"),
-            wanted=f"a share of at least {size.share:g}",
+            wanted=f"at least {size.share:g}",
             tell=_share(f"readable pictures are at least {least} pixels {adjective}"),
         )
     formats = params.formats
@@ -94,7 +94,7 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         kwargs={"column": "format", "value_set": list(formats.allowed), "mostly": formats.share},
         severity=formats.severity,
         parameters=("validate.formats.allowed", "validate.formats.share"),
-        wanted=f"a share of at least {formats.share:g}",
+        wanted=f"at least {formats.share:g}",
         tell=_share(f"readable pictures are {' or '.join(formats.allowed)}"),
     )
     yield Check(
@@ -115,7 +115,11 @@ def _of_images(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.unique_ids.severity,
         parameters=("validate.unique_ids.severity",),
         wanted="none",
-        tell=lambda result, _: [f"{result['unexpected_count']:,} rows share their id with another"],
+        tell=lambda result, _: [
+            f"{result['unexpected_count']:,} rows share their id with another"
+            if result["unexpected_count"]
+            else "no id occurs twice"
+        ],
     )
 
 
@@ -140,8 +144,8 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         wanted=f"at least {params.class_balance.ratio:g}",
         tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {_pictures(row['n'])}, {row['ratio_to_largest']:.3g} of the largest class "
-                f"'{largest['label']}' ({largest['n']:,})"
+                f"class '{row['label']}' has {_pictures(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} to the "
+                f"largest class '{largest['label']}' ({largest['n']:,})"
             )
         ),
     )
@@ -152,7 +156,7 @@ def _share(phrase: str) -> Tell:
         # What is absent is not looked at, except where absence is what is looked for.
         total = result["element_count"] - result.get("missing_count", 0)
         good = total - result["unexpected_count"]
-        share = f" ({good / total:.3g})" if total else ""
+        share = f" (a share of {good / total:.3g})" if total else ""
         return [f"{good:,} of {total:,} {phrase}{share}"]
 
     return tell

@@ -57,6 +57,18 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture(scope="session")
+def bundled_pictures(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled pictures as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
+    from pixmill.bundled import FASHION_MNIST, folder_md5, make_data
+
+    if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
+        return repository / "data"
+    root = tmp_path_factory.mktemp("bundled")
+    make_data(root, report=lambda line: sys.stderr.write(f"{line}\n"))
+    return root / "data"
+
+
 @pytest.fixture
 def params() -> Params:
     """The parameters as committed."""

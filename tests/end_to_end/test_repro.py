@@ -100,8 +100,10 @@ def test_a_misspelt_key_stops_dvc_with_one_line(copy_of_finished) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_pictures_that_a_person_adds_are_theirs_and_the_output_says_commit(copy_of_finished, repository: Path) -> None:
-    extra = sorted((repository / "data" / "dress").glob("*.png"))[45]
+def test_pictures_that_a_person_adds_are_theirs_and_the_output_says_commit(
+    copy_of_finished, bundled_pictures: Path
+) -> None:
+    extra = sorted((bundled_pictures / "dress").glob("*.png"))[45]
     (copy_of_finished.path / "data" / "dress" / "mine.png").write_bytes(extra.read_bytes())
     output = copy_of_finished.repro("scrape")
     assert "data.dvc" in output.split("To track the changes with git, run:")[1]

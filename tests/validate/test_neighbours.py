@@ -25,13 +25,12 @@ def links_of(pictures: list[Image.Image], **options) -> Links:
 
 
 @pytest.fixture(scope="module")
-def bundled(repository: Path) -> dict[str, list[Image.Image]]:
+def bundled(bundled_pictures: Path) -> dict[str, list[Image.Image]]:
     """The bundled photographs, by class."""
     found: dict[str, list[Image.Image]] = {}
-    for path in sorted((repository / "data").glob("*/*.png")):
+    for path in sorted(bundled_pictures.glob("*/*.png")):
         with Image.open(path) as picture:
             found.setdefault(path.parent.name, []).append(picture.convert("RGB"))
-    assert found, "there are no pictures in data/: make data"
     return found
 
 

@@ -60,7 +60,9 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def bundled_pictures(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled pictures as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
-    from pixmill.bundled import FASHION_MNIST, folder_md5, make_data
+    from pixmill.bundled import make_data
+    from pixmill.bundled.collection import FASHION_MNIST
+    from pixmill.bundled.folder import folder_md5
 
     if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
         return repository / "data"

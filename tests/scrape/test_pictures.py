@@ -1,5 +1,6 @@
 import pytest
 
+from pixmill.errors import ScrapeError
 from pixmill.scrape.pictures import Picture, Pictures
 
 
@@ -61,6 +62,16 @@ def test_a_link_in_the_output_is_replaced_not_written_through(pictures, kept, pi
     others.copy(kept, pictures)
     assert others.path(kept).read_bytes() == picture(1)
     assert cached.read_bytes() == b"another picture's place in the cache"
+
+
+def test_a_picture_that_vanished_is_named(pictures, kept, tmp_path):
+    """Scratch may be deleted at any time."""
+    pictures.path(kept).unlink()
+    others = Pictures(tmp_path / "others")
+    with pytest.raises(ScrapeError, match=f"{kept.id}.png was removed while it was in use") as stop:
+        others.copy(kept, pictures)
+    assert stop.value.next == "dvc repro scrape"
+    assert not others.holds(kept)
 
 
 def test_pruning_keeps_what_it_is_told_to(pictures, kept, picture):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pixmill.errors import ScrapeError
 from pixmill.files import file_digest, replacing, write_bytes
 from pixmill.images import EXTENSIONS, sniff
 
@@ -80,10 +81,17 @@ class Pictures:
         """Keep a picture that lies in another folder.
 
         A copy, not a link: whoever edits one must not change the other.
+
+        Raises:
+            ScrapeError: It lies there no longer.
         """
         if not self.holds(picture):
-            with replacing(self.path(picture)) as temporary:
-                shutil.copyfile(other.path(picture), temporary)
+            source = other.path(picture)
+            try:
+                with replacing(self.path(picture)) as temporary:
+                    shutil.copyfile(source, temporary)
+            except FileNotFoundError:
+                raise ScrapeError(f"{source} was removed while it was in use", next="dvc repro scrape") from None
             self._whole.add(picture.name)
 
     def prune(self, keep: Iterable[Picture]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,10 @@ for name in [name for name in os.environ if name.startswith(("MLFLOW_RUN", "MLFL
 for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
     os.environ.pop(name, None)
 
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would each process that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Shared machines are slow now and then: a property that holds late still holds.
 hypothesis.settings.register_profile("pixmill", deadline=None, derandomize="CI" in os.environ)

@@ -42,6 +42,11 @@ def edited(before: str, after: str) -> str:
             "snapshot: now",
             "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 'now'",
         ),
+        (
+            "snapshot: '2026-11-20'",
+            "snapshot: '2026-13-40'",
+            "scrape.snapshot: expected a date of the calendar, received '2026-13-40'",
+        ),
         ("- coat", "- 3", "classes.0: expected a name of letters, digits and spaces, received 3"),
         ("- coat", "- ../coat", "classes.0: expected a name of letters, digits and spaces, received '../coat'"),
         ("- coat", "- dress", "classes: expected different names, received 'dress' more than once"),

@@ -37,6 +37,18 @@ def test_it_loads_and_predicts_the_same(training, store, model):
     assert store.client.get_run(run.run_id).info.status == "FINISHED"
 
 
+def test_figures_of_the_test_part_are_shown_with_the_model(training, store, model):
+    with training() as run:
+        run.log_metrics({"val_loss": 0.4})
+        run.log_model(model)
+        run.log_metrics({"test_accuracy": 0.9})
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    figures = store.client.get_logged_model(output.model_id).metrics
+    # MLflow itself gives a model what its run knew before.
+    assert {figure.key: figure.value for figure in figures} == {"val_loss": 0.4, "test_accuracy": 0.9}
+    assert store.client.get_run(run.run_id).data.metrics == {"val_loss": 0.4, "test_accuracy": 0.9}
+
+
 def test_its_signature_is_of_float32_tensors(training, store, model):
     import mlflow
 

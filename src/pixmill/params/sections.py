@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -53,6 +54,15 @@ class ScrapeParams(Section):
     connections: Annotated[int, Field(ge=1, le=256)] = 16
     timeout: Annotated[float, Field(gt=0)] = 20.0
     max_bytes: Count = 20_000_000
+
+    @field_validator("snapshot")
+    @classmethod
+    def _in_the_calendar(cls, snapshot: str) -> str:
+        try:
+            date.fromisoformat(snapshot)
+        except ValueError:
+            raise ValueError(f"expected a date of the calendar, received {snapshot!r}") from None
+        return snapshot
 
 
 class ExpectationParams(Section):

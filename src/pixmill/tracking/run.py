@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
+    from mlflow.entities import Metric
 
 __all__ = ["Run"]
 
@@ -91,7 +92,7 @@ class Run:
         self.set_tags({WEIGHTS: digest})
 
     def log_metrics(self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None) -> None:
-        """Record figures; those that are ``None`` are left out.
+        """Record figures of the run, and of the model that it logged; those that are ``None`` are left out.
 
         MLflow stores an equal name, value, timestamp and step once, so sending a point again adds nothing.
 
@@ -107,7 +108,7 @@ class Run:
             Metric(name, float(value), moment, step) for name, value in accepted(figures).items() if value is not None
         ]
         for batch in _batches(points):
-            self._record("metrics", partial(_send, metrics=batch))
+            self._record("metrics", partial(_send_metrics, batch))
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Record one point of each curve.
@@ -216,6 +217,20 @@ class Run:
 
 def _send(client: MlflowClient, run_id: str, **batch: Any) -> None:
     client.log_batch(run_id, **batch)
+
+
+def _send_metrics(points: list[Metric], client: MlflowClient, run_id: str) -> None:
+    """Record points with the run's model, where it has one already: MLflow then shows them on the model's page too."""
+    from mlflow.entities import Metric
+
+    run = client.get_run(run_id)
+    models = run.outputs.model_outputs if run.outputs else []
+    if models:
+        points = [
+            Metric(point.key, point.value, point.timestamp, point.step, model_id=models[-1].model_id, run_id=run_id)
+            for point in points
+        ]
+    client.log_batch(run_id, metrics=points)
 
 
 def _nothing(client: MlflowClient, run_id: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pixmill.errors import ManifestError
 from pixmill.files import read_json
 from pixmill.models import build_classifier, fix_threads
 from pixmill.params import TrainParams
@@ -84,16 +85,23 @@ def train(
         ManifestError: The folder is not whole, or was written for other classes.
         TrainError: The model does not fit the pictures, or the loss is no number any more.
     """
-    preprocessing = read_json(folder / "preprocessing.json", stage="split")
-    parts = load_parts(folder, classes, side=preprocessing["image_size"], names=("train", "val"))
+    image_size, aspect = _preprocessing(folder / "preprocessing.json")
+    parts = load_parts(folder, classes, side=image_size, names=("train", "val"))
     fix_threads(params.threads)
-    classifier = build_classifier(params, labels=len(classes), image_size=preprocessing["image_size"])
+    classifier = build_classifier(params, labels=len(classes), image_size=image_size)
     history = fit(classifier, parts["train"], parts["val"], params, on_epoch)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
         history=tuple(history),
         pictures={name: len(part) for name, part in parts.items()},
-        image_size=preprocessing["image_size"],
-        aspect=preprocessing["aspect"],
+        image_size=image_size,
+        aspect=aspect,
     )
+
+
+def _preprocessing(path: Path) -> tuple[int, str]:
+    match read_json(path, stage="split"):
+        case {"image_size": int(image_size), "aspect": str(aspect)}:
+            return image_size, aspect
+    raise ManifestError(f"{path} does not say how the pictures were prepared", next="dvc repro -f split")

@@ -142,6 +142,15 @@ def new_project(
     return make
 
 
+@pytest.fixture
+def same_project(repository: Path, tmp_path: Path) -> Project:
+    """Return this very project with its own pictures and params, nothing run yet."""
+    (tmp_path / "project").mkdir()
+    project = _copy_of_the_repository(repository, tmp_path / "project")
+    shutil.copytree(repository / "data", project.path / "data")
+    return project
+
+
 @pytest.fixture(scope="session")
 def finished(new_project: Callable[[], Project]) -> Project:
     """Return a project after one undisturbed `dvc repro`, committed; tests only read it."""

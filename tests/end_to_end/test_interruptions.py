@@ -72,6 +72,16 @@ def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: 
     assert not list(project.path.glob("artifacts/**/.part-*"))
 
 
+def test_the_committed_results_are_those_of_a_fresh_run(same_project) -> None:
+    """scrape depends on no code, so that nothing but a fresh run tells whether its committed outputs are its code's."""
+    committed = same_project.lock()["stages"]
+    (same_project.path / "dvc.lock").unlink()
+    same_project.repro("split")
+    fresh = same_project.lock()["stages"]
+    assert list(fresh) == ["scrape", "validate", "split"]
+    assert fresh == {name: committed[name] for name in fresh}
+
+
 def test_two_projects_give_the_same_bytes(new_project, finished) -> None:
     project = new_project()
     project.repro()

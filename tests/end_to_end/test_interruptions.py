@@ -73,7 +73,7 @@ def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: 
 
 
 def test_the_committed_results_are_those_of_a_fresh_run(same_project) -> None:
-    """scrape depends on no code, so that nothing but a fresh run tells whether its committed outputs are its code's."""
+    """Nothing but a fresh run can tell for scrape, since it depends on no code."""
     committed = same_project.lock()["stages"]
     (same_project.path / "dvc.lock").unlink()
     same_project.repro("split")

@@ -11,10 +11,12 @@ from pathlib import Path
 # A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.files import Workspace, die_with_parent, storage_errors
+from pixmill.files import storage_errors
+from pixmill.process import die_with_parent
+from pixmill.workspace import Workspace
 
 # Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
-# names, `-m` stands in argv[0]; whoever merely imports this package keeps its own ways.
+# names, argv[0] is `-m`; whoever merely imports this package keeps its own ways.
 if sys.argv[0] == "-m":
     die_with_parent()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -38,12 +40,7 @@ _QUIET = {
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
-    """Run one stage: check the params, hold the lock, call it, and turn a person's mistake into a message.
-
-    Args:
-        stage: The stage's name.
-        main: What it does.
-    """
+    """Run the stage of this name: check the params, hold the lock, call it, turn a person's mistake into a message."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     workspace = Workspace.current()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pixmill.evaluate import as_tracked, evaluate, predictions_schema
-from pixmill.files import Workspace, file_digest, fresh_folder, write_json, write_text
+from pixmill.files import file_digest, fresh_folder, write_json, write_text
 from pixmill.manifest import write_table
 from pixmill.params import Params
 from pixmill.tracking import evaluation_run
+from pixmill.workspace import Workspace
 from stages import run
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pixmill.files import Workspace, write_json, write_text
+from pixmill.files import write_json, write_text
 from pixmill.manifest import SCRAPED, SIGHTINGS, write_table
 from pixmill.params import Params
 from pixmill.scrape import render_report, scrape
+from pixmill.workspace import Workspace
 from stages import run
 
 

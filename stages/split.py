@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pixmill.files import Workspace, fresh_folder, write_json
+from pixmill.files import fresh_folder, write_json
 from pixmill.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.params import Params
 from pixmill.split import split
+from pixmill.workspace import Workspace
 from stages import run
 
 

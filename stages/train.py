@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pixmill.files import Workspace, file_digest, fresh_folder, write_json, write_text
+from pixmill.files import file_digest, fresh_folder, write_json, write_text
 from pixmill.models import save_classifier
 from pixmill.params import Params, flat
 from pixmill.tracking import training_run
 from pixmill.train import curves_csv, curves_figure, render_report, train
+from pixmill.workspace import Workspace
 from stages import run
 
 

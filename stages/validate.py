@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pixmill.files import Workspace, write_json, write_text
+from pixmill.files import write_json, write_text
 from pixmill.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.params import Params
 from pixmill.validate import gate_error, metrics, read_decisions, render_report, validate
+from pixmill.workspace import Workspace
 from stages import run
 
 

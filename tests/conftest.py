@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -74,6 +75,24 @@ def bundled_pictures(repository: Path, tmp_path_factory: pytest.TempPathFactory)
     root = tmp_path_factory.mktemp("bundled")
     make_data(root, report=lambda line: sys.stderr.write(f"{line}\n"))
     return root / "data"
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
+    """Start Python on a script, and return the process with the first line that it prints; it ends with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start_script(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout is not None
+        return process, process.stdout.readline().strip()
+
+    yield start_script
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture

@@ -1,20 +1,17 @@
-"""A file is finished or absent, a workspace has one writer, and nothing outlives its parent."""
+"""A file is finished or absent, and a disk that refuses is told as such."""
 
 import errno
 import json
 import math
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pixmill.errors import LockedError, ManifestError, StorageError
+from pixmill.errors import ManifestError, StorageError
 from pixmill.files import (
-    Workspace,
     file_digest,
     read_json,
     remove_temporary,
@@ -36,35 +33,6 @@ with replacing(Path(sys.argv[1])) as temporary:
     time.sleep(60)
 """
 
-HOLDER = """
-import sys, time
-from pathlib import Path
-from pixmill.files import Workspace
-with Workspace(Path(sys.argv[1]), Path(sys.argv[1])).lock("train"):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "from pixmill.files import die_with_parent; die_with_parent();"
-                          "print('ready', flush=True); import time; time.sleep(60)"], stdout=subprocess.PIPE, text=True)
-child.stdout.readline()
-print(child.pid, flush=True)
-time.sleep(60)
-"""
-
-
-def started(script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
-    process = subprocess.Popen([sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    return process, process.stdout.readline().strip()
-
-
-def killed(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.txt"
@@ -83,10 +51,11 @@ def test_a_failure_keeps_the_old_file(tmp_path: Path) -> None:
     assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_killed_writer_leaves_only_what_is_swept(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_only_what_is_swept(tmp_path: Path, start) -> None:
     path = tmp_path / "a.npy"
-    process, _ = started(WRITER, str(path))
-    killed(process)
+    process, _ = start(WRITER, str(path))
+    process.kill()
+    process.communicate()
     assert not path.exists()
     assert remove_temporary(tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
@@ -96,75 +65,6 @@ def test_a_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
     with replacing(tmp_path / "model.weights.h5") as temporary:
         temporary.touch()
         assert temporary.name.endswith(".weights.h5")
-
-
-def test_a_workspace_has_one_writer_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, tmp_path)
-    process, _ = started(HOLDER, str(tmp_path))
-    with pytest.raises(LockedError, match="'train'"), workspace.lock("train"):
-        pass
-    other = tmp_path / "other"
-    other.mkdir()
-    with Workspace(other, tmp_path).lock("train"):
-        pass
-    killed(process)
-    with workspace.lock("train"):
-        pass
-
-
-def test_scratch_lies_at_the_repository_that_a_temporary_copy_came_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "copy").mkdir()
-    monkeypatch.chdir(tmp_path / "copy")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    workspace = Workspace.current()
-    assert workspace.root == tmp_path / "copy"
-    assert workspace.scratch("scrape") == tmp_path / ".pixmill" / "scrape"
-
-
-@pytest.mark.linux
-def test_a_child_dies_with_its_parent() -> None:
-    process, child = started(PARENT)
-    killed(process)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and _runs(int(child)):
-        time.sleep(0.02)
-    assert not _runs(int(child))
-
-
-ORPHANED = """
-import multiprocessing, os, sys, time
-from pixmill.files import die_with_parent
-
-def late():
-    parent = os.getppid()
-    print(os.getpid(), flush=True)
-    while os.getppid() == parent:
-        time.sleep(0.01)
-    die_with_parent()
-    time.sleep(60)
-
-if __name__ == "__main__":
-    multiprocessing.get_context("fork").Process(target=late).start()
-"""
-
-
-@pytest.mark.linux
-def test_a_worker_whose_parent_is_dead_already_ends() -> None:
-    process, worker = started(ORPHANED)
-    killed(process)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and _runs(int(worker)):
-        time.sleep(0.02)
-    assert not _runs(int(worker))
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def test_json_diffs_well(tmp_path: Path) -> None:

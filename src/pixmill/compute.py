@@ -16,7 +16,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 from pixmill.errors import PixmillError
-from pixmill.files import die_with_parent
+from pixmill.process import die_with_parent
 
 __all__ = ["default_workers", "map_batches"]
 

@@ -1,29 +1,22 @@
-"""Files that are either finished or absent, scratch places, locks, and processes that die with their parent."""
+"""Files that are either finished or absent, and what a full or forbidden disk is told as."""
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import shutil
-import signal
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixmill.errors import LockedError, ManifestError, StorageError
+from pixmill.errors import ManifestError, StorageError
 
 __all__ = [
-    "Workspace",
-    "die_with_parent",
     "file_digest",
     "fresh_folder",
     "read_json",
@@ -49,82 +42,6 @@ _REFUSALS = {
     errno.EPERM: ("there is no permission", "see who owns it (ls -ld)"),
 }
 """What is no defect but the state of a disk: what a person is told, and asked to do."""
-
-_PR_SET_PDEATHSIG = 1
-"""From ``linux/prctl.h``: the signal that the kernel sends to a process when its parent dies."""
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """Name the two roots of a run: where its outputs lie, and where its scratch lies.
-
-    They differ under ``dvc exp run --temp``: outputs belong to the temporary copy (the current folder), scratch to the
-    repository it was made from (``DVC_ROOT``), so that caches and journals are shared.
-
-    Args:
-        root: The folder that holds ``params.yaml``; every artifact is relative to it.
-        home: The repository's own root; ``.pixmill/`` and the default MLflow database lie there.
-    """
-
-    root: Path
-    home: Path
-
-    @classmethod
-    def current(cls) -> Workspace:
-        """Return the workspace of this process, from the current folder and ``DVC_ROOT``."""
-        root = Path.cwd()
-        return cls(root=root, home=Path(os.environ.get("DVC_ROOT") or root))
-
-    def scratch(self, stage: str) -> Path:
-        """Return ``.pixmill/<stage>``, made if absent; anything in it may be deleted at any time."""
-        folder = self.home / ".pixmill" / stage
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    @contextlib.contextmanager
-    def lock(self, stage: str) -> Iterator[None]:
-        """Hold the only permission to write this workspace's outputs of a stage.
-
-        The operating system drops the lock when its holder dies, however it dies.
-
-        Raises:
-            LockedError: Another process holds it.
-        """
-        import filelock
-
-        name = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
-        path = self.scratch(stage) / f"{name}.lock"
-        lock = filelock.FileLock(path, blocking=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise LockedError(
-                f"another process is running the stage '{stage}' in {self.root}",
-                next=f"wait for it, or end it, then: dvc repro {stage}",
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies (Linux; elsewhere there is no such call).
-
-    An orphan of a killed ``dvc`` would go on writing and overwrite what a later run has finished. The parent is the
-    *thread* that started this process. A worker whose parent has died already ends here.
-    """
-    if sys.platform != "linux":
-        return
-    known = multiprocessing.parent_process()
-    parent = known.pid if known else os.getppid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
-    if os.getppid() != parent:
-        # The parent died before the call: nobody would send the signal any more.
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from pixmill.files import Workspace
+from pixmill.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pixmill.tracking.process import close_dead_runs, process_tags
 TRAIN = """
 import sys, time
 from pathlib import Path
-from pixmill.files import Workspace
+from pixmill.workspace import Workspace
 from pixmill.tracking import training_run
 with training_run(Workspace(Path(sys.argv[1]), Path(sys.argv[1])), params={}, dataset="artifacts/split") as run:
     print(run.run_id, flush=True)

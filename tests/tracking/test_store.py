@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.files import Workspace
 from pixmill.tracking.store import experiment_id, find_by_weights, shown, tracking_uri
+from pixmill.workspace import Workspace
 
 
 def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path):

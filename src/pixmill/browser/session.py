@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pixmill.browser.finder import Browser
 from pixmill.errors import BrowserError
-from pixmill.files import die_with_parent
+from pixmill.process import die_with_parent
 
 if TYPE_CHECKING:
     from selenium.webdriver.chrome.options import Options

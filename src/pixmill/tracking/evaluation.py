@@ -8,11 +8,11 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pixmill.files import Workspace
 from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_tags
 from pixmill.tracking.run import Run
 from pixmill.tracking.store import WEIGHTS, experiment_id, find_by_weights, tracking_uri
+from pixmill.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from pixmill.files import Workspace
+from pixmill.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

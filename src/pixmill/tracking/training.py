@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pixmill.files import Workspace
 from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_hashes, data_tags
 from pixmill.tracking.process import close_dead_runs, process_tags
 from pixmill.tracking.run import Run
 from pixmill.tracking.store import experiment_id, tracking_uri
+from pixmill.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

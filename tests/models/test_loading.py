@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -27,3 +28,15 @@ def test_an_import_that_fails_says_why(tmp_path):
     assert done.returncode == 1
     assert "no such library" in done.stderr
     assert "ImportError: broken" in done.stderr
+
+
+def test_a_person_s_own_settings_of_keras_do_not_change_the_model(tmp_path):
+    settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    done = run(
+        "from pixmill.models import fix_threads; fix_threads(2)\nfrom keras import config\n"
+        "print(config.backend(), config.floatx(), config.image_data_format(), config.epsilon())",
+        KERAS_HOME=str(tmp_path),
+        KERAS_BACKEND="jax",
+    )
+    assert (done.stderr, done.stdout) == ("", "tensorflow float32 channels_last 1e-07\n")

@@ -8,9 +8,10 @@ The tree::
     ├── ManifestError           an artifact of an earlier stage is missing or malformed
     ├── ReviewError             review.csv has a malformed line
     ├── BrowserError            no browser, no driver, or the two do not fit
+    │   └── BrowserLost         a browser crashed or hangs; another one may do
     ├── ScrapeError             a source or query delivered less than it must
     ├── GateError               validate's gate stopped the pipeline
-    ├── SplitError              a class would have an empty part
+    ├── SplitError              a class would have an empty part, or a picture cannot be packed
     ├── TrainError              training cannot start or did not end well
     ├── StorageError            a disk or folder is full, read-only or not permitted
     └── LockedError             another process holds the workspace
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 __all__ = [
     "BrowserError",
+    "BrowserLost",
     "DataError",
     "GateError",
     "LockedError",
@@ -83,6 +85,10 @@ class BrowserError(PixmillError):
     """Tell what a browser session lacks."""
 
 
+class BrowserLost(BrowserError):  # noqa: N818 (what happened to it, in one word)
+    """Tell where a browser crashed or no longer answers."""
+
+
 class ScrapeError(PixmillError):
     """Tell which source or query delivered less than it must, and why."""
 
@@ -92,7 +98,7 @@ class GateError(PixmillError):
 
 
 class SplitError(PixmillError):
-    """Tell which class has an empty part, and what to change."""
+    """Tell which class has an empty part or which picture cannot be packed, and what to change."""
 
 
 class TrainError(PixmillError):

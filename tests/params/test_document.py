@@ -1,8 +1,10 @@
 """params.yaml is parsed whole, and what is wrong is named."""
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -36,7 +38,52 @@ def edited(before: str, after: str) -> str:
         ("epochs: 30", "epochs:", "train.epochs: expected a whole number >= 1, received null"),
         ("epochs: 30", "epochs: 3.0", "train.epochs: expected a whole number >= 1, received 3.0"),
         ("flip: true", "flip: yes", "train.augmentation.flip: expected true or false, received 'yes'"),
-        ("source: shop", "source: web", "scrape.source: expected one of shop, folder, received 'web'"),
+        (
+            "source: shop",
+            "source: web",
+            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
+            "duckduckgo, amazon, flipkart, myntra or site:<name>, received 'web'",
+        ),
+        (
+            "source: shop",
+            "source: [bing, gogle]",
+            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
+            "duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean google?), received 'gogle'",
+        ),
+        ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
+        ("source: shop", "source: []", "scrape.source: expected a list of at least 1 item, each a text, received []"),
+        ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),
+        (
+            "queries: {}",
+            "queries: {coat: a}",
+            "scrape.queries.coat: expected a list of at least 1 item, each a text, received 'a'",
+        ),
+        ("queries: {}", "queries: []", "scrape.queries: expected a mapping from classes, received []"),
+        (
+            "source_by_class: {}",
+            "source_by_class: {coat: bong}",
+            "scrape.source_by_class.coat: expected one of shop, folder, urls, keras, openverse, wikimedia, google, "
+            "bing, yahoo, duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean bing?), "
+            "received 'bong'",
+        ),
+        (
+            "allow_hosts: []",
+            "allow_hosts: [intranet]",
+            "scrape.allow_hosts.0: expected a host's name with its port, such as 'example.org:8080', "
+            "received 'intranet'",
+        ),
+        (
+            "robots_exceptions: []",
+            "robots_exceptions: ['https://example.org']",
+            "scrape.robots_exceptions.0: expected a host's name in small letters, such as 'example.org', "
+            "received 'https://example.org'",
+        ),
+        ("contact: null", "contact: me", "scrape.contact: expected an e-mail address or a URL or null, received 'me'"),
+        (
+            "licences: null",
+            "licences: [gpl]",
+            "scrape.licences.0: expected one of cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, by-nc-nd, received 'gpl'",
+        ),
         (
             "snapshot: '2026-11-20'",
             "snapshot: now",
@@ -55,6 +102,56 @@ def edited(before: str, after: str) -> str:
             "test: 0.2",
             "test: 0.9",
             "split: expected val + test < 1, so that some are left for training, received 1.05",
+        ),
+        ("- filters: 16", "- filters: 0", "train.cnn.blocks.0.filters: expected a whole number >= 1, received 0"),
+        (
+            "- filters: 16",
+            "- kernal: 3\n      filters: 16",
+            "train.cnn.blocks.0.kernal: expected one of the keys filters, kernel, padding, convolutions, batch_norm, "
+            "pooling, pool_padding, dropout (did you mean kernel?), received 3",
+        ),
+        (
+            "dense: []",
+            "dense: [dropuot]",
+            "train.backbone.dense.0: expected a section with the keys units, dropout, received 'dropuot'",
+        ),
+        ("channels: 3", "channels: 2", "train.cnn.channels: expected one of 1, 3, received 2"),
+        (
+            "unfreeze: 0",
+            "unfreeze: most",
+            "train.backbone.unfreeze: expected a whole number >= 0 or all, received 'most'",
+        ),
+        ("unfreeze: 0", "unfreeze: -1", "train.backbone.unfreeze: expected a whole number >= 0 or all, received -1"),
+        ("weights: imagenet", "weights: ''", "train.backbone.weights: expected a text that is not empty, received ''"),
+        (
+            "cross_validation: false",
+            "cross_validation: true",
+            "train.cross_validation: expected split.folds to say how many, received null there",
+        ),
+        *(
+            (
+                "unlabelled: null",
+                f"unlabelled: {folder}",
+                f"evaluate.unlabelled: expected a folder below data/, such as data/unlabelled, received {folder!r}",
+            )
+            for folder in (
+                "photos",
+                "data",
+                "data/",
+                "/data/photos",
+                "data/../photos",
+                "data//photos",
+                "../data/photos",
+                r"data\photos",
+            )
+        ),
+        *(
+            (
+                "unlabelled: null",
+                f"unlabelled: {folder}",
+                f"evaluate.unlabelled: expected a folder of no class and no part, received {folder!r}",
+            )
+            for folder in ("data/coat", "data/Test", "data/train/new")
         ),
     ],
 )
@@ -104,6 +201,24 @@ def test_formats_and_aspects_are_those_that_pictures_have() -> None:
     assert get_args(SplitParams.model_fields["aspect"].annotation) == ASPECTS
 
 
+def test_folds_and_unlabelled_pictures_are_taken_where_they_can_be() -> None:
+    text = edited("folds: null", "folds: 3").replace("cross_validation: false", "cross_validation: true")
+    params = parse_params(text.replace("unlabelled: null", "unlabelled: data/unlabelled/summer 2026"))
+    assert params.train.cross_validation
+    assert params.evaluate.unlabelled == "data/unlabelled/summer 2026"
+
+
+def test_sections_in_a_list_go_by_their_places() -> None:
+    names = {"filters": 16, "kernel": 3, "padding": "same", "convolutions": 1, "batch_norm": False}
+    names |= {"pooling": 2, "pool_padding": "valid", "dropout": 0.0}
+    table = flat(DEFAULTS)
+    assert {name: table[f"train.cnn.blocks.0.{name}"] for name in names} == names
+    assert table["train.cnn.blocks.2.filters"] == 64
+    assert table["train.cnn.dense.0.units"] == 128
+    assert table["train.backbone.dense"] == []
+    assert "train.cnn.blocks" not in table
+
+
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"params\.yaml is missing\nNext: "):
         load_params(tmp_path)
@@ -123,18 +238,36 @@ def told_defaults(text: str) -> dict[str, object]:
             sections = [(indent, name) for indent, name in sections if indent < len(found[1])]
             sections.append((len(found[1]), found[2]))
             name, comment = ".".join(name for _, name in sections), ""
-            if values and name in flat(DEFAULTS):
+            if values and name in leaves(DEFAULTS.model_dump(by_alias=True)):
                 told[name] = values.pop(0)
     return told
 
 
+def leaves(content: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Return the dotted names of the keys that hold no section; unlike with ``flat``, a list of sections is one."""
+    return {
+        name
+        for key, value in content.items()
+        for name in (leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}"})
+    }
+
+
 def test_the_committed_file_has_every_key_and_tells_its_default() -> None:
-    assert flat(parse_params(COMMITTED)).keys() == flat(DEFAULTS).keys()
+    content = yaml.safe_load(COMMITTED)
+    assert leaves(content) == leaves(DEFAULTS.model_dump(by_alias=True))
     assert yaml.safe_load(COMMITTED).keys() == Params.model_json_schema()["properties"].keys()
-    defaults = flat(DEFAULTS)
+    told = told_defaults(COMMITTED)
     # What the classifier is about, and which day's pictures, nobody can say beforehand.
-    del defaults["classes"], defaults["scrape.snapshot"]
-    assert told_defaults(COMMITTED) == defaults
+    assert leaves(content) - told.keys() == {"classes", "scrape.snapshot"}
+    for dotted, value in told.items():
+        *sections, key = dotted.split(".")
+        owner = content
+        for section in sections:
+            owner = owner[section]
+        owner[key] = value
+    content |= {"classes": ["coat", "dress"]}
+    content["scrape"]["snapshot"] = "2026-11-20"
+    assert parse_params(json.dumps(content)) == DEFAULTS
 
 
 def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -> None:
@@ -142,12 +275,15 @@ def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -
 
     path = tmp_path / "params.yaml"
     path.write_text(COMMITTED, encoding="utf-8")
-    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it.
-    apply_overrides(path, ["train.cnn.filters=[8,16]", "train.epochs=3", "validate.formats.allowed=[png,jpeg]"])
-    apply_overrides(path, ["train.cnn.dense=[64]", "classes=[coat,dress]"])
+    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it: no comment must.
+    apply_overrides(path, ["train.cnn.blocks=[{filters:8},{filters:16,kernel:5}]", "train.epochs=3"])
+    apply_overrides(path, ["train.cnn.dense=[{units:64}]", "classes=[coat,dress]", "train.backbone.dense=[{units:9}]"])
+    apply_overrides(path, ["train.cnn.blocks.0.filters=4", "validate.formats.allowed=[png,jpeg]"])
     comments = [[line for line in text.splitlines() if "#" in line] for text in (COMMITTED, path.read_text("utf-8"))]
     assert comments[0] == comments[1]
-    assert flat(load_params(tmp_path))["train.cnn.filters"] == [8, 16]
+    train = load_params(tmp_path).train
+    assert [(block.filters, block.kernel) for block in train.cnn.blocks] == [(4, 3), (16, 5)]
+    assert [dense.units for dense in (*train.cnn.dense, *train.backbone.dense)] == [64, 9]
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

@@ -16,6 +16,7 @@ from pixmill.params.overrides import parse_overrides, settings
         ("scrape.snapshot", "2026-12-01", "2026-12-01"),
         ("train.augmentation.flip", "false", False),
         ("validate.min_per_class.count", "5", 5),
+        ("train.cnn.blocks.1.filters", "48", 48),
     ],
 )
 def test_a_text_becomes_what_the_file_would_hold(params, name, text, value):
@@ -32,6 +33,7 @@ def test_a_text_becomes_what_the_file_would_hold(params, name, text, value):
         ("split.test", "1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
         ("split.aspect", "squeeze", "split.aspect: expected one of pad, crop, stretch, received 'squeeze'"),
         ("scrape.snapshot", "today", "scrape.snapshot: expected a date"),
+        ("train.cnn.blocks.1.filters", "0", "train.cnn.blocks.1.filters: expected a whole number >= 1, received 0"),
     ],
 )
 def test_what_the_file_must_not_hold_is_refused_in_the_same_words(params, name, text, expected):

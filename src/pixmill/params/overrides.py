@@ -20,7 +20,8 @@ def parse_overrides(params: Params, given: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         params: What the file says now.
-        given: Texts by dotted name, such as ``{"train.epochs": "3"}``; every name must exist, and is no list.
+        given: Texts by dotted name, such as ``{"train.epochs": "3"}``; every name must exist, and is no list, whose
+            sections go by their places: ``train.cnn.blocks.0.filters``.
 
     Raises:
         ParamsError: With these values the file would not be sound; one line for each.
@@ -32,7 +33,7 @@ def parse_overrides(params: Params, given: Mapping[str, str]) -> dict[str, Any]:
         *sections, key = name.split(".")
         section = content
         for part in sections:
-            section = section[part]
+            section = section[int(part)] if isinstance(section, list) else section[part]
         section[key] = value
     # JSON is YAML: the same reader refuses with the same words.
     parse_params(json.dumps(content))

@@ -11,11 +11,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from pixmill.params.scrape import CONTACT, HOST, ORIGIN
+
 __all__ = ["refusals"]
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
     r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
+    CONTACT: "an e-mail address or a URL",
+    HOST: "a host's name in small letters, such as 'example.org'",
+    ORIGIN: "a host's name with its port, such as 'example.org:8080'",
 }
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -32,11 +37,13 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
     details = error.errors(include_url=False)
     deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
     # A list whose only item is wrong is also reported as too short: the item says enough.
-    return [_line(model, detail) for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
+    told = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
+    # What fits none of several kinds is reported once for each.
+    return list(dict.fromkeys(_line(model, detail) for detail in told))
 
 
 def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
-    location = detail["loc"]
+    location = _told(model, detail["loc"])
     name = ".".join(_key(part) for part in location) or "params.yaml"
     received = _shown(detail["input"])
     if detail["type"] == "extra_forbidden":
@@ -48,8 +55,19 @@ def _line(model: type[BaseModel], detail: ErrorDetails) -> str:
         return f"{name}: expected {_described(_field_at(model, location))}, received nothing"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
+        if not location:
+            return message  # one that compares sections names the key itself
         return f"{name}: {message}"
     return f"{name}: expected {_described(_field_at(model, location))}, received {received}"
+
+
+def _told(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a location without the kinds, of several that a value may be of, which are no place in the file."""
+    for depth in range(1, len(location)):
+        found = _bare(_field_at(model, location[:depth]))
+        if get_origin(found) in (Union, types.UnionType) and get_origin(_some(found)) not in (tuple, dict):
+            return location[:depth]
+    return location
 
 
 def _key(part: int | str) -> str:
@@ -71,10 +89,11 @@ def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
     """Return the annotation of what stands at a location, with its constraints."""
     annotation: Any = model
     for part in location:
-        if isinstance(part, int):
-            annotation = next(item for item in get_args(_bare(annotation)) if item is not Ellipsis)
+        owner = _some(_bare(annotation))
+        if get_origin(owner) in (tuple, dict):
+            # A list's items are of its first argument, a mapping's values of its second.
+            annotation = get_args(owner)[get_origin(owner) is dict]
             continue
-        owner = _bare(annotation)
         if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
             break
         field = next((item for name, item in owner.model_fields.items() if part in (item.alias, name)), None)
@@ -88,6 +107,13 @@ def _bare(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
+def _some(annotation: Any) -> Any:
+    """Return what is expected beside null."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    return _bare(next(item for item in get_args(annotation) if item is not type(None)))
+
+
 def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
@@ -98,17 +124,20 @@ def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
     if annotation is type(None):
         return "null"
     if origin is Literal:
-        return f"one of {', '.join(map(str, arguments))}"
+        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
     if origin is tuple:
         least = next((item.min_length for item in constraints if isinstance(item, annotated_types.MinLen)), 0)
-        return f"a list of {f'at least {least} of: ' if least else ''}{_described(arguments[0])}"
+        return f"a list of {f'at least {least} item' if least else 'items'}, each {_described(arguments[0])}"
+    if origin is dict:
+        return "a mapping from classes"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"a section with the keys {', '.join(_keys(annotation))}"
     if annotation is bool:
         return "true or false"
     if annotation is str:
         pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
-        return _PATTERNS.get(pattern or "", "a text")
+        filled = any(isinstance(item, annotated_types.MinLen) for item in constraints)
+        return _PATTERNS.get(pattern or "", "a text that is not empty" if filled else "a text")
     kind = "a whole number" if annotation is int else "a number"
     return f"{kind}{_bounds(constraints)}"
 

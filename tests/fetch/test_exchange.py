@@ -1,59 +1,10 @@
+import time
+
 import pytest
 from aiohttp import web
 
-from pixmill.fetch import USER_AGENT
-
-
-def redirect(location, status=302):
-    return b"", {"Location": location}, status
-
-
-def test_a_redirect_is_followed(site, fetch):
-    site.answers |= {"/old": redirect("new?x=1#part"), "/new": b"picture"}
-    outcome = fetch("/old")
-    assert outcome.content == b"picture"
-    assert outcome.url == "http://pictures.test/new?x=1"
-
-
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_every_kind_of_redirect_is_followed(site, fetch, status):
-    site.answers |= {"/old": redirect("/new", status), "/new": b"picture"}
-    assert fetch("/old").content == b"picture"
-
-
-@pytest.mark.parametrize(
-    ("location", "reason"),
-    [
-        ("http://127.0.0.1/", "private_address"),
-        ("http://127。0。0。1/", "private_address"),
-        ("http://localhost/", "private_address"),
-        ("http://[::ffff:10.0.0.1]/", "private_address"),
-        ("http://169.254.169.254/latest/", "private_address"),
-        ("//0x7f.1/", "private_address"),
-        ("https://pictures.test/", "private_address"),
-        ("file:///etc/passwd", "bad_redirect"),
-        ("javascript:alert(1)", "bad_redirect"),
-        ("ftp://pictures.test/x", "bad_redirect"),
-        ("http://[::1", "bad_redirect"),
-        ("", "bad_redirect"),
-    ],
-)
-def test_a_redirect_is_checked_like_any_address(site, fetch, location, reason):
-    site.answers["/old"] = redirect(location)
-    assert fetch("/old").reason == reason
-    assert site.paths() == ["/robots.txt", "/old"]
-
-
-def test_redirects_end(site, fetch):
-    site.answers["/round"] = redirect("/round")
-    assert fetch("/round").reason == "too_many_redirects"
-    assert site.paths().count("/round") == 6
-
-
-def test_redirects_in_a_row_are_followed_up_to_the_limit(site, fetch):
-    site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(5)} | {"/5": b"at last"}
-    assert fetch("/0").content == b"at last"
-    assert fetch("/0", redirects=4).reason == "too_many_redirects"
+from pixmill.errors import PixmillError
+from pixmill.fetch import USER_AGENT, Fetched, Manners, Network, Unchanged, Validators
 
 
 @pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 451, 501])
@@ -74,8 +25,8 @@ def test_a_request_says_who_asks_and_nothing_else(site, fetch):
 
 
 def test_a_host_that_refuses_connections(fetch):
-    outcome = fetch("/x", hosts={"pictures.test": 9}, attempts=1)
-    assert (outcome.reason, outcome.detail) == ("connection", "ClientConnectorError")
+    outcome = fetch("/x", network=Network(served={"pictures.test:80": 9}), attempts=1)
+    assert (outcome.reason, outcome.detail) == ("connection", "nothing answers there")
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])
@@ -87,3 +38,101 @@ def test_an_answer_that_is_not_http(site, fetch, answer):
 
     site.answers["/x"] = speak
     assert fetch("/x", attempts=1).reason == "bad_response"
+
+
+def test_a_request_says_who_is_responsible(site, fetch):
+    site.answers["/x"] = b"picture"
+    fetch("/x", manners=Manners(contact="team@example.org"))
+    assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
+
+
+def test_what_an_answer_calls_itself_does_not_matter(site, fetch):
+    site.answers["/x.jpg"] = b"<html>", {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"}
+    assert fetch("/x.jpg").content == b"<html>"
+
+
+def over_tls(site, authority=None):
+    return Network(served={"pictures.test:443": site.port, "other.test:443": site.port}, authority=authority)
+
+
+def test_a_certificate_of_the_networks_authority_is_believed(secure_site, authority, fetch):
+    secure_site.answers["/x"] = b"picture"
+    outcome = fetch("https://pictures.test/x", network=over_tls(secure_site, authority.pem))
+    assert outcome == Fetched(b"picture", "https://pictures.test/x")
+
+
+def test_other_certificates_are_not(secure_site, authority, fetch):
+    assert fetch("https://pictures.test/x", network=over_tls(secure_site)).reason == "tls"
+    assert fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
+    assert secure_site.requests == []
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_an_authority_that_is_none(tmp_path, use, content):
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+
+    async def nothing(fetcher):
+        pass
+
+    with pytest.raises(PixmillError, match=r"authority\.pem: expected a certificate authority"):
+        use(nothing, network=Network(authority=file))
+
+
+def fetch_known(use, known):
+    return use(lambda fetcher: fetcher.fetch("http://pictures.test/x", known))
+
+
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+def test_a_picture_comes_with_what_names_its_version(site, fetch):
+    site.answers["/x"] = b"picture", {"ETag": 'W/"1"', "Last-Modified": DATE}
+    assert fetch("/x") == Fetched(b"picture", "http://pictures.test/x", 'W/"1"', DATE)
+
+
+@pytest.mark.parametrize("etag", ["x" * 1000, "caf\xe9", ""])
+def test_a_version_that_cannot_be_sent_back_has_no_name(site, fetch, etag):
+    site.answers["/x"] = b"picture", {"ETag": etag}
+    assert not fetch("/x").etag
+
+
+@pytest.mark.parametrize(
+    ("known", "sent"),
+    [
+        (Validators(etag='"1"'), {"If-None-Match": '"1"'}),
+        (Validators(modified=DATE), {"If-Modified-Since": DATE}),
+        (Validators('"1"', DATE), {"If-None-Match": '"1"', "If-Modified-Since": DATE}),
+    ],
+)
+def test_a_version_that_is_there_already_does_not_come_again(site, use, known, sent):
+    site.answers["/x"] = b"", {}, 304
+    assert fetch_known(use, known) == Unchanged()
+    headers = site.requests[-1].headers
+    assert {name: headers[name] for name in headers if name.startswith("If-")} == sent
+
+
+def test_a_new_version_comes(site, use):
+    site.answers["/x"] = b"new", {"ETag": '"2"'}
+    assert fetch_known(use, Validators('"1"')) == Fetched(b"new", "http://pictures.test/x", '"2"')
+
+
+def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
+    site.answers["/x"] = b"", {}, 304
+    for known in (None, Validators()):
+        assert fetch_known(use, known).reason == "http_304"
+
+
+def test_a_site_may_change_its_mind_about_a_picture_that_is_there(site, use):
+    site.answers["/x"] = b"", {"X-Robots-Tag": "noai"}, 304
+    assert fetch_known(use, Validators('"1"')).reason == "x_robots_tag"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_says_nothing_is_not_waited_for(trap, fetch, scheme):
+    network = Network(served={"pictures.test:80": trap.port, "pictures.test:443": trap.port})
+    start = time.monotonic()
+    outcome = fetch(f"{scheme}://pictures.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
+    assert outcome.reason == "timeout"
+    assert time.monotonic() - start < 5.0

@@ -1,27 +1,9 @@
-import asyncio
 import time
 
 import pytest
 from aiohttp import web
 
-import pixmill.fetch
-from pixmill.fetch import Fetched, Fetcher
-
-
-def failing(times, status=503, headers=None):
-    """Answer with a failure so many times, then with a picture."""
-    left = times
-
-    async def answer(request):
-        nonlocal left
-        left -= 1
-        return web.Response(status=status, headers=headers) if left >= 0 else web.Response(body=b"picture")
-
-    return answer
-
-
-def test_the_public_surface():
-    assert pixmill.fetch.__all__ == ["USER_AGENT", "Fetched", "Fetcher", "Limits", "Refused"]
+from pixmill.fetch import Fetched, Manners, Unchanged, Validators
 
 
 def test_a_picture(site, fetch):
@@ -37,82 +19,103 @@ def test_a_text_that_is_no_address(fetch):
     assert fetch("not an address").reason == "bad_url"
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_passing_failure_is_tried_again(site, fetch, status):
-    site.answers["/x"] = failing(1, status)
-    assert fetch("/x").content == b"picture"
-
-
-def test_attempts_are_bounded(site, fetch):
-    site.answers["/x"] = failing(10)
-    assert fetch("/x", attempts=2).reason == "http_503"
-    assert site.paths().count("/x") == 2
-
-
-def test_a_server_that_asks_for_a_pause_gets_it(site, fetch):
-    site.answers["/x"] = failing(1, headers={"Retry-After": "1"})
-    start = time.monotonic()
-    assert fetch("/x").content == b"picture"
-    assert time.monotonic() - start >= 1.0
-
-
-def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
-    site.answers["/x"] = failing(1, headers={"Retry-After": "3600"})
-    outcome = fetch("/x")
-    assert (outcome.reason, outcome.retry_after) == ("http_503", 3600.0)
-    assert site.paths().count("/x") == 1
-
-
-def test_the_time_bounds_all_attempts_together(site, fetch):
-    site.answers["/x"] = failing(10)
-    start = time.monotonic()
-    assert fetch("/x", attempts=100, timeout=1.0).reason == "http_503"
-    assert time.monotonic() - start < 3.0
-
-
-def test_a_silent_server_runs_out_of_time(site, fetch):
-    async def silent(request):
-        await asyncio.sleep(30)
-        return web.Response()
-
-    site.answers["/x"] = silent
-    assert fetch("/x", timeout=0.4).reason == "timeout"
-
-
-def test_fetches_at_the_same_time_are_bounded(site, fetch):
-    running, most = 0, 0
-
-    async def slow(request):
-        nonlocal running, most
-        running += 1
-        most = max(most, running)
-        await asyncio.sleep(0.05)
-        running -= 1
-        return web.Response(body=b"picture")
-
-    site.answers |= {f"/{n}": slow for n in range(12)}
-    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3, timeout=5))
-    assert most == 3
-
-
-def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
-    async def slow(request):
-        await asyncio.sleep(0.2)
-        return web.Response(body=b"picture")
-
-    site.answers |= {f"/{n}": slow for n in range(6)}
-    outcomes = fetch(*(f"/{n}" for n in range(6)), connections=1, timeout=0.6)
-    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
-
-
-def test_pages_are_visited_where_robots_txt_permits(site):
+def test_pages_are_visited_where_robots_txt_permits(site, use):
     site.answers["/robots.txt"] = b"User-agent: *\nDisallow: /search"
+    urls = ("http://pictures.test/", "http://pictures.test/search?q=coat", "file:///etc/passwd")
 
-    async def ask():
-        async with Fetcher(hosts={"pictures.test": site.port}) as fetcher:
-            urls = ("http://pictures.test/", "http://pictures.test/search?q=coat", "file:///etc/passwd")
-            return [await fetcher.permitted(url) for url in urls]
+    async def ask(fetcher):
+        return [await fetcher.permitted(url) for url in urls]
 
-    home, search, passwd = asyncio.run(ask())
+    home, search, passwd = use(ask)
     assert home is None
     assert (search.reason, passwd.reason) == ("robots", "bad_url")
+    responsible = Manners(robots_exceptions=frozenset({"pictures.test"}))
+    assert use(ask, manners=responsible)[:2] == [None, None]
+    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    assert [refused.reason for refused in use(ask, manners=opted_out)] == ["opted_out", "opted_out", "bad_url"]
+
+
+def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
+    site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
+
+    async def ask(fetcher):
+        began = time.monotonic()
+        for _ in range(3):
+            assert await fetcher.permitted("http://pictures.test/search?q=coat") is None
+        return time.monotonic() - began
+
+    assert use(ask) >= 0.4
+
+
+def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
+    site.answers["/coat.png"] = (b"", {"Retry-After": "3600"}, 429)
+
+    async def ask(fetcher):
+        await fetcher.fetch("http://pictures.test/coat.png")
+        return await fetcher.permitted("http://pictures.test/")
+
+    assert use(ask).reason == "busy"
+
+
+API = "http://pictures.test/v1/images/?q=coat"
+
+
+def test_an_api_is_asked_without_robots_txt(site, use):
+    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/v1/images/": (b"{}", {"X-Robots-Tag": "noindex"})}
+    assert use(lambda fetcher: fetcher.ask(API)) == Fetched(b"{}", API)
+    assert site.paths() == ["/v1/images/"]
+    assert site.requests[0].headers["Accept"] == "application/json"
+
+
+def test_all_else_holds_for_an_api(site, use):
+    site.answers["/v1/images/"] = bytes(10_000_001)
+    assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
+    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    assert use(lambda fetcher: fetcher.ask(API), manners=opted_out).reason == "opted_out"
+    assert use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason == "private_address"
+    assert use(lambda fetcher: fetcher.ask("ftp://pictures.test/")).reason == "bad_url"
+
+
+def test_a_host_is_one_for_pictures_and_its_api(site, use):
+    site.answers |= {"/v1/images/": (b"", {"Retry-After": "3600"}, 429), "/x": b"picture"}
+
+    async def both(fetcher):
+        return await fetcher.ask(API), await fetcher.fetch("http://pictures.test/x")
+
+    api, picture = use(both)
+    assert (api.reason, picture.reason) == ("http_429", "busy")
+
+
+def test_a_host_that_opted_out_is_not_even_asked_for_its_rules(site, fetch):
+    assert fetch("/x", manners=Manners(opt_out=frozenset({"pictures.test"}))).reason == "opted_out"
+    assert site.requests == []
+
+
+def test_inlined_pictures_have_no_versions(use):
+    assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(b"x", "data:")
+
+
+def test_a_known_picture_behind_a_redirect(site, use):
+    site.answers |= {"/old": (b"", {"Location": "/new"}, 301), "/new": (b"", {}, 304)}
+    known = Validators('"1"', url="http://pictures.test/new")
+    assert use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known)) == Unchanged()
+
+
+@pytest.mark.parametrize("known_at", [None, "http://pictures.test/before"])
+def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_at):
+    """Many servers count versions from 1, and an older file is "not modified since" a newer one."""
+
+    async def new(request):
+        return web.Response(status=304) if "If-None-Match" in request.headers else web.Response(body=b"new")
+
+    site.answers |= {"/old": (b"", {"Location": "/new"}, 302), "/new": new}
+    known = Validators('"1"', url=known_at)
+    fetched = use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known))
+    assert fetched == Fetched(b"new", "http://pictures.test/new")
+
+
+@pytest.mark.parametrize("rate", [None, 1000.0])
+def test_many_pictures_of_one_host(site, fetch, rate):
+    site.answers |= {f"/{n}": b"picture" for n in range(200)}
+    outcomes = fetch(*(f"/{n}" for n in range(200)), manners=Manners(rate=rate))
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)

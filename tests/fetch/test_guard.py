@@ -6,23 +6,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from pixmill.fetch.guard import Forbidden, Guard
-
-
-@pytest.fixture
-def names(monkeypatch):
-    """Names of the tests' own, in place of the name server's."""
-    table = {}
-
-    def getaddrinfo(host, port, *_, **__):
-        if host not in table:
-            raise socket.gaierror(socket.EAI_NONAME, "unknown name")
-        kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in table[host]]
-        return [
-            (kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in zip(kinds, table[host], strict=True)
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return table
+from pixmill.fetch.network import Network
 
 
 @pytest.mark.parametrize(
@@ -55,23 +39,56 @@ def names(monkeypatch):
         "224.0.0.1",
         "localhost",
         "user:secret@127.0.0.1",
+        "127.0.0.1%00",
+        "%31%32%37.0.0.1",
+        "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_spelling_of_an_inner_address_is_reached(site, fetch, scheme, host):
+def test_no_spelling_of_an_inner_address_is_reached(trap, fetch, scheme, host):
     """The trap listens on the very port that is allowed by name; nothing gets there by address."""
-    outcome = fetch(f"{scheme}://{host}:{site.port}/")
-    assert outcome.reason in ("private_address", "bad_url")
-    assert site.requests == []
+    network = Network(served={"pictures.test:80": trap.port})
+    outcome = fetch(f"{scheme}://{host}:{trap.port}/", network=network, attempts=1)
+    assert outcome.reason in ("private_address", "bad_url", "connection")
+    assert outcome.reason != "connection" or "%" in host  # a name that nobody has
+    assert not trap.sprung()
 
 
-def test_a_name_with_an_inner_address_is_refused(site, fetch, names):
+def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
     names["inner.example"] = ["10.0.0.1"]
     names["both.example"] = ["8.8.8.8", "127.0.0.1"]
     names["six.example"] = ["2606:4700::1111", "fe80::1"]
+    names["wrapped.example"] = ["64:ff9b::7f00:1"]
     for name in names:
-        assert fetch(f"http://{name}:{site.port}/").reason == "private_address"
-    assert site.requests == []
+        outcome = fetch(f"http://{name}:{trap.port}/", network=Network(served={"pictures.test:80": trap.port}))
+        assert outcome.reason == "private_address"
+    assert not trap.sprung()
+
+
+def test_a_name_that_changes_its_mind_gets_nowhere(trap, fetch, names, wire):
+    """The address that was checked is the one that is connected to: no second lookup comes between the two."""
+    asked = []
+
+    def answer():
+        asked.append(1)
+        return ["8.8.8.8"] if len(asked) % 2 else ["127.0.0.1"]
+
+    names["rebound.example"] = answer
+    assert fetch(f"http://rebound.example:{trap.port}/", attempts=2).reason == "connection"
+    assert wire == ["8.8.8.8"] * 2
+    asked.clear()
+    first, second = connect(None, *[("rebound.example", trap.port)] * 2)
+    assert isinstance(first, ConnectionRefusedError)
+    assert isinstance(second, Forbidden)
+    assert wire == ["8.8.8.8"] * 3
+    assert not trap.sprung()
+
+
+def test_public_addresses_are_connected_to(fetch, names, wire):
+    names["public.example"] = ["8.8.8.8", "2606:4700::1111"]
+    for url in ("http://public.example/", "http://8.8.4.4/", "http://[2606:4700::1112]/"):
+        assert fetch(url, attempts=1).reason == "connection"
+    assert set(wire) == {"8.8.8.8", "2606:4700::1111", "8.8.4.4", "2606:4700::1112"}
 
 
 def test_an_unknown_name_is_a_failed_connection(fetch, names):
@@ -86,14 +103,14 @@ def test_own_names_are_reached_on_their_port_only(site, fetch):
     assert fetch("http://other.pictures.test/x", attempts=1).reason == "connection"
 
 
-def test_a_second_answer_of_the_name_server_does_not_lead_around(site):
+def test_a_resolver_that_lies_leads_nowhere(trap):
     """Whoever resolves, the socket is opened for public addresses only."""
 
     class Lying(AbstractResolver):
         async def resolve(self, host, _port=0, family=socket.AF_INET):
             return [
-                ResolveResult(hostname=host, host="127.0.0.1", port=site.port, family=family, proto=0, flags=0),
-                ResolveResult(hostname=host, host="127.0.0.2", port=site.port, family=family, proto=0, flags=0),
+                ResolveResult(hostname=host, host="127.0.0.1", port=trap.port, family=family, proto=0, flags=0),
+                ResolveResult(hostname=host, host="127.0.0.2", port=trap.port, family=family, proto=0, flags=0),
             ]
 
         async def close(self):
@@ -101,12 +118,13 @@ def test_a_second_answer_of_the_name_server_does_not_lead_around(site):
 
     async def get():
         connector = aiohttp.TCPConnector(resolver=Lying(), socket_factory=Guard().open_socket)
-        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://rebound.example/"):
-            pass
+        bound = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(connector=connector, timeout=bound) as session:
+            await session.get("http://rebound.example/")
 
     with pytest.raises(aiohttp.ClientConnectorError, match="not a public address"):
         asyncio.run(get())
-    assert site.requests == []
+    assert not trap.sprung()
 
 
 def test_a_socket_is_opened_for_a_public_address():
@@ -116,7 +134,7 @@ def test_a_socket_is_opened_for_a_public_address():
 
 
 def test_loopback_is_open_on_the_served_ports_only():
-    guard = Guard({"shop.test": 4711})
+    guard = Guard(Network(served={"shop.test:80": 4711}))
 
     def info(address, port):
         return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
@@ -125,3 +143,67 @@ def test_loopback_is_open_on_the_served_ports_only():
     for address, port in (("127.0.0.1", 4712), ("127.0.0.2", 4711), ("10.0.0.1", 4711)):
         with pytest.raises(Forbidden):
             guard.open_socket(info(address, port))
+
+
+def connect(network, *origins):
+    """Open a connection to each host and port, send a line, and return what was read, or the error."""
+
+    async def one(guard, host, port):
+        try:
+            reader, writer = await guard.open_connection(host, port)
+        except OSError as error:
+            return error
+        writer.write(b"GET /x HTTP/1.0\r\nConnection: close\r\n\r\n")
+        body = (await reader.read()).split(b"\r\n\r\n")[1]
+        writer.close()
+        await writer.wait_closed()
+        return body
+
+    async def all_of_them():
+        guard = Guard(network)
+        return [await one(guard, host, port) for host, port in origins]
+
+    answers = asyncio.run(all_of_them())
+    return answers[0] if len(answers) == 1 else answers
+
+
+@pytest.mark.parametrize("host", ["pictures.test", "Pictures.TEST.", "ⓟⓘⓒⓣⓤⓡⓔⓢ。test"])
+def test_a_connection_to_a_served_origin(site, host):
+    site.answers["/x"] = b"here"
+    assert connect(site.network("pictures.test:443"), (host, 80), (host, 443)) == [b"here"] * 2
+
+
+def test_a_connection_elsewhere_is_refused(trap, names):
+    names["inner.example"] = names["127.1"] = ["127.0.0.1"]
+    names["both.example"] = ["8.8.8.8", "127.0.0.1"]
+    network = Network(served={"pictures.test:80": trap.port})
+    hosts = ["127.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "127。0。0。1", "127.1", "inner.example", "both.example"]
+    for host in hosts:
+        assert isinstance(connect(network, (host, trap.port)), Forbidden), host
+    assert isinstance(connect(network, ("pictures.test", trap.port)), Forbidden)
+    assert not trap.sprung()
+
+
+@pytest.mark.parametrize("host", ["", ".", "a/b", "a b", "user@host", "host:80", "a..b", "x" * 300, "nul\0", "[::1"])
+def test_a_connection_to_what_is_no_host_fails(host):
+    assert type(connect(None, (host, 80))) in (OSError, socket.gaierror)
+
+
+def test_a_trusted_origin_is_reached_on_its_port_and_by_its_name_only(site, names):
+    site.answers["/x"] = b"within"
+    names["nas.example"] = names["other.example"] = ["127.0.0.1"]
+    network = Network(allowed=frozenset({f"nas.example:{site.port}"}))
+    assert connect(network, ("NAS.example", site.port)) == b"within"
+    others = [("nas.example", site.port + 1), ("other.example", site.port), ("127.0.0.1", site.port)]
+    answers = connect(network, ("nas.example", site.port), *others)
+    assert answers[0] == b"within"
+    assert all(isinstance(answer, Forbidden) for answer in answers[1:])
+    assert len(site.requests) == 2
+
+
+def test_a_trusted_address(site):
+    site.answers["/x"] = b"within"
+    network = Network(allowed=frozenset({f"127.0.0.1:{site.port}"}))
+    answers = connect(network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port))
+    assert answers[0] == b"within"
+    assert all(isinstance(answer, Forbidden) for answer in answers[1:])

@@ -3,11 +3,15 @@ import time
 
 import pytest
 
-from pixmill.fetch.pause import LONGEST, pause, retry_after
+from pixmill.fetch.pause import LONGEST, backoff, pause, retry_after
 
 
 def test_pauses_double():
     assert [pause(failures, None) for failures in (1, 2, 3)] == [0.5, 1.0, 2.0]
+
+
+def test_a_pause_has_a_longest():
+    assert [backoff(failures) for failures in (1, 2, 7, 1000)] == [0.5, 1.0, LONGEST, LONGEST]
 
 
 def test_a_server_is_given_the_pause_that_it_asks_for():
@@ -19,7 +23,16 @@ def test_a_server_that_asks_for_too_long_a_pause_is_left_alone():
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [(None, None), ("7", 7.0), (" 120 ", 120.0), ("soon", None), ("-1", None), ("², ", None)]
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("7", 7.0),
+        (" 120 ", 120.0),
+        ("soon", None),
+        ("9" * 400, float("inf")),
+        ("-1", None),
+        ("², ", None),
+    ],
 )
 def test_seconds(header, seconds):
     assert retry_after(header) == seconds

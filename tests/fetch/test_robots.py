@@ -1,7 +1,14 @@
+import asyncio
+import time
+
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from pixmill.fetch.robots import opt_out
+from pixmill.fetch import Fetched, Manners, Network
+from pixmill.fetch.host import Hosts
+from pixmill.fetch.limits import Limits
+from pixmill.fetch.robots import _KEPT, Robots, opt_out
 
 RULES = b"""
 User-agent: *
@@ -73,7 +80,82 @@ def test_a_robots_txt_of_junk_allows(site, fetch):
     assert fetch("/x").content == b"picture"
 
 
-@pytest.mark.parametrize("directive", ["noai", "noimageai", "noindex", "noimageindex", "none", "nofollow, NoAI"])
+def test_rules_behind_redirects(site, fetch):
+    site.answers |= {
+        "/robots.txt": (b"", {"Location": "/rules/1"}, 301),
+        "/rules/1": (b"", {"Location": "http://cdn.test/rules.txt"}, 302),
+        "/rules.txt": b"User-agent: *\nDisallow: /x",
+        "/x": b"picture",
+    }
+    assert fetch("/x", network=site.network("cdn.test:80")).reason == "robots"
+    site.answers["/rules.txt"] = b"", {"Location": "/robots.txt"}, 302
+    assert fetch("/x", network=site.network("cdn.test:80")).reason == "robots_unreachable"
+
+
+def test_rules_do_not_lead_within(site, trap, fetch):
+    site.answers |= {"/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302), "/x": b"picture"}
+    assert fetch("/x").reason == "private_address"
+    assert not trap.sprung()
+
+
+def test_each_origin_has_its_rules(site, secure_site, authority, fetch):
+    secure_site.answers |= {"/x": b"closed", "/robots.txt": b"User-agent: *\nDisallow: /"}
+    site.answers["/x"] = b"open"
+    network = Network(
+        served={"pictures.test:80": site.port, "pictures.test:443": secure_site.port},
+        authority=authority.pem,
+    )
+    open_, closed = fetch("http://pictures.test/x", "https://pictures.test/x", network=network)
+    assert open_.content == b"open"
+    assert closed.reason == "robots"
+
+
+def test_the_distance_that_a_site_asks_for_is_kept(site, fetch):
+    site.answers |= {f"/{n}": b"picture" for n in range(4)}
+    site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
+    start = time.monotonic()
+    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(4))))
+    assert time.monotonic() - start >= 3 * 0.2
+
+
+def test_a_site_that_asks_for_minutes_is_left_alone(site, fetch):
+    site.answers |= {"/robots.txt": b"User-agent: *\nCrawl-delay: 120", "/x": b"picture"}
+    outcome = fetch("/x")
+    assert (outcome.reason, outcome.detail) == (
+        "crawl_delay",
+        "http://pictures.test/robots.txt asks for 120 s between requests",
+    )
+    assert "/x" not in site.paths()
+
+
+def test_an_exception_sets_the_rules_of_one_host_aside(site, fetch):
+    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /\nCrawl-delay: 120", "/x": b"picture"}
+    responsible = Manners(robots_exceptions=frozenset({"Pictures.test"}))
+    urls = ("http://pictures.test/x", "http://cdn.pictures.test/x")
+    ours, other = fetch(*urls, network=site.network("cdn.pictures.test:80"), manners=responsible)
+    assert ours.content == b"picture"
+    assert other.reason == "crawl_delay"
+
+
+def test_memory_of_rules_is_bounded():
+    asked = []
+
+    async def get(url):
+        asked.append(url)
+        return Fetched(b"User-agent: *\nDisallow: /closed", str(url))
+
+    async def play():
+        robots, hosts = Robots(get), Hosts(Limits(), Manners())
+        for url in (URL(f"http://h{number}.test/closed") for number in [*range(_KEPT + 10), _KEPT, 0]):
+            assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
+
+    asyncio.run(play())
+    assert len(asked) == _KEPT + 10 + 1  # the oldest is asked for again, a later one is not
+
+
+@pytest.mark.parametrize(
+    "directive", ["noai", "noimageai", "noindex", "noimageindex", "noml", "none", "nofollow, NoAI"]
+)
 def test_what_x_robots_tag_forbids_is_not_kept(site, fetch, directive):
     site.answers["/x"] = b"picture", {"X-Robots-Tag": directive}
     assert fetch("/x").reason == "x_robots_tag"

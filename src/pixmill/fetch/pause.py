@@ -5,12 +5,17 @@ from __future__ import annotations
 import email.utils
 import time
 
-__all__ = ["LONGEST", "pause", "retry_after"]
+__all__ = ["LONGEST", "backoff", "pause", "retry_after"]
 
-LONGEST = 10.0
-"""Seconds: a server that asks for a longer pause is left alone for this run."""
+LONGEST = 30.0
+"""Seconds: a server that asks for a longer pause is left alone until that is over."""
 
 _FIRST = 0.5
+
+
+def backoff(failures: int) -> float:
+    """Return the seconds to wait after so many failures in a row, from 1: each doubles them, up to ``LONGEST``."""
+    return float(min(_FIRST * 2.0 ** min(failures - 1, 16), LONGEST))
 
 
 def pause(failures: int, wanted: float | None) -> float | None:
@@ -22,7 +27,7 @@ def pause(failures: int, wanted: float | None) -> float | None:
         failures: How often the fetch has failed, from 1.
         wanted: Seconds that the server asked for, if it did.
     """
-    seconds = max(_FIRST * 2.0 ** (failures - 1), wanted or 0.0)
+    seconds = max(backoff(failures), wanted or 0.0)
     return seconds if seconds <= LONGEST else None
 
 

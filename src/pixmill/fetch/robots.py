@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from protego import Protego
 from yarl import URL
 
+from pixmill.fetch.host import Host
 from pixmill.fetch.outcome import Fetched, Refused
 
-__all__ = ["ROBOT", "Robots", "opt_out"]
+__all__ = ["LONGEST_DELAY", "ROBOT", "Robots", "opt_out"]
 
 ROBOT = "pixmill"
 """The name that ``robots.txt`` and ``X-Robots-Tag`` call us by."""
 
-_FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "none"}
+LONGEST_DELAY = 60.0
+"""Seconds between two pictures: a host that asks for more is not for collecting from."""
+
+_KEPT = 1024
+"""Origins whose rules are remembered: some rules are long, and some lists name a hundred thousand origins."""
+
+_FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "noml", "none"}
 """Directives after which a picture is not kept; ``none`` is short for ``noindex, nofollow``."""
 
 _VALUED = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
@@ -28,8 +37,15 @@ _UNAVAILABLE = re.compile(r"http_4(?!29)\d\d")
 _UNANSWERED = re.compile(r"http_.*|incomplete|encoding|bad_r.*|too_many_redirects")
 
 
+@dataclass(frozen=True)
+class _Rules:
+    protego: Protego | None = None
+    """``None`` where everything is allowed."""
+    delay: float = 0.0
+
+
 class Robots:
-    """Remember each origin's ``robots.txt``, which is fetched once.
+    """Remember the ``robots.txt`` of the latest origins, each of which is fetched once.
 
     Args:
         get: Fetches a URL without asking for permission; a body that is too large comes cut.
@@ -37,37 +53,69 @@ class Robots:
 
     def __init__(self, get: Callable[[URL], Awaitable[Fetched | Refused]]) -> None:
         self._get = get
-        self._rules: dict[URL, asyncio.Task[Protego | Refused]] = {}
+        self._latest: OrderedDict[str, _Rules | Refused] = OrderedDict()
+        self._under_way: dict[str, asyncio.Task[_Rules | Refused]] = {}
 
-    async def refusal(self, url: URL) -> Refused | None:
+    async def refusal(self, url: URL, host: Host) -> Refused | None:
         """Return why a URL must not be fetched, or ``None`` where it may.
 
         Rules that cannot be had forbid everything (RFC 9309, section 2.3.1.4).
+
+        Args:
+            url: An http(s) URL.
+            host: Its host, which learns the distance that the rules ask for (``Crawl-delay``).
         """
-        origin = url.origin()
-        if origin not in self._rules:
-            self._rules[origin] = asyncio.create_task(self._read(origin))
-        # Shielded: whoever waits may run out of time, and others wait for the same rules.
-        rules = await asyncio.shield(self._rules[origin])
+        if host.robots_aside:
+            return None
+        origin = f"{url.scheme}://{url.raw_authority}"
+        rules = self._latest.get(origin)
+        if rules is None:
+            rules = await self._once(origin)
+        else:
+            self._latest.move_to_end(origin)
         if isinstance(rules, Refused):
             return rules
-        return None if rules.can_fetch(str(url), ROBOT) else Refused("robots", f"disallowed by {origin}/robots.txt")
+        if rules.delay:
+            if rules.delay > LONGEST_DELAY:
+                return Refused("crawl_delay", f"{origin}/robots.txt asks for {rules.delay:g} s between requests")
+            host.keep_distance(rules.delay)
+        if rules.protego is None or rules.protego.can_fetch(str(url), ROBOT):
+            return None
+        return Refused("robots", f"disallowed by {origin}/robots.txt")
 
-    async def _read(self, origin: URL) -> Protego | Refused:
-        outcome = await self._get(origin / "robots.txt")
-        if isinstance(outcome, Fetched):
-            return Protego.parse(outcome.content.decode("utf-8-sig", errors="replace"))
-        if _UNAVAILABLE.fullmatch(outcome.reason):
-            return Protego.parse("")
-        if _UNANSWERED.fullmatch(outcome.reason):
-            return Refused("robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after)
-        return outcome
+    async def _once(self, origin: str) -> _Rules | Refused:
+        if origin not in self._under_way:
+            self._under_way[origin] = asyncio.create_task(self._read(origin))
+        # Shielded: whoever waits may give up, and others wait for the same rules.
+        return await asyncio.shield(self._under_way[origin])
+
+    async def _read(self, origin: str) -> _Rules | Refused:
+        try:
+            rules = _understand(origin, await self._get(URL(f"{origin}/robots.txt", encoded=True)))
+        finally:
+            del self._under_way[origin]
+        self._latest[origin] = rules
+        if len(self._latest) > _KEPT:
+            self._latest.popitem(last=False)
+        return rules
 
     async def close(self) -> None:
         """Give up the fetches that are under way."""
-        for task in self._rules.values():
+        tasks = list(self._under_way.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._rules.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _understand(origin: str, outcome: Fetched | Refused) -> _Rules | Refused:
+    if isinstance(outcome, Fetched):
+        protego = Protego.parse(outcome.content.decode("utf-8-sig", errors="replace"))
+        return _Rules(protego, protego.crawl_delay(ROBOT) or 0.0)
+    if _UNAVAILABLE.fullmatch(outcome.reason):
+        return _Rules()
+    if _UNANSWERED.fullmatch(outcome.reason):
+        return Refused("robots_unreachable", f"{origin}/robots.txt: {outcome.reason}", outcome.retry_after)
+    return outcome
 
 
 def opt_out(headers: Iterable[str]) -> str | None:

@@ -1,13 +1,30 @@
-"""A machine whose executables are scripts that print a version: all that the finder ever asks of them."""
+"""A machine of scripts for the finder, and a site, a trap and a proxy for real browsers."""
 
+from __future__ import annotations
+
+import contextlib
+import http.server
+import socket
 import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+
+from pixmill.browser import Browser, find_browser
+from pixmill.fetch.network import Network
+from pixmill.fetch.proxy import Proxy
 
 
 class Machine:
-    """Hold an environment in which nothing is installed but what a test puts there."""
+    """Hold an environment in which nothing is installed but what a test puts there.
+
+    Its executables are scripts that print a version, which is all that the finder ever asks of them.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -30,3 +47,120 @@ class Machine:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(sys, "platform", "linux")
     return Machine(tmp_path)
+
+
+class Site:
+    """Serve pages on loopback under any name, and remember every path that was asked for."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {"/": "<title>Home</title><p>Welcome</p>"}
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                path, _, query = self.path.partition("?")
+                if path == "/to":
+                    self.send_response(302)
+                    self.send_header("Location", urllib.parse.unquote(query, "latin-1"))
+                elif path == "/status":
+                    self.send_response(int(query))
+                    self.send_header("Content-Type", "text/html")
+                else:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/octet-stream" if path == "/file" else "text/html")
+                self.end_headers()
+                self.wfile.write(site.pages.get(path, "").encode())
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self.server.server_port
+
+
+class Trap:
+    """Listen on one port of loopback, for TCP in both families and for UDP, and tell what came."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.port: int = tcp.getsockname()[1]
+        six = stack.enter_context(socket.create_server(("::1", self.port), family=socket.AF_INET6))
+        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        udp.bind(("127.0.0.1", self.port))
+        self._listening = {"tcp": tcp, "tcp over IPv6": six, "udp": udp}
+        for listening in self._listening.values():
+            listening.setblocking(False)
+
+    def caught(self) -> list[str]:
+        """Tell which protocols reached the trap."""
+        return [name for name, listening in self._listening.items() if self._heard(listening)]
+
+    @staticmethod
+    def _heard(listening: socket.socket) -> bool:
+        try:
+            if listening.type == socket.SOCK_DGRAM:
+                listening.recv(99)
+            else:
+                listening.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    site = Site()
+    thread = threading.Thread(target=site.server.serve_forever)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def trap() -> Iterator[Trap]:
+    with contextlib.ExitStack() as stack:
+        yield Trap(stack)
+
+
+@pytest.fixture(scope="module")
+def proxy(site: Site) -> Iterator[Proxy]:
+    """A proxy that leads to the site under one name, and to nothing else on this machine."""
+    with Proxy(Network(served={"shop.pixmill.test:80": site.port})) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    return find_browser()
+
+
+@pytest.fixture
+def until() -> Callable[..., object]:
+    """Wait until a condition holds, and return what it last said."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> object:
+        end = time.monotonic() + seconds
+        while not (said := condition()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return said
+
+    return wait
+
+
+@pytest.fixture
+def mentioning() -> Callable[[str], list[int]]:
+    """Return the processes whose command line holds a text; a zombie has none."""
+
+    def find(text: str) -> list[int]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE and any(text in word for word in process.cmdline()):
+                    found.append(process.pid)
+        return found
+
+    return find

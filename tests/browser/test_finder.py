@@ -1,6 +1,7 @@
 import pytest
 
-from pixmill.browser import Browser, find_browser, finder
+from pixmill.browser import Browser, Grid, choose_browser, find_browser
+from pixmill.browser.kind import CHROMIUM, EDGE, FIREFOX
 from pixmill.errors import BrowserError
 
 
@@ -80,7 +81,7 @@ def test_a_stub_that_only_complains_is_passed_over_and_quoted(machine):
 
 
 def test_a_browser_that_never_answers_costs_bounded_time(machine, monkeypatch):
-    monkeypatch.setattr(finder, "_VERSION_SECONDS", 0.3)
+    monkeypatch.setattr("pixmill.browser.version._VERSION_SECONDS", 0.3)
     machine.program("bin/chromedriver", "156.0.9.9")
     machine.script("bin/chromium", "exec /bin/sleep 30")
     with pytest.raises(BrowserError, match=r"--version did not answer within 0\.3 s"):
@@ -101,3 +102,47 @@ def test_on_macos_an_application_is_found_without_path(machine, monkeypatch):
     machine.program("bin/chromedriver", "9999.0.9.9")
     chromium = machine.program("home/Applications/Chromium.app/Contents/MacOS/Chromium", "9999.0.1.2")
     assert find_browser(environ=machine.environ).binary == chromium
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "driver", "kind"),
+    [
+        ("chrome", "google-chrome", "chromedriver", CHROMIUM),
+        ("chromium", "chromium", "chromedriver", CHROMIUM),
+        ("Edge", "microsoft-edge", "msedgedriver", EDGE),
+        ("firefox", "firefox-esr", "geckodriver", FIREFOX),
+    ],
+)
+def test_a_person_names_a_kind_of_browser(machine, name, program, driver, kind):
+    for other in ("chromium", "google-chrome", "microsoft-edge", "firefox-esr"):
+        machine.program(f"bin/{other}", "156.0.1.2")
+    for other in ("chromedriver", "msedgedriver", "geckodriver"):
+        machine.program(f"bin/{other}", "156.0.9.9")
+    found = find_browser(environ={**machine.environ, "PIXMILL_BROWSER": name})
+    assert (found.binary.name, found.driver.name, found.kind) == (program, driver, kind)
+
+
+def test_a_chosen_file_tells_its_kind_by_its_name(machine):
+    machine.program("bin/geckodriver", "0.36.0")
+    mine = machine.program("opt/firefox-nightly", "160.1")
+    found = find_browser(environ={**machine.environ, "PIXMILL_BROWSER": str(mine)})
+    assert (found.kind, found.version, found.driver_version) == (FIREFOX, "160.1", "0.36.0")
+
+
+def test_a_kind_without_its_driver_says_which_driver(machine):
+    machine.program("bin/firefox", "153.7.0")
+    with pytest.raises(BrowserError, match=r"no geckodriver was found for the browser .*firefox \(version 153"):
+        find_browser(environ={**machine.environ, "PIXMILL_BROWSER": "firefox"})
+
+
+def test_a_grid_is_chosen_by_its_address(machine):
+    url = "http://grid.example:4444"
+    environ = {**machine.environ, "PIXMILL_WEBDRIVER_URL": url}
+    assert choose_browser(environ=environ) == Grid(url, CHROMIUM)
+    assert choose_browser(environ={**environ, "PIXMILL_BROWSER": "firefox"}) == Grid(url, FIREFOX)
+
+
+@pytest.mark.parametrize("environ", [{"PIXMILL_WEBDRIVER_URL": "grid:4444"}, {"PIXMILL_BROWSER": "/usr/bin/chromium"}])
+def test_a_grid_that_cannot_be_is_refused(machine, environ):
+    with pytest.raises(BrowserError, match="PIXMILL_WEBDRIVER_URL"):
+        choose_browser(environ={**machine.environ, "PIXMILL_WEBDRIVER_URL": "http://grid:4444", **environ})

@@ -13,6 +13,8 @@ from pathlib import Path
 from pixmill.browser.finder import Browser, find_browser, installed_browsers, is_chosen
 from pixmill.errors import BrowserError
 
+__all__ = ["install_browser"]
+
 _APT = ["apt-get", "install", "--yes", "chromium", "chromium-driver"]
 _APT_SECONDS = 900.0
 

@@ -1,22 +1,28 @@
-"""The account of a scrape: what was seen, fetched, seen before and refused, by class, source and host."""
+"""The account of a scrape: what was seen, fetched, seen before and refused, by class, source, query and host."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from pixmill.fetch import Refused
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.crawl import Sighting
-from pixmill.scrape.pictures import Picture
+from pixmill.scrape.crawl import Failing
+from pixmill.scrape.plan import Search
+from pixmill.scrape.sighting import Sighting
 
-__all__ = ["LOCAL", "Account", "Tally", "take_account"]
+__all__ = ["LOCAL", "OTHERS", "Account", "SearchTally", "Tally"]
 
 LOCAL = "local"
 """Stands for the host where pictures come from this machine."""
+
+OTHERS = "others"
+"""Stands for the hosts that are not told one by one."""
+
+_HOSTS = 50
+"""Hosts of a class and a source that are told one by one, those with the most candidates: engines lead to hundreds."""
 
 
 @dataclass
@@ -24,13 +30,32 @@ class Tally:
     """Count what came of some candidates.
 
     ``candidates`` is the sum of ``fetched`` and all of ``refused``; ``duplicates`` are those fetched whose picture an
-    earlier candidate had already brought.
+    earlier candidate had already brought; ``thumbnails`` those fetched of which only a small copy could be had.
     """
 
     candidates: int = 0
     fetched: int = 0
     duplicates: int = 0
+    thumbnails: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sighting: Sighting, *, is_new: bool) -> None:
+        """Count one more."""
+        self.candidates += 1
+        if sighting.picture is None:
+            self.refused[sighting.refused.reason if sighting.refused else ""] += 1
+        else:
+            self.fetched += 1
+            self.duplicates += not is_new
+            self.thumbnails += sighting.thumbnail
+
+    def merge(self, other: Tally) -> None:
+        """Add the counts of another."""
+        self.candidates += other.candidates
+        self.fetched += other.fetched
+        self.duplicates += other.duplicates
+        self.thumbnails += other.thumbnails
+        self.refused += other.refused
 
     def metrics(self) -> dict[str, Any]:
         """Return the counts as ``metrics/scrape.json`` has them."""
@@ -38,69 +63,156 @@ class Tally:
             "candidates": self.candidates,
             "fetched": self.fetched,
             "duplicates": self.duplicates,
+            "thumbnails": self.thumbnails,
             "refused": dict(self.refused),
         }
 
 
-@dataclass(frozen=True)
-class Account:
-    """Hold the counts of a scrape.
+@dataclass
+class SearchTally:
+    """Count what came of one search.
 
     Args:
-        pictures: How many different pictures there are.
-        conflicts: How many of them were found for more than one class.
-        total: All candidates.
-        parts: The counts by class, source and host, in the order of the classes.
+        search: The search.
+        tally: What came of its candidates.
+        routes: How many originals its source gave away by each route.
+        failing: What it failed of; ``None`` where it did not.
     """
 
-    pictures: int
-    conflicts: int
-    total: Tally
-    parts: Mapping[tuple[str, str, str], Tally]
+    search: Search
+    tally: Tally = field(default_factory=Tally)
+    routes: Counter[str] = field(default_factory=Counter)
+    failing: Failing | None = None
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the counts as ``metrics/scrape.json`` has them."""
+        failure = self.failing.failure if self.failing else None
+        return {**self.tally.metrics(), "routes": dict(self.routes), "failure": failure}
+
+
+class Account:
+    """Take down what came of each candidate, in the order of the searches.
+
+    Args:
+        classes: The labels that must have pictures.
+        searches: All searches, in order.
+
+    Attributes:
+        total: All candidates.
+        parts: The counts by class, source and host, in the order of the classes.
+        searches: The counts by search, in their order.
+    """
+
+    def __init__(self, classes: Sequence[str], searches: Sequence[Search]) -> None:
+        self.total = Tally()
+        self.parts: dict[tuple[str, str, str], Tally] = {}
+        self.searches = {search.name: SearchTally(search) for search in searches}
+        self._classes = tuple(classes)
+        self._labels: dict[bytes, str | None] = {}
+
+    def add(self, search: Search, sighting: Sighting) -> bool:
+        """Count a sighting; return whether it is the first of its picture."""
+        candidate, picture = sighting.candidate, sighting.picture
+        is_new = False
+        if picture is not None:
+            key = bytes.fromhex(picture.id)
+            is_new = key not in self._labels
+            if self._labels.setdefault(key, candidate.label) != candidate.label:
+                self._labels[key] = None  # which of them is right is for people to say
+        of_search = self.searches[search.name]
+        part = self.parts.setdefault((candidate.label, sighting.source, _host(candidate)), Tally())
+        for tally in (self.total, part, of_search.tally):
+            tally.add(sighting, is_new=is_new)
+        if candidate.route is not None:
+            of_search.routes[candidate.route] += 1
+        return is_new
+
+    def fail(self, failing: Iterable[Failing]) -> None:
+        """Take down which searches failed."""
+        for failed in failing:
+            self.searches[failed.search.name].failing = failed
+
+    def label(self, picture_id: str) -> str | None:
+        """Return the class of a picture, or ``None`` where its sightings disagree."""
+        return self._labels[bytes.fromhex(picture_id)]
+
+    @property
+    def pictures(self) -> int:
+        """How many different pictures there are."""
+        return len(self._labels)
+
+    @property
+    def conflicts(self) -> int:
+        """How many of them were found for more than one class."""
+        return sum(label is None for label in self._labels.values())
+
+    @property
+    def failing(self) -> list[Failing]:
+        """The searches that failed, in order."""
+        return [of_search.failing for of_search in self.searches.values() if of_search.failing]
+
+    def advice(self) -> dict[str, str]:
+        """Return what a person may do, once for each way in which searches failed."""
+        told: dict[str, str] = {}
+        for failing in self.failing:
+            if failing.advice is not None:
+                told.setdefault(failing.failure, failing.advice)
+        return told
+
+    @property
+    def fruitless(self) -> list[str]:
+        """The classes for which nothing was fetched."""
+        fetched = {label for (label, _, _), tally in self.parts.items() if tally.fetched}
+        return [label for label in self._classes if label not in fetched]
+
+    def of_class(self, label: str) -> Tally:
+        """Return the counts of a class."""
+        told = Tally()
+        for (of, _, _), part in self.parts.items():
+            if of == label:
+                told.merge(part)
+        return told
 
     def __str__(self) -> str:
         refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
+        small = self.total.thumbnails
         return (
             f"{self.pictures:,} pictures from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
             f"before, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
+            f"{f', {small:,} only as thumbnails' if small else ''}"
         )
+
+    def by_host(self) -> dict[tuple[str, str, str], Tally]:
+        """Return the counts by class, source and host; hosts with few candidates together as :data:`OTHERS`."""
+        hosts: dict[tuple[str, str], dict[str, Tally]] = {}
+        for (label, source, host), tally in self.parts.items():
+            hosts.setdefault((label, source), {})[host] = tally
+        told: dict[tuple[str, str, str], Tally] = {}
+        for (label, source), tallies in hosts.items():
+            ranked = sorted(tallies, key=lambda host: (-tallies[host].candidates, host))
+            for host in ranked[:_HOSTS]:
+                told[label, source, host] = tallies[host]
+            for host in ranked[_HOSTS:]:
+                told.setdefault((label, source, OTHERS), Tally()).merge(tallies[host])
+        return told
 
     def metrics(self) -> dict[str, Any]:
         """Return what ``metrics/scrape.json`` holds."""
         per_class: dict[str, dict[str, dict[str, Any]]] = {}
-        for (label, source, host), tally in self.parts.items():
+        for (label, source, host), tally in self.by_host().items():
             per_class.setdefault(label, {}).setdefault(source, {})[host] = tally.metrics()
+        per_query: dict[str, dict[str, dict[str, Any]]] = {}
+        for of_search in self.searches.values():
+            query = of_search.search.query
+            of_source = per_query.setdefault(query.label, {}).setdefault(of_search.search.source.name, {})
+            of_source[query.text or query.label] = of_search.metrics()
         return {
             "pictures": self.pictures,
             "conflicts": self.conflicts,
             **self.total.metrics(),
             "per_class": per_class,
+            "per_query": per_query,
         }
-
-
-def take_account(sightings: Sequence[Sighting], *, source: str) -> Account:
-    """Count what came of all candidates.
-
-    Args:
-        sightings: All of them, in the order of the classes, then by rank.
-        source: The name of where they are from.
-    """
-    total = Tally()
-    parts: dict[tuple[str, str, str], Tally] = {}
-    labels: dict[str, set[str]] = {}
-    for candidate, outcome in sightings:
-        part = parts.setdefault((candidate.label, source, _host(candidate)), Tally())
-        for tally in (total, part):
-            tally.candidates += 1
-            if isinstance(outcome, Refused):
-                tally.refused[outcome.reason] += 1
-            else:
-                tally.fetched += 1
-                tally.duplicates += outcome.id in labels
-        if isinstance(outcome, Picture):
-            labels.setdefault(outcome.id, set()).add(candidate.label)
-    conflicts = sum(len(found) > 1 for found in labels.values())
-    return Account(len(labels), conflicts, total, parts)
 
 
 def _host(candidate: Candidate) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["Candidate", "Query"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Query:
     """Say what is looked for, and where.
 
@@ -22,7 +23,7 @@ class Query:
     address: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """Say where one picture is to be had, and what its source said of it.
 
@@ -30,19 +31,68 @@ class Candidate:
         label: The class that it was found for.
         query: What the source was asked.
         rank: Its place among the answers, from 0.
-        image_url: An http(s) URL, a ``data:`` URI, or a path for sources on this machine; ``None`` where the source
-            never gave one.
+        image_url: The original: an http(s) URL, a ``data:`` URI, or a path for sources on this machine; ``None`` where
+            the source never gave one.
+        thumbnail_url: A small copy of it, an http(s) URL or a ``data:`` URI.
         page_url: The page that shows it.
         title: The source's words for it.
         price: The source's price for it, as written.
-        thumbnail: Whether it is only a small copy of the picture.
+        width: The original's width in pixels, as the source says; ``None`` too where that can be no width.
+        height: Its height in pixels, as the source says, likewise.
+        licence: The URL or the name of its licence, as the source gives it.
+        author: Who made it, as the source says.
+        route: How the source gave the original away (``script``, ``click``, ``attribute``, ``json``), in one word.
+        bytes: How many bytes the original must have.
+        md5: The MD5 of the original's bytes, in hexadecimal.
+        given_split: The part (``train``, ``val`` or ``test``) that people have put it into.
     """
 
     label: str
     query: str | None
     rank: int
     image_url: str | None
+    thumbnail_url: str | None = None
     page_url: str | None = None
     title: str | None = None
     price: str | None = None
-    thumbnail: bool = False
+    width: int | None = None
+    height: int | None = None
+    licence: str | None = None
+    author: str | None = None
+    route: str | None = None
+    bytes: int | None = None
+    md5: str | None = None
+    given_split: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in _STRANGERS:
+            text = getattr(self, name)
+            if text is not None and not text.isascii():
+                object.__setattr__(self, name, text.encode("utf-8", "replace").decode())
+        for name in _WORDS:
+            text = getattr(self, name)
+            if text is not None and not (len(text) <= _LONGEST and text.isprintable()):
+                short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+                object.__setattr__(self, name, _CONTROL.sub(" ", short))
+        for name in ("width", "height"):
+            if not _is_length(getattr(self, name)):
+                object.__setattr__(self, name, None)
+
+
+_STRANGERS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
+"""What strangers write: half a character in it, which JSON lets through, could be written to no other file."""
+
+_WORDS = ("title", "price", "licence", "author")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that say nothing to people, but command a terminal, or end a text where they stand."""
+
+_LONGEST = 1000
+"""Characters of a stranger's words that are kept: all that people write, and no page's attempt to fill a disk."""
+
+_LARGEST = 2**31 - 1
+"""The largest number that a table's column for pixels holds."""
+
+
+def _is_length(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number <= _LARGEST

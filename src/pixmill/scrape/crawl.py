@@ -1,122 +1,262 @@
-"""Ask a source every query, and collect what it answers."""
+"""Ask every source every query, several at the same time, and collect what they answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import contextlib
+import queue
+import threading
+from collections.abc import Sequence, Set
+from concurrent.futures import Future
 from dataclasses import dataclass
 
-from pixmill.errors import ScrapeError
-from pixmill.progress import track
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.errors import BrowserLost
+from pixmill.scrape.access import NetworkAccess, Stopped
+from pixmill.scrape.board import Board
+from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.journal import Journal, Outcome
-from pixmill.scrape.pictures import Picture
-from pixmill.scrape.sources import Source
+from pixmill.scrape.handover import Handover
+from pixmill.scrape.journal import Answers, Journal
+from pixmill.scrape.plan import Search
+from pixmill.scrape.sighting import Sighting
+from pixmill.scrape.sources.failure import SearchFailed
 
-__all__ = ["Crawl", "Harvest", "Sighting"]
+__all__ = ["Crawl", "Failing", "fewest"]
 
-Sighting = tuple[Candidate, Outcome]
+_LEAVE_SECONDS = 10.0
+"""How long a search may take to end once the run does; a browser that is opening a page cannot be asked sooner."""
+
+_BROWSERS = 2
+"""In how many browsers one search is tried."""
+
+_REFUSALS = {"blocked": "refused programs", "captcha": "asked for a proof of being human"}
+"""What a site answers that wants no more questions, by failure."""
 
 
 @dataclass(frozen=True)
-class Harvest:
-    """Hold what came of a query.
+class Failing:
+    """Say what a search failed of.
 
     Args:
-        query: What was asked.
-        sightings: Each candidate, by rank, with what came of it.
-        failure: Why the source did not answer as it should; ``None`` where it did.
+        search: The search.
+        failure: One word for tables, of :data:`pixmill.scrape.sources.failure.Failure`, or ``browser``.
+        message: What happened, for people.
+        evidence: The folder with the saved page and its screenshot.
+        advice: What a person may do.
     """
 
-    query: Query
-    sightings: list[Sighting]
-    failure: str | None
+    search: Search
+    failure: str
+    message: str
+    evidence: str | None = None
+    advice: str | None = None
+
+    def __str__(self) -> str:
+        seen = f"; the page as it was is in {self.evidence}" if self.evidence else ""
+        return f"{self.search}: {self.message}{seen}"
 
 
 class Crawl:
-    """Ask queries of one source.
+    """Run searches in threads, while the event loop fetches what they find.
+
+    Threads live as long as the crawl: a browser's driver dies with the thread that started it. A source that blocks one
+    search is asked no other: pauses that its site wants are longer than a run, and whoever goes on is blocked longer.
 
     Args:
-        source: Who is asked.
+        access: The ways out that searches are given.
         journal: What was answered before.
         collector: Turns candidates into pictures.
-        per_class: The most different pictures of a query; nothing is looked at behind the last of them.
-        expect_at_least: Fewer candidates of a query are a failure, unless ``per_class`` is reached.
+        board: Told what is going on.
+        per_class: The most different pictures of a class; later searches of a class that has them are not begun.
+        per_query: The most candidates of a search.
+        expect_at_least: Fewer candidates of a search are a failure, unless one of the limits is reached.
     """
 
     def __init__(
-        self, source: Source, journal: Journal, collector: Collector, *, per_class: int | None, expect_at_least: int
+        self,
+        access: NetworkAccess,
+        journal: Journal,
+        collector: Collector,
+        board: Board,
+        *,
+        per_class: int | None,
+        per_query: int | None,
+        expect_at_least: int,
     ) -> None:
-        self._source = source
+        self._access = access
         self._journal = journal
         self._collector = collector
+        self._board = board
         self._per_class = per_class
-        # Where per_class is reached, there are at least as many candidates.
-        self._expected = min(expect_at_least, per_class or expect_at_least)
+        self._per_query = per_query
+        self._expected = fewest(expect_at_least, per_class, per_query)
+        self._failures: dict[str, Failing] = {}
+        self._refusals: dict[str, Failing] = {}
+        self._broken: list[BaseException] = []
 
-    def harvest(self, query: Query) -> Harvest:
-        """Return what comes of a query; what is in the journal is not asked for again.
+    async def run(self, searches: Sequence[Search], threads: int) -> list[Failing]:
+        """Carry out some searches; return those that failed, in the order of the searches.
 
-        An answer that fails is not remembered, so that the next run asks anew.
+        Args:
+            searches: What to ask; those of local files are left out, since they need no crawl.
+            threads: Searches at the same time.
 
         Raises:
-            BrowserError: There is no browser, or it broke down.
+            BrowserError: There is no browser, or it does not start.
         """
-        candidates = self._journal.answers(query, self._per_class)
-        failure = None
-        if candidates is None or len(candidates) < self._expected:
-            candidates, failure = self._ask(query)
-            if failure is None:
-                self._journal.keep_answers(query, self._per_class, candidates)
-        self._collector.collect(candidates, f"Fetch {query.label}")
-        return Harvest(query, self._up_to_limit(candidates), failure)
-
-    def _ask(self, query: Query) -> tuple[list[Candidate], str | None]:
-        """Return the candidates, and why they are not what they should be."""
-        candidates: list[Candidate] = []
+        groups: queue.SimpleQueue[list[Search]] = queue.SimpleQueue()
+        by_class: dict[str, list[Search]] = {}
+        for search in searches:
+            by_class.setdefault(search.query.label, []).append(search)
+        count = 0
+        for of_class in by_class.values():
+            # Whether a class has enough is known only after its earlier searches.
+            for group in [of_class] if self._per_class is not None else [[search] for search in of_class]:
+                groups.put(group)
+                count += 1
+        workers = [threading.Thread(target=self._work, args=(groups,), daemon=True) for _ in range(min(threads, count))]
+        for worker in workers:
+            worker.start()
         try:
-            if self._source.is_web and (refused := self._collector.permitted(query.address)):
-                raise ScrapeError(f"{query.address} must not be visited: {refused.reason}, {refused.detail}")
-            self._listen(query, candidates)
-        except ScrapeError as error:
-            return candidates, error.message
-        if len(candidates) < self._expected:
-            return candidates, (
-                f"{query.address} shows {len(candidates)} candidates, expected at least {self._expected} "
-                "(scrape.expect_at_least)"
-            )
-        return candidates, None
+            for worker in workers:
+                await asyncio.to_thread(worker.join)
+        finally:
+            self._access.stop()
+            # A browser that waits for a page hears of no end; without a way out it waits no longer.
+            await asyncio.to_thread(self._access.close)
+            for worker in workers:
+                await asyncio.to_thread(worker.join, _LEAVE_SECONDS)
+        if self._broken:
+            raise self._broken[0]
+        return [self._failures[search.name] for search in searches if search.name in self._failures]
 
-    def _listen(self, query: Query, candidates: list[Candidate]) -> None:
-        """Add what a source answers, up to the last picture that is wanted."""
-        limit = self._per_class
-        enough = limit
-        for candidate in track(self._source.search(query), f"Find {query.label}", unit="candidate"):
-            candidates.append(candidate)
-            if limit is not None and len(candidates) == enough:
-                # Only their bytes tell how many different pictures these are.
-                self._collector.collect(candidates, f"Fetch {query.label}")
-                missing = limit - len(self._distinct(candidates))
-                if missing == 0:
-                    return
-                enough = len(candidates) + missing
+    def _work(self, groups: queue.SimpleQueue[list[Search]]) -> None:
+        with contextlib.suppress(queue.Empty, Stopped):
+            while True:
+                self._access.check()
+                group = groups.get_nowait()
+                ids: set[str] = set()
+                for search in group:
+                    if self._per_class is not None and len(ids) >= self._per_class:
+                        break
+                    try:
+                        ids = self._carry_out(search, ids)
+                    except Stopped:
+                        raise
+                    except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
+                        self._broken.append(error)
+                        self._access.stop()
+                        return
 
-    def _distinct(self, candidates: Sequence[Candidate]) -> set[str]:
-        outcomes = (self._collector.outcome(candidate) for candidate in candidates)
-        return {outcome.id for outcome in outcomes if isinstance(outcome, Picture)}
+    def _carry_out(self, search: Search, ids: Set[str]) -> set[str]:
+        """Search, and collect what is found; what the journal holds is not asked for again.
 
-    def _up_to_limit(self, candidates: Sequence[Candidate]) -> list[Sighting]:
-        """Return the sightings up to the last picture that is wanted.
+        Args:
+            search: The search.
+            ids: The different pictures of the class before it.
 
-        A picture that an earlier run could not fetch may be there now, and makes the last ones superfluous.
+        Returns:
+            The different pictures of the class with what now stands in the journal.
         """
-        sightings: list[Sighting] = []
-        ids: set[str] = set()
-        for candidate in candidates:
-            if len(ids) == self._per_class:
+        is_kept = search.source.kind != "list"
+        known = self._journal.answers(search.name) if is_kept else None
+        remembered = None
+        if known is not None:
+            remembered = self._handover(search, ids)
+            for candidate in known.candidates[: self._per_query]:
+                remembered.take(candidate)
+                if remembered.is_full():
+                    break
+            remembered.finish()
+            if remembered.is_full() or (known.suffice(self._per_query) and remembered.taken >= self._expected):
+                return remembered.ids
+        if refusal := self._refusals.get(search.source.name):
+            self._failures[search.name] = Failing(
+                search, refusal.failure, f"not asked, since the site {_REFUSALS[refusal.failure]}: {refusal.search}"
+            )
+            return remembered.ids if remembered is not None else set(ids)
+        # What is asked again may be answered otherwise: what was known of it counts no longer.
+        handover, failing = self._ask(search, ids)
+        self._access.check()  # what fails because the run ends is no failure
+        if failing is not None:
+            self._failures[search.name] = failing
+            self._board.failed(search, failing.failure)
+            if failing.failure in _REFUSALS:
+                self._refusals.setdefault(search.source.name, failing)
+        if not is_kept:
+            return handover.ids
+        if failing is not None and remembered is not None and remembered.taken > handover.taken:
+            return remembered.ids  # an earlier run came further
+        # What breaks off is kept, but asked for again; so is what ends where the class had enough.
+        complete = failing is None and (handover.is_limited() or not handover.is_full())
+        answers = Answers(handover.candidates, self._per_query, complete)
+        self._journal.keep_answers(search.name, search.query.label, search.query.text, answers)
+        return handover.ids
+
+    def _ask(self, search: Search, ids: Set[str]) -> tuple[Handover, Failing | None]:
+        """Ask the source; where its browser is lost, once more in a new one."""
+        attempts: list[Handover] = []
+        for _ in range(_BROWSERS):
+            handover = self._handover(search, ids)
+            attempts.append(handover)
+            try:
+                self._listen(search, handover)
+                return handover, None
+            except SearchFailed as error:
+                failing = Failing(search, error.failure, error.message, error.evidence, error.advice)
                 break
-            outcome = self._collector.outcome(candidate)
-            sightings.append((candidate, outcome))
-            if isinstance(outcome, Picture):
-                ids.add(outcome.id)
-        return sightings
+            except BrowserLost as error:
+                failing = Failing(search, "browser", f"{error.message}, {len(attempts)} times")
+            finally:
+                handover.finish()
+        return max(attempts, key=lambda attempt: attempt.taken), failing
+
+    def _listen(self, search: Search, handover: Handover) -> None:
+        answers = search.source.search(search.query, self._access)
+        try:
+            for candidate in answers:
+                self._access.check()
+                handover.take(candidate)
+                if handover.is_limited() or handover.is_full():
+                    return
+        finally:
+            close = getattr(answers, "close", None)
+            if close is not None:
+                close()
+        if search.source.kind != "list" and handover.taken < self._expected:
+            raise SearchFailed(
+                "too_few",
+                f"{search.query.address} shows {handover.taken} candidates, expected at least {self._expected} "
+                "(scrape.expect_at_least)",
+            )
+
+    def _handover(self, search: Search, ids: Set[str]) -> Handover:
+        so_far = set(ids)
+
+        def settled(sighting: Sighting) -> None:
+            self._board.settled(sighting)
+            if self._per_class is not None and sighting.picture is not None:
+                so_far.add(sighting.picture.id)
+
+        def begin(batch: list[Candidate]) -> Future[None]:
+            self._board.found(search.query.label, len(batch))
+            return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settled))
+
+        return Handover(
+            begin,
+            self._access.result,
+            so_far,
+            per_class=self._per_class,
+            per_query=self._per_query,
+            keep=search.source.kind != "list",
+        )
+
+
+def fewest(expect_at_least: int, *limits: int | None) -> int:
+    """Return the fewest candidates that a search must bring: no more than a limit lets it.
+
+    Args:
+        expect_at_least: What it must bring where there is no limit.
+        limits: The most that are wanted; ``None`` for no limit.
+    """
+    return min([expect_at_least, *(limit for limit in limits if limit is not None)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from pixmill.errors import ScrapeError
 from pixmill.files import file_digest, replacing, write_bytes
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images import EXTENSIONS, Undecodable, header_size, sniff
 
 __all__ = ["Picture", "Pictures"]
 
@@ -56,7 +57,8 @@ class Pictures:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._whole: set[str] = set()
+        # By 64 bits of their ids: there may be a million of them.
+        self._whole: set[int] = set()
 
     def path(self, picture: Picture) -> Path:
         """Return where a picture lies, or would."""
@@ -64,18 +66,26 @@ class Pictures:
 
     def holds(self, picture: Picture) -> bool:
         """Tell whether a picture lies here, byte for byte."""
-        if picture.name not in self._whole:
+        if _short(picture) not in self._whole:
             path = self.path(picture)
-            if not path.is_file() or file_digest(path) != picture.id:
+            # A linked folder is no place of ours: what seems to lie here lies elsewhere.
+            if path.parent.is_symlink() or not path.is_file() or file_digest(path) != picture.id:
                 return False
-            self._whole.add(picture.name)
+            self._whole.add(_short(picture))
         return True
 
     def add(self, picture: Picture, content: bytes) -> None:
         """Keep a picture."""
         if not self.holds(picture):
-            write_bytes(self.path(picture), content)
-            self._whole.add(picture.name)
+            write_bytes(self._cleared(picture), content)
+            self._whole.add(_short(picture))
+
+    def longest_side(self, picture: Picture) -> int | None:
+        """Return the longer side of a picture in pixels by its header, or ``None`` where that cannot be read."""
+        try:
+            return max(header_size(self.path(picture).read_bytes()))
+        except (OSError, Undecodable):
+            return None
 
     def copy(self, picture: Picture, other: Pictures) -> None:
         """Keep a picture that lies in another folder.
@@ -88,21 +98,41 @@ class Pictures:
         if not self.holds(picture):
             source = other.path(picture)
             try:
-                with replacing(self.path(picture)) as temporary:
+                with replacing(self._cleared(picture)) as temporary:
                     shutil.copyfile(source, temporary)
             except FileNotFoundError:
                 raise ScrapeError(f"{source} was removed while it was in use", next="dvc repro scrape") from None
-            self._whole.add(picture.name)
+            self._whole.add(_short(picture))
 
-    def prune(self, keep: Iterable[Picture]) -> None:
-        """Remove every file but those of some pictures, and the folders that this leaves empty."""
-        kept = {self.path(picture) for picture in keep}
-        if not self.folder.is_dir():
-            return
-        # Folders come after what is in them.
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            if path.is_dir() and not path.is_symlink():
-                if not any(path.iterdir()):
+    def _cleared(self, picture: Picture) -> Path:
+        """Return where a picture shall lie, once nothing lies in its way: a folder in its place, or a file above it."""
+        path = self.path(picture)
+        if path.parent.is_symlink():
+            path.parent.unlink()
+        for folder in (self.folder, path.parent):
+            if not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                folder.mkdir(parents=True)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        return path
+
+    def prune(self, keep: Iterable[str]) -> None:
+        """Remove every file but those of some names, and the folders that this leaves empty."""
+        kept = set(keep)
+        # Folder by folder, since there may be a million files; each comes after those within it.
+        for place, inner, names in os.walk(self.folder, topdown=False):
+            folder = Path(place)
+            within = folder.relative_to(self.folder).as_posix()
+            for name in names:
+                if f"{within}/{name}" not in kept:
+                    (folder / name).unlink()
+            for path in (folder / name for name in inner):
+                if path.is_symlink():
+                    path.unlink()
+                elif not any(path.iterdir()):
                     path.rmdir()
-            elif path not in kept:
-                path.unlink()
+
+
+def _short(picture: Picture) -> int:
+    return int(picture.id[:16], 16)

@@ -5,26 +5,17 @@ from __future__ import annotations
 import http
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from pixmill.images import Undecodable, decode
 from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.report import render_page
+from pixmill.scrape.account import SearchTally
+from pixmill.scrape.examples import Example, Examples
+from pixmill.scrape.ledger import LEFT_ALONE
 from pixmill.scrape.run import ScrapeResult
 
 __all__ = ["render_report"]
-
-_SAMPLES = 7
-"""Pictures of a class on the page."""
-
-_EXAMPLES = 3
-"""Refused candidates of each reason on the page."""
-
-_ROBOTS = ("robots", "robots_unreachable", "x_robots_tag")
 
 _MEANINGS = {
     "archive": "An archive, not a picture",
@@ -32,17 +23,24 @@ _MEANINGS = {
     "bad_redirect": "A redirect to where no redirect may lead",
     "bad_response": "An answer that is not HTTP",
     "bad_url": "Not an http(s) address",
+    "busy": "Its host asked for a longer pause than a scrape can keep; tried again by the next run",
     "connection": "No connection; tried again by the next run",
+    "crawl_delay": "The site's robots.txt asks for longer pauses than a scrape can keep",
     "empty": "Nothing in it",
     "encoding": "Compressed in a way that nobody asked for",
     "folder": "A folder within a class's folder",
+    "host_down": "Its host failed again and again and was left alone; tried again by the next run",
     "html": "A web page, not a picture",
     "incomplete": "The answer broke off; tried again by the next run",
+    "licence": "Its licence is unknown, or not among those that are wanted (scrape.licences)",
     "no_address": "The page never showed an address",
+    "opted_out": "Its host is among those that are left alone (scrape.opt_out)",
     "pdf": "A document, not a picture",
-    "private_address": "An address that is not on the public internet",
+    "placeholder": "A picture that says that there is none",
+    "private_address": "An address that is not on the public internet (for hosts of yours: scrape.allow_hosts)",
     "robots": "The site's robots.txt asks not to fetch it",
     "robots_unreachable": "The site's robots.txt could not be read, so nothing is fetched; tried again by the next run",
+    "smaller_than_thumbnail": "An original that is smaller than its thumbnail",
     "special": "Not a regular file",
     "svg": "A drawing in SVG, which is not taken",
     "symlink": "A link that leads out of the folder",
@@ -52,13 +50,32 @@ _MEANINGS = {
     "too_many_redirects": "Redirects without end",
     "unknown": "Not a picture in any format that is known",
     "unreadable": "A file that cannot be read",
+    "wrong_md5": "Not the bytes that the list promises",
+    "wrong_size": "Not as many bytes as the list promises",
     "x_robots_tag": "The site asks not to keep it (X-Robots-Tag)",
 }
 
 
+_FAILURES = {
+    "blocked": "blocked",
+    "browser": "browser lost",
+    "captcha": "captcha",
+    "consent": "consent wall",
+    "endless": "endless page",
+    "layout_changed": "layout changed",
+    "no_results": "no results",
+    "robots": "robots.txt",
+    "stalled": "stopped early",
+    "timeout": "did not load",
+    "too_few": "too few",
+    "unreachable": "unreachable",
+}
+"""What a failure is called on the page."""
+
+
 @dataclass(frozen=True)
 class _Refusals:
-    """Hold the candidates that were refused for one reason."""
+    """Hold the candidates whose original was refused for one reason."""
 
     reason: str
     meaning: str
@@ -80,6 +97,18 @@ class _Sample:
     lines: list[str]
 
 
+@dataclass(frozen=True)
+class _Row:
+    """Hold what came of one search, for the page; one that neither failed nor brought anything was not needed."""
+
+    label: str
+    source: str
+    asked: str
+    outcome: str
+    begun: bool
+    tally: SearchTally
+
+
 def render_report(result: ScrapeResult, output: Path) -> str:
     """Return ``reports/scrape.html``.
 
@@ -87,31 +116,41 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         result: What scrape returned.
         output: The stage's folder, which holds the pictures.
     """
+    account = result.account
     counts = result.manifest["label"].value_counts()
-    labels = list(dict.fromkeys([*result.sightings["label"], *result.failures]))
-    refusals = _refusals(result.sightings)
+    labels = list(dict.fromkeys(of_search.search.query.label for of_search in account.searches.values()))
+    refusals = _refusals(result.examples)
     return render_page(
         "pixmill.scrape",
         "report.html",
-        account=result.account,
+        account=account,
         counts=[(label, int(counts.get(label, 0))) for label in labels],
-        failures=result.failures,
-        refusals=[refusal for refusal in refusals if refusal.reason not in _ROBOTS],
-        robots=[refusal for refusal in refusals if refusal.reason in _ROBOTS],
-        samples={label: _samples(result, label, output) for label in labels},
-        snapshot=result.snapshot,
-        source=result.source,
+        rows=[_row(of_search) for of_search in account.searches.values()],
+        failing=account.failing,
+        failures=_FAILURES,
+        refusals=[refusal for refusal in refusals if refusal.reason not in LEFT_ALONE],
+        robots=[refusal for refusal in refusals if refusal.reason in LEFT_ALONE],
+        exceptions=result.params.robots_exceptions,
+        remarks=result.remarks,
+        samples={label: [_sample(example, output) for example in result.examples.of(label)] for label in labels},
+        snapshot=result.params.snapshot,
+        sources=list(dict.fromkeys(of_search.search.source.name for of_search in account.searches.values())),
     )
 
 
-def _refusals(sightings: pd.DataFrame) -> list[_Refusals]:
+def _row(of_search: SearchTally) -> _Row:
+    query, failing = of_search.search.query, of_search.failing
+    outcome = _FAILURES.get(failing.failure, failing.failure) if failing else ""
+    asked = query.text or query.address
+    return _Row(query.label, of_search.search.source.name, asked, outcome, bool(of_search.tally.candidates), of_search)
+
+
+def _refusals(examples: Examples) -> list[_Refusals]:
     """Return the refused candidates by reason, the commonest first."""
-    refused = sightings[sightings["reason"].notna()]
-    found = []
-    for reason, rows in refused.groupby("reason", sort=True):
-        addresses = (str(row.image_url or f"inlined in {row.page_url}") for row in rows.itertuples(index=False))
-        examples = list(islice(addresses, _EXAMPLES))
-        found.append(_Refusals(str(reason), _meaning(str(reason)), len(rows), examples))
+    found = [
+        _Refusals(reason, _meaning(reason), count, examples.refused[reason])
+        for reason, count in examples.counts.items()
+    ]
     return sorted(found, key=lambda refusals: (-refusals.count, refusals.reason))
 
 
@@ -123,18 +162,10 @@ def _meaning(reason: str) -> str:
     return f"The server answered {status} {phrases.get(int(status), '')}".rstrip()
 
 
-def _samples(result: ScrapeResult, label: str, output: Path) -> list[_Sample]:
-    """Return the first pictures that were found for a class."""
-    seen = result.sightings[(result.sightings["label"] == label) & result.sightings["id"].notna()]
-    first = seen.drop_duplicates("id").head(_SAMPLES)
-    return [
-        _sample(row, output) for row in first.merge(result.manifest[["id", "path"]], on="id").itertuples(index=False)
-    ]
-
-
-def _sample(row: Any, output: Path) -> _Sample:
+def _sample(example: Example, output: Path) -> _Sample:
     try:
-        uri = thumbnail_uri(decode((output / row.path).read_bytes()).pixels)
+        uri = thumbnail_uri(decode((output / "images" / example.picture.name).read_bytes()).pixels)
     except Undecodable:
         uri = None
-    return _Sample(uri, row.title or "untitled", [line for line in (row.price, row.id[:12]) if line])
+    said = (example.price, example.licence, example.author and f"by {example.author}", example.picture.id[:12])
+    return _Sample(uri, example.title or "untitled", [line for line in said if line])

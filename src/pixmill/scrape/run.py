@@ -1,71 +1,104 @@
-"""Scrape: every class's pictures, their manifest and their account."""
+"""The whole of a scrape: from the params to the pictures, their tables and their account."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from pixmill.errors import ScrapeError
-from pixmill.fetch import Limits
+from pixmill.fetch import Network
 from pixmill.files import remove_temporary
 from pixmill.params import ScrapeParams
-from pixmill.scrape.account import Account, take_account
+from pixmill.scrape.account import Account
+from pixmill.scrape.board import Board
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.crawl import Crawl, Harvest
+from pixmill.scrape.crawl import Crawl, Failing
+from pixmill.scrape.equipment import equip
+from pixmill.scrape.examples import Examples
+from pixmill.scrape.harvest import Harvest
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.pictures import Picture, Pictures
-from pixmill.scrape.shelf import shelf
-from pixmill.scrape.sources import Source, open_source
-from pixmill.scrape.tables import manifest_table, sightings_table
+from pixmill.scrape.ledger import Ledger
+from pixmill.scrape.pictures import Pictures
+from pixmill.scrape.plan import Search, plan
+from pixmill.scrape.shelf import JOURNAL, earlier_shelf, journal_key, shelf
+from pixmill.scrape.sources import open_sources
+from pixmill.scrape.sources.source import is_local
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["ScrapeResult", "scrape"]
-
-_VERSION = 2
-"""Part of the journal's key: goes up when an old journal would mislead this code."""
 
 
 @dataclass(frozen=True)
 class ScrapeResult:
-    """Hold the outcome of a scrape; its pictures lie in the output folder already.
+    """Hold the outcome of a scrape; its pictures and sightings lie in the output folder already.
 
     Args:
         manifest: One row a picture, by :data:`pixmill.manifest.SCRAPED`.
-        sightings: One row a candidate, by :data:`pixmill.manifest.SIGHTINGS`.
-        account: What the two tables amount to.
-        failures: What is wrong with a class, by its label.
-        source: The name of where the pictures are from.
-        snapshot: The date that they stand for.
+        account: What came of all candidates.
+        examples: Pictures and refusals to show.
+        remarks: What else a person should know, in sentences.
+        params: What was asked for.
     """
 
     manifest: pd.DataFrame
-    sightings: pd.DataFrame
     account: Account
-    failures: dict[str, str]
-    source: str
-    snapshot: str
+    examples: Examples
+    remarks: list[str]
+    params: ScrapeParams
 
     def check(self) -> None:
-        """Complain about the classes that did not get what they must.
+        """Complain about the searches that did not bring what they must.
 
         Raises:
-            ScrapeError: There are some; each is named with what was found, what was wanted and where.
+            ScrapeError: There are more of them than ``scrape.tolerate`` allows, or a class has no picture at all; each
+                is named with what was found, what was wanted and where.
         """
-        if self.failures:
-            lines = [f"{label} (source '{self.source}'): {failure}" for label, failure in self.failures.items()]
-            raise ScrapeError(
-                "\n".join(lines),
-                next="look at reports/scrape.html, mend the source or the scrape section of params.yaml, "
-                "then: dvc repro scrape (what was found is kept)",
-            )
+        if self._is_enough():
+            return
+        named = {failing.search.query.label for failing in self.account.failing}
+        lines = [str(failing) for failing in self.account.failing]
+        lines += [self._told_fruitless(label) for label in self.account.fruitless if label not in named]
+        lines += [f"{failure}: {advice}" for failure, advice in self.account.advice().items()]
+        raise ScrapeError(
+            "\n".join(lines),
+            next="look at reports/scrape.html, mend the source or the scrape section of params.yaml, "
+            "then: dvc repro scrape (what was found is kept)",
+        )
+
+    def tolerated(self) -> list[str]:
+        """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
+        if not self.account.failing or not self._is_enough():
+            return []
+        told = [f"tolerated: {failing}" for failing in self.account.failing]
+        return [*told, "to ask again what failed, and nothing else: dvc repro -f scrape"]
+
+    def _told_fruitless(self, label: str) -> str:
+        tally = self.account.of_class(label)
+        if not tally.candidates:
+            return f"{label}: no picture at all, since there was no candidate"
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in tally.refused.most_common())
+        return f"{label}: no picture at all: all candidates were refused ({reasons})"
+
+    def _is_enough(self) -> bool:
+        account = self.account
+        return not account.fruitless and len(account.failing) <= self.params.tolerate * len(account.searches)
 
 
-def scrape(classes: Sequence[str], params: ScrapeParams, *, data: Path, output: Path, scratch: Path) -> ScrapeResult:
+def scrape(
+    classes: Sequence[str],
+    params: ScrapeParams,
+    *,
+    root: Path,
+    output: Path,
+    scratch: Path,
+    network: Network | None = None,
+) -> ScrapeResult:
     """Find and fetch the pictures of some classes.
 
     Whatever a journal in ``scratch`` knows is not asked for again: with the same params and a finished journal, no
@@ -73,71 +106,117 @@ def scrape(classes: Sequence[str], params: ScrapeParams, *, data: Path, output: 
 
     Args:
         classes: The labels, in the order that decides which sighting of a picture is its first.
-        params: Where pictures come from, and limits.
-        data: The pictures that people brought, as ``<class>/<file>``.
-        output: The stage's folder; ``images/`` in it will hold the manifest's pictures, and no others.
+        params: Where pictures come from, limits and manners.
+        root: The project's folder, with what people brought in ``data/`` and their own sites in ``sites/``.
+        output: The stage's folder; ``images/`` in it will hold the manifest's pictures, and no others, and
+            ``sightings.parquet`` all candidates, by :data:`pixmill.manifest.SIGHTINGS`.
         scratch: The stage's scratch place.
+        network: What else may be reached beside the public internet.
 
     Raises:
-        BrowserError: There is no browser, or it broke down.
-        DataError: ``data`` is missing.
+        BrowserError: A browser is needed, and there is none.
+        DataError: What a source on this machine needs is missing.
+        ScrapeError: The description of a site is not sound.
     """
-    limits = Limits(max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections)
+    # Tables bring pandas and Arrow with them, twice the memory of all the rest.
+    from pixmill.scrape.tables import ManifestTable, SightingsTable
+
     artifacts = Pictures(output / "images")
     remove_temporary(output)
-    with (
-        open_source(params.source, data=data, scratch=scratch) as source,
-        _memory(source, params, scratch, artifacts) as (journal, pictures),
-    ):
-        with Collector(source, journal, pictures, [artifacts], limits) as collector:
-            crawl = Crawl(
-                source,
-                journal,
-                collector,
-                per_class=params.per_class,
-                expect_at_least=params.expect_at_least if source.is_web else 0,
+    names = dict.fromkeys(name for label in classes for name in params.sources_of(label))
+    with open_sources(names, classes, params, root=root, scratch=scratch) as opened, _memory(params, scratch) as memory:
+        searches = plan(classes, params, opened.sources)
+        places = [memory.pictures, artifacts, *memory.earlier]
+        ledger = Ledger(memory.journal, places, licences=params.licences, thumbnails=params.thumbnails)
+        failing: list[Failing] = []
+        of_the_web = [search for search in searches if not is_local(search.source)]
+        if of_the_web:
+            failing = asyncio.run(
+                _crawl(of_the_web, params, memory, ledger, artifacts, opened.served, network, scratch)
             )
-            harvests = [crawl.harvest(query) for query in source.queries(classes)]
-        _publish(harvests, pictures, artifacts)
-    return _result(harvests, source.name, params.snapshot)
+        harvest = Harvest(
+            searches,
+            memory.journal,
+            ledger,
+            artifacts,
+            per_class=params.per_class,
+            per_query=params.per_query,
+            max_bytes=params.max_bytes,
+        )
+        account, examples, manifest = Account(classes, searches), Examples(), ManifestTable(params.snapshot)
+        with SightingsTable(output / "sightings.parquet") as sightings:
+            for search, sighting in harvest:
+                if account.add(search, sighting):
+                    manifest.add(sighting)
+                examples.add(sighting)
+                sightings.add(sighting)
+        account.fail([*failing, *harvest.failing])
+        frame = manifest.frame(account.label)
+        artifacts.prune(frame["path"].str.removeprefix("images/"))
+        return ScrapeResult(frame, account, examples, opened.remarks(), params)
+
+
+async def _crawl(
+    searches: Sequence[Search],
+    params: ScrapeParams,
+    memory: _Memory,
+    ledger: Ledger,
+    artifacts: Pictures,
+    served: Mapping[str, int],
+    network: Network | None,
+    scratch: Path,
+) -> list[Failing]:
+    """Ask the web what the journal cannot answer, and fetch what is found."""
+    async with equip(params, served=served, network=network, scratch=scratch) as (fetcher, access):
+        collector = Collector(
+            fetcher,
+            ledger,
+            memory.journal,
+            memory.pictures,
+            [artifacts, *memory.earlier],
+            previous=memory.previous,
+            connections=params.connections,
+        )
+        with contextlib.closing(Board()) as board:
+            crawl = Crawl(
+                access,
+                memory.journal,
+                collector,
+                board,
+                per_class=params.per_class,
+                per_query=params.per_query,
+                expect_at_least=params.expect_at_least,
+            )
+            return await crawl.run(searches, params.browsers)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """Hold what earlier runs left.
+
+    Args:
+        journal: Of this snapshot.
+        pictures: Where its pictures lie.
+        previous: The journal of the snapshot before it, if there is one.
+        earlier: Where the pictures of that one lie.
+    """
+
+    journal: Journal
+    pictures: Pictures
+    previous: Journal | None
+    earlier: tuple[Pictures, ...]
 
 
 @contextlib.contextmanager
-def _memory(
-    source: Source, params: ScrapeParams, scratch: Path, artifacts: Pictures
-) -> Iterator[tuple[Journal, Pictures]]:
-    """Open the journal of a source, and the place for its pictures.
-
-    What is on this machine is read again each time, straight into the output.
-    """
-    if source.is_web:
-        with shelf(scratch, _key(source, params)) as folder, Journal(folder / "journal.jsonl") as journal:
-            yield journal, Pictures(folder / "pictures")
-    else:
-        with Journal(None) as journal:
-            yield journal, artifacts
-
-
-def _key(source: Source, params: ScrapeParams) -> str:
-    """Return the name of all that a journal's records depend on.
-
-    Queries and ``per_class`` are in the records themselves, so that one more class visits no other again.
-    """
-    content = [_VERSION, source.name, source.fingerprint(), params.snapshot, params.max_bytes]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-
-
-def _publish(harvests: Sequence[Harvest], pictures: Pictures, artifacts: Pictures) -> None:
-    """Put the pictures of some sightings into the output, and remove all others there."""
-    wanted = {outcome for harvest in harvests for _, outcome in harvest.sightings if isinstance(outcome, Picture)}
-    for picture in wanted:
-        artifacts.copy(picture, pictures)
-    artifacts.prune(wanted)
-
-
-def _result(harvests: Sequence[Harvest], source: str, snapshot: str) -> ScrapeResult:
-    sightings = [sighting for harvest in harvests for sighting in harvest.sightings]
-    manifest = manifest_table(sightings, source=source, snapshot=snapshot)
-    table = sightings_table(sightings, source=source)
-    failures = {harvest.query.label: harvest.failure for harvest in harvests if harvest.failure}
-    return ScrapeResult(manifest, table, take_account(sightings, source=source), failures, source, snapshot)
+def _memory(params: ScrapeParams, scratch: Path) -> Iterator[_Memory]:
+    """Open the journal of a snapshot, and the one before it."""
+    key = journal_key(params)
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(shelf(scratch, key))
+        journal = opened.enter_context(Journal(folder / JOURNAL))
+        before = earlier_shelf(scratch, key)
+        previous = None
+        if before is not None:
+            previous = opened.enter_context(Journal(before / JOURNAL, read_only=True))
+        earlier = () if before is None else (Pictures(before / "pictures"),)
+        yield _Memory(journal, Pictures(folder / "pictures"), previous, earlier)

@@ -102,7 +102,10 @@ class Catalogue:
                 cards = [card for path in _visible(folder) if path.is_file() for card in _cards(label, path)]
                 self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.picture)))
         if not self.classes:
-            raise DataError(f"{data} holds no class: the shop shows <class>/<file>", next="make data")
+            raise DataError(
+                f"{data} holds no class: the shop shows <class>/<file>",
+                next="put pictures into data/<class>/, or for the bundled ones: make data",
+            )
         for card in self._all_cards():
             self.products[card.id] = card
             if card.kind is not Kind.SOLD_OUT:

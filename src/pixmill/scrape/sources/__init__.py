@@ -1,41 +1,27 @@
 """Where pictures come from: one small interface, one module a source.
 
-- ``source``: the interface
-- ``shop``: the bundled web shop, in a real browser
-- ``folder``: pictures that people brought
-- ``listing``: reading an endless page of results in a browser, for whichever source has one
+- ``source``: the interface, and ``opening``: which source a name stands for
+- ``site``: any page of results in a browser, described by a file of ``sites/``; ``google``, ``yahoo`` and
+  ``duckduckgo`` where a description is not enough; ``shop``: the bundled shop
+- ``results``, ``page``, ``tile``, ``stillness``, ``state`` and ``evidence``: reading such pages
+- ``definition`` and ``sites``: reading their descriptions
+- ``openverse``, ``wikimedia`` and ``api``: public APIs
+- ``urls``, ``folder`` and ``keras``: what lies on this machine
+- ``failure``: why a search did not answer
 """
 
-from __future__ import annotations
+from pixmill.scrape.sources.failure import Failure, SearchFailed
+from pixmill.scrape.sources.opening import Opened, open_sources
+from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
-from pixmill.scrape.sources.folder import FolderSource
-from pixmill.scrape.sources.shop import ShopSource
-from pixmill.scrape.sources.source import Reader, Source
-
-__all__ = ["FolderSource", "Reader", "ShopSource", "Source", "open_source"]
-
-
-@contextlib.contextmanager
-def open_source(name: str, *, data: Path, scratch: Path) -> Iterator[Source]:
-    """Open a source by its name in ``scrape.source``.
-
-    Args:
-        name: ``shop`` or ``folder``.
-        data: The pictures that people brought.
-        scratch: The stage's scratch place.
-
-    Raises:
-        DataError: ``data`` is missing or empty.
-    """
-    match name:
-        case "shop":
-            with ShopSource(data, scratch) as shop:
-                yield shop
-        case "folder":
-            yield FolderSource(data)
-        case _:
-            raise ValueError(f"expected a source's name, received {name!r}")
+__all__ = [
+    "Access",
+    "Failure",
+    "Kind",
+    "LocalSource",
+    "Opened",
+    "SearchFailed",
+    "Source",
+    "is_local",
+    "open_sources",
+]

@@ -1,91 +1,134 @@
-"""Pictures that people brought: every file in ``data/<class>/``, as it is."""
+"""Pictures that people brought: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Literal
 
-from pixmill.errors import DataError, ScrapeError
-from pixmill.fetch import Fetched, Limits, Refused
+from pixmill.errors import DataError
+from pixmill.fetch import Fetched, Refused
 from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.source import Access, Kind
 
-__all__ = ["FolderReader", "FolderSource"]
+__all__ = ["FolderSource", "Layout"]
+
+Layout = Literal["classes", "fixed"]
+"""``classes``: ``data/<class>/``; ``fixed``: ``data/train/<class>/`` and ``data/test/<class>/``, with or without a
+``data/val/<class>/``: a split that people have made."""
+
+_PARTS = ("test", "val", "train")
+"""In the order that decides: a picture that lies in two parts stays out of training."""
+
+_NEEDED = {"train", "test"}
+_UNLABELLED = "unlabelled"
+"""Below ``data/``: pictures that wait for a label, which no class ever takes."""
+_NAMED = 3
+"""How many files a remark names."""
 
 _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
 """Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
 
 
 class FolderSource:
-    """Take the pictures in ``data/<class>/``.
+    """Take the pictures in people's folders.
 
     Folders that are no class are taken too, with their name for a label: validate's gate then tells which labels nobody
     declared, where silence would hide a misspelt folder. Hidden files are left out.
 
     Args:
-        data: The folder that holds one folder a class.
+        data: The folder that people fill.
+        layout: How it is divided.
 
     Raises:
-        DataError: There is no such folder.
+        DataError: There is no such folder, or a part of a fixed split is missing in it.
     """
 
     name = "folder"
-    is_web = False
+    kind: Kind = "local"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, layout: Layout = "classes") -> None:
         if not data.is_dir():
-            raise DataError(f"{data} is missing: the source 'folder' takes <class>/<file> from it", next="make data")
+            raise DataError(
+                f"{data} is missing: the source 'folder' takes <class>/<file> from it",
+                next="put pictures into data/<class>/, or for the bundled ones: make data",
+            )
         self._data = data
+        self._parts: tuple[str | None, ...] = (None,)
+        if layout == "fixed":
+            self._parts = tuple(part for part in _PARTS if (data / part).is_dir())
+            for part in _PARTS:
+                if part in _NEEDED and part not in self._parts:
+                    raise DataError(
+                        f"{data / part} is missing: a fixed layout has the folders train and test, and val if "
+                        "there is one, with a folder for each class in them",
+                        next="put them there, or set scrape.folder.layout to classes in params.yaml",
+                    )
 
     def fingerprint(self) -> str:
         """Return nothing: a folder is read anew each time."""
         return ""
 
-    def queries(self, classes: Sequence[str]) -> list[Query]:
-        """Return the declared classes, then every other folder by name."""
-        others = [_text(path.name) for path in _visible(self._data) if path.is_dir() and _visible(path)]
-        labels = dict.fromkeys([*classes, *others])
-        return [Query(label, None, f"{self._data.name}/{label}") for label in labels]
+    def labels(self) -> list[str]:
+        """Return every folder with a file in it, by name."""
+        found = {
+            name
+            for part in self._parts
+            for name in _visible(self._folder(part))
+            if self._is_class(name, part) and _visible(self._folder(part) / name)
+        }
+        return sorted(_text(name) for name in found)
 
-    def search(self, query: Query) -> Iterator[Candidate]:
-        """Yield everything in a class's folder, by name.
+    def remarks(self) -> list[str]:
+        """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""
+        remarks = []
+        for part in self._parts:
+            folder = self._folder(part)
+            loose = [name for name in _visible(folder) if not (folder / name).is_dir()]
+            if loose:
+                some = ", ".join(_text(name) for name in loose[:_NAMED]) + (", …" if len(loose) > _NAMED else "")
+                count = "1 file" if len(loose) == 1 else f"{len(loose)} files"
+                remarks.append(f"{self._address(part)} holds {count} outside the classes' folders, not taken: {some}")
+        if self._parts == (None,) and all((self._data / part).is_dir() for part in _NEEDED):
+            remarks.append(
+                f"{self._data.name} holds the folders train and test: where these are a split that people have made, "
+                "set scrape.folder.layout to fixed in params.yaml"
+            )
+        return remarks
+
+    def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
+        """Return one query for a class, whatever else people look for."""
+        return [Query(label, None, ", ".join(f"{self._address(part)}/{label}" for part in self._parts))]
+
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
+        """Yield everything in a class's folders, part by part, by name.
 
         Raises:
-            ScrapeError: There is no such folder, or nothing in it.
+            SearchFailed: There is no such folder, or nothing in it.
         """
-        folder = self._data / query.label
-        found = _visible(folder) if folder.is_dir() else []
-        if not found:
-            raise ScrapeError(f"{query.address} {'is empty' if folder.is_dir() else 'is missing'}")
-        for rank, path in enumerate(found):
-            yield Candidate(query.label, None, rank, f"{query.address}/{_text(path.name)}", title=_text(path.name))
+        rank, missing = 0, True
+        for part in self._parts:
+            folder = self._folder(part) / query.label
+            if not (self._is_class(query.label, part) and folder.is_dir()):
+                continue
+            missing = False
+            for name in _visible(folder):
+                path = f"{self._address(part)}/{query.label}/{_text(name)}"
+                yield Candidate(query.label, None, rank, path, title=_text(name), given_split=part)
+                rank += 1
+        if rank == 0:
+            raise SearchFailed("no_results", f"{query.address} is {'missing' if missing else 'empty'}")
 
-    def reader(self, limits: Limits) -> AbstractAsyncContextManager[FolderReader]:
-        """Return what reads files below ``data``."""
-        return contextlib.nullcontext(FolderReader(self._data, limits.max_bytes))
-
-
-class FolderReader:
-    """Read files below a folder, and nothing outside it.
-
-    Args:
-        data: The folder.
-        max_bytes: The largest file that is read, in bytes.
-    """
-
-    def __init__(self, data: Path, max_bytes: int) -> None:
-        self._data = data
-        self._max_bytes = max_bytes
-
-    async def fetch(self, url: str) -> Fetched | Refused:
-        """Return the bytes of a file.
+    def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
+        """Return the bytes of a file below the folder, and of none outside it.
 
         Args:
-            url: Its path, from the name of the folder on.
+            address: Its path, from the name of the folder on.
+            max_bytes: The largest file that is read.
         """
-        path = self._data.parent / url
+        path = self._data.parent / address
         try:
             target = path.resolve(strict=True)
             if not target.is_relative_to(self._data.resolve()) and not _CACHED.fullmatch(target.as_posix()):
@@ -94,18 +137,25 @@ class FolderReader:
                 return Refused("folder", "only the files directly in a class's folder are taken")
             if not target.is_file():
                 return Refused("special", "it is no regular file")
-            if target.stat().st_size > self._max_bytes:
-                return Refused("too_large", f"more than {self._max_bytes} bytes")
-            return Fetched(target.read_bytes(), url)
+            if target.stat().st_size > max_bytes:
+                return Refused("too_large", f"more than {max_bytes} bytes")
+            return Fetched(target.read_bytes(), address)
         except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
             return Refused("unreadable", type(error).__name__)
 
-    async def permitted(self, _url: str) -> None:
-        """Return ``None``: people's own folders need nobody's permission."""
+    def _folder(self, part: str | None) -> Path:
+        return self._data if part is None else self._data / part
+
+    def _address(self, part: str | None) -> str:
+        return self._data.name if part is None else f"{self._data.name}/{part}"
+
+    def _is_class(self, name: str, part: str | None) -> bool:
+        return name != _UNLABELLED and (self._folder(part) / name).is_dir()
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+def _visible(folder: Path) -> list[str]:
+    """Return the names in a folder, in the same order on every system: paths sort without regard to case on some."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _text(name: str) -> str:

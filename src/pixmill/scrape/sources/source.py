@@ -1,36 +1,47 @@
-"""What every source of pictures can do."""
+"""What every source of pictures can do, and what it is given to do it with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
-from pixmill.fetch import Fetched, Limits, Refused
+from pixmill.fetch import Fetched, Refused
 from pixmill.scrape.candidate import Candidate, Query
 
-__all__ = ["Reader", "Source"]
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["Access", "Kind", "LocalSource", "Source", "is_local"]
 
 
-class Reader(Protocol):
-    """Turn the addresses that a source gives into bytes; :class:`pixmill.fetch.Fetcher` is one."""
+class Access(Protocol):
+    """The ways out that a search is given; all of them are guarded, and may be used from any thread."""
 
-    async def fetch(self, url: str) -> Fetched | Refused:
-        """Return the bytes at an address, or why there are none."""
+    def permitted(self, url: str) -> Refused | None:
+        """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
         ...
 
-    async def permitted(self, url: str) -> Refused | None:
-        """Return why a page must not be visited, or ``None`` where it may."""
+    def ask(self, url: str) -> Fetched | Refused:
+        """Return the answer of an API that is published for programs; ``robots.txt`` speaks of pages, not of these."""
         ...
+
+    def browser(self) -> AbstractContextManager[WebDriver]:
+        """Open a fresh browser, which is closed with the block."""
+        ...
+
+    def witness(self, driver: WebDriver, query: Query) -> str:
+        """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
+        ...
+
+
+Kind = Literal["pages", "api", "list", "local"]
+"""How a source answers: ``pages`` in a browser, by an ``api``, from a ``list`` of addresses that lies on this machine
+and is read again each time, or with ``local`` files."""
 
 
 class Source(Protocol):
-    """Turn a query into a stream of candidates.
-
-    A source on the web (``is_web``) shows what strangers put there: its pages are visited with permission only, what is
-    no picture is refused, few answers are suspicious, and its journal is worth keeping. Of a source on this machine
-    every file is taken as it is, so that validate can name what is wrong with it.
-    """
+    """Turn a query into a stream of candidates."""
 
     @property
     def name(self) -> str:
@@ -38,27 +49,48 @@ class Source(Protocol):
         ...
 
     @property
-    def is_web(self) -> bool:
-        """Whether it shows strangers' pages."""
+    def kind(self) -> Kind:
+        """How it answers."""
         ...
 
     def fingerprint(self) -> str:
-        """Return a text that changes when its answers do, as far as this machine can know."""
+        """Return a text that changes when the bytes behind its addresses do; empty for the live web."""
         ...
 
-    def queries(self, classes: Sequence[str]) -> list[Query]:
-        """Return what is asked for some classes, in order."""
-        ...
+    def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
+        """Return what is asked for a class.
 
-    def search(self, query: Query) -> Iterator[Candidate]:
-        """Yield the candidates that answer a query, by rank, no sooner than they are asked for.
-
-        Raises:
-            ScrapeError: The source cannot answer, or stops before the end; what it has yielded holds.
-            BrowserError: There is no browser, or it broke down.
+        Args:
+            label: The class.
+            texts: What people look for, at least one; sources that need no words return one query.
         """
         ...
 
-    def reader(self, limits: Limits) -> AbstractAsyncContextManager[Reader]:
-        """Open what reads the addresses that it gives."""
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
+        """Yield the candidates that answer a query, by rank, no sooner than they are asked for.
+
+        Runs in a thread of its own; several searches of one source may run at the same time.
+
+        Raises:
+            SearchFailed: The source cannot answer, or stops before the end; what it has yielded holds.
+            BrowserLost: The browser crashed or hangs; the search is begun again in a new one.
+            BrowserError: There is no browser.
+        """
         ...
+
+
+class LocalSource(Source, Protocol):
+    """A source on this machine: its files are read again by every run, and nobody need be asked for permission."""
+
+    def labels(self) -> list[str]:
+        """Return the classes that it knows beside the declared ones."""
+        ...
+
+    def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
+        """Return the bytes of a candidate's ``image_url``, or why there are none."""
+        ...
+
+
+def is_local(source: Source) -> TypeGuard[LocalSource]:
+    """Tell whether a source's pictures lie on this machine."""
+    return source.kind == "local"

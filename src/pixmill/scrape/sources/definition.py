@@ -1,0 +1,245 @@
+"""What a site's file says: where its results are, what its other pages look like, and how to go through them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = ["Buttons", "Markers", "Offset", "Rewrite", "Settings", "SiteDefinition", "States"]
+
+CARD_SELECTORS = ("item", "key", "picture", "link", "title", "price")
+"""What ``tiles.js``, the script for sites without one of their own, looks for."""
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"expected a regular expression, received {text!r} ({error})") from None
+    return text
+
+
+def _selectors(given: Any) -> Any:
+    lists = isinstance(given, dict) and all(
+        isinstance(texts, list) and texts and all(isinstance(text, str) and text.strip() for text in texts)
+        for texts in given.values()
+    )
+    if not lists:
+        raise ValueError(f"expected lists of CSS selectors by what they find, received {given!r}")
+    return given
+
+
+Text = Annotated[str, Field(min_length=1)]
+Pattern = Annotated[Text, AfterValidator(_pattern)]
+Texts = tuple[Text, ...]
+Patterns = tuple[Pattern, ...]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Buttons(_Part):
+    """Name buttons, by CSS and by the words on them, in order of preference.
+
+    Args:
+        selectors: CSS selectors.
+        texts: The whole of what stands on them, in the language that the URL asks for; upper and lower case are one.
+    """
+
+    selectors: Texts = ()
+    texts: Texts = ()
+
+
+class Markers(_Part):
+    """Tell a kind of page by what is on it; any one of them is enough.
+
+    Args:
+        urls: Regular expressions, searched for in the page's address.
+        selectors: CSS selectors that find something.
+        texts: Words in the title or in the visible text; believed only where the page shows no result, since a result
+            may be called anything.
+    """
+
+    urls: Patterns = ()
+    selectors: Texts = ()
+    texts: Texts = ()
+
+
+class States(_Part):
+    """Tell a page of results from what a site may show in its place.
+
+    Args:
+        captcha: It asks for a proof of being human.
+        blocked: It refuses programs, or asks for a pause.
+        consent: It asks for a consent first.
+        empty: It says that there are no results.
+        shell: A page of scripts that draws nothing; believed only where there is next to no visible text.
+    """
+
+    captcha: Markers = Markers()
+    blocked: Markers = Markers()
+    consent: Markers = Markers()
+    empty: Markers = Markers()
+    shell: Markers = Markers()
+
+
+class Offset(_Part):
+    """Count pages in a parameter of the URL, where a site has no link to the next one.
+
+    Args:
+        parameter: Its name.
+        first: Its value for the first page.
+        step: By how much it grows from page to page.
+    """
+
+    parameter: Text
+    first: Annotated[int, Field(ge=0)] = 1
+    step: Annotated[int, Field(ge=1)] = 1
+
+    def address(self, url: str, number: int) -> str:
+        """Return the URL of a page.
+
+        Args:
+            url: That of the first one.
+            number: How many pages come before it.
+        """
+        parts = urlsplit(url)
+        others = [(name, value) for name, value in parse_qsl(parts.query, True) if name != self.parameter]
+        counted = [*others, (self.parameter, str(self.first + number * self.step))]
+        return urlunsplit(parts._replace(query=urlencode(counted)))
+
+
+class Rewrite(_Part):
+    r"""Turn the address of a small picture into that of its original.
+
+    Args:
+        pattern: A regular expression that is searched for in the address.
+        replacement: What comes in its place (``\1`` for a group).
+        unless: Addresses in which this is found stay as they are.
+    """
+
+    pattern: Pattern
+    replacement: str
+    unless: Pattern | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        try:
+            re.compile(self.pattern).sub(self.replacement, "")
+        except (re.error, IndexError) as error:
+            raise ValueError(
+                f"expected a replacement for {self.pattern!r}, received {self.replacement!r} ({error})"
+            ) from None
+        return self
+
+
+class Settings(_Part):
+    """Set the pace at which pages are gone through, and the limits.
+
+    Args:
+        pause: Seconds between two looks, drawn at random between the two.
+        smooth: Whether scrolling glides, as a person's does.
+        patience: Seconds that a page which stands still may take to go on; a quarter of it before each of four nudges.
+        most: The most results of one query.
+        longest: Seconds after which a query is ended in any case.
+    """
+
+    pause: tuple[Seconds, Seconds] = (0.3, 0.9)
+    smooth: bool = True
+    patience: Annotated[float, Field(gt=0)] = 8.0
+    most: Annotated[int, Field(ge=1)] = 10_000
+    longest: Annotated[float, Field(gt=0)] = 900.0
+
+
+class SiteDefinition(_Part):
+    """Describe a site of results.
+
+    Selectors are CSS; one that ends in ``@name`` means that attribute of what it finds (``img@alt``), and ``@name``
+    alone an attribute of the result itself. In each list the first that finds anything is taken.
+
+    Args:
+        name: The site's name, as in ``scrape`` and in the manifest.
+        version: Goes up with every change.
+        checked: The day on which a person last looked whether all of this is so, ``YYYY-MM-DD``.
+        url: The page of results, with ``{query}`` where the query's words go; ``{slug}`` writes them as paths do.
+        script: The script in this package that reads the results; ``tiles`` reads what ``selectors`` say.
+        selectors: Where things are: ``item`` for every script; for ``tiles`` also ``key``, ``picture``, ``link``,
+            ``title`` and ``price``.
+        addresses: The attributes of a picture that may hold its address, in order of preference; ``srcset`` means the
+            largest of its entries.
+        placeholders: Addresses that stand for a picture which is still to come.
+        rewrite: From small pictures to originals; the first rule that changes an address is the one that counts.
+        consent: Buttons that answer a request for consent, the refusing ones first.
+        dismiss: Buttons that close what covers the page.
+        more: Buttons that ask for more results.
+        next: Links to the next page of results.
+        offset: How to count pages instead.
+        endless: Whether a page grows while it is scrolled; default: where there is no next page.
+        end: What appears after the last result, where there is such a mark: a page that stops without it is an error.
+        states: What else the site may show.
+        settings: Pace and limits.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    version: Annotated[int, Field(ge=1)]
+    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    url: Text
+    script: Literal["bing", "duckduckgo", "google", "tiles", "yahoo"] = "tiles"
+    selectors: Annotated[Mapping[str, Texts], BeforeValidator(_selectors)]
+    addresses: Texts = ("data-src", "currentSrc", "src")
+    placeholders: Patterns = ()
+    rewrite: tuple[Rewrite, ...] = ()
+    consent: Buttons = Buttons()
+    dismiss: Buttons = Buttons()
+    more: Buttons = Buttons()
+    next: Buttons = Buttons()
+    offset: Offset | None = None
+    endless: bool | None = None
+    end: Texts = ()
+    states: States = States()
+    settings: Settings = Settings()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "{query}" not in self.url:
+            raise ValueError(f"expected url to be an http(s) address with {{query}} in it, received {self.url!r}")
+        if "item" not in self.selectors:
+            raise ValueError("expected selectors.item, which finds the results, received none")
+        unknown = sorted(set(self.selectors) - set(CARD_SELECTORS))
+        if self.script == "tiles" and unknown:
+            raise ValueError(f"expected selectors for {', '.join(CARD_SELECTORS)}, received {', '.join(unknown)}")
+        return self
+
+    @property
+    def paged(self) -> bool:
+        """Whether results go on on a next page."""
+        return self.next != Buttons() or self.offset is not None
+
+    @property
+    def grows(self) -> bool:
+        """Whether a page grows while it is scrolled."""
+        return not self.paged if self.endless is None else self.endless
+
+    def address(self, text: str) -> str:
+        """Return the URL of the page that answers a query."""
+        slug = quote(re.sub(r"\W+", "-", text.casefold()).strip("-") or "all")
+        return self.url.replace("{slug}", slug).replace("{query}", quote_plus(text))
+
+    def original(self, address: str) -> str:
+        """Return the address of the original of a picture; its own where no rule applies."""
+        if address.startswith("data:"):
+            return address
+        for rule in self.rewrite:
+            if rule.unless is not None and re.search(rule.unless, address):
+                continue
+            lifted = re.sub(rule.pattern, rule.replacement, address, count=1)
+            if lifted != address:
+                return lifted
+        return address

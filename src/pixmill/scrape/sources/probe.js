@@ -1,0 +1,36 @@
+// What each selector finds: how often, and an example.
+const items = every(document, site.selectors.item);
+const shorten = (words) => (words && words.length > 100 ? `${words.slice(0, 97).toWellFormed()}...` : words || null);
+const example = (element, name) =>
+  shorten(name ? element.getAttribute(name) : text(element) || element.getAttribute("src") || element.outerHTML);
+const found = (root, selector) => {
+  const [css, name] = split(selector);
+  const elements = css ? query(root, css) : [root];
+  return elements.filter((element) => !name || element.getAttribute(name)).map((element) => example(element, name));
+};
+const finding = (place, selector, roots, within) => {
+  const hits = roots.map((root) => found(root, selector)).filter((examples) => examples.length);
+  return { place, selector, within, count: within ? hits.length : (hits[0]?.length ?? 0), example: hits[0]?.[0] ?? null };
+};
+
+const findings = [];
+for (const [name, selectors] of Object.entries(site.selectors)) {
+  for (const selector of selectors) {
+    // A script of a site's own may look for things in each result or on the whole page.
+    const inside = finding(`selectors.${name}`, selector, items, true);
+    const own = name === "item" || (!inside.count && site.script !== "tiles");
+    findings.push(own ? finding(`selectors.${name}`, selector, [document.documentElement], false) : inside);
+  }
+}
+for (const kind of ["consent", "dismiss", "more", "next"]) {
+  for (const selector of site[kind].selectors) findings.push(finding(`${kind}.selectors`, selector, [document.documentElement], false));
+  for (const words of site[kind].texts) {
+    const hit = button({ texts: [words] });
+    findings.push({ place: `${kind}.texts`, selector: words, within: false, count: hit ? 1 : 0, example: hit ? shorten(hit.outerHTML) : null });
+  }
+}
+for (const selector of site.end) findings.push(finding("end", selector, [document.documentElement], false));
+for (const [state, { selectors }] of Object.entries(site.states)) {
+  for (const selector of selectors) findings.push(finding(`states.${state}.selectors`, selector, [document.documentElement], false));
+}
+return findings;

@@ -1,8 +1,10 @@
-"""Small pictures, folders of them, and a source that a test makes up."""
+"""Small pictures, folders of them, a web server, and ways to scrape from both."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import io
 
@@ -10,15 +12,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.fetch import Fetched, Refused
+from pixmill.fetch import Fetcher, Limits
 from pixmill.params import ScrapeParams
+from pixmill.scrape import run as stage
 from pixmill.scrape import scrape
-from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.access import NetworkAccess
+from pixmill.scrape.board import Board
+from pixmill.scrape.collector import Collector
+from pixmill.scrape.crawl import Crawl, Failing
+from pixmill.scrape.harvest import Harvest
+from pixmill.scrape.journal import Journal
+from pixmill.scrape.ledger import Ledger
+from pixmill.scrape.pictures import Pictures
+from pixmill.scrape.plan import plan
+from pixmill.scrape.sighting import Sighting
+from pixmill.scrape.sources import Opened
+from tests.scrape.invented import Invented, Web
 
 
-def picture(seed: int, kind: str = "PNG") -> bytes:
+def picture(seed, kind="PNG", side=16):
     """Return a small picture of noise, another one for each seed."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
@@ -33,39 +47,26 @@ def tree(folder):
     }
 
 
-class Invented:
-    """A source on the web whose answers and pictures a test makes up, and which counts what it is asked."""
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a crawl came to: the sightings in their order, and the searches that failed."""
 
-    name = "invented"
-    is_web = True
+    sightings: list[Sighting]
+    failing: list[Failing]
 
-    def __init__(self, answers, contents):
-        self.answers, self.contents = answers, contents
-        self.asked, self.fetched = [], []
+    @property
+    def reasons(self):
+        """Why each candidate was refused; empty for those that were not."""
+        return [sighting.refused.reason if sighting.refused else "" for sighting in self.sightings]
 
-    def fingerprint(self):
-        return "invented"
+    @property
+    def urls(self):
+        return [sighting.candidate.image_url for sighting in self.sightings]
 
-    def queries(self, classes):
-        return [Query(label, label, f"http://invented.test/?q={label}") for label in classes]
-
-    def search(self, query):
-        self.asked.append(query.label)
-        for rank, answer in enumerate(self.answers[query.label]):
-            if isinstance(answer, Exception):
-                raise answer
-            yield Candidate(query.label, query.text, rank, answer, page_url=query.address)
-
-    def reader(self, _limits):
-        return contextlib.nullcontext(self)
-
-    async def fetch(self, url):
-        self.fetched.append(url)
-        content = self.contents.get(url, Refused("http_404"))
-        return content if isinstance(content, Refused) else Fetched(content, url)
-
-    async def permitted(self, url):
-        return self.contents.get(url)
+    @property
+    def failure(self):
+        """The word for the only failure, or ``None``."""
+        return self.failing[0].failure if self.failing else None
 
 
 @pytest.fixture
@@ -81,6 +82,18 @@ def picture_fixture():
 @pytest.fixture(name="tree")
 def tree_fixture():
     return tree
+
+
+@pytest.fixture
+def web():
+    with Web() as web:
+        yield web
+
+
+@pytest.fixture
+def hats(web):
+    """The addresses of ten pictures."""
+    return web.show(*(picture(seed) for seed in range(10)))
 
 
 @pytest.fixture
@@ -100,13 +113,59 @@ def output(tmp_path):
 
 
 @pytest.fixture
+def crawl(web, tmp_path):
+    """Ask some sources for a class, as a run of its own; the journal and the pictures stay for the next."""
+
+    def crawl(*sources, classes=("hat",), connections=1, attempts=1, **given):
+        given = {"snapshot": "2026-11-20", "expect_at_least": 0} | given
+        params = ScrapeParams(source=tuple(source.name for source in sources), **given)
+        searches = plan(classes, params, {source.name: source for source in sources})
+        pictures, output = Pictures(tmp_path / "pictures"), Pictures(tmp_path / "images")
+        limits = Limits(connections=connections, attempts=attempts)
+        bounds = {"per_class": params.per_class, "per_query": params.per_query}
+        with Journal(tmp_path / "journal.jsonl") as journal:
+            ledger = Ledger(journal, [pictures, output], licences=params.licences, thumbnails=params.thumbnails)
+
+            async def within():
+                async with Fetcher(limits, network=web.network) as fetcher:
+                    collector = Collector(fetcher, ledger, journal, pictures, [output], connections=connections)
+                    access = NetworkAccess(fetcher, web.network, tmp_path / ".pixmill" / "scrape")
+                    asked = Crawl(access, journal, collector, Board(), **bounds, expect_at_least=params.expect_at_least)
+                    with contextlib.closing(access):
+                        return await asked.run(searches, params.browsers)
+
+            failing = asyncio.run(within())
+            harvest = Harvest(searches, journal, ledger, output, **bounds, max_bytes=params.max_bytes)
+            return Found([sighting for _, sighting in harvest], failing)
+
+    return crawl
+
+
+@pytest.fixture
 def run(data, output, tmp_path):
     """Scrape the folder's classes, or others, into the output."""
 
-    def run(classes=("boot", "hat"), **params):
+    def run(classes=("boot", "hat"), network=None, **params):
         given = {"source": "folder", "snapshot": "2026-11-20"} | params
-        return scrape(
-            classes, ScrapeParams(**given), data=data, output=output, scratch=tmp_path / ".pixmill" / "scrape"
-        )
+        scratch = tmp_path / ".pixmill" / "scrape"
+        return scrape(classes, ScrapeParams(**given), root=data.parent, output=output, scratch=scratch, network=network)
 
     return run
+
+
+@pytest.fixture
+def visit(run, web, monkeypatch):
+    """Scrape from sources that a test makes up, which stand for those of these names."""
+
+    def visit(*sources, classes=("hat",), **params):
+        by_name = {source.name: source for source in sources}
+
+        @contextlib.contextmanager
+        def open_sources(names, *_, **__):
+            yield Opened({name: by_name[name] for name in names}, {})
+
+        monkeypatch.setattr(stage, "open_sources", open_sources)
+        given = {"source": tuple(by_name), "expect_at_least": 0, "rate": None} | params
+        return run(classes, web.network, **given)
+
+    return visit

@@ -1,160 +1,298 @@
-from contextlib import ExitStack
+"""What is asked and fetched, in which case again, and what a search fails of."""
+
+import threading
+import time
 
 import pytest
 
-from pixmill.errors import BrowserError, ScrapeError
-from pixmill.fetch import Limits, Refused
-from pixmill.scrape.collector import Collector
-from pixmill.scrape.crawl import Crawl
-from pixmill.scrape.journal import Journal
-from pixmill.scrape.pictures import Picture, Pictures
-
-URLS = [f"http://invented.test/{number}" for number in range(10)]
+from pixmill.errors import BrowserError, BrowserLost
+from pixmill.scrape.sources import SearchFailed
+from tests.scrape.invented import url_of
 
 
-@pytest.fixture
-def contents(picture):
-    return {url: picture(number) for number, url in enumerate(URLS)}
+def test_every_candidate_is_collected(invented, crawl, hats):
+    found = crawl(invented({"hat": hats}))
+    assert found.urls == hats
+    assert len({sighting.picture.id for sighting in found.sightings}) == 10
+    assert found.failing == []
 
 
-@pytest.fixture
-def harvest(tmp_path):
-    """Ask a source for the class hat, as a run of its own; the journal and the pictures stay for the next."""
-
-    def harvest(source, *, per_class=None, expect_at_least=0):
-        limits, pictures = Limits(connections=3), Pictures(tmp_path / "pictures")
-        with ExitStack() as opened:
-            journal = opened.enter_context(Journal(tmp_path / "journal.jsonl"))
-            collector = opened.enter_context(Collector(source, journal, pictures, [], limits))
-            crawl = Crawl(source, journal, collector, per_class=per_class, expect_at_least=expect_at_least)
-            return crawl.harvest(source.queries(["hat"])[0])
-
-    return harvest
+def test_nothing_is_asked_or_fetched_twice(invented, crawl, hats, web):
+    first = crawl(invented({"hat": hats}))
+    web.fetched()
+    again = invented({})
+    assert crawl(again) == first
+    assert (again.asked, web.fetched()) == ([], [])
 
 
-def reasons(harvest):
-    return [outcome.reason if isinstance(outcome, Refused) else "" for _, outcome in harvest.sightings]
+def test_an_address_that_is_shown_twice_is_fetched_once(invented, crawl, hats, web):
+    assert len(crawl(invented({"hat": [hats[0], hats[0]]})).sightings) == 2
+    assert web.fetched() == hats[:1]
 
 
-def test_every_candidate_is_collected(invented, contents, harvest):
-    found = harvest(invented({"hat": URLS}, contents))
-    assert [candidate.image_url for candidate, _ in found.sightings] == URLS
-    assert len({outcome.id for _, outcome in found.sightings}) == 10
-    assert found.failure is None
+def test_a_card_without_a_picture_is_accounted_for(invented, crawl, hats):
+    assert crawl(invented({"hat": [None, hats[0]]})).reasons == ["no_address", ""]
 
 
-def test_nothing_is_asked_or_fetched_twice(invented, contents, harvest):
-    first = harvest(invented({"hat": URLS}, contents))
-    again = invented({}, {})
-    assert harvest(again) == first
-    assert (again.asked, again.fetched) == ([], [])
+def test_a_passing_failure_is_tried_again_by_the_next_run_and_a_lasting_one_is_not(invented, crawl, hats, web):
+    web.answers |= {"/0": (b"", {}, 500), "/1": (b"", {}, 404)}
+    assert crawl(invented({"hat": hats[:3]})).reasons == ["http_500", "http_404", ""]
+    web.fetched()
+    web.show(web.answers["/5"], web.answers["/6"])
+    assert crawl(invented({})).reasons == ["", "http_404", ""]
+    assert web.fetched() == [hats[0]]
 
 
-def test_an_address_that_is_shown_twice_is_fetched_once(invented, contents, harvest):
-    source = invented({"hat": [URLS[0], URLS[0]]}, contents)
-    assert len(harvest(source).sightings) == 2
-    assert source.fetched == [URLS[0]]
+def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, web):
+    gone = url_of("gone")
+    web.answers["/gone"] = (b"", {}, 500)
+    crawl(invented({"hat": [gone], "boot": [gone]}), classes=("hat", "boot"), browsers=1)
+    assert web.fetched() == [gone]
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "empty"),
-        (b"<!doctype html><p>Not found", "html"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg"),
-        (b"PK\x03\x04...", "archive"),
-        (b"%PDF-1.7", "pdf"),
-        (b"GIF? No.", "unknown"),
-        (Refused("http_410"), "http_410"),
-    ],
-)
-def test_what_is_no_picture_is_refused(invented, harvest, content, reason):
-    assert reasons(harvest(invented({"hat": URLS[:1]}, {URLS[0]: content}))) == [reason]
+def test_a_picture_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
+    first = crawl(invented({"hat": hats}))
+    web.fetched()
+    for folder in ("pictures", "images"):
+        (tmp_path / folder / first.sightings[4].picture.name).unlink()
+        (tmp_path / folder / first.sightings[7].picture.name).write_bytes(b"damaged")
+    assert crawl(invented({})) == first
+    assert web.fetched() == [hats[4], hats[7]]
 
 
-def test_a_truncated_picture_is_for_validate_to_judge(invented, harvest, picture):
-    source = invented({"hat": URLS[:1]}, {URLS[0]: picture(1, "JPEG")[:100]})
-    ((_, outcome),) = harvest(source).sightings
-    assert isinstance(outcome, Picture)
-
-
-def test_a_card_without_a_picture_is_accounted_for(invented, contents, harvest):
-    assert reasons(harvest(invented({"hat": [None, URLS[0]]}, contents))) == ["no_address", ""]
-
-
-def test_a_passing_failure_is_tried_again_by_the_next_run_and_a_lasting_one_is_not(invented, contents, harvest):
-    failing = contents | {URLS[0]: Refused("connection"), URLS[1]: Refused("http_404")}
-    assert reasons(harvest(invented({"hat": URLS[:3]}, failing))) == ["connection", "http_404", ""]
-    again = invented({}, contents)
-    assert reasons(harvest(again)) == ["", "http_404", ""]
-    assert again.fetched == [URLS[0]]
-
-
-def test_a_picture_that_got_lost_is_fetched_again(invented, contents, harvest, tmp_path):
-    first = harvest(invented({"hat": URLS}, contents))
-    (tmp_path / "pictures" / first.sightings[4][1].name).unlink()
-    (tmp_path / "pictures" / first.sightings[7][1].name).write_bytes(b"damaged")
-    again = invented({}, contents)
-    assert harvest(again) == first
-    assert again.fetched == [URLS[4], URLS[7]]
-
-
-def test_the_first_pictures_that_differ_are_taken(invented, contents, harvest):
+def test_the_first_pictures_that_differ_are_taken(invented, crawl, hats, web):
     """Four are wanted: one candidate is gone, two are the same picture, and nothing is looked at behind the fourth."""
-    contents |= {URLS[1]: Refused("http_404"), URLS[3]: contents[URLS[2]]}
-    source = invented({"hat": URLS}, contents)
-    found = harvest(source, per_class=4, expect_at_least=20)
-    assert [candidate.rank for candidate, _ in found.sightings] == [0, 1, 2, 3, 4, 5]
-    assert found.failure is None
-    assert sorted(source.fetched) == URLS[:6]
+    web.answers |= {"/1": None, "/3": web.answers["/2"]}
+    found = crawl(invented({"hat": hats}), per_class=4, expect_at_least=20)
+    assert found.urls == hats[:6]
+    assert found.failing == []
+    assert web.fetched() == hats[:6]
 
 
-def test_another_limit_asks_again_but_fetches_only_what_is_new(invented, contents, harvest):
-    harvest(invented({"hat": URLS}, contents), per_class=4)
-    again = invented({"hat": URLS}, contents)
-    assert len(harvest(again, per_class=6).sightings) == 6
-    assert (again.asked, again.fetched) == (["hat"], URLS[4:6])
+def test_a_higher_limit_asks_again_but_fetches_only_what_is_new(invented, crawl, hats, web):
+    crawl(invented({"hat": hats}), per_class=4)
+    web.fetched()
+    again = invented({"hat": hats})
+    assert crawl(again, per_class=6).urls == hats[:6]
+    assert (again.asked, web.fetched()) == (["hat"], hats[4:6])
 
 
-def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented, contents, harvest):
-    found = harvest(invented({"hat": URLS[:3]}, contents), expect_at_least=5)
-    assert found.failure == (
-        "http://invented.test/?q=hat shows 3 candidates, expected at least 5 (scrape.expect_at_least)"
+def test_a_lower_limit_asks_nobody(invented, crawl, hats, web):
+    crawl(invented({"hat": hats}), per_class=6)
+    web.fetched()
+    again = invented({})
+    assert crawl(again, per_class=4).urls == hats[:4]
+    assert (again.asked, web.fetched()) == ([], [])
+
+
+def test_only_so_many_candidates_of_a_query(invented, crawl, hats, web):
+    found = crawl(invented({"hat": hats}), per_query=3, expect_at_least=20)
+    assert found.urls == hats[:3]
+    assert found.failing == []
+    assert web.fetched() == hats[:3]
+
+
+def test_more_candidates_than_before_ask_again(invented, crawl, hats, web):
+    crawl(invented({"hat": hats}), per_query=3)
+    web.fetched()
+    again = invented({"hat": hats})
+    assert crawl(again, per_query=5).urls == hats[:5]
+    assert (again.asked, web.fetched()) == (["hat"], hats[3:5])
+
+
+@pytest.mark.parametrize(("before", "now"), [(5, 3), (None, 3), (None, 20), (20, None)])
+def test_no_more_candidates_than_are_known_ask_nobody(invented, crawl, hats, web, before, now):
+    crawl(invented({"hat": hats}), per_query=before)
+    web.fetched()
+    again = invented({})
+    assert crawl(again, per_query=now).urls == hats[:now]
+    assert (again.asked, web.fetched()) == ([], [])
+
+
+def test_who_asks_for_more_and_is_blocked_keeps_what_there_was(invented, crawl, hats):
+    crawl(invented({"hat": hats}), per_query=3)
+    found = crawl(invented({"hat": [SearchFailed("blocked", "go away")]}), per_query=5)
+    assert (found.failure, found.urls) == ("blocked", hats[:3])
+
+
+def test_later_searches_of_a_class_that_has_enough_are_not_begun(invented, crawl, hats):
+    first = invented({"hat": hats[:4], "cap": hats[4:]}, name="site:first")
+    second = invented({"hat": hats}, name="site:second")
+    found = crawl(first, second, queries={"hat": ["hat", "cap"]}, per_class=4)
+    assert (first.asked, second.asked) == (["hat"], [])
+    assert found.urls == hats[:4]
+
+
+def test_later_searches_fill_a_class_up(invented, crawl, hats, web):
+    first = invented({"hat": hats[:3]}, name="site:first")
+    second = invented({"hat": hats[1:]}, name="site:second")
+    found = crawl(first, second, per_class=5)
+    assert [sighting.source for sighting in found.sightings] == ["site:first"] * 3 + ["site:second"] * 4
+    assert sorted(web.fetched()) == hats[:5]
+
+
+def test_a_changed_answer_never_leaves_a_class_short(invented, crawl, hats):
+    """What an earlier answer held and the present one does not cannot count towards what is wanted."""
+    first = invented({"hat": [*hats[5:8], SearchFailed("stalled", "stopped")]}, name="site:first")
+    second = invented({"hat": hats[3:]}, name="site:second")
+    crawl(first, per_class=4)
+    changed = invented({"hat": hats[:3]}, name="site:first")
+    assert crawl(changed, second, per_class=4).urls == hats[:4]
+
+
+def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented, crawl, hats, web):
+    found = crawl(invented({"hat": hats[:3]}), expect_at_least=5)
+    (failing,) = found.failing
+    assert failing.failure == "too_few"
+    assert str(failing) == (
+        "hat (source 'site:invented'): http://invented.test/?q=hat shows 3 candidates, expected at least 5 "
+        "(scrape.expect_at_least)"
     )
     assert len(found.sightings) == 3
-    again = invented({"hat": URLS}, contents)
-    assert harvest(again, expect_at_least=5).failure is None
-    assert again.fetched == URLS[3:]
+    web.fetched()
+    assert crawl(invented({"hat": hats}), expect_at_least=5).failing == []
+    assert web.fetched() == hats[3:]
 
 
-def test_a_higher_expectation_holds_for_remembered_answers_too(invented, contents, harvest):
-    assert harvest(invented({"hat": URLS}, contents)).failure is None
-    again = invented({"hat": URLS}, contents)
-    assert "expected at least 50" in harvest(again, expect_at_least=50).failure
-    assert (again.asked, again.fetched) == (["hat"], [])
+def test_a_higher_expectation_holds_for_remembered_answers_too(invented, crawl, hats, web):
+    assert crawl(invented({"hat": hats})).failing == []
+    web.fetched()
+    again = invented({"hat": hats})
+    found = crawl(again, expect_at_least=50)
+    assert found.failure == "too_few"
+    assert "expected at least 50" in found.failing[0].message
+    assert (again.asked, web.fetched()) == (["hat"], [])
 
 
-def test_few_are_enough_where_few_are_wanted(invented, contents, harvest):
-    assert harvest(invented({"hat": URLS[:3]}, contents), per_class=3, expect_at_least=5).failure is None
+@pytest.mark.parametrize("limit", ["per_class", "per_query"])
+def test_few_are_enough_where_few_are_wanted(invented, crawl, hats, limit):
+    assert crawl(invented({"hat": hats[:3]}), expect_at_least=5, **{limit: 3}).failing == []
 
 
 @pytest.mark.parametrize("per_class", [None, 8])
-def test_a_page_that_breaks_off_leaves_what_it_gave(invented, contents, harvest, per_class):
-    found = harvest(invented({"hat": [*URLS[:3], ScrapeError("the page stopped")]}, contents), per_class=per_class)
-    assert found.failure == "the page stopped"
-    assert reasons(found) == ["", "", ""]
-
-
-def test_a_page_that_robots_txt_forbids_is_not_visited(invented, contents, harvest):
-    source = invented({"hat": URLS}, contents | {"http://invented.test/?q=hat": Refused("robots", "disallowed")})
-    found = harvest(source)
-    assert found.failure == "http://invented.test/?q=hat must not be visited: robots, disallowed"
-    assert source.asked == []
-
-
-def test_a_browser_that_breaks_down_ends_the_run_and_what_was_fetched_stays(invented, contents, harvest):
-    with pytest.raises(BrowserError):
-        harvest(invented({"hat": [*URLS[:5], BrowserError("crashed")]}, contents), per_class=5 + 1)
-    again = invented({"hat": URLS}, contents)
-    harvest(again)
+def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, per_class):
+    stopped = SearchFailed("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
+    found = crawl(invented({"hat": [*hats[:3], stopped]}), per_class=per_class)
+    assert found.failure == "stalled"
+    assert str(found.failing[0]).endswith("the page stopped; the page as it was is in .pixmill/scrape/evidence/1")
+    assert found.reasons == ["", "", ""]
+    web.fetched()
+    again = invented({"hat": hats})
+    assert crawl(again, per_class=per_class).failing == []
     assert again.asked == ["hat"]
+    assert web.fetched() == hats[3:per_class]
+
+
+def test_an_attempt_that_comes_less_far_takes_nothing_away(invented, crawl, hats):
+    failed = SearchFailed("blocked", "go away")
+    crawl(invented({"hat": [*hats[:6], failed]}))
+    found = crawl(invented({"hat": [hats[0], failed]}))
+    assert found.failure == "blocked"
+    assert found.urls == hats[:6]
+
+
+def test_a_page_that_robots_txt_forbids_is_not_visited(invented, crawl, hats, web):
+    web.answers["/robots.txt"] = b"User-agent: *\nDisallow: /?q="
+    source = invented({"hat": hats})
+    found = crawl(source)
+    assert found.failure == "robots"
+    assert (source.asked, web.fetched()) == ([], [])
+
+
+def test_a_search_that_fails_stops_no_other(invented, crawl, hats):
+    source = invented({"hat": [SearchFailed("timeout", "slow")], "cap": hats})
+    found = crawl(source, queries={"hat": ["hat", "cap"]})
+    assert [failing.search.query.text for failing in found.failing] == ["hat"]
+    assert found.urls == hats
+
+
+@pytest.mark.parametrize("failure", ["blocked", "captcha"])
+def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl, hats, failure):
+    blocking = invented({"hat": [SearchFailed(failure, "go away")], "cap": hats}, name="site:blocking")
+    other = invented({"hat": hats[:1], "cap": hats[1:]}, name="site:other")
+    found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
+    assert blocking.asked == ["hat"]
+    assert [failing.failure for failing in found.failing] == [failure, failure]
+    assert str(found.failing[1]).startswith("hat (source 'site:blocking' 'cap'): not asked, since the site ")
+    assert str(found.failing[1]).endswith(": hat (source 'site:blocking')")
+    assert found.urls == hats
+    blocking.answers["hat"] = hats
+    assert crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1).failing == []
+    assert blocking.asked == ["hat", "hat", "cap"]
+
+
+def test_what_is_known_of_a_source_that_blocks_stays(invented, crawl, hats):
+    source = invented({"cap": [*hats[:4], SearchFailed("stalled", "stopped")], "hat": hats[5:6]})
+    crawl(source, queries={"hat": ["hat", "cap"]})
+    source.answers = {"hat": [SearchFailed("blocked", "go away")]}
+    found = crawl(source, queries={"hat": ["hat", "cap"]}, browsers=1, expect_at_least=2)
+    assert source.asked.count("cap") == 1
+    assert found.urls == [hats[5], *hats[:4]]
+
+
+def test_failures_come_in_the_order_of_the_searches(invented, crawl):
+    def dawdle():
+        time.sleep(0.2)
+
+    source = invented({"a": [dawdle, SearchFailed("timeout", "slow")], "b": [SearchFailed("endless", "fast")]})
+    found = crawl(source, queries={"hat": ["a", "b"]})
+    assert [failing.failure for failing in found.failing] == ["timeout", "endless"]
+
+
+def test_searches_run_side_by_side(invented, crawl, hats):
+    meeting = threading.Barrier(2)
+    source = invented({"hat": [meeting.wait, hats[0]], "cap": [meeting.wait, hats[1]]})
+    assert crawl(source, queries={"hat": ["hat", "cap"]}, browsers=2).urls == hats[:2]
+
+
+def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web):
+    source = invented({"hat": [*hats[:4], BrowserLost("the browser crashed")]})
+    source.answers["hat"].insert(4, lambda: source.answers.update(hat=hats))
+    found = crawl(source)
+    assert (found.urls, found.failing) == (hats, [])
+    assert source.asked == ["hat", "hat"]
+    assert web.fetched() == hats
+
+
+def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invented, crawl, hats):
+    lost = BrowserLost("the browser crashed")
+    source = invented({"hat": [*hats[:4], lost], "cap": hats[4:]})
+    source.answers["hat"].insert(4, lambda: source.answers.update(hat=[hats[0], lost]))
+    found = crawl(source, queries={"hat": ["hat", "cap"]})
+    assert source.asked.count("hat") == 2
+    assert found.failure == "browser"
+    assert found.failing[0].message == "the browser crashed, 2 times"
+    assert found.urls == hats
+
+
+@pytest.mark.parametrize("error", [BrowserError("there is no browser"), ZeroDivisionError("a defect")])
+def test_what_no_other_source_can_mend_ends_the_run_and_what_was_fetched_stays(invented, crawl, hats, web, error):
+    with pytest.raises(type(error), match=str(error)):
+        crawl(invented({"hat": [*hats[:5], error]}), per_class=6)
+    web.fetched()
+    again = invented({"hat": hats})
+    crawl(again)
+    assert (again.asked, web.fetched()) == (["hat"], hats[5:])
+
+
+def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
+    began = threading.Event()
+
+    def dawdle():
+        began.set()
+        time.sleep(0.05)
+
+    endless = invented({"hat": [dawdle, *hats] * 10_000}, name="site:endless")
+    broken = invented({"hat": [lambda: began.wait(10), ZeroDivisionError()]}, name="site:broken")
+    with pytest.raises(ZeroDivisionError):
+        crawl(endless, broken, browsers=2)
+    assert threading.active_count() < 10
+
+
+def test_addresses_from_a_list_are_not_kept_twice(invented, crawl, hats, web, tmp_path):
+    source = invented({"hat": hats}, kind="list")
+    assert crawl(source).urls == hats
+    assert b"answers" not in (tmp_path / "journal.jsonl").read_bytes()
+    web.fetched()
+    assert crawl(source, expect_at_least=50).failing == []  # nobody's page has changed
+    assert web.fetched() == []

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from pixmill.errors import ScrapeError
@@ -64,6 +66,42 @@ def test_a_link_in_the_output_is_replaced_not_written_through(pictures, kept, pi
     assert cached.read_bytes() == b"another picture's place in the cache"
 
 
+def a_folder_in_its_place(path, elsewhere):
+    path.unlink()
+    (path / "deep").mkdir(parents=True)
+
+
+def a_linked_folder_around_it(path, elsewhere):
+    path.parent.rename(elsewhere)
+    path.parent.symlink_to(elsewhere)
+
+
+def a_file_around_it(path, elsewhere):
+    shutil.rmtree(path.parent)
+    path.parent.write_text("")
+
+
+def a_dangling_link_around_it_all(path, elsewhere):
+    shutil.rmtree(path.parent.parent)
+    path.parent.parent.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize(
+    "spoil", [a_folder_in_its_place, a_linked_folder_around_it, a_file_around_it, a_dangling_link_around_it_all]
+)
+@pytest.mark.parametrize("way", ["add", "copy"])
+def test_what_lies_in_the_way_of_a_picture_goes(pictures, kept, picture, tmp_path, spoil, way):
+    """People move folders to other disks, and unpack archives in odd places."""
+    whole = Pictures(tmp_path / "whole")
+    whole.add(kept, picture(1))
+    spoil(pictures.path(kept), tmp_path / "elsewhere")
+    again = Pictures(pictures.folder)
+    again.add(kept, picture(1)) if way == "add" else again.copy(kept, whole)
+    again.prune([kept.name])
+    assert again.path(kept).read_bytes() == picture(1)
+    assert [path for path in pictures.folder.rglob("*") if path.is_file()] == [pictures.path(kept)]
+
+
 def test_a_picture_that_vanished_is_named(pictures, kept, tmp_path):
     """Scratch may be deleted at any time."""
     pictures.path(kept).unlink()
@@ -74,17 +112,37 @@ def test_a_picture_that_vanished_is_named(pictures, kept, tmp_path):
     assert not others.holds(kept)
 
 
-def test_pruning_keeps_what_it_is_told_to(pictures, kept, picture):
+def test_pruning_keeps_what_it_is_told_to(pictures, kept, picture, tmp_path):
     other = Picture.of(picture(2))
     pictures.add(other, picture(2))
     (pictures.folder / "stray.txt").write_text("")
     (pictures.folder / "ff" / "deep").mkdir(parents=True)
     (pictures.folder / "ff" / "deep" / ".part-1-x").write_text("")
-    pictures.prune([kept])
+    theirs = tmp_path / "outside" / "theirs.txt"
+    theirs.parent.mkdir()
+    theirs.write_text("")
+    (pictures.folder / "elsewhere").symlink_to(theirs.parent)
+    pictures.prune([kept.name])
     assert [path for path in pictures.folder.rglob("*") if path.is_file()] == [pictures.path(kept)]
     assert [path.name for path in pictures.folder.iterdir()] == [kept.id[:2]]
+    assert theirs.exists()
 
 
 def test_pruning_nothing(pictures):
     pictures.prune([])
     assert not pictures.folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_the_longest_side_is_told_by_the_header(pictures, picture, kind):
+    content = picture(1, kind, side=60)
+    wide = Picture.of(content)
+    pictures.add(wide, content)
+    assert pictures.longest_side(wide) == 60
+
+
+def test_what_has_no_header_has_no_side(pictures, kept, picture):
+    cut = Picture.of(picture(1, "JPEG")[:20])
+    assert pictures.longest_side(cut) is None  # it does not lie here at all
+    pictures.add(cut, picture(1, "JPEG")[:20])
+    assert pictures.longest_side(cut) is None

@@ -1,109 +1,359 @@
+"""The whole of a scrape: from people's folders, and from sources that a test makes up on a real web server."""
+
+import asyncio
+import shutil
+
 import pytest
+from aiohttp import web as server
 
 import pixmill.scrape
 from pixmill.errors import DataError, ScrapeError
+from pixmill.fetch import Network
+from pixmill.manifest import SCRAPED, SIGHTINGS, read_table, write_table
+from pixmill.scrape.pictures import Picture
+from pixmill.scrape.sources import SearchFailed
+from tests.scrape.invented import url_of
+
+
+@pytest.fixture
+def sightings(output):
+    return lambda: read_table(output / "sightings.parquet", SIGHTINGS, stage="scrape")
+
+
+@pytest.fixture
+def everything(output, tree):
+    """Write the manifest too, as the stage does, and return the digest of each file of the output."""
+
+    def everything(result):
+        write_table(output / "manifest.parquet", result.manifest, SCRAPED)
+        return tree(output), result.account.metrics()
+
+    return everything
 
 
 def test_the_public_surface():
-    assert pixmill.scrape.__all__ == ["Account", "ScrapeResult", "render_report", "scrape"]
-
-
-def test_a_folder_of_classes(run, data, output, tree):
-    result = run()
-    assert len(result.manifest) == 60
-    assert result.manifest["label"].value_counts().to_dict() == {"boot": 30, "hat": 30}
-    assert set(result.manifest["path"]) == set(tree(output))
-    assert set(tree(output).values()) == set(tree(data).values()) == set(result.manifest["id"])
-    assert set(result.manifest["snapshot"]) == {"2026-11-20"}
-
-
-def test_a_second_run_gives_the_same(run, output, tree):
-    first, files = run(), tree(output)
-    second = run()
-    assert first.manifest.equals(second.manifest)
-    assert first.sightings.equals(second.sightings)
-    assert first.account == second.account
-    assert tree(output) == files
-
-
-def test_pictures_that_left_the_manifest_leave_the_output(run, data, output, tree):
-    run()
-    (data / "hat" / "000.png").unlink()
-    stray = output / "images" / "00" / "stray.png"
-    stray.parent.mkdir(exist_ok=True)
-    stray.write_bytes(b"stray")
-    result = run()
-    assert len(result.manifest) == 59
-    assert set(tree(output)) == set(result.manifest["path"])
-
-
-def test_damaged_output_is_mended(run, output, tree):
-    files = (run(), tree(output))[1]
-    path = output / sorted(files)[0]
-    path.write_bytes(b"damaged")
-    run()
-    assert tree(output) == files
-
-
-def test_half_written_files_are_swept(run, output):
-    left = output / "images" / "ab" / ".part-99-x.png"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"half")
-    run()
-    assert not left.exists()
-
-
-def test_a_picture_in_two_classes_has_no_label(run, data):
-    (data / "boot" / "same.png").write_bytes((data / "hat" / "003.png").read_bytes())
-    result = run()
-    unlabelled = result.manifest[result.manifest["label"].isna()]
-    assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
-    assert result.account.conflicts == 1
-
-
-def test_a_picture_twice_in_a_class_is_one_row_and_two_sightings(run, data):
-    (data / "hat" / "zz.png").write_bytes((data / "hat" / "003.png").read_bytes())
-    result = run()
-    assert len(result.manifest) == 60
-    assert len(result.sightings) == 61
-    assert result.account.total.duplicates == 1
-
-
-def test_the_first_pictures_of_each_class(run):
-    result = run(per_class=5)
-    assert sorted(result.manifest["image_url"]) == [
-        f"data/{label}/{place:03}.png" for label in ("boot", "hat") for place in range(5)
+    assert pixmill.scrape.__all__ == [
+        "Account",
+        "Forecast",
+        "ProbeReport",
+        "ScrapeResult",
+        "forecast",
+        "probe_source",
+        "render_report",
+        "scrape",
     ]
 
 
-def test_files_that_are_no_pictures_are_taken_from_a_folder(run, data, output, picture):
-    """Validate then names what is wrong with them."""
-    (data / "hat" / "text.jpg").write_text("I am no picture")
-    (data / "hat" / "cut.jpg").write_bytes(picture(9, "JPEG")[:100])
-    (data / "hat" / "nothing.png").write_bytes(b"")
-    manifest = run().manifest.set_index("image_url")
-    assert manifest.loc["data/hat/text.jpg", "format"] is None
-    assert manifest.loc["data/hat/text.jpg", "path"].endswith(".bin")
-    assert manifest.loc["data/hat/cut.jpg", "format"] == "jpeg"
-    assert manifest.loc["data/hat/nothing.png", "bytes"] == 0
-    assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no picture"
+class TestFolder:
+    def test_a_folder_of_classes(self, run, data, output, tree):
+        result = run()
+        assert len(result.manifest) == 60
+        assert result.manifest["label"].value_counts().to_dict() == {"boot": 30, "hat": 30}
+        assert {*result.manifest["path"], "sightings.parquet"} == set(tree(output))
+        assert {f"images/{path}" for path in tree(output / "images")} == set(result.manifest["path"])
+        assert set(tree(output / "images").values()) == set(tree(data).values()) == set(result.manifest["id"])
+        assert set(result.manifest["snapshot"]) == {"2026-11-20"}
+        assert result.manifest["given_split"].isna().all()
 
+    def test_a_second_run_gives_the_same(self, run, everything):
+        assert everything(run()) == everything(run())
 
-def test_an_empty_class_is_named_after_the_others_were_taken(run, data):
-    (data / "scarf").mkdir()
-    result = run(("boot", "scarf", "hat"))
-    assert len(result.manifest) == 60
-    with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is empty"):
-        result.check()
-
-
-def test_a_class_of_three_pictures_is_for_validate_to_judge(run, data):
-    for path in sorted((data / "hat").iterdir())[3:]:
-        path.unlink()
-    run().check()
-
-
-def test_no_data(run, data):
-    data.rename(data.with_name("elsewhere"))
-    with pytest.raises(DataError, match="make data"):
+    def test_pictures_that_left_the_manifest_leave_the_output(self, run, data, output, tree):
         run()
+        (data / "hat" / "000.png").unlink()
+        stray = output / "images" / "00" / "stray.png"
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(b"stray")
+        result = run()
+        assert len(result.manifest) == 59
+        assert {f"images/{path}" for path in tree(output / "images")} == set(result.manifest["path"])
+
+    def test_damaged_output_is_mended(self, run, output, everything):
+        files = everything(run())
+        path = min((output / "images").rglob("*.png"))
+        path.write_bytes(b"damaged")
+        assert everything(run()) == files
+
+    def test_half_written_files_are_swept(self, run, output):
+        left = output / "images" / "ab" / ".part-99-x.png"
+        left.parent.mkdir(parents=True)
+        left.write_bytes(b"half")
+        run()
+        assert not left.exists()
+
+    def test_a_picture_in_two_classes_has_no_label(self, run, data):
+        (data / "boot" / "same.png").write_bytes((data / "hat" / "003.png").read_bytes())
+        result = run()
+        unlabelled = result.manifest[result.manifest["label"].isna()]
+        assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
+        assert result.account.conflicts == 1
+
+    def test_a_picture_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
+        (data / "hat" / "zz.png").write_bytes((data / "hat" / "003.png").read_bytes())
+        result = run()
+        assert len(result.manifest) == 60
+        assert len(sightings()) == 61
+        assert result.account.total.duplicates == 1
+
+    def test_the_first_pictures_of_each_class(self, run):
+        result = run(per_class=5)
+        assert sorted(result.manifest["image_url"]) == [
+            f"data/{label}/{place:03}.png" for label in ("boot", "hat") for place in range(5)
+        ]
+
+    def test_files_that_are_no_pictures_are_taken(self, run, data, output, picture):
+        """Validate then names what is wrong with them."""
+        (data / "hat" / "text.jpg").write_text("I am no picture")
+        (data / "hat" / "cut.jpg").write_bytes(picture(9, "JPEG")[:100])
+        (data / "hat" / "nothing.png").write_bytes(b"")
+        manifest = run().manifest.set_index("image_url")
+        assert manifest["format"].isna()["data/hat/text.jpg"]
+        assert manifest.loc["data/hat/text.jpg", "path"].endswith(".bin")
+        assert manifest.loc["data/hat/cut.jpg", "format"] == "jpeg"
+        assert manifest.loc["data/hat/nothing.png", "bytes"] == 0
+        assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no picture"
+
+    def test_a_split_that_people_have_made_reaches_the_manifest(self, run, data):
+        for label in ("boot", "hat"):
+            for place, path in enumerate(sorted((data / label).iterdir())):
+                part = data / ("train" if place < 20 else "test") / label
+                part.mkdir(parents=True, exist_ok=True)
+                path.rename(part / path.name)
+            (data / label).rmdir()
+        result = run(folder={"layout": "fixed"})
+        result.check()
+        assert result.manifest.groupby(["label", "given_split"]).size().to_dict() == {
+            ("boot", "test"): 10,
+            ("boot", "train"): 20,
+            ("hat", "test"): 10,
+            ("hat", "train"): 20,
+        }
+
+    def test_an_empty_class_is_named_after_the_others_were_taken(self, run, data):
+        (data / "scarf").mkdir()
+        result = run(("boot", "scarf", "hat"))
+        assert len(result.manifest) == 60
+        with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is empty"):
+            result.check()
+
+    def test_a_class_of_three_pictures_is_for_validate_to_judge(self, run, data):
+        for path in sorted((data / "hat").iterdir())[3:]:
+            path.unlink()
+        run().check()
+
+    def test_no_data(self, run, data):
+        data.rename(data.with_name("elsewhere"))
+        with pytest.raises(DataError, match="make data"):
+            run()
+
+
+class TestWeb:
+    def test_two_sources_of_one_class(self, visit, invented, hats, web, sightings):
+        """What both show is one row a picture, with all sightings."""
+        first = invented({"hat": hats[:6]}, name="site:first")
+        second = invented({"hat": hats[4:]}, name="site:second")
+        result = visit(first, second)
+        assert sorted(web.fetched()) == hats
+        assert len(result.manifest) == 10
+        assert set(result.manifest["label"]) == {"hat"}
+        assert result.manifest["source"].value_counts().to_dict() == {"site:first": 6, "site:second": 4}
+        found = sightings()
+        assert list(found["image_url"]) == [*hats[:6], *hats[4:]]
+        assert list(found["rank"]) == [*range(6), *range(6)]
+        assert list(found["source"]) == ["site:first"] * 6 + ["site:second"] * 6
+        counts = result.account.metrics()["per_query"]["hat"]
+        assert [counts[name]["hat"]["duplicates"] for name in ("site:first", "site:second")] == [0, 2]
+        assert [counts[name]["hat"]["candidates"] for name in ("site:first", "site:second")] == [6, 6]
+
+    def test_the_same_picture_at_two_addresses(self, visit, invented, web, picture):
+        urls = web.show(picture(1), picture(1))
+        result = visit(invented({"hat": urls}))
+        assert list(result.manifest["image_url"]) == urls[:1]
+        assert result.account.total.duplicates == 1
+
+    def test_the_result_follows_from_the_answers_not_from_their_order(
+        self, visit, invented, web, picture, everything, tmp_path
+    ):
+        results = []
+        for slow in (0, 1):
+
+            async def answer(request, slow=slow):
+                await asyncio.sleep(0.2 if request.path == f"/{slow}" else 0.0)
+                return server.Response(body=picture(1))
+
+            web.answers |= {"/0": answer, "/1": answer}
+            results.append(everything(visit(invented({"hat": [url_of(0), url_of(1)]}))))
+            shutil.rmtree(tmp_path / ".pixmill")
+        assert results[0] == results[1]
+
+    def test_a_picture_of_two_classes_has_no_label(self, visit, invented, hats):
+        result = visit(invented({"hat": hats[:3], "cap": hats[2:4]}), classes=("hat", "cap"))
+        assert sorted(result.manifest["label"].fillna("")) == ["", "cap", "hat", "hat"]
+
+    def test_with_a_finished_journal_nobody_is_asked(self, visit, invented, hats, web, output, everything):
+        first = everything(visit(invented({"hat": hats})))
+        web.fetched()
+        web.answers.clear()
+        shutil.rmtree(output)
+        again = invented({})
+        assert everything(visit(again)) == first
+        assert (again.asked, web.requests) == ([], [])
+
+    def test_without_scratch_the_output_spares_no_question_and_gives_the_same(
+        self, visit, invented, hats, everything, tmp_path
+    ):
+        first = everything(visit(invented({"hat": hats})))
+        shutil.rmtree(tmp_path / ".pixmill")
+        assert everything(visit(invented({"hat": hats}))) == first
+
+    def test_one_more_source_asks_no_other_again(self, visit, invented, hats, web):
+        visit(invented({"hat": hats[:5]}, name="site:first"))
+        web.fetched()
+        first, second = invented({}, name="site:first"), invented({"hat": hats[3:]}, name="site:second")
+        assert len(visit(first, second).manifest) == 10
+        assert (first.asked, second.asked) == ([], ["hat"])
+        assert web.fetched() == hats[5:]
+
+    def test_a_new_snapshot_asks_again_and_takes_no_body_that_is_here(self, visit, invented, web, picture, output):
+        bodies = []
+
+        async def answer(request):
+            if request.headers.get("If-None-Match") == '"1"':
+                return server.Response(status=304)
+            bodies.append(request.path)
+            return server.Response(body=picture(1), headers={"ETag": '"1"'})
+
+        web.answers["/0"] = answer
+        source = invented({"hat": [url_of(0)]})
+        first = visit(source, snapshot="2026-11-20")
+        shutil.rmtree(output)
+        second = visit(source, snapshot="2026-11-21")
+        assert source.asked == ["hat", "hat"]
+        assert bodies == ["/0"]
+        assert list(second.manifest["id"]) == list(first.manifest["id"])
+        assert list(second.manifest["snapshot"]) == ["2026-11-21"]
+        assert (output / second.manifest.loc[0, "path"]).read_bytes() == picture(1)
+
+    def test_a_redirect_that_leads_elsewhere_by_the_next_snapshot(self, visit, invented, web, picture):
+        """Versions are told apart by address: two files may both be the first of theirs."""
+
+        async def answer(request):
+            if request.path == "/0":
+                raise server.HTTPFound(f"/{shown}")
+            if request.headers.get("If-None-Match") == '"1"':
+                return server.Response(status=304)
+            return server.Response(body=picture(int(request.path[1:])), headers={"ETag": '"1"'})
+
+        web.answers |= dict.fromkeys(("/0", "/1", "/2"), answer)
+        source = invented({"hat": [url_of(0)]})
+        for day, shown in enumerate((1, 2, 2)):
+            result = visit(source, snapshot=f"2026-11-2{day}")
+            assert list(result.manifest["id"]) == [Picture.of(picture(shown)).id]
+
+    def test_licences_that_nobody_wants(self, visit, invented, hats, web):
+        free = "https://creativecommons.org/publicdomain/zero/1.0/"
+        answers = [{"image_url": hats[0], "licence": free}, {"image_url": hats[1], "licence": "by-nc"}, hats[2]]
+        result = visit(invented({"hat": answers}), licences=("cc0", "by"))
+        assert web.fetched() == hats[:1]
+        assert list(result.manifest["licence"]) == [free]
+        assert result.account.total.refused == {"licence": 2}
+
+    def test_a_thumbnail_is_marked(self, visit, invented, web, picture, sightings):
+        gone, small = web.show(None, picture(1))
+        source = invented({"hat": [{"image_url": gone, "thumbnail_url": small}]})
+        result = visit(source)
+        assert list(result.manifest["image_url"]) == [small]
+        assert result.account.total.thumbnails == 1
+        assert sightings()[["id", "thumbnail", "reason", "image_url", "thumbnail_url"]].values.tolist() == [
+            [Picture.of(picture(1)).id, True, "http_404", gone, small]
+        ]
+        without = visit(source, thumbnails=False)
+        assert without.manifest.empty
+        assert without.account.total.refused == {"http_404": 1}
+
+    def test_what_is_promised_is_part_of_an_address(self, visit, invented, hats):
+        wrong = {"image_url": hats[0], "md5": "0" * 32}
+        result = visit(invented({"hat": [wrong, {"image_url": hats[1], "bytes": 7}, hats[0]]}))
+        assert result.account.total.refused == {"wrong_md5": 1, "wrong_size": 1}
+        assert list(result.manifest["image_url"]) == hats[:1]
+
+    def test_half_characters_reach_every_table(self, visit, invented, hats, everything, sightings):
+        everything(visit(invented({"hat": [{"image_url": hats[0], "title": "\ud83d", "author": "\udc00"}]})))
+        assert list(sightings()["title"]) == ["?"]
+
+    def test_an_address_of_any_text_is_refused_at_most(self, visit, invented, hats):
+        strange = [
+            "",
+            "http://\ud83d",
+            "//x",
+            "data:,\ud83d",
+            "http://[::1",
+            "http://invented.test/\ud83d\0",
+            "x" * 9000,
+        ]
+        result = visit(invented({"hat": [*strange, hats[0]]}))
+        assert result.account.total.candidates == 8
+        assert result.account.total.fetched == 1
+
+
+class TestCheck:
+    def test_failures_are_named_one_a_line(self, visit, invented, hats):
+        source = invented({"hat": [*hats, SearchFailed("stalled", "the page stopped")], "cap": hats[:3]})
+        result = visit(source, classes=("hat", "cap"), expect_at_least=5)
+        with pytest.raises(ScrapeError) as stop:
+            result.check()
+        assert stop.value.message.splitlines() == [
+            "hat (source 'site:invented'): the page stopped",
+            "cap (source 'site:invented'): http://invented.test/?q=cap shows 3 candidates, expected at least 5 "
+            "(scrape.expect_at_least)",
+        ]
+        assert "dvc repro scrape" in stop.value.next
+
+    @pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
+    def test_a_share_of_the_searches_may_fail(self, visit, invented, hats, tolerate, stops):
+        source = invented({"a": hats, "b": [SearchFailed("timeout", "too slow")], "c": hats, "d": hats})
+        result = visit(source, queries={"hat": ["a", "b", "c", "d"]}, tolerate=tolerate)
+        if stops:
+            assert result.tolerated() == []
+            with pytest.raises(ScrapeError, match="too slow"):
+                result.check()
+        else:
+            result.check()
+            assert result.tolerated() == [
+                "tolerated: hat (source 'site:invented' 'b'): too slow",
+                "to ask again what failed, and nothing else: dvc repro -f scrape",
+            ]
+
+    def test_a_class_without_any_picture_is_never_tolerated(self, visit, invented, hats, web):
+        web.answers["/0"] = None
+        result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
+        with pytest.raises(ScrapeError, match=r"^cap: no picture at all: all candidates were refused \(http_404 1\)\n"):
+            result.check()
+
+    def test_a_class_whose_search_failed_is_named_once(self, visit, invented, hats):
+        source = invented({"hat": hats, "cap": [SearchFailed("no_results", "there are none")]})
+        result = visit(source, classes=("hat", "cap"), tolerate=1.0)
+        with pytest.raises(ScrapeError) as stop:
+            result.check()
+        assert stop.value.message == "cap (source 'site:invented'): there are none"
+
+
+class TestLists:
+    def test_addresses_from_a_table(self, run, web, hats, tmp_path, sightings):
+        """The source is the real one: a CSV file as people bring it."""
+        rows = [f"{url},{'hat' if place < 6 else 'boot'}" for place, url in enumerate(hats)]
+        (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows, f"{url_of('gone')},hat"]))
+        result = run(source="urls", network=web.network, rate=None, urls={"files": ["list.csv"]})
+        result.check()
+        assert result.manifest["label"].value_counts().to_dict() == {"hat": 6, "boot": 4}
+        assert result.account.total.refused == {"http_404": 1}
+        assert len(sightings()) == 11
+        web.fetched()
+        assert len(run(source="urls", network=web.network, urls={"files": ["list.csv"]}).manifest) == 10
+        assert web.fetched() == []
+
+    def test_nobody_but_the_network_given_is_reached(self, run, web, tmp_path):
+        (tmp_path / "list.csv").write_text(f"url,label\nhttp://127.0.0.1:{web.port}/0,hat\n")
+        result = run(("hat",), source="urls", network=Network(), urls={"files": ["list.csv"]})
+        assert result.account.total.refused == {"private_address": 1}
+        assert web.requests == []

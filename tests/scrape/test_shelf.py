@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from pixmill.scrape.shelf import shelf
+from pixmill.params import ScrapeParams
+from pixmill.scrape.shelf import JOURNAL, earlier_shelf, journal_key, journal_path, shelf
 
 KEYS = [digit * 32 for digit in "abcd"]
 
@@ -67,3 +68,28 @@ def test_who_comes_second_waits(scratch, capfd):
         order.append("first")
     thread.join()
     assert order == ["first", "second"]
+
+
+def test_the_one_before_is_the_one_that_was_used_last(scratch):
+    for place, key in enumerate(KEYS):
+        fill(scratch, key, size=100, used=2000 - abs(place - 2))
+    (scratch / "browser").mkdir()
+    assert earlier_shelf(scratch, "e" * 32) == scratch / KEYS[2]
+    assert earlier_shelf(scratch, KEYS[2]) == scratch / KEYS[3]
+    (scratch / KEYS[3] / JOURNAL).unlink()
+    assert earlier_shelf(scratch, KEYS[2]) == scratch / KEYS[1]
+
+
+def test_there_need_be_none_before(scratch):
+    with shelf(scratch, KEYS[0]):
+        assert earlier_shelf(scratch, KEYS[0]) is None
+
+
+def test_a_journal_belongs_to_its_snapshot_and_to_what_decides_over_its_records(scratch):
+    first = ScrapeParams(snapshot="2026-11-20")
+    same = ScrapeParams(snapshot="2026-11-20", source="bing", per_class=7, rate=1.0, licences=("by",))
+    assert journal_key(first) == journal_key(same)
+    others = [ScrapeParams(snapshot="2026-11-21"), ScrapeParams(snapshot="2026-11-20", max_bytes=7)]
+    assert len({journal_key(params) for params in (first, *others)}) == 3
+    with shelf(scratch, journal_key(first)) as folder:
+        assert journal_path(scratch, first) == folder / JOURNAL

@@ -1,9 +1,13 @@
 """The stage as DVC runs it, with a real browser in the bundled shop."""
 
+import asyncio
+import contextlib
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +18,13 @@ import pytest
 from pixmill.fetch import USER_AGENT
 from pixmill.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.scrape.journal import Journal
+from pixmill.scrape.ledger import address_of
+from pixmill.scrape.sources.shop import ShopSource
+from pixmill.scrape.sources.sites import load_site
 from pixmill.shop import ORIGIN
+
+SECONDS = 240
+"""A run takes ten, on a machine that does nothing else."""
 
 OUTPUTS = {
     "artifacts/scrape/manifest.parquet",
@@ -48,7 +58,7 @@ class Workspace:
 
     def run(self, **environ):
         with self.start(**environ) as process:
-            output, error = process.communicate(timeout=120)
+            output, error = process.communicate(timeout=SECONDS)
             return process.returncode, output, error
 
     def outputs(self):
@@ -62,6 +72,13 @@ class Workspace:
         found = list(self.root.glob(".pixmill/scrape/*/journal.jsonl"))
         return found[0] if found else None
 
+    def known(self):
+        """Return the pictures of the shop that the journal knows, by path."""
+        with ShopSource(load_site("shop", None), self.root / "data") as shop:
+            world = shop.fingerprint()
+        with Journal(self.journal(), read_only=True) as journal:
+            return {path for path in self.requests() if journal.outcome(address_of(world, ORIGIN + path))}
+
     def requests(self, agent=USER_AGENT):
         """Return the pictures that the fetcher, or the browser, asked the shop for."""
         log = self.root / "requests.log"
@@ -70,12 +87,46 @@ class Workspace:
         paths = (request.split(" ")[2] for request, who in asked if agent in who)
         return [path for path in paths if path.startswith("/media/")]
 
+    def browsed(self):
+        """Tell whether a browser has asked the shop for anything."""
+        log = self.root / "requests.log"
+        return log.exists() and any(
+            "Mozilla" in line and USER_AGENT not in line for line in log.read_text().splitlines()
+        )
+
+    def left(self):
+        """Return what only killed processes leave: unfinished files, and browsers' profiles."""
+        return [path.name for path in self.root.rglob("*") if path.name.startswith((".part-", "profile-"))]
+
 
 @pytest.fixture
 def workspace(tmp_path, data, repository, tree):
     workspace = Workspace(tmp_path, repository, tree)
     workspace.params()
     return workspace
+
+
+def until(moment, process):
+    """Wait for a moment in the life of a process; return all that it has started by then."""
+    while not moment():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def running_browsers(process):
+    """Return the browsers of a running stage; drivers whose work is done may end meanwhile."""
+    browsers = []
+    for driver in psutil.Process(process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "chromedriver" in driver.name():
+                browsers += driver.children()
+    return browsers
+
+
+def gone(processes):
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    return alive == []
 
 
 @pytest.mark.browser
@@ -95,6 +146,7 @@ def test_from_the_shop(workspace, tree, data):
     assert set(sightings["reason"].dropna()) <= {"http_404", "robots"}
     assert sightings["title"].notna().all()
     assert sightings["price"].notna().all()
+    assert not sightings["thumbnail"].any()
     assert sightings["page_url"].str.startswith(f"{ORIGIN}/product/").all()
     assert sightings["image_url"].dropna().str.startswith(f"{ORIGIN}/media/").all()
     assert sightings["image_url"].isna().any()  # some are inlined
@@ -103,6 +155,10 @@ def test_from_the_shop(workspace, tree, data):
     counts = metrics["per_class"]["hat"]["shop"]["shop.pixmill.test"]
     assert counts["fetched"] - counts["duplicates"] == 30
     assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
+    asked = metrics["per_query"]["hat"]["shop"]["hat"]
+    assert asked["failure"] is None
+    assert asked["candidates"] == counts["candidates"]
+    assert workspace.left() == []
 
 
 @pytest.mark.browser
@@ -117,46 +173,30 @@ def test_again_without_a_browser(workspace):
     assert workspace.outputs() == first
 
 
-def kill_when(workspace, moment):
-    """Start the stage and kill it at a moment; nothing that it started may live on."""
-    process = workspace.start(witness=True)
-    while not moment():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.001)
-    started = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(started, timeout=10)
-    assert alive == []
+def records(workspace, count):
+    """Return whether the journal has so many records, when it is called."""
+    return lambda: (path := workspace.journal()) is not None and path.read_bytes().count(b"\n") >= count
 
 
-@pytest.mark.browser
-def test_killed_again_and_again_it_ends_with_the_same_bytes_and_fetches_nothing_twice(workspace, tmp_path_factory):
-    journal = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-
-    def records(count):
-        return lambda: (path := workspace.journal()) is not None and path.read_bytes().count(b"\n") >= count
-
-    moments = [
-        lambda: any(workspace.root.glob(".pixmill/scrape/browser/profile-*")),
-        *(records(count) for count in (1, 12, 45)),
-        lambda: any(workspace.root.glob("artifacts/scrape/images/*/*.png")),
-    ]
+def check_kills(workspace, moments):
+    """Kill a run at each moment; nothing that the journal knows is fetched again, and nothing else is lost."""
     known = set()
     for moment in moments:
         before = len(workspace.requests())
-        kill_when(workspace, moment)
+        process = workspace.start(witness=True)
+        started = until(moment, process)
+        process.kill()
+        process.communicate()
+        assert gone(started)
         assert known.isdisjoint(workspace.requests()[before:])
         if workspace.journal():
-            shutil.copyfile(workspace.journal(), journal)
-            with Journal(journal) as read:
-                known |= {path for path in workspace.requests() if read.outcome(ORIGIN + path)}
+            known |= workspace.known()
     before = len(workspace.requests())
     with workspace.start(witness=True) as process:
-        process.communicate(timeout=120)
+        process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert known.isdisjoint(workspace.requests()[before:])
-    assert len(known) > 50
+    assert workspace.left() == []
     disturbed = workspace.outputs()
 
     shutil.rmtree(workspace.root / ".pixmill")
@@ -164,8 +204,85 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes_and_fetches_nothing_
         (workspace.root / path).unlink()
     assert workspace.run()[0] == 0
     assert workspace.outputs() == disturbed
-    left = [path.name for path in workspace.root.rglob("*") if path.name.startswith((".part-", "profile-"))]
-    assert left == []
+    return known
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_with_the_same_bytes_and_fetches_nothing_twice(workspace):
+    moments = [
+        lambda: any(workspace.root.glob(".pixmill/scrape/browser/profile-*")),
+        *(records(workspace, count) for count in (1, 12, 45)),
+        lambda: any(workspace.root.glob("artifacts/scrape/images/*/*.png")),
+    ]
+    assert len(check_kills(workspace, moments)) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_killed_at_ten_moments_that_nobody_chose(workspace):
+    draw = random.Random(7)
+    check_kills(workspace, [records(workspace, draw.randrange(1, 60)) for _ in range(5)])
+    shutil.rmtree(workspace.root / ".pixmill")
+    (workspace.root / "requests.log").unlink()
+    check_kills(workspace, [records(workspace, draw.randrange(1, 60)) for _ in range(5)])
+
+
+@pytest.mark.browser
+def test_interrupted_it_ends_in_seconds_and_leaves_nothing(workspace):
+    process = workspace.start()
+    started = until(records(workspace, 1), process)
+    assert started
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, error = process.communicate(timeout=SECONDS)
+    assert time.monotonic() - began < 15
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert gone(started)
+    assert workspace.left() == []
+
+
+@pytest.mark.browser
+def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(workspace, web):
+    async def never(_request):
+        await asyncio.sleep(3600)
+
+    web.answers["/search"] = never
+    (workspace.root / "sites").mkdir()
+    (workspace.root / "sites" / "slow.yaml").write_text(
+        "name: slow\nversion: 1\nchecked: 2026-11-20\n"
+        f"url: http://localhost:{web.port}/search?q={{query}}\n"
+        "selectors: {item: [li], key: ['@id'], picture: [img]}\n"
+    )
+    workspace.params(source="site:slow", allow_hosts=[f"localhost:{web.port}"])
+    process = workspace.start()
+    started = until(lambda: "/search" in web.paths(), process)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, error = process.communicate(timeout=SECONDS)
+    seconds = time.monotonic() - began
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert gone(started)
+    assert seconds < 15
+
+
+@pytest.mark.browser
+def test_a_browser_that_is_killed_is_replaced(workspace):
+    process = workspace.start(witness=True)
+    # As soon as a browser asks for a page: with a few records more, a quick one has seen all and is gone.
+    until(workspace.browsed, process)
+    browsers = running_browsers(process)
+    assert browsers
+    for browser in browsers:
+        browser.kill()
+    _, error = process.communicate(timeout=SECONDS)
+    assert (process.returncode, error) == (0, "")
+    disturbed = workspace.outputs()
+    shutil.rmtree(workspace.root / ".pixmill")
+    assert workspace.run()[0] == 0
+    assert workspace.outputs() == disturbed
 
 
 @pytest.mark.browser
@@ -175,15 +292,23 @@ def test_too_few_candidates_are_named_after_the_account_is_written(workspace):
     assert code == 1
     assert output.startswith("scrape: 60 pictures")
     assert set(workspace.outputs()) >= OUTPUTS
-    boot, hat, scarf, mending = error.splitlines()
+    *at_once, boot, hat, scarf, mending = error.splitlines()
+    assert sorted(at_once) == [
+        "Scrape boot (source 'shop'): too few",
+        "Scrape hat (source 'shop'): too few",
+        "Scrape scarf (source 'shop'): no results",
+    ]
     for line, label in ((boot, "boot"), (hat, "hat")):
         assert re.search(
             rf"{label} \(source 'shop'\): http://shop\.pixmill\.test/search\?q={label} shows \d+ candidates, "
             r"expected at least 50 \(scrape\.expect_at_least\)$",
             line,
         )
-    assert scarf.startswith("scarf (source 'shop'): http://shop.pixmill.test/search?q=scarf says that it has no ")
+    assert scarf.startswith("scarf (source 'shop'): http://shop.pixmill.test/search?q=scarf")
     assert mending.startswith("Next: ")
+    metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
+    failures = {label: asked["shop"][label]["failure"] for label, asked in metrics["per_query"].items()}
+    assert failures == {"boot": "too_few", "hat": "too_few", "scarf": "no_results"}
 
 
 @pytest.mark.browser
@@ -217,13 +342,37 @@ def test_from_folders(workspace):
     assert workspace.outputs() == first
 
 
+def test_what_is_tolerated_is_said_all_the_same(workspace):
+    (workspace.root / "data" / "scarf").mkdir()
+    workspace.params("boot, hat", source="folder", source_by_class={"hat": ["folder", "urls"]}, tolerate=0.5)
+    (workspace.root / "list.csv").write_text("url,label\n")
+    section = json.loads((workspace.root / "params.yaml").read_text().partition("scrape: ")[2])
+    workspace.params(**section | {"urls": {"files": ["list.csv"]}})
+    code, output, error = workspace.run()
+    assert (code, error) == (0, "Scrape hat (source 'urls'): no results\n")
+    assert "scrape: tolerated: hat (source 'urls'): list.csv has no address with the label 'hat'" in output
+
+
 def test_no_data(workspace, data):
     shutil.rmtree(data)
     for source in ("shop", "folder"):
         workspace.params(source=source)
         code, _, error = workspace.run()
         assert code == 1
-        assert error.endswith("Next: make data\n")
+        assert error.endswith("Next: put pictures into data/<class>/, or for the bundled ones: make data\n")
+
+
+def run_on_a_small_disk(workspace, kibibytes):
+    """Run the stage where no file may be larger than this, which the system tells as it tells of a full disk."""
+    limited = ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "-", sys.executable, "-m", "stages.scrape"]
+    environ = os.environ | {"PYTHONPATH": str(workspace.repository)}
+    done = subprocess.run(limited, cwd=workspace.root, env=environ, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 1
+    wrong, mending = done.stderr.splitlines()
+    assert re.fullmatch(r"scrape: /\S+ cannot be used: it would be larger than this system allows", wrong)
+    assert mending.startswith("Next: raise the limit (ulimit -f), then: dvc repro scrape")
+    assert not (workspace.root / "artifacts/scrape/manifest.parquet").exists()
+    return wrong
 
 
 @pytest.mark.linux
@@ -233,13 +382,27 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace):
     undisturbed = workspace.outputs()
     for path in undisturbed:
         (workspace.root / path).unlink()
-    limited = ["bash", "-c", 'ulimit -f 4; exec "$@"', "-", sys.executable, "-m", "stages.scrape"]
-    environ = os.environ | {"PYTHONPATH": str(workspace.repository)}
-    done = subprocess.run(limited, cwd=workspace.root, env=environ, capture_output=True, text=True)
-    assert done.returncode == 1
-    wrong, mending = done.stderr.splitlines()
-    assert re.fullmatch(r"scrape: /\S+ cannot be used: it would be larger than this system allows", wrong)
-    assert mending.startswith("Next: raise the limit (ulimit -f), then: dvc repro scrape")
-    assert not (workspace.root / "artifacts/scrape/manifest.parquet").exists()
+    run_on_a_small_disk(workspace, 4)
     assert workspace.run()[0] == 0
     assert workspace.outputs() == undisturbed
+
+
+@pytest.mark.linux
+def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, picture):
+    web.show(*(picture(seed) for seed in range(60)))
+    origin = f"http://localhost:{web.port}"
+    rows = [f"{origin}/{number},{'hat' if number % 2 else 'boot'}" for number in range(60)]
+    (workspace.root / "list.csv").write_text("\n".join(["url,label", *rows]))
+    given = {"source": "urls", "urls": {"files": ["list.csv"]}, "rate": None}
+    workspace.params(**given, allow_hosts=[f"localhost:{web.port}"])
+    assert "journal.jsonl" in run_on_a_small_disk(workspace, 8)
+    with Journal(workspace.journal(), read_only=True) as journal:
+        known = {path for path in web.paths() if journal.outcome(address_of("", origin + path))}
+    assert len(known) > 10
+    web.requests.clear()
+    code, output, error = workspace.run()
+    assert (code, error) == (0, "")
+    assert output.startswith("scrape: 60 pictures from 60 candidates")
+    assert sorted(path for path in web.paths() if path != "/robots.txt") == sorted(
+        {f"/{number}" for number in range(60)} - known
+    )

@@ -1,11 +1,12 @@
-import asyncio
 import os
+import shutil
 
 import pytest
 
-from pixmill.errors import ScrapeError
-from pixmill.fetch import Fetched, Limits
-from pixmill.scrape.sources import FolderSource
+from pixmill.errors import DataError
+from pixmill.fetch import Fetched
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.folder import FolderSource
 
 
 @pytest.fixture
@@ -15,38 +16,57 @@ def source(data):
 
 @pytest.fixture
 def read(source):
-    def read(url, max_bytes=10_000):
-        async def fetch():
-            async with source.reader(Limits(max_bytes=max_bytes)) as reader:
-                return await reader.fetch(url)
+    return lambda address, max_bytes=10_000: source.read(address, max_bytes=max_bytes)
 
-        return asyncio.run(fetch())
 
-    return read
+@pytest.fixture
+def divided(data):
+    """The same pictures, as people divide them: ten of a class to train with, five to test with."""
+    for part, places in (("train", range(10)), ("test", range(10, 15))):
+        for label in ("boot", "hat"):
+            (data / part / label).mkdir(parents=True)
+            for place in places:
+                shutil.copy(data / label / f"{place:03}.png", data / part / label)
+    for label in ("boot", "hat"):
+        shutil.rmtree(data / label)
+    return data
 
 
 def found(source, label):
-    (query,) = [query for query in source.queries(["boot", "hat"]) if query.label == label]
-    return [candidate.image_url for candidate in source.search(query)]
+    (query,) = source.queries(label, [label])
+    return list(source.search(query, access=None))
+
+
+def addresses(source, label):
+    return [candidate.image_url for candidate in found(source, label)]
 
 
 def test_files_come_by_name(source):
-    assert found(source, "hat") == [f"data/hat/{place:03}.png" for place in range(30)]
+    assert addresses(source, "hat") == [f"data/hat/{place:03}.png" for place in range(30)]
+    assert [candidate.rank for candidate in found(source, "hat")] == list(range(30))
 
 
-def test_classes_come_first_then_every_other_folder(source, data):
-    for label in ("zebra", "apple", ".hidden", "empty"):
+def test_names_have_one_order_on_every_system(source, data):
+    (data / "cap").mkdir()
+    for name in ("b.png", "B.png", "a.png", "ä.png", "A.png"):
+        (data / "cap" / name).touch()
+    assert [candidate.title for candidate in found(source, "cap")] == ["A.png", "B.png", "a.png", "b.png", "ä.png"]
+
+
+def test_every_folder_with_a_file_has_a_label(source, data):
+    for label in ("zebra", "Apple", ".hidden", "empty", "unlabelled"):
         (data / label).mkdir()
-    for label in ("zebra", "apple", ".hidden"):
+    for label in ("zebra", "Apple", ".hidden", "unlabelled"):
         (data / label / "x.png").touch()
     (data / "notes.txt").touch()
-    assert [query.label for query in source.queries(["hat", "boot", "missing"])] == [
-        "hat",
-        "boot",
-        "missing",
-        "apple",
-        "zebra",
-    ]
+    assert source.labels() == ["Apple", "boot", "hat", "zebra"]
+
+
+def test_pictures_without_a_label_are_no_class(source, data):
+    (data / "unlabelled").mkdir()
+    (data / "unlabelled" / "x.png").touch()
+    with pytest.raises(SearchFailed, match="data/unlabelled is missing"):
+        found(source, "unlabelled")
 
 
 def test_hidden_files_are_left_out(source, data):
@@ -57,8 +77,63 @@ def test_hidden_files_are_left_out(source, data):
 @pytest.mark.parametrize("label", ["missing", "empty"])
 def test_a_class_without_files_is_named(source, data, label):
     (data / "empty").mkdir()
-    with pytest.raises(ScrapeError, match=f"data/{label} is {label}"):
-        list(source.search(source.queries([label])[0]))
+    with pytest.raises(SearchFailed, match=f"data/{label} is {label}") as caught:
+        found(source, label)
+    assert caught.value.failure == "no_results"
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(DataError, match="nowhere is missing"):
+        FolderSource(tmp_path / "nowhere")
+
+
+def test_loose_files_are_remarked_on(source, data):
+    assert source.remarks() == []
+    (data / "one.png").touch()
+    assert source.remarks() == ["data holds 1 file outside the classes' folders, not taken: one.png"]
+    for name in ("four.png", "three.png", "two.png"):
+        (data / name).touch()
+    (remark,) = source.remarks()
+    assert remark == "data holds 4 files outside the classes' folders, not taken: four.png, one.png, three.png, …"
+
+
+def test_a_split_that_people_made_is_kept(divided):
+    source = FolderSource(divided, layout="fixed")
+    assert source.labels() == ["boot", "hat"]
+    assert source.remarks() == []
+    hats = found(source, "hat")
+    assert [hat.image_url for hat in hats] == [
+        *(f"data/test/hat/{place:03}.png" for place in range(10, 15)),
+        *(f"data/train/hat/{place:03}.png" for place in range(10)),
+    ]
+    # A picture in both is first seen in test, and stays there.
+    assert [hat.given_split for hat in hats] == ["test"] * 5 + ["train"] * 10
+    assert [hat.rank for hat in hats] == list(range(15))
+    assert source.read(hats[0].image_url, max_bytes=10_000).content.startswith(b"\x89PNG")
+
+
+def test_a_split_may_have_three_parts(divided):
+    (divided / "val" / "hat").mkdir(parents=True)
+    shutil.copy(divided / "train" / "hat" / "000.png", divided / "val" / "hat" / "v.png")
+    hats = found(FolderSource(divided, layout="fixed"), "hat")
+    assert [hat.title for hat in hats if hat.given_split == "val"] == ["v.png"]
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_split_without_one_of_its_parts_is_named(divided, part):
+    shutil.rmtree(divided / part)
+    with pytest.raises(DataError, match=rf"data/{part} is missing: a fixed layout.*\nNext: .*scrape\.folder\.layout"):
+        FolderSource(divided, layout="fixed")
+
+
+def test_a_class_in_no_part_is_named(divided):
+    with pytest.raises(SearchFailed, match="data/test/cap, data/train/cap is missing"):
+        found(FolderSource(divided, layout="fixed"), "cap")
+
+
+def test_a_split_that_is_read_as_classes_is_remarked_on(divided):
+    (remark,) = FolderSource(divided).remarks()
+    assert "set scrape.folder.layout to fixed" in remark
 
 
 def test_a_file_is_read_as_it_is(read, data):
@@ -70,8 +145,8 @@ def test_links_do_not_lead_out(read, data, tmp_path):
     secret.write_text("secret")
     (data / "hat" / "out.png").symlink_to(secret)
     (data / "out").symlink_to(tmp_path)
-    for url in ("data/hat/out.png", "data/out/secret.png", "data/../secret.png"):
-        assert read(url).reason == "symlink"
+    for address in ("data/hat/out.png", "data/out/secret.png", "data/../secret.png"):
+        assert read(address).reason == "symlink"
 
 
 def test_links_within_are_followed(read, data):
@@ -91,8 +166,8 @@ def test_what_is_no_file_has_its_reason(read, data):
     (data / "hat" / "folder").mkdir()
     (data / "hat" / "round.png").symlink_to("round.png")
     os.mkfifo(data / "hat" / "pipe")
-    urls = ("data/hat/folder", "data/hat/round.png", "data/hat/pipe", "data/hat/missing.png")
-    assert [read(url).reason for url in urls] == ["folder", "unreadable", "special", "unreadable"]
+    addresses = ("data/hat/folder", "data/hat/round.png", "data/hat/pipe", "data/hat/missing.png")
+    assert [read(address).reason for address in addresses] == ["folder", "unreadable", "special", "unreadable"]
 
 
 def test_a_file_above_the_limit(read):
@@ -102,5 +177,5 @@ def test_a_file_above_the_limit(read):
 def test_a_name_that_is_no_text(source, read, data):
     (data / "hat" / os.fsdecode(b"\xff.png")).touch()
     name = "data/hat/\\udcff.png"
-    assert name in found(source, "hat")
+    assert name in addresses(source, "hat")
     assert read(name).reason == "unreadable"

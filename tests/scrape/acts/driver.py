@@ -1,0 +1,11 @@
+"""Run the stage in a network of a test's own, as ``python driver.py network.json``; the product has no such way in."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from stages import run, scrape
+from tests.scrape.replicas.world import read_network
+
+scrape.scrape = partial(scrape.scrape, network=read_network(Path(sys.argv[1]).read_text(encoding="utf-8")))
+run("scrape", scrape.main)

@@ -1,0 +1,125 @@
+"""A host that gives what no server should: bodies without an end, bombs, lies, and names that climb out of folders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import io
+from typing import ClassVar
+
+from aiohttp import ClientConnectionResetError, web
+from PIL import Image
+
+from tests.scrape.replicas.site import Site, moved
+
+__all__ = ["HOST", "Hostile", "picture"]
+
+HOST = "hostile.test"
+_CHUNK = bytes(2**16)
+
+
+def picture(number, side=16):
+    """Return a small picture, another one for each number below 2**24."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), tuple(number.to_bytes(3, "big"))).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Hostile(Site):
+    """Answer each path in its own way; ``refusals`` says by what each is to be refused, and ``good`` which are not."""
+
+    name = "hostile"
+    hosts = (HOST,)
+    has_tls = False
+
+    refusals: ClassVar = {
+        "/endless.jpg": "too_large",
+        "/announced-10-gb.jpg": "too_large",
+        "/drip.jpg": "timeout",
+        "/silent.jpg": "timeout",
+        "/bomb.png": "too_large",
+        "/gzip-for-picture.png": "archive",
+        "/loop/0": "too_many_redirects",
+        "/inner": "private_address",
+        "/inner-name": "private_address",
+        "/to-file": "bad_redirect",
+        "/truncated.jpg": "incomplete",
+        "/page.jpg": "html",
+        "/drawing.png": "svg",
+        "/nothing.png": "empty",
+        "/broken-header.png": "bad_response",
+    }
+    good = ("/../../../../etc/passwd", "/%2e%2e%2f%2e%2e%2fetc/passwd", "/a%00b.png", "/" + "n" * 2000, "/good.exe")
+
+    def urls(self):
+        """Return the addresses of all, the good ones last."""
+        return [f"http://{HOST}{path}" for path in (*self.refusals, *self.good)]
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Misbehave."""
+        match request.path:
+            case "/endless.jpg":
+                return await self._pour(request, {})
+            case "/announced-10-gb.jpg":
+                return await self._pour(request, {"Content-Length": str(10 * 2**30)})
+            case "/drip.jpg":
+                return await self._pour(request, {}, chunk=b"x", pause=0.5)
+            case "/silent.jpg":
+                await asyncio.sleep(600)
+            case "/bomb.png":
+                bomb = gzip.compress(bytes(2**28))
+                return web.Response(body=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
+            case "/gzip-for-picture.png":
+                return web.Response(body=gzip.compress(bytes(2**24)), content_type="image/png")
+            case "/inner":
+                return moved("http://169.254.169.254/latest/meta-data/")
+            case "/inner-name":
+                return moved("http://localhost:22/")
+            case "/to-file":
+                return moved("file:///etc/passwd")
+            case "/truncated.jpg":
+                return await self._cut(request)
+            case "/page.jpg":
+                return web.Response(body=b"<!doctype html><p>Look</p>", content_type="image/jpeg")
+            case "/drawing.png":
+                body = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
+                return web.Response(body=body, content_type="image/png")
+            case "/nothing.png":
+                return web.Response(body=b"", content_type="image/png")
+            case "/broken-header.png":
+                return await self._garble(request)
+            case path if path.startswith("/loop/"):
+                return moved(f"/loop/{int(path.removeprefix('/loop/')) + 1}")
+        return web.Response(
+            body=picture(len(request.path) % 251),
+            content_type="text/html",
+            headers={"Content-Disposition": 'attachment; filename="../../../../tmp/escaped.png"'},
+        )
+
+    async def _pour(
+        self, request: web.BaseRequest, headers: dict[str, str], chunk: bytes = _CHUNK, pause: float = 0.0
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers=headers | {"Content-Type": "image/jpeg"})
+        await response.prepare(request)
+        with contextlib.suppress(ClientConnectionResetError):
+            while True:
+                await response.write(chunk)
+                await asyncio.sleep(pause)
+        return response
+
+    async def _cut(self, request: web.BaseRequest) -> web.StreamResponse:
+        content = picture(7)
+        response = web.StreamResponse(headers={"Content-Length": str(len(content)), "Content-Type": "image/png"})
+        response.force_close()
+        await response.prepare(request)
+        await response.write(content[:40])
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async def _garble(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 banana\r\n\r\n")  # type: ignore[attr-defined]
+        request.transport.close()
+        return web.Response()

@@ -1,0 +1,190 @@
+"""A project's folder, and the stage run in it as a process of its own, against replicas in place of the web."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+
+import psutil
+import yaml
+from PIL import Image
+
+from pixmill.fetch import USER_AGENT
+from pixmill.manifest import SCRAPED, SIGHTINGS, read_table
+from pixmill.scrape.shelf import JOURNAL
+
+__all__ = ["BROUGHT", "MIB", "Done", "Project", "is_picture"]
+
+BROUGHT = "brought"
+"""The class that people brought."""
+
+MIB = 2**20
+_LONGEST = 500.0
+_BETWEEN = 0.05
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a run of the stage came to.
+
+    Args:
+        code: Its exit status.
+        output: What it said.
+        error: What it complained of.
+        seconds: How long it took.
+        memory: The most of it that was resident, in MiB, without the browsers.
+    """
+
+    code: int
+    output: str
+    error: str
+    seconds: float
+    memory: float
+
+
+class Project:
+    """Run the stage in a folder.
+
+    Args:
+        root: The folder.
+        repository: Where the stage's code is.
+        world: The network, and what there is in it.
+        description: The network as ``World.describe`` tells it, where the world is another process's.
+    """
+
+    def __init__(self, root, repository, world=None, *, description=None):
+        self.root, self.repository, self.world = root, repository, world
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "network.json").write_text(description or world.describe())
+
+    def params(self, *classes, **scrape):
+        """Say what is wanted, beside a class of one picture that people brought, since a classifier has two at least.
+
+        Nobody need be spared here, so that pauses are left out where a test does not set them.
+        """
+        section = {"snapshot": "2026-11-20", "rate": None, "connections": 16, "timeout": 30.0} | scrape
+        section["source_by_class"] = section.get("source_by_class", {}) | {BROUGHT: "folder"}
+        (self.root / "params.yaml").write_text(json.dumps({"classes": [*classes, BROUGHT], "scrape": section}))
+        brought = self.root / "data" / BROUGHT / "0.png"
+        brought.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(brought)
+
+    def hurry(self, *sites, **settings):
+        """Have the project's own files say that some sites are gone through at a pace that only replicas bear."""
+        folder = self.root / "sites"
+        folder.mkdir(exist_ok=True)
+        for name in sites:
+            site = yaml.safe_load((files("pixmill.scrape") / "sites" / f"{name}.yaml").read_text(encoding="utf-8"))
+            given = {"pause": [0.05, 0.15], "patience": 4.0} | settings
+            site |= {"checked": str(site["checked"]), "settings": site.get("settings", {}) | given}
+            (folder / f"{name}.yaml").write_text(yaml.safe_dump(site, allow_unicode=True))
+
+    @contextmanager
+    def started(self, **environ):
+        """Start the stage; it has ended with the block."""
+        process = subprocess.Popen(
+            [sys.executable, str(self.repository / "tests/scrape/acts/driver.py"), "network.json"],
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": str(self.repository)} | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, **environ):
+        """Run the stage to its end."""
+        began = time.monotonic()
+        with self.started(**environ) as process, _watched(process.pid) as resident:
+            output, error = process.communicate(timeout=_LONGEST)
+        return Done(process.returncode, output, error, time.monotonic() - began, max(resident, default=0) / MIB)
+
+    def succeed(self, **environ):
+        """Run the stage to its end, which must be a good one."""
+        done = self.run(**environ)
+        assert done.code == 0, f"{done.output}\n{done.error}"
+        return done
+
+    def manifest(self):
+        """Return what was found on the web."""
+        manifest = read_table(self.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
+        return manifest[manifest["source"] != "folder"]
+
+    def sightings(self):
+        """Return what was seen on the web."""
+        sightings = read_table(self.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
+        return sightings[sightings["source"] != "folder"]
+
+    def metrics(self):
+        return json.loads((self.root / "metrics/scrape.json").read_text())
+
+    def report(self):
+        return (self.root / "reports/scrape.html").read_text()
+
+    def outputs(self):
+        """Return the digest of each output by its path."""
+        return {
+            path.relative_to(self.root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for folder in ("artifacts", "metrics", "reports")
+            for path in sorted((self.root / folder).rglob("*"))
+            if path.is_file()
+        }
+
+    @property
+    def scratch(self):
+        return self.root / ".pixmill" / "scrape"
+
+    def journal(self):
+        """Return the path of the journal, or ``None`` before there is one."""
+        return next(self.scratch.glob(f"*/{JOURNAL}"), None)
+
+    def leftovers(self):
+        """Return what a run that has ended must not leave: temporary files, profiles, and processes that use them."""
+        names = (".part-", "profile-")
+        paths = [str(path) for path in self.root.rglob("*") if path.name.startswith(names)]
+        return paths + [str(process) for process in psutil.process_iter() if str(self.root) in _words(process)]
+
+
+def is_picture(visit):
+    """Tell whether a visit is one of the fetcher's, for a picture."""
+    return visit.agent.startswith(USER_AGENT) and visit.path != "/robots.txt"
+
+
+@contextmanager
+def _watched(pid):
+    """Look again and again how many bytes of a process are resident; the list grows while the block lasts."""
+    resident, ended = [], threading.Event()
+
+    def look():
+        while not ended.wait(_BETWEEN):
+            try:
+                resident.append(psutil.Process(pid).memory_info().rss)
+            except psutil.Error:
+                return
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield resident
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _words(process):
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

@@ -1,0 +1,78 @@
+"""Full-size pictures with titles and pages from the shop that people ask for first; its robot check by its name."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from tests.scrape.acts.project import is_picture
+from tests.scrape.replicas.amazon import Amazon
+from tests.scrape.replicas.world import World
+
+pytestmark = pytest.mark.browser
+
+CLASSES = ("sarees", "trousers", "jeans")
+
+
+def check_class(world, made, label):
+    """Check that each product is there, in the shop's order, in the largest size that the shop has."""
+    sightings = made.sightings()
+    paths = made.manifest().set_index("id")["path"]
+    rows = list(sightings[sightings["label"] == label].itertuples())
+    results = world.results("amazon", label)
+    assert [(row.title, row.page_url, row.image_url) for row in rows] == [
+        (result.title, result.page_url, result.original_url) for result in results
+    ]
+    for row, result in zip(rows, results, strict=True):
+        assert row.thumbnail is not result.deliverable
+        if result.deliverable:
+            with Image.open(made.root / "artifacts/scrape" / paths[row.id]) as picture:
+                assert picture.size == (result.width, result.height)
+        else:  # the list's own version, as large as the list has it
+            assert row.reason == "http_404"
+
+
+@pytest.mark.slow
+def test_three_classes_of_three_hundred(project):
+    with World(Amazon(total=300)) as world:
+        made = project(world)
+        made.params(*CLASSES, source="amazon")
+        done = made.succeed()
+        for label in CLASSES:
+            check_class(world, made, label)
+        print(  # noqa: T201
+            f"\namazon: {len(made.sightings())} products in {done.seconds:.0f} s, "
+            f"{len(made.sightings()) / done.seconds:.1f}/s, {done.memory:.0f} MiB"
+        )
+        asked = [visit.url for visit in world.log.visits("m.media-amazon.com") if is_picture(visit)]
+        assert len(asked) == len(set(asked)) > len(CLASSES) * 250
+
+
+def test_the_robot_check_is_named_what_was_found_is_kept_and_the_next_run_goes_on(project):
+    with World(Amazon(total=90)) as world:
+        made = project(world)
+        made.hurry("amazon")
+        made.params("sarees", source="amazon")
+        world.switch("amazon", "robot_check", every=2)
+        stopped = made.run()
+        assert stopped.code == 1
+        wrong = stopped.error[stopped.error.index("scrape: ") :]
+        assert wrong.startswith("scrape: sarees (source 'amazon'): https://www.amazon.in/s?")
+        assert "proof of being human" in wrong
+        assert "openverse and wikimedia" in wrong
+        assert wrong.splitlines()[-1].startswith("Next: ")
+        found = made.metrics()["per_query"]["sarees"]["amazon"]["sarees"]
+        assert (found["failure"], 40 < found["candidates"] < 60) == ("captcha", True)
+        assert len(made.manifest()) >= 40
+        evidence = made.root / re.search(r"\.pixmill/scrape/evidence/\w+", made.report())[0]
+        assert "/errors/validateCaptcha" in (evidence / "page.html").read_text(encoding="utf-8")
+        with Image.open(evidence / "page.png") as screenshot:
+            assert min(screenshot.size) > 100
+        world.switch("amazon")
+        fetched = {visit.url for visit in world.log.visits() if is_picture(visit)}
+        world.log.clear()
+        made.succeed()
+        check_class(world, made, "sarees")
+        # The page is read again; its pictures are not fetched again.
+        assert fetched.isdisjoint(visit.url for visit in world.log.visits() if is_picture(visit))
+        assert made.leftovers() == []

@@ -1,0 +1,245 @@
+"""What may befall a run: it ends all the same, or the next one does, with the same bytes and nothing fetched twice."""
+
+import contextlib
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from yarl import URL
+
+from pixmill.scrape.journal import Journal
+from pixmill.scrape.ledger import address_of
+from pixmill.scrape.pictures import Picture
+from tests.scrape.acts.project import Project, is_picture
+from tests.scrape.acts.tiny import Tiny, address
+from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.google import Google
+from tests.scrape.replicas.pictures import FAULTS
+from tests.scrape.replicas.visits import Log
+from tests.scrape.replicas.world import World
+
+pytestmark = [pytest.mark.browser, pytest.mark.linux]
+
+SITES = ("google", "bing")
+STAYING = {fault: share for fault, share in FAULTS.items() if fault != "dead"}
+"""Without hosts that never answer: which request is the last before they are left alone is a matter of moments."""
+
+_COUNT = 1_000
+"""Pictures that take more room, with their names and their records, than a small disk has: four KiB each at least."""
+
+
+def prepared(project, world, name, **params):
+    made = project(world, name)
+    made.hurry(*SITES)
+    made.params("hat", source=SITES, browsers=2, **params)
+    return made
+
+
+def settled(made, urls, folder):
+    """Return the addresses, as the log calls them, of which the journal of a run that was killed knows the end."""
+    if made.journal() is None:
+        return set()
+    copy = folder / "journal.jsonl"
+    shutil.copyfile(made.journal(), copy)
+    with Journal(copy, read_only=True) as journal:
+        outcomes = {url: journal.outcome(address_of("", url)) for url in urls}
+    return {
+        named(url)
+        for url, outcome in outcomes.items()
+        if isinstance(outcome, Picture) or (outcome is not None and not outcome.transient)
+    }
+
+
+def named(url):
+    """Return an address as the log writes it."""
+    parsed = URL(url)
+    return f"{parsed.scheme}://{parsed.host}{parsed.path}" + (f"?{parsed.query_string}" if parsed.query_string else "")
+
+
+def fetched(log, since=0):
+    return [visit.url for visit in log.visits()[since:] if is_picture(visit)]
+
+
+def addresses(made):
+    sightings = made.sightings()
+    return {*sightings["image_url"].dropna(), *sightings["thumbnail_url"].dropna()}
+
+
+def killed(made, moment):
+    """Start the stage and kill it at a moment; return whether it lived to see it. Nothing that it started lives on."""
+    with made.started() as process:
+        while not moment():
+            if process.poll() is not None:
+                return False
+            time.sleep(0.002)
+        begun = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate()
+    _, alive = psutil.wait_procs(begun, timeout=10)
+    assert alive == []
+    return True
+
+
+def after(log, visits, pause):
+    """Return a moment: so many more visits, and then a pause of some seconds."""
+    start, deadline = len(log.visits()), []
+
+    def moment():
+        if not deadline and len(log.visits()) - start >= visits:
+            deadline.append(time.monotonic() + pause)
+        return bool(deadline) and time.monotonic() >= deadline[0]
+
+    return moment
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(project, tmp_path):
+    kills = 10
+    with World(Google(100), Bing(100), faults=STAYING) as world:
+        undisturbed = prepared(project, world, "undisturbed")
+        done = undisturbed.succeed()
+        urls, visits = addresses(undisturbed), len(world.log.visits())
+        made, rng = prepared(project, world, "killed"), random.Random(7)
+        moments = [lambda: after(world.log, rng.randrange(1, visits // 3), rng.random()) for _ in range(kills - 1)]
+        moments.append(lambda: lambda: any(made.root.glob("artifacts/scrape/images/*/*")))
+        known, lived = set(), 0
+        for moment in moments:
+            since = len(world.log.visits())
+            lived += killed(made, moment())
+            assert known.isdisjoint(fetched(world.log, since))
+            known |= settled(made, urls, tmp_path)
+        since = len(world.log.visits())
+        made.succeed()
+        assert known.isdisjoint(fetched(world.log, since))
+        assert made.outputs() == undisturbed.outputs()
+        assert made.leftovers() == []
+        assert lived > kills / 2
+        assert len(known) > 100
+    print(f"\nundisturbed in {done.seconds:.0f} s; killed {lived} times, {len(known)} addresses known")  # noqa: T201
+
+
+def browsers(process):
+    """Return the browsers that a stage has started, by the process that has the window."""
+    found = []
+    for one in psutil.Process(process.pid).children(recursive=True):
+        # A browser's own helpers come and go.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = one.parent()
+            if parent and "chrom" in one.name() and "driver" in parent.name():
+                found.append(one)
+    return found
+
+
+@pytest.mark.slow
+def test_a_browser_that_is_killed_is_replaced(project):
+    with World(Bing(60), faults=STAYING) as world:
+        undisturbed, made = (project(world, name) for name in ("undisturbed", "killed"))
+        for one in (undisturbed, made):
+            one.hurry("bing")
+            one.params("hat", source="bing")
+        undisturbed.succeed()
+        reached = after(world.log, 40, 0.0)
+        with made.started() as process:
+            while not reached():
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.002)
+            [browser] = browsers(process)
+            browser.kill()
+            assert process.wait(120) == 0, process.communicate()
+            process.communicate()
+        pages = [visit for visit in world.log.visits("www.bing.com", "/images/search") if visit.status == 200]
+        assert len(pages) == 3
+        assert made.outputs() == undisturbed.outputs()
+        assert made.leftovers() == []
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full(small_disk, tmp_path, repository):
+    with World(Tiny()) as world:
+        undisturbed, made = (Project(root, repository, world) for root in (tmp_path / "whole", small_disk / "cut"))
+        for one in (undisturbed, made):
+            one.params("hat", source="urls", urls={"files": ["list.csv"]})
+            rows = "".join(f"{address(number)},hat\n" for number in range(_COUNT))
+            (one.root / "list.csv").write_text(f"url,label\n{rows}")
+        undisturbed.succeed()
+        stopped = made.run()
+        assert stopped.code == 1
+        wrong, mending = stopped.error.splitlines()[-2:]
+        assert re.fullmatch(r"scrape: /\S+ cannot be used: the disk is full", wrong)
+        assert mending.startswith("Next: free some space there, then: dvc repro scrape")
+        assert not (made.root / "artifacts/scrape/manifest.parquet").exists()
+        known = settled(made, addresses(undisturbed), tmp_path)
+        assert 0 < len(known) < _COUNT
+        subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+        since = len(world.log.visits())
+        made.succeed()
+        assert known.isdisjoint(fetched(world.log, since))
+        assert made.outputs() == undisturbed.outputs()
+        assert made.leftovers() == []
+
+
+class Server:
+    """The replicas in a process of their own, which may be killed and started again in the same place."""
+
+    def __init__(self, folder, repository):
+        self.folder, self.repository = folder, repository
+        folder.mkdir()
+
+    def start(self):
+        command = [sys.executable, "-m", "tests.scrape.replicas", "--total", "80", "--folder", str(self.folder)]
+        self.process = subprocess.Popen(
+            [*command, "--site", "google", "--site", "bing"], cwd=self.repository, stdout=subprocess.PIPE, text=True
+        )
+        description = self.process.stdout.readline()
+        self.process.stdout.readline()
+        return description
+
+    def end(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        self.process.wait()
+        self.process.stdout.close()
+
+    @property
+    def log(self):
+        return Log(self.folder / "visits.jsonl")
+
+
+@pytest.mark.slow
+def test_the_sites_are_killed(tmp_path, repository):
+    server = Server(tmp_path / "server", repository)
+    description = server.start()
+    try:
+        undisturbed, made = (
+            Project(tmp_path / name, repository, description=description) for name in ("undisturbed", "killed")
+        )
+        for one in (undisturbed, made):
+            one.hurry(*SITES)
+            one.params("hat", source=SITES)
+        undisturbed.succeed()
+        urls, before = addresses(undisturbed), len(server.log.visits())
+        with made.started() as process:
+            while len(server.log.visits()) < before + 150:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            server.end()
+            known = settled(made, urls, tmp_path)
+            assert known
+            time.sleep(2)
+            assert server.start() == description
+            _, error = process.communicate(timeout=300)
+        assert "Traceback" not in error
+        known |= settled(made, urls, tmp_path)
+        since = len(server.log.visits())
+        made.succeed()
+        assert known.isdisjoint(fetched(server.log, since))
+        assert list(made.manifest()["id"]) == list(undisturbed.manifest()["id"])
+        assert made.outputs() == undisturbed.outputs()
+        assert made.leftovers() == []
+    finally:
+        server.end(signal.SIGTERM)

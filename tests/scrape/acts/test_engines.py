@@ -1,0 +1,109 @@
+"""The engines' results, each on its own and together, from the pages to the manifest and its account."""
+
+import hashlib
+from collections import Counter, defaultdict
+
+import pytest
+
+from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.duckduckgo import DuckDuckGo
+from tests.scrape.replicas.google import Google
+from tests.scrape.replicas.world import World
+from tests.scrape.replicas.yahoo import Yahoo
+
+pytestmark = pytest.mark.browser
+
+ENGINES = {"bing": Bing, "duckduckgo": DuckDuckGo, "google": Google, "yahoo": Yahoo}
+QUERY = "red hat"
+
+
+def digest(world, result):
+    """Return the name that a result's original must have in the manifest."""
+    return hashlib.sha256(world.pictures.original_bytes(result.picture)).hexdigest()
+
+
+def own(sightings, name):
+    return sightings[sightings["source"] == name]
+
+
+def check_engine(world, sightings, name):
+    """Check that what an engine gives away is there, byte for byte, and that nothing stands in its place."""
+    rows = own(sightings, name)
+    assert list(rows["rank"]) == list(range(len(rows)))
+    assert set(rows["query"]) == {QUERY}
+    truth = {result.original_url: result for result in world.results(name, QUERY) if result.deliverable}
+    had = rows[rows["image_url"].isin(truth) & rows["reason"].isna()]
+    assert len(had) >= 0.99 * len(truth)
+    ranks = [truth[url].rank for url in had["image_url"]]
+    assert ranks == sorted(ranks)
+    for row in had.itertuples():
+        result = truth[row.image_url]
+        assert row.id == digest(world, result)
+        assert (row.page_url, row.title) == (result.page_url, result.title)
+    asked = {one.original_url for one in world.results(name, QUERY) if world.pictures.fault(one.picture) == "noai"}
+    assert rows[rows["image_url"].isin(asked)]["id"].isna().all()
+    small = {result.thumbnail_url for result in truth.values()}
+    assert not (rows["thumbnail"] & (rows["image_url"].isin(truth) | rows["thumbnail_url"].isin(small))).any()
+
+
+def check_account(metrics, sightings, manifest):
+    """Check that the account adds up, by query and by host, with what the tables say."""
+    per_source = metrics["per_query"]["hat"]
+    assert sum(one[QUERY]["candidates"] for one in per_source.values()) == len(sightings) == metrics["candidates"] - 1
+    assert len(manifest) == sightings["id"].nunique() == metrics["pictures"] - 1
+    assert metrics["fetched"] - metrics["duplicates"] == metrics["pictures"]
+    for name, one in per_source.items():
+        counts, rows = one[QUERY], own(sightings, name)
+        assert counts["failure"] is None
+        assert counts["routes"] == dict(Counter(rows["route"].dropna()))
+        assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
+        hosts = metrics["per_class"]["hat"][name].values()
+        for word in ("candidates", "fetched", "duplicates", "thumbnails"):
+            assert sum(host[word] for host in hosts) == counts[word]
+    assert sum(one[QUERY]["duplicates"] for one in per_source.values()) == metrics["duplicates"]
+
+
+def scrape(project, names, total, overlap, pace, **params):
+    with World(*(ENGINES[name](total) for name in names), overlap=overlap, pace=pace) as world:
+        made = project(world)
+        made.params("hat", source=names, queries={"hat": [QUERY]}, **params)
+        if total < 100:
+            made.hurry(*names)
+        done = made.succeed()
+        sightings, manifest, metrics = made.sightings(), made.manifest(), made.metrics()
+        for name in names:
+            check_engine(world, sightings, name)
+        check_account(metrics, sightings, manifest)
+        originals = sum(~sightings["thumbnail"] & sightings["id"].notna())
+        print(  # noqa: T201
+            f"\n{', '.join(names)}: {originals} originals in {done.seconds:.0f} s, {originals / done.seconds:.1f}/s, "
+            f"{done.memory:.0f} MiB; routes "
+            + ", ".join(f"{name} {one[QUERY]['routes']}" for name, one in metrics["per_query"]["hat"].items())
+        )
+        assert made.leftovers() == []
+        return world, made, sightings, manifest
+
+
+@pytest.mark.parametrize("total", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_engines_together_give_one_row_a_picture_with_all_its_sightings(project, total):
+    names = ("google", "bing", "yahoo")
+    world, _, sightings, manifest = scrape(project, names, total, overlap=0.3, pace=0.02)
+    known = sightings.dropna(subset="id")
+    assert not manifest["id"].duplicated().any()
+    assert set(manifest["id"]) == set(known["id"])
+    seen = known[~known["thumbnail"]].groupby("id")["source"].agg(lambda sources: frozenset(sources))
+    given = defaultdict(set)
+    for name in names:
+        for result in world.results(name, QUERY):
+            if result.deliverable:
+                given[digest(world, result)].add(name)
+    assert sum(len(givers) > 1 for givers in given.values()) >= 0.2 * total
+    assert sum(seen.get(one) == givers for one, givers in given.items()) >= 0.99 * len(given)
+    # Who asked first is whom the manifest names.
+    first = known.groupby("id")["source"].first()
+    assert (manifest.set_index("id")["source"] == first).all()
+
+
+@pytest.mark.slow
+def test_four_hundred_results_of_each_engine(project):
+    scrape(project, tuple(ENGINES), 400, overlap=0.0, pace=0.2, browsers=len(ENGINES))

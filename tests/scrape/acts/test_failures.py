@@ -1,0 +1,139 @@
+"""What sites answer in the place of results: each named as what it is, with the page as evidence, and the rest kept."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+from PIL import Image
+
+from tests.scrape.replicas.amazon import Amazon
+from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.duckduckgo import DuckDuckGo
+from tests.scrape.replicas.flipkart import Flipkart
+from tests.scrape.replicas.google import Google
+from tests.scrape.replicas.myntra import Myntra
+from tests.scrape.replicas.world import World
+from tests.scrape.replicas.yahoo import Yahoo
+
+pytestmark = pytest.mark.browser
+
+SITES = {site.name: site for site in (Amazon, Bing, DuckDuckGo, Flipkart, Google, Myntra, Yahoo)}
+NO_PAGE = {"robots", "browser", "unreachable"}
+"""What leaves nothing to look at; a site that is down does not tell its rules, without which nothing is opened."""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What a site does in the place of results, and how that is to be told.
+
+    Args:
+        mode: A mode of the switchboard.
+        failure: Its name in the account.
+        badge: Its name in the report.
+        sign: Words of the message.
+        options: What the mode is given.
+        host: The only host of the site that does it.
+    """
+
+    mode: str
+    failure: str
+    badge: str
+    sign: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    host: str | None = None
+
+
+def fail(project, world, bad, *, good=(), settings=None, **params):
+    """Scrape a class from sites of which some misbehave; check that each is named for what it is."""
+    names = (*good, *bad)
+    for name, one in bad.items():
+        world.switch(one.host or name, one.mode, **one.options)
+    made = project(world)
+    for name in names:
+        made.hurry(name, **(settings or {}).get(name, {}))
+    made.params("hat", source=names, **params)
+    done = made.run()
+    assert done.code == 1
+    assert "Traceback" not in done.error
+    assert done.error.splitlines()[-1].startswith("Next: look at reports/scrape.html")
+    queries = made.metrics()["per_query"]["hat"]
+    assert {name: queries[name]["hat"]["failure"] for name in bad} == {name: one.failure for name, one in bad.items()}
+    assert {queries[name]["hat"]["failure"] for name in good} <= {None}
+    check_told(made, done, bad)
+    return made, done
+
+
+def check_told(made, done, bad):
+    """Check that the message and the report name each failure, and that there is something to look at."""
+    lines = re.finditer(r"^(?:scrape: )?hat \(source '(\w+)'\): (.*)$", done.error, re.MULTILINE)
+    told = {line[1]: line[2] for line in lines}
+    assert told.keys() == bad.keys()
+    report, folders = made.report(), []
+    for name, one in bad.items():
+        assert one.sign in told[name], told[name]
+        assert f'<span class="badge bad">{one.badge}</span>' in report
+        if one.failure not in NO_PAGE:
+            folders += re.findall(r"\.pixmill/scrape/evidence/\w+", told[name])
+    assert len(set(folders)) == len(folders) == sum(one.failure not in NO_PAGE for one in bad.values())
+    for folder in folders:
+        assert f"<code>{folder}</code>" in report
+        assert (made.root / folder / "page.html").stat().st_size > 20
+        with Image.open(made.root / folder / "page.png") as screenshot:
+            assert min(screenshot.size) > 100
+
+
+BAD = {
+    "google": Bad("sorry429", "captcha", "captcha", "proof of being human"),
+    "duckduckgo": Bad("rate_limited", "blocked", "blocked", "Retry-After: 120", {"retry_after": 120}),
+    "yahoo": Bad("consent_redirect", "consent", "consent wall", "asks for a consent", {"stuck": True}),
+    "amazon": Bad("unknown_layout", "layout_changed", "layout changed", "s-search-result"),
+    "flipkart": Bad("empty", "no_results", "no results", "no results"),
+    "myntra": Bad("robots_disallow", "robots", "robots.txt", "robots.txt asks programs", host="www.myntra.com"),
+}
+
+
+def test_each_failure_is_named_and_the_rest_is_kept(project):
+    with World(*(SITES[name](40) for name in ("bing", *BAD))) as world:
+        made, done = fail(project, world, BAD, good=["bing"])
+        print(f"\nsix failures and one success in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
+        assert set(made.manifest()["source"]) == {"bing"}
+        assert len(made.manifest()) >= 35
+        # What may fail is told, and the rest is taken; where robots.txt is set aside, the report says so.
+        sources = ("bing", "google", "myntra")
+        made.params("hat", source=sources, tolerate=0.3, robots_exceptions=["www.myntra.com"])
+        world.log.clear()
+        done = made.succeed()
+        assert re.search(
+            r"^scrape: tolerated: hat \(source 'google'\): .*proof of being human", done.output, re.MULTILINE
+        )
+        assert "Where robots.txt was set aside" in made.report()
+        assert "<code>www.myntra.com</code>" in made.report()
+        queries = made.metrics()["per_query"]["hat"]
+        assert [queries[name]["hat"]["failure"] for name in sources] == [None, "captcha", None]
+        assert set(made.manifest()["source"]) == {"bing", "myntra"}
+        # Bing answered the first time.
+        assert world.log.visits("www.bing.com") == []
+        assert made.leftovers() == []
+
+
+LASTING = {
+    "google": Bad("js_shell", "blocked", "blocked", "shell of scripts"),
+    "bing": Bad("endless", "endless", "endless page", "did not come to its end within 8 s"),
+    "yahoo": Bad("never_loads", "timeout", "did not load", "did not load in time"),
+    "duckduckgo": Bad("hang_script", "browser", "browser lost", "the browser ", {"delay": 1}),
+    "amazon": Bad("last_years_layout", "layout_changed", "layout changed", "s-search-result"),
+    "flipkart": Bad("robots_5xx", "unreachable", "unreachable", "robots_unreachable"),
+    "myntra": Bad("down", "unreachable", "unreachable", "cannot be visited: connection"),
+}
+
+
+@pytest.mark.slow
+def test_what_lasts_is_ended_and_named(project):
+    sites = (SITES[name](100_000 if name == "bing" else 40) for name in LASTING)
+    with World(*sites) as world:
+        made, done = fail(project, world, LASTING, settings={"bing": {"longest": 8.0}})
+        print(f"\nseven that last in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
+        assert done.seconds < 240
+        assert len(made.manifest()) > 20
+        assert made.leftovers() == []

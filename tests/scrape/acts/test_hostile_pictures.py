@@ -1,0 +1,46 @@
+"""Bodies, redirects and names that mean harm, through the whole stage: refused within limits, and nothing more."""
+
+from collections import Counter
+
+from tests.scrape.acts.hostile import HOST, Hostile
+from tests.scrape.replicas.world import World
+
+OUTPUTS = {
+    "artifacts/scrape/manifest.parquet",
+    "artifacts/scrape/sightings.parquet",
+    "metrics/scrape.json",
+    "reports/scrape.html",
+}
+MAX_BYTES = 2**20
+MEMORY = 220
+"""MiB: what the stage takes with nothing to do, and a few bodies of the largest size at the same time."""
+
+
+def files(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(project):
+    with World(hostile := Hostile()) as world:
+        made = project(world)
+        (made.root / "list.csv").write_text("url,label\n" + "".join(f"{url},hat\n" for url in hostile.urls()))
+        made.params("hat", source="urls", urls={"files": ["list.csv"]}, timeout=3.0, max_bytes=MAX_BYTES)
+        before = files(made.root.parent)
+        done = made.succeed()
+    print(f"\n{len(hostile.urls())} hostile addresses in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
+    rows = {row.image_url.removeprefix(f"http://{HOST}"): row for row in made.sightings().itertuples()}
+    assert {path: rows[path].reason for path in hostile.refusals} == hostile.refusals
+    assert {path for path, row in rows.items() if isinstance(row.id, str)} == set(hostile.good)
+    [(host, counts)] = made.metrics()["per_class"]["hat"]["urls"].items()
+    assert (host, counts["refused"]) == (HOST, Counter(hostile.refusals.values()))
+    # Nothing was written but what the tables name, by the digest of its content, and what the stage keeps for itself.
+    new = {path for path in files(made.root.parent) - before if not path.startswith("project/.pixmill/")}
+    pictures = {f"artifacts/scrape/{path}" for path in made.manifest()["path"]}
+    brought = {path for path in new if path.startswith("project/artifacts/scrape/images/")}
+    assert new - brought == {f"project/{path}" for path in OUTPUTS}
+    assert {f"project/{path}" for path in pictures} <= brought
+    assert len(brought) == len(pictures) + 1
+    assert made.leftovers() == []
+    assert done.memory < MEMORY
+    report = made.report()
+    assert all(f"<code>{reason}</code>" in report for reason in hostile.refusals.values())

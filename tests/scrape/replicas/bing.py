@@ -1,0 +1,160 @@
+"""The image results of Bing: tiles that carry all their facts as JSON, in batches of 35."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from tests.scrape.replicas.pictures import chance
+from tests.scrape.replicas.site import Result, Site, moved
+
+if TYPE_CHECKING:
+    from tests.scrape.replicas.pictures import Picture
+
+__all__ = ["Bing"]
+
+
+class Bing(Site):
+    """Show results as Bing does.
+
+    Each tile's JSON names the original (route ``json``); where the JSON is broken, the tile's link still does (route
+    ``attribute``). Some results are shown twice, and in every batch there are tiles that are none. The mode ``cyclic``
+    shows the first twelve results over and over; ``broken_json`` takes ``share`` (0.5), that of tiles with broken JSON.
+
+    Args:
+        total: How many results a query has.
+        batch: How many come at once.
+        button_after: After how many batches only the button goes on, and again after as many.
+        broken: The share of tiles whose JSON is broken.
+        doubled: The share of results that are shown again in the next batch.
+    """
+
+    name = "bing"
+    hosts = ("www.bing.com", "bing.com")
+    rotting = (
+        *("iusc", "iuscp", "imgpt", "img_cont", "img_info", "mimg", "dgControl", "dgControl_list", "infopt", "infnmpt"),
+        *("lnkw", "btn_seemore", "cbtn", "mBtn"),
+    )
+    consent_cookie = "BCP"
+    own_modes = frozenset({"cyclic"})
+
+    def __init__(
+        self,
+        total: int = 400,
+        *,
+        batch: int = 35,
+        button_after: int = 4,
+        broken: float = 0.02,
+        doubled: float = 0.03,
+    ) -> None:
+        super().__init__(total)
+        self.batch, self.button_after = batch, button_after
+        self.broken, self.doubled = broken, doubled
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer with results or with a further batch."""
+        match request.url.host, request.path:
+            case "bing.com", _:
+                return moved(f"https://www.bing.com{request.path_qs}", 301)
+            case _, "/images/search" if "view" in request.query:
+                return self.html(f"<!doctype html><title>{self.name}</title>")
+            case _, "/images/search":
+                return self._page(request)
+            case _, "/images/async":
+                least, most = 0.2, 0.8
+                delay = least + (most - least) * chance(self.world.seed, request.path_qs)
+                await asyncio.sleep(self.world.pace * delay)
+                return self.html(self._tiles(request, self._first(request)), request=request)
+        return web.Response(status=404)
+
+    def result(self, rank: int, picture: Picture) -> Result:
+        """Say what stands at this rank, and whether its JSON is sound."""
+        broken = self._chance(picture, "broken") < self.broken
+        return replace(
+            super().result(rank, picture),
+            key=hashlib.md5(picture.token.encode()).hexdigest(),
+            thumbnail_url=f"https://ts{1 + picture.number % 4}.mm.bing.net/th?id=OIP.{picture.token}&pid=15.1",
+            route="attribute" if broken else "json",
+        )
+
+    def _page(self, request: web.BaseRequest) -> web.Response:
+        setting = self.setting(request)
+        return self.render(
+            "old_results.html" if "last_years_layout" in setting else "results.html",
+            request=request,
+            query=self.query(request),
+            tiles=self._tiles(request, self._first(request)),
+            first=self._first(request) + self.batch,
+            feed={"losesScroll": "loses_scroll" in setting, "rerender": "rerender" in setting},
+            overlay="consent_overlay" in setting and self.consent_cookie not in request.cookies,
+            stuck=bool(setting.options.get("stuck")),
+        )
+
+    def _tiles(self, request: web.BaseRequest, first: int) -> str:
+        """Return the markup of the batch that starts at a place; places are counted from 1."""
+        setting, results = self.setting(request), self.results(self.query(request))
+        start = max(0, first - 1)
+        shown = results[start : start + self.batch]
+        if not shown and "endless" in setting:
+            shown = results[-self.batch :]
+        if "cyclic" in setting:
+            shown = results[:12]
+        if not shown:
+            return ""
+        before = results[max(0, start - self.batch) : start]
+        again = [result for result in before if self._chance(result.picture, "doubled") < self.doubled]
+        template = "old_tiles.html" if "last_years_layout" in setting else "tiles.html"
+        tiles = [
+            {"result": result, "m": self._json(request, result), "href": self._link(request, result)}
+            for result in (*shown, *again)
+        ]
+        return self.markup(template, tiles=tiles, first=first)
+
+    def _json(self, request: web.BaseRequest, result: Result) -> str:
+        setting = self.setting(request)
+        if "last_years_layout" in setting:
+            old = {"ns": "images", "k": str(result.rank), "surl": result.page_url, "imgurl": result.original_url}
+            return json.dumps(old, ensure_ascii=False)
+        facts = {
+            "sid": "",
+            "cid": result.key[:8],
+            "purl": result.page_url,
+            "murl": result.original_url,
+            "turl": result.thumbnail_url,
+            "md5": result.key,
+            "shkey": "k",
+            "t": result.title,
+            "mid": result.key.upper()[:20],
+            "desc": f"{result.title}, seen from the front",
+        }
+        text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        share = setting.options.get("share", 0.5) if "broken_json" in setting else 0.0
+        if result.route == "attribute" or self._chance(result.picture, "cut") < share:
+            return text[: text.index("murl") + 12]
+        return text
+
+    def _link(self, request: web.BaseRequest, result: Result) -> str:
+        values = {
+            "view": "detailV2",
+            "ccid": result.key[:8],
+            "mediaurl": result.original_url,
+            "exph": result.height,
+            "expw": result.width,
+            "cdnurl": result.thumbnail_url,
+            "q": self.query(request),
+            "simid": result.key[8:],
+        }
+        return f"/images/search?{urlencode(values, quote_via=quote)}"
+
+    def _first(self, request: web.BaseRequest) -> int:
+        first = request.query.get("first", "1")
+        return int(first) if first.isdecimal() else 1
+
+    def _chance(self, picture: Picture, aspect: str) -> float:
+        return self.world.pictures.chance(picture, f"bing {aspect}")

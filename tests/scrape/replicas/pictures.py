@@ -1,0 +1,195 @@
+"""The pictures that the replicas show: drawn from a seed, at addresses that tell their number, some of them spoilt."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["CDN_HOSTS", "DEAD_HOSTS", "DELIVERED", "FAULTS", "PAGE_HOSTS", "Fault", "Picture", "Pictures", "chance"]
+
+CDN_HOSTS = tuple(f"cdn-{number}.test" for number in range(8))
+DEAD_HOSTS = ("gone-0.test", "gone-1.test")
+PAGE_HOSTS = tuple(f"site-{number}.test" for number in range(8))
+
+Fault = Literal[
+    "",
+    "dead",
+    "forbidden",
+    "mislabelled",
+    "missing",
+    "noai",
+    "page",
+    "placeholder",
+    "redirect",
+    "slow",
+    "small",
+    "truncated",
+]
+"""What becomes of an original on its way.
+
+``dead``: no such server; ``forbidden``: 403; ``mislabelled``: a good picture under another type's name; ``missing``:
+404; ``noai``: the host asks not to use it; ``page``: HTML under a picture's name; ``placeholder``: moved to a picture
+that says that there is none; ``redirect``: moved to another host; ``slow``: late; ``small``: smaller than its
+thumbnail; ``truncated``: cut in the middle.
+"""
+
+FAULTS: Mapping[Fault, float] = MappingProxyType(
+    {
+        "dead": 0.01,
+        "forbidden": 0.02,
+        "mislabelled": 0.02,
+        "missing": 0.02,
+        "noai": 0.01,
+        "page": 0.01,
+        "placeholder": 0.01,
+        "redirect": 0.03,
+        "slow": 0.01,
+        "small": 0.01,
+        "truncated": 0.01,
+    }
+)
+"""The share of originals that each fault befalls."""
+
+DELIVERED: frozenset[Fault] = frozenset({"", "mislabelled", "redirect", "slow"})
+"""The faults in spite of which a patient client gets the picture."""
+
+THUMBNAIL = 0.6
+"""The size of a thumbnail, as a share of its original's sides."""
+
+
+def chance(*parts: object) -> float:
+    """Return a number in [0, 1) that looks random and is always the same for the same parts."""
+    digest = hashlib.sha256("\n".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:6], "big") / 2**48
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Name a picture by the query that it answers and its number."""
+
+    query: str
+    number: int
+
+    @property
+    def token(self) -> str:
+        """The picture's name as letters, digits, ``-`` and ``_``, from which `of` tells the picture again."""
+        return base64.urlsafe_b64encode(f"{self.number}:{self.query}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def of(cls, token: str) -> Picture | None:
+        """Return the picture of this token; ``None`` where it is none."""
+        try:
+            number, _, query = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
+            return cls(query, int(number))
+        except ValueError:
+            return None
+
+
+class Pictures:
+    """Draw pictures, and say where they lie and what becomes of them.
+
+    Args:
+        seed: Another seed gives other pictures, sizes, addresses and faults.
+        faults: The share of originals that each fault befalls.
+    """
+
+    def __init__(self, seed: int = 0, faults: Mapping[Fault, float] = FAULTS) -> None:
+        self.seed = seed
+        self._faults = dict(faults)
+        self.content = functools.lru_cache(maxsize=2048)(self._content)
+
+    def chance(self, picture: Picture, aspect: str) -> float:
+        """Return a number in [0, 1) for an aspect of a picture."""
+        return chance(self.seed, picture.query, picture.number, aspect)
+
+    def size(self, picture: Picture) -> tuple[int, int]:
+        """Return the original's width and height in pixels: 280 to 400 on the long side, of several shapes."""
+        long = 280 + int(120 * self.chance(picture, "size"))
+        short = int(long * (0.6 + 0.35 * self.chance(picture, "shape")))
+        return (long, short) if self.chance(picture, "turn") < 0.6 else (short, long)
+
+    def fault(self, picture: Picture) -> Fault:
+        """Return what becomes of the original; an empty word where nothing does."""
+        point = self.chance(picture, "fault")
+        for fault, share in sorted(self._faults.items()):
+            point -= share
+            if point < 0:
+                return fault
+        return ""
+
+    def delivers(self, picture: Picture) -> bool:
+        """Tell whether a patient client gets the original."""
+        return self.fault(picture) in DELIVERED
+
+    def title(self, picture: Picture) -> str:
+        """Return a few words on the picture, some with quotes, ampersands and letters beyond ASCII."""
+        forms = ("{q} no. {n}", 'A "fine" {q}, no. {n}', "{q} & friends {n}", "Été: {q} <{n}>", "{q} no. {n}")
+        form = forms[int(len(forms) * self.chance(picture, "title"))]
+        return form.format(q=picture.query.capitalize(), n=picture.number)
+
+    def page(self, picture: Picture) -> str:
+        """Return the address of the page that shows the picture."""
+        host = PAGE_HOSTS[int(len(PAGE_HOSTS) * self.chance(picture, "page"))]
+        return f"https://{host}/stories/{_slug(picture.query)}/{picture.number}"
+
+    def original(self, picture: Picture) -> str:
+        """Return the address of the original: with and without an extension, a query, escapes, and TLS."""
+        hosts = DEAD_HOSTS if self.fault(picture) == "dead" else CDN_HOSTS
+        host = hosts[int(len(hosts) * self.chance(picture, "host"))]
+        stem, form = f"{_slug(picture.query)}-{picture.number}", self.chance(picture, "form")
+        extension = ".png" if self.is_png(picture) else ".jpg"
+        scheme = "http" if form < 0.05 else "https"
+        name = f"{stem}{extension}"
+        if 0.05 <= form < 0.15:
+            name = stem
+        elif form < 0.25:
+            name = f"{stem}{extension}?w=1920&v={picture.number % 7}"
+        elif form < 0.28:
+            name = quote(f"été {stem}{extension}")
+        return f"{scheme}://{host}/photos/{picture.token}/{name}"
+
+    def is_png(self, picture: Picture) -> bool:
+        """Tell whether the original is a PNG rather than a JPEG."""
+        return self.chance(picture, "png") < 0.1
+
+    def original_bytes(self, picture: Picture) -> bytes:
+        """Return the original's bytes, as they are when nothing befalls them."""
+        return self.content(picture, 1.0)
+
+    def thumbnail_bytes(self, picture: Picture) -> bytes:
+        """Return a small JPEG of the picture."""
+        return self.content(picture, THUMBNAIL)
+
+    def thumbnail_uri(self, picture: Picture) -> str:
+        """Return the thumbnail as a ``data:`` URI."""
+        return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail_bytes(picture)).decode()}"
+
+    def _content(self, picture: Picture, scale: float) -> bytes:
+        """Return the picture with its sides scaled: four by three random colours, blurred into each other.
+
+        A scale of 1 gives the original in its own format; any other gives a JPEG.
+        """
+        start = int(self.chance(picture, "colours") * 2**48)
+        colours = np.random.default_rng(start).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+        width, height = self.size(picture)
+        is_png = scale == 1 and self.is_png(picture)
+        smooth = Image.Resampling.NEAREST if is_png else Image.Resampling.BICUBIC
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        buffer = io.BytesIO()
+        Image.fromarray(colours).resize(size, smooth).save(buffer, "PNG" if is_png else "JPEG")
+        return buffer.getvalue()
+
+
+def _slug(text: str) -> str:
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "picture"

@@ -1,0 +1,193 @@
+"""What goes wrong with a site, switched on and off while the replicas run: one place for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from tests.scrape.replicas.pictures import chance
+
+if TYPE_CHECKING:
+    from tests.scrape.replicas.site import Site
+
+__all__ = ["ANSWERS", "MODES", "SHOWN", "Setting", "Switchboard"]
+
+ANSWERS = frozenset(
+    {
+        "block_200",
+        "block_202",
+        "block_503",
+        "captcha",
+        "consent_redirect",
+        "down",
+        "empty",
+        "forbidden403",
+        "js_shell",
+        "never_loads",
+        "rate_limited",
+        "robots_5xx",
+        "robots_disallow",
+        "sorry429",
+        "unknown_layout",
+    }
+)
+"""Modes in which something else answers in the site's place.
+
+All take ``after`` (that many requests are answered well before) and ``times`` (after so many the site is well again).
+``captcha`` takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (the answer is asked for again and again);
+``never_loads`` takes ``drip`` (a byte a second instead of nothing); ``rate_limited`` takes ``retry_after`` (30, in
+seconds); ``robots_5xx`` takes ``status`` (503). ``unknown_layout`` is a page with pictures but without any known hook.
+"""
+
+SHOWN = frozenset(
+    {
+        "alerts",
+        "broken_json",
+        "consent_overlay",
+        "download",
+        "endless",
+        "hang_script",
+        "last_years_layout",
+        "loses_scroll",
+        "popups",
+        "renamed",
+        "rerender",
+        "webrtc",
+    }
+)
+"""Modes that the site's own page shows.
+
+``hang_script``, ``alerts``, ``popups``, ``download`` and ``webrtc`` take ``delay`` (500, in milliseconds after the page
+has loaded); ``webrtc`` takes ``stun``, the address of a trap; ``renamed`` takes ``seed``.
+"""
+
+MODES = ANSWERS | SHOWN
+
+_MISCHIEF = ("alerts", "download", "hang_script", "popups", "webrtc")
+_SCRIPT = (Path(__file__).parent / "pages" / "common" / "mischief.js").read_text(encoding="utf-8")
+
+
+@dataclass
+class Setting:
+    """Hold the modes that are on somewhere, and how often they have been met.
+
+    Args:
+        modes: The modes.
+        options: What they are given.
+    """
+
+    modes: frozenset[str] = frozenset()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    met: int = 0
+
+    def __contains__(self, mode: str) -> bool:
+        return mode in self.modes
+
+
+class Switchboard:
+    """Switch modes on and off, by the name of a site or of one host."""
+
+    def __init__(self) -> None:
+        self._settings: dict[str, Setting] = {}
+        self._lock = threading.Lock()
+
+    def switch(self, where: str, *modes: str, **options: Any) -> None:
+        """Let these modes hold from now on, and no others; without any, all is well again."""
+        with self._lock:
+            self._settings[where] = Setting(frozenset(modes), options)
+
+    def setting(self, site: str, host: str) -> Setting:
+        """Return what holds for a host: its own setting where it has one, else its site's."""
+        with self._lock:
+            return self._settings.get(host) or self._settings.get(site) or Setting()
+
+    async def intercept(self, site: Site, request: web.BaseRequest) -> web.StreamResponse | None:
+        """Answer in the site's place where a mode says so; ``None`` lets the site answer."""
+        setting = site.setting(request)
+        modes = setting.modes & ANSWERS
+        if request.path == "/robots.txt" and "down" not in modes:
+            return self._robots(site, setting)
+        if not modes or not (site.is_page(request) or modes & {"down", "never_loads"}):
+            return None
+        if "consent_redirect" in modes and site.consent_cookie in request.cookies and not setting.options.get("stuck"):
+            return None
+        setting.met += 1
+        after, times = setting.options.get("after", 0), setting.options.get("times")
+        if setting.met <= after or (times is not None and setting.met > after + times):
+            return None
+        return await self._answer(site, setting, sorted(modes)[0], request)
+
+    def _robots(self, site: Site, setting: Setting) -> web.Response:
+        if "robots_5xx" in setting:
+            return web.Response(status=setting.options.get("status", 503))
+        return web.Response(text="User-agent: *\nDisallow: /\n" if "robots_disallow" in setting else site.robots())
+
+    async def _answer(
+        self, site: Site, setting: Setting, mode: str, request: web.BaseRequest
+    ) -> web.StreamResponse | None:
+        options = setting.options
+        match mode:
+            case "block_200" | "block_202" | "block_503":
+                return site.blocked(request, int(mode[-3:]))
+            case "captcha":
+                return site.captcha(request, options.get("status", 200))
+            case "consent_redirect":
+                return site.consent(request)
+            case "down":
+                assert request.transport is not None
+                request.transport.abort()
+                return web.Response(status=503)
+            case "empty":
+                return site.empty(request)
+            case "forbidden403":
+                return site.render("forbidden.html", status=403)
+            case "js_shell":
+                return site.shell(request)
+            case "never_loads":
+                return await _wait(request, drip=options.get("drip", False))
+            case "rate_limited":
+                headers = {"Retry-After": str(options.get("retry_after", 30))}
+                return web.Response(text="Too many requests.", status=429, headers=headers)
+            case "sorry429":
+                return site.captcha(request, 429)
+            case "unknown_layout":
+                return site.render("unknown_layout.html", results=site.results(site.query(request))[:60])
+        return None
+
+    def spoil(self, site: Site, setting: Setting, text: str) -> str:
+        """Return a page as the modes that it shows itself make it."""
+        if "renamed" in setting and site.rotting:
+            text = rename(text, site.rotting, setting.options.get("seed", 0))
+        mischief = [mode for mode in _MISCHIEF if mode in setting]
+        if mischief and "</body>" in text:
+            options = json.dumps({"modes": mischief, "delay": 500, "stun": "stun:127.0.0.1:9"} | dict(setting.options))
+            text = text.replace("</body>", f"<script>{_SCRIPT}\nmischief({options});</script></body>")
+        return text
+
+
+def rename(text: str, names: tuple[str, ...], seed: int) -> str:
+    """Return a text with each of the names replaced by one that nobody has seen before."""
+    return re.sub(
+        rf"(?<![\w-])(?:{'|'.join(map(re.escape, names))})(?![\w-])",
+        lambda found: f"z{int(chance(seed, found.group()) * 2**40):08x}",
+        text,
+    )
+
+
+async def _wait(request: web.BaseRequest, *, drip: bool) -> web.StreamResponse:
+    """Keep a client waiting until it goes."""
+    response = web.StreamResponse(headers={"Content-Type": "text/html; charset=utf-8"})
+    if drip:
+        await response.prepare(request)
+    while True:
+        await asyncio.sleep(1)
+        if drip:
+            await response.write(b" ")

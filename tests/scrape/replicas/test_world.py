@@ -1,0 +1,240 @@
+"""The small web that replicas are served on, asked by a plain client."""
+
+import asyncio
+import io
+import socket
+import ssl
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from tests.scrape.replicas.pictures import DELIVERED, Picture, Pictures
+from tests.scrape.replicas.site import Site
+from tests.scrape.replicas.visits import Log
+from tests.scrape.replicas.world import World, read_network
+
+
+class Plain(Site):
+    name = "plain"
+    hosts = ("plain.test", "www.plain.test")
+    rotting = ("tile",)
+
+    async def answer(self, request):
+        return self.html(f'<p class="tile" data-tile="1">{request.url.host} {request.path}</p></body>', request=request)
+
+
+class Other(Plain):
+    name = "other"
+    hosts = ("other.test",)
+
+
+@pytest.fixture
+def world():
+    with World(Plain(total=600), Other(total=600), overlap=0.3) as world:
+        yield world
+
+
+class Mapped(aiohttp.abc.AbstractResolver):
+    """Resolve the names of a network, as the product's own client will."""
+
+    def __init__(self, network):
+        self.network = network
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        mapped = self.network.served[f"{host}:{port}"]
+        return [{"hostname": host, "host": "127.0.0.1", "port": mapped, "family": family, "proto": 0, "flags": 0}]
+
+    async def close(self):
+        pass
+
+
+def get(network, url, *, timeout=10, **options):
+    """Return status, headers and body of an address."""
+
+    async def fetch():
+        trust = ssl.create_default_context(cafile=network.authority)
+        connector = aiohttp.TCPConnector(resolver=Mapped(network), ssl=trust, use_dns_cache=False)
+        limit = aiohttp.ClientTimeout(total=timeout)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=limit) as session,
+                session.get(url, allow_redirects=False, **options) as answer,
+            ):
+                return answer.status, answer.headers, await answer.read()
+        finally:
+            await asyncio.sleep(0.05)  # TLS connections close a little later than their session
+
+    return asyncio.run(fetch())
+
+
+def text(world, url, **options):
+    return get(world.network, url, **options)[2].decode()
+
+
+def test_each_name_is_answered_by_its_own_site(world):
+    assert "www.plain.test /a" in text(world, "https://www.plain.test/a")
+    assert "other.test /b" in text(world, "https://other.test/b")
+
+
+def test_plain_http_is_sent_on_to_tls(world):
+    status, headers, _ = get(world.network, "http://plain.test/a?q=1")
+    assert (status, headers["Location"]) == (301, "https://plain.test/a?q=1")
+
+
+def test_every_request_is_on_record(world):
+    for _ in range(2):
+        text(world, "https://plain.test/a?q=1")
+    text(world, "https://other.test/b")
+    visit = world.log.visits("plain.test")[0]
+    assert (visit.url, visit.method, visit.status) == ("https://plain.test/a?q=1", "GET", 200)
+    assert visit.bytes > 0
+    assert world.log.repeated() == ["https://plain.test/a?q=1"]
+
+
+def test_another_process_can_read_the_network(world):
+    assert read_network(world.describe()) == world.network
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "word"),
+    [
+        ("forbidden403", 403, "permission"),
+        ("block_200", 200, "Automated access"),
+        ("block_202", 202, "Automated access"),
+        ("block_503", 503, "Automated access"),
+        ("captcha", 200, "captcha-form"),
+        ("sorry429", 429, "captcha-form"),
+        ("js_shell", 200, "<noscript>"),
+        ("empty", 200, "did not match any documents"),
+        ("unknown_layout", 200, "background-image"),
+        ("rate_limited", 429, "Too many"),
+        ("consent_redirect", 200, "Before you continue"),
+    ],
+)
+def test_a_mode_answers_in_the_sites_place_until_it_is_switched_off(world, mode, status, word):
+    world.switch("plain", mode)
+    seen, _, body = get(world.network, "https://plain.test/?q=hat")
+    assert seen == status
+    assert word in body.decode()
+    assert get(world.network, "https://other.test/")[0] == 200
+    world.switch("plain")
+    assert "plain.test /" in text(world, "https://plain.test/")
+
+
+def test_a_mode_may_come_late_and_pass(world):
+    world.switch("plain", "rate_limited", after=1, times=2, retry_after=5)
+    answers = [get(world.network, "https://plain.test/") for _ in range(4)]
+    assert [status for status, _, _ in answers] == [200, 429, 429, 200]
+    assert answers[1][1]["Retry-After"] == "5"
+
+
+def test_a_mode_may_hold_for_one_host_alone(world):
+    world.switch("www.plain.test", "forbidden403")
+    assert get(world.network, "https://www.plain.test/")[0] == 403
+    assert get(world.network, "https://plain.test/")[0] == 200
+
+
+def test_a_mode_that_does_not_exist_is_refused(world):
+    with pytest.raises(ValueError, match="no mode sorry"):
+        world.switch("plain", "sorry")
+    with pytest.raises(ValueError, match="no site or host"):
+        world.switch("elsewhere", "empty")
+
+
+def test_rules_for_programs_follow_the_switch(world):
+    rules = "https://plain.test/robots.txt"
+    assert "Allow: /" in text(world, rules)
+    world.switch("plain", "robots_disallow")
+    assert "Disallow: /" in text(world, rules)
+    world.switch("plain", "robots_5xx")
+    assert get(world.network, rules)[0] == 503
+
+
+def test_a_site_that_is_down_closes_the_connection(world):
+    world.switch("plain", "down")
+    with pytest.raises(aiohttp.ClientError):
+        get(world.network, "https://plain.test/")
+
+
+@pytest.mark.parametrize("drip", [False, True])
+def test_a_page_that_never_loads_keeps_its_visitor_waiting(world, drip):
+    world.switch("plain", "never_loads", drip=drip)
+    with pytest.raises(TimeoutError):
+        get(world.network, "https://plain.test/", timeout=1.5)
+
+
+def test_names_are_changed_where_they_stand_alone(world):
+    world.switch("plain", "renamed", seed=3)
+    page = text(world, "https://plain.test/")
+    assert 'class="tile"' not in page
+    assert 'data-tile="1"' in page
+
+
+def test_mischief_comes_with_the_page(world):
+    world.switch("plain", "hang_script", "alerts")
+    assert '"modes": ["alerts", "hang_script"]' in text(world, "https://plain.test/")
+
+
+def test_sites_share_a_known_part_of_their_results(world):
+    ours, theirs = ({result.original_url for result in world.results(name, "hat")} for name in ("plain", "other"))
+    assert len(ours) == len(theirs) == 600
+    assert len(ours & theirs) == 180
+
+
+def test_originals_come_as_their_faults_say(world):
+    pictures = world.pictures
+    faults = {pictures.fault(picture): picture for picture in (Picture("hat", n) for n in range(1500))}
+    assert len(faults) == 12
+    for fault, picture in faults.items():
+        url = pictures.original(picture)
+        if fault in ("dead", "truncated"):
+            with pytest.raises(aiohttp.ClientError):
+                get(world.network, url)
+            continue
+        status, headers, body = get(world.network, url)
+        while status == 302:
+            status, headers, body = get(world.network, headers["Location"])
+        whole = status == 200 and body == pictures.original_bytes(picture)
+        assert whole == (fault in DELIVERED or fault == "noai"), fault
+        assert ("noai" in headers.get("X-Robots-Tag", "")) == (fault == "noai")
+
+
+def test_thumbnails_are_smaller_pictures_under_the_engines_names(world):
+    picture = Picture("red hat", 5)
+    for url in (
+        f"https://encrypted-tbn2.gstatic.com/images?q=tbn:ANd9Gc{picture.token}&s",
+        f"https://tse1.mm.bing.net/th?id=OIP.{picture.token}&w=240",
+    ):
+        thumbnail = Image.open(io.BytesIO(get(world.network, url)[2]))
+        assert 100 <= max(thumbnail.size) < max(world.pictures.size(picture))
+
+
+def test_pictures_depend_on_the_seed_alone():
+    picture = Picture("hat", 3)
+    assert Pictures(1).original_bytes(picture) == Pictures(1).original_bytes(picture)
+    assert Pictures(1).original_bytes(picture) != Pictures(2).original_bytes(picture)
+
+
+def test_a_token_names_its_picture():
+    assert Picture.of(Picture("röd hatt", 12).token) == Picture("röd hatt", 12)
+    assert Picture.of("no token") is None
+
+
+def test_a_killed_world_goes_on_in_its_place(start, tmp_path):
+    script = "from tests.scrape.replicas.__main__ import main; main()"
+    killed, first = start(script, "--site", "bing", "--folder", str(tmp_path))
+    url = "https://www.bing.com/robots.txt"
+    assert get(read_network(first), url)[0] == 200
+    killed.kill()
+    killed.wait()
+    _, second = start(script, "--site", "bing", "--folder", str(tmp_path))
+    assert second == first
+    assert get(read_network(first), url)[0] == 200
+    assert [visit.url for visit in Log(tmp_path / "visits.jsonl").visits()] == [url, url]
+
+
+def test_the_world_ends_with_its_block():
+    with World(Plain()) as world:
+        folder = world.authority.pem.parent
+    assert not folder.exists()

@@ -1,0 +1,81 @@
+"""Who asked for what: the record of every request to the replicas."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+__all__ = ["Log", "Visit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Record one request and its answer.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        method: The HTTP method.
+        host: The name that was asked, without a port.
+        path: The path, decoded.
+        query: What follows the question mark, as it came.
+        status: The answer's status; 0 where there was none.
+        bytes: The size of the answer's body.
+        agent: How the client called itself.
+    """
+
+    scheme: str
+    method: str
+    host: str
+    path: str
+    query: str
+    status: int
+    bytes: int
+    agent: str
+
+    @property
+    def url(self) -> str:
+        """The address without its scheme's port, for messages and for counting."""
+        return f"{self.scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
+
+
+class Log:
+    """Keep the visits in the order in which they ended; any thread may write and read.
+
+    Args:
+        path: A file that gets a line for each visit, and keeps them when the server is killed; those in it are read.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+        self._visits = [Visit(**json.loads(line)) for line in lines]
+        self._path = path
+        self._lock = threading.Lock()
+
+    def add(self, visit: Visit) -> None:
+        """Write down a visit."""
+        with self._lock:
+            self._visits.append(visit)
+            if self._path:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(visit)) + "\n")
+
+    def visits(self, host: str = "", path: str = "") -> list[Visit]:
+        """Return the visits to hosts that end with ``host`` and paths that start with ``path``."""
+        with self._lock:
+            visits = list(self._visits)
+        return [visit for visit in visits if visit.host.endswith(host) and visit.path.startswith(path)]
+
+    def repeated(self, host: str = "", path: str = "") -> list[str]:
+        """Return the addresses that were answered with 200 more than once."""
+        counts = Counter(visit.url for visit in self.visits(host, path) if visit.status == 200)
+        return sorted(url for url, count in counts.items() if count > 1)
+
+    def clear(self) -> None:
+        """Forget all visits."""
+        with self._lock:
+            self._visits.clear()
+            if self._path:
+                self._path.unlink(missing_ok=True)

@@ -1,0 +1,214 @@
+"""A small web of one's own: many host names, plain and over TLS, on free ports of 127.0.0.1.
+
+Sites answer under their own names; what they show is known (`World.results`), what goes wrong is switched on and off
+while they run (`World.switch`), and every request is on record (`World.log`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from pixmill.fetch.network import Network
+from tests.scrape.replicas.cdn import Cdn
+from tests.scrape.replicas.certificates import Authority
+from tests.scrape.replicas.pictures import DEAD_HOSTS, FAULTS, Fault, Picture, Pictures, chance
+from tests.scrape.replicas.site import Result, Site, moved
+from tests.scrape.replicas.switchboard import MODES, Switchboard
+from tests.scrape.replicas.visits import Log, Visit
+
+__all__ = ["World", "read_network"]
+
+
+class World:
+    """Serve sites under their own names while the ``with`` block lasts.
+
+    Args:
+        sites: The sites; the hosts that carry pictures come by themselves.
+        seed: Another seed gives other pictures, orders and faults.
+        pace: What all delays of pages and pictures are multiplied with.
+        overlap: The share of its results that each site has in common with all others, for the same query.
+        faults: The share of originals that each fault befalls; an empty mapping for none.
+        folder: Where certificates, ports and the log are kept: a world that is opened with the folder of one that was
+            killed goes on in its place. A temporary one by default.
+
+    Attributes:
+        pictures: The pictures that the sites show.
+        switchboard: The modes that are on.
+        log: The requests so far.
+        network: What a fetcher or a proxy needs to reach the sites, once the world is open.
+        authority: Who signed their certificates, once the world is open.
+    """
+
+    network: Network
+    authority: Authority
+
+    def __init__(
+        self,
+        *sites: Site,
+        seed: int = 7,
+        pace: float = 0.1,
+        overlap: float = 0.0,
+        faults: Mapping[Fault, float] = FAULTS,
+        folder: Path | None = None,
+    ) -> None:
+        self.seed, self.pace, self.overlap = seed, pace, overlap
+        self.pictures = Pictures(seed, faults)
+        self.switchboard = Switchboard()
+        self._kept = folder
+        self.log = Log(folder / "visits.jsonl" if folder else None)
+        self._sites: dict[str, Site] = {}
+        self._by_host: dict[str, Site] = {}
+        for site in (Cdn(), *sites):
+            site.world = self
+            self._sites[site.name] = site
+            self._by_host |= dict.fromkeys(site.hosts, site)
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="pixmill-replicas-")
+        folder = self._kept or Path(self._folder.name)
+        self.authority = Authority(folder)
+        record = folder / "ports.json"
+        wanted = json.loads(record.read_text(encoding="utf-8")) if record.exists() else [0, 0, 0]
+        plain, secure, self._closed = (
+            _listen(port, backlog) for port, backlog in zip(wanted, (128, 128, None), strict=True)
+        )
+        record.write_text(json.dumps([_port(taken) for taken in (plain, secure, self._closed)]), encoding="utf-8")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="replicas", daemon=True)
+        self._thread.start()
+        self._runner = asyncio.run_coroutine_threadsafe(self._serve(plain, secure), self._loop).result()
+        ports = {80: _port(plain), 443: _port(secure)}
+        served = {f"{host}:{port}": mapped for host in self._by_host for port, mapped in ports.items()}
+        served |= {f"{host}:{port}": _port(self._closed) for host in DEAD_HOSTS for port in ports}
+        self.network = Network(served=served, authority=self.authority.pem)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._closed.close()
+        self._folder.cleanup()
+
+    def switch(self, where: str, *modes: str, **options: Any) -> None:
+        """Let these modes hold from now on for a site, or for one host, and no others; without any, all is well again.
+
+        Args:
+            where: The name of a site, or a host.
+            modes: Names of `switchboard.MODES`, or of the site's own modes.
+            options: What the modes are given; see `switchboard.ANSWERS` and `switchboard.SHOWN`.
+
+        Raises:
+            ValueError: There is no such site, host or mode.
+        """
+        site = self._sites.get(where) or self._by_host.get(where)
+        if site is None:
+            raise ValueError(f"no site or host {where!r}; there are {', '.join(sorted(self._sites))}")
+        if unknown := set(modes) - MODES - site.own_modes:
+            raise ValueError(f"no mode {', '.join(sorted(unknown))}; there are {', '.join(sorted(MODES))}")
+        self.switchboard.switch(where, *modes, **options)
+
+    def results(self, site: str, query: str) -> tuple[Result, ...]:
+        """Return all that a site has for a query, in its order."""
+        return self._sites[site].results(query)
+
+    def shown(self, site: Site, query: str) -> list[Picture]:
+        """Return the pictures that a site shows for a query, in its order: some that all sites have, and its own."""
+        common = round(self.overlap * site.total)
+        first = (1 + int(chance(site.name) * 900)) * 1_000_000
+        numbers = [*range(common), *range(first, first + site.total - common)]
+        numbers.sort(key=lambda number: chance(self.seed, site.name, query, number))
+        return [Picture(query, number) for number in numbers]
+
+    def describe(self) -> str:
+        """Return the network as JSON, for `read_network` in another process."""
+        return json.dumps({"served": dict(self.network.served), "authority": str(self.network.authority)})
+
+    def command(self) -> str:
+        """Return the command with which a person looks at the sites in Chromium."""
+        ports = {name.rpartition(":")[2]: port for name, port in self.network.served.items() if name.startswith("cdn-")}
+        rules = ", ".join(f"MAP *:{port} 127.0.0.1:{mapped}" for port, mapped in sorted(ports.items()))
+        return (
+            f"chromium --user-data-dir=$(mktemp -d) --host-resolver-rules='{rules}'"
+            f" --ignore-certificate-errors-spki-list={self.authority.pin}"
+        )
+
+    async def _serve(self, plain: socket.socket, secure: socket.socket) -> web.ServerRunner:
+        server = web.Server(self._answer, handler_cancellation=True)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        await web.SockSite(runner, plain).start()
+        context = self.authority.context(sorted(self._by_host))
+        await web.SockSite(runner, secure, ssl_context=context).start()
+        return runner
+
+    async def _stop(self) -> None:
+        await self._runner.cleanup()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        host = request.url.host or ""
+        response: web.StreamResponse | None = None
+        try:
+            response = await self._dispatch(host, request)
+        finally:
+            size = len(response.body) if isinstance(response, web.Response) and isinstance(response.body, bytes) else 0
+            self.log.add(
+                Visit(
+                    request.scheme,
+                    request.method,
+                    host,
+                    request.path,
+                    request.query_string,
+                    response.status if response else 0,
+                    size,
+                    request.headers.get("User-Agent", ""),
+                )
+            )
+        return response
+
+    async def _dispatch(self, host: str, request: web.BaseRequest) -> web.StreamResponse:
+        site = self._by_host.get(host)
+        if site is None:
+            return web.Response(status=421, text=f"{host} is not served here")
+        if (answer := await self.switchboard.intercept(site, request)) is not None:
+            return answer
+        if site.has_tls and request.scheme == "http":
+            return moved(str(request.url.with_scheme("https").with_port(None)), status=301)
+        return await site.answer(request)
+
+
+def read_network(text: str) -> Network:
+    """Return the network that `World.describe` wrote."""
+    values = json.loads(text)
+    return Network(served=values["served"], authority=Path(values["authority"]))
+
+
+def _listen(port: int, backlog: int | None) -> socket.socket:
+    """Take a port of 127.0.0.1, a free one for 0; without a backlog it is taken and yet refuses every connection."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", port))
+    if backlog is not None:
+        taken.listen(backlog)
+    return taken
+
+
+def _port(taken: socket.socket) -> int:
+    return int(taken.getsockname()[1])

@@ -1,0 +1,25 @@
+"""The ways out that a search is given, in tests: one browser for all searches, and a folder for what it saw."""
+
+import contextlib
+
+from pixmill.fetch import Refused
+from pixmill.scrape.sources.evidence import save_evidence
+
+
+class OneBrowser:
+    """Lend one browser to one search after another."""
+
+    def __init__(self, driver, folder, forbidden=()):
+        self.driver, self.folder, self.forbidden = driver, folder, forbidden
+
+    def permitted(self, url):
+        return Refused("robots") if any(part in url for part in self.forbidden) else None
+
+    def ask(self, url):
+        raise AssertionError(f"no API is asked: {url}")
+
+    def browser(self):
+        return contextlib.nullcontext(self.driver)
+
+    def witness(self, driver, _query):
+        return str(save_evidence(driver, self.folder))

@@ -1,0 +1,105 @@
+"""Searches of the engines' replicas: one small web, one proxy and one browser for the tests of a module."""
+
+import contextlib
+from contextlib import ExitStack
+
+import pytest
+
+from pixmill.browser import find_browser, open_browser
+from pixmill.fetch.proxy import Proxy
+from pixmill.scrape.candidate import Query
+from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.google import GoogleSource
+from pixmill.scrape.sources.page import ANYTHING, Page, script
+from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.sites import load_site
+from pixmill.scrape.sources.yahoo import YahooSource
+from tests.scrape.replicas.world import World
+from tests.scrape.sources.access import OneBrowser
+
+ENGINES = {"google": GoogleSource, "bing": SiteSource, "yahoo": YahooSource, "duckduckgo": DuckDuckGoSource}
+TEXT = 'red "hatt" & é'
+
+
+def hasty(name):
+    """Return a site that is gone through at a pace that only a replica is to be asked for."""
+    site = load_site(name, None)
+    changes = {"pause": (0.02, 0.05), "smooth": False, "patience": 2.0}
+    return site.model_copy(update={"settings": site.settings.model_copy(update=changes)})
+
+
+class Searches:
+    """Search replicas, each time with a browser that knows no cookie."""
+
+    def __init__(self, world, driver, folder):
+        self.world, self.driver, self.folder = world, driver, folder
+
+    def stream(self, name, text=TEXT, *, source=None):
+        self.driver.execute("executeCdpCommand", {"cmd": "Network.clearBrowserCookies", "params": {}})
+        source = source or ENGINES[name](hasty(name))
+        [query] = source.queries("hat", [text])
+        return source.search(query, OneBrowser(self.driver, self.folder))
+
+    def all(self, name, text=TEXT, *, source=None):
+        return list(self.stream(name, text, source=source))
+
+    def failing(self, name, text=TEXT):
+        """Return what was found before the search failed, and the failure."""
+        found = []
+        with pytest.raises(SearchFailed) as error:
+            found.extend(self.stream(name, text))
+        return found, error.value
+
+    def results(self, name, text=TEXT):
+        return self.world.results(name, text)
+
+    @contextlib.contextmanager
+    def switched(self, name, *modes, **options):
+        self.world.switch(name, *modes, **options)
+        try:
+            yield
+        finally:
+            self.world.switch(name)
+
+    def tiles(self, name, body):
+        """Return the tiles that an engine's script finds in a page of these words."""
+        site = load_site(name, None)
+        self.driver.get("about:blank")
+        base = f'<base href="{site.url.partition("?")[0]}">'
+        self.driver.execute_script("document.documentElement.innerHTML = arguments[0]", base + body)
+        query = Query("hat", "hat", site.address("hat"))
+        page = Page(self.driver, site, query, OneBrowser(self.driver, self.folder))
+        return page.run(f"const complete = new Set();\n{script(site.script)}", told=ANYTHING)
+
+
+@contextlib.contextmanager
+def searching(folder, *sites, **options):
+    """Open a small web with a browser in it, while the ``with`` block lasts."""
+    with ExitStack() as opened:
+        world = opened.enter_context(World(*sites, **options))
+        proxy = opened.enter_context(Proxy(world.network))
+        authority = world.network.authority
+        browser = open_browser(
+            find_browser(), proxy=proxy.url, profile=folder / "profile", authority=authority, page_load_timeout=5.0
+        )
+        yield Searches(world, opened.enter_context(browser), folder / "evidence")
+
+
+def compare(found, results, *, share=0.99):
+    """Check that all that the site gives away was found: originals in its order, with pages and queries."""
+    revealed = [result for result in results if result.revealed]
+    expected = {result.original_url: result for result in revealed}
+    originals = [candidate for candidate in found if candidate.image_url is not None]
+    addresses = [candidate.image_url for candidate in originals]
+    assert len(addresses) >= share * len(revealed)
+    assert addresses == [result.original_url for result in revealed if result.original_url in set(addresses)]
+    for candidate in originals:
+        result = expected[candidate.image_url]
+        assert (candidate.page_url, candidate.title) == (result.page_url, result.title)
+        assert (candidate.width, candidate.height) == (result.width, result.height)
+        assert candidate.thumbnail_url
+    # A thumbnail stands in place of an original only where the page never gave one.
+    assert len(found) - len(originals) <= len(results) - len(addresses)
+    assert [candidate.rank for candidate in found] == list(range(len(found)))
+    assert {(candidate.label, candidate.query) for candidate in found} <= {("hat", TEXT)}

@@ -1,0 +1,97 @@
+"""What all engines have in common, each with its own replica in a real browser."""
+
+import pytest
+
+from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.duckduckgo import DuckDuckGo
+from tests.scrape.replicas.google import Google
+from tests.scrape.replicas.yahoo import Yahoo
+from tests.scrape.sources.engines import ENGINES, compare, searching
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def searches(tmp_path_factory):
+    google = Google(total=100, batch=40, button_after=60, scripted=0.95, silent=0.0)
+    sites = (google, Bing(total=100, button_after=1), Yahoo(total=100), DuckDuckGo(total=120))
+    with searching(tmp_path_factory.mktemp("engines"), *sites, pace=0.05) as searches:
+        yield searches
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_original_with_its_place_its_page_and_its_query(searches, name):
+    compare(searches.all(name), searches.results(name), share=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "modes"),
+    [
+        *((name, modes) for name in ENGINES for modes in (("rerender", "loses_scroll"), ("renamed",), ("endless",))),
+        ("google", ("consent_overlay",)),
+        ("google", ("consent_redirect",)),
+        ("google", ("last_years_layout",)),
+        ("bing", ("consent_overlay",)),
+        ("yahoo", ("consent_redirect",)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),
+)
+def test_nothing_is_lost_to(searches, name, modes):
+    with searches.switched(name, *modes):
+        compare(searches.all(name), searches.results(name))
+
+
+@pytest.mark.parametrize("name", ["google", "bing", "yahoo"])
+def test_broken_json_is_made_up_for_by_another_route(searches, name):
+    with searches.switched(name, "broken_json", share=0.1):
+        compare(searches.all(name), searches.results(name))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    ("mode", "failure"),
+    [
+        ("captcha", "captcha"),
+        ("sorry429", "captcha"),
+        ("forbidden403", "blocked"),
+        ("rate_limited", "blocked"),
+        ("block_200", "blocked"),
+        ("js_shell", "blocked"),
+        ("empty", "no_results"),
+        ("unknown_layout", "layout_changed"),
+        ("never_loads", "timeout"),
+        ("down", "unreachable"),
+    ],
+)
+def test_what_answers_in_an_engines_place_is_named(searches, name, mode, failure):
+    with searches.switched(name, mode):
+        found, error = searches.failing(name)
+    challenges = {"duckduckgo": "captcha", "google": "captcha"}  # what these two answer to whom they refuse
+    assert error.failure == (challenges.get(name, failure) if mode == "block_200" else failure)
+    assert found == []
+    assert (searches.folder / "page.png").stat().st_size > 0
+    assert error.evidence == str(searches.folder)
+
+
+@pytest.mark.parametrize("name", ["bing", "duckduckgo", "yahoo"])
+def test_last_years_layout_is_named_with_what_found_nothing(searches, name):
+    with searches.switched(name, "last_years_layout"):
+        found, error = searches.failing(name)
+    assert (found, error.failure) == ([], "layout_changed")
+    assert f"{name}.yaml" in error.message
+    assert "<html" in (searches.folder / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["google", "yahoo"])
+def test_a_consent_that_leads_nowhere_is_named(searches, name):
+    with searches.switched(name, "consent_redirect", stuck=True):
+        _, error = searches.failing(name)
+    assert error.failure == "consent"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ENGINES)
+def test_four_hundred_results(name, tmp_path):
+    replicas = {"google": Google, "bing": Bing, "yahoo": Yahoo, "duckduckgo": DuckDuckGo}
+    with searching(tmp_path, replicas[name](total=400), pace=0.2) as searches:
+        compare(searches.all(name), searches.results(name))

@@ -1,0 +1,48 @@
+"""What is kept of a page that a search failed at."""
+
+import base64
+
+from selenium.common import WebDriverException
+
+from pixmill.scrape.sources.evidence import save_evidence
+
+
+class Driver:
+    """Speak as a driver does, in words of the test."""
+
+    current_url = "https://x.test/?q=साड़ी"
+
+    def __init__(self, page="<html>\ud83d</html>", picture=b"\x89PNG"):
+        self.page, self.picture = page, picture
+
+    def execute_script(self, _script, most):
+        return self.page[:most]
+
+    def get_screenshot_as_base64(self):
+        if self.picture is None:
+            raise WebDriverException("unable to capture screenshot")
+        return base64.b64encode(self.picture).decode()
+
+
+def test_the_address_the_page_and_a_picture_are_saved(tmp_path):
+    folder = save_evidence(Driver(), tmp_path / "a" / "b")
+    assert folder == tmp_path / "a" / "b"
+    assert sorted(path.name for path in folder.iterdir()) == ["address.txt", "page.html", "page.png"]
+    assert (folder / "address.txt").read_text(encoding="utf-8") == "https://x.test/?q=साड़ी\n"
+    assert (folder / "page.html").read_text() == "<html>?</html>"
+    assert (folder / "page.png").read_bytes() == b"\x89PNG"
+
+
+def test_what_a_browser_cannot_tell_is_no_second_failure_and_nothing_old_stays(tmp_path):
+    save_evidence(Driver(), tmp_path)
+    save_evidence(Driver(page="new", picture=None), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["address.txt", "missing.txt", "page.html"]
+    assert (tmp_path / "missing.txt").read_text() == "page.png: Message: unable to capture screenshot\n"
+    save_evidence(Driver(), tmp_path)
+    assert not (tmp_path / "missing.txt").exists()
+
+
+def test_evidence_has_its_limits(tmp_path):
+    save_evidence(Driver(page="x" * 5_000_000, picture=bytes(9_000_000)), tmp_path)
+    assert (tmp_path / "page.html").stat().st_size == 4_000_000
+    assert "page.png: larger than 8000000 bytes" in (tmp_path / "missing.txt").read_text()

@@ -1,0 +1,181 @@
+"""The shops that Pixmill knows, by their replicas: names, looks and failings of the sites, none of their code."""
+
+import re
+from contextlib import ExitStack
+
+import pytest
+
+from pixmill.browser import find_browser, open_browser
+from pixmill.fetch.proxy import Proxy
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.sites import load_site
+from tests.scrape.replicas.amazon import Amazon
+from tests.scrape.replicas.flipkart import Flipkart
+from tests.scrape.replicas.myntra import Myntra
+from tests.scrape.replicas.world import World
+from tests.scrape.sources.access import OneBrowser
+
+pytestmark = pytest.mark.browser
+
+SHOPS = ("amazon", "flipkart", "myntra")
+
+
+def hasty(site):
+    """Return a site that is gone through at a pace that only a replica is to be asked for."""
+    return site.model_copy(update={"settings": site.settings.model_copy(update={"pause": (0.1, 0.2), "patience": 4.0})})
+
+
+@pytest.fixture(scope="module")
+def world():
+    with World(Amazon(total=90), Flipkart(total=90), Myntra(total=90), pace=0.1) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def driver(world, tmp_path_factory):
+    with ExitStack() as opened:
+        proxy = opened.enter_context(Proxy(world.network))
+        profile = tmp_path_factory.mktemp("profile")
+        yield opened.enter_context(
+            open_browser(
+                find_browser(),
+                proxy=proxy.url,
+                profile=profile,
+                authority=world.network.authority,
+                page_load_timeout=5.0,
+            )
+        )
+
+
+@pytest.fixture
+def search(world, driver, tmp_path):
+    def search(name, text="saree"):
+        driver.delete_all_cookies()
+        source = SiteSource(hasty(load_site(name, None)))
+        [query] = source.queries("cloth", [text])
+        return list(source.search(query, OneBrowser(driver, tmp_path / "evidence")))
+
+    yield search
+    for name in SHOPS:
+        world.switch(name)
+
+
+@pytest.fixture
+def fails(search):
+    def fails(name):
+        with pytest.raises(SearchFailed) as error:
+            search(name)
+        return error.value
+
+    return fails
+
+
+def compare(candidates, results):
+    """Check that everything was found: each original, with its title, price and page, in the shop's order."""
+    assert [candidate.rank for candidate in candidates] == list(range(len(results)))
+    assert [candidate.page_url for candidate in candidates] == [result.page_url for result in results]
+    assert [candidate.title for candidate in candidates] == [result.title for result in results]
+    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in results]
+    assert {(candidate.label, candidate.route) for candidate in candidates} == {("cloth", "attribute")}
+
+
+@pytest.mark.parametrize("name", SHOPS)
+def test_every_product_with_its_full_size_picture_its_title_and_its_page(world, search, name):
+    candidates = search(name)
+    results = world.results(name, "saree")
+    compare(candidates, results)
+    if name != "flipkart":  # whose prices have no lasting mark
+        written = {result.key: result.price for result in results if result.price}
+        assert [one.price for one, result in zip(candidates, results, strict=True) if result.price] == [
+            *written.values()
+        ]
+    # Where the original is not there after all, the fetcher falls back on what the page showed.
+    lifted = [candidate for candidate in candidates if candidate.thumbnail_url is not None]
+    assert len(lifted) > 80
+    assert all(candidate.thumbnail_url != candidate.image_url for candidate in lifted)
+
+
+def test_the_print_on_a_garment_is_not_lost(search):
+    composite = [one for one in search("amazon", "jeans") if "%7C" in one.image_url]
+    assert composite
+    assert all("_AC_UL960_" in one.image_url and one.thumbnail_url is None for one in composite)
+
+
+@pytest.mark.parametrize("name", ["amazon", "myntra"])
+def test_other_class_names_change_nothing(world, search, name):
+    world.switch(name, "renamed")
+    compare(search(name), world.results(name, "saree"))
+
+
+@pytest.mark.parametrize("modes", [["list_layout"], ["consent_overlay"], ["endless"], ["popups", "alerts"]])
+def test_amazon_in_its_moods(world, search, modes):
+    world.switch("amazon", *modes)
+    found = [(one.title, one.page_url) for one in search("amazon")]
+    assert found == [(one.title, one.page_url) for one in world.results("amazon", "saree")]
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("kind", ["captcha", "button"])
+def test_amazons_robot_check_is_named_and_not_answered(world, fails, kind, status):
+    world.switch("amazon", "robot_check", every=1, kind=kind, status=status)
+    error = fails("amazon")
+    assert error.failure == "captcha"
+    assert "validateCaptcha" in error.message
+    assert "openverse and wikimedia" in error.advice
+    assert world.log.visits(path="/errors/validateCaptcha") == []
+
+
+def test_a_robot_check_on_a_later_page_leaves_what_was_found(world, driver, tmp_path):
+    world.switch("amazon", "robot_check", every=2)
+    source = SiteSource(hasty(load_site("amazon", None)))
+    found = []
+    with pytest.raises(SearchFailed) as error:
+        for candidate in source.search(source.queries("cloth", ["saree"])[0], OneBrowser(driver, tmp_path)):
+            found.append(candidate.title)
+    world.switch("amazon")
+    assert error.value.failure == "captcha"
+    assert found == [result.title for result in world.results("amazon", "saree")][: len(found)]
+    assert 40 < len(found) < 60
+
+
+@pytest.mark.parametrize("name", [SHOPS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in SHOPS[1:])])
+def test_last_years_layout_is_named_with_the_selector_that_found_nothing(world, fails, name, tmp_path):
+    world.switch(name, "last_years_layout")
+    error = fails(name)
+    assert error.failure == "layout_changed"
+    assert load_site(name, None).selectors["item"][0] in error.message
+    assert f"{name}.yaml" in error.message
+    assert f'pixmill scrape --probe {name} "saree"' in error.advice
+    assert (tmp_path / "evidence" / "page.png").stat().st_size > 1000
+    assert "<html" in (tmp_path / "evidence" / "page.html").read_text()
+
+
+@pytest.mark.parametrize("name", SHOPS)
+@pytest.mark.parametrize(
+    ("mode", "failure"),
+    [
+        ("empty", "no_results"),
+        ("forbidden403", "blocked"),
+        ("never_loads", "timeout"),
+        ("rate_limited", "blocked"),
+        ("unknown_layout", "layout_changed"),
+    ],
+)
+def test_what_answers_in_a_shops_place_is_named(world, fails, name, mode, failure):
+    world.switch(name, mode)
+    error = fails(name)
+    assert error.failure == failure
+    assert re.match(r"https://www\.(amazon|flipkart|myntra)\.", error.message)
+    assert error.evidence
+
+
+@pytest.mark.slow
+def test_three_classes_of_three_hundred_from_amazon(driver, tmp_path):
+    with World(Amazon(total=300)) as world, Proxy(world.network) as proxy:
+        browser = open_browser(find_browser(), proxy=proxy.url, profile=tmp_path, authority=world.network.authority)
+        with browser as own:
+            for text in ("sarees", "trousers", "jeans"):
+                source = SiteSource(hasty(load_site("amazon", None)))
+                [query] = source.queries("cloth", [text])
+                compare(list(source.search(query, OneBrowser(own, tmp_path))), world.results("amazon", text))

@@ -1,0 +1,59 @@
+"""The bundled shop as a source."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from pixmill.browser import find_browser, open_browser
+from pixmill.errors import DataError
+from pixmill.fetch.network import Network
+from pixmill.fetch.proxy import Proxy
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.shop import ShopSource
+from pixmill.scrape.sources.sites import load_site
+from tests.scrape.sources.access import OneBrowser
+
+
+@pytest.fixture
+def shop(data):
+    with ShopSource(load_site("shop", None), data) as shop:
+        yield shop
+
+
+def test_a_search_for_each_text(shop):
+    queries = shop.queries("boot", ["boot", "rain boots"])
+    assert [(query.label, query.text) for query in queries] == [("boot", "boot"), ("boot", "rain boots")]
+    assert queries[1].address == "http://shop.pixmill.test/search?q=rain+boots"
+
+
+def test_another_file_is_another_shop(shop, data, picture):
+    before = shop.fingerprint()
+    assert shop.fingerprint() == before
+    (data / "boot" / "new.png").write_bytes(picture(999))
+    assert shop.fingerprint() != before
+
+
+def test_a_shop_with_nothing_to_sell(tmp_path):
+    with pytest.raises(DataError):
+        ShopSource(load_site("shop", None), tmp_path / "data")
+
+
+@pytest.mark.browser
+def test_every_card_in_the_shops_own_order(shop, tmp_path):
+    (origin,) = shop.served
+    assert origin == "shop.pixmill.test:80"
+    with ExitStack() as opened:
+        proxy = opened.enter_context(Proxy(Network(served=shop.served)))
+        driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=tmp_path / "profile"))
+        access = OneBrowser(driver, tmp_path / "evidence")
+        boots, rain = shop.queries("boot", ["boot", "umbrella"])
+        candidates = list(shop.search(boots, access))
+        assert len(candidates) >= 30
+        assert [one.rank for one in candidates] == list(range(len(candidates)))
+        assert len({one.page_url for one in candidates}) == len(candidates)
+        assert all(one.page_url.startswith("http://shop.pixmill.test/product/") for one in candidates)
+        assert all(one.image_url.startswith(("http://shop.pixmill.test/media/", "data:image/")) for one in candidates)
+        assert all(one.title and one.price.startswith("€ ") and one.thumbnail_url is None for one in candidates)
+        with pytest.raises(SearchFailed) as error:
+            list(shop.search(rain, access))
+        assert error.value.failure == "no_results"

@@ -1,0 +1,39 @@
+"""Tiles as many looks show them."""
+
+from pixmill.scrape.sources.tile import Tile, Tiles
+
+
+def keys(tiles):
+    return [tile.key for tile in tiles]
+
+
+def test_a_later_look_adds_and_forgets_nothing():
+    thumb = Tile("a", thumbnail="t", title="A hat", route="thumbnail")
+    assert thumb.refined(Tile("a", image="i", route="click")) == Tile(
+        "a", image="i", thumbnail="t", title="A hat", route="click"
+    )
+    whole = Tile("a", image="i")
+    assert whole.refined(Tile("a", image="other", title="B")) == whole
+
+
+def test_tiles_keep_the_order_in_which_they_were_first_seen():
+    tiles = Tiles(10)
+    assert [tiles.take(Tile(key, image=image)) for key, image in (("a", "1"), ("b", None), ("c", "3"))] == [True] * 3
+    assert keys(tiles.ready()) == ["a"]
+    assert keys(tiles.lacking()) == ["b"]
+    assert not tiles.take(Tile("b", title="only a title"))
+    assert tiles.take(Tile("b", image="2"))
+    assert not tiles.take(Tile("b", image="2"))
+    assert keys(tiles.ready()) == ["b", "c"]
+    assert (tiles.keys, tiles.complete) == (["a", "b", "c"], ["a", "b", "c"])
+    assert tiles.take(Tile("d"))
+    assert keys(tiles.rest()) == ["d"]
+    assert keys(tiles.rest()) == keys(tiles.lacking()) == []
+
+
+def test_no_more_than_the_most():
+    tiles = Tiles(2)
+    assert [tiles.take(Tile(key)) for key in "abc"] == [True, True, False]
+    assert tiles.full
+    assert tiles.take(Tile("a", image="1"))
+    assert len(tiles) == 2

@@ -1,0 +1,160 @@
+import contextlib
+import json
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.fetch import Fetched
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.wikimedia import WikimediaSource, plain_text
+from tests.scrape.replicas.apis import CommonsApi, licence_of
+from tests.scrape.replicas.world import World
+from tests.scrape.sources.api_access import ApiAccess
+
+
+@pytest.fixture(scope="module")
+def world():
+    with World(CommonsApi(total=130)) as world:
+        yield world
+
+
+@pytest.fixture
+def access(world):
+    world.switch("wikimedia")
+    world.log.clear()
+    with ApiAccess(world.network) as access:
+        yield access
+
+
+@pytest.fixture
+def pictures(world):
+    """What Commons has for a search, without drawings and lost files."""
+    site = CommonsApi()
+    return [result for result in world.results("wikimedia", "red hat") if site.is_picture(result)]
+
+
+def search(access):
+    source = WikimediaSource(pause=0.01)
+    (query,) = source.queries("hat", ["red hat"])
+    return source.search(query, access)
+
+
+def failure(candidates):
+    with pytest.raises(SearchFailed) as caught:
+        list(candidates)
+    return caught.value
+
+
+def test_pictures_come_in_the_order_of_the_search(access, pictures):
+    candidates = list(search(access))
+    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in pictures]
+    assert [candidate.rank for candidate in candidates] == list(range(len(pictures)))
+
+
+def test_what_commons_says_is_kept(world, access, pictures):
+    for found, truth in zip(search(access), pictures, strict=True):
+        assert (found.label, found.query, found.route) == ("hat", "red hat", "json")
+        assert (found.title, found.page_url) == (truth.title, truth.page_url)
+        assert (found.thumbnail_url, found.width, found.height) == (truth.thumbnail_url, truth.width, truth.height)
+        assert found.author == f"A & B {truth.picture.number}"
+        code, _, url = licence_of(truth)
+        assert found.licence == ("Public domain" if code == "pdm" else url)
+        assert found.bytes == world.pictures.size(truth.picture)[0] * 100
+
+
+def test_the_next_results_are_asked_for_no_sooner_than_they_are_wanted(world, access):
+    next(search(access))
+    assert len(world.log.visits("commons.wikimedia.org", "/w/")) == 2
+
+
+def test_nothing_found_is_named(world, access):
+    world.switch("wikimedia", "empty")
+    assert failure(search(access)).failure == "no_results"
+
+
+@pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
+def test_servers_that_ask_for_patience_get_it(world, access, pictures, mode):
+    world.switch("wikimedia", mode, after=1, times=2)
+    assert len(list(search(access))) == len(pictures)
+
+
+@pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
+def test_patience_has_an_end(world, access, mode):
+    world.switch("wikimedia", mode)
+    error = failure(search(access))
+    assert error.failure == "blocked"
+    assert mode in error.message
+    assert len(world.log.visits("commons.wikimedia.org", "/w/")) == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "words"),
+    [
+        ("broken", "stalled", "cirrussearch-backend-error"),
+        ("circular", "endless", "1000 answers"),
+        ("forbidden403", "blocked", "scrape.contact"),
+        ("rate_limited", "blocked", "http_429"),
+        ("js_shell", "layout_changed", "JSON"),
+        ("down", "unreachable", "connection"),
+    ],
+)
+def test_what_goes_wrong_is_named(world, access, mode, name, words):
+    world.switch("wikimedia", mode)
+    error = failure(search(access))
+    assert error.failure == name
+    assert words in f"{error.message}; {error.advice}"
+
+
+@pytest.mark.parametrize(
+    ("html", "words"),
+    [
+        (None, None),
+        ("<p></p>", None),
+        ("Ann &amp; <b>Bob</b>", "Ann & Bob"),
+        ("one<br>two<style>p {color: red}</style>", "one two"),
+        ('<a href="//x.test">Ann</a>\n\n  (talk)', "Ann (talk)"),
+        ("a <b", "a <b"),
+        ("before <![unknown[ after", "before"),
+    ],
+)
+def test_the_words_of_html(html, words):
+    assert plain_text(html) == words
+
+
+@given(st.text(alphabet="<>!-[]&;/ab \n\"'=") | st.text())
+def test_no_html_is_too_odd(html):
+    words = plain_text(html)
+    assert words is None or words == " ".join(words.split())
+
+
+@pytest.mark.parametrize("shape", ["<a b=", "<!--", "<a '"])
+def test_no_html_takes_long(shape):
+    began = time.monotonic()
+    plain_text(shape * 100_000)
+    assert time.monotonic() - began < 5
+
+
+class Odd:
+    """An API that says what it should, but for one thing."""
+
+    def __init__(self, **odd):
+        info = {"url": "http://x.test/a.png", "mime": "image/png"} | odd.pop("info", {})
+        page = {"pageid": 1, "imageinfo": [info]} | odd.pop("page", {})
+        self.answer = {"query": {"pages": [page]}} | odd
+
+    def ask(self, url):
+        return Fetched(json.dumps(self.answer).encode(), url)
+
+
+@pytest.mark.parametrize(
+    "odd", [{"page": {"pageid": []}}, {"page": {"pageid": {}}}, {"info": {"mime": []}}, {"info": {"size": [1]}}]
+)
+def test_an_answer_of_odd_types_stops_nothing(odd):
+    with contextlib.suppress(SearchFailed):
+        list(search(Odd(**odd)))
+
+
+def test_a_continuation_of_half_characters_is_asked_for_all_the_same():
+    assert failure(search(Odd(**{"continue": {"gsroffset": "\ud83d"}}))).failure == "endless"

@@ -1,0 +1,218 @@
+"""What is fetched for a candidate, and what is kept of it."""
+
+import asyncio
+import contextlib
+import hashlib
+
+import pytest
+from aiohttp import web as server
+
+from pixmill.fetch import Fetcher, Limits
+from pixmill.scrape import junk
+from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.collector import Collector
+from pixmill.scrape.journal import Journal
+from pixmill.scrape.ledger import Ledger
+from pixmill.scrape.pictures import Picture, Pictures
+from tests.scrape.invented import url_of
+
+
+def candidate(url, **given):
+    return Candidate("hat", "hat", 0, url, **given)
+
+
+@pytest.fixture
+def collect(web, tmp_path):
+    """Collect some batches side by side in a snapshot; return what came of each candidate."""
+
+    def collect(*batches, snapshot="now", before=None, licences=None, thumbnails=True):
+        with contextlib.ExitStack() as opened:
+            journal = opened.enter_context(Journal(tmp_path / snapshot / "journal.jsonl"))
+            previous, elsewhere = None, []
+            if before is not None:
+                previous = opened.enter_context(Journal(tmp_path / before / "journal.jsonl", read_only=True))
+                elsewhere = [Pictures(tmp_path / before / "pictures")]
+            pictures = Pictures(tmp_path / snapshot / "pictures")
+            ledger = Ledger(journal, [pictures, *elsewhere], licences=licences, thumbnails=thumbnails)
+            settled = []
+
+            async def within():
+                async with Fetcher(Limits(attempts=1), network=web.network) as fetcher:
+                    collector = Collector(fetcher, ledger, journal, pictures, elsewhere, previous=previous)
+                    await asyncio.gather(*(collector.collect("source", "", batch, settled.append) for batch in batches))
+
+            asyncio.run(within())
+            return settled
+
+    return collect
+
+
+def reasons(sightings):
+    return [sighting.refused.reason if sighting.refused else "" for sighting in sightings]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"<!doctype html><p>Not found", "html"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg"),
+        (b"PK\x03\x04...", "archive"),
+        (b"%PDF-1.7", "pdf"),
+        (b"GIF? No.", "unknown"),
+        ((b"", {}, 410), "http_410"),
+        ((b"GIF89a...", {"X-Robots-Tag": "noai"}), "x_robots_tag"),
+    ],
+)
+def test_what_is_no_picture_is_refused(web, collect, content, reason):
+    assert reasons(collect([candidate(*web.show(content))])) == [reason]
+
+
+def test_a_truncated_picture_is_for_validate_to_judge(web, collect, picture):
+    (found,) = collect([candidate(*web.show(picture(1, "JPEG")[:100]))])
+    assert found.picture.format == "jpeg"
+    assert found.refused is None
+
+
+def test_a_picture_is_kept_by_its_content(web, collect, picture, tmp_path):
+    (found,) = collect([candidate(*web.show(picture(1)))])
+    assert (tmp_path / "now" / "pictures" / found.picture.name).read_bytes() == picture(1)
+
+
+def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
+    found = collect(*([candidate(url) for url in hats] for _ in range(5)))
+    assert len(found) == 50
+    assert sorted(web.fetched()) == hats
+
+
+def test_a_failure_is_shared_too(web, collect):
+    shown = [candidate(url_of("gone"))]
+    web.answers["/gone"] = (b"", {}, 500)
+    assert reasons(collect(shown, shown)) == ["http_500", "http_500"]
+    assert web.fetched() == [url_of("gone")]
+
+
+def test_pictures_in_the_page_ask_nobody(web, collect):
+    (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
+    assert found.picture.format == "gif"
+    assert web.fetched() == []
+
+
+def test_a_placeholder_is_refused_by_its_bytes(web, collect, picture, monkeypatch):
+    gone = picture(1)
+    monkeypatch.setattr(junk, "_MD5", frozenset({hashlib.md5(gone).hexdigest()}))
+    urls = web.show(gone, picture(2))
+    assert reasons(collect([candidate(url) for url in urls])) == ["placeholder", ""]
+
+
+def test_what_a_list_promises_is_held_against_what_comes(web, collect, picture):
+    (url,) = web.show(picture(1))
+    right, size = hashlib.md5(picture(1)).hexdigest(), len(picture(1))
+    shown = [
+        candidate(url, md5=right, bytes=size),
+        candidate(url, md5="0" * 32),
+        candidate(url, bytes=size + 1),
+        candidate(url),
+    ]
+    found = {sighting.candidate: sighting for sighting in collect(shown)}
+    assert reasons(found[each] for each in shown) == ["", "wrong_md5", "wrong_size", ""]
+    assert found[shown[2]].refused.detail == f"{size} bytes, expected {size + 1}"
+
+
+def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect, picture):
+    gone, page, small = web.show(None, b"<!doctype html>", picture(1))
+    found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
+    assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
+    assert all(sighting.thumbnail and sighting.picture == Picture.of(picture(1)) for sighting in found)
+
+
+def test_thumbnails_are_left_where_originals_come(web, collect, picture):
+    original, small = web.show(picture(1, side=400), picture(2))
+    (found,) = collect([candidate(original, thumbnail_url=small)])
+    assert not found.thumbnail
+    assert web.fetched() == [original]
+
+
+def test_thumbnails_are_left_where_nobody_wants_them(web, collect, picture):
+    gone, small = web.show(None, picture(2))
+    (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
+    assert found.picture is None
+    assert web.fetched() == [gone]
+
+
+def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, picture):
+    tiny, small = web.show(picture(1, side=20), picture(2, side=60))
+    (found,) = collect([candidate(tiny, thumbnail_url=small)])
+    assert found.refused.reason == "smaller_than_thumbnail"
+    assert found.thumbnail
+    assert found.picture == Picture.of(picture(2, side=60))
+
+
+@pytest.mark.parametrize("side", [20, 30])
+def test_an_original_that_is_as_large_as_its_thumbnail_is_taken(web, collect, picture, side):
+    original, small = web.show(picture(1, side=side), picture(2, side=20))
+    (found,) = collect([candidate(original, thumbnail_url=small)])
+    assert (found.picture, found.refused) == (Picture.of(picture(1, side=side)), None)
+
+
+def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
+    shown = [
+        candidate(hats[0], licence="CC BY-NC 4.0", thumbnail_url=hats[1]),
+        candidate(hats[2]),
+        candidate(hats[3], licence="https://creativecommons.org/licenses/by/2.0/"),
+    ]
+    found = collect(shown, licences=("by", "cc0"))
+    assert sorted(reasons(found)) == ["", "licence", "licence"]
+    assert web.fetched() == [hats[3]]
+
+
+@pytest.fixture
+def versions(web, picture):
+    """A picture with versions: who has the current one is told so, without a body."""
+    shown = {"version": '"1"', "content": picture(1)}
+
+    async def answer(request):
+        if request.headers.get("If-None-Match") == shown["version"]:
+            shown["unchanged"] = shown.get("unchanged", 0) + 1
+            return server.Response(status=304)
+        return server.Response(body=shown["content"], headers={"ETag": shown["version"]})
+
+    web.answers["/versions"] = answer
+    return shown
+
+
+def test_a_later_snapshot_asks_whether_anything_changed(versions, web, collect, tmp_path):
+    shown = [candidate(url_of("versions"))]
+    first = collect(shown, snapshot="first")
+    second = collect(shown, snapshot="second", before="first")
+    assert second == first
+    assert versions["unchanged"] == 1
+    third = collect(shown, snapshot="third", before="second")
+    assert (third, versions["unchanged"]) == (first, 2)
+    assert (tmp_path / "third" / "pictures" / third[0].picture.name).is_file()
+
+
+def test_what_changed_comes_anew(versions, collect, picture):
+    shown = [candidate(url_of("versions"))]
+    collect(shown, snapshot="first")
+    versions |= {"version": '"2"', "content": picture(2)}
+    (found,) = collect(shown, snapshot="second", before="first")
+    assert found.picture == Picture.of(picture(2))
+    assert "unchanged" not in versions
+
+
+def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
+    shown = [candidate(url_of("versions"))]
+    (found,) = collect(shown, snapshot="first")
+    (tmp_path / "first" / "pictures" / found.picture.name).unlink()
+    assert collect(shown, snapshot="second", before="first") == [found]
+    assert "unchanged" not in versions
+
+
+def test_a_full_disk_is_told_as_what_it_is(hats, collect, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Pictures, "add", full)
+    with pytest.raises(OSError, match="No space left"):
+        collect([candidate(url) for url in hats])

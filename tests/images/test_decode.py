@@ -1,9 +1,7 @@
 """Each kind of file has one defined result, and what is no whole picture one defined reason."""
 
 import contextlib
-import io
 import struct
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,38 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images import Undecodable, decode
-
-RED, GREEN, WHITE = (200, 30, 40), (10, 180, 60), (255, 255, 255)
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def halves(width: int = 40, height: int = 24) -> Image.Image:
-    """Return a picture that is red on the left and green on the right."""
-    image = Image.new("RGB", (width, height), RED)
-    image.paste(GREEN, (width // 2, 0, width, height))
-    return image
+from pixmill.images import Undecodable, decode, fit, header_size
+from pixmill.images.thumbnail import thumbnail
+from tests.images.samples import ARITHMETIC_JPEG, GREEN, RED, WHITE, chunk, encoded, halves, png_header, shapes
 
 
 def reason(content: bytes, **options: Any) -> str:
     with pytest.raises(Undecodable) as caught:
         decode(content, **options)
     return caught.value.reason
-
-
-def png_header(width: int, height: int) -> bytes:
-    """Return a PNG that claims a size and holds no such pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
@@ -110,13 +85,57 @@ def test_a_transparent_palette_entry_is_laid_over_white() -> None:
     assert (decode(encoded(image, "PNG", transparency=0)).pixels == 255).all()
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_exif_orientation_is_followed(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("colour", "depth", "row", "clear", "expected"),
+    [
+        (0, 1, b"\x50", (1,), [0, 255, 0, 255]),
+        (0, 2, b"\x6c", (1,), [255, 170, 255, 0]),
+        (0, 4, b"\x1f\x20", (2,), [17, 255, 255, 0]),
+        (0, 8, b"\0\1\2\3", (2,), [0, 1, 255, 3]),
+        (0, 16, b"\0\0\1\0\1\1\3\0", (257,), [0, 1, 255, 3]),
+        (2, 8, bytes(range(12)), (3, 4, 5), [0, 255, 6, 9]),
+        (2, 16, bytes(range(24)), (0x0607, 0x0809, 0x0A0B), [0, 255, 12, 18]),
+    ],
+)
+def test_a_transparent_colour_is_found(
+    colour: int, depth: int, row: bytes, clear: tuple[int, ...], expected: list[int]
+) -> None:
+    content = png_header(4, 1, b"\0" + row, depth=depth, colour=colour)
+    transparent = chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear))
+    assert decode(content[:33] + transparent + content[33:]).pixels[0, :, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_exif_orientation_is_followed(kind: str, turned: int) -> None:
+    # What each orientation undoes, by the figure in EXIF: where a person finds the stored picture's red corner.
+    corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
+    stored = Image.new("RGB", (64, 32), WHITE)
+    stored.paste(RED, (0, 0, 32, 16))
     exif = Image.Exif()
-    exif[274] = 6  # turn by 90 degrees clockwise to see it upright
-    found = decode(encoded(halves(), kind, exif=exif))
-    assert found.pixels.shape == (40, 24, 3)
-    assert np.abs(found.pixels[2, 12].astype(int) - RED).max() < 40
+    exif[0x0112] = turned
+    found = decode(encoded(stored, kind, exif=exif)).pixels
+    assert found.shape == ((64, 32, 3) if turned > 4 else (32, 64, 3))
+    red = np.abs(found.astype(int) - RED).max(axis=2) < 40
+    row, column = corners[turned]
+    assert red[row, column]
+    assert not red[row, -1 - column]
+    assert not red[-1 - row, column]
+
+
+def test_nothing_but_pixels_comes_out_of_a_file() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "a secret"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    for kind in ("JPEG", "PNG", "WEBP", "TIFF", "AVIF"):
+        content = encoded(shapes(), kind, exif=exif)
+        assert b"a secret" in content
+        found = decode(content)
+        assert (found.picture.info, dict(found.picture.getexif())) == ({}, {})
+        assert vars(found).keys() == {"picture", "format", "mode"}
+        small = thumbnail(found.pixels)
+        assert b"Exif" not in small
+        assert b"secret" not in small + fit(found.pixels, 16).tobytes() + found.picture.tobytes()
 
 
 @pytest.mark.parametrize("body", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0"])
@@ -131,6 +150,59 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     frames = [Image.new("RGB", (16, 16), colour) for colour in (RED, GREEN, WHITE)]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=50)
     assert np.abs(decode(content).pixels.astype(int) - RED).max() < 8
+
+
+def test_a_picture_of_several_is_the_first() -> None:
+    content = encoded(halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0)
+    found = decode(content)
+    assert (found.format, found.pixels.shape) == ("jpeg", (24, 40, 3))
+    assert np.abs(found.pixels[:, :10].astype(int) - RED).max() < 12
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}, {"optimize": True}])
+def test_how_a_jpeg_is_coded_changes_nothing(options: dict[str, int]) -> None:
+    assert np.array_equal(decode(encoded(shapes(), "JPEG", **options)).pixels, decode(encoded(shapes(), "JPEG")).pixels)
+
+
+def test_arithmetic_codes_are_read() -> None:
+    found = decode(ARITHMETIC_JPEG).pixels
+    assert np.abs(found.astype(int) - np.asarray(halves(16, 16))).max() < 12
+
+
+@pytest.mark.parametrize("space", ["CMYK", "YCCK"])
+def test_inks_are_stored_the_wrong_way_round(space: str) -> None:
+    content = bytearray(encoded(halves().convert("CMYK"), "JPEG", quality=95, subsampling=0))
+    marker = content.index(b"Adobe")
+    if space == "YCCK":
+        # What says that the first three are luma and chroma: other colours come of the same data.
+        assert content[marker + 11] == 0
+        content[marker + 11] = 2
+        assert np.abs(decode(bytes(content)).pixels[:, :10].astype(int) - RED).max() > 40
+    else:
+        assert np.abs(decode(bytes(content)).pixels[:, :10].astype(int) - RED).max() < 12
+
+
+def test_a_profile_changes_nothing() -> None:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for kind in ("PNG", "TIFF"):
+        assert np.array_equal(decode(encoded(shapes(), kind, icc_profile=profile)).pixels, np.asarray(shapes()))
+
+
+def test_rows_may_come_in_passes() -> None:
+    rows = np.asarray(Image.new("RGB", (1, 1), RED)).tobytes()
+    # One pixel is all of the first pass, and of the whole.
+    assert decode(png_header(1, 1, b"\0" + rows, interlaced=1)).pixels.tolist() == [[list(RED)]]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
+def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> None:
+    picture = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
+    found = decode(encoded(picture, "TIFF"))
+    assert (found.pixels.shape, found.pixels.dtype) == ((32, 48, 3), np.uint8)
+    with pytest.raises(ValueError, match="read-only"):
+        found.pixels[0, 0] = 0
 
 
 @pytest.mark.parametrize(
@@ -154,7 +226,7 @@ def test_a_header_that_contradicts_itself_is_broken() -> None:
     assert reason(bytes(content)) == "broken"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
 def test_half_a_picture_is_truncated(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
@@ -162,9 +234,18 @@ def test_half_a_picture_is_truncated(kind: str, share: float) -> None:
     assert reason(content[: int(len(content) * share)]) == "truncated"
 
 
-def test_half_a_webp_is_broken() -> None:
-    content = encoded(halves(200, 200), "WEBP", lossless=True)
-    assert reason(content[: len(content) // 2]) == "broken"
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("share", [0.2, 0.7])
+def test_half_a_jpeg_with_an_end_is_no_whole_one(mode: str, share: float) -> None:
+    content = encoded(Image.effect_noise((120, 120), 90).convert(mode), "JPEG")
+    assert reason(content[: int(len(content) * share)] + b"\xff\xd9") == "truncated"
+
+
+def test_a_grey_picture_is_a_whole_one() -> None:
+    grey = Image.new("RGB", (64, 64), (128, 128, 128))
+    grey.paste(shapes(), (0, 0))
+    for options in ({}, {"progressive": True}):
+        assert (decode(encoded(grey, "JPEG", **options)).pixels[-1] == 128).all()
 
 
 def test_a_pixel_bomb_is_refused_before_it_is_decoded() -> None:
@@ -178,6 +259,30 @@ def test_the_limit_of_pixels_is_the_callers() -> None:
     content = encoded(halves(), "PNG")
     assert decode(content, max_pixels=40 * 24).pixels.shape == (24, 40, 3)
     assert reason(content, max_pixels=40 * 24 - 1) == "too_many_pixels"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
+def test_a_picture_may_have_as_many_pixels_as_it_has(kind: str) -> None:
+    content = encoded(shapes(), kind)
+    assert decode(content, max_pixels=48 * 32).pixels.shape == (32, 48, 3)
+    assert reason(content, max_pixels=48 * 32 - 1) == "too_many_pixels"
+
+
+def test_a_tile_may_be_larger_than_the_picture() -> None:
+    content = tiled(shapes(), 256)
+    assert np.array_equal(decode(content, max_pixels=48 * 32).pixels, np.asarray(shapes()))
+    assert header_size(content) == (48, 32)
+
+
+def tiled(picture: Image.Image, side: int) -> bytes:
+    """Return a TIFF of one tile."""
+    tile = Image.new("RGB", (side, side))
+    tile.paste(picture)
+    rows = tile.tobytes()
+    tags = {256: picture.width, 257: picture.height, 258: 8, 259: 1, 262: 2, 277: 3}
+    tags |= {322: side, 323: side, 324: 8 + 2 + 12 * 10 + 4, 325: len(rows)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4) + rows
 
 
 SEEDS = {
@@ -200,3 +305,30 @@ def test_no_damage_crashes_it(kind: str, damage: list[tuple[int, int]], cut: int
         pixels = decode(bytes(content), max_pixels=1_000_000).pixels
         assert pixels.dtype == np.uint8
         assert pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF", "JPEG", "WEBP", "AVIF"])
+def test_the_size_stands_in_the_header(kind: str) -> None:
+    assert header_size(encoded(halves(40, 24), kind)) == (40, 24)
+
+
+def test_no_pixel_is_needed_for_the_size() -> None:
+    assert header_size(png_header(200_000, 110_000)) == (200_000, 110_000)
+    whole = encoded(halves(400, 240), "JPEG")
+    assert header_size(whole[: len(whole) // 2]) == (400, 240)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "empty"),
+        (b"<html>", "html"),
+        (b"no picture", "unknown"),
+        (b"\x89PNG\r\n\x1a\n", "truncated"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "broken"),
+    ],
+)
+def test_what_has_no_size(content: bytes, why: str) -> None:
+    with pytest.raises(Undecodable) as caught:
+        header_size(content)
+    assert caught.value.reason == why

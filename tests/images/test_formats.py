@@ -20,6 +20,8 @@ NO_PICTURE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
         (b"BM" + bytes(12) + b"\x28\x00\x00\x00", "bmp"),
         (b"II*\x00\x08\x00", "tiff"),
         (b"MM\x00*\x00\x00", "tiff"),
+        (b"II+\x00\x08\x00", "tiff"),
+        (b"MM\x00+\x00\x08", "tiff"),
     ],
 )
 def test_a_picture_is_known_by_its_signature(content: bytes, kind: str) -> None:
@@ -49,6 +51,34 @@ def test_a_picture_is_known_by_its_signature(content: bytes, kind: str) -> None:
     ],
 )
 def test_what_is_no_picture_is_named(content: bytes, kind: str) -> None:
+    assert sniff(content) == kind
+
+
+def boxes(*brands: bytes, then: bytes = b"") -> bytes:
+    """Return the beginning of a file whose chief brand is the first."""
+    return (16 + 4 * len(brands[1:])).to_bytes(4, "big") + b"ftyp" + brands[0] + bytes(4) + b"".join(brands[1:]) + then
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (boxes(b"avif"), "avif"),
+        (boxes(b"avis", b"msf1", b"miaf"), "avif"),
+        (boxes(b"mif1", b"miaf", b"avif"), "avif"),
+        *((boxes(brand, b"mif1"), "heic") for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")),
+        (boxes(b"msf1", b"hevc"), "heic"),
+        (boxes(b"mif1", then=b"....infe....av01"), "avif"),
+        (boxes(b"mif1", b"miaf", then=b"....infe....hvc1"), "heic"),
+        (boxes(b"mif1", then=b"....infe....jpeg"), "unknown"),
+        (boxes(b"avif")[:12], "avif"),
+        # Films and other things in the same boxes.
+        (boxes(b"mp42", b"isom"), "unknown"),
+        (boxes(b"qt  "), "unknown"),
+        (boxes(b"isom", b"iso2", then=b"avif heic"), "unknown"),
+        (b"\0\0\0\x08ftyp", "unknown"),
+    ],
+)
+def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
 
 

@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from pixmill.images.appearance import as_seen
+from pixmill.images.decoder import UNTOUCHED, loaded
 from pixmill.images.formats import EXTENSIONS, sniff
+from pixmill.images.outlines import OUTLINES, Outline, lengthened, stops_short
+from pixmill.images.outlines.exif import orientation
+from pixmill.images.undecodable import Undecodable
 
-__all__ = ["Decoded", "Undecodable", "decode"]
+__all__ = ["Decoded", "Undecodable", "decode", "header_size"]
 
-_PILLOW = {"jpeg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF"}
+_ROOM = 50_000_000
+"""Pixels that may be in what is larger than a picture, whatever the caller's limit: in a tile at its edge, in a block
+of coded pixels that is then cropped."""
 
+_IN_BOXES = {"avif", "heic"}
+"""The formats whose headers tell several sizes, of which the picture need not be the largest."""
 
-class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
-    """Say why some bytes are no picture.
-
-    Args:
-        reason: One word for tables: ``empty``, ``html``, ``svg``, ``archive``, ``pdf``, ``unknown`` (by content),
-            ``too_many_pixels``, ``truncated`` or ``broken``.
-        detail: What the decoder said.
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+_MIDDLE = {126, 127, 128, 129}
+"""The greys that a decoder of JPEG gives to what it has no data for."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hold a picture as a person sees it.
+    """Hold a picture as a person sees it: upright by EXIF, transparency over white, the first frame of an animation.
+
+    Nothing but pixels is left of the file: no EXIF, no text, no profile.
 
     Args:
-        pixels: ``uint8`` of shape (height, width, 3), RGB: upright by EXIF, transparency laid over white, the first
-            frame of an animation, 16-bit greys scaled to 8, CMYK converted.
+        picture: In mode ``RGB``, or ``L`` where it has no colours.
         format: A key of :data:`pixmill.images.EXTENSIONS`.
         mode: The mode of the file as Pillow names it (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, …).
     """
 
-    pixels: npt.NDArray[np.uint8]
+    picture: Image.Image
     format: str
     mode: str
 
+    @cached_property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """The pixels in RGB: ``uint8`` of shape (height, width, 3), not to be written to."""
+        return np.asarray(self.picture if self.picture.mode == "RGB" else self.picture.convert("RGB"))
+
 
 def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
-    """Decode a whole picture; its size is looked at before any pixel is.
+    """Decode a whole picture; what its headers claim is looked at before any pixel is.
 
     Args:
         content: The file's bytes.
@@ -57,46 +60,66 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
 
     Raises:
         Undecodable: The bytes are no picture, too large a one, or not a whole one.
+        MemoryError: There was too little memory for it.
     """
+    kind, outline = _outline(content)
+    claimed = outline.width * outline.height
+    if max(claimed, outline.pixels) > max(max_pixels, _ROOM) or (claimed > max_pixels and kind not in _IN_BOXES):
+        raise Undecodable("too_many_pixels", f"{outline.width} x {outline.height}")
+    if outline.fault is not None:
+        raise Undecodable(outline.fault)
+    picture = loaded(kind, outline, max_pixels=max_pixels)
+    if _ends_early(kind, outline, picture):
+        raise Undecodable("truncated", "the data end before the pixels do")
+    # Pillow tells the turns of an AVIF's own as if EXIF had.
+    turned = orientation(picture.info.get("exif", b"")) if kind == "avif" else outline.orientation
+    try:
+        seen = as_seen(picture, orientation=turned)
+    except ValueError as error:
+        raise Undecodable("broken", str(error)) from error
+    if outline.place is not None:
+        canvas = Image.new("RGB", (outline.width, outline.height), "white")
+        canvas.paste(seen, outline.place)
+        seen = canvas
+    return Decoded(seen, kind, picture.mode)
+
+
+def header_size(content: bytes) -> tuple[int, int]:
+    """Return the width and the height of a picture in pixels, as its header says; no pixel is looked at.
+
+    Args:
+        content: The file's bytes.
+
+    Raises:
+        Undecodable: The bytes are no picture, or its header is broken.
+    """
+    _, outline = _outline(content)
+    return outline.width, outline.height
+
+
+def _outline(content: bytes) -> tuple[str, Outline]:
     kind = sniff(content)
     if kind not in EXTENSIONS:
         raise Undecodable(kind)
-    with warnings.catch_warnings():
-        # Pillow warns of odd metadata and of sizes that max_pixels governs here.
-        warnings.simplefilter("ignore")
-        try:
-            with Image.open(io.BytesIO(content), formats=[_PILLOW[kind]]) as picture:
-                if picture.width * picture.height > max_pixels:
-                    raise Undecodable("too_many_pixels", f"{picture.width} x {picture.height}")
-                picture.seek(0)
-                mode = picture.mode
-                picture.load()
-                return Decoded(_rgb(picture), kind, mode)
-        except UnidentifiedImageError as error:
-            raise Undecodable("broken", str(error)) from error
-        except Image.DecompressionBombError as error:
-            raise Undecodable("too_many_pixels", str(error)) from error
-        except (OSError, EOFError, SyntaxError, ValueError, IndexError, KeyError, TypeError, struct.error) as error:
-            # What Pillow's decoders are known to raise on broken files.
-            cut = isinstance(error, EOFError) or "truncated" in str(error).lower()
-            raise Undecodable("truncated" if cut else "broken", str(error)) from error
+    return kind, OUTLINES[kind](content)
 
 
-def _rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I") or upright.mode == "F":
-        return _from_deep(upright)
-    if upright.has_transparency_data:
-        layered = upright.convert("RGBA")
-        ground = Image.new("RGBA", layered.size, "white")
-        upright = Image.alpha_composite(ground, layered)
-    return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+def _ends_early(kind: str, outline: Outline, picture: Image.Image) -> bool:
+    """Tell whether a picture's data end early although its file goes on, which decoders pass over in silence.
 
-
-def _from_deep(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """Scale 16-bit greys (and wider ones, clipped to 16 bits) to 8 bits by their high byte."""
-    deep = np.asarray(picture, dtype=np.float64)
-    if not np.isfinite(deep).all():
-        raise ValueError("pixels that are not finite")
-    grey = (np.clip(deep, 0, 65535).astype(np.uint16) >> 8).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+    They leave the rest as it was, or grey. Where the last pixel looks like that, one looks closer.
+    """
+    if kind not in ("png", "jpeg"):
+        return False
+    last = picture.getpixel((picture.width - 1, picture.height - 1))
+    values = last if isinstance(last, tuple) else (last,)
+    if kind == "png":
+        interlaced = outline.needed[28] != 0
+        untouched = values[0] == UNTOUCHED and not any(values[1:])
+        return (interlaced or untouched) and stops_short(outline.needed)
+    if not _MIDDLE.issuperset(values):
+        return False
+    longer = lengthened(outline.needed)
+    if longer is None:
+        return False
+    return loaded(kind, outline._replace(needed=longer), max_pixels=picture.width * picture.height) != picture

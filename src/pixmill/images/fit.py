@@ -8,23 +8,30 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-__all__ = ["ASPECTS", "Aspect", "fit"]
+__all__ = ["ASPECTS", "RESIZES", "Aspect", "Resize", "fit"]
 
 Aspect = Literal["pad", "crop", "stretch"]
-ASPECTS: tuple[str, ...] = get_args(Aspect)
+ASPECTS: tuple[Aspect, ...] = get_args(Aspect)
+
+Resize = Literal["bicubic", "bilinear", "lanczos", "box", "nearest"]
+RESIZES: tuple[Resize, ...] = get_args(Resize)
 
 
-def fit(pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad") -> npt.NDArray[np.uint8]:
+def fit(
+    pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad", resize: Resize = "bicubic"
+) -> npt.NDArray[np.uint8]:
     """Return the picture as a square.
 
-    Pillow's bicubic filter widens when it shrinks (antialiasing) and computes in fixed point, so the result is the same
-    on every processor.
+    Pillow's filters widen when they shrink (antialiasing; ``nearest`` alone skips pixels) and compute in fixed point,
+    so the result is the same on every processor.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
         size: Side of the square in pixels.
         aspect: ``pad`` keeps the whole picture and fills the border with its edge's mean colour; ``crop`` takes the
             centre square; ``stretch`` ignores the aspect ratio.
+        resize: The filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean of what a pixel
+            covers) or ``nearest``.
 
     Returns:
         ``uint8`` of shape (size, size, 3).
@@ -32,22 +39,22 @@ def fit(pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad") -> npt
     height, width = pixels.shape[:2]
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     if aspect == "stretch" or height == width:
-        return _resized(picture, (size, size))
+        return _resized(picture, (size, size), resize)
     if aspect == "crop":
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
-        return _resized(picture.crop((left, top, left + side, top + side)), (size, size))
+        return _resized(picture.crop((left, top, left + side, top + side)), (size, size), resize)
     longest = max(height, width)
     inner = max(1, round(width * size / longest)), max(1, round(height * size / longest))
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     canvas = np.empty((size, size, 3), dtype=np.uint8)
     canvas[:] = _edge_colour(pixels)
-    canvas[top : top + inner[1], left : left + inner[0]] = _resized(picture, inner)
+    canvas[top : top + inner[1], left : left + inner[0]] = _resized(picture, inner, resize)
     return canvas
 
 
-def _resized(picture: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    return np.asarray(picture.resize(size, Image.Resampling.BICUBIC), dtype=np.uint8)
+def _resized(picture: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
+    return np.asarray(picture.resize(size, Image.Resampling[resize.upper()]), dtype=np.uint8)
 
 
 def _edge_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

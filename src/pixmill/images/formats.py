@@ -4,8 +4,18 @@ from __future__ import annotations
 
 __all__ = ["EXTENSIONS", "sniff"]
 
-EXTENSIONS = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "gif": ".gif", "bmp": ".bmp", "tiff": ".tiff"}
-"""The formats that are decoded, each with the extension its files get."""
+EXTENSIONS = {
+    "jpeg": ".jpg",
+    "png": ".png",
+    "webp": ".webp",
+    "gif": ".gif",
+    "bmp": ".bmp",
+    "tiff": ".tiff",
+    "avif": ".avif",
+    "heic": ".heic",
+}
+"""The formats that are pictures, each with the extension its files get. The last two are decoded where a decoder is
+installed; what they are called does not depend on that."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -14,6 +24,8 @@ _SIGNATURES = (
     (b"GIF89a", "gif"),
     (b"II*\x00", "tiff"),
     (b"MM\x00*", "tiff"),
+    (b"II+\x00", "tiff"),  # BigTIFF
+    (b"MM\x00+", "tiff"),
     (b"PK\x03\x04", "archive"),
     (b"\x1f\x8b", "archive"),
     (b"7z\xbc\xaf\x27\x1c", "archive"),
@@ -24,6 +36,17 @@ _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 """The sizes that a bitmap's second header may have: two letters alone begin many a text."""
 
 _MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
+
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_ANY_CODEC = {b"mif1", b"mif2", b"msf1", b"miaf"}
+"""Brands of ISO 23008-12 that tell the container and not the codec."""
+
+_BRANDS = 64
+"""The most compatible brands that are looked at."""
+
+_HEAD = 4096
+"""How far into a file of no telling brand its codec's name is looked for."""
 
 
 def sniff(content: bytes) -> str:
@@ -42,10 +65,29 @@ def sniff(content: bytes) -> str:
         return "webp"
     if content[:2] == b"BM" and int.from_bytes(content[14:18], "little") in _BMP_HEADERS:
         return "bmp"
+    if content[4:8] == b"ftyp":
+        return _by_brand(content)
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith(b"<"):
         found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]
         if found:
             # A web page may hold a drawing: what comes first is what it is.
             return min(found)[1]
+    return "unknown"
+
+
+def _by_brand(content: bytes) -> str:
+    """Tell pictures of ISO base media files from each other, and from films and sounds (ISO 14496-12, section 4.3)."""
+    end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _BRANDS)
+    brands = {content[8:12], *(content[place : place + 4] for place in range(16, end - 3, 4))}
+    if brands & _AVIF:
+        return "avif"
+    if brands & _HEIC:
+        return "heic"
+    if brands & _ANY_CODEC:
+        head = content[:_HEAD]
+        if b"av01" in head:
+            return "avif"
+        if b"hvc1" in head:
+            return "heic"
     return "unknown"

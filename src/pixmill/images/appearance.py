@@ -1,0 +1,103 @@
+"""A picture as a person sees it: upright, on white, in colours or greys of 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+__all__ = ["as_seen"]
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes an EXIF orientation."""
+
+_STRIP = 256
+"""Rows of a deep or transparent picture that are computed at a time, so that a large one needs no large copies."""
+
+
+def as_seen(picture: Image.Image, *, orientation: int = 1) -> Image.Image:
+    """Return the picture with nothing but its pixels, in mode ``RGB``, or ``L`` where it has no colours.
+
+    Args:
+        picture: A loaded picture.
+        orientation: How EXIF turns it, 1 to 8.
+
+    Raises:
+        ValueError: Its colours cannot be converted, or some of its pixels are no numbers.
+    """
+    seen = _flat(picture)
+    if orientation in _TURNS:
+        seen = seen.transpose(_TURNS[orientation])
+    # A new picture around the same pixels: what a file said besides them ends here.
+    return Image.Image()._new(seen.im)
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    mode = picture.mode
+    if mode in ("RGB", "L") and "transparency" not in picture.info:
+        return picture
+    if mode.startswith("I") or mode == "F":
+        return _from_deep(picture)
+    if picture.has_transparency_data:
+        return _on_white(picture)
+    return picture.convert("L" if mode == "1" else "RGB")
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    layered = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    if layered.getextrema()[-1] == (255, 255):
+        return layered.convert("RGB")
+    width, height = layered.size
+    seen = Image.new("RGB", layered.size)
+    for top in range(0, height, _STRIP):
+        strip = layered.crop((0, top, width, min(top + _STRIP, height)))
+        seen.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
+    return seen
+
+
+def _from_deep(picture: Image.Image) -> Image.Image:
+    """Scale greys of more than 8 bits.
+
+    Of 16 bits the high byte counts. Numbers of 32 bits do not tell where white is: it is the smallest of 1 (where they
+    may be fractions), 255 and 65,535 that no pixel exceeds; what exceeds the last is white.
+    """
+    white = None if picture.mode.startswith("I;16") else _white(picture)
+    clear = picture.info.get("transparency")
+    grey = np.empty((picture.height, picture.width), np.uint8)
+    for top, deep in _strips(picture):
+        if white is None:
+            strip = deep >> 8 if clear is None else np.where(deep == clear, 255, deep >> 8)
+        else:
+            deep = np.clip(deep, 0, white).astype(np.float64)
+            strip = deep * 255 + 0.5 if white == 1 else deep * 256 / (white + 1)
+        grey[top : top + len(strip)] = strip.astype(np.uint8)
+    return Image.fromarray(grey)
+
+
+def _white(picture: Image.Image) -> int:
+    highest = 0
+    for _, deep in _strips(picture):
+        if not np.isfinite(deep).all():
+            raise ValueError("pixels that are not finite")
+        highest = max(highest, deep.max())
+    whites = (1, 255) if picture.mode == "F" else (255,)
+    return next((white for white in whites if highest <= white), 65_535)
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield rows of a picture with the place of the first of them."""
+    for top in range(0, picture.height, _STRIP):
+        yield top, np.asarray(picture.crop((0, top, picture.width, min(top + _STRIP, picture.height))))

@@ -1,0 +1,159 @@
+"""Passes that the tests run in workers: in a module of few imports, since each worker imports it."""
+
+import ctypes
+import mmap
+import os
+import re
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Row = tuple[str, int]
+
+
+def act(batch: Sequence[Row]) -> list[Row]:
+    """Do what the row's word says, and return the double of its number."""
+    return [_act(*row) for row in batch]
+
+
+def _act(name: str, number: int) -> Row:
+    match name:
+        case "loop":
+            while True:
+                pass
+        case "sleep":
+            time.sleep(60)
+        case "hang in C":
+            re.match(r"(a+)+$", "a" * 60 + "b")
+        case "segfault":
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(3)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hog":
+            return name, len([bytes(1 << 20) for _ in range(1 << 12)])
+        case "glutton":
+            return name, len(bytearray(1 << 40))
+        case "disguised":
+            try:
+                bytearray(1 << 40)
+            except MemoryError:
+                raise ValueError("the file is broken") from None
+        case "too large to send":
+            # Fits into the memory once, but not a second time on its way.
+            return "x" * (40 << 20), number
+    return "", 2 * number
+
+
+def identity(batch: Sequence[Any]) -> list[Any]:
+    return list(batch)
+
+
+def doubled(batch: Sequence[int]) -> list[int]:
+    return [2 * row for row in batch]
+
+
+def processes(batch: Sequence[Any]) -> list[int]:
+    return [os.getpid()] * len(batch)
+
+
+def short(batch: Sequence[int]) -> list[int]:
+    return list(batch[1:])
+
+
+def dying(batch: Sequence[int]) -> list[int]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return list(batch)
+
+
+def failing(batch: Sequence[int]) -> list[int]:
+    """Raise at 5."""
+    for row in batch:
+        if row == 5:
+            raise KeyError(f"no row {row}")
+    return list(batch)
+
+
+class Stubborn(Exception):  # noqa: N818
+    """Cannot be built again from what pickle keeps of it."""
+
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(one + two)
+
+
+def stubborn(batch: Sequence[int]) -> list[int]:
+    raise Stubborn("cannot ", "travel")
+
+
+def unpicklable(batch: Sequence[int]) -> list[Any]:
+    return [lambda: None for _ in batch]
+
+
+def at_first(batch: Sequence[tuple[str, str]]) -> list[str]:
+    """Do what the row's word says the first time only, and note each time in the row's file."""
+    for name, path in batch:
+        first = not Path(path).exists()
+        with Path(path).open("a") as log:
+            log.write(".")
+        if first:
+            _act(name, 0)
+    return [name for name, _ in batch]
+
+
+KEPT: list[bytearray] = []
+
+
+def keeping(batch: Sequence[int]) -> list[int]:
+    """Keep so many bytes for ever."""
+    KEPT.extend(bytearray(row) for row in batch)
+    return list(batch)
+
+
+def logged(batch: Sequence[tuple[int, str]]) -> list[int]:
+    """Note each row in its file; hang at 2, and take longer with the others than a worker keeps results to itself."""
+    for number, path in batch:
+        with Path(path).open("a") as log:
+            log.write(f"{number} ")
+        time.sleep(0.21 if number != 2 else 60)
+    return [number for number, _ in batch]
+
+
+def held_up(batch: Sequence[bytes]) -> list[int]:
+    """Hang at what is empty."""
+    if not batch[0]:
+        time.sleep(60)
+    return [len(row) for row in batch]
+
+
+def stopping(batch: Sequence[int]) -> list[int]:
+    """Stop the process at 2."""
+    if batch[0] == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return list(batch)
+
+
+def sharing(batch: Sequence[int]) -> list[int]:
+    """Fill 256 MiB of shared memory at 3."""
+    if batch[0] == 3:
+        with mmap.mmap(-1, 256 << 20) as shared:
+            for page in range(0, len(shared), mmap.PAGESIZE):
+                shared[page] = 1
+            time.sleep(60)
+    return list(batch)
+
+
+def page_faults(batch: Sequence[int]) -> list[int]:
+    """Take and free memory as the decoding of a picture of so many bytes does; return how many pages came."""
+    import resource
+
+    found = []
+    for size in batch:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(2):
+            held = [bytes(size), bytes(size // 3), bytes(size)]
+            del held
+        found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    return found

@@ -1,0 +1,140 @@
+"""A pass gives one result a row, in order, on any number of processes, in bounded memory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from pickle import PicklingError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.compute import map_batches
+from pixmill.errors import PixmillError
+from tests.compute.passes import (
+    doubled,
+    dying,
+    failing,
+    identity,
+    page_faults,
+    processes,
+    short,
+    stubborn,
+    unpicklable,
+)
+
+
+@given(st.lists(st.integers(), max_size=50), st.integers(1, 9))
+def test_results_come_in_order_in_one_process(rows: list[int], batch_size: int) -> None:
+    assert list(map_batches(doubled, rows, batch_size=batch_size, workers=0)) == [2 * row for row in rows]
+
+
+def test_results_come_in_order_from_many_processes() -> None:
+    rows = range(101)
+    assert list(map_batches(doubled, rows, batch_size=7, workers=2)) == [2 * row for row in rows]
+    assert os.getpid() not in set(map_batches(processes, rows, batch_size=7, workers=2))
+
+
+def test_rows_are_taken_only_as_they_are_needed() -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            yield taken
+            taken += 1
+
+    results = map_batches(doubled, endless(), batch_size=4, workers=2)
+    assert [next(results) for _ in range(40)] == [2 * row for row in range(40)]
+    results.close()
+    assert taken < 40 + 4 * 8
+
+
+def test_a_pass_that_loses_a_row_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="expected 3, received 2"):
+        list(map_batches(short, range(3)))
+
+
+def test_a_worker_that_dies_is_reported() -> None:
+    with pytest.raises(PixmillError, match=r"a worker process died in .*dying"):
+        list(map_batches(dying, range(9), batch_size=2, workers=2))
+
+
+def test_a_defect_in_a_worker_is_raised_here_with_its_traceback() -> None:
+    results = map_batches(failing, range(9), batch_size=2, workers=2)
+    assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(KeyError, match="no row 5") as caught:
+        next(results)
+    assert "in failing" in str(caught.value.__cause__)
+
+
+def test_an_exception_that_cannot_travel_is_told_by_its_text() -> None:
+    with pytest.raises(RuntimeError, match="Stubborn: cannot travel") as caught:
+        list(map_batches(stubborn, range(9), batch_size=2, workers=1))
+    assert "in stubborn" in str(caught.value.__cause__)
+
+
+def test_what_cannot_be_pickled_is_a_defect() -> None:
+    with pytest.raises((AttributeError, PicklingError), match="lambda"):
+        list(map_batches(unpicklable, range(9), batch_size=2, workers=1))
+    with pytest.raises((AttributeError, PicklingError), match="lambda"):
+        list(map_batches(identity, [lambda: 1] * 9, batch_size=2, workers=1))
+
+
+def test_a_pass_that_workers_cannot_import_is_reported(start) -> None:
+    script = """
+from pixmill.compute import map_batches
+def here(batch):
+    return batch
+try:
+    list(map_batches(here, range(9), batch_size=2, workers=2))
+except Exception as error:
+    print(error.args[0])
+"""
+    assert start(script)[1] == "worker processes of __main__.here die as they start (exit code 1)"
+
+
+@pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])
+def test_workers_import_a_script_only_for_a_pass_in_it(tmp_path: Path, function: str, imports: int) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(Path.cwd())!r})
+from pixmill.compute import map_batches
+from tests.compute.passes import identity
+sys.stderr.write("imported ")
+def of_the_script(batch):
+    return list(batch)
+if __name__ == "__main__":
+    print(*map_batches({function}, range(9), batch_size=5, workers=1), __file__)
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert done.stdout == f"0 1 2 3 4 5 6 7 8 {script}\n"
+    assert done.stderr == "imported " * imports
+
+
+def test_an_abandoned_pass_does_not_keep_python_from_its_end(start) -> None:
+    script = """
+import itertools
+from pixmill.compute import map_batches
+from tests.compute.passes import identity
+results = map_batches(identity, itertools.count(), workers=2)
+print(next(results), flush=True)
+"""
+    process, line = start(script)
+    assert line == "0"
+    assert process.wait(timeout=20) == 0
+
+
+def test_a_batch_has_at_least_one_row() -> None:
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        next(map_batches(doubled, [1], batch_size=0))
+
+
+@pytest.mark.linux
+def test_workers_keep_what_a_row_has_freed_for_the_next() -> None:
+    # Some 2 MB a row; a page has 4 KB at least. The first rows of a worker take what later ones get again.
+    found = list(map_batches(page_faults, [900_000] * 64, batch_size=32, workers=1))
+    assert sum(found[1:]) < 200

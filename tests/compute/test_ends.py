@@ -1,0 +1,95 @@
+"""Whatever ends a pass ends all of its processes, at once and without a word."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.linux
+
+SCRIPT = """
+import itertools, sys
+from pixmill.compute import Limits, map_batches
+from tests.compute.passes import act
+
+acts = itertools.chain([("", 0)], itertools.repeat(("loop", 1)))
+guard = {"limits": Limits(seconds=60, memory=1 << 30), "lost": max} if "guarded" in sys.argv else {}
+results = map_batches(act, acts, batch_size=1, workers=3, **guard)
+print("started", flush=True)
+try:
+    for _ in results:
+        print("working", flush=True)
+except KeyboardInterrupt:
+    sys.exit("interrupted")
+"""
+
+
+@pytest.fixture
+def passing(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own that does an endless pass."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, request.param],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdout is not None
+    while process.stdout.readline().strip() != line:
+        assert process.poll() is None
+
+
+def members(group: int) -> list[int]:
+    """Return the processes of a group, without those that are dead and not yet fetched."""
+    alive = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                alive.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return alive
+
+
+def assert_ends(process: subprocess.Popen[str], *, stderr: str) -> None:
+    assert process.communicate(timeout=20)[1] == stderr
+    deadline = time.monotonic() + 10
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert members(process.pid) == []
+
+
+@pytest.mark.parametrize("passing", ["guarded", "unguarded"], indirect=True)
+def test_ctrl_c_ends_all_in_silence(passing: subprocess.Popen[str]) -> None:
+    wait_for(passing, "working")
+    os.killpg(passing.pid, signal.SIGINT)
+    assert_ends(passing, stderr="interrupted\n")
+    assert passing.returncode == 1
+
+
+@pytest.mark.parametrize("passing", ["guarded"], indirect=True)
+def test_ctrl_c_is_silent_while_workers_start(passing: subprocess.Popen[str]) -> None:
+    wait_for(passing, "started")
+    # Itself, the tracker of resources, and a worker.
+    while len(members(passing.pid)) < 3:
+        time.sleep(0.001)
+    os.killpg(passing.pid, signal.SIGINT)
+    assert_ends(passing, stderr="interrupted\n")
+
+
+@pytest.mark.parametrize("passing", ["guarded", "unguarded"], indirect=True)
+def test_workers_die_with_their_owner(passing: subprocess.Popen[str]) -> None:
+    wait_for(passing, "working")
+    assert len(members(passing.pid)) >= 4
+    passing.kill()
+    assert_ends(passing, stderr="")

@@ -1,0 +1,230 @@
+"""A hostile row costs itself: its worker is replaced, and all other rows have their results, in order."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.compute import Limits, Loss, map_batches, pool, worker
+from tests.compute.passes import (
+    Row,
+    act,
+    at_first,
+    failing,
+    held_up,
+    identity,
+    keeping,
+    logged,
+    processes,
+    sharing,
+    stopping,
+)
+
+pytestmark = pytest.mark.linux
+
+LIMITS = Limits(seconds=0.7, memory=64 << 20)
+
+
+def lost(row: Row, loss: Loss) -> Row:
+    return loss, -row[1]
+
+
+def named(row: object, loss: Loss) -> str:
+    return loss
+
+
+def none_lost(row: object, loss: Loss) -> int:
+    raise AssertionError(f"{row}: {loss}")
+
+
+OUTCOMES = {
+    "loop": "timeout",
+    "sleep": "timeout",
+    "hang in C": "timeout",
+    "segfault": "crashed",
+    "exit": "crashed",
+    "killed": "crashed",
+    "hog": "memory",
+    "glutton": "memory",
+    "disguised": "memory",
+    "too large to send": "memory",
+}
+
+
+def outcome(name: str, number: int) -> Row:
+    return (OUTCOMES[name], -number) if name else ("", 2 * number)
+
+
+def test_each_hostile_row_costs_only_itself() -> None:
+    rows = [("", number) for number in range(500)]
+    for place, name in enumerate(OUTCOMES):
+        rows[place * 55] = (name, place * 55)
+    start = time.monotonic()
+    found = list(map_batches(act, rows, batch_size=16, workers=2, limits=LIMITS, lost=lost))
+    assert {row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)} == {}
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.slow
+@settings(max_examples=8)
+@given(
+    acts=st.lists(st.sampled_from(["", "", "", "", "", "", *OUTCOMES]), min_size=1, max_size=60),
+    batch_size=st.integers(1, 40),
+    workers=st.integers(1, 4),
+)
+def test_hostile_rows_in_any_order_cost_only_themselves(acts: list[str], batch_size: int, workers: int) -> None:
+    rows = [(name, number) for number, name in enumerate(acts)]
+    found = list(map_batches(act, rows, batch_size=batch_size, workers=workers, limits=LIMITS, lost=lost))
+    assert found == [outcome(*row) for row in rows]
+
+
+def test_neighbours_that_are_all_hostile_cost_only_themselves() -> None:
+    names = ["segfault", "", "killed", "glutton", "exit", ""]
+    rows = [(name, number) for number, name in enumerate(names)]
+    found = list(map_batches(act, rows, workers=1, limits=LIMITS, lost=lost))
+    assert [name for name, _ in found] == ["crashed", "", "crashed", "memory", "crashed", ""]
+
+
+def test_a_defect_in_the_pass_is_raised_with_its_traceback() -> None:
+    results = map_batches(failing, range(9), batch_size=2, workers=2, limits=LIMITS, lost=lost)
+    with pytest.raises(KeyError, match="no row 5") as caught:
+        list(results)
+    assert "in failing" in str(caught.value.__cause__)
+
+
+def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
+    names = ["sleep", "killed", "glutton"]
+    rows = [(name, str(tmp_path / name)) for name in names]
+    assert list(map_batches(at_first, rows, workers=2, limits=LIMITS, lost=named)) == names
+    assert {name: (tmp_path / name).read_text() for name in names} == dict.fromkeys(names, "..")
+
+
+def test_what_was_done_before_a_row_does_not_take_its_memory() -> None:
+    # Each row keeps three fifths of what a row may take: the second one of a process fails, and is done by a new one.
+    rows = [LIMITS.memory * 3 // 5] * 3
+    assert list(map_batches(keeping, rows, workers=1, limits=LIMITS, lost=none_lost)) == rows
+
+
+def test_delivered_results_are_not_computed_again(tmp_path: Path) -> None:
+    rows = [(number, str(tmp_path / "log")) for number in range(4)]
+    found = list(map_batches(logged, rows, workers=1, limits=LIMITS, lost=named))
+    assert found == [0, 1, "timeout", 3]
+    assert (tmp_path / "log").read_text().split() == ["0", "1", "2", "2", "3"]
+
+
+def test_others_go_on_while_a_row_is_tried_again() -> None:
+    taken = 0
+
+    def rows() -> Iterator[Row]:
+        nonlocal taken
+        for number in range(1000):
+            taken += 1
+            yield ("sleep" if number == 0 else "", number)
+
+    results = map_batches(act, rows(), batch_size=4, workers=2, limits=LIMITS, lost=lost)
+    assert next(results) == ("timeout", 0)
+    assert taken == 1000
+    assert [number for _, number in results] == [2 * number for number in range(1, 1000)]
+
+
+def test_what_waits_for_a_row_is_bounded() -> None:
+    taken = 0
+
+    def rows() -> Iterator[bytes]:
+        nonlocal taken
+        for number in range(200):
+            taken += 1
+            yield bytes(1 << 20 if number else 0)
+
+    results = map_batches(held_up, rows(), batch_size=1, workers=2, limits=LIMITS, lost=named)
+    assert next(results) == "timeout"
+    assert taken < 40
+    results.close()
+
+
+def test_workers_that_are_killed_from_outside_cost_nothing() -> None:
+    killed = set()
+    for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=LIMITS, lost=none_lost):
+        if pid not in killed:
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        if len(killed) == 6:
+            break
+
+
+def test_a_stopped_worker_is_ended() -> None:
+    found = list(map_batches(stopping, range(4), workers=1, limits=LIMITS, lost=named))
+    assert found == [0, 1, "timeout", 3]
+
+
+def test_a_reader_that_takes_its_time_costs_no_row() -> None:
+    found = []
+    for number in map_batches(identity, range(24), batch_size=2, workers=2, limits=LIMITS, lost=none_lost):
+        if number == 5:
+            time.sleep(1.5 * LIMITS.seconds)
+        found.append(number)
+    assert found == list(range(24))
+
+
+def test_workers_of_a_thread_that_has_ended_are_replaced() -> None:
+    # A worker dies with the thread that made it.
+    results = map_batches(identity, range(40), batch_size=2, workers=2, limits=LIMITS, lost=none_lost)
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(next, results).result() == 0
+    assert list(results) == list(range(1, 40))
+
+
+def test_memory_is_watched_where_the_kernel_refuses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Shared memory is none that Linux would refuse.
+    monkeypatch.setattr(pool, "REFUSED_BY_KERNEL", False)
+    monkeypatch.setattr(worker, "REFUSED_BY_KERNEL", False)
+    limits = Limits(seconds=20, memory=64 << 20)
+    found = list(map_batches(sharing, range(8), workers=2, batch_size=2, limits=limits, lost=named))
+    assert found == [0, 1, 2, "memory", 4, 5, 6, 7]
+
+
+def test_nothing_is_left_behind() -> None:
+    def run() -> None:
+        rows = [("killed" if number == 5 else "glutton" if number == 9 else "", number) for number in range(20)]
+        list(map_batches(act, rows, batch_size=2, workers=2, limits=LIMITS, lost=lost))
+        hanging = map_batches(act, [("", 0), *[("loop", 1)] * 9], batch_size=1, workers=2, limits=LIMITS, lost=lost)
+        next(hanging)
+        hanging.close()
+
+    def left() -> tuple[set[int], int]:
+        process = psutil.Process()
+        return {child.pid for child in process.children()}, process.num_fds()
+
+    # The first run starts the tracker of resources, which stays.
+    run()
+    before = left()
+    run()
+    assert left() == before
+
+
+def test_limits_are_above_nothing() -> None:
+    with pytest.raises(ValueError, match="seconds must be above 0, received nan"):
+        Limits(seconds=float("nan"), memory=1)
+    with pytest.raises(ValueError, match="memory must be above 0, received 0"):
+        Limits(seconds=1, memory=0)
+
+
+def test_limits_need_a_process_and_an_answer_for_none_losts() -> None:
+    with pytest.raises(ValueError, match="workers must be at least 1, received 0"):
+        next(map_batches(identity, [1], workers=0, limits=LIMITS, lost=none_lost))
+    with pytest.raises(ValueError, match="limits and lost go together"):
+        next(map_batches(identity, [1], limits=LIMITS))
+    with pytest.raises(ValueError, match="limits and lost go together"):
+        next(map_batches(identity, [1], lost=none_lost))
+
+
+def test_more_memory_than_there_can_be_is_no_limit() -> None:
+    assert list(map_batches(identity, [1], workers=1, limits=Limits(60.0, 10**30), lost=none_lost)) == [1]

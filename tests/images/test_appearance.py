@@ -1,0 +1,121 @@
+"""Each mode that Pillow has becomes one defined picture."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.images.appearance import as_seen
+from tests.images.samples import GREEN, RED, WHITE, encoded, halves, shapes
+
+
+def colours(picture: Image.Image) -> list[tuple[int, ...]]:
+    """Return the pixels of the first row in RGB."""
+    return [tuple(map(int, pixel)) for pixel in np.asarray(picture.convert("RGB"))[0]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_it_is_upright(orientation: int) -> None:
+    # Above on the left red, above on the right green, below white: what EXIF's figure is made of.
+    upright = Image.new("RGB", (4, 6), WHITE)
+    upright.paste(RED, (0, 0, 2, 3))
+    upright.paste(GREEN, (2, 0, 4, 3))
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = upright.transpose(undo[orientation]) if orientation in undo else upright
+    assert stored.size == ((6, 4) if orientation > 4 else (4, 6))
+    assert as_seen(stored, orientation=orientation) == upright
+
+
+def test_nothing_but_pixels_is_left() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "taken at home"
+    with Image.open(io.BytesIO(encoded(halves(), "TIFF", exif=exif))) as picture:
+        picture.load()
+        assert picture.getexif()[0x010E] == "taken at home"
+        seen = as_seen(picture)
+    assert seen == halves()
+    assert type(seen) is Image.Image
+    assert (seen.info, dict(seen.getexif())) == ({}, {})
+    assert "tag_v2" not in vars(seen)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_is_so_already_is_not_copied(mode: str) -> None:
+    picture = halves().convert(mode)
+    assert as_seen(picture).im is picture.im
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "La", "RGBa"])
+def test_transparency_is_over_white(mode: str) -> None:
+    layered = Image.new("LA", (3, 1))
+    layered.putdata([(0, 0), (0, 255), (0, 128)])
+    picture = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert("RGBA").convert(mode)
+    assert colours(as_seen(picture)) == [(255,) * 3, (0,) * 3, (127,) * 3]
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "clear"), [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))]
+)
+def test_one_value_may_stand_for_nothing(mode: str, values: list[int], clear: int) -> None:
+    picture = Image.new(mode, (2, 1))
+    picture.putdata(values)
+    picture.info["transparency"] = clear
+    assert colours(as_seen(picture)) == [(0, 0, 0), (255, 255, 255)]
+
+
+def test_what_is_opaque_throughout_keeps_its_colours() -> None:
+    assert as_seen(shapes().convert("RGBA")) == shapes()
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "RGBX"])
+def test_other_colours_are_converted(mode: str) -> None:
+    seen = as_seen(halves().convert(mode))
+    assert seen.mode == "RGB"
+    assert np.abs(np.asarray(seen).astype(int) - np.asarray(halves())).max() < 5
+
+
+def test_black_and_white_are_greys() -> None:
+    seen = as_seen(Image.new("1", (2, 2), 1))
+    assert (seen.mode, seen.getpixel((0, 0))) == ("L", 255)
+
+
+def test_a_palette_is_looked_up() -> None:
+    assert as_seen(halves().quantize(4)) == halves()
+
+
+@pytest.mark.parametrize("order", ["<u2", ">u2"])
+def test_of_sixteen_bits_the_high_byte_counts(order: str) -> None:
+    deep = np.array([[0, 255, 256, 32_768, 65_535]], order)
+    seen = as_seen(Image.fromarray(deep))
+    assert (seen.mode, np.asarray(seen).tolist()) == ("L", [[0, 0, 1, 128, 255]])
+
+
+def test_one_of_sixteen_bits_may_stand_for_nothing() -> None:
+    picture = Image.fromarray(np.array([[300, 301]], np.uint16))
+    picture.info["transparency"] = 301
+    assert np.asarray(as_seen(picture)).tolist() == [[1, 255]]
+
+
+@pytest.mark.parametrize(
+    ("values", "greys"),
+    [
+        (np.array([0, 0.25, 0.5, 1], np.float32), [0, 64, 128, 255]),
+        (np.array([-3, 0.5, 100, 255], np.float32), [0, 0, 100, 255]),
+        (np.array([-5, 256, 32_768, 1e9], np.float32), [0, 1, 128, 255]),
+        (np.array([-5, 0, 1, 255], np.int32), [0, 0, 1, 255]),
+        (np.array([-(2**31), 256, 65_535, 2**31 - 1], np.int32), [0, 1, 255, 255]),
+    ],
+)
+def test_of_thirty_two_bits_the_largest_value_tells_what_is_white(values: np.ndarray, greys: list[int]) -> None:
+    # Many rows, since they are computed strip by strip.
+    seen = np.asarray(as_seen(Image.fromarray(np.tile(values, (700, 1)))))
+    assert (seen == greys).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    deep = np.zeros((3, 3), np.float32)
+    deep[2, 2] = value
+    with pytest.raises(ValueError, match="finite"):
+        as_seen(Image.fromarray(deep))

@@ -1,0 +1,61 @@
+"""A file is read; what only bears a file's name keeps nobody waiting."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pixmill.images import Undecodable, read_picture, read_verified
+
+
+def refusal(path: Path, **options: int) -> str:
+    with pytest.raises(Undecodable) as caught:
+        read_picture(path, **options)
+    return caught.value.reason
+
+
+def test_a_file_is_read_also_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(b"bytes")
+    (tmp_path / "link").symlink_to("picture")
+    assert read_picture(tmp_path / "picture") == read_picture(tmp_path / "link") == b"bytes"
+    (tmp_path / "empty").touch()
+    assert read_picture(tmp_path / "empty") == b""
+
+
+@pytest.mark.timeout(10)
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "link.jpg").symlink_to("pipe.jpg")
+    assert refusal(tmp_path / "pipe.jpg") == refusal(tmp_path / "link.jpg") == "not_a_file"
+
+
+def test_a_folder_and_a_device_are_no_files(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == refusal(Path("/dev/zero")) == "not_a_file"
+
+
+def test_what_is_absent_is_the_systems_error(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    for name in ("nothing", "circle"):
+        with pytest.raises(OSError, match=name):
+            read_picture(tmp_path / name)
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(b"12345")
+    assert read_picture(tmp_path / "picture", max_bytes=5) == b"12345"
+    assert refusal(tmp_path / "picture", max_bytes=4) == "too_many_bytes"
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    assert refusal(tmp_path / "sparse") == "too_many_bytes"
+
+
+def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Path) -> None:
+    name = hashlib.sha256(b"bytes").hexdigest()
+    (tmp_path / "picture").write_bytes(b"bytes")
+    (tmp_path / "other").write_bytes(b"others")
+    assert read_verified(tmp_path / "picture", name) == b"bytes"
+    for place, reason in (("other", "changed_bytes"), ("nothing", "missing_file"), (".", "not_a_file")):
+        with pytest.raises(Undecodable) as caught:
+            read_verified(tmp_path / place, name)
+        assert caught.value.reason == reason

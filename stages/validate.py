@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
+from pixmill.expectations import gate_error, warnings
 from pixmill.files import write_json, write_text
 from pixmill.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.params import Params
-from pixmill.validate import gate_error, metrics, read_decisions, render_report, validate
+from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, render_report, validate
 from pixmill.workspace import Workspace
 from stages import run
+
+_DECISIONS = 5
+"""Decisions that could not be followed that are told one by one; the report has the rest."""
 
 
 def main(workspace: Workspace, params: Params) -> None:
@@ -15,26 +21,34 @@ def main(workspace: Workspace, params: Params) -> None:
     root, scraped, report = workspace.root, workspace.root / "artifacts/scrape", "reports/validate.html"
     result = validate(
         read_table(scraped / "manifest.parquet", SCRAPED, stage="scrape"),
-        read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
+        read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
         classes=params.classes,
         params=params.validate,
         folder=scraped,
         decisions=read_decisions(root / "review.csv", params.classes),
+        scratch=workspace.scratch("validate"),
     )
     numbers = metrics(result)
     page = render_report(result, folder=scraped, params=params.validate)
     # All of it is written where the gate fails, too: it is what a person needs to mend the data.
     write_text(root / report, page)
     write_json(root / "metrics/validate.json", numbers)
-    write_text(
-        root / "plots/validate/classes.csv", result.classes[["label", "n"]].to_csv(index=False, lineterminator="\n")
-    )
+    for name, table in plot_tables(result, params.validate).items():
+        write_text(root / f"plots/validate/{name}.csv", table)
     write_json(
         root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
-    print(f"validate: kept {numbers['kept']:,} of {numbers['n']:,} pictures\nvalidate: {report}")  # noqa: T201
+    print(f"validate: kept {numbers['kept']:,} of {numbers['n']:,} pictures")  # noqa: T201
+    for line in itertools.chain(*warnings(result.outcomes).values()):
+        print(f"validate: {line}")  # noqa: T201
+    powerless = result.review.powerless
+    for decision, why in powerless[:_DECISIONS]:
+        print(f"validate: warning: line {decision.line} of review.csv is not followed: {why} ({decision.picture})")  # noqa: T201
+    if len(powerless) > _DECISIONS:
+        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv are not followed")  # noqa: T201
+    print(f"validate: {report}")  # noqa: T201
     if error := gate_error(result.outcomes, report=report):
         raise error
 

@@ -30,6 +30,12 @@ def shapes(seed: int, *, side: int = 64) -> Image.Image:
     return Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC)
 
 
+def blocks(seed: int, width: int = 40, height: int = 40, *, least: int = 0, most: int = 256) -> Image.Image:
+    """Return a picture of random blocks: as sharp as can be, and a near-duplicate of no other."""
+    values = np.random.default_rng(seed).integers(least, most, (height // 4, width // 4, 3), dtype=np.uint8)
+    return Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST)
+
+
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
@@ -43,8 +49,8 @@ class Scrape:
     folder: Path
     sightings: list[dict[str, Any]] = field(default_factory=list)
 
-    def add(self, label: str, content: bytes, name: str | None = None) -> str:
-        """Put a picture there and return its id."""
+    def add(self, label: str, content: bytes, name: str | None = None, **columns: Any) -> str:
+        """Put a picture there and return its id; columns are those of its sighting."""
         key = hashlib.sha256(content).hexdigest()
         kind = sniff(content)
         path = self.folder / "images" / key[:2] / f"{key}{EXTENSIONS.get(kind, '')}"
@@ -62,15 +68,21 @@ class Scrape:
                 "image_url": f"data/{label}/{name or f'{rank:04}.png'}",
                 "title": None,
                 "price": None,
+                "given_split": None,
                 "thumbnail": False,
                 "reason": None,
             }
+            | columns
         )
         return key
 
     def fill(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
         """Put ordinary pictures there."""
         return [self.add(label, picture(start + seed, **options)) for seed in range(count)]
+
+    def fill_sharply(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
+        """Put pictures there that no expectation of the gate finds fault with."""
+        return [self.add(label, encoded(blocks(start + seed, **options), "PNG")) for seed in range(count)]
 
     def path(self, key: str) -> Path:
         return next(self.folder.glob(f"images/{key[:2]}/{key}*"))
@@ -85,7 +97,7 @@ class Scrape:
                 seen["id"],
                 {
                     **dict.fromkeys(SCRAPED.names),
-                    **{name: seen[name] for name in ("id", "label", "source", "page_url", "image_url")},
+                    **{name: seen[name] for name in ("id", "label", "source", "page_url", "image_url", "given_split")},
                     "path": str(path.relative_to(self.folder)),
                     "bytes": path.stat().st_size,
                     "format": kind if kind in EXTENSIONS else None,

@@ -1,70 +1,68 @@
 """Cards say what a person needs to find a picture and to see why it is where it is."""
 
-from pixmill.validate.cards import Deck, shorten
-from tests.validate.conftest import Scrape, picture
+from pixmill.validate.cards import Deck
+from tests.validate.tables import dropped, kept, key, seen, unread, validation
 
 
-def test_a_card_says_label_size_format_and_where_it_came_from(scrape: Scrape) -> None:
-    name = scrape.add("coat", picture(1, side=40), "one.png")
-    deck = Deck(scrape.validate())
-    assert deck.card(name).lines == ("coat", "40 \u00d7 40 png", "data/coat/one.png")
-    assert deck.card(name, verdict=True).lines[0] == "kept"
+def deck(*rows, **more) -> Deck:
+    return Deck(validation(rows, **more))
 
 
-def test_an_inlined_picture_is_found_by_its_page(scrape: Scrape) -> None:
-    name = scrape.add("coat", picture(1, side=40))
-    scrape.sightings[0] |= {"image_url": None, "page_url": "http://shop.pixmill.test/search?q=coat"}
-    assert Deck(scrape.validate()).card(name).lines[-1] == "inlined in http://shop.pixmill.test/search?q=coat"
-    scrape.sightings[0]["page_url"] = None
-    assert Deck(scrape.validate()).card(name).lines[-1].startswith("artifacts/scrape/images/")
+def row(of: Deck, number: int) -> int:
+    return int(of.rows([key(number)])[0])
 
 
-def test_groups_across_labels_come_first_then_the_largest(scrape: Scrape) -> None:
-    for seed, labels in ((1, "ccc"), (2, "cc"), (3, "cs")):
-        for quality, label in enumerate(labels, start=80):
-            name = {"c": "coat", "s": "shoe"}[label]
-            scrape.add(name, picture(seed, side=200, kind="JPEG", quality=quality))
-    sides = Deck(scrape.validate()).near()
-    assert [len(side.cards) for side in sides] == [2, 3, 2]
-    assert [side.warning for side in sides] == [True, False, False]
+def test_a_card_says_label_size_format_and_where_it_came_from() -> None:
+    made = deck(kept(1, width=40, height=30, image_url="data/coat/one.png"), dropped(2, "too_small"))
+    card = made.card(row(made, 1), "brightness 3.0", verdict=True)
+    assert (card.id, card.label, card.place) == (key(1), "coat", "data/coat/one.png")
+    assert card.facts == ("40 \u00d7 30 png", "brightness 3.0")
+    assert card.verdict == "kept"
+    assert made.card(row(made, 2), verdict=True).verdict == "dropped: too_small"
+    assert made.card(row(made, 2)).verdict == ""
 
 
-def test_of_many_only_some_are_shown_and_the_rest_is_counted(scrape: Scrape) -> None:
-    for number in range(20):
-        scrape.add("coat", b"a text" + bytes([number]))
-    for quality in range(71, 80):
-        scrape.add("shoe", picture(1, side=200, kind="JPEG", quality=quality))
-    deck = Deck(scrape.validate())
-    [offenders] = deck.offenders()
-    assert (offenders.count, len(offenders.cards), offenders.more) == (20, 12, 8)
-    [side] = deck.near()
-    assert (len(side.cards), side.more) == (6, 3)
+def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
+    made = deck(unread(1, "truncated", bytes=77), kept(2))
+    card = made.card(row(made, 1))
+    assert (card.facts, card.readable, card.bytes) == ((), False, 77)
+    assert made.card(row(made, 2)).readable
 
 
-def test_a_sample_holds_kept_pictures_of_the_class_in_no_order_of_their_ids(scrape: Scrape) -> None:
-    scrape.fill("coat", 30)
-    scrape.fill("shoe", 2, start=100)
-    found = scrape.validate()
-    sample = [card.id for card in Deck(found).sample("coat")]
-    assert len(sample) == 12
-    assert set(sample) <= set(found.manifest[found.manifest["label"] == "coat"]["id"])
-    assert sample != sorted(sample)
-    assert len(Deck(found).sample("shoe")) == 2
+def test_a_picture_under_several_labels_says_which() -> None:
+    made = deck(
+        dropped(1, "label_conflict", label=None),
+        sightings=[seen(1, "shoe"), seen(1, "coat"), seen(1, "coat", "elsewhere"), seen(2, "coat")],
+    )
+    card = made.card(row(made, 1), everywhere=True)
+    assert card.label == "came as coat and shoe"
+    assert card.place == "data/shoe/0001.png, data/coat/0001.png, elsewhere"
+    assert made.times.tolist() == [3]
 
 
-def test_a_file_that_was_seen_often_is_told_with_its_places(scrape: Scrape) -> None:
-    for number in range(5):
-        scrape.add("coat", picture(1), f"{number}.png")
-    scrape.add("coat", picture(2))
-    [repeated], more = Deck(scrape.validate()).repeated()
-    assert more == 0
-    assert repeated.count == 5
-    assert repeated.places == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
+def test_an_inlined_picture_is_found_by_its_page_or_by_its_file() -> None:
+    page = "http://shop.pixmill.test/search?q=coat"
+    made = deck(kept(1, image_url=None, page_url=page), kept(2, image_url=None))
+    assert made.card(row(made, 1)).place == f"inlined in {page}"
+    assert made.card(row(made, 2)).place.startswith("artifacts/scrape/images/")
+    assert made.card(row(made, 2), everywhere=True).place.startswith("artifacts/scrape/images/")
 
 
-def test_long_names_lose_their_middle() -> None:
-    assert shorten("short") == "short"
-    long = shorten("https://example.org/" + "x" * 5000 + "/end.png")
-    assert len(long) == 90
-    assert long.startswith("https://example.org/")
-    assert long.endswith("/end.png")
+def test_of_many_places_the_first_are_named_and_the_rest_is_counted() -> None:
+    made = deck(kept(1), sightings=[seen(1, "coat", f"data/coat/{number}.png") for number in range(5)])
+    assert made.places(0) == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
+
+
+def test_of_many_members_the_first_are_shown_and_the_rest_is_counted() -> None:
+    made = deck(*[kept(number) for number in range(9)])
+    spread = made.spread("alike", list(range(9)), facts=[f"fact {number}" for number in range(9)])
+    assert (len(spread.cards), spread.more) == (6, 3)
+    assert [card.facts[-1] for card in spread.cards] == [f"fact {number}" for number in range(6)]
+
+
+def test_an_unknown_id_has_no_row() -> None:
+    assert deck(kept(1)).rows([key(1), key(2), None]).tolist() == [0, -1, -1]
+
+
+def test_an_empty_manifest_makes_a_deck() -> None:
+    assert deck().times.tolist() == []

@@ -2,13 +2,13 @@
 
 from pixmill.files import write_json
 from pixmill.validate import metrics
-from tests.validate.conftest import Scrape, picture
+from tests.validate.conftest import Scrape, blocks, encoded
 
 
 def test_metrics_count_what_there_is(scrape: Scrape) -> None:
-    scrape.fill("coat", 4)
-    scrape.add("coat", picture(0, kind="JPEG", quality=95))
-    scrape.add("hat", picture(9))
+    scrape.fill_sharply("coat", 4)
+    scrape.add("coat", encoded(blocks(0), "JPEG", quality=95))
+    scrape.add("hat", encoded(blocks(9), "PNG"))
     scrape.add("shoe", b"a text")
     found = metrics(scrape.validate(min_per_class={"count": 2, "severity": "warning"}))
     assert found["n"] == 7
@@ -19,6 +19,20 @@ def test_metrics_count_what_there_is(scrape: Scrape) -> None:
     failed = {name for name, holds in found["gate"].items() if not holds}
     assert failed == {"readable", "labels_declared", "min_per_class", "class_balance"}
     assert found["warnings"]["expectations_failed"] == 1
+    assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
+
+
+def test_pictures_that_are_the_same_are_counted_once_for_all_their_copies(scrape: Scrape) -> None:
+    for label in ("coat", "shoe"):
+        for kind in ("PNG", "BMP"):
+            scrape.add(label, encoded(blocks(1), kind))
+    for label in ("coat", "shoe", "hat"):
+        scrape.add(label, encoded(blocks(2), "PNG"))
+    for part in ("train", "val", "test"):
+        scrape.add("coat", encoded(blocks(3), "PNG"), given_split=part)
+    found = metrics(scrape.validate())
+    assert (found["conflicts"], found["placeholders"], found["leaks"]) == (1, 1, 1)
+    assert found["dropped"] == {"label_conflict": 2, "placeholder": 1}
 
 
 def test_metrics_are_plain_numbers(scrape: Scrape, tmp_path) -> None:

@@ -1,15 +1,24 @@
 """review.csv is read line by line, refused by line number, and matched with the pictures that are there."""
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.errors import ReviewError
 from pixmill.params import Params
-from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions
+from pixmill.validate.decisions import (
+    Decision,
+    Names,
+    match_decisions,
+    names_of,
+    read_decisions,
+    render_decisions,
+)
 
 CLASSES = ("coat", "shoe")
 HEAD = "picture,decision,label,by,why\n"
@@ -105,11 +114,31 @@ def test_a_picture_that_is_gone_is_told() -> None:
     assert match_decisions([decision], PICTURES) == ({}, [decision])
 
 
-def test_two_decisions_for_one_picture_are_refused() -> None:
+@pytest.mark.parametrize("second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")])
+def test_two_decisions_for_one_picture_are_refused_and_both_lines_named(second: Decision) -> None:
     with pytest.raises(
-        ReviewError, match="line 3: expected one decision a picture, received another for that of line 2"
+        ReviewError, match=f"line 3: expected one decision a picture, received another than that of line 2, of {ID}"
     ):
-        match_decisions([Decision(2, ID, "drop"), Decision(3, "data/coat/1.png", "keep")], PICTURES)
+        match_decisions([Decision(2, ID, "drop"), second], PICTURES)
+
+
+@pytest.mark.parametrize("name", [ID, "data/hat/1.png"])
+def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
+    first, second = Decision(2, name, "drop", by="ada"), Decision(5, name, "drop", by="ada")
+    found, gone = match_decisions([first, second], PICTURES)
+    assert [*found.values(), *gone] == [first]
+
+
+def test_two_decisions_for_a_picture_that_is_gone_are_refused_too() -> None:
+    with pytest.raises(ReviewError, match=r"line 3: .* that of line 2, of data/hat/1\.png"):
+        match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], PICTURES)
+
+
+def test_what_stands_there_commands_no_terminal() -> None:
+    name = "data/\x1b[2J.png"
+    with pytest.raises(ReviewError) as caught:
+        match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], PICTURES)
+    assert caught.value.message.isprintable()
 
 
 def test_a_name_that_several_pictures_have_is_refused() -> None:
@@ -118,3 +147,64 @@ def test_a_name_that_several_pictures_have_is_refused() -> None:
         ReviewError, match="line 2: expected the name of one picture, received 'aaaaaaaa', which 2 have"
     ):
         match_decisions([Decision(2, "aaaaaaaa", "drop")], pictures)
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "review.csv").mkdir()
+    with pytest.raises(ReviewError, match="is a folder"):
+        read_decisions(tmp_path / "review.csv", CLASSES)
+
+
+lines = st.text(max_size=20)
+decided = st.builds(
+    Decision,
+    st.just(0),
+    st.sampled_from([ID, ID[:8], "data/coat/1, 2.png", 'https://example.org/"b"']),
+    st.sampled_from(["keep", "drop", "relabel"]),
+    by=lines,
+    why=lines,
+).map(lambda item: replace(item, label="shoe" if item.verb == "relabel" else ""))
+
+
+@given(st.lists(decided, max_size=5))
+def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory, decisions: list[Decision]) -> None:
+    path = tmp_path_factory.mktemp("review") / "review.csv"
+    text = render_decisions(decisions)
+    path.write_bytes(text.encode())
+    found = read_decisions(path, CLASSES)
+    assert [decision.line for decision in found] == list(range(2, len(decisions) + 2))
+    assert text.count("\n") == len(decisions) + 1
+    assert "\r" not in text
+    assert [decision.picture for decision in found] == sorted(decision.picture for decision in decisions)
+    plain = [replace(item, line=0, by=" ".join(item.by.split()), why=" ".join(item.why.split())) for item in decisions]
+    assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
+
+
+@given(st.lists(decided, max_size=4))
+def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Decision]) -> None:
+    decisions = [replace(decision, line=line) for line, decision in enumerate(decisions, 2)]
+    different = {replace(decision, line=0) for decision in decisions}
+    if len(different) > len({ID if item.picture == ID[:8] else item.picture for item in decisions}):
+        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision a picture"):
+            match_decisions(decisions, PICTURES)
+    else:
+        found, gone = match_decisions(decisions, PICTURES)
+        assert len({*found.values(), *gone}) == len(different)
+
+
+@given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
+def test_of_many_pictures_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
+    decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]
+    pictures = pd.DataFrame({"id": [item.id for item in PICTURES], "path": [item.places[0] for item in PICTURES]})
+    urls = [(item.id, item.places[1]) for item in PICTURES] + [(None, "data/x.png"), ("e" * 64, "data/x.png")]
+    sightings = pd.DataFrame(urls, columns=["id", "image_url"])
+    few = names_of(decisions, pictures.astype("string"), sightings.astype("string"))
+    assert {item.id for item in few} <= {item.id for item in PICTURES}
+
+    def outcome(known: list[Names]) -> object:
+        try:
+            return match_decisions(decisions, known)
+        except ReviewError as error:
+            return error.message
+
+    assert outcome(few) == outcome(PICTURES)

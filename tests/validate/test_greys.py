@@ -23,6 +23,13 @@ def test_every_pixel_counts_by_its_share(height: int, width: int) -> None:
     assert np.abs(small_grey(luma) - means).max() <= 0.5 + 1e-9
 
 
+@given(sides, sides, st.integers(1, 7))
+def test_means_over_squares_count_by_their_part_of_the_picture(height: int, width: int, factor: int) -> None:
+    squares = noise(-(-height // factor), -(-width // factor))
+    picture = np.kron(squares, np.ones((factor, factor), np.uint8))[:height, :width]
+    assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(picture))
+
+
 def test_a_picture_of_the_size_stays_as_it_is() -> None:
     luma = noise(SIDE, SIDE)
     assert np.array_equal(small_grey(luma), luma)

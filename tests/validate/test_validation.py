@@ -89,6 +89,35 @@ def test_a_dropped_picture_joins_no_group(scrape: Scrape) -> None:
     assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]
 
 
+def test_of_very_many_near_duplicates_one_is_kept_and_called_a_placeholder(scrape: Scrape) -> None:
+    alone = scrape.fill("coat", 2, start=10)
+    same = [scrape.add("coat", picture(2, kind="JPEG", quality=40 + number)) for number in range(55)]
+    found = scrape.validate()
+    kept = set(found.manifest.loc[found.manifest["verdict"] == "keep", "id"])
+    [one] = kept - set(alone)
+    assert one in same
+    assert reasons(found) == {name: f"repeated:{one}" for name in same if name != one}
+    assert len(found.pairs) == 0
+    assert found.manifest["group"].tolist() == found.manifest["id"].tolist()
+    [told] = found.repeated.to_dict("records")
+    assert told == {"id": one, "kind": "placeholder", "pictures": 55, "addresses": 55, "labels": "coat"}
+    assert metrics(found)["placeholders"] == 1
+
+
+def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_person(scrape: Scrape) -> None:
+    same = [
+        scrape.add(("coat", "shoe")[number % 2], picture(2, kind="JPEG", quality=40 + number)) for number in range(55)
+    ]
+    found = scrape.validate()
+    assert reasons(found) == dict.fromkeys(same, "placeholder")
+    assert found.repeated["labels"].tolist() == ["coat, shoe"]
+    decision = Decision(2, same[7], "keep")
+    found = scrape.validate(decisions=[decision])
+    assert same[7] not in reasons(found)
+    assert len(reasons(found)) == 54
+    assert (found.review.followed, len(found.review.powerless), len(found.pairs)) == ({same[7]: decision}, 0, 0)
+
+
 def test_the_limits_of_duplicates_come_from_the_params(scrape: Scrape) -> None:
     scrape.add("coat", picture(2, side=200))
     scrape.add("coat", picture(2, side=200, kind="JPEG", quality=5))

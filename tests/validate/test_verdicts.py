@@ -1,23 +1,58 @@
 """The rules of a verdict, first to last, and who may override them."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.params import ValidateParams
 from pixmill.validate.decisions import Decision
-from pixmill.validate.measures import Failure, Measures
-from pixmill.validate.verdicts import Case, Verdicts, judge
+from pixmill.validate.sightings import PARTS, seen
+from pixmill.validate.verdicts import judge
 
-PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]}})
-
-
-def seen(pixels: str = "p", *, width: int = 64, height: int = 64, kind: str = "png") -> Measures:
-    return Measures(width, height, kind, "RGB", pixels, 0, 0.0, 0.0, 0.0, b"")
+PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]}, "placeholders": {"repeats": 5}})
 
 
-def judged(*cases: Case, **decisions: Decision) -> Verdicts:
-    return judge(cases, decisions, classes=("coat", "shoe"), params=PARAMS)
+def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
+    """Return a picture, sound but for what is said of it."""
+    sound = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1}
+    return sound | {"label": label, "pixels": pixels} | columns
+
+
+def failed(word: str, label: str | None = "coat") -> dict[str, Any]:
+    return case(label, failure=word, pixels=None, width=None, height=None)
+
+
+@dataclass
+class Judged:
+    reasons: Mapping[str, str]
+    labels: Mapping[str, str | None]
+    powerless: Sequence[tuple[Decision, str]]
+
+
+def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
+    """Return the verdicts on pictures that are called a, b, c and so on."""
+    table = pd.DataFrame(list(cases), columns=[*case(None)])
+    table["id"] = [chr(ord("a") + place) for place in range(len(table))]
+    for name in ("id", "label", "format", "pixels", "failure"):
+        table[name] = table[name].astype(object).where(table[name].notna(), None).astype("string")
+    table = table.astype({"width": "Int32", "height": "Int32"})
+    table["part"] = np.array([PARTS.index(given) for given in table["given"]], np.int8)
+    sightings = [
+        {"id": name, "label": label, "image_url": f"https://example.org/{name}/{place}", "given_split": given or None}
+        for name, own, given, places in zip(table["id"], table["label"], table["given"], table["places"], strict=True)
+        for label in (["coat", "shoe"] if pd.isna(own) else [own])
+        for place in range(places)
+    ]
+    frame = pd.DataFrame(sightings, columns=["id", "label", "page_url", "image_url", "given_split"]).astype("string")
+    found = judge(table, decisions, seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
+    told = {name: text for name, text in zip(table["id"], found.reasons, strict=True) if text is not None}
+    return Judged(told, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
 
 
 def keep() -> Decision:
@@ -29,117 +64,205 @@ def relabel(label: str) -> Decision:
 
 
 @pytest.mark.parametrize(
-    ("case", "reason"),
+    ("picture", "reason"),
     [
-        (Case("a", "coat", seen()), None),
-        (Case("a", "coat", Failure("truncated")), "truncated"),
-        (Case("a", None, Failure("html")), "html"),
-        (Case("a", "coat", seen(width=31)), "too_small"),
-        (Case("a", "coat", seen(height=31)), "too_small"),
-        (Case("a", "coat", seen(width=32, height=32)), None),
-        (Case("a", "coat", seen(kind="gif")), "format_not_allowed"),
-        (Case("a", "hat", seen()), "label_undeclared"),
-        (Case("a", None, seen()), "label_conflict"),
+        (case("coat"), None),
+        (failed("truncated"), "truncated"),
+        (failed("timeout", None), "timeout"),
+        (case("coat", width=31), "too_small"),
+        (case("coat", height=31), "too_small"),
+        (case("coat", width=32, height=32), None),
+        (case("coat", format="gif"), "format_not_allowed"),
+        (case("hat"), "label_undeclared"),
+        (case(None), "label_conflict"),
+        (case("hat", width=31, format="gif"), "too_small"),
     ],
 )
-def test_the_first_rule_that_applies_gives_the_reason(case: Case, reason: str | None) -> None:
-    assert judged(case).reasons.get("a") == reason
+def test_the_first_rule_that_applies_gives_the_reason(picture: Mapping[str, Any], reason: str | None) -> None:
+    assert judged(picture).reasons.get("a") == reason
+
+
+def test_a_failure_without_a_meaning_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="received ugly"):
+        judged(failed("ugly"))
 
 
 def test_of_the_same_pixels_and_label_the_smallest_id_is_kept() -> None:
-    verdicts = judged(*(Case(name, "coat", seen()) for name in "abc"))
+    verdicts = judged(*[case("coat")] * 3)
     assert verdicts.reasons == {"b": "duplicate_pixels:a", "c": "duplicate_pixels:a"}
 
 
 def test_pictures_of_other_shape_are_not_the_same_pixels() -> None:
-    assert judged(Case("a", "coat", seen(width=40)), Case("b", "coat", seen(height=40))).reasons == {}
+    assert judged(case("coat", width=40), case("coat", height=40)).reasons == {}
 
 
 def test_the_same_pixels_under_two_labels_are_dropped_from_both() -> None:
-    verdicts = judged(Case("a", "coat", seen()), Case("b", "coat", seen()), Case("c", "shoe", seen()))
+    verdicts = judged(case("coat"), case("coat"), case("shoe"))
     assert verdicts.reasons == {name: f"label_conflict:{other}" for name, other in zip("abc", "cca", strict=True)}
 
 
 def test_the_same_pixels_as_a_file_of_two_labels_are_in_conflict_too() -> None:
-    verdicts = judged(Case("a", None, seen()), Case("b", "coat", seen()))
+    verdicts = judged(case(None), case("coat"))
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
 
 
 def test_files_of_two_labels_with_the_same_pixels_are_no_duplicates_of_each_other() -> None:
-    assert set(judged(Case("a", None, seen()), Case("b", None, seen())).reasons.values()) == {"label_conflict"}
+    assert judged(case(None), case(None)).reasons == {"a": "label_conflict", "b": "label_conflict"}
 
 
 def test_what_is_dropped_for_itself_takes_no_other_with_it() -> None:
-    verdicts = judged(Case("a", "hat", seen()), Case("b", "coat", seen()), Case("c", "coat", seen("q", width=9)))
+    verdicts = judged(case("hat"), case("coat"), case("coat", "q", width=9))
     assert verdicts.reasons == {"a": "label_undeclared", "c": "too_small"}
+
+
+@pytest.mark.parametrize(
+    ("given", "reasons"),
+    [
+        (("train", "test"), {"a": "leak:b"}),
+        (("train", "val"), {"a": "leak:b"}),
+        (("val", "test"), {"a": "leak:b"}),
+        (("test", "train"), {"b": "leak:a"}),
+        (("test", "test"), {"b": "duplicate_pixels:a"}),
+        (("train", "train"), {"b": "duplicate_pixels:a"}),
+        (("", "train"), {"a": "duplicate_pixels:b"}),
+        (("train", "val", "test", "test"), {"a": "leak:c", "b": "leak:c", "d": "duplicate_pixels:c"}),
+    ],
+)
+def test_the_training_side_loses_what_is_held_out_too(given: Sequence[str], reasons: Mapping[str, str]) -> None:
+    assert judged(*(case("coat", given=part) for part in given)).reasons == reasons
+
+
+def test_a_leak_across_labels_is_a_conflict_first() -> None:
+    verdicts = judged(case("coat", given="train"), case("shoe", given="test"))
+    assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
+
+
+def test_one_picture_at_many_addresses_and_under_two_labels_is_a_placeholder() -> None:
+    assert judged(case("coat", places=4), case("shoe", places=1)).reasons == {"a": "placeholder", "b": "placeholder"}
+    assert judged(case(None, places=5)).reasons == {"a": "placeholder"}
+    assert set(judged(case("coat", places=3), case("shoe", places=1)).reasons.values()) == {
+        "label_conflict:a",
+        "label_conflict:b",
+    }
+
+
+def test_one_picture_under_three_labels_is_a_placeholder() -> None:
+    verdicts = judged(case("coat"), case("shoe"), case("sock"))
+    assert verdicts.reasons == dict.fromkeys("abc", "placeholder")
+
+
+def test_one_picture_at_many_addresses_under_one_label_is_kept_once() -> None:
+    assert judged(case("coat", places=9), case("coat", places=9)).reasons == {"b": "duplicate_pixels:a"}
 
 
 def test_a_person_drops_any_picture() -> None:
     drop = Decision(2, "a", "drop")
-    assert judged(Case("a", "coat", seen()), a=drop).reasons == {"a": "review"}
-    assert judged(Case("a", "coat", Failure("empty")), a=drop).reasons == {"a": "review"}
+    assert judged(case("coat"), a=drop).reasons == {"a": "review"}
+    assert judged(failed("empty"), a=drop).reasons == {"a": "review"}
+    assert judged(case("coat"), a=drop).powerless == []
 
 
 def test_dropping_one_of_two_settles_their_conflict() -> None:
-    verdicts = judged(Case("a", "coat", seen()), Case("b", "shoe", seen()), a=Decision(2, "a", "drop"))
-    assert verdicts.reasons == {"a": "review"}
+    assert judged(case("coat"), case("shoe"), a=Decision(2, "a", "drop")).reasons == {"a": "review"}
 
 
-@pytest.mark.parametrize("found", [seen(width=9), seen(kind="gif"), seen()])
-def test_a_person_keeps_what_the_rules_would_drop(found: Measures) -> None:
-    assert judged(Case("a", "coat", found), a=keep()).reasons == {}
+@pytest.mark.parametrize("picture", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
+def test_a_person_keeps_what_the_rules_would_drop(picture: Mapping[str, Any]) -> None:
+    assert judged(picture, a=keep()).reasons == {}
 
 
 def test_a_person_settles_a_conflict() -> None:
-    cases = [Case("a", "coat", seen()), Case("b", "shoe", seen()), Case("c", "shoe", seen())]
+    cases = [case("coat"), case("shoe"), case("shoe")]
     assert judged(*cases, b=keep()).reasons == {"a": "label_conflict:b", "c": "duplicate_pixels:b"}
-    assert judged(Case("a", None, seen()), a=relabel("shoe")) == Verdicts({}, {"a": "shoe"})
+    settled = judged(case(None), a=relabel("shoe"))
+    assert (settled.reasons, settled.labels) == ({}, {"a": "shoe"})
+
+
+def test_a_person_takes_one_of_many_for_no_placeholder() -> None:
+    cases = [case("coat", places=9), case("shoe"), case("coat")]
+    assert judged(*cases, c=keep()).reasons == {"a": "duplicate_pixels:c", "b": "label_conflict:c"}
+
+
+def test_a_person_keeps_the_training_sides_copy() -> None:
+    cases = [case("coat", given="train"), case("coat", given="test")]
+    assert judged(*cases, a=keep()).reasons == {"b": "duplicate_pixels:a"}
+    assert judged(*cases, b=keep()).reasons == {"a": "leak:b"}
 
 
 def test_a_person_may_keep_the_other_of_two_duplicates_or_both() -> None:
-    cases = [Case("a", "coat", seen()), Case("b", "coat", seen())]
+    cases = [case("coat"), case("coat")]
     assert judged(*cases, b=keep()).reasons == {"a": "duplicate_pixels:b"}
     assert judged(*cases, a=keep(), b=keep()).reasons == {}
 
 
 def test_relabelling_changes_the_label_before_the_rules() -> None:
-    verdicts = judged(Case("a", "hat", seen()), Case("b", "shoe", seen()), a=relabel("shoe"))
+    verdicts = judged(case("hat"), case("shoe"), a=relabel("shoe"))
     assert verdicts.labels == {"a": "shoe", "b": "shoe"}
     assert verdicts.reasons == {"b": "duplicate_pixels:a"}
 
 
+def test_the_same_pixels_are_kept_under_no_two_labels_whoever_says_so() -> None:
+    first, second = Decision(2, "a", "keep"), Decision(3, "b", "relabel", "shoe")
+    verdicts = judged(case("coat"), case("coat"), a=first, b=second)
+    assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
+    assert [decision for decision, _ in verdicts.powerless] == [first, second]
+    assert all("only one of the two can be right" in why for _, why in verdicts.powerless)
+
+
 @pytest.mark.parametrize(
-    ("case", "why"),
+    ("picture", "why"),
     [
-        (Case("a", "coat", Failure("truncated")), "the file ends before the picture does"),
-        (Case("a", "hat", seen()), "its label 'hat' is not among the classes"),
-        (Case("a", None, seen()), "'relabel' says which one holds"),
+        (failed("truncated"), "the file ends before the picture does"),
+        (case("hat"), "its label 'hat' is not among the classes"),
+        (case(None), "'relabel' says which one holds"),
     ],
 )
-def test_what_a_person_cannot_keep_is_told(case: Case, why: str) -> None:
-    verdicts = judged(case, a=keep())
+def test_what_a_person_cannot_keep_is_told(picture: Mapping[str, Any], why: str) -> None:
+    verdicts = judged(picture, a=keep())
     assert "a" in verdicts.reasons
     [(decision, told)] = verdicts.powerless
     assert decision == keep()
     assert why in told
 
 
+def test_there_may_be_no_picture() -> None:
+    assert judged().reasons == {}
+
+
 some_cases = st.lists(
-    st.tuples(st.sampled_from(["coat", "shoe", "hat", None]), st.sampled_from("pqr"), st.sampled_from("kdrs...")),
+    st.tuples(
+        st.sampled_from(["coat", "shoe", "hat", None]),
+        st.sampled_from("pqr"),
+        st.sampled_from("kdrs..."),
+        st.sampled_from(PARTS),
+        st.sampled_from([1, 1, 6]),
+    ),
     max_size=12,
 )
 
 
 @given(some_cases)
-def test_kept_pictures_have_a_declared_label_and_by_themselves_never_the_same_pixels(rows) -> None:
-    cases = [Case(f"{place:02}", label, seen(pixels)) for place, (label, pixels, _) in enumerate(rows)]
+def test_what_is_kept_has_one_declared_label_and_by_itself_no_twin(rows: Sequence[tuple[Any, ...]]) -> None:
+    cases = [case(label, pixels, given=part, places=places) for label, pixels, _, part, places in rows]
     verbs = {"k": keep(), "d": Decision(2, "a", "drop"), "r": relabel("coat"), "s": relabel("shoe")}
-    decisions = {case.id: verbs[row[2]] for case, row in zip(cases, rows, strict=True) if row[2] in verbs}
-    verdicts = judge(cases, decisions, classes=("coat", "shoe"), params=PARAMS)
-    kept = [case for case in cases if case.id not in verdicts.reasons]
-    assert all(verdicts.labels[case.id] in ("coat", "shoe") for case in kept)
-    unasked = [case.found.pixels for case in kept if case.id not in decisions]
-    assert len(unasked) == len(set(unasked))
-    for reason in verdicts.reasons.values():
-        if reason.startswith("duplicate_pixels:"):
-            assert reason.partition(":")[2] in {case.id for case in kept}
+    names = [chr(ord("a") + place) for place in range(len(rows))]
+    decisions = {name: verbs[row[2]] for name, row in zip(names, rows, strict=True) if row[2] in verbs}
+    verdicts = judged(*cases, **decisions)
+    kept = {name: row for name, row in zip(names, rows, strict=True) if name not in verdicts.reasons}
+    for pixels in "pqr":
+        same = [name for name, row in kept.items() if row[1] == pixels]
+        assert {verdicts.labels[name] for name in same} <= {"coat", "shoe"}
+        assert len({verdicts.labels[name] for name in same}) <= 1
+        assert len(same) <= 1 or set(same) <= set(decisions)
+    for name, reason in verdicts.reasons.items():
+        word, _, other = reason.partition(":")
+        if word in ("duplicate_pixels", "leak"):
+            assert other in kept
+            assert verdicts.labels[other] == verdicts.labels[name]
+        if word == "leak":
+            parts = dict(zip(names, (row[3] for row in rows), strict=True))
+            assert PARTS.index(parts[name]) < PARTS.index(parts[other])
+    powerless = {id(decision) for decision, _ in verdicts.powerless}
+    assert all(
+        name in kept or decision.verb == "drop" or id(decision) in powerless for name, decision in decisions.items()
+    )

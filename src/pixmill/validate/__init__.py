@@ -2,35 +2,53 @@
 
 The pass over the pictures:
 
-- ``measures``: one guarded decode a picture; ``greys`` and ``phash`` are made of it
+- ``survey``: all of it, from the cache or decoded; ``surveyed``: what it found; ``cache`` and ``record``: what is kept
+- ``measures``: one guarded decode a picture; ``luma``, ``pixels``, ``greys`` and ``phash`` are made of it
 
 Verdicts:
 
 - ``reasons``: the vocabulary
 - ``decisions``: what people decided in ``review.csv``
-- ``verdicts``: the rules, first to last
+- ``sightings``: where each picture was seen
+- ``verdicts``: the rules, first to last; ``twins``: those about pictures with the same pixels
+- ``findings``: conflicts, placeholders and leaks
+
+Near-duplicates:
+
 - ``similarity``: how alike two pictures are
-- ``neighbours``: near-duplicates, and their groups
+- ``neighbours``: all pairs; ``index`` and ``search``: how they are found; ``links``: what is kept of them
+- ``families``: their groups
 
 The gate:
 
 - ``classes``: the table of classes
-- ``checks``: what is expected
-- ``expectations``: Great Expectations
-- ``gate``: what stops the pipeline, in words
+- ``tables``: what the gate looks at
+- ``checks``: what is expected, see :mod:`pixmill.expectations`; ``wording``: what is said of it
 
 For people:
 
 - ``counts``: metrics
-- ``cards``, ``thumbnails``, ``page``: the report
+- ``dimensions``, ``distributions``, ``plots``: sizes and measures, as tables and as plots
+- ``cards``: a picture as the report shows it; ``offenders``, ``doubtful``, ``alike``, ``sheets``: which ones it shows
+- ``thumbnails``, ``page``: the report
 
 ``validation`` is the whole as one function.
 """
 
 from pixmill.validate.counts import metrics
 from pixmill.validate.decisions import Decision, read_decisions
-from pixmill.validate.gate import gate_error
 from pixmill.validate.page import render_report
+from pixmill.validate.plots import plot_tables
+from pixmill.validate.sightings import SEEN
 from pixmill.validate.validation import Validation, validate
 
-__all__ = ["Decision", "Validation", "gate_error", "metrics", "read_decisions", "render_report", "validate"]
+__all__ = [
+    "SEEN",
+    "Decision",
+    "Validation",
+    "metrics",
+    "plot_tables",
+    "read_decisions",
+    "render_report",
+    "validate",
+]

@@ -1,4 +1,4 @@
-"""The table of classes: how many pictures each has, how it compares with the largest, and their sizes."""
+"""The table of classes: how many pictures each has, and how that compares with the largest."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 __all__ = ["class_table"]
-
-_SIDES = {
-    f"{side}_{statistic}": (side, statistic) for side in ("width", "height") for statistic in ("min", "mean", "max")
-}
 
 
 def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
@@ -21,14 +17,12 @@ def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         classes: The declared labels.
 
     Returns:
-        ``label``, ``n`` (kept pictures), ``dropped``, ``ratio_to_largest`` (0 where no class has a picture), and
-        minimum, mean and maximum of the kept pictures' ``width`` and ``height`` in pixels.
+        ``label``, ``n`` (kept pictures), ``dropped``, and ``ratio_to_largest`` (0 where no class has a picture).
     """
     kept = manifest["verdict"] == "keep"
-    sides = manifest[kept].astype({"width": float, "height": float}).groupby("label").agg(**_SIDES)
     table = pd.DataFrame({"label": list(classes)})
     table["n"] = table["label"].map(manifest.loc[kept, "label"].value_counts()).fillna(0).astype(int)
     table["dropped"] = table["label"].map(manifest.loc[~kept, "label"].value_counts()).fillna(0).astype(int)
     largest = table["n"].max()
     table["ratio_to_largest"] = table["n"] / largest if largest else 0.0
-    return table.join(sides, on="label")
+    return table

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+import pandas as pd
+
 from pixmill.errors import ReviewError
 
-__all__ = ["HEADER", "Decision", "Names", "match_decisions", "read_decisions"]
+__all__ = ["HEADER", "Decision", "Names", "match_decisions", "names_of", "read_decisions", "render_decisions"]
 
 HEADER = ("picture", "decision", "label", "by", "why")
 
 Verb = Literal["keep", "drop", "relabel"]
 
-_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+_SHORTEST = 8
+"""The fewest digits of an id that name a picture."""
+
+_DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 """An id, or enough of its beginning."""
 
 
@@ -72,6 +78,10 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
         content = path.read_bytes()
     except FileNotFoundError:
         return ()
+    except IsADirectoryError:
+        raise ReviewError(
+            f"{path.name} is a folder, expected a file", next=f"mv {path.name} elsewhere, then: dvc repro validate"
+        ) from None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -83,47 +93,91 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
     return tuple(_decision(line, row, classes) for line, row in rows)
 
 
+def render_decisions(decisions: Iterable[Decision]) -> str:
+    """Return decisions as ``review.csv`` holds them: sorted by picture, one line each, so that two branches merge.
+
+    Reading it gives the same decisions again, but for their lines and for white space in ``by`` and ``why``, of which
+    any is as good as one blank.
+    """
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    for item in sorted(decisions, key=lambda item: (item.picture, item.line)):
+        writer.writerow([item.picture, item.verb, item.label, " ".join(item.by.split()), " ".join(item.why.split())])
+    return text.getvalue()
+
+
 def match_decisions(
     decisions: Iterable[Decision], pictures: Iterable[Names]
 ) -> tuple[dict[str, Decision], list[Decision]]:
     """Find the picture of each decision.
 
+    A line that repeats another word for word, as two merged branches may, counts once.
+
     Args:
         decisions: What people decided.
-        pictures: The pictures that are there.
+        pictures: The pictures that are there; of those that no decision names nothing is held.
 
     Returns:
         The decisions by id, and those whose picture is not there.
 
     Raises:
-        ReviewError: A line means several pictures, or two lines the same one.
+        ReviewError: A line means several pictures, or two lines mean the same one and are not the same.
     """
-    decisions = list(decisions)
-    by_place: dict[str, set[str]] = {}
-    by_start: dict[str, list[str]] = {}
-    if decisions:
-        for names in pictures:
-            by_start.setdefault(names.id[:8], []).append(names.id)
-            for place in names.places:
-                by_place.setdefault(place, set()).add(names.id)
+    first = list({replace(decision, line=0): decision for decision in reversed(list(decisions))}.values())[::-1]
+    meant = _meant(first, pictures)
     found: dict[str, Decision] = {}
-    gone: list[Decision] = []
+    gone: dict[str, Decision] = {}
+    for decision in first:
+        names = meant.get(decision.line, set())
+        if len(names) > 1:
+            count = len(names)
+            raise _refusal(decision.line, "the name of one picture", f"{decision.picture!r}, which {count} have")
+        # Of pictures that are gone, nobody knows whether they are the same but by what people call them.
+        name, known = (names.pop(), found) if names else (decision.picture, gone)
+        if name in known:
+            other = f"another than that of line {known[name].line}, of {name}"
+            raise _refusal(decision.line, "one decision a picture", other)
+        known[name] = decision
+    return found, list(gone.values())
+
+
+def names_of(decisions: Iterable[Decision], pictures: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
+    """Return the pictures that decisions may mean, of a million perhaps three, with the names by which they do.
+
+    Args:
+        decisions: What people decided.
+        pictures: ``id`` and ``path`` of the pictures that are there.
+        sightings: ``id`` and ``image_url`` of their sightings.
+    """
+    wanted = {decision.picture for decision in decisions}
+    if not wanted:
+        return []
+    starts = {picture[:_SHORTEST].lower() for picture in wanted if _DIGITS.fullmatch(picture.lower())}
+    by_path = pictures.loc[pictures["path"].isin(wanted), ["id", "path"]].set_axis(["id", "place"], axis=1)
+    by_url = sightings.loc[sightings["image_url"].isin(wanted), ["id", "image_url"]].set_axis(["id", "place"], axis=1)
+    by_id = pictures.loc[pictures["id"].str[:_SHORTEST].isin(starts), ["id"]]
+    places: dict[str, list[str]] = {name: [] for name in by_id["id"]}
+    for name, place in pd.concat([by_path, by_url]).dropna().itertuples(index=False):
+        places.setdefault(name, []).append(place)
+    there = pictures.loc[pictures["id"].isin(set(places)), "id"]
+    return [Names(name, tuple(dict.fromkeys(places[name]))) for name in there]
+
+
+def _meant(decisions: Iterable[Decision], pictures: Iterable[Names]) -> dict[int, set[str]]:
+    """Return the ids that each decision may mean, by its line."""
+    by_place: dict[str, list[Decision]] = {}
+    by_start: dict[str, list[Decision]] = {}
     for decision in decisions:
-        meant = set(by_place.get(decision.picture, ()))
-        digits = decision.picture.lower()
-        if _DIGITS.fullmatch(digits):
-            meant |= {name for name in by_start.get(digits[:8], ()) if name.startswith(digits)}
-        if len(meant) > 1:
-            raise _refusal(decision.line, "the name of one picture", f"{decision.picture!r}, which {len(meant)} have")
-        for name in meant:
-            if name in found:
-                raise _refusal(
-                    decision.line, "one decision a picture", f"another for that of line {found[name].line}, {name}"
-                )
-            found[name] = decision
-        if not meant:
-            gone.append(decision)
-    return found, gone
+        by_place.setdefault(decision.picture, []).append(decision)
+        if _DIGITS.fullmatch(decision.picture.lower()):
+            by_start.setdefault(decision.picture[:_SHORTEST].lower(), []).append(decision)
+    meant: dict[int, set[str]] = {}
+    for names in pictures if by_place else ():
+        near = [item for item in by_start.get(names.id[:_SHORTEST], ()) if names.id.startswith(item.picture.lower())]
+        for decision in itertools.chain(near, *(by_place.get(place, ()) for place in names.places)):
+            meant.setdefault(decision.line, set()).add(names.id)
+    return meant
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -157,6 +211,7 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
 
 
 def _refusal(line: int, expected: str, received: str) -> ReviewError:
+    received = received if received.isprintable() else repr(received)
     shown = received if len(received) <= 120 else f"{received[:117]}..."
     return ReviewError(
         f"review.csv, line {line}: expected {expected}, received {shown}",

@@ -1,28 +1,24 @@
-"""The one pass over the pictures: each is read, decoded under guard and measured, or has a reason why not."""
+"""Look at one picture: it is read, decoded under guard and measured, or there is a word why not."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
-from pixmill.images import Undecodable, decode
+from pixmill.images import Undecodable, decode, read_verified
 from pixmill.validate.greys import small_grey
+from pixmill.validate.luma import border, light, scale, sharpness
 from pixmill.validate.phash import perceptual_hash
+from pixmill.validate.pixels import pixel_digest
 
-__all__ = ["Failure", "Measures", "Picture", "measure_batch", "sharpness"]
-
-_STRIP = 256
-"""Rows of a picture that are filtered at a time, so that a large one needs no large copies."""
+__all__ = ["Failure", "Measures", "Picture", "measure", "measure_batch"]
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """Name a picture that is to be measured.
 
     Args:
@@ -56,11 +52,13 @@ class Measures:
         height: In pixels, upright.
         format: The format by content.
         mode: The file's mode as Pillow names it.
-        pixels: The sha256 of the decoded RGB pixels, row by row.
+        pixels: The digest of the decoded pixels, see :func:`pixmill.validate.pixels.pixel_digest`.
         phash: The perceptual hash, see :mod:`pixmill.validate.phash`.
-        brightness: Mean of the luma, 0 to 255.
-        contrast: Standard deviation of the luma.
-        sharpness: See :func:`sharpness`.
+        brightness: See :class:`pixmill.validate.luma.Light`.
+        contrast: The same.
+        sharpness: See :func:`pixmill.validate.luma.sharpness`.
+        entropy: See :class:`pixmill.validate.luma.Light`.
+        border: See :func:`pixmill.validate.luma.border`.
         grey: See :func:`pixmill.validate.greys.small_grey`; 1,024 bytes, row by row.
     """
 
@@ -73,73 +71,45 @@ class Measures:
     brightness: float
     contrast: float
     sharpness: float
+    entropy: float
+    border: float
     grey: bytes
 
 
-def measure_batch(pictures: Sequence[Picture]) -> list[Measures | Failure]:
-    """Measure some pictures: the pass that :func:`pixmill.compute.map_batches` runs in workers."""
-    return [_measure(picture) for picture in pictures]
+def measure(picture: Picture) -> Measures | Failure:
+    """Look at a picture.
 
-
-def _measure(picture: Picture) -> Measures | Failure:
+    Args:
+        picture: Its name, place and limit.
+    """
     try:
-        content = picture.path.read_bytes()
-    except OSError:
-        return Failure("missing_file")
-    if hashlib.sha256(content).hexdigest() != picture.id:
-        return Failure("changed_bytes")
-    try:
-        decoded = decode(content, max_pixels=picture.max_pixels)
+        decoded = decode(read_verified(picture.path, picture.id), max_pixels=picture.max_pixels)
     except Undecodable as error:
         return Failure(error.reason)
-    height, width = decoded.pixels.shape[:2]
-    # ITU-R BT.601 luma in fixed point: the same on every processor.
-    luma = np.asarray(Image.fromarray(decoded.pixels).convert("L"))
-    grey = small_grey(luma)
-    mean, variance = _moments(*_sums(luma))
+    seen = decoded.picture
+    # First, while the pixels are still in the processor's cache. A TIFF may bring fourth bytes of its own.
+    pixels = pixel_digest(seen, filled=decoded.format != "tiff")
+    factor = scale(seen.size)
+    luma = (seen.reduce(factor) if factor > 1 else seen).convert("L")
+    values = np.asarray(luma)
+    grey = small_grey(values, factor=factor, size=seen.size)
+    lit = light(luma)
     return Measures(
-        width=width,
-        height=height,
+        width=seen.width,
+        height=seen.height,
         format=decoded.format,
         mode=decoded.mode,
-        pixels=hashlib.sha256(np.ascontiguousarray(decoded.pixels).data).hexdigest(),
+        pixels=pixels,
         phash=perceptual_hash(grey),
-        brightness=mean,
-        contrast=variance**0.5,
-        sharpness=sharpness(luma),
+        brightness=lit.brightness,
+        contrast=lit.contrast,
+        sharpness=sharpness(values),
+        entropy=lit.entropy,
+        border=border(values),
         grey=grey.tobytes(),
     )
 
 
-def sharpness(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the variance of a picture's Laplacian (4 neighbours, without the border): low where it is blurred.
-
-    Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy: a comparative study", ICPR 2000.
-
-    Args:
-        luma: ``uint8`` of shape (height, width).
-
-    Returns:
-        0 or more; 0 for a picture with a side of fewer than 3 pixels, which has no Laplacian.
-    """
-    height, width = luma.shape
-    if height < 3 or width < 3:
-        return 0.0
-    count = total = squares = 0
-    for top in range(0, height - 2, _STRIP):
-        strip = luma[top : top + _STRIP + 2].astype(np.int32)
-        edges = 4 * strip[1:-1, 1:-1] - strip[:-2, 1:-1] - strip[2:, 1:-1] - strip[1:-1, :-2] - strip[1:-1, 2:]
-        part = _sums(edges)
-        count, total, squares = count + part[0], total + part[1], squares + part[2]
-    return _moments(count, total, squares)[1]
-
-
-def _sums(values: npt.NDArray[np.uint8] | npt.NDArray[np.int32]) -> tuple[int, int, int]:
-    """Return count, sum and sum of squares in whole numbers: exact, in whatever order they are added."""
-    squares = np.square(values, dtype=np.int32)
-    return values.size, int(values.sum(dtype=np.int64)), int(squares.sum(dtype=np.int64))
-
-
-def _moments(count: int, total: int, squares: int) -> tuple[float, float]:
-    """Return mean and variance from whole-number sums."""
-    return total / count, (count * squares - total * total) / (count * count)
+def measure_batch(pictures: Sequence[Picture]) -> list[Measures | Failure]:
+    """Look at some pictures."""
+    return [measure(picture) for picture in pictures]

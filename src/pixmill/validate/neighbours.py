@@ -1,112 +1,96 @@
-"""Near-duplicates: candidates by perceptual hash, verified on their pixels, linked to groups."""
+"""Near-duplicates: all pairs of pictures of which some view of one is like the other.
+
+A pair is a near-duplicate if two conditions hold for some view of one of the two (as it is, slightly cropped,
+brightened, mirrored by option: see :mod:`pixmill.validate.similarity`): the view's perceptual hash is near the other's,
+and its pixels correlate with those of the other as it is. The view is hashed, not only the picture: a crop at a corner
+changes more bits of a hash than two different products differ by. The search misses none (see
+:mod:`pixmill.validate.index`). Its cost grows a little faster than the number of pictures, and its memory by some 250
+bytes a picture.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
-from pixmill.validate.similarity import correlations, is_flat, unit_vectors, views
+from pixmill.compute import default_workers
+from pixmill.validate.links import Alike, Ledger, Links
+from pixmill.validate.search import Likeness, Search
+from pixmill.validate.similarity import as_compared, is_flat
 
-__all__ = ["Links", "groups", "near_duplicates"]
+__all__ = ["Links", "near_duplicates"]
 
 Indices = npt.NDArray[np.int64]
 
-_ROWS = 64
-"""The most pictures whose views are held at a time (100 KB each)."""
-
-_CELLS = 1 << 22
-"""The most hash distances that are held at a time."""
-
-_CANDIDATES = 4096
-"""The most candidates that are compared with a picture at a time (4 KB each)."""
-
-
-@dataclass(frozen=True)
-class Links:
-    """Hold verified pairs by the places of their pictures, sorted.
-
-    Args:
-        a: Place of the first picture of each pair.
-        b: Place of the second, always behind the first.
-        similarity: How alike they are, 0 to 1, to four decimals.
-    """
-
-    a: Indices
-    b: Indices
-    similarity: npt.NDArray[np.float64]
+_PICTURES = 2048
+"""Pictures that are searched for at a time (15 KB each)."""
 
 
 def near_duplicates(
-    hashes: npt.NDArray[np.uint64], greys: npt.NDArray[np.uint8], *, distance: int, similarity: float
+    hashes: npt.NDArray[np.uint64],
+    greys: npt.NDArray[np.uint8],
+    *,
+    distance: int,
+    similarity: float,
+    mirror: bool = False,
+    among: Indices | None = None,
+    protected: npt.NDArray[np.bool_] | None = None,
+    workers: int | None = None,
 ) -> Links:
     """Return the pairs of pictures that are near-duplicates.
 
-    A perceptual hash alone takes look-alikes for duplicates; so pictures whose hashes are near are compared, the views
-    of each with the other as it is (see :mod:`pixmill.validate.similarity`). Memory beyond the arguments is bounded,
-    however many candidates there are.
+    The result depends neither on the number of workers nor on the machine; on the pictures' order only in which of many
+    stands for those that are repeated.
 
     Args:
         hashes: Perceptual hashes, of shape (n,).
-        greys: Small greys, of shape (n, 32, 32).
-        distance: The most bits that hashes of compared pictures differ by.
-        similarity: The least similarity of near-duplicates.
+        greys: Small greys, of shape (n, 32, 32) or, so that crops of fine textures are found too, (n, 64, 64); they may
+            be memory-mapped.
+        distance: The most bits by which a view's hash differs from that of a picture like it.
+        similarity: The least correlation of a view with a picture like it.
+        mirror: Whether mirror images are near-duplicates; default: no.
+        among: Places of the pictures that are looked at, sorted; default: all. The others are in no pair.
+        protected: Of shape (n,): which pictures are never called repeated, such as those that a person decided to keep:
+            they are in all their pairs, however many; default: none.
+        workers: Threads; default: one a processor. ``0`` works in this one.
     """
-    found: dict[tuple[int, int], float] = {}
-    for one, others in _candidates(hashes, greys, distance):
-        for start in range(0, len(others), _CANDIDATES):
-            some = others[start : start + _CANDIDATES]
-            scores = correlations(one.views, unit_vectors(greys[some])).max(axis=0).round(4)
-            alike = scores >= similarity
-            for other, score in zip(some[alike].tolist(), scores[alike].tolist(), strict=True):
-                pair = (min(one.place, other), max(one.place, other))
-                found[pair] = max(score, found.get(pair, 0.0))
-    pairs = sorted(found)
-    places = np.array(pairs, np.int64).reshape(-1, 2)
-    return Links(a=places[:, 0], b=places[:, 1], similarity=np.array([found[pair] for pair in pairs], np.float64))
+    ledger = Ledger(len(greys), protected)
+    places = _lively(greys, np.arange(len(greys)) if among is None else among)
+    if len(places) < 2:
+        return ledger.links()
+    # BLAS would start threads of its own for each product, which wait for each other longer than they compute.
+    with threadpool_limits(1, "blas"):
+        search = Search(hashes, greys, places, ledger.kept, Likeness(distance, similarity, mirror))
+        parts = [places[start : start + _PICTURES] for start in range(0, len(places), _PICTURES)]
+        for part, found in zip(parts, _in_order(search, parts, workers), strict=True):
+            for alike in search.alike_in_parts(part) if found is None else [found]:
+                ledger.enter(alike)
+                search.forget()
+    return ledger.links()
 
 
-@dataclass(frozen=True)
-class _Viewed:
-    place: int
-    views: npt.NDArray[np.float32]
+def _lively(greys: npt.NDArray[np.uint8], places: Indices) -> Indices:
+    """Return those places whose pictures are not flat: a flat one is like none."""
+    parts = [places[start : start + _PICTURES] for start in range(0, len(places), _PICTURES)]
+    return np.concatenate([places[:0], *(part[~is_flat(as_compared(greys[part]))] for part in parts)])
 
 
-def _candidates(
-    hashes: npt.NDArray[np.uint64], greys: npt.NDArray[np.uint8], distance: int
-) -> Iterator[tuple[_Viewed, Indices]]:
-    """Yield each picture with the places of all others whose hashes are near: every pair comes up both ways."""
-    # A flat picture is like none, and all flat ones share a hash.
-    lively = np.flatnonzero(~is_flat(greys))
-    step = max(1, min(_ROWS, _CELLS // max(1, len(lively))))
-    for start in range(0, len(lively), step):
-        rows = lively[start : start + step]
-        near = np.bitwise_count(hashes[rows, None] ^ hashes[None, lively]) <= distance
-        near[np.arange(len(rows)), np.arange(start, start + len(rows))] = False
-        rows, near = rows[near.any(axis=1)], near[near.any(axis=1)]
-        for row, is_near, seen in zip(rows.tolist(), near, views(greys[rows]), strict=True):
-            yield _Viewed(row, seen), lively[is_near]
-
-
-def groups(count: int, a: Indices, b: Indices) -> Indices:
-    """Return for each of ``count`` pictures the first one that it is linked to, over any number of links.
-
-    Args:
-        count: How many pictures there are.
-        a: Place of one picture of each link.
-        b: Place of the other.
-
-    Returns:
-        The smallest place in each picture's connected component; its own where it has no link.
-    """
-    first = np.arange(count)
-    while True:
-        lower = first.copy()
-        np.minimum.at(lower, a, first[b])
-        np.minimum.at(lower, b, first[a])
-        lower = lower[lower]
-        if np.array_equal(lower, first):
-            return first
-        first = lower
+def _in_order(search: Search, parts: list[Indices], workers: int | None) -> Iterator[Alike | None]:
+    """Yield what is found for each part, searching at most a few parts ahead."""
+    workers = default_workers() if workers is None else workers
+    if workers == 0 or len(parts) == 1:
+        yield from map(search.alike, parts)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Alike | None]] = deque()
+        for part in parts:
+            pending.append(pool.submit(search.alike, part))
+            if len(pending) > 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from pixmill.compute import Limits
+from pixmill.expectations import Outcome
 from pixmill.params import ValidateParams
-from pixmill.report import render_page
-from pixmill.validate.cards import Deck, shorten
+from pixmill.report import histogram_svg, render_page, shorten
+from pixmill.validate.alike import leaks, near_duplicates, placeholders, repeated_files
+from pixmill.validate.cards import Card, Deck, Spread
 from pixmill.validate.counts import metrics
 from pixmill.validate.decisions import Decision
-from pixmill.validate.gate import failures
+from pixmill.validate.dimensions import DIMENSIONS, dimension_table
+from pixmill.validate.distributions import Distribution, distributions
+from pixmill.validate.doubtful import doubtful
 from pixmill.validate.measures import Picture
+from pixmill.validate.offenders import dropped_by_class, offenders
+from pixmill.validate.reasons import UNREADABLE
+from pixmill.validate.sheets import sheets
 from pixmill.validate.thumbnails import thumbnails
 from pixmill.validate.validation import Validation
 
 __all__ = ["render_report"]
 
-_SHEETS = 40
-"""Classes of which a sample is shown."""
-
 _ROWS = 200
 """Rows of a table that are shown."""
+
+_BARS, _RANGES = 60, 30
+"""Classes whose numbers are drawn, and whose dimensions."""
+
+_TYPICAL = ("brightness", "contrast", "sharpness", "entropy", "border")
+"""Measures whose middle value is told by class."""
+
+_SEVERITIES = ("critical", "warning", "info")
 
 
 def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
@@ -30,46 +47,106 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         validation: What the stage found.
         folder: What the paths in the manifest are relative to.
         params: What the stage was run with.
-        workers: Processes that decode; default: one a processor.
+        workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
     """
     deck = Deck(validation)
-    offenders, near = list(deck.offenders()), deck.near()
-    repeated, more_repeated = deck.repeated()
-    sheets = {label: deck.sample(label) for label in validation.classes["label"][:_SHEETS]}
-    sides = [side for item in offenders for side in item.sides] + near
+    labels = list(validation.classes["label"])
+    followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
+    offending = list(offenders(deck))
+    decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
+    doubts = list(doubtful(deck, params, decided=decided))
+    near, groups = near_duplicates(deck, validation.pairs, validation.pairs_across_labels())
+    standing, every = placeholders(deck, validation.repeated)
+    leaking = leaks(deck, validation.leaks)
+    repeated, files = repeated_files(deck)
+    sampled = sheets(deck, labels)
     # Where the page is full, what comes last has no thumbnail.
     cards = [
-        *(card for item in offenders for card in item.cards),
-        *(card for side in sides for card in side.cards),
-        *(card for sheet in sheets.values() for card in sheet),
+        *_cards(spread for item in offending for spread in item.spreads),
+        *_cards(leaking),
+        *standing,
+        *_cards(near),
+        *(card for item in offending for card in item.cards),
+        *(card for item in doubts for card in item.cards),
+        *repeated,
+        *(card for sheet in sampled.values() for card in sheet),
     ]
-    pictures = (
-        Picture(card.id, folder / deck.path(card.id), params.max_pixels) for card in cards if deck.is_readable(card.id)
-    )
-    stopping = failures(validation.outcomes)
-    classes = validation.classes.to_dict("records")
-    followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
+    pictures = (Picture(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
     return render_page(
         "pixmill.validate",
         "report.html",
         figures=metrics(validation),
-        outcomes=sorted(validation.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
-        stopped=bool(stopping),
-        classes=classes,
-        counts=[(row["label"], row["n"]) for row in classes[:_ROWS]],
-        most=_ROWS,
-        offenders=offenders,
-        dropped=[(item.reason, item.count) for item in offenders],
+        outcomes=_ranked(validation.outcomes),
+        failed={severity: _failed(validation.outcomes, severity) for severity in _SEVERITIES},
+        classes=_smallest(validation.classes).to_dict("records"),
+        balance=validation.classes.head(_ROWS).to_dict("records"),
+        labels=labels,
+        least=params.min_per_class.count,
+        most_rows=_ROWS,
+        most_bars=_BARS,
+        most_ranges=_RANGES,
+        dimensions=dimension_table(validation.manifest, labels).head(_ROWS).to_dict("records"),
+        sizes=DIMENSIONS,
+        typical=_typical(deck, labels),
+        measures=_TYPICAL,
+        charts=[_chart(item.trimmed()) for item in distributions(validation.manifest, params)],
+        unreadable=[item for item in offending if item.reason in UNREADABLE],
+        offenders=[item for item in offending if item.reason not in UNREADABLE],
+        dropped=dropped_by_class(deck).head(_ROWS),
+        doubtful=doubts,
+        placeholders=standing,
+        more_placeholders=every - len(standing),
+        leaks=leaking,
+        more_leaks=len(validation.leaks) - len(leaking),
         near=near,
-        repeated=[(item.card.id[:12], item.card.lines[0], item.count, item.places) for item in repeated],
-        more_repeated=more_repeated,
+        more_near=groups - len(near),
+        repeated=repeated,
+        more_repeated=files - len(repeated),
         followed=[(*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_ROWS]],
         more_followed=len(followed) - _ROWS,
         powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_ROWS]],
-        sheets=sheets,
-        shorten=shorten,
-        uris=thumbnails(pictures, workers=workers),
+        more_powerless=len(validation.review.powerless) - _ROWS,
+        sheets=sampled,
+        uris=thumbnails(pictures, limits=_limits(params, workers), workers=workers),
     )
+
+
+def _limits(params: ValidateParams, workers: int | None) -> Limits | None:
+    # Nobody watches over what is done in this process.
+    return None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
+
+
+def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return the classes that are drawn: of very many those with the fewest pictures."""
+    return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
+
+
+def _cards(spreads: Iterable[Spread]) -> Iterator[Card]:
+    return (card for spread in spreads for card in spread.cards)
+
+
+def _ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return what failed first, the most severe before the others."""
+    return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
+
+
+def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
+    """Return the names of the expectations of a severity that failed, each once."""
+    return list(
+        dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
+    )
+
+
+def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
+    """Return the middle value of each measure over the kept pictures of each class."""
+    kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
+    table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
+    return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
+
+
+def _chart(found: Distribution) -> tuple[str, str]:
+    scale, counts = found.scale, {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
+    return scale.title, histogram_svg(scale.edges, counts, ticks=scale.ticks, marks=scale.limits, name=scale.title)
 
 
 def _told(decision: Decision) -> tuple[int, str, str]:

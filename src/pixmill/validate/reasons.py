@@ -6,6 +6,7 @@ __all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
 
 UNREADABLE = {
     "missing_file": "its file is not where the manifest says",
+    "not_a_file": "something else than a file lies there, such as a folder or a pipe",
     "changed_bytes": "its bytes are no longer those that its id was made of",
     "empty": "the file holds no byte",
     "html": "a web page in a picture's place",
@@ -13,9 +14,15 @@ UNREADABLE = {
     "archive": "an archive in a picture's place",
     "pdf": "a document (PDF) in a picture's place",
     "unknown": "the content is of no known format",
+    "no_decoder": "no decoder for its format is installed here",
+    "too_many_bytes": "a larger file than any that is read",
     "too_many_pixels": "larger than validate.max_pixels, so it was not decoded",
+    "too_complex": "decoding it is more work than a picture is worth",
     "truncated": "the file ends before the picture does",
     "broken": "the decoder gave up on it",
+    "timeout": "decoding took longer than validate.timeout, twice",
+    "memory": "decoding needed more memory than validate.memory",
+    "crashed": "the decoder crashed on it",
 }
 """What no decision can mend: there are no pixels to train on."""
 
@@ -24,13 +31,16 @@ REASONS = UNREADABLE | {
     "too_small": "a side is shorter than validate.image_size allows",
     "format_not_allowed": "its format is not in validate.formats.allowed",
     "label_undeclared": "its label is not among the classes",
+    "placeholder": "one picture in the place of many: repeated at many addresses, or under many labels",
     "label_conflict": "the same picture came under another label too",
+    "leak": "the same pixels lie in a part that is held out: of a given split, the training side loses them",
+    "repeated": "one of very many near-duplicates of another kept picture",
     "duplicate_pixels": "another kept picture has the same pixels and label",
 }
 """Every word that validate writes, with its meaning.
 
 In the manifest a reason is the word alone, or ``word:<id>`` where another picture is involved: for
-``duplicate_pixels`` the one that was kept, for ``label_conflict`` one with the other label.
+``duplicate_pixels``, ``repeated`` and ``leak`` the one that was kept, for ``label_conflict`` one with the other label.
 """
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pixmill.compute import map_batches
-from pixmill.images import Undecodable, decode
+from pixmill.compute import Limits, Loss, map_batches
+from pixmill.images import Undecodable, decode, read_verified
 from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.validate.measures import Picture
 
@@ -18,17 +18,22 @@ _BATCH = 64
 """Pictures a call; fewer are not worth the start of processes."""
 
 
-def thumbnails(pictures: Iterable[Picture], *, workers: int | None = None) -> dict[str, str]:
+def thumbnails(
+    pictures: Iterable[Picture], *, limits: Limits | None = None, workers: int | None = None
+) -> dict[str, str]:
     """Return thumbnails as ``data:`` URIs, by id.
 
     Args:
         pictures: The pictures, what matters most first; where the page is full the rest has no thumbnail.
+        limits: What one picture may take; one that takes more has no thumbnail. Default: anything.
         workers: Processes that decode; default: one a processor.
     """
     wanted = list({picture.id: picture for picture in pictures}.values())
+    lost = None if limits is None else _none
+    made = map_batches(_batch, wanted, batch_size=_BATCH, workers=workers, limits=limits, lost=lost)
     uris: dict[str, str] = {}
     left = _BYTES
-    for picture, uri in zip(wanted, map_batches(_batch, wanted, batch_size=_BATCH, workers=workers), strict=True):
+    for picture, uri in zip(wanted, made, strict=True):
         if uri is not None and len(uri) <= left:
             uris[picture.id] = uri
             left -= len(uri)
@@ -39,9 +44,14 @@ def _batch(pictures: Sequence[Picture]) -> list[str | None]:
     return [_thumbnail(picture) for picture in pictures]
 
 
+def _none(_: Picture, __: Loss) -> None:
+    return None
+
+
 def _thumbnail(picture: Picture) -> str | None:
+    """Return a thumbnail; what the pass over all pictures has found wrong the page shows in words."""
     try:
-        return thumbnail_uri(decode(picture.path.read_bytes(), max_pixels=picture.max_pixels).pixels)
-    except (OSError, Undecodable):
-        # The pass over all pictures has found the reason; the page shows it in words.
+        content = read_verified(picture.path, picture.id)
+        return thumbnail_uri(decode(content, max_pixels=picture.max_pixels).pixels)
+    except Undecodable:
         return None

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compute import map_batches
+from pixmill.compute import Limits
+from pixmill.expectations import Outcome, Table, run_checks
 from pixmill.manifest import PAIRS, VALIDATED
 from pixmill.params import ValidateParams
-from pixmill.progress import track
 from pixmill.validate.checks import checks
 from pixmill.validate.classes import class_table
-from pixmill.validate.decisions import Decision, Names, match_decisions
-from pixmill.validate.expectations import Outcome, run_checks
-from pixmill.validate.measures import Failure, Measures, Picture, measure_batch
-from pixmill.validate.neighbours import groups, near_duplicates
-from pixmill.validate.verdicts import Case, judge
+from pixmill.validate.decisions import Decision, match_decisions, names_of
+from pixmill.validate.families import groups
+from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
+from pixmill.validate.links import Links
+from pixmill.validate.neighbours import near_duplicates
+from pixmill.validate.sightings import PARTS, Seen, seen
+from pixmill.validate.survey import survey
+from pixmill.validate.surveyed import Surveyed
+from pixmill.validate.tables import image_table, pair_table
+from pixmill.validate.verdicts import judge
 
-__all__ = ["Review", "Validation", "validate"]
+__all__ = ["Review", "Validation", "conclude", "validate"]
 
-_MEASURED = ("width", "height", "mode", "pixels", "phash", "brightness", "contrast", "sharpness")
+_TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Validation:
         outcomes: What came of each expectation.
         review: What became of people's decisions.
         sightings: All sightings, for the report.
+        repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
+        leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
     """
 
     manifest: pd.DataFrame
@@ -59,11 +66,19 @@ class Validation:
     outcomes: Sequence[Outcome]
     review: Review
     sightings: pd.DataFrame
+    repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REPEATED)))
+    leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
-        """Return the verified pairs whose pictures carry different labels: kept, but worth a person's look."""
-        labels = self.manifest.set_index("id")["label"]
-        return self.pairs[self.pairs["a"].map(labels) != self.pairs["b"].map(labels)]
+        """Return the verified pairs whose pictures carry different labels, but for those that a person has decided on.
+
+        They are kept, but worth a person's look.
+        """
+        settled = np.zeros(len(self.manifest), bool)
+        decided = [name for name, decision in self.review.followed.items() if decision.verb != "drop"]
+        settled[pd.Index(self.manifest["id"]).get_indexer(pd.Index(decided, dtype=object))] = True
+        table = pair_table(self.pairs, self.manifest, settled=settled)
+        return table[table["label_a"] != table["label_b"]]
 
 
 def validate(
@@ -74,6 +89,7 @@ def validate(
     params: ValidateParams,
     folder: Path,
     decisions: Iterable[Decision] = (),
+    scratch: Path | None = None,
     workers: int | None = None,
 ) -> Validation:
     """Look at every picture once, judge it, link near-duplicates, and run the expectations.
@@ -82,33 +98,108 @@ def validate(
 
     Args:
         manifest: The scraped manifest, with the columns of :data:`pixmill.manifest.SCRAPED`.
-        sightings: The candidates behind it, with the columns of :data:`pixmill.manifest.SIGHTINGS`.
+        sightings: The candidates behind it, with at least :data:`pixmill.validate.sightings.SEEN`.
         classes: The declared labels.
         params: Limits, thresholds and severities.
         folder: What the paths in the manifest are relative to.
         decisions: People's decisions on single pictures.
-        workers: Processes that decode; default: one a processor.
+        scratch: A folder for the cache of measures, and for Data Docs; default: neither is written.
+        workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
 
     Raises:
         ReviewError: Two decisions mean the same picture, or one means several.
     """
-    rows = manifest.drop_duplicates("id").sort_values("id", ignore_index=True)
-    found = _measure(rows, folder, params.max_pixels, workers)
-    matched, gone = match_decisions(decisions, _names(rows, sightings))
-    labels = [None if pd.isna(label) else str(label) for label in rows["label"]]
-    cases = [Case(*case) for case in zip(rows["id"], labels, found, strict=True)]
-    verdicts = judge(cases, matched, classes=classes, params=params)
+    rows = _distinct(manifest)
+    limits = Limits(seconds=params.timeout, memory=params.memory << 20)
+    surveyed = survey(
+        rows[["id", "path"]],
+        folder,
+        max_pixels=params.max_pixels,
+        limits=None if workers == 0 else limits,
+        scratch=scratch,
+        workers=workers,
+    )
+    return conclude(
+        manifest,
+        surveyed,
+        sightings,
+        classes=classes,
+        params=params,
+        decisions=decisions,
+        docs=scratch / "data_docs" if params.data_docs and scratch is not None else None,
+        workers=workers,
+    )
 
-    table = rows.assign(**_columns(found))
-    table["label"] = _texts(verdicts.labels[name] for name in rows["id"])
-    table["reason"] = _texts(verdicts.reasons.get(name) for name in rows["id"])
-    table["verdict"] = ["keep" if missing else "drop" for missing in table["reason"].isna()]
-    pairs, table["group"] = _near_duplicates(table, found, params)
 
+def conclude(
+    manifest: pd.DataFrame,
+    surveyed: Surveyed,
+    sightings: pd.DataFrame,
+    *,
+    classes: Sequence[str],
+    params: ValidateParams,
+    decisions: Iterable[Decision] = (),
+    docs: Path | None = None,
+    workers: int | None = None,
+) -> Validation:
+    """Judge pictures that have been looked at: all of :func:`validate` but the pass over the files.
+
+    Args:
+        manifest: As for :func:`validate`.
+        surveyed: What was found of the different ids of the manifest, sorted.
+        sightings: As for :func:`validate`.
+        classes: As for :func:`validate`.
+        params: As for :func:`validate`.
+        decisions: As for :func:`validate`.
+        docs: Where Data Docs go; default: nowhere.
+        workers: Threads that compare pictures; default: one a processor. ``0`` compares in this one.
+    """
+    rows = _distinct(manifest)
+    where = seen(rows["id"], sightings)
+    decisions = list(decisions)
+    matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))
+    table = rows.assign(**surveyed.table)
+    # What does not decode has the format that its first bytes claim.
+    table["format"] = table["format"].fillna(rows["format"])
+    table["part"] = _parts(rows["given_split"], where)
+    verdicts = judge(table, matched, where, classes=classes, params=params)
+
+    links = near_duplicates(
+        surveyed.hashes,
+        surveyed.greys,
+        distance=params.duplicate_distance,
+        similarity=params.duplicate_similarity,
+        mirror=params.duplicate_mirror,
+        among=np.flatnonzero(verdicts.kept),
+        protected=verdicts.settled,
+        workers=workers,
+    )
+    verdicts = verdicts.without(links.repeats, table["id"])
+    stands_for, links = links.repeats, _left(links, verdicts.kept)
+    ids = table["id"]
+    table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
+    pairs = pd.DataFrame(
+        {"a": ids.iloc[links.a].to_numpy(), "b": ids.iloc[links.b].to_numpy(), "similarity": links.similarity},
+        columns=PAIRS.names,
+    )
+    table["label"] = pd.array(verdicts.labels, dtype=_TEXT)
+    table["reason"] = pd.array(verdicts.reasons, dtype=_TEXT)
+    table["verdict"] = np.where(table["reason"].isna(), "keep", "drop")
+    table["given_split"] = pd.array(np.array([None, *PARTS[1:]], dtype=object)[table["part"]], dtype=_TEXT)
+
+    repeated = find_repeated(table["id"], verdicts, where, stands_for)
+    leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
     outcomes = run_checks(
         checks(params, classes),
-        {"images": _images(manifest, table), "classes": _plain(of_classes)},
+        {
+            "images": Table(
+                image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
+            ),
+            "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
+            "classes": Table(of_classes, named_by=("label",)),
+        },
+        docs=docs,
     )
     powerless = [*verdicts.powerless, *((decision, "no such picture is there") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
@@ -122,71 +213,27 @@ def validate(
             powerless=sorted(powerless, key=lambda item: item[0].line),
         ),
         sightings=sightings,
+        repeated=repeated,
+        leaks=leaks,
     )
 
 
-def _measure(rows: pd.DataFrame, folder: Path, max_pixels: int, workers: int | None) -> list[Measures | Failure]:
-    pictures = (Picture(name, folder / path, max_pixels) for name, path in zip(rows["id"], rows["path"], strict=True))
-    return list(track(map_batches(measure_batch, pictures, workers=workers), "Look at", len(rows)))
+def _distinct(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return one row an id, sorted."""
+    ids = manifest["id"]
+    if ids.is_monotonic_increasing and ids.is_unique:
+        return manifest.reset_index(drop=True)
+    return manifest.drop_duplicates("id").sort_values("id", ignore_index=True)
 
 
-def _names(rows: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
-    seen = sightings.dropna(subset=["id", "image_url"]).groupby("id")["image_url"].agg(tuple).to_dict()
-    return [Names(name, (path, *seen.get(name, ()))) for name, path in zip(rows["id"], rows["path"], strict=True)]
+def _parts(given: pd.Series[str], where: Seen) -> npt.NDArray[np.int8]:
+    """Return the part of a given split that each picture is left in: of several the one that is held out longest."""
+    known = pd.Categorical(given, categories=PARTS).codes
+    parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)
+    return parts
 
 
-def _columns(found: Sequence[Measures | Failure]) -> dict[str, Any]:
-    """Return the measured columns, absent where there are no measures."""
-    values = {
-        name: [getattr(item, name) if isinstance(item, Measures) else None for item in found] for name in _MEASURED
-    }
-    columns: dict[str, Any] = {name: pd.array(values[name], dtype="Int32") for name in ("width", "height")}
-    columns |= {name: np.array(values[name], dtype=np.float32) for name in ("brightness", "contrast", "sharpness")}
-    columns |= {name: _texts(values[name]) for name in ("mode", "pixels")}
-    columns["phash"] = _texts(None if value is None else f"{value:016x}" for value in values["phash"])
-    return columns
-
-
-def _texts(values: Iterable[str | None]) -> pd.api.extensions.ExtensionArray:
-    return pd.array(list(values), dtype=pd.StringDtype("pyarrow", na_value=pd.NA))
-
-
-def _near_duplicates(
-    table: pd.DataFrame, found: Sequence[Measures | Failure], params: ValidateParams
-) -> tuple[pd.DataFrame, Any]:
-    """Return the verified pairs among kept pictures, and the group of every picture."""
-    kept = np.flatnonzero(table["verdict"] == "keep")
-    measures = [item for item in (found[place] for place in kept.tolist()) if isinstance(item, Measures)]
-    links = near_duplicates(
-        np.array([item.phash for item in measures], np.uint64),
-        np.frombuffer(b"".join(item.grey for item in measures), np.uint8).reshape(-1, 32, 32),
-        distance=params.duplicate_distance,
-        similarity=params.duplicate_similarity,
-    )
-    first = np.arange(len(table))
-    first[kept] = kept[groups(len(kept), links.a, links.b)]
-    ids = table["id"].to_numpy(dtype=object)
-    pairs = pd.DataFrame(
-        {"a": ids[kept[links.a]], "b": ids[kept[links.b]], "similarity": links.similarity}, columns=PAIRS.names
-    )
-    return pairs, _texts(ids[first])
-
-
-def _images(manifest: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a row of the scraped manifest, but for what a person dropped: that is settled."""
-    images = manifest[["id"]].merge(table[["id", "label", "width", "height", "pixels", "format", "reason"]], on="id")
-    images = images[(images["reason"] != "review").fillna(True)]
-    return _plain(images.assign(format=images["format"].where(images["pixels"].notna())))
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table without pandas' extension types, of which Great Expectations does not know all."""
-    plain: dict[str, pd.Series[Any]] = {}
-    for name, column in table.items():
-        if isinstance(column.dtype, np.dtype):
-            plain[str(name)] = column
-        elif pd.api.types.is_numeric_dtype(column):
-            plain[str(name)] = pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan))
-        else:
-            plain[str(name)] = pd.Series(column.astype(object).where(column.notna(), None).to_numpy(), dtype=object)
-    return pd.DataFrame(plain)
+def _left(links: Links, kept: npt.NDArray[np.bool_]) -> Links:
+    """Return the pairs of pictures that are both kept."""
+    both = kept[links.a] & kept[links.b]
+    return Links(links.a[both], links.b[both], links.similarity[both], np.empty((0, 2), np.int64))

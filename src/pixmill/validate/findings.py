@@ -1,0 +1,133 @@
+"""What a person must see of pictures that are the same: conflicts, placeholders and leaks, as tables."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.validate.sightings import PARTS, Seen
+from pixmill.validate.verdicts import Verdicts
+
+__all__ = ["LEAKS", "REPEATED", "find_leaks", "find_repeated"]
+
+REPEATED = ("id", "kind", "pictures", "addresses", "labels")
+LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
+
+Indices = npt.NDArray[np.int64]
+
+
+def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: Seen, stands_for: Indices) -> pd.DataFrame:
+    """Return the conflicts and placeholders that nobody has decided on, one row a picture (all its copies together).
+
+    Args:
+        ids: The pictures, one a row.
+        verdicts: What became of them.
+        seen: Where they were seen.
+        stands_for: Of shape (m, 2): each picture that is one of very many near-duplicates, and the one that is kept
+            and stands for them; rows. The latter is a placeholder too.
+
+    Returns:
+        :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or ``placeholder``), how many
+        ``pictures`` it is, at how many different ``addresses``, and under which ``labels`` (``coat, dress``).
+    """
+    twins = verdicts.twins
+    of_twins = np.flatnonzero(twins.conflict | twins.placeholder)
+    leaders = np.setdiff1d(stands_for[:, 1], np.append(twins.first[of_twins], np.flatnonzero(verdicts.settled)))
+    first = np.concatenate([twins.first[of_twins], leaders])
+    of = _numbers(of_twins, len(twins.members))[twins.of]
+    number = _numbers(leaders, len(ids))
+    for members, stand in ((leaders, leaders), (stands_for[:, 0], stands_for[:, 1])):
+        near = number[stand] >= 0
+        of[members[near]] = number[stand[near]] + len(of_twins)
+    return pd.DataFrame(
+        {
+            "id": ids.iloc[first].to_numpy(),
+            "kind": np.where(np.append(twins.conflict[of_twins], leaders < 0), "conflict", "placeholder").astype(
+                object
+            ),
+            "pictures": np.bincount(of[of >= 0], minlength=len(first)),
+            "addresses": seen.kinds(of, len(first), seen.address),
+            "labels": _labels(of, len(first), verdicts.labels, seen),
+        },
+        columns=list(REPEATED),
+    ).sort_values("id", ignore_index=True)
+
+
+def _numbers(chosen: Indices, count: int) -> Indices:
+    """Return the number of each of ``count`` places among the chosen; -1 where it is not, and behind the last."""
+    numbers = np.full(count + 1, -1, np.int64)
+    numbers[chosen] = np.arange(len(chosen))
+    return numbers
+
+
+def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen) -> list[str]:
+    """Return the labels of some sets of pictures, with those that they were seen with."""
+    owners, codes = seen.pairs(of, seen.label)
+    named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (place by place)
+    found = pd.DataFrame(
+        {"set": np.concatenate([owners, of[named]]), "label": np.concatenate([seen.labels[codes], labels[named]])}
+    )
+    texts = found.drop_duplicates().sort_values(["set", "label"]).groupby("set")["label"].agg(", ".join)
+    return list(texts.reindex(range(count), fill_value=""))
+
+
+def find_leaks(pictures: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.DataFrame:
+    """Return the pictures that lie in two parts of a given split, but for those that a person has decided to keep.
+
+    Args:
+        pictures: One row a picture, sorted by id, with ``id``, ``path`` and ``part`` (the place in
+            :data:`pixmill.validate.sightings.PARTS` of the part that it is left in).
+        verdicts: What became of them.
+        seen: Where they were seen.
+
+    Returns:
+        :data:`LEAKS`, one row a picture and part that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
+        the ``other`` picture (the same id where it is the same file), its ``other_part`` and ``other_place``.
+    """
+    part = pictures["part"].to_numpy(np.int64)
+    words = pd.Series(verdicts.words(), dtype=object)
+    first, _ = seen.parts(len(pictures))
+    open_ = words.isna() | words.isin(["leak", "duplicate_pixels"])
+    same = np.flatnonzero((first > 0) & (first < part) & open_ & ~verdicts.settled)
+    twins = np.flatnonzero(words == "leak")
+    others = verdicts.twins.twin[twins]
+
+    places = seen.places(np.concatenate([same, twins, others]))
+    lost = places[(places["part"] > 0) & np.isin(places["row"], same)]
+    lost = lost[lost["part"].to_numpy() < part[lost["row"]]]
+    found = pd.DataFrame(
+        {
+            "row": np.concatenate([lost["row"], twins]),
+            "part": np.concatenate([lost["part"], part[twins]]),
+            "other": np.concatenate([lost["row"], others]),
+            "other_part": np.concatenate([part[lost["row"]], part[others]]),
+        }
+    ).sort_values(["row", "part"], ignore_index=True)
+    address = places.set_index(["row", "part"])["address"]
+    ids = pictures["id"]
+    return pd.DataFrame(
+        {
+            "id": ids.iloc[found["row"]].to_numpy(),
+            "part": _names(found["part"]),
+            "place": _places(pictures, address, found["row"], found["part"]),
+            "other": ids.iloc[found["other"]].to_numpy(),
+            "other_part": _names(found["other_part"]),
+            "other_place": _places(pictures, address, found["other"], found["other_part"]),
+        },
+        columns=list(LEAKS),
+    )
+
+
+def _names(parts: pd.Series[int]) -> npt.NDArray[np.object_]:
+    names: npt.NDArray[np.object_] = np.array(PARTS, dtype=object)[parts]
+    return names
+
+
+def _places(
+    pictures: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
+) -> npt.NDArray[np.object_]:
+    """Return where pictures lie in a part: their address there, or their file where none is known."""
+    known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
+    files = pictures["path"].iloc[rows].to_numpy(dtype=object)
+    return np.where(pd.isna(known), files, known)

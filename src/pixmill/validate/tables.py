@@ -1,0 +1,115 @@
+"""The tables that the gate looks at: one row a picture, one a pair of near-duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["image_table", "pair_table"]
+
+_MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
+
+
+def image_table(
+    ids: pd.Series[str],
+    pictures: pd.DataFrame,
+    *,
+    settled: npt.NDArray[np.bool_],
+    repeated: pd.DataFrame,
+    leaks: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return one row a row of the scraped manifest, but for what a person dropped: that is settled.
+
+    Args:
+        ids: The ids of the scraped manifest, where one may occur twice.
+        pictures: The validated manifest, and ``failure``.
+        settled: Which pictures a person has decided to keep; nobody need look at their measures.
+        repeated: See :func:`pixmill.validate.findings.find_repeated`.
+        leaks: See :func:`pixmill.validate.findings.find_leaks`.
+
+    Returns:
+        ``id``, ``label``, ``pixels`` and ``failure``; the measures, where there are pixels and nobody has decided:
+        ``width``, ``height``, ``elongation`` (the longer side by the shorter), ``format``, ``brightness``,
+        ``sharpness``, ``entropy``, and ``redundant`` (1 for the copy or near-duplicate of another, else 0); the
+        findings, null where there are none: ``conflict`` (the labels), ``placeholder`` (a clause) and ``addresses``,
+        ``leak`` (the parts) and ``leak_places``.
+    """
+    dropped = (pictures["reason"] == "review").fillna(False).to_numpy(bool)
+    readable = pictures["pixels"].notna().to_numpy()
+    table: pd.DataFrame = pictures[["id", "label", "pixels", "failure", *_MEASURES]].copy()
+    sides = table[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
+    # Of whole numbers, so that a ratio is just what a person would compute.
+    table["elongation"] = sides.max(axis=1) / sides.min(axis=1)
+    table["redundant"] = _redundant(pictures, readable & ~dropped)
+    for name in (*_MEASURES, "elongation", "redundant"):
+        table[name] = table[name].where(readable & ~settled)
+    for findings in _findings(repeated, leaks):
+        _put(table, findings)
+    table = table.loc[~dropped].reset_index(drop=True)
+    if len(ids) > len(pictures):
+        table = table.iloc[_rows(table["id"], ids)]
+    return table
+
+
+def pair_table(pairs: pd.DataFrame, pictures: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Return the near-duplicates with their labels, but for pairs of which a person has decided to keep both.
+
+    Args:
+        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
+        pictures: The validated manifest.
+        settled: Which pictures a person has decided to keep.
+
+    Returns:
+        ``a``, ``b``, ``similarity``, ``label_a`` and ``label_b``.
+    """
+    index = pd.Index(pictures["id"])
+    places = {side: index.get_indexer(pd.Index(pairs[side])) for side in ("a", "b")}
+    table = pairs.assign(
+        **{f"label_{side}": pictures["label"].iloc[rows].to_numpy(dtype=object) for side, rows in places.items()}
+    )
+    unsettled: pd.DataFrame = table[~(settled[places["a"]] & settled[places["b"]])]
+    return unsettled
+
+
+def _redundant(pictures: pd.DataFrame, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    copied = np.zeros(len(pictures), bool)
+    copied[counted] = pictures.loc[counted, ["pixels", "width", "height"]].duplicated()
+    return (copied | (pictures["group"] != pictures["id"]).to_numpy(bool)).astype(np.float64)
+
+
+def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield what stands beside a picture that has a finding, by its id."""
+    conflicts, placeholders = (
+        repeated[repeated["kind"] == kind].set_index("id") for kind in ("conflict", "placeholder")
+    )
+    yield conflicts[["labels"]].rename(columns={"labels": "conflict"})
+    clauses = [
+        f"came from {addresses:,} address{'' if addresses == 1 else 'es'}, as {labels}"
+        for addresses, labels in zip(placeholders["addresses"], placeholders["labels"], strict=True)
+    ]
+    yield placeholders[["addresses"]].assign(placeholder=clauses)
+    first = leaks.drop_duplicates("id").set_index("id")
+    yield pd.DataFrame(
+        {
+            "leak": first["part"] + " and " + first["other_part"],
+            "leak_places": first["place"] + " and " + first["other_place"],
+        }
+    )
+
+
+def _put(table: pd.DataFrame, findings: pd.DataFrame) -> None:
+    """Put findings beside their pictures, and nothing beside the others."""
+    rows = pd.Index(table["id"]).get_indexer(findings.index)
+    for name in findings:
+        values = np.full(len(table), None, dtype=object)
+        values[rows] = findings[name]
+        table[name] = values
+
+
+def _rows(known: pd.Series[str], ids: pd.Series[str]) -> npt.NDArray[np.int64]:
+    """Return the row of each id that has one."""
+    rows = pd.Index(known).get_indexer(pd.Index(ids))
+    return rows[rows >= 0].astype(np.int64)

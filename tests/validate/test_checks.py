@@ -1,0 +1,296 @@
+"""Each expectation fails for its own reason, alone, on real pictures, and says so; all hold where the data is sound."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pixmill.errors import GateError
+from pixmill.expectations import Outcome, gate_error
+from pixmill.params import ValidateParams
+from pixmill.validate import Validation, validate
+from pixmill.validate.checks import checks
+from tests.validate.conftest import Scrape, blocks, encoded, shapes
+
+CLASSES = ("coat", "shoe")
+FEW = {"min_per_class": {"count": 3}}
+NAMES = {
+    "not_empty", "unique_ids", "readable", "image_size", "aspect_ratio", "formats", "dark", "blurred", "blank",
+    "labels_declared", "conflicts", "duplicates", "near_duplicates", "placeholders", "leaks", "min_per_class",
+    "class_balance",
+}  # fmt: skip
+
+
+def lines(seed: int) -> Image.Image:
+    """Return a sharp drawing that is nearly all white."""
+    values = np.full((80, 80, 3), 255, np.uint8)
+    rows, columns = np.random.default_rng(seed).integers(2, 78, (2, 2))
+    values[rows], values[:, columns] = 0, 0
+    return Image.fromarray(values)
+
+
+def sound(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 9, start=0)
+    scrape.fill_sharply("shoe", 9, start=100)
+
+
+def run(scrape: Scrape, **params: Any) -> Validation:
+    return scrape.validate(classes=CLASSES, **FEW | params)
+
+
+def failed(validation: Validation) -> list[Outcome]:
+    return [outcome for outcome in validation.outcomes if not outcome.success]
+
+
+def test_sound_data_passes_every_check(scrape: Scrape) -> None:
+    sound(scrape)
+    found = run(scrape)
+    assert [outcome.check.name for outcome in failed(found)] == []
+    assert {outcome.check.name for outcome in found.outcomes} == NAMES
+    assert gate_error(found.outcomes, report="page.html") is None
+
+
+def cut(scrape: Scrape) -> None:
+    sound(scrape)
+    for seed in range(3):
+        content = encoded(blocks(200 + seed, 200, 200), "JPEG")
+        scrape.add("coat", content[: len(content) // 2])
+
+
+def narrow(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.fill_sharply("shoe", 3, start=200, width=20)
+
+
+def low(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.fill_sharply("shoe", 3, start=200, height=20)
+
+
+def long(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.fill_sharply("coat", 1, start=200, width=200)
+    scrape.fill_sharply("shoe", 1, start=201, height=200)
+
+
+def jpegs(scrape: Scrape) -> None:
+    sound(scrape)
+    for seed in range(3):
+        scrape.add("coat", encoded(blocks(200 + seed), "JPEG"))
+
+
+def dark(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.fill_sharply("coat", 2, start=200, most=24)
+
+
+def blurred(scrape: Scrape) -> None:
+    sound(scrape)
+    for seed in range(2):
+        scrape.add("shoe", encoded(shapes(seed, side=200), "PNG"))
+
+
+def blank(scrape: Scrape) -> None:
+    sound(scrape)
+    for seed in range(2):
+        scrape.add("coat", encoded(lines(seed), "PNG"))
+
+
+def strange(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.fill_sharply("hat", 1, start=200)
+    scrape.fill_sharply("cap", 2, start=300)
+
+
+def copies(scrape: Scrape) -> None:
+    sound(scrape)
+    for seed in range(5):
+        scrape.add("coat", encoded(blocks(seed), "BMP"))
+
+
+def conflict(scrape: Scrape) -> None:
+    sound(scrape)
+    for label in CLASSES:
+        scrape.add(label, encoded(blocks(200), "PNG"))
+        scrape.add(label, encoded(blocks(201), "PNG" if label == "coat" else "BMP"))
+
+
+def alike(scrape: Scrape) -> None:
+    sound(scrape)
+    scrape.add("shoe", encoded(blocks(0), "JPEG", quality=90))
+
+
+def placeholder(scrape: Scrape) -> None:
+    sound(scrape)
+    for _ in range(12):
+        scrape.add("coat", encoded(blocks(200), "PNG"))
+
+
+def leak(scrape: Scrape) -> None:
+    sound(scrape)
+    for part in ("test", "train"):
+        scrape.add("coat", encoded(blocks(200), "PNG"), given_split=part)
+        scrape.add("coat", encoded(blocks(201), "PNG" if part == "train" else "BMP"), given_split=part)
+
+
+def few(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 9, start=0)
+    scrape.fill_sharply("shoe", 2, start=100)
+
+
+def unlike(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 9, start=0)
+    scrape.fill_sharply("shoe", 4, start=100)
+
+
+CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
+    (
+        "readable", cut, {},
+        "18 of 21 pictures can be decoded to the end (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "expected at least 0.9 (validate.readable.share)",
+    ),
+    (
+        "image_size", narrow, {},
+        "18 of 21 readable pictures are at least 32 pixels wide (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "expected at least 0.9 (validate.image_size.min_width, validate.image_size.share)",
+    ),
+    (
+        "image_size", low, {"min_height": 30},
+        "18 of 21 readable pictures are at least 30 pixels high (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "expected at least 0.9 (validate.image_size.min_height, validate.image_size.share)",
+    ),
+    (
+        "aspect_ratio", long, {},
+        "18 of 20 readable pictures are at most 4 times as long as wide (a share of 0.9); not so 1 of 10 in class "
+        "'coat', 1 of 10 in class 'shoe'; expected at least 0.95 "
+        "(validate.aspect_ratio.max_ratio, validate.aspect_ratio.share)",
+    ),
+    (
+        "formats", jpegs, {"allowed": ["png", "webp"]},
+        "18 of 21 readable pictures are png or webp (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
+    ),
+    (
+        "dark", dark, {},
+        "18 of 20 readable pictures have a brightness of at least 16 (a share of 0.9); not so 2 of 11 in class 'coat'; "
+        "expected at least 0.95 (validate.dark.min_brightness, validate.dark.share)",
+    ),
+    (
+        "blurred", blurred, {},
+        "18 of 20 readable pictures have a sharpness of at least 10 (a share of 0.9); not so 2 of 11 in class 'shoe'; "
+        "expected at least 0.95 (validate.blurred.min_sharpness, validate.blurred.share)",
+    ),
+    (
+        "blank", blank, {"min_entropy": 1.0},
+        "18 of 20 readable pictures have an entropy of at least 1 (a share of 0.9); not so 2 of 11 in class "
+        "'coat'; expected at least 0.98 (validate.blank.min_entropy, validate.blank.share)",
+    ),
+    (
+        "labels_declared", strange, {},
+        "2 pictures came with the label 'cap'; expected only coat, shoe (classes)",
+    ),
+    (
+        "duplicates", copies, {},
+        "18 of 23 readable pictures are neither the copy nor the near-duplicate of another (a share of 0.783); not so "
+        "5 of 14 in class 'coat'; expected at least 0.8 (validate.duplicates.share)",
+    ),
+    (
+        "conflicts", conflict, {},
+        "2 pictures came under several labels: coat, shoe; expected none (validate.conflicts.severity)",
+    ),
+    (
+        "near_duplicates", alike, {},
+        "1 pair of near-duplicates carries the labels 'coat' and 'shoe'; expected none of different labels "
+        "(validate.near_duplicates.severity)",
+    ),
+    (
+        "placeholders", placeholder, {},
+        "came from 12 addresses, as coat; expected none (validate.placeholders.repeats)",
+    ),
+    (
+        "leaks", leak, {},
+        "2 pictures of class 'coat' lie in train and test of the given split, such as data/coat/00",
+    ),
+    ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 pictures; expected at least 3"),
+    (
+        "class_balance", unlike, {"ratio": 0.5},
+        "class 'shoe' has 4 pictures, a ratio of 0.444 to the largest class 'coat' (9); expected at least 0.5 "
+        "(validate.class_balance.ratio)",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "params", "told"), CASES, ids=[f"{case[0]}-{case[1].__name__}" for case in CASES]
+)
+def test_each_check_fails_for_its_own_reason_and_stops_the_pipeline(
+    scrape: Scrape, name: str, make: Callable[[Scrape], None], params: Mapping[str, Any], told: str
+) -> None:
+    make(scrape)
+    found = run(scrape, **{name: {"severity": "critical", **params}})
+    assert {outcome.check.name for outcome in failed(found)} == {name}
+    error = gate_error(found.outcomes, report="reports/validate.html")
+    assert isinstance(error, GateError)
+    stopped, *lines_, last = str(error).splitlines()
+    assert stopped == "the gate stopped the pipeline, 1 critical expectation failed"
+    assert all(line.startswith(f"  {name}: ") for line in lines_)
+    assert told in lines_[0]
+    assert "open reports/validate.html" in last
+    assert all(parameter in last for parameter in failed(found)[0].check.parameters)
+
+
+def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
+    sound(scrape)
+    manifest, sightings = scrape.tables()
+    found = validate(
+        pd.concat([manifest, manifest.tail(1)], ignore_index=True), sightings, classes=CLASSES,
+        params=ValidateParams.model_validate(FEW), folder=scrape.folder, workers=0,
+    )  # fmt: skip
+    [outcome] = failed(found)
+    assert (outcome.check.name, outcome.found) == ("unique_ids", ("2 rows share their id with another",))
+    assert len(found.manifest) == 18
+    assert gate_error(found.outcomes, report="page.html") is not None
+
+
+def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
+    warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "warning"}}
+    error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
+    assert error is not None
+    assert "  not_empty: there are 0 pictures; expected at least 1 (scrape)" in error.message.splitlines()
+
+
+def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scrape: Scrape) -> None:
+    sound(scrape)
+    tables = scrape.tables()
+    names = tables[0]["id"].tolist()
+    for name in names[:2]:
+        scrape.path(name).unlink()
+    params = ValidateParams.model_validate(FEW)
+
+    def stopped() -> str:
+        found = validate(*tables, classes=CLASSES, params=params, folder=scrape.folder, workers=0)
+        return str(gate_error(found.outcomes, report="page.html")).splitlines()[-1]
+
+    assert stopped().startswith(
+        "Next: 2 files of artifacts/scrape are missing: dvc checkout artifacts/scrape brings back what was there, "
+        "dvc repro -f scrape fetches it anew; open page.html; "
+    )
+    scrape.path(names[2]).write_bytes(b"other")
+    assert "3 files of artifacts/scrape are missing or changed: dvc checkout --force artifacts/scrape" in stopped()
+
+
+def test_thresholds_and_severities_come_from_the_params() -> None:
+    params = ValidateParams.model_validate(
+        {"min_per_class": {"count": 41, "severity": "info"}, "dark": {"min_brightness": 99.5, "share": 0.5}}
+    )
+    found = {check.name: check for check in checks(params, CLASSES)}
+    assert set(found) == NAMES
+    assert (found["min_per_class"].severity, found["min_per_class"].kwargs) == (
+        "info",
+        {"column": "n", "min_value": 41},
+    )
+    assert found["dark"].kwargs == {"column": "brightness", "min_value": 99.5, "mostly": 0.5}
+    assert found["dark"].wanted == "at least 0.5"

@@ -1,0 +1,146 @@
+"""Thousands of hostile files: no crash, no hang, and of each one pixels or a reason, in bounded time and memory."""
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.compute import Limits, map_batches
+from pixmill.validate.measures import Failure, Measures, Picture, measure_batch
+from pixmill.validate.reasons import UNREADABLE
+from tests.validate.conftest import picture
+from tests.validate.hostile import PIXELS, Hostile, hostile_files
+
+MAX_PIXELS = 50_000_000
+LIMITS = Limits(seconds=10, memory=200 << 20)
+
+
+def looked_at(pictures: list[Picture]) -> list[Measures | Failure]:
+    """Look at pictures as the stage does: in guarded processes."""
+    return list(map_batches(measure_batch, pictures, limits=LIMITS, lost=lambda _, loss: Failure(loss), workers=2))
+
+
+def outcome(found: Measures | Failure) -> str:
+    return found.reason if isinstance(found, Failure) else PIXELS
+
+
+def cut(file: Hostile) -> bool:
+    return "-cut-" in file.name or "-flipped-" in file.name
+
+
+def written(folder: Path, files: Sequence[Hostile]) -> list[Picture]:
+    pictures = []
+    for number, file in enumerate(files):
+        path = folder / f"{number}.jpg"
+        path.write_bytes(file.content)
+        pictures.append(Picture(hashlib.sha256(file.content).hexdigest(), path, MAX_PIXELS))
+    return pictures
+
+
+def check(files: Sequence[Hostile], folder: Path) -> None:
+    """Look at files, and compare what comes of each with what may."""
+    results = looked_at(written(folder, files))
+    assert len(results) == len(files)
+    wrong = {
+        file.name: outcome(result)
+        for file, result in zip(files, results, strict=True)
+        if outcome(result) not in file.outcomes
+    }
+    # Nothing is lost to the limits either: what would cost too much is told before it is done.
+    assert wrong == {}
+    counts = Counter(map(outcome, results))
+    assert min(counts[word] for word in (PIXELS, "truncated", "broken", "too_many_pixels", "too_complex")) >= 10
+
+
+@pytest.mark.slow
+def test_of_each_file_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
+    assert len(hostile_files()) >= 3000
+    check(hostile_files(), tmp_path)
+
+
+def test_of_some_files_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
+    # All bombs, mazes and disguises, and some of what is merely cut or flipped.
+    check([file for number, file in enumerate(hostile_files()) if number % 20 == 0 or not cut(file)], tmp_path)
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    content = picture(0)
+    (tmp_path / "whole.png").write_bytes(content)
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "circle.jpg").symlink_to(tmp_path / "circle.jpg")
+    (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "gone")
+    (tmp_path / "to-pipe.jpg").symlink_to(tmp_path / "pipe.jpg")
+    (tmp_path / "device.jpg").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as plug:
+        # A short name: the path of a socket has at most some hundred bytes.
+        before = Path.cwd()
+        os.chdir(tmp_path)
+        try:
+            plug.bind("plug.jpg")
+        finally:
+            os.chdir(before)
+        names = sorted(path.name for path in tmp_path.iterdir())
+        key = hashlib.sha256(content).hexdigest()
+        results = looked_at([Picture(key, tmp_path / name, MAX_PIXELS) for name in names])
+    found = dict(zip(names, map(outcome, results), strict=True))
+    assert found == {
+        "circle.jpg": "missing_file",
+        "device.jpg": "not_a_file",
+        "folder.jpg": "not_a_file",
+        "nowhere.jpg": "missing_file",
+        "pipe.jpg": "not_a_file",
+        "plug.jpg": "not_a_file",
+        "to-pipe.jpg": "not_a_file",
+        "whole.png": PIXELS,
+    }
+
+
+@pytest.mark.slow
+def test_a_folder_of_hostile_files_goes_through_the_stages(tmp_path: Path, repository: Path) -> None:
+    files = [file for number, file in enumerate(hostile_files()) if number % 7 == 0 or not cut(file)]
+    for place, label in enumerate(("coat", "shoe")):
+        folder = tmp_path / "data" / label
+        folder.mkdir(parents=True)
+        for number in range(30):
+            (folder / f"sound-{number:02}.png").write_bytes(picture(100 * place + number))
+        written(folder, files[place::2])
+        (folder / "folder.jpg").mkdir()
+        os.mkfifo(folder / "pipe.jpg")
+        (folder / "circle.jpg").symlink_to("circle.jpg")
+        (folder / "device.jpg").symlink_to("/dev/zero")
+    (tmp_path / "params.yaml").write_text(
+        "classes: [coat, shoe]\n"
+        "scrape: {source: folder, snapshot: '2026-11-20'}\n"
+        "validate: {readable: {severity: warning}, image_size: {min_width: 1, min_height: 1}, memory: 200}\n"
+    )
+    (tmp_path / "review.csv").write_bytes((repository / "review.csv").read_bytes())
+    for stage in ("scrape", "validate"):
+        done = subprocess.run(
+            [sys.executable, "-m", f"stages.{stage}"],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(repository), "DVC_ROOT": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    manifest: pd.DataFrame = pq.read_table(tmp_path / "artifacts/validate/manifest.parquet").to_pandas()
+    brought = {hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.glob("data/*/[0-9s]*")}
+    assert set(manifest["id"]) == brought
+    by_id = {hashlib.sha256(file.content).hexdigest(): file for file in files}
+    for row in manifest.itertuples():
+        if row.id in by_id and PIXELS not in by_id[row.id].outcomes:
+            assert (row.verdict, row.reason in by_id[row.id].outcomes) == ("drop", True), by_id[row.id].name
+        if not pd.isna(row.reason):
+            assert row.verdict == "drop"
+    assert set(manifest["reason"].dropna()) & set(UNREADABLE) >= {"truncated", "broken", "too_many_pixels"}
+    assert (manifest["verdict"] == "keep").sum() >= 60

@@ -1,0 +1,195 @@
+"""The pass: every picture is decoded once, ever, and the outcome does not show who decoded it."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pixmill.compute import Limits
+from pixmill.validate import measures as measuring
+from pixmill.validate import survey as module
+from pixmill.validate.measures import Picture, measure
+from pixmill.validate.survey import survey
+from pixmill.validate.surveyed import Surveyed
+from tests.validate.conftest import Scrape, encoded, picture, shapes
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count the real decodes of this process, by the bytes that are decoded."""
+    seen: list[int] = []
+    real = measuring.decode
+
+    def counted(content: bytes, **options: int):
+        seen.append(len(content))
+        return real(content, **options)
+
+    monkeypatch.setattr(measuring, "decode", counted)
+    return seen
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    return folder
+
+
+def look(scrape: Scrape, scratch: Path | None = None, *, max_pixels: int = 1_000_000) -> Surveyed:
+    manifest, _ = scrape.tables()
+    return survey(manifest, scrape.folder, max_pixels=max_pixels, scratch=scratch, workers=0)
+
+
+def assert_same(one: Surveyed, other: Surveyed) -> None:
+    pd.testing.assert_frame_equal(one.table, other.table)
+    assert np.array_equal(one.hashes, other.hashes)
+    assert np.array_equal(one.greys, other.greys)
+
+
+def mixed(scrape: Scrape) -> None:
+    scrape.fill("coat", 5)
+    scrape.add("coat", encoded(shapes(20, side=300).convert("CMYK"), "JPEG"))
+    scrape.add("shoe", picture(21, kind="JPEG", side=300)[:2000])
+    scrape.add("shoe", b"a text")
+    scrape.add("shoe", picture(22, side=1001))
+
+
+def test_every_picture_is_a_row_in_the_order_given(scrape: Scrape) -> None:
+    mixed(scrape)
+    manifest, _ = scrape.tables()
+    manifest = manifest.iloc[::-1]
+    found = survey(manifest, scrape.folder, max_pixels=1_000_000, workers=0)
+    assert len(found.table) == len(manifest)
+    for place, row in enumerate(manifest.itertuples()):
+        alone = measure(Picture(row.id, scrape.folder / row.path, 1_000_000))
+        line = found.table.iloc[place]
+        if pd.isna(line["failure"]):
+            for name in ("width", "height", "mode", "format", "pixels"):
+                assert line[name] == getattr(alone, name)
+            assert line["short_side"] == min(alone.width, alone.height)
+            assert line["aspect_ratio"] == np.float32(alone.width / alone.height)
+            for name in ("brightness", "contrast", "sharpness", "entropy", "border"):
+                assert line[name] == np.float32(getattr(alone, name))
+            assert int(line["phash"], 16) == found.hashes[place] == alone.phash
+            assert found.greys[place].tobytes() == alone.grey
+        else:
+            assert line["failure"] == alone.reason
+    assert sorted(found.table["failure"].dropna()) == ["too_many_pixels", "truncated", "unknown"]
+
+
+def test_nothing_is_decoded_twice(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+    mixed(scrape)
+    first = look(scrape, scratch)
+    assert len(decoded) == 9
+    assert_same(look(scrape, scratch), first)
+    assert len(decoded) == 9
+    scrape.fill("shoe", 2, start=50)
+    look(scrape, scratch)
+    assert len(decoded) == 11
+
+
+def test_a_renamed_picture_is_known(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+    key = scrape.add("coat", picture(1))
+    first = look(scrape, scratch)
+    scrape.path(key).rename(scrape.path(key).with_suffix(".jpeg"))
+    assert_same(look(scrape, scratch), first)
+    assert len(decoded) == 1
+
+
+def test_another_limit_of_pixels_asks_anew(scrape: Scrape, scratch: Path) -> None:
+    scrape.add("coat", picture(1, side=300))
+    assert look(scrape, scratch).table["failure"].isna().all()
+    assert look(scrape, scratch, max_pixels=1000).table["failure"].tolist() == ["too_many_pixels"]
+
+
+def test_a_known_picture_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+    gone, changed = scrape.fill("coat", 2)
+    tables = scrape.tables()[0]
+    first = look(scrape, scratch)
+    kept = scrape.path(gone).read_bytes()
+    scrape.path(changed).write_bytes(picture(3))
+    path = scrape.path(gone)
+    path.unlink()
+    found = survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0).table
+    assert dict(zip(tables["id"], found["failure"], strict=True)) == {gone: "missing_file", changed: "changed_bytes"}
+    path.write_bytes(kept)
+    scrape.path(changed).write_bytes(picture(1))
+    assert_same(survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0), first)
+    assert len(decoded) == 2
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(known=st.sets(st.integers(0, 8)), order=st.permutations(range(9)), chunk=st.integers(1, 10))
+def test_the_outcome_does_not_show_what_was_known(
+    scrape: Scrape, tmp_path_factory: pytest.TempPathFactory, known: set[int], order: list[int], chunk: int
+) -> None:
+    if not scrape.sightings:
+        mixed(scrape)
+    manifest = scrape.tables()[0].iloc[order]
+    scratch = tmp_path_factory.mktemp("scratch")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_CHUNK", chunk)
+        survey(manifest.iloc[sorted(known)], scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0)
+        found = survey(manifest, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0)
+    assert_same(found, survey(manifest, scrape.folder, max_pixels=1_000_000, workers=0))
+
+
+def test_no_picture_at_all_is_an_empty_table(scrape: Scrape, scratch: Path) -> None:
+    found = look(scrape, scratch)
+    assert len(found.table) == len(found.hashes) == len(found.greys) == 0
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import pandas as pd
+from pixmill.validate import survey as module
+module._CHUNK = 4
+rows = pd.read_parquet(sys.argv[1])
+module.survey(rows, Path(sys.argv[2]), max_pixels=10_000_000, scratch=Path(sys.argv[3]), workers=0)
+"""
+
+
+def test_a_killed_pass_is_taken_up_where_it_was(
+    scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]
+) -> None:
+    for seed in range(24):
+        scrape.add("coat", picture(seed, side=1200, kind="JPEG"))
+    manifest, _ = scrape.tables()
+    manifest.to_parquet(tmp_path / "rows.parquet")
+    command = [sys.executable, "-c", KILLED, tmp_path / "rows.parquet", scrape.folder, scratch]
+    with subprocess.Popen(command) as process:
+        while not any(path.stat().st_size > 20_000 for path in scratch.glob("found-*.sqlite")):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.kill()
+    again = survey(manifest, scrape.folder, max_pixels=10_000_000, scratch=scratch, workers=0)
+    assert len(decoded) <= 20
+    assert_same(again, survey(manifest, scrape.folder, max_pixels=10_000_000, workers=0))
+
+
+@pytest.mark.slow
+def test_what_is_lost_is_a_row_that_is_tried_again_another_day(scrape: Scrape, scratch: Path) -> None:
+    small = scrape.fill("coat", 40)
+    large = scrape.add("coat", picture(60, side=6000, kind="JPEG"))
+    manifest, _ = scrape.tables()
+
+    def failures(megabytes: int) -> dict[str, str]:
+        found = survey(
+            manifest,
+            scrape.folder,
+            max_pixels=50_000_000,
+            limits=Limits(seconds=60, memory=megabytes << 20),
+            scratch=scratch,
+            workers=2,
+        ).table
+        return dict(zip(manifest["id"], found["failure"].fillna(""), strict=True))
+
+    assert failures(100) == dict.fromkeys(small, "") | {large: "memory"}
+    assert set(failures(2000).values()) == {""}

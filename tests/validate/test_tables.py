@@ -1,0 +1,106 @@
+"""The gate's tables: what people settled is looked at no more, findings stand beside their pictures."""
+
+import numpy as np
+import pandas as pd
+
+from pixmill.validate.findings import LEAKS, REPEATED
+from pixmill.validate.tables import image_table, pair_table
+
+
+def pictures(count: int = 4, **columns: list[object]) -> pd.DataFrame:
+    """Return sound pictures that are called a, b, c and so on, some columns replaced."""
+    names = [chr(ord("a") + place) for place in range(count)]
+    sound = {
+        "id": names,
+        "label": ["coat"] * count,
+        "pixels": names,
+        "failure": [None] * count,
+        "width": [60] * count,
+        "height": [40] * count,
+        "format": ["png"] * count,
+        "brightness": [100.0] * count,
+        "sharpness": [50.0] * count,
+        "entropy": [6.0] * count,
+        "group": names,
+        "reason": [None] * count,
+    }
+    frame = pd.DataFrame(sound | columns)
+    texts = ("id", "label", "pixels", "failure", "format", "group", "reason")
+    return frame.astype(dict.fromkeys(texts, "string") | dict.fromkeys(("width", "height"), "Int32"))
+
+
+def look(
+    table: pd.DataFrame,
+    *settled: int,
+    ids: str | None = None,
+    repeated: tuple[tuple[object, ...], ...] = (),
+    leaks: tuple[tuple[object, ...], ...] = (),
+) -> pd.DataFrame:
+    chosen = np.zeros(len(table), bool)
+    chosen[list(settled)] = True
+    return image_table(
+        pd.Series(list(ids), dtype="string") if ids else table["id"],
+        table,
+        settled=chosen,
+        repeated=pd.DataFrame(list(repeated), columns=list(REPEATED)),
+        leaks=pd.DataFrame(list(leaks), columns=list(LEAKS)),
+    )
+
+
+def test_a_picture_has_its_measures_and_no_finding() -> None:
+    row = look(pictures(1)).iloc[0]
+    assert row[["elongation", "redundant", "width"]].tolist() == [1.5, 0.0, 60]
+    assert row[["conflict", "placeholder", "leak", "leak_places"]].isna().all()
+
+
+def test_an_elongation_is_exactly_what_a_person_would_compute() -> None:
+    table = look(pictures(3, width=[33, 10, 49], height=[10, 33, 7]))
+    assert table["elongation"].tolist() == [3.3, 3.3, 7.0]
+
+
+def test_what_has_no_pixels_has_no_measures() -> None:
+    row = look(pictures(1, pixels=[None], failure=["truncated"], width=[None], height=[None])).iloc[0]
+    assert row[["width", "elongation", "format", "brightness", "redundant"]].isna().all()
+    assert row["failure"] == "truncated"
+
+
+def test_what_a_person_keeps_is_there_but_its_measures_are_settled() -> None:
+    table = look(pictures(2), 1)
+    assert table["pixels"].notna().all()
+    assert table["brightness"].isna().tolist() == [False, True]
+    assert table["redundant"].isna().tolist() == [False, True]
+
+
+def test_what_a_person_dropped_is_not_there() -> None:
+    table = look(pictures(3, reason=["review", "too_small", None]))
+    assert table["id"].tolist() == ["b", "c"]
+
+
+def test_rows_that_share_an_id_are_all_there() -> None:
+    assert look(pictures(3, reason=[None, "review", None]), ids="aabbc")["id"].tolist() == ["a", "a", "c"]
+
+
+def test_copies_and_near_duplicates_are_redundant_and_the_first_is_not() -> None:
+    table = pictures(5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None])
+    assert look(table).set_index("id")["redundant"].to_dict() == {"b": 0.0, "c": 1.0, "d": 0.0, "e": 1.0}
+
+
+def test_findings_stand_beside_their_pictures() -> None:
+    table = look(
+        pictures(3),
+        repeated=(("a", "conflict", 2, 2, "coat, shoe"), ("c", "placeholder", 1, 1234, "coat")),
+        leaks=(("b", "train", "x", "c", "test", "y"), ("b", "val", "z", "c", "test", "y")),
+    ).set_index("id")
+    assert table["conflict"].dropna().to_dict() == {"a": "coat, shoe"}
+    assert table["placeholder"].dropna().to_dict() == {"c": "came from 1,234 addresses, as coat"}
+    assert table["leak"].dropna().to_dict() == {"b": "train and test"}
+    assert table["leak_places"].dropna().to_dict() == {"b": "x and y"}
+
+
+def test_a_pair_that_a_person_kept_both_of_is_settled() -> None:
+    pairs = pd.DataFrame({"a": ["a", "a", "b"], "b": ["b", "c", "c"], "similarity": [1.0, 1.0, 1.0]})
+    table = pictures(3, label=["coat", "shoe", "coat"])
+    found = pair_table(pairs, table, settled=np.array([True, True, False]))
+    assert found[["a", "b", "label_a", "label_b"]].values.tolist() == [
+        ["a", "c", "coat", "coat"], ["b", "c", "shoe", "coat"],
+    ]  # fmt: skip

@@ -1,0 +1,105 @@
+"""What is reviewed: tables of scrape, validate and evaluate, in which each picture is a row number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.errors import ManifestError
+from pixmill.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
+from pixmill.review.ranking import load_ranking
+from pixmill.validate.decisions import Decision, Names, names_of
+
+__all__ = ["Material", "load_material"]
+
+_AGAIN = "dvc repro validate"
+
+
+class Material:
+    """Hold the tables, so that all that is known of one picture is found at once.
+
+    Args:
+        manifest: The columns of :data:`pixmill.manifest.VALIDATED`, sorted by id.
+        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
+        sightings: The columns of :data:`pixmill.manifest.SIGHTINGS`.
+        ranking: The columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where evaluate has looked for no
+            wrong labels.
+
+    Raises:
+        ManifestError: The tables are of different runs.
+    """
+
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        pairs: pd.DataFrame,
+        sightings: pd.DataFrame,
+        ranking: pd.DataFrame | None = None,
+    ) -> None:
+        self.ranking = ranking
+        self.manifest = manifest.reset_index(drop=True)
+        self.ids: list[str] = manifest["id"].tolist()
+        self.labels: list[str | None] = [None if pd.isna(label) else str(label) for label in manifest["label"]]
+        self._rows = {name: row for row, name in enumerate(self.ids)}
+        seen = sightings[sightings["id"].notna()]
+        rows = self._rows_of(seen["id"])
+        order = np.argsort(rows, kind="stable")
+        self._sightings = seen.iloc[order]
+        self._starts = np.searchsorted(rows[order], np.arange(len(self.ids) + 1))
+        if (rows < 0).any() or (np.diff(self._starts) == 0).any():
+            raise ManifestError("artifacts/validate does not belong to the pictures in artifacts/scrape", next=_AGAIN)
+        self.pairs = self._pairs(pairs)
+        self.similarity: npt.NDArray[np.float64] = pairs["similarity"].to_numpy(np.float64)
+
+    def row(self, name: str) -> int | None:
+        """Return the row of a picture, or ``None`` where there is no such id."""
+        return self._rows.get(name)
+
+    def sightings(self, row: int) -> list[dict[str, Any]]:
+        """Return all places where a picture was seen, first to last; absent values are ``None``."""
+        seen = self._sightings.iloc[self._starts[row] : self._starts[row + 1]].astype(object)
+        return [
+            {str(name): value for name, value in item.items()}
+            for item in seen.where(seen.notna(), None).to_dict("records")
+        ]
+
+    def names(self, decisions: Iterable[Decision]) -> list[Names]:
+        """Return the pictures that decisions may mean, with the names by which they do."""
+        return names_of(decisions, self.manifest, self._sightings)
+
+    def _rows_of(self, names: pd.Series[str]) -> npt.NDArray[np.intp]:
+        """Return the rows of some ids, -1 where there is no such picture."""
+        return np.array([self._rows.get(name, -1) for name in names.tolist()], dtype=np.intp)
+
+    def _pairs(self, pairs: pd.DataFrame) -> npt.NDArray[np.intp]:
+        """Return the verified pairs as row numbers, of shape (n, 2)."""
+        rows = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
+        if (rows < 0).any():
+            raise ManifestError("artifacts/validate/pairs.parquet names pictures that are not there", next=_AGAIN)
+        return rows
+
+
+def load_material(root: Path) -> Material:
+    """Read the tables of a project.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ManifestError: A table is missing, of another version, or of another run than the others.
+    """
+    scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")
+    if len(manifest) and not (scraped / "images").is_dir():
+        raise ManifestError(f"{scraped / 'images'} is missing", next="dvc checkout artifacts/scrape")
+    return Material(
+        manifest,
+        read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
+        read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
+        load_ranking(root),
+    )

@@ -1,0 +1,137 @@
+"""Outliers of a class by simple features: brightness, contrast, sharpness, entropy, border, shape and size.
+
+A feature's distance from the class is its modified z-score, ``0.6745 (x - median) / MAD``, and an outlier is what lies
+beyond 3.5 of them (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993). Median and MAD hold as long
+as fewer than half of a class are odd, and each score says in plain words what is odd about a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["FEWEST", "Habits", "Outlier", "find_habits"]
+
+FEWEST = 10
+"""A class of fewer kept pictures has no habits that one could be unlike."""
+
+_BEYOND = 3.5
+_CONSISTENT = 0.6745
+"""The MAD of a normal distribution with standard deviation 1."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Feature:
+    """Say how a column is compared, and what its extremes are called.
+
+    Args:
+        column: Of the manifest.
+        scale: What makes its values comparable; sizes and sharpness differ by factors, not by steps.
+        least: The smallest MAD that is believed, on that scale: where a class is all alike, a difference that nobody
+            sees is not odd.
+        low: What a picture far below the others is.
+        high: What one far above them is.
+    """
+
+    column: str
+    scale: Callable[[Floats], Floats]
+    least: float
+    low: str
+    high: str
+
+
+def _same(values: Floats) -> Floats:
+    return values
+
+
+def _log(values: Floats) -> Floats:
+    return np.log(np.maximum(values, 1e-6))
+
+
+_FEATURES = (
+    _Feature("brightness", _same, 4.0, "darker", "brighter"),
+    _Feature("contrast", _same, 3.0, "flatter", "harsher"),
+    _Feature("sharpness", np.log1p, 0.2, "more blurred", "sharper or noisier"),
+    _Feature("entropy", _same, 0.2, "emptier", "busier"),
+    _Feature("border", _same, 0.04, "without the border", "with more border"),
+    _Feature("aspect_ratio", _log, 0.08, "narrower", "wider"),
+    _Feature("short_side", _log, 0.15, "smaller", "larger"),
+)
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """Hold a picture that is unlike its class.
+
+    Args:
+        row: Its row in the manifest.
+        score: Its largest modified z-score, without the sign.
+        why: What is odd about it, as a sentence.
+    """
+
+    row: int
+    score: float
+    why: str
+
+
+class Habits:
+    """Hold what the kept pictures of a class are like.
+
+    Args:
+        label: The class.
+        rows: Their rows in the manifest.
+        members: Their part of the manifest.
+    """
+
+    def __init__(self, label: str, rows: npt.NDArray[np.intp], members: pd.DataFrame) -> None:
+        self.label = label
+        self._rows = rows
+        self._values = np.stack([members[feature.column].to_numpy(np.float64) for feature in _FEATURES], axis=1)
+        scaled = np.stack(
+            [feature.scale(values) for feature, values in zip(_FEATURES, self._values.T, strict=True)], axis=1
+        )
+        away = scaled - np.median(scaled, axis=0)
+        least = np.array([feature.least for feature in _FEATURES])
+        self.scores: Floats = _CONSISTENT * away / np.maximum(np.median(np.abs(away), axis=0), least)
+        self._most = np.abs(self.scores).max(axis=1)
+
+    def ordinary(self, count: int) -> tuple[int, ...]:
+        """Return the rows of the most ordinary pictures."""
+        return tuple(self._rows[np.argsort(self._most, kind="stable")[:count]].tolist())
+
+    def outliers(self) -> list[Outlier]:
+        """Return the outliers, the oddest first."""
+        order = np.argsort(-self._most, kind="stable")[: int((self._most > _BEYOND).sum())]
+        return [Outlier(int(self._rows[place]), float(self._most[place]), self._why(place)) for place in order.tolist()]
+
+    def _why(self, place: int) -> str:
+        which = int(np.abs(self.scores[place]).argmax())
+        feature = _FEATURES[which]
+        values = self._values[:, which]
+        word = feature.low if self.scores[place, which] < 0 else feature.high
+        low, high = np.quantile(values, [0.25, 0.75])
+        return (
+            f"It is {word} than other pictures of '{self.label}': {feature.column.replace('_', ' ')} "
+            f"{values[place]:.4g}, where half of them lie between {low:.4g} and {high:.4g}."
+        )
+
+
+def find_habits(manifest: pd.DataFrame) -> dict[str, Habits]:
+    """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept pictures.
+
+    Args:
+        manifest: The columns of :data:`pixmill.manifest.VALIDATED`, with its rows numbered from 0.
+    """
+    labels = manifest["label"].astype(object).where((manifest["verdict"] == "keep").to_numpy(bool))
+    groups = labels.groupby(labels, sort=True).indices
+    return {
+        str(label): Habits(str(label), np.asarray(rows), manifest.iloc[rows])
+        for label, rows in groups.items()
+        if len(rows) >= FEWEST
+    }

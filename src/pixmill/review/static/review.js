@@ -1,0 +1,332 @@
+// The page of `pixmill review`: shows one case at a time, and sends what a person decides.
+// Whatever is shown came from strangers: it is set as text, never as markup.
+
+const KINDS = {
+  conflicts: 'conflicts',
+  'near-duplicates': 'near-duplicates',
+  labels: 'labels in doubt',
+  outliers: 'outliers',
+  dropped: 'dropped',
+};
+const SIGNS = '123456789abcdefghijklmnopqrstuvwxyz'; // one a class in the list of labels
+
+const part = (id) => document.getElementById(id);
+
+let session = null; // who decides, the classes, how many cases
+let shown = null; // the case on the page
+let chosen = 0; // the place of the chosen picture in it
+let busy = false; // a request is under way: what is pressed meanwhile was meant for what it replaces
+
+function make(tag, properties = {}, ...children) {
+  const { data = {}, aria = {}, ...rest } = properties;
+  const made = Object.assign(document.createElement(tag), rest);
+  Object.assign(made.dataset, data);
+  for (const [name, value] of Object.entries(aria)) made.setAttribute(`aria-${name}`, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+async function ask(path, body) {
+  const request = body === undefined ? {} : {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+  let answer;
+  try {
+    answer = await fetch(path, request);
+  } catch {
+    throw new Error('This page has lost its server. Start it again with: pixmill review');
+  }
+  if (!answer.ok && answer.status !== 409) throw new Error(`The server refused: ${await answer.text()}`);
+  const told = await answer.json();
+  if (told.error) throw new Error(told.next ? `${told.error}\nNext: ${told.next}` : told.error);
+  return told;
+}
+
+// Do one thing at a time, and say where it fails.
+async function alone(work) {
+  if (busy) return;
+  busy = true;
+  document.querySelector('main').setAttribute('aria-busy', 'true');
+  try {
+    await work();
+    if (!shown?.outdated) part('alert').hidden = true;
+  } catch (error) {
+    warn(error.message);
+  } finally {
+    busy = false;
+    document.querySelector('main').setAttribute('aria-busy', 'false');
+  }
+}
+
+function warn(text, note = false) {
+  const place = part('alert');
+  place.textContent = text;
+  place.classList.toggle('note', note);
+  place.hidden = false;
+  place.scrollIntoView({ block: 'nearest' });
+}
+
+const say = (text) => { part('status').textContent = text; };
+const short = (id) => id.slice(0, 12);
+const listed = (names) => names.join(' or ');
+
+// ---- what is shown
+
+function labelOf(picture) {
+  return picture.label ?? `${listed(picture.came_as)}?`;
+}
+
+function told(decision) {
+  const what = { keep: 'keep', drop: 'drop', relabel: `relabel to ${decision.label}` }[decision.verb];
+  const by = decision.by ? ` · ${decision.by}` : '';
+  return what + by + (decision.why ? ` · ${decision.why}` : '');
+}
+
+function frame(picture, name, tag, properties) {
+  const image = make('img', { alt: name, src: `picture/${picture.id}`, decoding: 'async' });
+  const box = make(tag, { className: 'frame', ...properties }, image);
+  image.addEventListener('load', () => {
+    // More than four times its size a small picture is but a mosaic.
+    image.style.maxWidth = `${4 * image.naturalWidth}px`;
+    image.style.maxHeight = `${4 * image.naturalHeight}px`;
+  });
+  image.addEventListener('error', async () => {
+    const answer = await fetch(image.src).catch(() => null);
+    const reason = answer ? (await answer.text()).trim() : 'no server';
+    image.replaceWith(make('span', {}, `cannot be shown: ${reason}`));
+  });
+  return box;
+}
+
+function place(item, named) {
+  const from = make('span', { className: 'faint' }, [named && `as '${item.label}'`, item.source, item.query, item.url?.includes(item.title) || item.title].filter((text) => typeof text === 'string' && text).join(' · '));
+  if (!item.url) return make('div', {}, from);
+  const web = /^https?:\/\//.test(item.url);
+  const address = web
+    ? make('a', { href: item.url, target: '_blank', rel: 'noopener noreferrer', title: item.url }, cut(item.url))
+    : make('span', { title: item.url.slice(0, 300) }, cut(item.url));
+  return make('div', {}, address, ' ', from);
+}
+
+const cut = (text) => (text.length <= 90 ? text : `${text.slice(0, 59)}…${text.slice(-30)}`);
+
+function card(picture, number) {
+  const name = `Picture ${number + 1}: ${labelOf(picture)}`;
+  const box = frame(picture, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
+  box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
+  box.addEventListener('click', () => choose(number));
+  const rule = picture.verdict === 'keep' ? 'kept so far' : `dropped: ${picture.reason}`;
+  const decision = picture.decision;
+  const alike = picture.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} like ${item.place + 1}`).join(', ');
+  const size = [picture.size, picture.format, `${picture.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
+  const facts = make('div', { className: 'facts' },
+    make('div', { className: 'head' }, make('span', {}, labelOf(picture)),
+      decision ? make('span', { className: `badge ${decision.verb}` }, told(decision)) : make('span', { className: 'badge rule' }, rule)),
+    make('div', {}, make('code', {}, short(picture.id)), ` · ${size}`),
+    alike ? make('div', {}, alike) : null,
+    ...picture.places.map((item) => place(item, picture.label === null)),
+    picture.more_places ? make('div', { className: 'faint' }, `and ${picture.more_places.toLocaleString('en')} more places`) : null);
+  return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: picture.id } }, box, facts);
+}
+
+function comparison(picture) {
+  const name = `An ordinary '${labelOf(picture)}'`;
+  return make('figure', {}, frame(picture, name, 'div', {}), make('figcaption', {}, name));
+}
+
+function show(told, keep = false) {
+  const same = keep && shown?.number === told.number;
+  shown = told;
+  if (!same) {
+    chosen = Math.max(0, told.pictures.findIndex((picture) => !picture.decision));
+    part('reason').value = '';
+  }
+  part('end').hidden = true;
+  part('case').hidden = false;
+  part('title').textContent = `${told.number + 1}. ${told.title}`;
+  part('why').textContent = told.why;
+  const pictures = part('pictures');
+  const count = told.pictures.length;
+  part('sides').classList.toggle('single', count === 1);
+  pictures.style.setProperty('--least', count < 3 ? '300px' : '250px');
+  pictures.style.setProperty('--height', count < 3 ? '46vh' : '30vh');
+  const held = pictures.contains(document.activeElement);
+  pictures.replaceChildren(...told.pictures.map(card));
+  if (told.hidden.length) pictures.append(make('p', { className: 'faint' }, `and ${told.hidden.length} more with the same pixels`));
+  part('comparison').hidden = !told.beside.length;
+  part('beside').replaceChildren(...told.beside.map(comparison));
+  for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
+  if (told.kind === 'conflicts') button('keep-all').hidden = true; // one picture under two labels is no choice
+  button('accept').hidden = !told.suggestion;
+  part('accept').textContent = told.suggestion ? `It is '${told.suggestion}'` : '';
+  overview(told);
+  choose(chosen, held);
+  if (!same) {
+    window.scrollTo(0, 0);
+    say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
+  }
+  if (told.outdated) warn('validate has run again meanwhile. End this with Ctrl-C, then: pixmill review', true);
+}
+
+function overview(told) {
+  part('progress').max = Math.max(1, told.total);
+  part('progress').value = told.done;
+  part('done').textContent = `${told.done} of ${told.total} decided${session.by ? `, by ${session.by}` : ''}`;
+  const held = part('kinds').contains(document.activeElement);
+  part('kinds').replaceChildren(...told.kinds.map((kind) => {
+    const to = make('button', { type: 'button' }, `${KINDS[kind.kind]} ${kind.done}/${kind.total}`);
+    if (kind.kind === told.kind) to.setAttribute('aria-current', 'true');
+    to.addEventListener('click', () => alone(() => go(kind.first)));
+    return to;
+  }));
+  if (held) part('kinds').querySelector('[aria-current]').focus();
+  for (const undo of document.querySelectorAll('[data-act=undo]')) undo.disabled = !told.undoable;
+}
+
+function choose(number, held = part('pictures').contains(document.activeElement)) {
+  if (number < 0 || number >= shown.pictures.length) return;
+  chosen = number;
+  [...document.querySelectorAll('.pictures .card')].forEach((item, at) => {
+    item.classList.toggle('chosen', at === number);
+    item.querySelector('.frame').setAttribute('aria-pressed', String(at === number));
+    if (at !== number) return;
+    item.scrollIntoView({ block: 'nearest' });
+    // Who goes by Tab stays among the pictures.
+    if (held) item.querySelector('.frame').focus();
+  });
+  button('clear').disabled = !shown.pictures[number].decision;
+}
+
+const button = (act) => document.querySelector(`#actions [data-act=${act}]`);
+
+function end() {
+  part('case').hidden = true;
+  part('end').hidden = false;
+  say(`All ${shown.total} cases are decided.`);
+}
+
+// ---- what is done
+
+async function go(number) {
+  show(await ask(`case/${number}`));
+}
+
+async function step(by) {
+  if (!part('end').hidden) return go(by < 0 ? shown.number : 0);
+  const number = shown.number + by;
+  if (number >= 0 && number < shown.total) return go(number);
+  if (by > 0 && shown.done === shown.total) return end();
+  return say(by < 0 ? 'This is the first case.' : 'This is the last case; others are still open: see the kinds above.');
+}
+
+async function decide(choices) {
+  if (!part('end').hidden) return;
+  const after = await ask('decide', { case: shown.number, choices, why: part('reason').value });
+  const what = choices.length > 1 ? `${choices.length} decisions` : `${choices[0].verb} ${choices[0].label ?? ''} ${short(choices[0].id)}`.replace(/\s+/g, ' ');
+  show(after, true);
+  if (after.complete && choices[0].verb !== 'clear') {
+    if (after.next === null) end();
+    else await go(after.next);
+  } else {
+    const open = after.pictures.findIndex((picture) => !picture.decision);
+    if (open >= 0 && after.pictures[chosen].decision) choose(open);
+  }
+  say(`${choices[0].verb === 'clear' ? 'Taken back' : 'Written'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'Everything here is decided.'}`);
+}
+
+const picture = () => shown.pictures[chosen];
+const all = (verb) => [...shown.pictures.map((item) => item.id), ...shown.hidden].map((id) => ({ id, verb }));
+
+const ACTS = {
+  keep: () => (picture().label === null ? ACTS.relabel() : alone(() => decide([{ id: picture().id, verb: 'keep' }]))),
+  drop: () => alone(() => decide([{ id: picture().id, verb: 'drop' }])),
+  clear: () => picture().decision && alone(() => decide([{ id: picture().id, verb: 'clear' }])),
+  accept: () => shown.suggestion && relabel(shown.suggestion),
+  only: () => !button('only').hidden && alone(() => decide(all('drop').map((item) => (item.id === picture().id ? { ...item, verb: 'keep' } : item)))),
+  'keep-all': () => !button('keep-all').hidden && alone(() => decide(all('keep'))),
+  'drop-all': () => !button('drop-all').hidden && alone(() => decide(all('drop'))),
+  undo: () => alone(async () => { show(await ask('undo', {})); say('Undone.'); }),
+  next: () => alone(() => step(1)),
+  previous: () => alone(() => step(-1)),
+  help: () => part('help').showModal(),
+  close: () => document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()),
+  relabel: () => {
+    if (!part('end').hidden) return;
+    part('filter').value = '';
+    part('filter-line').hidden = session.classes.length <= SIGNS.length;
+    classes();
+    part('relabel').showModal();
+    (part('filter-line').hidden ? part('classes').querySelector('.likely') : part('filter'))?.focus();
+  },
+};
+
+const relabel = (label) => alone(() => decide([{ id: picture().id, verb: 'relabel', label }]));
+
+// The labels with a key each; where there are more of them than keys, the first few that hold what is typed.
+function classes() {
+  const keyed = part('filter-line').hidden;
+  const wanted = part('filter').value.trim().toLowerCase();
+  const likely = new Set([...picture().came_as, shown.suggestion]);
+  const found = session.classes.filter((label) => label.toLowerCase().includes(wanted));
+  part('classes').replaceChildren(...found.slice(0, 200).map((label, at) => {
+    const to = make('button', { type: 'button', className: likely.has(label) ? 'likely' : '', data: { label } }, `${label} `);
+    if (keyed) to.append(make('kbd', {}, SIGNS[at]));
+    to.addEventListener('click', () => { part('relabel').close(); relabel(label); });
+    return to;
+  }));
+}
+
+// ---- keys
+
+const KEYS = {
+  k: 'keep', d: 'drop', r: 'relabel', a: 'accept', o: 'only', K: 'keep-all', D: 'drop-all', x: 'clear', u: 'undo',
+  n: 'next', p: 'previous', '?': 'help', ' ': 'next',
+};
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || !shown) return;
+  const typing = event.target instanceof HTMLInputElement;
+  if (part('relabel').open) {
+    const label = typing ? event.key === 'Enter' && part('classes').firstChild?.dataset.label
+      : part('filter-line').hidden && event.key.length === 1 && session.classes[SIGNS.indexOf(event.key)];
+    if (label) {
+      event.preventDefault();
+      part('relabel').close();
+      relabel(label);
+    }
+    return;
+  }
+  if (typing) {
+    if (event.key === 'Enter' || event.key === 'Escape') event.target.blur();
+    return;
+  }
+  if (part('help').open) {
+    if (event.key === '?') part('help').close();
+    return;
+  }
+  if (event.key === ' ' && event.target instanceof HTMLButtonElement) return;
+  const act = KEYS[event.key];
+  if (/^[1-9]$/.test(event.key)) choose(Number(event.key) - 1);
+  else if (event.key === 'ArrowRight') choose(chosen + 1);
+  else if (event.key === 'ArrowLeft') choose(chosen - 1);
+  else if (event.key === 'w') part('reason').focus();
+  // A key that is held down turns pages, and decides nothing.
+  else if (act && (!event.repeat || act === 'next' || act === 'previous')) ACTS[act]();
+  else return;
+  event.preventDefault();
+});
+
+document.addEventListener('click', (event) => {
+  const act = event.target.closest('[data-act]')?.dataset.act;
+  if (act && (shown || act === 'help')) ACTS[act]();
+});
+
+part('filter').addEventListener('input', classes);
+
+await alone(async () => {
+  session = await ask('session');
+  await go(session.first ?? 0);
+  if (session.first === null) end();
+});

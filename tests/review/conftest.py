@@ -1,0 +1,195 @@
+"""A project as validate leaves it: real pictures, and tables written by hand that say what the tests need."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pixmill.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
+from pixmill.params import Params, parse_params
+from pixmill.review.ledger import Ledger
+from pixmill.review.material import Material, load_material
+from pixmill.workspace import Workspace
+
+CLASSES = ("coat", "dress", "shoe")
+
+
+def jpeg(seed: int, side: int = 48) -> bytes:
+    """Return a picture of smooth random shapes."""
+    values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+class Project:
+    """A project's folder that grows by pictures, and is then written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.sightings: list[dict[str, Any]] = []
+        self.pairs: dict[tuple[str, str], float] = {}
+
+    def add(
+        self,
+        label: str | None = "coat",
+        *,
+        content: bytes | None = None,
+        came_as: Sequence[str] = (),
+        reason: str | None = None,
+        urls: Sequence[str | None] = (),
+        **columns: Any,
+    ) -> str:
+        """Put a picture there and return its id; what is not said of it is ordinary."""
+        number = len(self.rows)
+        content = jpeg(number) if content is None else content
+        name = hashlib.sha256(content).hexdigest()
+        path = Path("images", name[:2], f"{name}.jpg")
+        (self.root / "artifacts/scrape" / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / "artifacts/scrape" / path).write_bytes(content)
+        # Of every class some pictures are a little unlike the others.
+        chance = np.random.default_rng(number)
+        self.rows[name] = {
+            **dict.fromkeys(VALIDATED.names),
+            "id": name,
+            "label": label,
+            "path": path.as_posix(),
+            "bytes": len(content),
+            "format": "jpeg",
+            "source": "folder",
+            "snapshot": "2026-11-20",
+            "width": 48,
+            "height": 48,
+            "short_side": 48,
+            "aspect_ratio": 1.0,
+            "mode": "RGB",
+            "pixels": f"{number:064x}",
+            "phash": f"{chance.integers(2**63):016x}",
+            "brightness": 120 + 10 * chance.normal(),
+            "contrast": 50 + 5 * chance.normal(),
+            "sharpness": 100 * np.exp(0.2 * chance.normal()),
+            "entropy": 6 + 0.3 * chance.normal(),
+            "border": 0.0,
+            "group": name,
+            "verdict": "drop" if reason else "keep",
+            "reason": reason,
+            **columns,
+        }
+        for rank, place in enumerate(urls or [f"data/{label}/{number:04}.jpg"] * max(1, len(came_as))):
+            self.sightings.append(
+                {
+                    **dict.fromkeys(SIGHTINGS.names),
+                    "id": name,
+                    "label": came_as[rank] if rank < len(came_as) else label,
+                    "source": "folder",
+                    "rank": len(self.sightings),
+                    "image_url": place,
+                    "thumbnail": False,
+                }
+            )
+        return name
+
+    def fill(self, label: str, count: int, **columns: Any) -> list[str]:
+        """Put ordinary pictures there."""
+        return [self.add(label, **columns) for _ in range(count)]
+
+    def link(self, a: str, b: str, similarity: float = 0.995) -> None:
+        """Make two pictures near-duplicates."""
+        self.pairs[min(a, b), max(a, b)] = similarity
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)
+        pairs = pd.DataFrame([(*pair, self.pairs[pair]) for pair in sorted(self.pairs)], columns=PAIRS.names)
+        return manifest, pairs, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
+
+    def write(self) -> Workspace:
+        """Write the tables and the parameters."""
+        manifest, pairs, sightings = self.tables()
+        write_table(self.root / "artifacts/validate/manifest.parquet", manifest, VALIDATED)
+        write_table(self.root / "artifacts/validate/pairs.parquet", pairs, PAIRS)
+        write_table(self.root / "artifacts/scrape/sightings.parquet", sightings, SIGHTINGS)
+        (self.root / "params.yaml").write_text(
+            f"classes: [{', '.join(CLASSES)}]\nscrape: {{source: folder, snapshot: '2026-11-20'}}\n"
+        )
+        return Workspace(self.root, self.root)
+
+    def material(self) -> Material:
+        return load_material(self.write().root)
+
+    def params(self) -> Params:
+        return parse_params((self.root / "params.yaml").read_text())
+
+    def ledger(self, material: Material | None = None) -> Ledger:
+        material = material or self.material()
+        return Ledger(self.review, CLASSES, material.names, lock=self.root / "review.lock")
+
+    @property
+    def review(self) -> Path:
+        return self.root / "review.csv"
+
+    def lines(self) -> list[str]:
+        """Return the decisions as they are written."""
+        return self.review.read_text(encoding="utf-8").splitlines()[1:]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+class Review:
+    """A running ``pixmill review`` on a project.
+
+    Args:
+        root: The project's folder.
+        words: More words behind the command.
+        environ: What differs in its environment.
+    """
+
+    def __init__(self, root: Path, *words: str, **environ: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pixmill", "review", "--by", "mk", *words],
+            cwd=root,
+            env=os.environ | environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.pid = self._process.pid
+        assert self._process.stderr is not None
+        self.first = self._process.stderr.readline()
+        self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+/", self.first)), "")
+
+    def end(self) -> tuple[int, str]:
+        """Press Ctrl-C, and return the exit code and what was said."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        _, told = self._process.communicate(timeout=30)
+        return self._process.returncode, self.first + told
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Review]]:
+    """Start ``pixmill review`` on a folder; it ends with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(root: Path, *words: str, **environ: str) -> Review:
+            started = Review(root, *words, **environ)
+            stack.callback(started.end)
+            return started
+
+        yield start

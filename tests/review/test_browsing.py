@@ -1,0 +1,324 @@
+"""In a real browser, keys are pressed and decisions are read from ``review.csv``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.review.conftest import Project, Review
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    os.environ["SE_OFFLINE"] = "true"
+    options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in FLAGS:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def sitting(tmp_path_factory):
+    """A project with a doubt of each kind but labels, and its page."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.names = {
+        "torn": project.add(None, came_as=["coat", "shoe"], reason="label_conflict"),
+        "copy a": project.add("coat", reason="label_conflict:x", pixels="e" * 64),
+        "copy b": project.add("dress", reason="label_conflict:x", pixels="e" * 64),
+        "near a": project.add("coat", urls=["javascript:alert(1)"]),
+        "near b": project.add("dress", urls=["https://shop.test/b.jpg?a=<b>"]),
+        "odd": project.fill("coat", 20)[-1],
+        "small": project.add("shoe", reason="too_small"),
+    }
+    project.rows[project.names["odd"]] |= {"brightness": 1.0}
+    project.link(project.names["near a"], project.names["near b"], 0.9987)
+    for seen in project.sightings:
+        seen["title"] = HOSTILE
+    project.write()
+    project.sitting = Review(project.root, "--no-open")
+    yield project
+    project.sitting.end()
+
+
+class Page:
+    """The page as a person sees it, at the first case of a project without decisions."""
+
+    def __init__(self, browser, project):
+        self.browser, self.project = browser, project
+        self.names = project.names
+        project.review.unlink(missing_ok=True)
+        browser.get(project.sitting.address)
+        self.until(lambda _: self.loaded())
+        self.rest()
+        browser.get_log("browser")
+
+    def until(self, condition):
+        return WebDriverWait(self.browser, 20, poll_frequency=0.02).until(condition)
+
+    def run(self, script, *values):
+        return self.browser.execute_script(f"return {script}", *values)
+
+    def loaded(self):
+        return self.run("document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)")
+
+    def press(self, *keys):
+        """Press keys, and wait for what each of them does."""
+        for key in keys:
+            ActionChains(self.browser).send_keys(key).perform()
+            self.rest()
+
+    def rest(self):
+        """Wait until the page has nothing under way."""
+        self.until(lambda _: self.run("document.querySelector('main').getAttribute('aria-busy')") == "false")
+
+    def text(self, name):
+        return self.browser.find_element(By.ID, name).text
+
+    def button(self, act):
+        found = self.browser.find_elements(By.CSS_SELECTOR, f"[data-act={act}]")
+        return next(item for item in found if item.is_displayed())
+
+    def lines(self):
+        """Return decisions by the names that the tests use."""
+        words = {name: word for word, name in self.names.items()}
+        lines = (line.partition(",") for line in self.project.lines()) if self.project.review.exists() else ()
+        return {words[name]: rest for name, _, rest in lines}
+
+    def cards(self):
+        return [item.get_attribute("data-id") for item in self.browser.find_elements(By.CSS_SELECTOR, "article.card")]
+
+
+@pytest.fixture
+def page(browser, sitting):
+    return Page(browser, sitting)
+
+
+def test_a_whole_sitting_by_keys(page):
+    assert page.text("done") == "0 of 5 decided, by mk"
+    titles = []
+
+    def title():
+        titles.append(page.text("title"))
+
+    # Which of two conflicts comes first is the ids' affair.
+    for _ in range(2):
+        title()
+        if len(page.cards()) == 1:
+            page.press("k")
+            assert page.text("relabel-title") == "Which label is right?"
+            page.press("3")
+            assert page.lines()["torn"] == "relabel,shoe,mk,"
+        else:
+            page.press("2", "k")
+            second = {"copy a", "copy b"} & page.lines().keys()
+            assert len(second) == 1
+    title()
+    assert page.text("done") == "2 of 5 decided, by mk"
+    first, second = ({name: word for word, name in page.names.items()}[name] for name in page.cards())
+    page.press("w", "same model,", ' "two" names', Keys.ENTER, "d")
+    assert page.lines()[first] == 'drop,,mk,"same model, ""two"" names"'
+    assert page.text("title") == titles[-1]
+    page.press("r", "1")
+    assert page.lines()[second] == 'relabel,coat,mk,"same model, ""two"" names"'
+    title()
+    assert page.browser.find_element(By.ID, "reason").get_attribute("value") == ""
+    assert "darker than other pictures of 'coat'" in page.text("why")
+    page.press("d")
+    assert page.lines()["odd"] == "drop,,mk,"
+    title()
+    page.press("k")
+    assert page.lines()["small"] == "keep,,mk,"
+    assert page.text("end-title") == "Everything here is decided."
+    assert page.text("done") == "5 of 5 decided, by mk"
+    assert [text.partition(". ")[2] for text in titles] == [
+        "One picture, several labels",
+        "One picture, several labels",
+        "Nearly the same picture under different labels",
+        "Unlike its class",
+        "Dropped: too_small",
+    ]
+    page.press("u", "u")
+    assert page.text("title") == titles[3]
+    assert page.lines().keys() == {"torn", first, second, *page.lines().keys()} - {"odd", "small"}
+    assert page.browser.get_log("browser") == []
+
+
+def test_pages_are_turned_and_pictures_chosen(page):
+    page.press("p")
+    assert page.text("status") == "This is the first case."
+    page.press("n", "n")
+    assert page.text("title").startswith("3. ")
+    page.press(" ", "p")
+    assert page.text("title").startswith("3. ")
+
+    def chosen():
+        return page.run("[...document.querySelectorAll('.pictures .frame')].map(f => f.getAttribute('aria-pressed'))")
+
+    assert chosen() == ["true", "false"]
+    page.press(Keys.ARROW_RIGHT)
+    assert chosen() == ["false", "true"]
+    page.press(Keys.ARROW_RIGHT, "9", "1")
+    assert chosen() == ["true", "false"]
+    page.browser.find_elements(By.CSS_SELECTOR, ".frame")[1].click()
+    assert chosen() == ["false", "true"]
+    page.press("?")
+    assert page.browser.find_element(By.ID, "help").is_displayed()
+    page.press("d", "n", Keys.ESCAPE)
+    assert not page.browser.find_element(By.ID, "help").is_displayed()
+    assert page.text("title").startswith("3. ")
+    assert page.lines() == {}
+
+
+def test_all_or_one_of_a_case_are_decided_at_once(page):
+    page.press("n", "n")
+    first, second = ({name: word for word, name in page.names.items()}[name] for name in page.cards())
+    page.press("2", "o")
+    assert page.lines() == {first: "drop,,mk,", second: "keep,,mk,"}
+    page.press("u")
+    assert page.lines() == {}
+    page.press("K")
+    assert page.lines() == {first: "keep,,mk,", second: "keep,,mk,"}
+    page.press("p", "D")
+    assert page.lines() == {first: "drop,,mk,", second: "drop,,mk,"}
+    page.press("p", "x")
+    assert page.lines() == {second: "drop,,mk,"}
+
+
+def test_the_mouse_does_the_same(page):
+    page.press("n", "n")
+    page.button("drop").click()
+    page.rest()
+    assert list(page.lines().values()) == ["drop,,mk,"]
+    page.button("undo").click()
+    page.rest()
+    assert page.lines() == {}
+    page.button("relabel").click()
+    next(item for item in page.browser.find_elements(By.CSS_SELECTOR, "#classes button") if "shoe" in item.text).click()
+    page.rest()
+    assert list(page.lines().values()) == ["relabel,shoe,mk,"]
+    page.browser.find_elements(By.CSS_SELECTOR, "#kinds button")[-1].click()
+    page.rest()
+    assert page.text("title").endswith("Dropped: too_small")
+
+
+def test_strangers_words_are_only_words(page):
+    page.press("n", "n")
+    assert page.browser.title == "Review \u00b7 Pixmill"
+    assert HOSTILE in page.browser.find_element(By.CSS_SELECTOR, ".facts").text
+    links = [item.get_attribute("href") for item in page.browser.find_elements(By.CSS_SELECTOR, "main a")]
+    assert links == ["https://shop.test/b.jpg?a=%3Cb%3E"]
+    assert page.run("document.querySelector('main a').rel") == "noopener noreferrer"
+
+
+def test_no_script_but_the_pages_own_runs(page):
+    script = "Object.assign(document.createElement('script'), {textContent: 'window.bad = 1'})"
+    page.run(f"document.body.appendChild({script})")
+    page.run("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"window.bad = 1\">')")
+    page.browser.execute_async_script("setTimeout(arguments[0], 200)")
+    assert page.run("window.bad") is None
+    refused = page.browser.execute_async_script(
+        "document.addEventListener('securitypolicyviolation', e => arguments[0](e.effectiveDirective));"
+        "fetch('http://127.0.0.1:9/').catch(() => null)"
+    )
+    assert refused == "connect-src"
+
+
+def test_a_malformed_file_is_told_and_left_alone(page):
+    page.press("n", "n")
+    page.project.review.write_text("picture,decision,label,by,why\nnonsense\n")
+    page.press("d")
+    assert "review.csv, line 2: expected 5 values" in page.text("alert")
+    assert page.project.review.read_text().endswith("\nnonsense\n")
+    page.project.review.unlink()
+    page.press("d")
+    assert len(page.lines()) == 1
+    assert not page.browser.find_element(By.ID, "alert").is_displayed()
+
+
+def test_it_can_be_used_without_seeing_it(page):
+    page.press("n", "n")
+    nameless = page.run(
+        "[...document.querySelectorAll('button, input, img')].filter(e => !(e.textContent.trim() || e.alt || "
+        "e.getAttribute('aria-label') || e.labels?.length)).length"
+    )
+    assert nameless == 0
+    assert page.run("document.documentElement.lang") == "en"
+    assert page.text("status") == "Case 3 of 5: Nearly the same picture under different labels."
+    frame = "document.querySelectorAll('.pictures .frame')[1]"
+    page.browser.execute_script(f"{frame}.focus()")
+    page.press("2", "k")
+    assert page.run("document.activeElement.closest('.chosen') !== null")
+    page.browser.execute_script("document.querySelector('#kinds button').focus()")
+    page.press(Keys.ENTER)
+    assert page.text("title").startswith("1. ")
+    assert page.run("document.activeElement.getAttribute('aria-current')") == "true"
+
+
+def test_it_fits_every_screen(page):
+    try:
+        for width, height in ((320, 640), (400, 850), (1280, 900)):
+            page.browser.execute_cdp_cmd(
+                "Emulation.setDeviceMetricsOverride",
+                {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+            )
+            for _ in range(5):
+                assert page.run("document.documentElement.scrollWidth") <= width
+                frames = page.run(
+                    "[...document.querySelectorAll('.frame')].every(f => f.querySelector('img').getBoundingClientRect()"
+                    ".bottom <= f.getBoundingClientRect().bottom + 1)"
+                )
+                assert frames
+                page.press("n")
+            page.press("p", "p", "p", "p", "p", "?")
+            assert page.run("document.documentElement.scrollWidth") <= width
+            page.press(Keys.ESCAPE)
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_many_classes_are_found_by_typing(browser, tmp_path):
+    project = Project(tmp_path)
+    project.names = {"small": project.add("kind 7", reason="too_small")}
+    workspace = project.write()
+    params = workspace.root / "params.yaml"
+    params.write_text(
+        params.read_text().replace("coat, dress, shoe", ", ".join(f"kind {number}" for number in range(60)))
+    )
+    project.sitting = Review(project.root, "--no-open")
+    try:
+        page = Page(browser, project)
+        page.press("r")
+        assert len(browser.find_elements(By.CSS_SELECTOR, "#classes button")) == 60
+        page.press("4", "2", Keys.ENTER)
+        assert page.lines() == {"small": "relabel,kind 42,mk,"}
+        project.sitting.end()
+        page.press("u")
+        assert "This page has lost its server" in page.text("alert")
+    finally:
+        project.sitting.end()

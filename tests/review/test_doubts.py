@@ -1,0 +1,199 @@
+"""The queue holds all that is in doubt, once, and the most doubtful first."""
+
+import itertools
+import re
+import time
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+
+from pixmill.manifest import PAIRS
+from pixmill.review.case import KINDS
+from pixmill.review.doubts import SHOWN, find_doubts
+from pixmill.review.material import Material
+from pixmill.validate.reasons import REASONS, UNREADABLE
+from tests.review.conftest import Project
+
+
+def ids(material, case):
+    return [material.ids[row] for row in case.members]
+
+
+@pytest.fixture
+def dirty(project):
+    """A project with one doubt of each kind, and those of near-duplicates across and within."""
+    coats, dresses = project.fill("coat", 20), project.fill("dress", 20)
+    project.add(None, came_as=["coat", "dress"], reason="label_conflict")
+    project.link(coats[0], coats[1], 0.9999)
+    project.link(coats[2], dresses[0], 0.991)
+    project.rows[coats[5]] |= {"brightness": 1.0}
+    project.add("coat", reason="too_small")
+    # Of each class one half of the hash is set, and the last dress is of the shape of coats.
+    for name, half in itertools.chain(zip(coats, itertools.repeat(0)), zip(dresses, itertools.repeat(1))):
+        few = int(project.rows[name]["phash"], 16) & 0x0101010101010101
+        project.rows[name] |= {"phash": f"{(0xFFFFFFFF << 32 * (half ^ (name == dresses[19]))) ^ few:016x}"}
+    return project
+
+
+def test_every_kind_of_doubt_is_found_in_order(dirty):
+    material = dirty.material()
+    cases = find_doubts(material)
+    kinds = [case.kind for case in cases]
+    assert list(dict.fromkeys(kinds)) == list(KINDS)
+    assert kinds == sorted(kinds, key=KINDS.index)
+    conflict, across, within = cases[:3]
+    assert conflict.why == "The same file came as coat and dress: which label is right?"
+    assert across.title == "Nearly the same picture under different labels"
+    assert re.fullmatch(
+        "2 pictures of (coat and dress|dress and coat), 0.9910 alike: which label is right, and which pictures stay[?]",
+        across.why,
+    )
+    assert within.why == "2 pictures of coat, 0.9999 alike: which of them stay?"
+    label = next(case for case in cases if case.kind == "labels")
+    assert (label.suggestion, [material.labels[row] for row in label.members]) == ("coat", ["dress"])
+    assert [material.labels[row] for row in label.beside] == ["dress", "dress", "coat", "coat"]
+    outlier = next(case for case in cases if case.kind == "outliers")
+    assert "darker than other pictures of 'coat'" in outlier.why
+    assert cases[-1].why == "A side is shorter than validate.image_size allows. Rescue it?"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_kind_can_be_asked_for(dirty, kind):
+    material = dirty.material()
+    assert find_doubts(material, only=kind) == [case for case in find_doubts(material) if case.kind == kind]
+
+
+def test_a_clean_project_has_no_doubt(project):
+    for label in ("coat", "dress"):
+        project.fill(label, 5)
+    assert find_doubts(project.material()) == []
+    assert find_doubts(Project(project.root / "empty").material()) == []
+
+
+def test_a_conflict_shows_all_files_of_the_pixels_and_one_of_each_label_first(project):
+    same = {"pixels": "e" * 64}
+    coats = [project.add("coat", reason="label_conflict:x", **same) for _ in range(12)]
+    shoe = project.add("shoe", reason="label_conflict:x", **same)
+    copy = project.add("shoe", reason="duplicate_pixels:x", **same)
+    other = project.add("coat", pixels="e" * 64, width=49, reason="label_conflict:x")
+    project.add("dress", pixels="e" * 64, height=50)
+    material = project.material()
+    (first, second) = sorted(find_doubts(material, only="conflicts"), key=lambda case: -len(case.members))
+    assert set(ids(material, first)) == {*coats, shoe, copy}
+    assert {material.labels[row] for row in first.members[:2]} == {"coat", "shoe"}
+    assert first.why.startswith("14 files with the same pixels came as ")
+    assert ids(material, second) == [other]
+
+
+def test_what_a_decision_can_change_may_be_rescued(project):
+    for name in REASONS:
+        project.add("coat", reason=name)
+    found = [case.title.removeprefix("Dropped: ") for case in find_doubts(project.material(), only="dropped")]
+    assert found == ["too_small", "format_not_allowed", "label_undeclared", "placeholder"]
+    assert not set(found) & set(UNREADABLE)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("many"))
+    for number in range(25):
+        project.add("coat" if number % 3 else "dress")
+    return project
+
+
+@given(
+    edges=st.lists(
+        st.tuples(st.integers(0, 24), st.integers(0, 24), st.sampled_from([0.99, 0.995, 0.999])), max_size=80
+    )
+)
+def test_each_pair_is_in_one_case_of_few_pictures(many, edges):
+    project = many
+    pairs = {(min(a, b), max(a, b)): likeness for a, b, likeness in edges if a != b}
+    project.pairs = {}
+    names = sorted(project.rows)
+    for (a, b), likeness in pairs.items():
+        project.link(names[a], names[b], likeness)
+    manifest, table, sightings = project.tables()
+    material = Material(manifest, table.astype({"similarity": float}), sightings)
+    cases = find_doubts(material, only="near-duplicates")
+    found = [
+        (*sorted((case.members[link.a], case.members[link.b])), link.similarity)
+        for case in cases
+        for link in case.links
+    ]
+    assert sorted(found) == sorted((a, b, likeness) for (a, b), likeness in pairs.items())
+    across = [len({material.labels[row] for row in case.members}) > 1 for case in cases]
+    for case, crossing in zip(cases, across, strict=True):
+        assert 2 <= len(set(case.members)) == len(case.members) <= SHOWN
+        assert ("different labels" in case.title) == any(
+            material.labels[case.members[link.a]] != material.labels[case.members[link.b]] for link in case.links
+        )
+        assert crossing == ("different labels" in case.title)
+    assert across == sorted(across, reverse=True)
+
+
+def test_a_set_that_fits_is_one_case(project):
+    names = project.fill("coat", SHOWN)
+    for a, b in itertools.combinations(names, 2):
+        project.link(a, b)
+    (case,) = find_doubts(project.material(), only="near-duplicates")
+    assert len(case.members) == SHOWN
+    assert case.why == "9 pictures of coat, at least 0.9950 alike: which of them stay?"
+
+
+def test_decided_outliers_leave_their_places_to_others(project):
+    project.fill("coat", 200)
+    odd = [project.add("coat", brightness=1.0 + 0.01 * number) for number in range(40)]
+    material = project.material()
+    rows = [material.row(name) for name in odd]
+
+    def found(decided):
+        return [case.members[0] for case in find_doubts(material, decided=decided, only="outliers")]
+
+    first = found(())
+    assert len(first) == 25
+    assert set(first) <= set(rows)
+    later = found(set(first[:10]))
+    assert len(later) == 35
+    assert later[:25] == first
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_pictures_take_seconds():
+    count, chance = 100_000, np.random.default_rng(0)
+    names = sorted(f"{value:064x}" for value in range(count))
+    labels = np.array([f"class {n}" for n in range(10)])[chance.integers(10, size=count)]
+    numbers = {
+        "brightness": 120 + 10 * chance.normal(size=count),
+        "contrast": 50 + 5 * chance.normal(size=count),
+        "sharpness": 100 * np.exp(chance.normal(size=count)),
+        "entropy": 6 + 0.3 * chance.normal(size=count),
+        "border": np.zeros(count),
+        "aspect_ratio": np.ones(count),
+        "short_side": np.full(count, 200),
+    }
+    manifest = pd.DataFrame(
+        {
+            "id": names,
+            "label": labels,
+            "path": names,
+            "width": 200,
+            "height": 200,
+            "pixels": names,
+            "phash": [f"{value:016x}" for value in chance.integers(2**63, size=count)],
+            "verdict": "keep",
+            "reason": pd.array([pd.NA] * count, dtype="string"),
+            **numbers,
+        }
+    )
+    sightings = pd.DataFrame({"id": names, "label": labels, "image_url": [f"data/{name}" for name in names]})
+    ends = chance.integers(count - 1, size=20_000)
+    pairs = pd.DataFrame({"a": [names[end] for end in ends], "b": [names[end + 1] for end in ends]})
+    start = time.perf_counter()
+    material = Material(manifest, pairs.drop_duplicates().assign(similarity=0.995), sightings)
+    assert len(find_doubts(material)) > 5_000
+    assert time.perf_counter() - start < 30
+    assert list(pairs) == PAIRS.names[:2]

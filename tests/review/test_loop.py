@@ -1,0 +1,110 @@
+"""The whole loop with the real stages: what was decided on the page is what validate does next."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pyarrow.parquet as pq
+import pytest
+
+from pixmill.validate.reasons import word
+from tests.review.conftest import jpeg
+
+pytestmark = pytest.mark.slow
+
+
+class Pages:
+    """Ask the page's server as the page does."""
+
+    def __init__(self, address):
+        self.parts = urlsplit(address)
+
+    def ask(self, path, body=None):
+        headers = {"Origin": f"http://{self.parts.netloc}", "Content-Type": "application/json"}
+        content = None if body is None else json.dumps(body)
+        with contextlib.closing(http.client.HTTPConnection(self.parts.netloc, timeout=60)) as connection:
+            connection.request("GET" if body is None else "POST", self.parts.path + path, content, headers)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return json.loads(answer.read())
+
+    def cases(self):
+        return [self.ask(f"case/{number}") for number in range(self.ask("session")["total"])]
+
+    def decide(self, case, name, verb, label=""):
+        self.ask("decide", {"case": case["number"], "why": "", "choices": [{"id": name, "verb": verb, "label": label}]})
+
+
+@pytest.fixture
+def data(tmp_path, repository):
+    """People's own pictures, some of them doubtful, and functions that run stages and read verdicts."""
+    for place, label in enumerate(("boot", "hat")):
+        folder = tmp_path / "data" / label
+        folder.mkdir(parents=True)
+        for seed in range(12):
+            (folder / f"{seed}.jpg").write_bytes(jpeg(100 * place + seed, 96))
+    (tmp_path / "data/hat/torn.jpg").write_bytes(jpeg(0, 96))
+    (tmp_path / "data/hat/near.jpg").write_bytes(jpeg(1, 80))
+    (tmp_path / "data/boot/tiny.jpg").write_bytes(jpeg(900, 20))
+    (tmp_path / "review.csv").write_bytes((repository / "review.csv").read_bytes())
+    (tmp_path / "params.yaml").write_text(
+        "classes: [boot, hat]\nscrape: {source: folder, snapshot: '2026-11-20', expect_at_least: 1}\n"
+        "validate: {min_per_class: {count: 5}}\n"
+    )
+    return tmp_path
+
+
+def run(root, repository, stage):
+    done = subprocess.run(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(repository), "DVC_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def verdicts(root):
+    """Return label and reason by the file that a picture came from first."""
+    rows = pq.read_table(root / "artifacts/validate/manifest.parquet").to_pylist()
+    return {
+        row["image_url"].removeprefix("data/"): (row["label"], row["reason"] and word(row["reason"])) for row in rows
+    }
+
+
+def test_what_was_decided_is_what_validate_does_next(data, repository, begin):
+    run(data, repository, "scrape")
+    run(data, repository, "validate")
+    before = verdicts(data)
+    assert before["boot/0.jpg"] == (None, "label_conflict")
+    assert before["boot/tiny.jpg"] == ("boot", "too_small")
+    assert before["hat/near.jpg"] == ("hat", None)
+
+    sitting = begin(data, "--no-open")
+    pages = Pages(sitting.address)
+    cases = {case["kind"]: case for case in pages.cases() if case["kind"] not in ("labels", "outliers")}
+    assert list(cases) == ["conflicts", "near-duplicates", "dropped"]
+    (torn,) = cases["conflicts"]["pictures"]
+    pages.decide(cases["conflicts"], torn["id"], "relabel", "boot")
+    near = next(item for item in cases["near-duplicates"]["pictures"] if item["label"] == "hat")
+    pages.decide(cases["near-duplicates"], near["id"], "drop")
+    (tiny,) = cases["dropped"]["pictures"]
+    pages.decide(cases["dropped"], tiny["id"], "keep")
+    code, told = sitting.end()
+    assert (code, told.splitlines()[-2:]) == (0, ["3 decisions were written to review.csv.", "Next: dvc repro"])
+
+    run(data, repository, "validate")
+    after = verdicts(data)
+    changed = {"boot/0.jpg": ("boot", None), "hat/near.jpg": ("hat", "review"), "boot/tiny.jpg": ("boot", None)}
+    assert after == before | changed
+
+    again = begin(data, "--no-open", "--only", "conflicts")
+    assert again.first == "Nothing is in doubt among conflicts.\n"

@@ -1,0 +1,73 @@
+"""The tables are read together, and what is missing or of another run is told with the command that mends it."""
+
+import shutil
+
+import pytest
+
+from pixmill.errors import ManifestError
+from pixmill.review.material import load_material
+from pixmill.validate import Decision
+
+
+def test_pictures_are_found_with_all_their_places(project):
+    a = project.add(None, came_as=["coat", "shoe", "coat"], urls=["http://a.test/1", None, "http://a.test/2"])
+    b = project.add("dress")
+    project.link(a, b)
+    material = project.material()
+    row = material.row(a)
+    assert material.ids[row] == a
+    assert material.labels[row] is None
+    assert [seen["image_url"] for seen in material.sightings(row)] == ["http://a.test/1", None, "http://a.test/2"]
+    assert {seen["label"] for seen in material.sightings(row)} == {"coat", "shoe"}
+    assert material.row("0" * 64) is None
+    (names,) = material.names([Decision(2, "http://a.test/2", "keep"), Decision(3, project.rows[a]["path"], "drop")])
+    assert (names.id, set(names.places)) == (a, {"http://a.test/2", project.rows[a]["path"]})
+    assert {material.ids[row] for row in material.pairs[0]} == {a, b}
+
+
+def test_a_project_without_pictures_is_read(project):
+    assert project.material().ids == []
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("artifacts/validate/manifest.parquet", "dvc repro validate"),
+        ("artifacts/validate/pairs.parquet", "dvc repro validate"),
+        ("artifacts/scrape/sightings.parquet", "dvc repro scrape"),
+        ("artifacts/scrape/images", "dvc checkout artifacts/scrape"),
+    ],
+)
+def test_what_is_missing_is_named(project, path, command):
+    project.add()
+    missing = project.write().root / path
+    if missing.is_dir():
+        shutil.rmtree(missing)
+    else:
+        missing.unlink()
+    with pytest.raises(ManifestError, match="is missing") as told:
+        load_material(project.root)
+    assert path in told.value.message
+    assert told.value.next == command
+
+
+def test_tables_of_different_runs_are_refused(project):
+    project.fill("coat", 3)
+    project.write()
+    before = (project.root / "artifacts/validate/manifest.parquet").read_bytes()
+    late = project.add("coat")
+    project.write()
+    (project.root / "artifacts/validate/manifest.parquet").write_bytes(before)
+    for step in ("a picture more", "a picture less"):
+        with pytest.raises(ManifestError, match="does not belong to the pictures") as told:
+            load_material(project.root)
+        assert told.value.next == "dvc repro validate", step
+        project.write()
+        project.sightings = [seen for seen in project.sightings if seen["id"] != late]
+        project.write()
+
+
+def test_pairs_of_another_run_are_refused(project):
+    project.link(project.add(), "f" * 64)
+    with pytest.raises(ManifestError, match=r"pairs\.parquet names pictures that are not there"):
+        project.material()

@@ -1,0 +1,88 @@
+"""What is unlike its class is found, and told in words; what is ordinary is left alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.review.outliers import FEWEST, find_habits
+
+
+def pictures(label, count, seed=0, **columns):
+    """Return ordinary pictures of a class."""
+    chance = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "label": label,
+            "verdict": "keep",
+            "brightness": 120 + 10 * chance.normal(size=count),
+            "contrast": 50 + 5 * chance.normal(size=count),
+            "sharpness": 100 * np.exp(0.3 * chance.normal(size=count)),
+            "entropy": 6 + 0.3 * chance.normal(size=count),
+            "border": 0.0,
+            "aspect_ratio": np.exp(0.1 * chance.normal(size=count)),
+            "short_side": np.exp(0.2 * chance.normal(size=count)) * 200,
+        }
+    )
+    return table.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "word"),
+    [
+        ("brightness", 5, "darker"),
+        ("brightness", 250, "brighter"),
+        ("contrast", 2, "flatter"),
+        ("contrast", 110, "harsher"),
+        ("sharpness", 0.5, "more blurred"),
+        ("sharpness", 20_000, "sharper or noisier"),
+        ("entropy", 0.1, "emptier"),
+        ("entropy", 7.9, "busier"),
+        ("border", 0.6, "with more border"),
+        ("aspect_ratio", 0.3, "narrower"),
+        ("aspect_ratio", 4, "wider"),
+        ("short_side", 32, "smaller"),
+        ("short_side", 2000, "larger"),
+    ],
+)
+def test_an_odd_one_comes_first_and_is_told_why(column, value, word):
+    table = pictures("coat", 200)
+    table[column] = table[column].astype(float)
+    table.loc[77, column] = value
+    first = find_habits(table)["coat"].outliers()[0]
+    assert first.row == 77
+    assert f"It is {word} than other pictures of 'coat': {column.replace('_', ' ')} {value:.4g}, where" in first.why
+
+
+def test_hardly_any_of_an_ordinary_class_is_an_outlier():
+    counts = [len(find_habits(pictures("coat", 500, seed))["coat"].outliers()) for seed in range(10)]
+    # 3.5 standard deviations of a normal distribution, seven features: 0.3 %.
+    assert sum(counts) < 0.01 * 500 * 10
+
+
+def test_a_third_of_odd_ones_does_not_hide_them():
+    table = pictures("coat", 90)
+    table.loc[:29, "brightness"] = 10.0
+    assert {item.row for item in find_habits(table)["coat"].outliers()} >= set(range(30))
+
+
+def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
+    table = pictures("coat", 50, brightness=120.0, border=0.0)
+    table.loc[3, "brightness"] = 123.0
+    table.loc[4, "border"] = 0.05
+    assert not {3, 4} & {item.row for item in find_habits(table)["coat"].outliers()}
+
+
+def test_each_class_is_compared_with_itself_and_only_what_was_kept():
+    table = pd.concat(
+        [pictures("coat", 40), pictures("dress", 40, 1, brightness=20.0), pictures("hat", FEWEST - 1, 2)],
+        ignore_index=True,
+    )
+    table.loc[0, ["brightness", "verdict"]] = [1.0, "drop"]
+    table["label"] = table["label"].astype("string")
+    table.loc[1, "label"] = pd.NA
+    habits = find_habits(table)
+    assert sorted(habits) == ["coat", "dress"]
+    found = {item.row for habit in habits.values() for item in habit.outliers()}
+    assert not found & {0, 1}
+    assert not found & set(habits["dress"].ordinary(3))
+    assert all(2 <= row < 40 for row in habits["coat"].ordinary(5))

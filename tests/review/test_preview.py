@@ -1,0 +1,111 @@
+"""Pictures are shown decoded and encoded anew, and what cannot be shown is said in one word."""
+
+import io
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.compute import Limits
+from pixmill.review.preview import Previews, Source, preview_batch
+from tests.review.conftest import jpeg
+
+LIMITS = Limits(seconds=20, memory=1 << 30)
+
+
+def source(path, name, max_pixels=10**6):
+    return Source(name, path, max_pixels)
+
+
+@pytest.fixture
+def sources(project):
+    """A function that puts bytes there and returns where."""
+
+    def put(content):
+        name = project.add(content=content)
+        return Source(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+
+    return put
+
+
+def test_a_picture_is_served_small_and_without_a_byte_of_its_own(sources):
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = "the secret place"
+    values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(values).resize((2000, 1500)).save(buffer, "JPEG", exif=exif, comment=b"<script>alert(1)</script>")
+    (shown,) = preview_batch([Source(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})])
+    with Image.open(io.BytesIO(shown)) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (1024, 768))
+        assert not picture.getexif()
+    assert b"secret" in buffer.getvalue()
+    assert b"secret" not in shown
+    assert b"<script>" not in shown
+
+
+def test_what_cannot_be_shown_is_said_in_a_word(sources):
+    good, gone, other = sources(jpeg(1)), sources(jpeg(2)), sources(jpeg(3))
+    gone.path.unlink()
+    other.path.write_bytes(jpeg(4))
+    cut, page = sources(jpeg(5)[:300]), sources(b"<html><body>not found")
+    large, folder, pipe = sources(jpeg(6, 1200)), sources(jpeg(7)), sources(jpeg(8))
+    folder.path.unlink()
+    folder.path.mkdir()
+    pipe.path.unlink()
+    os.mkfifo(pipe.path)
+    found = preview_batch([good, gone, other, cut, page, large, folder, pipe])
+    assert isinstance(found[0], bytes)
+    assert found[1:3] == ["missing_file", "changed_bytes"]
+    assert found[3] in ("truncated", "broken")
+    assert found[4:] == ["html", "too_many_pixels", "not_a_file", "not_a_file"]
+
+
+def test_pictures_are_made_ahead_in_other_processes(sources):
+    pictures = [sources(jpeg(seed)) for seed in range(5)]
+    by_name = {item.id: item for item in pictures}
+    with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
+        previews.expect(by_name)
+        assert all(isinstance(previews.get(name), bytes) for name in by_name)
+        pictures[0].path.unlink()
+        assert isinstance(previews.get(pictures[0].id), bytes)
+    assert previews.get("unknown") == "closed"
+
+
+def test_who_waits_at_the_end_is_let_go(sources):
+    picture = sources(jpeg(1))
+    found = []
+
+    def slow(name):
+        time.sleep(0.3)
+        return picture
+
+    with Previews(slow, limits=LIMITS, workers=1) as previews:
+        threads = [threading.Thread(target=lambda n=n: found.append(previews.get(f"{n}"))) for n in range(40)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join(10)
+    assert len(found) == 40
+    assert "closed" in found
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_defect_leaves_nobody_waiting():
+    with Previews({}.__getitem__, limits=LIMITS) as previews:
+        assert previews.get("a" * 64) == "closed"
+
+
+def test_only_so_many_are_held(sources, monkeypatch):
+    from pixmill.review import preview
+
+    monkeypatch.setattr(preview, "_HELD", 2)
+    by_name = {item.id: item for item in (sources(jpeg(seed)) for seed in range(3))}
+    with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
+        for name in by_name:
+            assert isinstance(previews.get(name), bytes)
+            assert len(previews._made) <= 2
+        assert isinstance(previews.get(next(iter(by_name))), bytes)

@@ -1,26 +1,43 @@
-"""Give each kept picture its part, and pack the parts."""
+"""Give each kept picture its part, see that nothing leaks, and pack the parts."""
 
 from __future__ import annotations
 
-from pixmill.files import fresh_folder, write_json
+import itertools
+
+from pixmill.compute import Limits
+from pixmill.expectations import gate_error, warnings
+from pixmill.files import fresh_folder, write_json, write_text
 from pixmill.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.params import Params
-from pixmill.split import split
+from pixmill.split import metrics, pack, plot_table, render_report, split, summary
 from pixmill.workspace import Workspace
 from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write ``artifacts/split`` and ``metrics/split.json``."""
-    artifacts = workspace.root / "artifacts"
-    manifest = read_table(artifacts / "validate" / "manifest.parquet", VALIDATED, stage="validate")
-    pairs = read_table(artifacts / "validate" / "pairs.parquet", PAIRS, stage="validate")
-    out = fresh_folder(artifacts / "split")
-    result = split(manifest, pairs, params.split, classes=params.classes, pictures=artifacts / "scrape", out=out)
-    write_json(out / "preprocessing.json", result.preprocessing)
-    write_json(workspace.root / "metrics" / "split.json", result.metrics)
+    """Write the page and the numbers; fail where the gate does; then write the packed parts."""
+    root, report = workspace.root, "reports/split.html"
+    pictures, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    result = split(
+        read_table(validated / "manifest.parquet", VALIDATED, stage="validate"),
+        read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
+        params.split,
+        classes=params.classes,
+    )
+    limits = Limits(params.validate.timeout, params.validate.memory << 20)
+    out = fresh_folder(root / "artifacts/split")
+    # All of it is written where the gate fails, too: it is what a person needs to mend the data.
+    write_text(root / report, render_report(result, params.split, limits, folder=pictures))
+    write_text(root / "plots/split/counts.csv", plot_table(result).to_csv(index=False, lineterminator="\n"))
+    write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
+    write_json(root / "metrics/split.json", metrics(result))
+    for line in itertools.chain(*warnings(result.outcomes).values()):
+        print(f"split: {line}")  # noqa: T201
+    if error := gate_error(result.outcomes, report=report, mend="bring more pictures"):
+        raise error
+    pack(result.manifest, pictures, out, params.split, limits)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
-    print(f"split: {result.summary()}")  # noqa: T201
+    print(f"split: {summary(result)}\nsplit: {report}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -32,18 +32,39 @@ class Project:
         return self.root / "artifacts" / "split"
 
 
-def table(ids, labels=None, paths=None):
-    """Return a manifest as validate writes it, with nothing but what split reads."""
-    ids = list(ids)
-    frame = pd.DataFrame({"id": ids, "label": labels or [CLASSES[n % 2] for n in range(len(ids))]})
-    frame["path"] = paths or [f"images/{identity[:2]}/{identity}.png" for identity in ids]
+def table(names, labels=None, **columns):
+    """Return a manifest as validate writes it, with nothing but what split reads; values are those of the names."""
+    names = list(names)
+    frame = pd.DataFrame({"id": names, "label": labels or [CLASSES[n % 2] for n in range(len(names))], **columns})
+    frame["path"] = [f"images/{name[:2]}/{name}.png" for name in names]
+    frame["pixels"] = columns.get("pixels", names)
+    frame["group"] = columns.get("group", names)
     for name in VALIDATED.names:
         if name not in frame:
             frame[name] = None
-    frame["bytes"], frame["source"], frame["snapshot"], frame["verdict"] = 100, "folder", "2026-11-20", "keep"
+    frame["bytes"], frame["snapshot"], frame["verdict"] = 100, "2026-11-20", "keep"
+    frame["source"] = columns.get("source", "folder")
     frame["width"], frame["height"] = WIDTH, HEIGHT
-    frame = frame.astype(dict.fromkeys(("id", "label", "path", "verdict", "reason"), "string"))
+    texts = (
+        "id",
+        "label",
+        "path",
+        "verdict",
+        "reason",
+        "given_split",
+        "page_url",
+        "image_url",
+        "source",
+        "pixels",
+        "group",
+    )
+    # As tables come from disk.
+    frame = frame.astype(dict.fromkeys((*texts, "group"), pd.StringDtype("pyarrow", na_value=pd.NA)))
     return frame.sort_values("id", ignore_index=True)[VALIDATED.names]
+
+
+def ids(count):
+    return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
 
 
 def pairs_table(pairs):
@@ -52,21 +73,26 @@ def pairs_table(pairs):
     )
 
 
-@pytest.fixture
-def project(tmp_path):
-    """Sixty noisy pictures of two classes."""
+def write_project(root):
+    """Write sixty noisy pictures of two classes, and what validate says of them."""
     noise = np.random.default_rng(7)
-    ids = []
+    names = []
     for _ in range(60):
         buffer = io.BytesIO()
         Image.fromarray(noise.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)).save(buffer, "PNG")
         identity = hashlib.sha256(buffer.getvalue()).hexdigest()
-        path = tmp_path / "artifacts" / "scrape" / "images" / identity[:2] / f"{identity}.png"
+        path = root / "artifacts" / "scrape" / "images" / identity[:2] / f"{identity}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(buffer.getvalue())
-        ids.append(identity)
-    manifest = table(ids)
-    validated = tmp_path / "artifacts" / "validate"
+        names.append(identity)
+    manifest = table(names)
+    validated = root / "artifacts" / "validate"
     write_table(validated / "manifest.parquet", manifest, VALIDATED)
     write_table(validated / "pairs.parquet", pairs_table([]), PAIRS)
-    return Project(tmp_path, manifest)
+    return Project(root, manifest)
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Sixty noisy pictures of two classes."""
+    return write_project(tmp_path)

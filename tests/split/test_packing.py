@@ -3,49 +3,109 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pixmill.errors import ManifestError
+from pixmill.compute import Limits
+from pixmill.errors import ManifestError, SplitError
+from pixmill.files import read_json
 from pixmill.images import decode, fit
 from pixmill.images.png import png_bytes
-from pixmill.split.packing import Packed, pack
+from pixmill.params import SplitParams
+from pixmill.parts.header import open_shards
+from pixmill.split import packing
+from pixmill.split.packing import pack
+from tests.split.conftest import HEIGHT, WIDTH
+
+LIMITS = Limits(60, 512 << 20)
+PARAMS = SplitParams(image_size=20)
 
 
 @pytest.fixture
-def pictures(project):
-    paths = sorted(project.pictures.rglob("*.png"))[:40]
-    return [
-        Packed(path.stem, path, 24 * 16, "val" if n % 4 == 0 else "train", n // 4 if n % 4 == 0 else n - n // 4 - 1)
-        for n, path in enumerate(paths)
-    ]
+def manifest(project):
+    """Forty pictures, every fourth in val, and two that were dropped."""
+    frame = project.manifest[:42].copy()
+    part = np.where(np.arange(42) % 4 == 0, "val", "train").astype(object)
+    part[[3, 20]] = None
+    frame["split"] = pd.array(part, dtype="string")
+    frame["row"] = frame.groupby("split").cumcount().astype("Int32")
+    return frame
 
 
-SIZES = {"train": 30, "val": 10}
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_each_row_is_its_picture_fitted(project, pictures):
-    pack(pictures, project.out, SIZES, image_size=20, aspect="pad")
-    for picture in pictures:
-        array = np.load(project.out / f"{picture.part}.npy", mmap_mode="r")
-        assert array.shape == (SIZES[picture.part], 20, 20, 3)
-        assert array.dtype == np.uint8
-        expected = fit(decode(picture.path.read_bytes()).pixels, 20, "pad")
-        np.testing.assert_array_equal(array[picture.row], expected)
+def test_each_row_is_its_picture_fitted_and_headers_come_after_their_shards(project, manifest, monkeypatch):
+    seen = []
+
+    def write_header(folder, name, **rest):
+        seen.append(files(folder))
+        return original(folder, name, **rest)
+
+    original = packing.write_header
+    monkeypatch.setattr(packing, "write_header", write_header)
+    plan = {"train": [11, 10, 9], "val": [5, 5]}
+    pack(manifest, project.pictures, project.out, PARAMS, LIMITS, plan=plan, workers=1)
+    for part, rows in manifest.groupby("split"):
+        pixels = open_shards(project.out, part)
+        assert pixels.shape == (len(rows), 20, 20, 3)
+        for path, row in zip(rows["path"], rows["row"], strict=True):
+            expected = fit(decode((project.pictures / path).read_bytes()).pixels, 20, "pad", "bicubic")
+            np.testing.assert_array_equal(pixels[row], expected)
+    shards = [f"{part}/{number:05}.bin" for part, rows in plan.items() for number in range(len(rows))]
+    assert seen == [shards, ["train.json", *shards]]
+    assert files(project.out) == ["preprocessing.json", "train.json", *shards[:3], "val.json", *shards[3:]]
+
+
+def test_pictures_are_fitted_as_the_params_say(project, manifest):
+    params = SplitParams(image_size=8, aspect="crop", resize="box")
+    pack(manifest[:1], project.pictures, project.out, params, LIMITS, workers=1)
+    expected = fit(decode((project.pictures / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
+    np.testing.assert_array_equal(open_shards(project.out, "val")[0], expected)
+    how = {"image_size": 8, "aspect": "crop", "resize": "box"}
+    assert read_json(project.out / "preprocessing.json", stage="split") == how
+
+
+@pytest.mark.slow
+def test_any_number_of_processes_writes_the_same_bytes(project, manifest, tmp_path):
+    for workers in (1, 3):
+        pack(manifest, project.pictures, tmp_path / str(workers), PARAMS, LIMITS, workers=workers)
+    assert files(tmp_path / "1") == files(tmp_path / "3")
+    for name in files(tmp_path / "1"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-200]), "is not the picture that validate saw"),
         (lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))), "is not the picture that validate"),
     ],
-    ids=["gone", "cut", "another"],
+    ids=["gone", "another"],
 )
-def test_a_changed_picture_stops_the_pass_and_leaves_nothing(project, pictures, damage, message):
-    damage(pictures[-1].path)
+def test_a_changed_picture_stops_the_pass_and_leaves_nothing(project, manifest, damage, message):
+    path = project.pictures / manifest["path"].iloc[-1]
+    damage(path)
     with pytest.raises(ManifestError, match=message) as caught:
-        pack(pictures, project.out, SIZES, image_size=20, aspect="pad")
-    assert str(pictures[-1].path) in caught.value.message
+        pack(manifest, project.pictures, project.out, PARAMS, LIMITS, workers=1)
+    assert str(path) in caught.value.message
     assert caught.value.next == "dvc repro -f scrape"
-    assert list(project.out.iterdir()) == []
+    assert files(project.out) == []
+
+
+def test_a_picture_that_no_longer_decodes_is_a_message(project, manifest):
+    # What validate found says 1 x 1 pixel, so this picture is too large now.
+    manifest.loc[0, ["width", "height"]] = 1
+    with pytest.raises(ManifestError, match=f"does not decode .too_many_pixels: {WIDTH} x {HEIGHT}., as it did for"):
+        pack(manifest[:1], project.pictures, project.out, PARAMS, LIMITS, workers=1)
+    assert files(project.out) == []
+
+
+def test_a_picture_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
+    with pytest.raises(SplitError) as caught:
+        pack(manifest[:1], project.pictures, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
+    first = manifest.iloc[0]
+    assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
+    assert f"{first['id'][:12]},drop" in caught.value.next
+    assert files(project.out) == []

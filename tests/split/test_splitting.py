@@ -1,47 +1,68 @@
-"""Pictures keep their part when others come and go, and an empty part is refused by name."""
+"""Pictures keep their part when others come and go; nothing that is alike or of one group lies on two sides."""
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.errors import ManifestError, SplitError
+from pixmill.errors import ManifestError
+from pixmill.manifest import SPLIT
 from pixmill.params import SplitParams
 from pixmill.split import split
 from pixmill.split.splitting import assign
-from tests.split.conftest import CLASSES, pairs_table, table
+from tests.split.conftest import CLASSES, ids, pairs_table, table
 
-PARAMS = SplitParams(image_size=8)
-IDS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(80)]
+# Wide shares, so that each class has pictures in each part whoever goes.
+PARAMS = SplitParams(val=0.3, test=0.3)
+FOLDED = PARAMS.model_copy(update={"folds": 3})
+PAGED = PARAMS.model_copy(update={"group_by": "page"})
+IDS = sorted(ids(80))
+PAGES = [f"http://shop.test/{number % 30}" for number in range(80)]
+PAIRS = st.lists(
+    st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)).filter(lambda pair: pair[0] < pair[1]),
+    max_size=15,
+    unique=True,
+)
+ROWS = st.sets(st.integers(40, 79), max_size=16)
 
 
-def parts_of(frame):
+def places(manifest, pairs=(), params=PARAMS):
+    """Return where each picture is kept: its part and its fold, by id."""
+    frame = assign(manifest, pairs_table(list(pairs)), params, classes=CLASSES).manifest
     kept = frame[frame["split"].notna()]
-    return dict(zip(kept["id"], kept["split"], strict=True))
+    folds = [None if pd.isna(fold) else int(fold) for fold in kept["fold"]]
+    return dict(zip(kept["id"], zip(kept["split"], folds, strict=True), strict=True))
 
 
-@settings(max_examples=25)
-@given(st.sets(st.sampled_from(range(40, 80)), max_size=12))
-def test_no_picture_moves_when_others_go(gone):
-    before = parts_of(assign(table(IDS), [], PARAMS, classes=CLASSES))
-    labels = [CLASSES[n % 2] for n in range(80) if n not in gone]
-    after = parts_of(
-        assign(table([i for n, i in enumerate(IDS) if n not in gone], labels), [], PARAMS, classes=CLASSES)
+def without(rows, **columns):
+    left = [n for n in range(80) if n not in rows]
+    return table(
+        [IDS[n] for n in left],
+        [CLASSES[n % 2] for n in left],
+        **{name: [values[n] for n in left] for name, values in columns.items()},
     )
-    assert after == {identity: part for identity, part in before.items() if identity in after}
-    assert len(after) == 80 - len(gone)
 
 
-@settings(max_examples=25)
-@given(st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from(IDS)).filter(lambda p: p[0] < p[1]), max_size=15))
+@pytest.mark.parametrize("params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"])
+@settings(max_examples=10)
+@given(gone=ROWS)
+def test_no_picture_moves_when_others_come_or_go(params, gone):
+    all_of_them, fewer = (
+        places(without(set(), page_url=PAGES), params=params),
+        places(without(gone, page_url=PAGES), params=params),
+    )
+    assert fewer == {name: all_of_them[name] for n, name in enumerate(IDS) if n not in gone}
+
+
+@settings(max_examples=15)
+@given(PAIRS)
 def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
-    before = parts_of(assign(table(IDS), [], PARAMS, classes=CLASSES))
-    frame = assign(table(IDS), pairs, PARAMS, classes=CLASSES)
-    after = parts_of(frame)
+    before = places(table(IDS))
+    frame = assign(table(IDS), pairs_table(pairs), PARAMS, classes=CLASSES).manifest
+    after = places(table(IDS), pairs)
     assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
     assert after.items() <= before.items()
     dropped = frame[frame["split"].isna()]
@@ -52,52 +73,132 @@ def test_straddlers_are_dropped_with_a_reason_and_the_rest_stays(pairs):
     assert dropped["row"].isna().all()
 
 
+@settings(max_examples=15)
+@given(PAIRS)
+def test_no_kept_pair_lies_in_two_folds(pairs):
+    frame = assign(table(IDS), pairs_table(pairs), FOLDED, classes=CLASSES).manifest
+    after = places(table(IDS), pairs, FOLDED)
+    assert not [(a, b) for a, b in pairs if a in after and b in after and after[a] != after[b]]
+    apart = frame[frame["reason"].fillna("").str.startswith("straddles_folds:")]
+    for name, other in zip(apart["id"], apart["reason"].str.removeprefix("straddles_folds:"), strict=True):
+        assert tuple(sorted((name, other))) in pairs
+        assert other in after
+
+
+def test_the_columns_are_those_of_the_manifest_and_folds_are_those_of_train_and_val():
+    frame = assign(table(IDS), pairs_table([]), FOLDED, classes=CLASSES).manifest
+    assert list(frame.columns) == SPLIT.names
+    assert frame["fold"].isna().eq(frame["split"] == "test").all()
+    assert set(frame["fold"].dropna()) == {0, 1, 2}
+    assert frame["cluster"].equals(frame["group"])
+    assert assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest["fold"].isna().all()
+
+
+def test_folds_leave_the_parts_as_they_are():
+    assert {name: part for name, (part, _) in places(table(IDS), params=FOLDED).items()} == {
+        name: part for name, (part, _) in places(table(IDS)).items()
+    }
+
+
+def test_the_same_pixels_are_on_one_side_though_a_person_kept_them_twice():
+    pixels = [f"{number // 2}" for number in range(80)]
+    frame = assign(table(IDS, pixels=pixels), pairs_table([]), FOLDED, classes=CLASSES).manifest
+    kept = frame[frame["split"].notna()]
+    assert kept.groupby("pixels")["split"].nunique().max() == 1
+    assert kept.groupby("pixels")["fold"].nunique().max() == 1
+    assert {reason.split(":")[0] for reason in frame["reason"].dropna()} == {"straddles", "straddles_folds"}
+
+
+def test_a_group_is_on_one_side():
+    manifest = table(IDS, page_url=PAGES)
+    frame = assign(manifest, pairs_table([]), PAGED.model_copy(update={"folds": 3}), classes=CLASSES).manifest
+    assert frame["split"].notna().all()
+    assert frame.groupby("page_url")["split"].nunique().max() == 1
+    assert frame.groupby("page_url")["fold"].nunique().max() == 1
+    assert frame.groupby("page_url")["cluster"].nunique().max() == 1
+    assert frame["cluster"].nunique() == 30
+    assert (
+        assign(manifest, pairs_table([]), PARAMS, classes=CLASSES).manifest.groupby("page_url")["split"].nunique().max()
+        > 1
+    )
+
+
+def test_a_picture_without_a_group_stands_by_itself():
+    pages = [None if number % 2 else f"http://shop.test/{number}" for number in range(80)]
+    by_page = places(table(IDS, page_url=pages), params=PAGED)
+    alone = places(table(IDS))
+    assert [by_page[IDS[n]] == alone[IDS[n]] for n in range(1, 80, 2)] == [True] * 40
+
+
 def test_what_validate_dropped_has_no_part_and_keeps_its_reason():
     manifest = table(IDS)
     manifest.loc[3, ["verdict", "reason"]] = ["drop", "truncated"]
-    frame = assign(manifest, [(IDS[0], manifest["id"][3])], PARAMS, classes=CLASSES)
+    frame = assign(manifest, pairs_table([(IDS[0], IDS[3])]), PARAMS, classes=CLASSES).manifest
     assert frame.loc[3, "reason"] == "truncated"
     assert frame["split"].isna().sum() == 1
 
 
 def test_rows_count_up_by_id_within_a_part():
-    frame = assign(table(IDS), [], PARAMS, classes=CLASSES)
+    frame = assign(table(IDS), pairs_table([]), PARAMS, classes=CLASSES).manifest
     for _, part in frame.groupby("split"):
         assert part["id"].is_monotonic_increasing
         assert part["row"].tolist() == list(range(len(part)))
 
 
-def test_a_class_without_test_pictures_is_refused_by_name():
-    places = assign(table(IDS), [], PARAMS, classes=CLASSES)
-    labels = ["coat" if part == "test" or n % 2 else "dress" for n, part in enumerate(places["split"])]
-    with pytest.raises(SplitError) as caught:
-        assign(table(sorted(IDS), labels), [], PARAMS, classes=CLASSES)
-    dresses = labels.count("dress")
-    assert caught.value.message == f"the class 'dress' has no picture in test, of {dresses} in all"
-    assert "split.val (0.15)" in caught.value.next
-    assert "split.test (0.2)" in caught.value.next
-    assert "split.salt" in caught.value.next
-
-
-def test_a_class_without_any_picture_is_refused_for_every_part():
-    with pytest.raises(SplitError, match="the class 'hat' has no picture in train, of 0 in all"):
-        assign(table(IDS), [], PARAMS, classes=(*CLASSES, "hat"))
-
-
 def test_a_kept_picture_of_no_class_is_refused():
     with pytest.raises(ManifestError, match="validate kept pictures of dress"):
-        assign(table(IDS), [], PARAMS, classes=("coat",))
+        assign(table(IDS), pairs_table([]), PARAMS, classes=("coat",))
 
 
-def test_the_stage_packs_all_that_is_kept(project):
-    pairs = pairs_table(
-        [tuple(sorted((a, b))) for a, b in zip(project.manifest["id"][:6], project.manifest["id"][6:12], strict=True)]
-    )
-    result = split(project.manifest, pairs, PARAMS, classes=CLASSES, pictures=project.pictures, out=project.out)
-    kept = result.manifest[result.manifest["split"].notna()]
-    assert result.metrics["dropped"] == 60 - len(kept) > 0
-    for part in ("train", "val", "test"):
-        assert len(np.load(project.out / f"{part}.npy")) == sum(result.metrics[part].values())
-        for label in CLASSES:
-            assert result.metrics[part][label] == ((kept["split"] == part) & (kept["label"] == label)).sum()
-    assert result.summary().endswith(f"{result.metrics['dropped']} dropped as too like a picture of another part")
+GIVEN = ["test" if number % 4 < 2 else "train" for number in range(80)]
+
+
+def test_a_split_that_people_made_is_kept():
+    frame = assign(table(IDS, given_split=GIVEN), pairs_table([]), PARAMS, classes=CLASSES).manifest
+    given = pd.Series(GIVEN)
+    assert set(frame.loc[given == "test", "split"]) == {"test"}
+    # They made no validation part: it is taken from theirs for training.
+    assert set(frame.loc[given == "train", "split"]) == {"train", "val"}
+
+
+def test_a_validation_part_that_people_made_is_the_only_one():
+    given = ["test", "test", "val", "val", "train", "train", "train", "train"] * 10
+    frame = assign(table(IDS, given_split=given), pairs_table([]), PARAMS, classes=CLASSES).manifest
+    assert list(frame["split"]) == given
+
+
+def test_a_near_duplicate_across_a_given_split_leaves_the_training_side():
+    frame = assign(table(IDS, given_split=GIVEN), pairs_table([(IDS[0], IDS[2])]), PARAMS, classes=CLASSES).manifest
+    assert frame.loc[2, "reason"] == f"straddles:{IDS[0]}"
+    assert frame.loc[0, "split"] == "test"
+
+
+def test_a_group_that_people_put_on_both_sides_stays_on_the_higher_one():
+    pages = [f"http://shop.test/{number // 3}" if number < 12 else None for number in range(80)]
+    manifest = table(IDS, given_split=GIVEN, page_url=pages)
+    frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
+    kept = frame[frame["split"].notna()]
+    assert kept.groupby("page_url")["split"].nunique().max() == 1
+    assert (frame.loc[np.array(GIVEN) == "test", "split"] == "test").all()
+    # 0 and 1 were given to test, 2 to train; all three are of one page.
+    assert frame.loc[2, "reason"] == f"straddles_group:{IDS[0]}"
+
+
+def test_what_people_gave_wins_over_the_group_and_the_validation_part_is_taken_by_it():
+    given = ["test"] * 20 + ["train"] * 60
+    manifest = table(IDS, given_split=given, page_url=[f"http://shop.test/{number // 4}" for number in range(80)])
+    frame = assign(manifest, pairs_table([]), PAGED, classes=CLASSES).manifest
+    assert frame["split"].notna().all()
+    assert set(frame["split"][:20]) == {"test"}
+    assert frame.groupby("page_url")["split"].nunique().max() == 1
+    assert set(frame["split"][20:]) == {"train", "val"}
+
+
+def test_the_suite_holds_for_what_was_split():
+    pairs = pairs_table([(a, b) for a, b in zip(IDS[:6], IDS[6:12], strict=True)])
+    manifest = table(IDS, page_url=PAGES, given_split=[*GIVEN[:20], *[None] * 60])
+    params = PARAMS.model_copy(update={"folds": 2, "group_by": "product"})
+    result = split(manifest, pairs, params, classes=CLASSES)
+    failed = {outcome.check.name for outcome in result.outcomes if not outcome.success}
+    assert failed <= {"class_shares"}
+    assert len({outcome.check.name for outcome in result.outcomes}) == 11

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,54 +13,118 @@ import time
 import pytest
 
 from pixmill.manifest import SPLIT, read_table
+from pixmill.parts import load_parts
+from tests.split.conftest import CLASSES
 
 PARAMS = """
 classes: [coat, dress]
-scrape: {snapshot: '2026-11-20'}
-split: {image_size: 8}
+scrape: {{snapshot: '2026-11-20'}}
+split: {{image_size: {size}, class_shares: {{tolerance: {tolerance}, severity: critical}}}}
 """
+
+WRITTEN = [
+    "artifacts/split/expectations.json",
+    "artifacts/split/manifest.parquet",
+    "artifacts/split/preprocessing.json",
+    "artifacts/split/test.json",
+    "artifacts/split/test/00000.bin",
+    "artifacts/split/train.json",
+    "artifacts/split/train/00000.bin",
+    "artifacts/split/val.json",
+    "artifacts/split/val/00000.bin",
+    "metrics/split.json",
+    "plots/split/counts.csv",
+    "reports/split.html",
+]
 
 
 @pytest.fixture
 def command(project, repository):
     """Return how the stage is started, as keyword arguments of subprocess."""
-    (project.root / "params.yaml").write_text(PARAMS)
+    set_params(project)
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     return {"args": [sys.executable, "-m", "stages.split"], "cwd": project.root, "env": environment}
 
 
+def set_params(project, size=8, tolerance=1.0):
+    (project.root / "params.yaml").write_text(PARAMS.format(size=size, tolerance=tolerance))
+
+
 def outputs(root):
-    files = [*(root / "artifacts" / "split").rglob("*"), *(root / "metrics").rglob("*")]
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+    folders = [root / "artifacts/split", root / "metrics", root / "plots", root / "reports"]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return dict(sorted((path.relative_to(root).as_posix(), path.read_bytes()) for path in files))
 
 
 def test_it_writes_all_that_is_promised(command, project):
     done = subprocess.run(**command, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("split: ")
-    assert sorted(outputs(project.root)) == [
-        "artifacts/split/manifest.parquet",
-        "artifacts/split/preprocessing.json",
-        "artifacts/split/test.npy",
-        "artifacts/split/train.npy",
-        "artifacts/split/val.npy",
-        "metrics/split.json",
-    ]
-    assert json.loads((project.out / "preprocessing.json").read_text()) == {"aspect": "pad", "image_size": 8}
-    assert read_table(project.out / "manifest.parquet", SPLIT, stage="split")["split"].notna().all()
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert re.fullmatch(r"split: \d+ train, \d+ val, \d+ test; 0 dropped so that nothing leaks", first)
+    assert second == "split: reports/split.html"
+    assert list(outputs(project.root)) == WRITTEN
+    how = {"aspect": "pad", "image_size": 8, "resize": "bicubic"}
+    assert json.loads((project.out / "preprocessing.json").read_text()) == how
+    manifest = read_table(project.out / "manifest.parquet", SPLIT, stage="split")
+    assert manifest["split"].notna().all()
+    parts = load_parts(project.out, CLASSES, side=8)
+    assert {name: len(part) for name, part in parts.items()} == manifest["split"].value_counts().to_dict()
+    with (project.root / "plots/split/counts.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    metrics = json.loads((project.root / "metrics/split.json").read_text())
+    assert {(row["part"], row["label"]): int(row["n"]) for row in rows} == {
+        (part, label): n for part in parts for label, n in metrics[part].items()
+    }
+    assert set(metrics["gate"].values()) == {True}
+    assert "clock" not in (text := (project.out / "expectations.json").read_text())
+    assert "ge_load_time" not in text
 
 
+@pytest.mark.slow
 def test_killed_while_it_packs_it_ends_with_the_same_bytes(command, project):
     subprocess.run(**command, check=True, capture_output=True)
     undisturbed = outputs(project.root)
     with subprocess.Popen(**command) as process:
-        while not list(project.out.glob(".part-*")):
+        while not list(project.out.glob("*/.part-*")):
             assert process.poll() is None
             time.sleep(0.001)
         process.kill()
+    assert not (project.out / "train.json").exists()
     assert not (project.out / "manifest.parquet").exists()
     subprocess.run(**command, check=True, capture_output=True)
     assert outputs(project.root) == undisturbed
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(command, project):
+    set_params(project, size=256)
+    limited = ["bash", "-c", 'ulimit -f 4096; exec "$@"', "-", *command.pop("args")]
+    done = subprocess.run(limited, **command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"split: {project.out}/train/00000.bin cannot be used: it would be larger than this system allows",
+        "Next: raise the limit (ulimit -f), then: dvc repro split (finished work is kept)",
+    ]
+    assert not list(project.out.rglob("*.bin"))
+    assert not (project.out / "manifest.parquet").exists()
+
+
+def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_on(command, project):
+    set_params(project, tolerance=0.0)
+    done = subprocess.run(**command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "split: the gate stopped the pipeline, 1 critical expectation failed\n  class_shares: "
+    )
+    assert done.stderr.splitlines()[-1] == (
+        "Next: open reports/split.html; bring more pictures, or edit split.class_shares.tolerance in params.yaml; "
+        "then: dvc repro"
+    )
+    assert list(outputs(project.root)) == [
+        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "reports/split.html"
+    ]  # fmt: skip
+    assert json.loads((project.root / "metrics/split.json").read_text())["gate"]["class_shares"] is False
+    assert "The gate stopped the pipeline" in (project.root / "reports/split.html").read_text()
 
 
 def test_a_missing_table_is_a_message_and_no_traceback(command, project):

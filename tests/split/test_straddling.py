@@ -1,59 +1,141 @@
-"""After the straddlers are gone, no near-duplicate pair crosses; and no more are gone than need be."""
+"""After the straddlers are gone, no link crosses; and no more are gone than need be."""
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.parts import PARTS
-from pixmill.split.straddling import crossing, straddlers
+from pixmill.split.assignment import TEST, TRAIN, VAL
+from pixmill.split.straddling import Links, crossing, fold_straddlers, nearest, straddlers
 
-IDS = st.sampled_from("abcdefghijkl")
-ASSIGNED = st.dictionaries(IDS, st.sampled_from(PARTS))
-PAIRS = st.lists(st.tuples(IDS, IDS).filter(lambda pair: pair[0] < pair[1]), unique=True)
-
-
-def kept(parts, pairs):
-    dropped = straddlers(parts, pairs)
-    return {identity: part for identity, part in parts.items() if identity not in dropped}
-
-
-@given(ASSIGNED, PAIRS)
-def test_no_kept_pair_crosses(parts, pairs):
-    assert crossing(kept(parts, pairs), pairs) == []
+COUNT = 12
+ROWS = st.integers(0, COUNT - 1)
+SIDES = st.lists(st.sampled_from([-1, TRAIN, VAL, TEST]), min_size=COUNT, max_size=COUNT).map(
+    lambda sides: np.array(sides, np.int8)
+)
+FOLDS = st.lists(st.integers(-1, 3), min_size=COUNT, max_size=COUNT).map(lambda folds: np.array(folds, np.int32))
+PAIRS = st.lists(st.tuples(ROWS, ROWS).filter(lambda pair: pair[0] < pair[1]), unique=True)
+SETS = st.lists(
+    st.lists(st.integers(-1, 4), min_size=COUNT, max_size=COUNT).map(lambda numbers: np.array(numbers, np.int64)),
+    max_size=2,
+)
 
 
-@given(ASSIGNED, PAIRS, st.randoms())
-def test_the_order_of_the_pairs_does_not_matter(parts, pairs, random):
-    shuffled = random.sample(pairs, len(pairs))
-    assert straddlers(parts, pairs) == straddlers(parts, shuffled)
+def links(pairs, sets=()):
+    rows = np.array(pairs, np.int64).reshape(-1, 2)
+    return Links(rows[:, 0], rows[:, 1], list(sets))
 
 
-@given(ASSIGNED, PAIRS)
-def test_test_keeps_its_pictures_and_who_goes_is_too_like_one_that_stays(parts, pairs):
-    dropped = straddlers(parts, pairs)
-    for identity, other in dropped.items():
-        assert parts[identity] != "test"
-        assert tuple(sorted((identity, other))) in pairs
-        assert parts[other] != parts[identity]
-        assert other not in dropped
+LINKS = st.builds(links, PAIRS, SETS)
+
+
+def linked(found):
+    """Return every linked pair, by definition."""
+    pairs = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
+    for numbers in found.sets:
+        pairs |= {(a, b) for a, b in itertools.combinations(range(COUNT), 2) if numbers[a] == numbers[b] >= 0}
+    return pairs
+
+
+def sides(*letters):
+    return np.array([{"train": TRAIN, "val": VAL, "test": TEST, "": -1}[letter] for letter in letters], np.int8)
+
+
+@given(st.lists(st.booleans(), min_size=COUNT, max_size=COUNT).map(np.array), LINKS)
+def test_the_nearest_is_the_first_that_is_linked(wanted, found):
+    pairs = linked(found)
+    for row, first in enumerate(nearest(wanted, found).tolist()):
+        alike = [other for other in range(COUNT) if wanted[other] and (min(row, other), max(row, other)) in pairs]
+        # A wanted picture finds itself in a set.
+        in_set = wanted[row] and any(numbers[row] >= 0 for numbers in found.sets)
+        assert first == min([*alike, *([row] if in_set else [])], default=COUNT)
+
+
+def by_definition(assigned, pairs):
+    """Return who goes because of whom, by the rule in words: val against test, then train against what is kept."""
+    dropped = {}
+    for side in (VAL, TRAIN):
+        for row in range(COUNT):
+            if assigned[row] == side:
+                alike = [b if a == row else a for a, b in pairs if row in (a, b)]
+                rivals = [other for other in alike if assigned[other] > side and other not in dropped]
+                if rivals:
+                    dropped[row] = min(rivals)
+    return dropped
+
+
+@given(SIDES, LINKS)
+def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
+    against, kind = straddlers(assigned, found)
+    pairs = linked(found)
+    dropped = {row: other for row, other in enumerate(against.tolist()) if other >= 0}
+    assert dropped == by_definition(assigned, pairs)
+    assert [row for row in range(COUNT) if kind[row] == 0] == sorted(dropped)
+    left = np.where(against < 0, assigned, -1)
+    assert not [(a, b) for a, b in pairs if left[a] >= 0 and left[b] >= 0 and left[a] != left[b]]
+    assert not crossing(left, found).any()
+
+
+@given(SIDES, LINKS, LINKS)
+def test_kinds_together_drop_what_all_links_together_drop(assigned, one, other):
+    against, kind = straddlers(assigned, one, other)
+    dropped = by_definition(assigned, linked(one) | linked(other))
+    assert np.flatnonzero(against >= 0).tolist() == sorted(dropped)
+    for row in dropped:
+        pair = tuple(sorted((row, int(against[row]))))
+        assert pair in linked((one, other)[kind[row]])
+
+
+@given(SIDES, PAIRS, st.randoms())
+def test_the_order_of_the_pairs_does_not_matter(assigned, pairs, random):
+    shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
+    np.testing.assert_array_equal(straddlers(assigned, links(pairs))[0], straddlers(assigned, links(shuffled))[0])
+
+
+@given(SIDES, LINKS)
+def test_the_test_part_keeps_its_pictures(assigned, found):
+    against, _ = straddlers(assigned, found)
+    assert (against[assigned == TEST] < 0).all()
+    assert (against[assigned < 0] < 0).all()
 
 
 def test_the_train_member_goes_then_the_val_member():
-    assert straddlers({"a": "train", "b": "test"}, [("a", "b")]) == {"a": "b"}
-    assert straddlers({"a": "train", "b": "val"}, [("a", "b")]) == {"a": "b"}
-    assert straddlers({"a": "test", "b": "val"}, [("a", "b")]) == {"b": "a"}
+    pair = links([(0, 1)])
+    assert straddlers(sides("train", "test"), pair)[0].tolist() == [1, -1]
+    assert straddlers(sides("train", "val"), pair)[0].tolist() == [1, -1]
+    assert straddlers(sides("test", "val"), pair)[0].tolist() == [-1, 0]
 
 
 def test_pairs_within_a_part_stay():
-    assert straddlers({"a": "train", "b": "train"}, [("a", "b")]) == {}
+    assert straddlers(sides("train", "train"), links([(0, 1)]))[0].tolist() == [-1, -1]
 
 
 def test_in_a_chain_a_picture_stays_whose_only_likeness_is_gone():
-    parts = {"a": "train", "b": "val", "c": "test"}
-    assert straddlers(parts, [("a", "b"), ("b", "c")]) == {"b": "c"}
+    assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
 
 
-def test_the_smallest_id_is_named():
-    parts = {"a": "train", "c": "test", "b": "val"}
-    assert straddlers(parts, [("a", "c"), ("a", "b")]) == {"a": "b"}
+@given(FOLDS, LINKS)
+def test_no_kept_link_crosses_folds_and_who_goes_is_too_like_one_that_stays(folds, found):
+    against = fold_straddlers(folds, found)
+    left = np.where(against < 0, folds, -1)
+    pairs = linked(found)
+    assert not [(a, b) for a, b in pairs if left[a] >= 0 and left[b] >= 0 and left[a] != left[b]]
+    for row in np.flatnonzero(against >= 0).tolist():
+        other = int(against[row])
+        assert (other, row) in pairs
+        assert left[other] >= 0
+        assert folds[other] != folds[row]
+
+
+@given(FOLDS, PAIRS, SETS, st.randoms())
+def test_the_order_of_the_pairs_does_not_matter_to_folds(folds, pairs, sets, random):
+    shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
+    one, other = fold_straddlers(folds, links(pairs, sets)), fold_straddlers(folds, links(shuffled, sets))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_in_a_chain_across_folds_every_second_goes():
+    assert fold_straddlers(np.array([0, 1, 2, 0], np.int32), links([(0, 1), (1, 2), (2, 3)])).tolist() == [-1, 0, -1, 2]

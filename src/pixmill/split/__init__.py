@@ -1,11 +1,25 @@
 """The stage split: which part each kept picture belongs to, and the packed pictures of each part.
 
-- ``assignment``: a picture's part, from a salted hash of its own id
-- ``straddling``: near-duplicate pairs that would lie on both sides
-- ``packing``: pictures as memory-mappable arrays
-- ``splitting``: the stage's one function
+Where pictures belong:
+
+- ``assignment``: a picture's part and fold, from a salted hash
+- ``grouping``: what stays together; ``clusters``: that, and near-duplicates
+- ``straddling``: what would lie on two sides
+- ``reasons``: why a picture was dropped here
+- ``gaps``: classes without a picture in some part
+- ``checks``: what is expected, see :mod:`pixmill.expectations`
+- ``splitting``: all of this as one function
+
+What is made of it:
+
+- ``packing``: pictures as memory-mappable shards
+- ``counts``: metrics and plots
+- ``cards``, ``thumbnails``, ``page``: the report
 """
 
+from pixmill.split.counts import metrics, plot_table, summary
+from pixmill.split.packing import pack
+from pixmill.split.page import render_report
 from pixmill.split.splitting import Split, split
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "metrics", "pack", "plot_table", "render_report", "split", "summary"]

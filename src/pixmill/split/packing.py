@@ -1,96 +1,161 @@
-"""Pictures as memory-mappable arrays."""
+"""Pictures as memory-mappable shards, written by the processes that decode them."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from pixmill.compute import map_batches
-from pixmill.errors import ManifestError
-from pixmill.files import replacing, reserve
-from pixmill.images import decode, fit
-from pixmill.images.fit import Aspect
-from pixmill.parts import PartName
+from pixmill.compute import Limits, Loss, map_batches
+from pixmill.errors import ManifestError, SplitError
+from pixmill.files import replacing, reserve, write_json
+from pixmill.images import Undecodable, decode, fit, read_verified
+from pixmill.images.fit import Aspect, Resize
+from pixmill.params import SplitParams
+from pixmill.parts import PARTS
+from pixmill.parts.header import plan_shards, shard_path, write_header
 from pixmill.progress import track
 
-__all__ = ["Packed", "pack"]
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Say which picture goes to which row of which array.
-
-    Args:
-        id: The sha256 of the bytes that it must have.
-        path: The picture's file.
-        pixels: Width times height, as validate found it.
-        part: The array.
-        row: The row in it.
-    """
-
-    id: str
-    path: Path
-    pixels: int
-    part: PartName
-    row: int
-
-
-@dataclass(frozen=True)
-class _Task:
-    picture: Packed
-    size: int
-    aspect: Aspect
+__all__ = ["pack"]
 
 
 def pack(
-    pictures: Sequence[Packed], folder: Path, sizes: Mapping[PartName, int], *, image_size: int, aspect: Aspect
+    manifest: pd.DataFrame,
+    pictures: Path,
+    folder: Path,
+    params: SplitParams,
+    limits: Limits,
+    *,
+    workers: int | None = None,
+    plan: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Write one array a part, ``<folder>/<part>.npy``: ``uint8`` of shape (n, image_size, image_size, 3).
+    """Write the shards and the header of each part: ``uint8`` of shape (n, image_size, image_size, 3) in all.
 
-    Pictures are decoded by the processes of this machine and written as they come, so memory does not grow with their
-    number. The files appear together at the end, or not at all.
+    ``preprocessing.json`` beside them says how a picture became what is packed.
+
+    The shards' place on the disk is taken first; then each process writes the pictures that it decodes where they
+    belong, so that no pixel goes through a pipe and memory does not grow with their number. Shards appear together at
+    the end, or not at all, and headers after them.
 
     Args:
-        pictures: What goes where.
-        folder: Where the arrays go.
-        sizes: Pictures in each part.
-        image_size: Side of the square in pixels.
-        aspect: How a picture becomes square.
+        manifest: The columns of :data:`pixmill.manifest.SPLIT`.
+        pictures: The folder that the manifest's paths are relative to.
+        folder: Where ``<part>/<number>.bin``, ``<part>.json`` and ``preprocessing.json`` go.
+        params: The section ``split``.
+        limits: What one picture may take.
+        workers: Processes; default: one a processor.
+        plan: How many pictures each shard of a part holds; default: see :func:`pixmill.parts.header.plan_shards`.
 
     Raises:
         ManifestError: A picture is absent, or is not what validate saw.
+        SplitError: A picture takes more than it may.
+        OSError: A disk is full, or refuses a file.
     """
-    tasks = [_Task(picture, image_size, aspect) for picture in pictures]
+    kept = manifest[manifest["split"].notna()]
+    row_bytes = params.image_size**2 * 3
+    sizes = kept["split"].value_counts()
+    rows = plan or {part: plan_shards(int(sizes[part]), row_bytes) for part in PARTS if part in sizes}
     with contextlib.ExitStack() as stack:
-        arrays = {}
-        for part, count in sizes.items():
-            temporary = stack.enter_context(replacing(folder / f"{part}.npy"))
-            shape = (count, image_size, image_size, 3)
-            arrays[part] = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-            reserve(temporary, temporary.stat().st_size)
-        squares = track(map_batches(_squares, tasks), "Pack", len(tasks))
-        for picture, square in zip(pictures, squares, strict=True):
-            arrays[picture.part][picture.row] = square
-        for array in arrays.values():
-            array.flush()
+        shards: dict[str, list[Path]] = {}
+        for part, counts in rows.items():
+            shards[part] = []
+            for number, count in enumerate(counts):
+                temporary = stack.enter_context(replacing(shard_path(folder, part, number)))
+                reserve(temporary, count * row_bytes)
+                shards[part].append(temporary)
+        tasks = _tasks(kept, pictures, shards, rows, params)
+        for _ in track(map_batches(_write_all, tasks, workers=workers, limits=limits, lost=_refuse), "Pack", len(kept)):
+            pass
+    for part, counts in rows.items():
+        write_header(folder, part, side=params.image_size, rows=counts)
+    how = {"image_size": params.image_size, "aspect": params.aspect, "resize": params.resize}
+    write_json(folder / "preprocessing.json", how)
 
 
-def _squares(tasks: Sequence[_Task]) -> list[npt.NDArray[np.uint8]]:
-    return [_square(task) for task in tasks]
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """Say which picture goes where; ``pixels`` is width times height, as validate found it."""
+
+    id: str
+    path: str
+    pixels: int
+    shard: str
+    row: int
+    side: int
+    aspect: Aspect
+    resize: Resize
+
+
+def _tasks(
+    kept: pd.DataFrame,
+    pictures: Path,
+    shards: Mapping[str, Sequence[Path]],
+    rows: Mapping[str, Sequence[int]],
+    params: SplitParams,
+) -> Iterator[_Task]:
+    starts = {part: np.cumsum([0, *counts]) for part, counts in rows.items()}
+    pixels = kept["width"].astype("int64") * kept["height"]
+    for name, path, most, part, row in zip(kept["id"], kept["path"], pixels, kept["split"], kept["row"], strict=True):
+        number = int(np.searchsorted(starts[part], row, side="right")) - 1
+        yield _Task(
+            name,
+            f"{pictures}/{path}",
+            int(most),
+            str(shards[part][number]),
+            int(row - starts[part][number]),
+            params.image_size,
+            params.aspect,
+            params.resize,
+        )
+
+
+def _write_all(tasks: Sequence[_Task]) -> list[None]:
+    for task in tasks:
+        _write(task)
+    return [None] * len(tasks)
+
+
+def _write(task: _Task) -> None:
+    square = _square(task)
+    try:
+        with Path(task.shard).open("r+b") as file:
+            file.seek(task.row * square.nbytes)
+            file.write(square.data)
+    except OSError as error:
+        # A write that fails names no file.
+        error.filename = error.filename or task.shard
+        raise
+
+
+_ALTERED = {"missing_file": "is missing", "changed_bytes": "is not the picture that validate saw"}
 
 
 def _square(task: _Task) -> npt.NDArray[np.uint8]:
-    picture = task.picture
     try:
-        content = picture.path.read_bytes()
-    except FileNotFoundError:
-        raise ManifestError(f"{picture.path} is missing", next="dvc repro -f scrape") from None
-    if hashlib.sha256(content).hexdigest() != picture.id:
-        raise ManifestError(f"{picture.path} is not the picture that validate saw", next="dvc repro -f scrape")
-    return fit(decode(content, max_pixels=picture.pixels).pixels, task.size, task.aspect)
+        pixels = decode(read_verified(Path(task.path), task.id), max_pixels=task.pixels).pixels
+    except Undecodable as error:
+        if error.reason in _ALTERED:
+            raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None
+        raise ManifestError(
+            f"{task.path} does not decode ({error}), as it did for validate", next="dvc repro -f validate"
+        ) from None
+    return fit(pixels, task.side, task.aspect, task.resize)
+
+
+def _refuse(task: _Task, loss: Loss) -> NoReturn:
+    why = {
+        "timeout": "takes longer than validate.timeout",
+        "memory": "takes more memory than validate.memory",
+        "crashed": "ends the process that decodes it",
+    }[loss]
+    raise SplitError(
+        f"{task.path} {why}, though it did not for validate",
+        next="run it again where less is going on, or drop it by a line in review.csv "
+        f"({task.id[:12]},drop,,<you>,<why>); then: dvc repro",
+    )

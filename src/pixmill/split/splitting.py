@@ -1,22 +1,46 @@
-"""The stage's one function: kept pictures in, parts and packed arrays out."""
+"""The stage's first half: kept pictures in, parts, folds and the expectations' outcomes out; no picture is opened."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pixmill.errors import ManifestError, SplitError
+from pixmill.errors import ManifestError
+from pixmill.expectations import Outcome, run_checks
+from pixmill.manifest import SPLIT
 from pixmill.params import SplitParams
 from pixmill.parts import PARTS
-from pixmill.split.assignment import part_of
-from pixmill.split.packing import Packed, pack
-from pixmill.split.straddling import crossing, straddlers
+from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
+from pixmill.split.checks import checks, tables
+from pixmill.split.clusters import clusters
+from pixmill.split.gaps import require_no_gaps
+from pixmill.split.grouping import group_names
+from pixmill.split.straddling import Links, fold_straddlers, straddlers
 
-__all__ = ["Split", "assign", "split"]
+__all__ = ["Assignment", "Split", "assign", "split"]
+
+Texts = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Hold where each picture belongs.
+
+    Args:
+        manifest: The columns of :data:`pixmill.manifest.SPLIT`, sorted by id.
+        groups: The name of each row's group, absent where it stands by itself; ``None`` where no groups were asked for.
+        dropped: What was dropped here, sorted by id: ``id``, ``label``, ``part`` (that it would be in), ``word`` (of
+            :data:`pixmill.split.reasons.REASONS`) and ``other``, the id of the picture that stays.
+    """
+
+    manifest: pd.DataFrame
+    groups: pd.Series | None
+    dropped: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -24,124 +48,152 @@ class Split:
     """Hold what the stage found.
 
     Args:
-        manifest: The table with ``split`` and ``row``, sorted by id.
-        metrics: Pictures by part and class, and how many were dropped here.
-        preprocessing: How a picture became what is packed: ``image_size`` and ``aspect``.
+        manifest: The columns of :data:`pixmill.manifest.SPLIT`, sorted by id.
+        groups: As of :class:`Assignment`.
+        dropped: As of :class:`Assignment`.
+        pairs: Verified near-duplicates, as validate found them.
+        classes: The labels, in the order of the params.
+        outcomes: What came of each expectation.
+        folds: How many folds there are; ``None`` where none were asked for.
     """
 
     manifest: pd.DataFrame
-    metrics: dict[str, Any]
-    preprocessing: dict[str, Any]
+    groups: pd.Series | None
+    dropped: pd.DataFrame
+    pairs: pd.DataFrame
+    classes: tuple[str, ...]
+    outcomes: Sequence[Outcome]
+    folds: int | None
 
-    def summary(self) -> str:
-        """Return in one line how many pictures each part has."""
-        sizes = ", ".join(f"{sum(self.metrics[part].values()):,} {part}" for part in PARTS)
-        return f"{sizes}; {self.metrics['dropped']:,} dropped as too like a picture of another part"
 
-
-def split(
-    manifest: pd.DataFrame,
-    pairs: pd.DataFrame,
-    params: SplitParams,
-    *,
-    classes: Sequence[str],
-    pictures: Path,
-    out: Path,
-) -> Split:
-    """Give each kept picture its part, and pack the parts.
+def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
+    """Give each kept picture its part and its fold, and see that nothing leaks.
 
     Args:
-        manifest: What validate wrote, sorted by id.
-        pairs: Verified near-duplicates: the columns ``a`` and ``b`` are ids.
+        manifest: What validate wrote, with the columns of :data:`pixmill.manifest.VALIDATED`, sorted by id.
+        pairs: Verified near-duplicates, with the columns of :data:`pixmill.manifest.PAIRS`.
         params: The section ``split``.
         classes: The labels, in the order of the params.
-        pictures: The folder that the manifest's paths are relative to.
-        out: Where ``train.npy``, ``val.npy`` and ``test.npy`` go.
 
     Raises:
-        SplitError: A class has no picture in some part.
-        ManifestError: A picture is absent or not what validate saw, or its label is no class.
+        SplitError: A class has no picture in some part or fold.
+        ManifestError: The label of a kept picture is no class.
     """
-    assigned = assign(manifest, list(zip(pairs["a"], pairs["b"], strict=True)), params, classes=classes)
-    kept = assigned[assigned["split"].notna()]
-    counts = _counts(kept, classes)
-    sizes = {part: sum(counts[part].values()) for part in PARTS}
-    pack(
-        [
-            Packed(name, pictures / path, pixels, part, row)
-            for name, path, pixels, part, row in zip(
-                kept["id"], kept["path"], kept["width"] * kept["height"], kept["split"], kept["row"], strict=True
-            )
-        ],
-        out,
-        sizes,
-        image_size=params.image_size,
-        aspect=params.aspect,
+    assigned = assign(manifest, pairs, params, classes=classes)
+    outcomes = run_checks(
+        checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folded=bool(params.folds))
     )
-    dropped = int((manifest["verdict"] == "keep").sum()) - len(kept)
-    preprocessing = {"image_size": params.image_size, "aspect": params.aspect}
-    return Split(assigned, {"dropped": dropped, **counts}, preprocessing)
+    return Split(assigned.manifest, assigned.groups, assigned.dropped, pairs, tuple(classes), outcomes, params.folds)
 
 
-def assign(
-    manifest: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParams, *, classes: Sequence[str]
-) -> pd.DataFrame:
-    """Return the manifest with the columns ``split`` and ``row``, and the verdicts of what would straddle.
+def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
+    """Return the manifest with the columns that split adds, and the verdicts of what would straddle.
 
     Args:
         manifest: What validate wrote, sorted by id.
-        pairs: Verified near-duplicates, by id.
+        pairs: Verified near-duplicates, by id; pairs with a picture that is not kept say nothing.
         params: The section ``split``.
         classes: The labels.
 
     Raises:
         ManifestError: A kept picture has a label that is no class.
-        SplitError: A class has no picture in some part.
+        SplitError: A class has no picture in some part or fold.
     """
-    table = manifest.copy()
-    strange = sorted(set(table.loc[table["verdict"] == "keep", "label"]) - set(classes))
+    kept = np.flatnonzero(manifest["verdict"] == "keep")
+    table = manifest.iloc[kept]
+    _require_classes(table, classes)
+    ids = table["id"].to_numpy(object)
+    groups = None if params.group_by is None else group_names(manifest, params.group_by)
+    named = None if groups is None else groups.iloc[kept].to_numpy(object)
+    alike = Links(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
+    grouped = Links(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
+    names = ids if named is None else np.where(pd.isna(named), ids, named)
+
+    sides = _sides(table, names, params)
+    against, words = straddlers(sides, alike, grouped)
+    staying = np.where(against < 0, sides, -1)
+    folds = np.full(len(ids), -1, np.int32)
+    if params.folds is not None:
+        held = (staying >= 0) & (staying != TEST)
+        folds[held] = folds_of(names[held], params.salt, params.folds)
+        apart = fold_straddlers(folds, alike)
+        against, words = np.maximum(against, apart), np.where(apart < 0, words, _FOLDS)
+        folds[apart >= 0] = staying[apart >= 0] = -1
+
+    gone = against >= 0
+    dropped = pd.DataFrame(
+        {
+            "id": ids[gone],
+            "label": table["label"].to_numpy(object)[gone],
+            "part": np.array(PARTS, object)[sides[gone]],
+            "word": _WORDS[words[gone]],
+            "other": ids[against[gone]],
+        }
+    )
+    result = _completed(manifest, kept, dropped, staying, folds, named)
+    require_no_gaps(result, dropped, groups, params, classes)
+    return Assignment(result, groups, dropped)
+
+
+_WORDS = np.array(["straddles", "straddles_group", "straddles_folds"], object)
+_FOLDS = 2
+_NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
+
+
+def _require_classes(kept: pd.DataFrame, classes: Sequence[str]) -> None:
+    strange = sorted(set(kept["label"].unique()) - set(classes))
     if strange:
         raise ManifestError(
             f"validate kept pictures of {', '.join(strange)}, which is not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
-    parts = {
-        identity: part_of(identity, salt=params.salt, val=params.val, test=params.test)
-        for identity in table.loc[table["verdict"] == "keep", "id"]
+
+
+def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the rows of the pairs' pictures, of those pairs whose pictures are both there."""
+    index = pd.Index(ids)
+    a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64) for name in ("a", "b"))
+    there = (a >= 0) & (b >= 0)
+    return a[there], b[there]
+
+
+def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
+    """Return one number for all pictures of a name, and -1 for those that share theirs with none."""
+    shared = names.notna() & names.duplicated(keep=False)
+    return pd.factorize(names.where(shared))[0].astype(np.int64)
+
+
+def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
+    """Return the part of each picture, before anything straddles."""
+    at = places(names, params.salt)
+    given = pd.Index(PARTS).get_indexer(pd.Index(kept["given_split"].to_numpy(object))).astype(np.int8)
+    return given_sides(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
+
+
+def _completed(
+    manifest: pd.DataFrame,
+    kept: npt.NDArray[np.int64],
+    dropped: pd.DataFrame,
+    sides: npt.NDArray[np.int8],
+    folds: npt.NDArray[np.int32],
+    names: Texts | None,
+) -> pd.DataFrame:
+    """Return the manifest with what was decided of its kept rows."""
+    gone = kept[sides < 0]
+    verdicts, why = (manifest[column].to_numpy(object, copy=True) for column in ("verdict", "reason"))
+    verdicts[gone], why[gone] = "drop", dropped["word"] + ":" + dropped["other"]
+    parts = np.full(len(manifest), None, object)
+    parts[kept] = np.array([*PARTS, None], object)[sides]
+    rows, numbers = np.full(len(manifest), -1, np.int32), np.full(len(manifest), -1, np.int32)
+    for side in range(len(PARTS)):
+        rows[kept[sides == side]] = np.arange(np.count_nonzero(sides == side))
+    numbers[kept] = folds
+    members, there = np.full(len(manifest), None, object), sides >= 0
+    near = manifest["group"].to_numpy(object)[kept[there]]
+    members[kept[there]] = clusters(near, None if names is None else names[there])
+    texts = {"verdict": verdicts, "reason": why, "split": parts, "cluster": members}
+    added: dict[str, Any] = {
+        **{name: pd.Series(column, manifest.index, dtype=manifest["id"].dtype) for name, column in texts.items()},
+        **{name: pd.arrays.IntegerArray(column, column < 0) for name, column in (("row", rows), ("fold", numbers))},
     }
-    dropped = straddlers(parts, pairs)
-    for identity in dropped:
-        del parts[identity]
-    straddling = table["id"].isin(dropped)
-    table.loc[straddling, "verdict"] = "drop"
-    table.loc[straddling, "reason"] = "straddles:" + table.loc[straddling, "id"].map(dropped)
-    table["split"] = table["id"].map(parts).astype(table["id"].dtype)
-    table["row"] = table.groupby("split").cumcount().where(table["split"].notna()).astype("Int32")
-    _check(table, pairs, params, classes)
-    return table
-
-
-def _check(table: pd.DataFrame, pairs: list[tuple[str, str]], params: SplitParams, classes: Sequence[str]) -> None:
-    kept = table[table["split"].notna()]
-    across = crossing(dict(zip(kept["id"], kept["split"], strict=True)), pairs)
-    if across or not table["id"].is_unique:
-        raise AssertionError(f"a picture or a near-duplicate pair lies in two parts: {across[:3]}")
-    counts = _counts(kept, classes)
-    lines = [
-        f"the class '{label}' has no picture in {part}, of {sum(counts[other][label] for other in PARTS)} in all"
-        for label in classes
-        for part in PARTS
-        if not counts[part][label]
-    ]
-    if lines:
-        raise SplitError(
-            "\n".join(lines),
-            next=f"bring more pictures of it, or change split.val ({params.val}), split.test ({params.test}) or "
-            "split.salt in params.yaml, then: dvc repro",
-        )
-
-
-def _counts(kept: pd.DataFrame, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return the pictures by part and class, zeros included."""
-    sizes = kept.groupby(["split", "label"]).size()
-    return {part: {label: int(sizes.get((part, label), 0)) for label in classes} for part in PARTS}
+    return pd.DataFrame({name: added[name] if name in added else manifest[name] for name in SPLIT.names})

@@ -1,46 +1,119 @@
-"""Near-duplicate pairs that would lie on both sides of a split."""
+"""Pictures that are too like one on another side, or belong to its group: who goes, and because of whom."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pixmill.parts import PartName
+import numpy as np
+import numpy.typing as npt
 
-__all__ = ["crossing", "straddlers"]
+from pixmill.split.assignment import TRAIN, VAL, Sides
 
-Pair = tuple[str, str]
+__all__ = ["Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
+
+Rows = npt.NDArray[np.int64]
 
 
-def straddlers(parts: Mapping[str, PartName], pairs: Iterable[Pair]) -> dict[str, str]:
-    """Return the pictures to drop so that no pair crosses, each with the picture that it is too like.
-
-    Of a pair across parts the one in train goes, else the one in val: the test part keeps its pictures, whatever is
-    trained on. Val is decided first, against test alone; then train, against what val keeps. So the result does not
-    depend on the order of the pairs, and a train picture stays whose only likeness was dropped from val.
+@dataclass(frozen=True)
+class Links:
+    """Say which of n pictures must not lie on two sides.
 
     Args:
-        parts: The part of each kept picture, by id.
-        pairs: Verified near-duplicates, by id; pairs with a picture that is not kept say nothing.
+        a: One picture of each pair, by its row.
+        b: The other.
+        sets: Arrays of n numbers each: pictures with the same number are linked, those below 0 are not.
     """
-    likenesses: dict[str, set[str]] = {}
-    for one, other in crossing(parts, pairs):
-        likenesses.setdefault(one, set()).add(other)
-        likenesses.setdefault(other, set()).add(one)
-    dropped: dict[str, str] = {}
-    for part in ("val", "train"):
-        for identity in sorted(likenesses):
-            if parts[identity] == part:
-                against = [other for other in likenesses[identity] if _outranks(parts[other], part)]
-                kept = [other for other in against if other not in dropped]
-                if kept:
-                    dropped[identity] = min(kept)
-    return dropped
+
+    a: Rows
+    b: Rows
+    sets: Sequence[Rows] = ()
 
 
-def crossing(parts: Mapping[str, PartName], pairs: Iterable[Pair]) -> list[Pair]:
-    """Return the pairs whose two pictures are kept in different parts."""
-    return [(one, other) for one, other in pairs if one in parts and other in parts and parts[one] != parts[other]]
+def nearest(wanted: npt.NDArray[np.bool_], links: Links) -> Rows:
+    """Return for each picture the first of the wanted ones that it is linked to; n where there is none.
+
+    A wanted picture may find itself in a set.
+
+    Args:
+        wanted: Whether each of the n pictures is wanted.
+        links: The links.
+    """
+    count = len(wanted)
+    found = np.full(count, count, np.int64)
+    for one, other in ((links.a, links.b), (links.b, links.a)):
+        chosen = wanted[other]
+        np.minimum.at(found, one[chosen], other[chosen])
+    for numbers in links.sets:
+        # One place more than there are sets: those below 0 read the last.
+        first = np.full(int(numbers.max(initial=-1)) + 2, count, np.int64)
+        rows = np.flatnonzero(wanted & (numbers >= 0))
+        np.minimum.at(first, numbers[rows], rows)
+        np.minimum(found, first[numbers], out=found)
+    return found
 
 
-def _outranks(part: PartName, other: str) -> bool:
-    return part == "test" or (part == "val" and other == "train")
+def straddlers(sides: Sides, *kinds: Links) -> tuple[Rows, Rows]:
+    """Return which pictures must go, so that no link crosses parts.
+
+    Of a link across parts the picture in train goes, else the one in val: the test part keeps its pictures, whatever is
+    trained on. Val is decided first, against test alone; then train, against what val keeps. So the result does not
+    depend on the order of the links, and a train picture stays whose only likeness was dropped from val.
+
+    Args:
+        sides: The part of each picture.
+        kinds: The links between them, by kind.
+
+    Returns:
+        For each picture the row of the one because of which it goes, the first that there is of the first kind that
+        there is, and the number of that kind; -1 where it stays.
+    """
+    against, kind = np.full(len(sides), -1, np.int64), np.full(len(sides), -1, np.int64)
+    for side in (VAL, TRAIN):
+        staying = (sides > side) & (against < 0)
+        for number, links in enumerate(kinds):
+            found = nearest(staying, links)
+            losing = (sides == side) & (found < len(sides)) & (against < 0)
+            against[losing], kind[losing] = found[losing], number
+    return against, kind
+
+
+def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
+    """Return for each picture -1, or where it must go the row of the one in another fold that it is linked to.
+
+    No fold ranks above another: in the order of the rows, which is that of the ids, a picture goes where one before it
+    stays in another fold.
+
+    Args:
+        folds: The fold of each picture; below 0 where it has none.
+        links: The links between them.
+    """
+    count = len(folds)
+    against = np.full(count, -1, np.int64)
+    lower, upper = np.minimum(links.a, links.b), np.maximum(links.a, links.b)
+    apart = crossing(folds, links)
+    lower, upper = lower[apart], upper[apart]
+    order = np.lexsort((lower, upper))
+    before: dict[int, list[int]] = {}
+    for one, other in zip(lower[order].tolist(), upper[order].tolist(), strict=True):
+        before.setdefault(other, []).append(one)
+    members = [np.flatnonzero((numbers >= 0) & (folds >= 0)) for numbers in links.sets]
+    stays: dict[tuple[int, int], int] = {}
+    # When a picture's turn comes, all before it are decided, and those of a set that stay are in one fold.
+    for row in np.unique(np.concatenate([upper, *members])).tolist():
+        sets = [(place, int(numbers[row])) for place, numbers in enumerate(links.sets) if numbers[row] >= 0]
+        rivals = [stays[key] for key in sets if key in stays and folds[stays[key]] != folds[row]]
+        rivals += [one for one in before.get(row, ()) if against[one] < 0]
+        if rivals:
+            against[row] = min(rivals)
+        else:
+            for key in sets:
+                stays.setdefault(key, row)
+    return against
+
+
+def crossing(sides: npt.NDArray[np.integer], links: Links) -> npt.NDArray[np.bool_]:
+    """Tell for each pair whether its pictures are both on a side, and on two; below 0 is none."""
+    one, other = sides[links.a], sides[links.b]
+    apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)
+    return apart

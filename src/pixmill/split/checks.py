@@ -1,0 +1,246 @@
+"""What is expected of a split: nothing leaks, nothing is missing, and the parts are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from pixmill.expectations import Check, Result, Table, Tell
+from pixmill.params import SplitParams
+from pixmill.parts import PARTS
+from pixmill.split.gaps import count_by
+
+__all__ = ["checks", "tables"]
+
+_SHORT = 12
+"""Letters of an id, as pages show it."""
+
+_NAMED = 3
+"""Offenders that a message names."""
+
+
+def tables(
+    manifest: pd.DataFrame,
+    pairs: pd.DataFrame,
+    groups: pd.Series | None,
+    classes: Sequence[str],
+    *,
+    folded: bool,
+) -> dict[str, Table]:
+    """Return what is checked.
+
+    Args:
+        manifest: The columns of :data:`pixmill.manifest.SPLIT`.
+        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
+        groups: The name of each row's group; ``None`` where no groups were asked for.
+        classes: The labels.
+        folded: Whether folds were asked for.
+    """
+    kept = manifest[manifest["split"].notna()]
+    found = {
+        "pictures": Table(kept[["id", "split"]].set_axis(["name", "side"], axis=1)),
+        "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
+        "pairs": Table(_pairs(kept, pairs, "split")),
+        "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
+        "given": Table(_given(manifest)),
+    }
+    for part in PARTS:
+        found[part] = Table(kept.loc[kept["split"] == part, ["label"]].drop_duplicates())
+    if groups is not None:
+        found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
+    if folded:
+        folds = kept[kept["fold"].notna()]
+        found["pixels in folds"] = Table(_sides_of(folds["pixels"], folds["fold"]))
+        found["pairs in folds"] = Table(_pairs(folds, pairs, "fold"))
+        if groups is not None:
+            found["groups in folds"] = Table(_sides_of(groups[folds.index], folds["fold"]))
+    return found
+
+
+def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
+    """Return every check, in the order of the report.
+
+    Args:
+        params: The section ``split``.
+        classes: The labels.
+    """
+    return [
+        *_of_sides(grouped=params.group_by is not None, folded=params.folds is not None),
+        *_of_parts(params, classes),
+    ]
+
+
+def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
+    """Yield what must hold whatever the params say: nothing lies on two sides."""
+    yield _check(
+        "not_empty",
+        "pictures",
+        "ExpectTableRowCountToBeBetween",
+        {"min_value": 1},
+        "at least 1",
+        lambda result, _: [f"there are {result['observed_value']:,} pictures in the split"],
+    )
+    yield _unique("ids_on_one_side", "pictures", "ids", "parts")
+    yield _unique("pixels_on_one_side", "pixels", "digests of pixels", "parts")
+    yield _equal("near_duplicates_on_one_side", "pairs", "parts")
+    if grouped:
+        yield _unique("groups_on_one_side", "groups", "groups", "parts")
+    if folded:
+        yield _unique("pixels_in_one_fold", "pixels in folds", "digests of pixels", "folds")
+        yield _equal("near_duplicates_in_one_fold", "pairs in folds", "folds")
+    if grouped and folded:
+        yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
+
+
+def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
+    for part in PARTS:
+        yield _check(
+            "same_classes",
+            part,
+            "ExpectColumnDistinctValuesToEqualSet",
+            {"column": "label", "value_set": list(classes)},
+            f"all of {', '.join(classes)} in each part, and no other",
+            _classes(part, classes),
+        )
+    yield _check(
+        "given_test_kept",
+        "given",
+        "ExpectColumnValuesToBeInSet",
+        {"column": "part", "value_set": ["test"]},
+        "all of them in test",
+        lambda result, _: [
+            f"{result['unexpected_count']:,} of {result['element_count']:,} pictures that people put into test are not "
+            "there"
+            if result["element_count"]
+            else "people put no picture into test"
+        ],
+    )
+    shares = params.class_shares
+    yield Check(
+        name="class_shares",
+        table="shares",
+        expectation="ExpectColumnValuesToBeBetween",
+        kwargs={"column": "difference", "min_value": -shares.tolerance, "max_value": shares.tolerance},
+        severity=shares.severity,
+        parameters=("split.class_shares.tolerance",),
+        wanted=f"at most {shares.tolerance:g} away",
+        tell=_share,
+    )
+
+
+def _check(name: str, table: str, expectation: str, kwargs: Mapping[str, object], wanted: str, tell: Tell) -> Check:
+    return Check(
+        name=name,
+        table=table,
+        expectation=expectation,
+        kwargs=dict(kwargs),
+        severity="critical",
+        parameters=(),
+        wanted=wanted,
+        tell=tell,
+        advise=lambda _result, _rows: "dvc repro -f validate makes the tables anew that must not be like this",
+    )
+
+
+def _unique(name: str, table: str, things: str, sides: str) -> Check:
+    """Return a check that each thing is on one side, where a table has one row a thing and side."""
+
+    def tell(result: Result, rows: pd.DataFrame) -> list[str]:
+        twice = list(dict.fromkeys(result.get("partial_unexpected_list") or []))[:_NAMED]
+        if not twice:
+            return [f"0 of {len(rows):,} {things} lie in two {sides}"]
+        count = rows.loc[rows["name"].duplicated(), "name"].nunique()
+        where = [f"{_short(item)} ({', '.join(rows.loc[rows['name'] == item, 'side'].map(str))})" for item in twice]
+        return [f"{count:,} of {rows['name'].nunique():,} {things} lie in two {sides}: {_some(where, count)}"]
+
+    return _check(name, table, "ExpectColumnValuesToBeUnique", {"column": "name"}, "none", tell)
+
+
+def _equal(name: str, table: str, sides: str) -> Check:
+    """Return a check that both pictures of each pair are on one side."""
+
+    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+        apart = rows[rows["side_a"] != rows["side_b"]]
+        if apart.empty:
+            return [f"0 of {len(rows):,} near-duplicate pairs lie in two {sides}"]
+        first = apart.head(_NAMED)
+        where = [f"{_short(a)} ({one}) and {_short(b)} ({other})" for a, b, one, other in first.itertuples(index=False)]
+        return [f"{len(apart):,} of {len(rows):,} near-duplicate pairs lie in two {sides}: {_some(where, len(apart))}"]
+
+    columns = {"column_A": "side_a", "column_B": "side_b"}
+    return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", tell)
+
+
+def _classes(part: str, classes: Sequence[str]) -> Tell:
+    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+        there = set(rows["label"])
+        lines = [f"{part} has no picture of '{label}'" for label in classes if label not in there]
+        lines += [f"{part} has pictures of '{label}'" for label in sorted(there - set(classes))]
+        return lines or [f"{part} has all {len(classes):,} classes"]
+
+    return tell
+
+
+def _share(result: Result, rows: pd.DataFrame) -> list[str]:
+    far = result.get("unexpected_index_list") or []
+    told = {(row["label"], row["part"]): row for row in rows.to_dict("records")}
+    # Where all is well the one that is farthest off shows how well.
+    chosen = [told[item["label"], item["part"]] for item in far] or [
+        max(told.values(), key=lambda row: abs(row["difference"]))
+    ]
+    return [
+        f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, and {row['of_all']:.3g} of all"
+        for row in chosen
+    ]
+
+
+def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
+    """Return one row a name and side."""
+    both = pd.DataFrame({"name": names, "side": sides}).dropna(subset=["name"])
+    return both.drop_duplicates(ignore_index=True)
+
+
+def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the pairs whose pictures are both kept, with the side of each."""
+    first = kept.drop_duplicates("id")
+    index, sides = pd.Index(first["id"].to_numpy(object)), first[column].reset_index(drop=True)
+    a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))) for name in ("a", "b"))
+    both = np.flatnonzero((a >= 0) & (b >= 0))
+    return pd.DataFrame(
+        {
+            **{name: pairs[name].iloc[both].reset_index(drop=True) for name in ("a", "b")},
+            **{f"side_{name}": sides.iloc[at[both]].reset_index(drop=True) for name, at in (("a", a), ("b", b))},
+        }
+    )
+
+
+def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a class and part: its share of the part, of all, and how far they are apart."""
+    counts = count_by(manifest, "split", PARTS, classes)
+    sizes = {part: sum(counts[part].values()) for part in PARTS}
+    rows = []
+    for part in PARTS:
+        for label in classes:
+            share = counts[part][label] / max(1, sizes[part])
+            of_all = sum(counts[other][label] for other in PARTS) / max(1, sum(sizes.values()))
+            # Rounded to far less than any threshold needs, so that it compares alike on every machine.
+            rows.append((label, part, share, of_all, round(share - of_all, 9)))
+    return pd.DataFrame(rows, columns=["label", "part", "share", "of_all", "difference"])
+
+
+def _given(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the pictures that people put into test and that validate kept, with where they are."""
+    here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith("straddles")
+    rows = manifest[here & (manifest["given_split"] == "test").fillna(False)]
+    return pd.DataFrame({"id": rows["id"].astype(object), "part": rows["split"].astype(object).fillna("nowhere")})
+
+
+def _short(name: object) -> str:
+    text = str(name)
+    return text[:_SHORT] if len(text) == 64 else text
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    return ", ".join(names) + (", …" if count > len(names) else "")

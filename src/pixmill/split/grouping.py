@@ -1,0 +1,71 @@
+"""Which pictures belong together by where they came from: those of one page, or of one product."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import pandas as pd
+
+__all__ = ["GroupBy", "group_names", "page_of", "product_of"]
+
+GroupBy = Literal["product", "page"]
+
+_NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
+"""The number of a picture among those of one thing: ``_1``, ``-02`` or `` (3)``; longer ones are a camera's."""
+
+_SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
+"""A path that names a script and no product: there the query tells the product."""
+
+_TRACK = re.compile(r"/ref=.*$")
+"""Where Amazon's addresses begin to tell how one came there."""
+
+
+def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
+    """Return the name of each picture's group, absent where it stands by itself.
+
+    Only the picture's own row decides, so that no other picture moves it.
+
+    Args:
+        table: A manifest with ``source``, ``page_url`` and ``image_url`` of each picture's first sighting.
+        by: ``page``: the pictures that were seen on one page. ``product``: those of one product's page, or, in people's
+            folders, those whose files differ in nothing but a number at the end.
+    """
+    urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
+    if by == "page":
+        names = {url: page_of(url) for url in urls.dropna().unique()}
+        return urls.map(names).astype(object)
+    files = table["image_url"].where((table["source"] == "folder") & table["image_url"].notna()).astype(object)
+    products = {url: product_of(url) for url in urls.dropna().unique()}
+    found = urls.map(products).where(urls.notna(), files.map(_file_product, na_action="ignore")).astype(object)
+    return found.where(found.notna(), None)
+
+
+def page_of(url: str) -> str:
+    """Return what names a page: its address without the place on it."""
+    return f"page {url.partition('#')[0]}"
+
+
+def product_of(url: str) -> str:
+    """Return what names the product of a page: its address without what tells how one came there.
+
+    The query string goes, except where the path alone names no product (it is a script, or nothing).
+
+    Args:
+        url: The page's address, as a stranger wrote it.
+    """
+    try:
+        scheme, host, path, query, _ = urlsplit(url)
+    except ValueError:
+        return f"product {url}"
+    path = _TRACK.sub("", path).rstrip("/")
+    kept = query if not path or _SCRIPT.search(path) else ""
+    return f"product {urlunsplit((scheme.lower(), host.lower(), path, kept, ''))}"
+
+
+def _file_product(address: str) -> str:
+    """Return what names the product of a file of people, ``data/<class>/<file>``, whatever part it lies in."""
+    *_, label, name = ["", *address.split("/")]
+    stem = name.rpartition(".")[0] or name
+    return f"product {label}/{_NUMBERED.sub('', stem)}"

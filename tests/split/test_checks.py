@@ -1,0 +1,194 @@
+"""Each expectation of a split fails for its own reason and says so; all hold where nothing leaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixmill.expectations import gate_error, run_checks
+from pixmill.params import SplitParams
+from pixmill.split.checks import checks, tables
+from pixmill.split.splitting import assign
+from tests.split.conftest import CLASSES, ids, pairs_table, table
+
+PARAMS = SplitParams(folds=2, group_by="page", class_shares={"tolerance": 0.3, "severity": "critical"})
+IDS = sorted(ids(80))
+LABELS = [CLASSES[number % 3 == 0] for number in range(80)]
+STRICT = PARAMS.model_copy(update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 0.0})})
+LAX = PARAMS.model_copy(update={"class_shares": PARAMS.class_shares.model_copy(update={"tolerance": 1.0})})
+PAGES = [f"http://shop.test/{number // 8}" for number in range(80)]
+TWINS = pairs_table([(IDS[8], IDS[10])])
+
+
+@pytest.fixture(scope="module")
+def sound():
+    """A split in which nothing leaks; what is in test was given to it."""
+    found = assign(table(IDS, LABELS, page_url=PAGES), TWINS, PARAMS, classes=CLASSES)
+    return found.manifest.assign(
+        given_split=found.manifest["split"].where(found.manifest["split"] == "test")
+    ), found.groups
+
+
+def failed(manifest, groups, pairs=TWINS, params=PARAMS):
+    """Return what fails, by name, with all that is said of it."""
+    of = tables(manifest, pairs, groups, CLASSES, folded=True)
+    found = {}
+    for outcome in run_checks(checks(params, CLASSES), of):
+        if not outcome.success:
+            found[outcome.check.name] = (*found.get(outcome.check.name, ()), *outcome.found)
+    return found
+
+
+def side(manifest, part, fold=None):
+    """Return the rows of a part, or of a fold."""
+    return manifest.index[(manifest["split"] == part) & (True if fold is None else manifest["fold"] == fold)]
+
+
+def test_a_sound_split_passes_every_check(sound):
+    manifest, groups = sound
+    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES, folded=True))
+    assert [outcome.found for outcome in outcomes if not outcome.success] == []
+    assert list(dict.fromkeys(outcome.check.name for outcome in outcomes)) == [
+        "not_empty", "ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side", "groups_on_one_side",
+        "pixels_in_one_fold", "near_duplicates_in_one_fold", "groups_in_one_fold", "same_classes", "given_test_kept",
+        "class_shares",
+    ]  # fmt: skip
+    assert gate_error(outcomes, report="page.html") is None
+
+
+def test_what_was_not_asked_for_is_not_checked():
+    names = {check.name for check in checks(SplitParams(), CLASSES)}
+    assert not {name for name in names if "fold" in name or "group" in name}
+
+
+def test_an_empty_split_fails(sound):
+    manifest, groups = sound
+    empty = failed(manifest.assign(split=None, fold=None), groups)
+    assert empty["not_empty"] == ("there are 0 pictures in the split",)
+
+
+def test_an_id_on_two_sides_fails(sound):
+    manifest, groups = sound
+    train, test = side(manifest, "train", 0)[0], side(manifest, "test")[0]
+    twice = manifest.copy()
+    twice.loc[test, "id"] = twice.loc[train, "id"]
+    found = failed(twice, groups)
+    assert found == {
+        "ids_on_one_side": (f"1 of 79 ids lie in two parts: {IDS[train][:12]} (train, test)",)
+    } or found == {"ids_on_one_side": (f"1 of 79 ids lie in two parts: {IDS[train][:12]} (test, train)",)}
+
+
+def test_pixels_on_two_sides_fail(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    changed.loc[side(manifest, "test")[0], "pixels"] = changed.loc[side(manifest, "train")[0], "pixels"]
+    [(name, [line])] = failed(changed, groups).items()
+    assert name == "pixels_on_one_side"
+    assert line.startswith("1 of 79 digests of pixels lie in two parts: ")
+
+
+def test_pixels_in_two_folds_fail(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    changed.loc[side(manifest, "train", 0)[0], "pixels"] = changed.loc[side(manifest, "train", 1)[0], "pixels"]
+    [(name, [line])] = failed(changed, groups).items()
+    assert name == "pixels_in_one_fold"
+    assert "lie in two folds" in line
+
+
+def test_a_pair_on_two_sides_fails(sound):
+    manifest, groups = sound
+    one, other = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "test")[0]]))
+    found = failed(manifest, groups, pairs_table([(one, other)]))
+    [line] = found.pop("near_duplicates_on_one_side")
+    assert found == {}
+    assert line.startswith("1 of 1 near-duplicate pairs lie in two parts: ")
+    assert one[:12] in line
+    assert other[:12] in line
+
+
+def test_a_pair_in_two_folds_fails(sound):
+    manifest, groups = sound
+    pair = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "train", 1)[0]]))
+    [(name, [line])] = failed(manifest, groups, pairs_table([tuple(pair)])).items()
+    assert name == "near_duplicates_in_one_fold"
+    assert "lie in two folds" in line
+
+
+def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
+    manifest, groups = sound
+    one, other = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "test")[0]]))
+    dropped = manifest.copy()
+    dropped.loc[dropped["id"] == one, ["split", "fold", "given_split"]] = None
+    assert failed(dropped, groups, pairs_table([(one, other)])) == {}
+
+
+def test_a_group_on_two_sides_fails(sound):
+    manifest, groups = sound
+    one, other = side(manifest, "train", 0)[0], side(manifest, "test")[0]
+    changed = groups.copy()
+    changed[one] = changed[other]
+    found = failed(manifest, changed)
+    [line] = found.pop("groups_on_one_side")
+    assert found == {}
+    assert "groups lie in two parts: page http://shop.test/" in line
+
+
+def test_a_group_in_two_folds_fails(sound):
+    manifest, groups = sound
+    one, other = side(manifest, "train", 0)[0], side(manifest, "train", 1)[0]
+    changed = groups.copy()
+    changed[one] = changed[other]
+    assert list(failed(manifest, changed)) == ["groups_in_one_fold"]
+
+
+def test_a_class_that_a_part_lacks_fails(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    changed.loc[side(manifest, "val"), "label"] = "coat"
+    found = failed(changed, groups, params=LAX)
+    assert found == {"same_classes": ("val has no picture of 'dress'",)}
+    changed.loc[side(manifest, "test")[0], "label"] = "hat"
+    assert failed(changed, groups, params=LAX)["same_classes"] == (
+        "val has no picture of 'dress'",
+        "test has pictures of 'hat'",
+    )
+
+
+def test_a_given_test_picture_that_is_not_in_test_fails(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    changed.loc[side(manifest, "train")[:2], "given_split"] = "test"
+    total = int((changed["given_split"] == "test").sum())
+    assert failed(changed, groups) == {
+        "given_test_kept": (f"2 of {total} pictures that people put into test are not there",)
+    }
+
+
+def test_a_given_test_picture_that_was_dropped_here_fails(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    test = side(manifest, "test")[0]
+    changed.loc[test, ["split", "reason"]] = [None, f"straddles:{IDS[0]}"]
+    assert list(failed(changed, groups)) == ["given_test_kept"]
+
+
+def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
+    manifest, groups = sound
+    found = failed(manifest, groups, params=STRICT)
+    assert list(found) == ["class_shares"]
+    counts = manifest.groupby(["split", "label"]).size()
+    share = counts["val", "coat"] / counts["val"].sum()
+    of_all = counts[:, "coat"].sum() / 80
+    assert f"class 'coat' makes up {share:.3g} of val, and {of_all:.3g} of all" in found["class_shares"]
+
+
+def test_a_critical_failure_names_page_parameter_and_command(sound):
+    manifest, groups = sound
+    outcomes = run_checks(checks(STRICT, CLASSES), tables(manifest, TWINS, groups, CLASSES, folded=True))
+    error = gate_error(outcomes, report="reports/split.html", mend="bring more pictures")
+    assert "class_shares: class 'coat' makes up" in error.message
+    assert "expected at most 0 away (split.class_shares.tolerance)" in error.message
+    assert error.next == (
+        "open reports/split.html; bring more pictures, or edit split.class_shares.tolerance in params.yaml; "
+        "then: dvc repro"
+    )

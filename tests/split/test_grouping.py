@@ -1,0 +1,102 @@
+"""Pictures of one page, of one product: told from where each was seen first, and from nothing else."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.split.grouping import group_names, page_of, product_of
+from tests.split.conftest import ids, table
+
+
+def groups(by, **columns):
+    count = len(next(iter(columns.values())))
+    names = sorted(ids(count))
+    found = group_names(table(names, **columns), by)
+    assert len(found) == count
+    return [None if pd.isna(name) else name for name in found]
+
+
+def test_a_page_is_its_address_without_the_place_on_it():
+    pages = ["http://a.test/p?x=1#top", "http://a.test/p?x=1", "http://a.test/p?x=2", None]
+    one, same, other, none = groups("page", page_url=pages)
+    assert one == same != other
+    assert none is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://shop.test/product/12", "http://shop.test/product/12?colour=red"),
+        ("http://shop.test/product/12", "HTTP://Shop.test/product/12/#reviews"),
+        (
+            "https://www.amazon.in/Saree/dp/B01/ref=sr_1_3?qid=17",
+            "https://www.amazon.in/Saree/dp/B01/ref=sr_1_9?qid=18",
+        ),
+        ("https://www.flipkart.com/saree/p/itm1?pid=A&q=saree", "https://www.flipkart.com/saree/p/itm1?pid=B"),
+        ("http://[broken", "http://[broken"),
+    ],
+)
+def test_one_product_however_one_came_there(one, other):
+    assert product_of(one) == product_of(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://shop.test/product/12", "http://shop.test/product/13"),
+        ("http://shop.test/product.php?id=12", "http://shop.test/product.php?id=13"),
+        ("http://shop.test/?product=12", "http://shop.test/?product=13"),
+        ("http://shop.test/12", "http://store.test/12"),
+    ],
+)
+def test_other_products(one, other):
+    assert product_of(one) != product_of(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("data/coat/A17_1.jpg", "data/coat/A17_2.png"),
+        ("data/coat/A17-01.jpg", "data/coat/A17 (3).jpg"),
+        ("data/coat/A17.jpg", "data/coat/A17_12.jpg"),
+        ("data/train/coat/A17_1.jpg", "data/test/coat/A17_2.jpg"),
+    ],
+)
+def test_files_that_differ_in_a_number_at_the_end_are_of_one_product(one, other):
+    first, second = groups("product", image_url=[one, other])
+    assert first == second is not None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("data/coat/IMG_0001.jpg", "data/coat/IMG_0002.jpg"),
+        ("data/coat/0001.jpg", "data/coat/0002.jpg"),
+        ("data/coat/A1.jpg", "data/coat/A2.jpg"),
+        ("data/coat/A17_1.jpg", "data/dress/A17_2.jpg"),
+        ("data/coat/_1.jpg", "data/coat/_2.jpg"),
+    ],
+)
+def test_files_of_other_products(one, other):
+    first, second = groups("product", image_url=[one, other])
+    assert first != second
+
+
+def test_a_picture_from_the_web_without_a_page_stands_by_itself():
+    assert groups("product", image_url=["http://cdn.test/A_1.jpg"], source=["urls"]) == [None]
+    assert groups("page", image_url=["data/coat/A_1.jpg"]) == [None]
+
+
+@given(st.text(max_size=40))
+def test_any_text_for_an_address_names_something(text):
+    assert product_of(text).startswith("product ")
+    assert page_of(text).startswith("page ")
+
+
+@pytest.mark.parametrize("by", ["page", "product"])
+def test_the_name_follows_from_the_row_alone(by):
+    pages = ["http://a.test/1", "http://a.test/2", None, "http://a.test/1", "http://b.test/1?x"]
+    assert groups(by, page_url=pages) == [groups(by, page_url=[page])[0] for page in pages]

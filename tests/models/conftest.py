@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from pixmill.models import build_classifier, fix_threads
-from pixmill.params import CnnParams, TrainParams
+from pixmill.params import BlockParams, CnnParams, DenseParams, TrainParams
 
-PARAMS = TrainParams(cnn=CnnParams(filters=(4, 8), dense=(6,), dropout=0.5))
+PARAMS = TrainParams(
+    model="cnn",
+    cnn=CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=6, dropout=0.5),)),
+)
 SIZE = 12
 
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-
-from pixmill.errors import TrainError
-from pixmill.params import CnnParams
 
 
 def test_it_takes_pixels_as_they_are_and_returns_probabilities(build, pixels):
@@ -40,19 +36,3 @@ def test_weights_follow_from_the_seed(build):
 
 def test_the_architecture_does_not_depend_on_what_was_built_before(build):
     assert build().to_json() == build().to_json()
-
-
-def test_dense_layers_may_be_none(build):
-    assert build(cnn=CnnParams(filters=(4,), dense=())).count_params() == 28 * 4 + (6 * 6 * 4 + 1) * 3
-
-
-def test_pictures_too_small_for_the_poolings_are_refused(build):
-    with pytest.raises(TrainError) as caught:
-        build(cnn=CnnParams(filters=(2, 2, 2, 2)))
-    assert "train.cnn.filters: 4 poolings need pictures of at least 16 pixels, received 12" in caught.value.message
-
-
-def test_layers_of_one_shape_begin_with_other_weights(build):
-    model = build(cnn=CnnParams(filters=(3, 3, 3), dense=()))
-    first, second = (model.get_layer(f"convolution_{index}").get_weights()[0] for index in (1, 2))
-    assert not np.array_equal(first, second)

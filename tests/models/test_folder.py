@@ -18,7 +18,7 @@ LABELS = ("coat", "dress", "shirt")
 
 @pytest.fixture
 def folder(build, tmp_path):
-    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad")
+    save_classifier(build(), LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic")
     return tmp_path
 
 
@@ -35,13 +35,14 @@ def test_it_predicts_the_same(build, folder, pixels):
 def test_the_files_are_the_same_whenever_they_are_written(build, folder, tmp_path_factory):
     time.sleep(1.1)  # HDF5 could hold times in seconds
     again = tmp_path_factory.mktemp("again")
-    save_classifier(load_classifier(folder)[0], LABELS, again, image_size=12, aspect="pad")
+    save_classifier(load_classifier(folder)[0], LABELS, again, image_size=12, aspect="pad", resize="bicubic")
     assert contents(again) == contents(folder)
     assert sorted(contents(folder)) == ["labels.json", "model.json", "model.weights.h5"]
     assert json.loads((folder / "labels.json").read_text()) == {
         "labels": list(LABELS),
         "image_size": 12,
         "aspect": "pad",
+        "resize": "bicubic",
     }
 
 
@@ -49,7 +50,7 @@ def test_a_compiled_model_is_not_written(build, tmp_path):
     model = build()
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match="optimizer"):
-        save_classifier(model, LABELS, tmp_path, image_size=12, aspect="pad")
+        save_classifier(model, LABELS, tmp_path, image_size=12, aspect="pad", resize="bicubic")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -69,6 +70,26 @@ def strange_initializer(architecture):
     }
 
 
+def strange_operation(architecture):
+    architecture["config"]["layers"][1] |= {"module": "keras.src.ops.numpy", "class_name": "Vectorize"}
+
+
+def strange_activation(architecture):
+    architecture["config"]["layers"][2]["config"]["activation"] = {
+        "module": "builtins",
+        "class_name": "function",
+        "config": "eval",
+        "registered_name": "function",
+    }
+
+
+def lambda_for_an_activation(architecture):
+    architecture["config"]["layers"][2]["config"]["activation"] = {
+        "class_name": "__lambda__",
+        "config": {"value": "4w=="},
+    }
+
+
 def strange_class_without_a_module(architecture):
     architecture["config"]["layers"][1] = {"class_name": "Lambda", "config": {}, "name": "pixels"}
 
@@ -78,6 +99,9 @@ def strange_class_without_a_module(architecture):
     [
         (strange_class_without_a_module, "None.Lambda"),
         (strange_layer, "keras.layers.Lambda"),
+        (strange_operation, "keras.src.ops.numpy.Vectorize"),
+        (strange_activation, "builtins.function"),
+        (lambda_for_an_activation, "None.__lambda__"),
         (strange_module, "os.Rescaling"),
         (strange_initializer, "builtins.eval"),
     ],
@@ -114,7 +138,48 @@ def test_weights_of_another_architecture_are_refused(build, folder):
         load_classifier(folder)
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[]", b'{"labels": ["one", "too few"]}'])
+def as_wide_as_no_memory(architecture):
+    architecture["config"]["layers"][-1]["config"]["units"] = 10**13
+
+
+def input_of_any_size(architecture):
+    architecture["config"]["layers"][0]["config"]["batch_shape"] = [None, None, None, 3]
+
+
+def deeper_than_python(architecture):
+    part = architecture
+    for _ in range(900):
+        part["config"] = part = {}
+
+
+@pytest.mark.parametrize("change", [as_wide_as_no_memory, input_of_any_size, deeper_than_python])
+def test_an_architecture_that_cannot_be_is_refused(folder, change):
+    architecture = json.loads((folder / "model.json").read_text())
+    change(architecture)
+    (folder / "model.json").write_text(json.dumps(architecture))
+    with pytest.raises(ManifestError, match="holds no whole classifier"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "model.json"])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000], ids=["binary", "deep"])
+def test_a_damaged_record_is_a_message(folder, name, content):
+    (folder / name).write_bytes(content)
+    with pytest.raises(ManifestError, match=f"{name} is not valid JSON"):
+        load_classifier(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{}",
+        b"[]",
+        b'{"labels": ["one", "too few"]}',
+        b'{"labels": ["twice", "twice", "dog"], "image_size": 12}',
+        b'{"labels": "abc", "image_size": 12}',
+        b'{"labels": ["cat", "dog", 3], "image_size": 12}',
+    ],
+)
 def test_labels_that_do_not_fit_are_refused(folder, content):
     (folder / "labels.json").write_bytes(content)
     with pytest.raises(ManifestError, match="holds no whole classifier"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixmill.models.backbone import build_backbone_classifier
 from pixmill.models.cnn import build_cnn
 from pixmill.params import TrainParams
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["build_classifier"]
 
 
-def build_classifier(params: TrainParams, *, labels: int, image_size: int) -> keras.Model:
+def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
     It is one functional graph, un-nested and uncompiled: float32 pixels from 0 to 255 of shape (n, image_size,
@@ -24,9 +26,11 @@ def build_classifier(params: TrainParams, *, labels: int, image_size: int) -> ke
         params: The section ``train``.
         labels: How many classes there are.
         image_size: Side of the pictures in pixels.
+        root: The project's folder, where a file of weights is looked for; default: the current one.
 
     Raises:
-        TrainError: The pictures are too small for so many layers.
+        TrainError: The pictures are too small for so many layers, or a backbone's weights cannot be had.
     """
-    builders = {"cnn": lambda: build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)}
-    return builders[params.model]()
+    if params.model == "cnn":
+        return build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
+    return build_backbone_classifier(params, labels=labels, image_size=image_size, root=root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pixmill.models.loading import load_tensorflow
@@ -18,6 +19,9 @@ def fix_threads(threads: int) -> None:
     The sum of floats depends on their order, and that on the number of threads: by default it would follow the
     machine's processors. Call it before the first computation; TensorFlow takes no other number after it.
 
+    What NumPy multiplies is computed with as many; who uses SciPy or scikit-learn, which bring libraries of their own,
+    sets those there.
+
     Args:
         threads: Threads within and between operations, whatever the number of processors.
 
@@ -26,26 +30,29 @@ def fix_threads(threads: int) -> None:
     """
     load_tensorflow()
     import tensorflow as tf
+    from threadpoolctl import threadpool_limits
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
     # Under op determinism TensorFlow refuses random operations without a global seed, also those that have their own.
     tf.random.set_seed(0)
+    threadpool_limits(threads)
 
 
-def reseed(model: keras.Model, *, seed: int, epoch: int) -> None:
+def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: int) -> None:
     """Set the state of every random layer by seed and epoch alone.
 
     The states are in no weights file, so a training that goes on from one could not know them otherwise.
 
     Args:
-        model: The graph that is trained.
+        model: The graph that is trained, or variables of which some are such states; their order counts.
         seed: The seed of the run.
         epoch: The epoch that is about to begin, from 1.
     """
     import numpy as np
 
-    states = [variable for variable in model.variables if variable.path.endswith("seed_generator_state")]
+    variables = getattr(model, "variables", model)
+    states = [variable for variable in variables if variable.path.endswith("seed_generator_state")]
     for index, state in enumerate(states):
         state.assign(np.random.SeedSequence([seed, epoch, index]).generate_state(2))

@@ -20,9 +20,32 @@ __all__ = ["load_classifier", "save_classifier"]
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},
-    "keras.initializers": {"GlorotUniform", "Zeros"},
-    "keras.layers": {"Conv2D", "Dense", "Dropout", "Flatten", "InputLayer", "MaxPooling2D", "Rescaling"},
+    "keras.initializers": {"GlorotUniform", "HeNormal", "Ones", "VarianceScaling", "Zeros"},
+    "keras.layers": {
+        "Activation",
+        "Add",
+        "BatchNormalization",
+        "Conv2D",
+        "Dense",
+        "DepthwiseConv2D",
+        "Dropout",
+        "Flatten",
+        "GlobalAveragePooling2D",
+        "InputLayer",
+        "LayerNormalization",
+        "MaxPooling2D",
+        "Multiply",
+        "Normalization",
+        "ReLU",
+        "Rescaling",
+        "Reshape",
+        "Resizing",
+        "ZeroPadding2D",
+    },
+    "keras.src.applications.convnext": {"LayerScale"},
     "keras.src.models.functional": {"Functional"},
+    "keras.src.ops.image": {"RGBToGrayscale"},
+    "keras.src.ops.numpy": {"Add", "Multiply"},
 }
 """All that our builders use, by module (an edge of the graph has none); what names anything else is not ours."""
 
@@ -32,7 +55,9 @@ _HDF5_BYTES = 2**20
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
 
-def save_classifier(model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str) -> Path:
+def save_classifier(
+    model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str, resize: str
+) -> Path:
     """Write a classifier as three files, whose bytes follow from weights, architecture and labels alone.
 
     Keras' own ``.keras`` file holds the time of its writing and is another one each time.
@@ -43,6 +68,7 @@ def save_classifier(model: keras.Model, labels: Sequence[str], folder: Path, *, 
         folder: Where the files go.
         image_size: Side of the square that a picture is fitted to, in pixels.
         aspect: How a picture becomes square: ``pad``, ``crop`` or ``stretch``.
+        resize: The filter that it is resized with, as of :func:`pixmill.images.fit`.
 
     Returns:
         The weights file, which is written last.
@@ -50,7 +76,7 @@ def save_classifier(model: keras.Model, labels: Sequence[str], folder: Path, *, 
     if model.compiled:
         raise ValueError("a compiled model would carry its optimizer into the weights file")
     architecture = json.dumps(json.loads(model.to_json()), indent=1, sort_keys=True)
-    preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect}
+    preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect, "resize": resize}
     write_text(folder / _ARCHITECTURE, architecture + "\n")
     write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
     with replacing(folder / _WEIGHTS) as temporary:
@@ -72,19 +98,22 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     """
     load_tensorflow()
     import keras
+    import tensorflow as tf
 
     preprocessing = read_json(folder / _LABELS, stage="train")
     architecture = read_json(folder / _ARCHITECTURE, stage="train")
-    strange = _strange(architecture)
-    if strange is not None:
-        raise ManifestError(
-            f"{folder / _ARCHITECTURE} names {strange}, which Pixmill does not build", next="dvc repro -f train"
-        )
     weights = folder / _WEIGHTS
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
+    # What a file asks for may be larger than any memory, and deeper than Python goes.
+    harms = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
     try:
-        labels = [str(label) for label in preprocessing["labels"]]
+        strange = _strange(architecture)
+        if strange is not None:
+            raise ManifestError(
+                f"{folder / _ARCHITECTURE} names {strange}, which Pixmill does not build", next="dvc repro -f train"
+            )
+        labels = _labels(preprocessing)
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
         with warnings.catch_warnings():
             # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
@@ -92,10 +121,21 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):
             raise ValueError(f"expected one output a label ({len(labels)}), received {model.output_shape}")
-    except (AttributeError, KeyError, OSError, TypeError, UserWarning, ValueError) as error:
+        side = preprocessing.get("image_size")
+        if model.input_shape != (None, side, side, 3):
+            raise ValueError(f"expected pictures of image_size ({side}), received {model.input_shape}")
+    except (*harms, UserWarning, tf.errors.OpError) as error:
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
     return model, labels
+
+
+def _labels(preprocessing: Any) -> list[str]:
+    match preprocessing:
+        case {"labels": [*labels]} if labels and all(isinstance(label, str) for label in labels):
+            if len(set(labels)) == len(labels):
+                return labels
+    raise ValueError(f"expected different labels in {_LABELS}")
 
 
 def _strange(part: Any) -> str | None:

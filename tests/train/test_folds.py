@@ -1,0 +1,60 @@
+"""Folds part the pictures for training and validation anew, without reading them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixmill.errors import ManifestError
+from pixmill.train.folds import FoldResult, fold_metrics, folds_of
+from tests.train.conftest import FOLDS, SIZES
+
+
+def test_each_picture_is_held_out_once(parts):
+    folds = list(folds_of(parts["train"], parts["val"]))
+    assert [fold.number for fold in folds] == list(range(FOLDS))
+    everything = set(parts["train"].rows["id"]) | set(parts["val"].rows["id"])
+    held = [identity for fold in folds for identity in fold.validation.rows["id"]]
+    assert len(held) == len(set(held)) == SIZES["train"] + SIZES["val"]
+    for fold in folds:
+        learnt = set(fold.training.rows["id"])
+        assert not learnt & set(fold.validation.rows["id"])
+        assert learnt | set(fold.validation.rows["id"]) == everything
+
+
+def test_pixels_and_targets_stay_with_their_ids(parts):
+    known = {
+        identity: (part.pixels[row].tobytes(), part.targets[row])
+        for part in (parts["train"], parts["val"])
+        for row, identity in enumerate(part.rows["id"])
+    }
+    for fold in folds_of(parts["train"], parts["val"]):
+        for part in (fold.training, fold.validation):
+            whole = np.asarray(part.pixels)
+            assert whole.shape == part.pixels.shape == (len(part), 16, 16, 3)
+            for row, identity in enumerate(part.rows["id"]):
+                assert (part.pixels[row].tobytes(), part.targets[row]) == known[identity]
+                assert whole[row].tobytes() == known[identity][0]
+            order = np.random.default_rng(1).permutation(len(part))[:40]
+            assert np.array_equal(part.pixels[order], whole[order])
+            assert np.array_equal(part.pixels[3:9], whole[3:9])
+
+
+def test_without_folds_it_says_what_to_set(parts):
+    for part in parts.values():
+        part.rows["fold"] = None
+    with pytest.raises(ManifestError, match=r"set split\.folds in params\.yaml"):
+        next(folds_of(parts["train"], parts["val"]))
+
+
+def test_metrics_tell_mean_and_spread():
+    results = [FoldResult(number, accuracy, 0.5) for number, accuracy in enumerate((0.7, 0.8, 0.9))]
+    figures = fold_metrics(results)["folds"]
+    assert figures["n"] == 3
+    assert figures["accuracy_mean"] == pytest.approx(0.8)
+    assert figures["accuracy_spread"] == pytest.approx(0.1)
+    assert (figures["accuracy_min"], figures["accuracy_max"]) == (0.7, 0.9)
+
+
+def test_no_folds_no_metrics():
+    assert fold_metrics([]) == {}

@@ -1,0 +1,164 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pixmill.backbones import features
+from pixmill.models import build_classifier, fix_threads
+from pixmill.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.train.checkpoint import Checkpoints
+from pixmill.train.heads import Logistic, Scaling, fit_head, fit_logistic
+from tests.train.conftest import SIZE
+
+PARAMS = TrainParams(
+    model="features",
+    backbone=BackboneParams(image_size=32),
+    features=FeaturesParams(inverse_regularization=0.01, dense=(DenseParams(units=8, dropout=0.2),)),
+    epochs=4,
+)
+MLP = PARAMS.model_copy(update={"features": PARAMS.features.model_copy(update={"head": "mlp"})})
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A place where features stay from one test to the next."""
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture
+def classifier():
+    fix_threads(PARAMS.threads)
+    return lambda params: build_classifier(params, labels=3, image_size=SIZE)
+
+
+def looks(part, scratch):
+    return features(part.pixels, part.rows["id"].tolist(), PARAMS.backbone, scratch=scratch, threads=PARAMS.threads)
+
+
+def probabilities(model, part):
+    return np.concatenate([model.predict_on_batch(pixels) for pixels, _ in part.batches(32)])
+
+
+def scikit_learns(seen, targets, asked, **options):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, **options))
+    return model.fit(seen.astype(np.float64), targets).predict_proba(asked.astype(np.float64))
+
+
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch, class_weights) -> None:
+    params = PARAMS.model_copy(update={"class_weights": class_weights})
+    few = np.flatnonzero((parts["train"].targets > 0) | (np.arange(150) < 60))
+    training = dataclasses.replace(
+        parts["train"],
+        rows=parts["train"].rows.iloc[few],
+        targets=parts["train"].targets[few],
+        pixels=parts["train"].pixels[few],
+    )
+    model = classifier(params)
+    heard = []
+    history = fit_head(
+        model, training, parts["val"], params, scratch=scratch, on_epoch=lambda epoch, _: heard.append(epoch)
+    )
+    found = probabilities(model, parts["val"])
+    wanted = scikit_learns(
+        looks(training, scratch),
+        training.targets,
+        looks(parts["val"], scratch),
+        class_weight="balanced" if class_weights else None,
+    )
+    assert wanted.std() > 0.1
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
+    (epoch,) = history
+    assert heard == history
+    assert epoch.learning_rate is None
+    assert epoch.val_accuracy == np.mean(found.argmax(axis=1) == parts["val"].targets) > 0.8
+    loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
+    assert epoch.val_loss == pytest.approx(loss, rel=1e-3)
+
+
+def test_of_two_classes_it_says_what_scikit_learn_does() -> None:
+    chance = np.random.default_rng(7)
+    targets = np.arange(60, dtype=np.int32) % 2
+    seen = (chance.normal(3, 2, (60, 5)) + targets[:, None]).astype(np.float32)
+    fitted = fit_logistic(seen, targets, PARAMS, labels=2)
+    wanted = scikit_learns(seen, targets, seen)
+    np.testing.assert_allclose(np.exp(fitted.log_probabilities(seen)), wanted, rtol=0, atol=1e-5)
+
+
+def test_a_class_without_pictures_is_never_told() -> None:
+    chance = np.random.default_rng(7)
+    targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
+    seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)
+    found = np.exp(fit_logistic(seen, targets.astype(np.int32), PARAMS, labels=4).log_probabilities(seen))
+    assert set(targets) == {0, 1, 3}
+    assert found[:, 2].max() < 1e-9
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_the_same_features_give_the_same_bytes() -> None:
+    chance = np.random.default_rng(7)
+    seen, targets = chance.normal(size=(90, 40)).astype(np.float32), np.arange(90, dtype=np.int32) % 3
+    one, other = (fit_logistic(seen, targets, PARAMS, labels=3) for _ in range(2))
+    assert one.kernel.tobytes() == other.kernel.tobytes()
+    assert one.bias.tobytes() == other.bias.tobytes()
+
+
+def test_who_cannot_come_to_an_end_says_so(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.train.heads._STEPS", 1)
+    seen = np.random.default_rng(7).normal(size=(90, 40)).astype(np.float32)
+    assert isinstance(fit_logistic(seen, np.arange(90, dtype=np.int32) % 3, PARAMS, labels=3), Logistic)
+    assert "train.features.inverse_regularization" in capsys.readouterr().err
+
+
+def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
+    chance = np.random.default_rng(7)
+    seen = chance.normal(5, 3, (10_000, 4)).astype(np.float32)
+    seen[:, 2] = 0.1
+    scaling = Scaling.of(seen)
+    np.testing.assert_allclose(scaling.mean, seen.astype(float).mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9)
+    assert scaling.deviation[2] == 1
+    kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
+    folded, shifted = scaling.folded(kernel, bias)
+    np.testing.assert_allclose(seen @ folded + shifted, scaling.applied(seen) @ kernel + bias, rtol=0, atol=1e-4)
+
+
+def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(
+    parts, classifier, scratch, tmp_path
+) -> None:
+    whole, stopped = classifier(MLP), classifier(MLP)
+    history = fit_head(whole, parts["train"], parts["val"], MLP, scratch=scratch)
+    assert [epoch.epoch for epoch in history] == [1, 2, 3, 4]
+    found = probabilities(whole, parts["val"])
+    best = min(history, key=lambda epoch: epoch.val_loss)
+    assert np.mean(found.argmax(axis=1) == parts["val"].targets) == pytest.approx(best.val_accuracy, abs=0.03)
+    loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
+    assert loss == pytest.approx(best.val_loss, rel=1e-3)
+
+    class StopError(Exception):
+        pass
+
+    def stop(epoch, timing):
+        if epoch.epoch == 2:
+            raise StopError
+
+    with pytest.raises(StopError):
+        fit_head(
+            stopped,
+            parts["train"],
+            parts["val"],
+            MLP,
+            scratch=scratch,
+            checkpoints=Checkpoints(tmp_path / "kept"),
+            on_epoch=stop,
+        )
+    again = fit_head(
+        stopped, parts["train"], parts["val"], MLP, scratch=scratch, checkpoints=Checkpoints(tmp_path / "kept")
+    )
+    assert again == history
+    for one, other in zip(whole.get_weights(), stopped.get_weights(), strict=True):
+        assert one.tobytes() == other.tobytes()

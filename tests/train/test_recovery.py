@@ -1,0 +1,190 @@
+"""The stage, killed at its worst moments, goes on from its last whole epoch and ends with the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from tests.train.conftest import FOLDS, write_packed
+from tests.train.test_stage import OUTPUTS, outputs
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = 4
+MODELS = {
+    "cnn": {
+        "model": "cnn",
+        "cnn": {"blocks": [{"filters": 4}, {"filters": 8}], "dense": [{"units": 8, "dropout": 0.2}]},
+    },
+    "backbone": {"model": "backbone", "backbone": {"image_size": 32, "unfreeze": 2}},
+    "features": {
+        "model": "features",
+        "backbone": {"image_size": 32},
+        "features": {"head": "mlp", "dense": [{"units": 8, "dropout": 0.2}]},
+    },
+    "folds": {"model": "cnn", "cross_validation": True, "cnn": {"blocks": [{"filters": 4}], "dense": [{"units": 8}]}},
+}
+
+# Each is run before the stage in its own process, which it kills for good: nothing is caught, nothing cleaned up.
+_KILL = "import os, signal\ndef kill(): os.kill(os.getpid(), signal.SIGKILL)\n"
+HARMS = {
+    "in mid epoch": """
+from pixmill.train import steps
+whole, count = steps.Trainer.train, [0]
+def train(self, *batch):
+    count[0] += 1
+    # The second step of the second epoch that this process trains.
+    if count[0] == 7: kill()
+    return whole(self, *batch)
+steps.Trainer.train = train
+""",
+    "in mid checkpoint": """
+from pixmill.train import checkpoint
+whole = checkpoint.write_arrays
+def write_arrays(path, arrays):
+    if path.name == "state-000003.arrays":
+        # Half of it under a temporary name, then nothing.
+        path.with_name(f".part-0-0-{path.name}").write_bytes(b"half")
+        kill()
+    return whole(path, arrays)
+checkpoint.write_arrays = write_arrays
+""",
+    "between arrays and state": """
+from pixmill.train import checkpoint
+whole = checkpoint.write_text
+def write_text(path, text):
+    if "epoch\\\\\\": 4" in text: kill()
+    return whole(path, text)
+checkpoint.write_text = write_text
+""",
+    "after the last epoch": """
+from pixmill.train import page
+page.render_page = lambda *_, **__: kill()
+""",
+}
+_RUN = "\nimport runpy, sys; sys.argv = ['train']; runpy.run_module('stages.train', run_name='__main__')"
+CONTINUED = {"in mid checkpoint": 1, "between arrays and state": 2, "after the last epoch": 3, None: 4}
+
+
+def project(root, model, **params):
+    write_packed(root / "artifacts" / "split")
+    train = {"epochs": EPOCHS, "batch_size": 32, "patience": None, **MODELS[model], **params}
+    sections = {"scrape": {"snapshot": "2026-11-20"}, "split": {"folds": FOLDS}, "train": train}
+    (root / "params.yaml").write_text(yaml.safe_dump({"classes": ["blue", "green", "red"], **sections}))
+    return root
+
+
+def stage(root, repository, harm=None):
+    arguments = ["-c", _KILL + HARMS[harm] + _RUN] if harm else ["-m", "stages.train"]
+    environ = {**os.environ, "PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}"}
+    return {"args": [sys.executable, *arguments], "cwd": root, "env": environ, "text": True}
+
+
+@pytest.mark.parametrize("model", ["cnn", "backbone", "features"])
+def test_it_goes_on_from_the_last_whole_epoch(repository, tmp_path, model):
+    whole, root = project(tmp_path / "whole", model), project(tmp_path / "killed", model)
+    subprocess.run(**stage(whole, repository), capture_output=True, check=True)
+    for harm in [*HARMS, None]:
+        done = subprocess.run(**stage(root, repository, harm), capture_output=True, check=False)
+        assert done.returncode == (-signal.SIGKILL if harm else 0), done.stderr
+        lines = [line for line in done.stderr.splitlines() if "goes on" in line]
+        assert lines == ([f"train: goes on from epoch {CONTINUED[harm]} of 4"] if harm in CONTINUED else [])
+    assert outputs(root) == outputs(whole)
+    # What was killed is over, and the one that went on has all epochs, each with the time when it was.
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        runs = connection.execute("select status, run_uuid from runs order by start_time").fetchall()
+        told = dict(
+            connection.execute("select run_uuid, count(*) from metrics where key = 'val_loss' group by run_uuid")
+        )
+        times = connection.execute("select count(distinct timestamp) from metrics where key = 'val_loss'").fetchone()[0]
+    connection.close()
+    assert [status for status, _ in runs][-1] == "FINISHED"
+    assert {status for status, _ in runs[:-1]} <= {"KILLED"}
+    assert told[runs[-1][1]] == EPOCHS
+    # An epoch that was whole is told by several runs as of the same moment; one that was killed was trained again.
+    assert EPOCHS <= times <= EPOCHS + 1
+    assert not [path for path in (root / ".pixmill" / "train" / "checkpoints").iterdir() if path.is_dir()]
+
+
+def test_folds_go_on_too(repository, tmp_path):
+    whole, root = project(tmp_path / "whole", "folds"), project(tmp_path / "killed", "folds")
+    subprocess.run(**stage(whole, repository), capture_output=True, check=True)
+    with subprocess.Popen(**stage(root, repository), stderr=subprocess.PIPE) as process:
+        until(lambda: list(root.glob(".pixmill/train/checkpoints/*/fold-1/state.json")), process)
+        process.kill()
+    done = subprocess.run(**stage(root, repository), capture_output=True, check=True)
+    assert f"train: goes on from epoch {EPOCHS} of {EPOCHS}" in done.stderr
+    assert outputs(root) == outputs(whole)
+
+
+@pytest.mark.parametrize(("kind", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_between_two_steps(repository, tmp_path, kind, status):
+    root = project(tmp_path / "project", "cnn", epochs=500)
+    with subprocess.Popen(**stage(root, repository), stderr=subprocess.PIPE) as process:
+        until(lambda: list(root.glob(".pixmill/train/checkpoints/*/state.json")), process)
+        process.send_signal(kind)
+        _, heard = process.communicate(timeout=120)
+    assert process.returncode == status
+    last = heard.splitlines()[-1]
+    assert last.startswith("train: ended in epoch ")
+    assert last.endswith("; those before it are kept. To go on: dvc repro")
+    assert "Traceback" not in heard
+    assert not any((root / name).exists() for name in OUTPUTS)
+    with sqlite3.connect(root / "mlflow.db") as connection:
+        assert connection.execute("select status from runs").fetchall() == [("KILLED",)]
+    connection.close()
+
+
+def test_on_a_full_disk_training_goes_on_and_says_so(repository, tmp_path):
+    """Outputs and database fit, checkpoints do not: `ulimit -f` is a disk that is full for large files."""
+    root = project(tmp_path / "project", "cnn")
+    script = (
+        "from pixmill.train import checkpoint\n"
+        "import resource\n"
+        "whole = checkpoint.write_arrays\n"
+        "def write_arrays(path, arrays):\n"
+        "    before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))\n"
+        "    try: return whole(path, arrays)\n"
+        "    finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)\n"
+        "checkpoint.write_arrays = write_arrays\n"
+    )
+    command = stage(root, repository)
+    done = subprocess.run(
+        **{**command, "args": [sys.executable, "-c", script + _RUN]}, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "checkpoint" in line]
+    assert line.startswith("warning: train keeps no checkpoint in ")
+    assert "File too large. Training goes on" in line
+    assert all((root / name).exists() for name in OUTPUTS)
+
+
+def until(found, process):
+    deadline = time.monotonic() + 300
+    while not found():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_ctrl_c_in_the_pass_over_features_is_one_line(repository, tmp_path):
+    root = project(tmp_path / "project", "features")
+    script = (
+        "import os, signal\n"
+        "from pixmill.train import heads\n"
+        "heads.features = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    command = stage(root, repository)
+    done = subprocess.run(
+        **{**command, "args": [sys.executable, "-c", script + _RUN]}, capture_output=True, check=False
+    )
+    assert done.returncode == 130
+    assert done.stderr == "train: ended; features and epochs that were whole are kept. To go on: dvc repro\n"

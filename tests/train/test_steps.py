@@ -1,0 +1,332 @@
+"""A step follows its definition, a restored trainer goes on to the same bytes, and others may call the same step."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pixmill.models import build_classifier, build_head, fix_threads
+from pixmill.params import AugmentationParams, CnnParams, FeaturesParams
+from pixmill.train.feeding import epoch_order, feed
+from pixmill.train.steps import Trainer, balanced_weights
+from tests.train.conftest import PARAMS, SIZE, write_packed
+
+STILL = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
+PLAIN = PARAMS.model_copy(
+    update={"augmentation": STILL, "cnn": CnnParams(blocks=PARAMS.cnn.blocks, dense=()), "optimizer": "sgd"}
+)
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    fix_threads(2)
+
+
+def make(params=PARAMS, *, size=SIZE, **more):
+    classifier = build_classifier(params, labels=3, image_size=size)
+    return classifier, Trainer(classifier, params, labels=3, **more)
+
+
+def batch(part, count=32):
+    return part.pixels[np.arange(count)], part.targets[:count]
+
+
+def run(trainer, part, epochs, rate=0.003):
+    for epoch in epochs:
+        trainer.begin(epoch)
+        for pixels, targets in feed(part, 32, epoch_order(len(part), seed=7, epoch=epoch)):
+            trainer.train(pixels, targets, rate)
+
+
+def gradients_of(classifier, pixels, targets, weights=None):
+    """Return the gradients of the mean cross-entropy, by definition, with the loss of each picture."""
+    import tensorflow as tf
+
+    weights = np.ones(len(targets), np.float32) if weights is None else weights
+    with tf.GradientTape() as tape:
+        probabilities = classifier(pixels.astype(np.float32))
+        losses = -tf.math.log(tf.gather(probabilities, targets, batch_dims=1))
+        loss = tf.reduce_mean(losses * weights)
+    gradients = tape.gradient(loss, [variable.value for variable in classifier.trainable_variables])
+    return [gradient.numpy() for gradient in gradients], losses.numpy()
+
+
+@pytest.mark.parametrize("change", [{}, {"clip_norm": 0.01}, {"class_weights": np.array([2.0, 0.5, 1.0])}])
+def test_a_step_goes_down_the_gradient(parts, change):
+    weights = change.pop("class_weights", None)
+    classifier, trainer = make(PLAIN.model_copy(update=change | {"momentum": 0.0}), class_weights=weights)
+    pixels, targets = batch(parts["train"])
+    before = classifier.get_weights()
+    gradients, losses = gradients_of(classifier, pixels, targets, None if weights is None else weights[targets])
+    if "clip_norm" in change:
+        length = np.sqrt(sum((gradient**2).sum() for gradient in gradients))
+        assert length > 0.1
+        gradients = [gradient * 0.01 / length for gradient in gradients]
+    trainer.begin(1)
+    told = trainer.train(pixels, targets, 0.05)
+    for old, gradient, new in zip(before, gradients, classifier.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old - 0.05 * gradient, atol=2e-6)
+    expected = losses.mean() if weights is None else (losses * weights[targets]).mean()
+    assert float(told["loss"]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_rate_is_that_of_the_step(parts):
+    classifier, trainer = make(PLAIN)
+    before = classifier.get_weights()
+    trainer.train(*batch(parts["train"]), 0.0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, classifier.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(("optimizer", "end"), [("sgd", "softmax"), ("adam", "sigmoid"), ("adamw", "logits")])
+def test_every_optimizer_learns_to_every_end(parts, optimizer, end):
+    cnn = PARAMS.cnn.model_copy(update={"end": end})
+    _, trainer = make(PARAMS.model_copy(update={"optimizer": optimizer, "cnn": cnn, "label_smoothing": 0.1}))
+    run(trainer, parts["train"], [1], 0.01)
+    first = trainer.fitted()["loss"]
+    run(trainer, parts["train"], [2, 3, 4], 0.01)
+    assert trainer.fitted()["loss"] < first
+
+
+def test_figures_are_means_over_pictures(parts):
+    classifier, trainer = make()
+    trainer.begin(1)
+    for pixels, targets in feed(parts["val"], 32):
+        trainer.test(pixels, targets)
+    _, losses = gradients_of(classifier, parts["val"].pixels[:], parts["val"].targets)
+    right = np.asarray(classifier(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1) == parts["val"].targets
+    assert trainer.checked() == {
+        "loss": pytest.approx(losses.mean(), rel=1e-5),
+        "accuracy": pytest.approx(right.mean(), abs=1e-12),
+    }
+
+
+def test_each_epoch_counts_anew(parts):
+    _, trainer = make(PLAIN)
+    run(trainer, parts["train"], [1, 2], 0.0)
+    twice = trainer.fitted()
+    run(trainer, parts["train"], [1], 0.0)
+    assert trainer.fitted() == pytest.approx(twice, rel=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adamw", "clip_norm": 1.0}, {"precision": "bfloat16"}])
+def test_a_restored_training_comes_to_the_same_bytes(parts, changes):
+    params = PARAMS.model_copy(update=changes)
+    classifier, trainer = make(params)
+    run(trainer, parts["train"], [1])
+    state = trainer.state()
+    run(trainer, parts["train"], [2, 3])
+    other, again = make(params)
+    run(again, parts["train"], [9])  # what it did before does not count
+    again.restore(state)
+    run(again, parts["train"], [2, 3])
+    assert trainer.fitted() == again.fitted()
+    assert all(np.array_equal(trainer.state()[name], value) for name, value in again.state().items())
+    assert all(np.array_equal(a, b) for a, b in zip(classifier.get_weights(), other.get_weights(), strict=True))
+
+
+def test_the_state_of_another_training_is_refused(parts):
+    _, trainer = make()
+    _, other = make(PARAMS.model_copy(update={"optimizer": "sgd"}))
+    with pytest.raises(ValueError, match="arrays by the names of this training"):
+        trainer.restore(other.state())
+    _, wider = make(
+        PARAMS.model_copy(update={"cnn": CnnParams(blocks=PARAMS.cnn.blocks[::-1], dense=PARAMS.cnn.dense)})
+    )
+    with pytest.raises(ValueError, match="expected the shape"):
+        trainer.restore(wider.state())
+
+
+def test_features_are_learnt_as_pictures_are():
+    params = PARAMS.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
+    chance = np.random.default_rng(7)
+    targets = np.arange(96, dtype=np.int32) % 3
+    features = (chance.normal(size=(96, 10)) + 3 * np.eye(10)[targets]).astype(np.float32)
+    trainer = Trainer(build_head(params, labels=3, features=10), params, labels=3)
+    for epoch in range(1, 6):
+        trainer.begin(epoch)
+        trainer.train(features, targets, 0.01)
+    trainer.test(features, targets)
+    assert trainer.checked()["accuracy"] > 0.9
+
+
+def test_bfloat16_leaves_a_float32_classifier(parts):
+    params = PARAMS.model_copy(update={"precision": "bfloat16"})
+    classifier, trainer = make(params)
+    exact, exactly = make(params, precision="float32")
+    architecture = classifier.to_json()
+    for each in (trainer, exactly):
+        run(each, parts["train"], [1])
+    assert classifier.to_json() == architecture
+    assert {weight.dtype for weight in classifier.weights} == {"float32"}
+    assert not np.array_equal(classifier.get_weights()[0], exact.get_weights()[0])
+    assert trainer.fitted()["loss"] == pytest.approx(exactly.fitted()["loss"], rel=0.05)
+
+
+def test_the_backbone_learns_at_its_own_rate(parts):
+    from pixmill.models import backbone_variables
+    from pixmill.params import BackboneParams
+
+    backbone = BackboneParams(weights="none", unfreeze="all", rate_factor=0.01, dropout=0.0)
+    params = PLAIN.model_copy(update={"model": "backbone", "backbone": backbone, "momentum": 0.0})
+    classifier, trainer = make(params, size=32)
+    slow = {variable.path for variable in backbone_variables(classifier)}
+    assert 0 < len(slow) < len(classifier.trainable_variables)
+    before = [np.array(variable) for variable in classifier.trainable_variables]
+    pixels = np.random.default_rng(7).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    targets = np.arange(8, dtype=np.int32) % 3
+    gradients, _ = gradients_of(classifier, pixels, targets)
+    trainer.train(pixels, targets, 0.1)
+    for variable, old, gradient in zip(classifier.trainable_variables, before, gradients, strict=True):
+        rate = 0.001 if variable.path in slow else 0.1
+        np.testing.assert_allclose(np.array(variable), old - rate * gradient, atol=1e-5, err_msg=variable.path)
+
+
+def test_keras_fit_may_call_the_same_step(parts):
+    import keras
+    import tensorflow as tf
+
+    params = PARAMS.model_copy(update={"optimizer": "sgd"})
+    classifier, trainer = make(params)
+    other, twin = make(params)
+
+    class Fitted(keras.Model):
+        def train_step(self, data):
+            pixels, targets = data
+            count = tf.shape(targets)[0]
+            loss, _ = twin.step(pixels, targets, tf.ones(count), tf.cast(count, tf.float32))
+            return {"loss": loss}
+
+    model = Fitted(other.inputs, other.outputs)
+    model.compile(jit_compile=False)
+    pixels, targets = batch(parts["train"], 96)
+    trainer.begin(1)
+    twin.begin(1)
+    for start in range(0, 96, 32):
+        trainer.train(pixels[start : start + 32], targets[start : start + 32], params.learning_rate)
+    model.fit(tf.data.Dataset.from_tensor_slices((pixels, targets)).batch(32), shuffle=False, verbose=0)
+    for one, two in zip(classifier.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def test_balanced_weights_let_all_classes_weigh_the_same():
+    targets = np.array([0, 0, 0, 0, 0, 0, 1, 1, 1, 3])
+    weights = balanced_weights(targets, 4)
+    np.testing.assert_allclose(np.bincount(targets, weights[targets]), [2.5, 2.5, 0, 2.5])
+    assert weights.dtype == np.float32
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+from pixmill.models import build_classifier, fix_threads
+from pixmill.params import TrainParams
+from pixmill.parts import load_parts
+from pixmill.train.feeding import epoch_order, feed
+from pixmill.train.steps import Trainer
+from pixmill.train.strategy import choose_strategy, is_chief
+
+folder, settings, kind = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+fix_threads(1)
+import tensorflow as tf
+
+if kind == "mirrored":
+    tf.config.set_logical_device_configuration(
+        tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+else:
+    strategy = choose_strategy()
+parts = load_parts(folder, ("blue", "green", "red"), side=16)
+params = TrainParams.model_validate_json(settings)
+with strategy.scope():
+    classifier = build_classifier(params, labels=3, image_size=16)
+    trainer = Trainer(classifier, params, labels=3)
+losses = []
+for epoch in (1, 2, 3):
+    trainer.begin(epoch)
+    # The last batch has one picture, fewer than there are replicas.
+    for pixels, targets in feed(parts["train"], 149, epoch_order(150, seed=7, epoch=epoch)):
+        trainer.train(pixels, targets, 0.01)
+    for pixels, targets in feed(parts["val"], 32):
+        trainer.test(pixels, targets)
+    losses.append([trainer.fitted()["loss"], trainer.checked()["loss"], trainer.checked()["accuracy"]])
+trainer.restore(trainer.state())
+weights = [float(abs(weight).sum()) for weight in classifier.get_weights()]
+replicas = strategy.num_replicas_in_sync
+print(json.dumps({"replicas": replicas, "chief": is_chief(), "losses": losses, "weights": weights}))
+"""
+
+
+def free_ports(count):
+    """Return ports that were free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def trained(folder, environs, params, kind="chosen"):
+    """Return what processes tell that train the same thing together."""
+    import os
+
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(folder), params.model_dump_json(), kind],
+            env=os.environ | environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for environ in environs
+    ]
+    try:
+        ended = [process.communicate(timeout=400) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0] * len(environs), ended
+    return [json.loads(output.splitlines()[-1]) for output, _ in ended]
+
+
+def cluster(ports):
+    workers = [f"127.0.0.1:{port}" for port in ports]
+    return [
+        {
+            "PIXMILL_STRATEGY": "multi_worker",
+            "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
+        }
+        for index in range(len(ports))
+    ]
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_what_one_comes_to(tmp_path):
+    folder = write_packed(tmp_path / "split")
+    params = PLAIN.model_copy(update={"optimizer": "adam", "clip_norm": 1.0})
+    (alone,) = trained(folder, [{}], params)
+    first, second = trained(folder, cluster(free_ports(2)), params)
+    assert (alone["replicas"], first["replicas"], second["replicas"]) == (1, 2, 2)
+    assert (alone["chief"], first["chief"], second["chief"]) == (True, True, False)
+    assert (first["losses"], first["weights"]) == (second["losses"], second["weights"])
+    np.testing.assert_allclose(first["losses"], alone["losses"], rtol=2e-3)
+    np.testing.assert_allclose(first["weights"], alone["weights"], rtol=2e-3)
+
+
+@pytest.mark.slow
+def test_chance_works_on_several_devices(tmp_path):
+    folder = write_packed(tmp_path / "split")
+    (alone,) = trained(folder, [{}], PLAIN)
+    (still,) = trained(folder, [{}], PLAIN, "mirrored")
+    np.testing.assert_allclose(still["losses"], alone["losses"], rtol=2e-3)
+    moving = PARAMS.model_copy(
+        update={"augmentation": AugmentationParams(rand_augment=0.3, erasing=0.2, mix="cutmix"), "clip_norm": 1.0}
+    )
+    (mirrored,) = trained(folder, [{}], moving, "mirrored")
+    assert mirrored["replicas"] == 2
+    assert np.isfinite(mirrored["losses"]).all()

@@ -13,7 +13,7 @@ def test_settings_are_taken_back(monkeypatch):
     before, level = dict(os.environ), logging.getLogger("mlflow").level
     with settled():
         os.environ["MLFLOW_TRACKING_URI"] = "sqlite://"
-        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "2"
+        assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
         assert logging.getLogger("mlflow").level == logging.ERROR
     assert dict(os.environ) == before
     assert logging.getLogger("mlflow").level == level

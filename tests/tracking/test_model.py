@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pixmill.models import build_classifier, fix_threads
-from pixmill.params import CnnParams, TrainParams
+from pixmill.params import BlockParams, CnnParams, TrainParams
+from pixmill.tracking import send_waiting
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.float32)
 
@@ -20,7 +21,9 @@ def environment(store, monkeypatch):
 @pytest.fixture
 def model():
     fix_threads(2)
-    return build_classifier(TrainParams(cnn=CnnParams(filters=(4,), dense=())), labels=3, image_size=8)
+    return build_classifier(
+        TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=4),), dense=())), labels=3, image_size=8
+    )
 
 
 def test_it_loads_and_predicts_the_same(training, store, model):
@@ -60,6 +63,40 @@ def test_its_signature_is_of_float32_tensors(training, store, model):
         {"dtype": "float32", "shape": (-1, 8, 8, 3)}
     ]
     assert [spec.to_dict()["tensor-spec"] for spec in signature.outputs] == [{"dtype": "float32", "shape": (-1, 3)}]
+
+
+def test_its_example_fits_it(training, store, model):
+    import mlflow
+
+    with training() as run:
+        run.log_model(model)
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    loaded = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    assert loaded.predict(loaded.input_example).shape == (1, 3)
+
+
+def test_a_model_that_cannot_be_written_costs_nothing_else(training, store, capsys):
+    with training() as run:
+        run.log_model("no model")
+        run.log_metrics({"test_accuracy": 0.9})
+    assert store.client.get_run(run.run_id).data.metrics == {"test_accuracy": 0.9}
+    assert store.client.get_run(run.run_id).info.status == "FINISHED"
+    assert capsys.readouterr().err.startswith("warning: the model keras could not be kept for MLflow: AttributeError:")
+
+
+def test_a_model_waits_as_all_else_does(training, store, model):
+    mend = store.break_()
+    with training() as run:
+        run.log_model(model)
+    mend()
+    assert send_waiting(store.workspace).runs == 1
+    (found,) = store.runs()
+    (output,) = found.outputs.model_outputs
+    assert store.client.get_logged_model(output.model_id).status == "READY"
+    import mlflow
+
+    loaded = mlflow.keras.load_model(f"models:/{output.model_id}")
+    np.testing.assert_array_equal(loaded(PIXELS), model(PIXELS))
 
 
 def test_within_mlflow_run_the_run_goes_on_after_the_model(training, store, model, monkeypatch):

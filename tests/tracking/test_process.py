@@ -16,6 +16,7 @@ from pathlib import Path
 from pixmill.workspace import Workspace
 from pixmill.tracking import training_run
 with training_run(Workspace(Path(sys.argv[1]), Path(sys.argv[1])), params={}, dataset="artifacts/split") as run:
+    run.flush()
     print(run.run_id, flush=True)
     time.sleep(600)
 """
@@ -29,10 +30,12 @@ def test_a_living_run_is_left_and_a_killed_one_is_closed(store, training):
     arguments = [sys.executable, "-c", TRAIN, str(store.workspace.home)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().strip() == store.runs()[0].info.run_id
-        with training():
+        with training() as run:
+            assert run.flush()
             assert statuses(store) == ["RUNNING", "RUNNING"]
         process.kill()
-    with training():
+    with training() as run:
+        assert run.flush()
         assert statuses(store) == ["KILLED", "FINISHED", "RUNNING"]
 
 

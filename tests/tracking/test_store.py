@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pixmill.tracking.store import experiment_id, find_by_weights, shown, tracking_uri
+from pixmill.tracking.store import connect, experiment_id, find_by_weights, shown, tracking_uri
 from pixmill.workspace import Workspace
 
 
@@ -32,25 +34,37 @@ def test_messages_hold_no_password(uri, expected):
     assert shown(uri) == expected
 
 
+@pytest.mark.slow
+def test_a_database_whose_making_was_killed_is_made_anew(tmp_path):
+    path = tmp_path / "mlflow.db"
+    script = f"from pixmill.tracking.store import connect; connect('sqlite:///{path}')"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not list(tmp_path.glob(".part-*-mlflow.db")):
+            assert process.poll() is None, process.stderr.read()
+        process.kill()
+    assert not path.exists()
+    assert connect(f"sqlite:///{path}").get_experiment_by_name("Default")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mlflow.db"]
+
+
 def test_artifacts_lie_in_the_repository(workspace, store):
     client = store.client
-    found = client.get_experiment(experiment_id(client, workspace))
+    found = client.get_experiment(experiment_id(client, workspace.home))
     assert found.name == "pixmill"
     assert Path(found.artifact_location.removeprefix("file://")) == workspace.home / "mlruns" / "pixmill"
 
 
 def test_the_experiment_is_made_once(workspace, store):
     client = store.client
-    assert experiment_id(client, workspace) == experiment_id(client, workspace)
+    assert experiment_id(client, workspace.home) == experiment_id(client, workspace.home)
     assert len(client.search_experiments()) == 2
 
 
-def test_another_experiment_may_be_given(workspace, store, monkeypatch):
+def test_another_experiment_may_be_given(workspace, store):
     client = store.client
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "garments")
-    assert client.get_experiment(experiment_id(client, workspace)).name == "garments"
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
-    assert experiment_id(client, workspace) == "0"
+    named = experiment_id(client, workspace.home, given_name="garments")
+    assert client.get_experiment(named).name == "garments"
+    assert experiment_id(client, workspace.home, given_id="0", given_name="garments") == "0"
 
 
 def test_weights_are_found_in_any_experiment_and_the_newest_run_wins(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import warnings
@@ -12,8 +13,8 @@ __all__ = ["settled"]
 
 _DEFAULTS = {
     # A server that is down or silent is noticed within seconds instead of minutes: what it did not take is offered
-    # again later.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # again by the spool.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -21,6 +22,9 @@ _DEFAULTS = {
 }
 
 _TALKATIVE = ("mlflow", "alembic", "urllib3.connectionpool")
+
+_STORES = ("mlflow.store.tracking.rest_store", "mlflow.store.tracking.sqlalchemy_store")
+"""Imported before the thread that uses them begins: two threads that import are a source of surprises."""
 
 
 @contextlib.contextmanager
@@ -49,7 +53,9 @@ def settled() -> Iterator[None]:
 
 
 def _quietened() -> dict[logging.Logger, int]:
-    import mlflow  # noqa: F401 (it sets its loggers' levels when it is imported)
+    # It sets its loggers' levels when it is imported.
+    for name in ("mlflow", *_STORES):
+        importlib.import_module(name)
 
     levels = {}
     for name in _TALKATIVE:

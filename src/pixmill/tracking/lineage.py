@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["code_tags", "data_hashes", "data_tags"]
+__all__ = ["code_tags", "data_hashes", "data_tags", "pictures_in"]
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
 """What the pipeline itself rewrites in Git: a change there does not make the code another."""
@@ -60,6 +61,18 @@ def data_hashes(root: Path) -> dict[str, str]:
 def data_tags(root: Path) -> dict[str, str]:
     """Return :func:`data_hashes` as tags ``pixmill.dvc.<path>``."""
     return {f"pixmill.dvc.{path}": digest for path, digest in data_hashes(root).items()}
+
+
+def pictures_in(folder: Path) -> int | None:
+    """Return how many pictures a packed part holds, or ``None`` where nothing says so.
+
+    Args:
+        folder: The part, such as ``artifacts/split/train``; its header lies beside it.
+    """
+    try:
+        return int(json.loads(folder.with_suffix(".json").read_text(encoding="utf-8"))["shape"][0])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
 
 
 def _hashes(outputs: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

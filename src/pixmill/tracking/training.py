@@ -6,26 +6,29 @@ import contextlib
 import getpass
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pixmill.tracking.book import Book
 from pixmill.tracking.environment import settled
-from pixmill.tracking.lineage import code_tags, data_hashes, data_tags
-from pixmill.tracking.process import close_dead_runs, process_tags
+from pixmill.tracking.lineage import code_tags, data_hashes, data_tags, pictures_in
+from pixmill.tracking.process import process_tags
 from pixmill.tracking.run import Run
-from pixmill.tracking.store import experiment_id, tracking_uri
+from pixmill.tracking.store import tracking_uri
+from pixmill.tracking.system import watching
 from pixmill.workspace import Workspace
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 __all__ = ["training_run"]
 
-_TRAINED_BEFORE = "train."
-"""Prefix of the parameters by which a run is known to hold a training already."""
-
 
 @contextlib.contextmanager
-def training_run(workspace: Workspace, *, params: Mapping[str, Any], dataset: str) -> Iterator[Run]:
+def training_run(
+    workspace: Workspace,
+    *,
+    params: Mapping[str, Any],
+    dataset: str,
+    parent: str | None = None,
+    name: str | None = None,
+) -> Iterator[Run]:
     """Open the run of a training, and end it as the block ends.
 
     Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that holds a training already: then a new
@@ -34,47 +37,57 @@ def training_run(workspace: Workspace, *, params: Mapping[str, Any], dataset: st
     Args:
         workspace: Where the project lies.
         params: All parameters that matter, flattened.
-        dataset: The folder that is trained on, relative to the project's; DVC's hash of it is recorded.
+        dataset: The folder that is trained on, relative to the project's; its parts and DVC's hash of it are recorded.
+        parent: The id of a run that this one lies beneath, such as a sweep's; default: none.
+        name: The run's name; default: the experiment of DVC, and the model.
 
     Yields:
         What takes the records. Nothing of it raises because of MLflow.
     """
-    joined = False
-
-    def begin(client: MlflowClient) -> str:
-        nonlocal joined
-        given = os.environ.get("MLFLOW_RUN_ID")
-        project = client.get_run(given) if given else None
-        if project and not any(name.startswith(_TRAINED_BEFORE) for name in project.data.params):
-            joined = True
-            return str(project.info.run_id)
-        experiment = project.info.experiment_id if project else experiment_id(client, workspace)
-        close_dead_runs(client, experiment)
-        tags = {
-            "mlflow.source.name": "stages/train.py",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.user": getpass.getuser(),
-            **process_tags(),
-            **({"mlflow.parentRunId": given} if given else {}),
-        }
-        run = client.create_run(experiment, tags=tags, run_name=os.environ.get("DVC_EXP_NAME"))
-        return str(run.info.run_id)
-
+    root = workspace.root
     with settled():
-        run = Run(tracking_uri(workspace), begin, again="dvc repro -s -f train evaluate")
+        opening = {
+            "tags": {
+                "mlflow.source.name": "stages/train.py",
+                "mlflow.source.type": "LOCAL",
+                "mlflow.user": getpass.getuser(),
+                **process_tags(),
+            },
+            "name": name or _name(params),
+            "parent": parent,
+            "project": os.environ.get("MLFLOW_RUN_ID"),
+            "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME"),
+            "experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
+        }
+        run = Run(Book(workspace.scratch("tracking"), tracking_uri(workspace), home=workspace.home, opening=opening))
         status = "FAILED"
         try:
             run.start()
-            run.set_tags({**code_tags(workspace.root), **data_tags(workspace.root)})
+            run.set_tags({**code_tags(root), **data_tags(root)})
             run.log_params(params)
-            run.log_dataset(dataset, data_hashes(workspace.root).get(dataset))
-            yield run
+            digest = data_hashes(root).get(dataset)
+            for part, context in (("train", "training"), ("val", "validation")):
+                folder = f"{dataset}/{part}"
+                run.log_dataset(folder, digest, context=context, pictures=pictures_in(root / folder))
+            run.log_file(root / "params.yaml", "params.yaml")
+            with watching(lambda figures, step: run.log_metrics(figures, step=step), wanted=lambda: not run.away):
+                yield run
             status = "FINISHED"
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             status = "KILLED"
             raise
         finally:
-            if not joined:
-                # The project's run is ended by `mlflow run`, which knows how the other stages went.
-                run.finish(status)
+            run.finish(status)
             run.close()
+
+
+def _name(params: Mapping[str, Any]) -> str | None:
+    """Return what tells this run in a list, whose column is narrow: ``wider-net, features efficientnet_lite0``."""
+    model = params.get("train.model")
+    words = [str(model)] if model else []
+    if model in ("backbone", "features"):
+        words.append(str(params.get("train.backbone.name", "")))
+    if model == "features":
+        words.append(str(params.get("train.features.head", "")))
+    parts = [os.environ.get("DVC_EXP_NAME", ""), " ".join(filter(None, words))]
+    return ", ".join(filter(None, parts)) or None

@@ -12,6 +12,7 @@ import pytest
 
 from pixmill.manifest import SPLIT, write_table
 from pixmill.parts import PARTS
+from tests.parts.conftest import write_shards
 
 LABELS = ("dark", "light")
 SIDE = 8
@@ -26,11 +27,14 @@ def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = S
         ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(PICTURES[part]))
         shades = np.arange(PICTURES[part]) % 2
         values = (40 + 160 * shades + np.arange(PICTURES[part])).astype(np.uint8)
-        np.save(folder / f"{part}.npy", np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
+        write_shards(folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
         for row, (name, shade) in enumerate(zip(ids, shades, strict=True)):
             wrong = part == "test" and row % 4 == 3
-            rows.append({"id": name, "label": labels[shade ^ wrong], "group": name, "split": part, "row": row})
+            rows.append(
+                {"id": name, "label": labels[shade ^ wrong], "group": name, "cluster": name, "split": part, "row": row}
+            )
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    frame["group"] = frame["cluster"] = frame["id"]
     write_table(folder / "manifest.parquet", completed(frame), SPLIT)
     return folder
 

@@ -1,10 +1,19 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from pixmill.evaluate.figures import confusion_figure, mistakes_figure
+from pixmill.evaluate.figures import (
+    confusion_figure,
+    coverage_figure,
+    mistakes_figure,
+    reliability_figure,
+    sheet_figure,
+)
 from pixmill.evaluate.mistakes import Mistake
 from pixmill.report import figure_png, figure_svg
 
+RELIABILITY = pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]})
+COVERAGE = pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.6]})
 MATRIX = np.array([[40, 2, 0], [5, 30, 1], [0, 0, 1200]])
 LABELS = ["coat", "dress", "sneaker"]
 
@@ -58,7 +67,34 @@ def test_without_a_mistake_the_sheet_says_so():
     assert [text.get_text() for text in figure.texts] == ["no mistake"]
 
 
-@pytest.mark.parametrize("draw", [lambda: confusion_figure(MATRIX, LABELS), lambda: mistakes_figure([mistake(3)])])
+def test_a_sheet_of_nothing_says_what_it_is_told_to():
+    assert [text.get_text() for text in sheet_figure([], empty="no doubt").texts] == ["no doubt"]
+
+
+def test_the_more_pictures_a_dot_stands_for_the_larger_it_is():
+    (axes,) = reliability_figure(RELIABILITY).axes
+    few, many = axes.collections[0].get_sizes()
+    assert few < many
+    assert axes.collections[0].get_offsets().tolist() == [[0.6, 0.5], [0.9, 0.95]]
+
+
+def test_the_whole_curve_is_within_its_axes():
+    (axes,) = coverage_figure(COVERAGE).axes
+    low, high = axes.get_ylim()
+    assert low < 0.6
+    assert high > 1
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: confusion_figure(MATRIX, LABELS),
+        lambda: mistakes_figure([mistake(3)]),
+        lambda: reliability_figure(RELIABILITY),
+        lambda: coverage_figure(COVERAGE),
+    ],
+    ids=["confusion", "mistakes", "reliability", "coverage"],
+)
 def test_a_figure_is_the_same_bytes_each_time(draw):
     assert figure_svg(draw()) == figure_svg(draw())
     assert figure_png(draw()) == figure_png(draw())

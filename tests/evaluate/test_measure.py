@@ -7,6 +7,12 @@ from pixmill.evaluate.measure import as_tracked, measure
 from pixmill.files import write_json
 
 LABELS = ("a", "b", "c")
+FIGURES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_2_accuracy"}
+FIGURES |= {"log_loss", "roc_auc", "pr_auc", "ece"}
+
+
+def with_limits(names):
+    return {f"{name}_{side}" for name in names for side in ("low", "high")}
 
 
 def table(part, pairs):
@@ -35,12 +41,12 @@ def metrics(predictions):
 
 
 def test_the_names_are_those_that_others_rely_on(metrics):
-    scalars = {"accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1", "weighted_f1"}
-    scalars |= {"log_loss", "roc_auc", "ece", "n"}
+    scalars = {"n", *FIGURES, *with_limits(FIGURES)}
     assert set(metrics) == scalars | {"per_class", "baseline", "val", "train"}
     assert set(metrics["val"]) == scalars
     assert set(metrics["per_class"]) == set(LABELS)
-    assert set(metrics["per_class"]["a"]) == {"precision", "recall", "f1", "support"}
+    of_a_class = {"precision", "recall", "f1"}
+    assert set(metrics["per_class"]["a"]) == {"support", *of_a_class, *with_limits(of_a_class)}
 
 
 def test_the_top_is_the_test_part_and_the_others_stand_under_their_names(metrics):
@@ -71,10 +77,24 @@ def test_near_duplicates_widen_the_interval(predictions, metrics):
 def test_a_class_without_a_test_picture_is_null_in_the_file(metrics, tmp_path):
     write_json(tmp_path / "evaluate.json", metrics)
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
-    assert content["per_class"]["c"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+    nothing = {"precision": None, "recall": None, "f1": None}
+    assert content["per_class"]["c"] == {"support": 0, **nothing, **dict.fromkeys(with_limits(nothing))}
+
+
+def test_every_figure_lies_between_its_limits(metrics):
+    for row in (metrics, metrics["val"], *(metrics["per_class"][label] for label in "ab")):
+        named = {name.removesuffix("_low") for name in row if name.endswith("_low")}
+        assert named
+        for name in named:
+            assert row[f"{name}_low"] <= row[name] <= row[f"{name}_high"]
 
 
 def test_mlflow_gets_the_test_part_alone_and_one_figure_a_class(metrics):
-    names = {"accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy", "macro_f1", "weighted_f1"}
-    names |= {"log_loss", "roc_auc", "ece", "n", *(f"f1.{label}" for label in LABELS)}
+    names = {"n", *FIGURES, *with_limits(FIGURES), *(f"f1.{label}" for label in LABELS), "baseline.majority_accuracy"}
     assert set(as_tracked(metrics)) == {f"test_{name}" for name in names}
+
+
+def test_mlflow_gets_what_was_calibrated_too(metrics):
+    tracked = as_tracked(metrics | {"temperature": 1.5, "calibrated": {"ece": 0.01}, "slices": {"class": {}}})
+    assert (tracked["test_temperature"], tracked["test_calibrated.ece"]) == (1.5, 0.01)
+    assert not [name for name in tracked if "slices" in name]

@@ -5,20 +5,32 @@ import subprocess
 import sys
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss
 
 from pixmill.files import file_digest
 from pixmill.models import build_classifier, fix_threads, save_classifier
-from pixmill.params import CnnParams, TrainParams
+from pixmill.params import BlockParams, CnnParams, TrainParams
 from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
 
-PARAMS = "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000}\n"
+PARAMS = (
+    "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000, unlabelled: data/unlabelled}\n"
+)
 OUTPUTS = (
+    "artifacts/evaluate/labels.parquet",
     "artifacts/evaluate/predictions.parquet",
+    "artifacts/evaluate/unlabelled.parquet",
     "metrics/evaluate.json",
+    "plots/evaluate/calibrated.csv",
+    "plots/evaluate/calibration.csv",
     "plots/evaluate/confusion.csv",
+    "plots/evaluate/coverage.csv",
+    "plots/evaluate/coverage_val.csv",
+    "plots/evaluate/per_class.csv",
+    "plots/evaluate/slices.csv",
     "reports/evaluate.html",
 )
 
@@ -41,10 +53,13 @@ def inputs(tmp_path_factory):
     root = tmp_path_factory.mktemp("inputs")
     (root / "params.yaml").write_text(PARAMS)
     write_split(root / "artifacts" / "split")
+    (root / "data" / "unlabelled").mkdir(parents=True)
+    Image.new("RGB", (20, 20), (30, 30, 30)).save(root / "data" / "unlabelled" / "dark.png")
+    (root / "data" / "unlabelled" / "notes.txt").write_text("no picture")
     fix_threads(2)
-    tiny = TrainParams(cnn=CnnParams(filters=(2,), dense=()))
+    tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
-    save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad")
+    save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
     return root
 
 
@@ -96,6 +111,34 @@ def test_the_plot_has_one_row_a_test_picture_sorted_by_id(evaluated):
     assert lines[1:-1] == [f"{row.label},{row.predicted}" for row in tested.itertuples()]
 
 
+def test_every_label_has_a_rank_and_the_page_shows_those_in_doubt(evaluated):
+    root, _ = evaluated
+    ranking = pd.read_parquet(root / "artifacts/evaluate/labels.parquet")
+    predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
+    assert ranking["id"].tolist() == predictions["id"].tolist()
+    assert ranking["label"].tolist() == predictions["label"].tolist()
+    assert sorted(ranking["rank"]) == list(range(1, sum(PICTURES.values()) + 1))
+    page = (root / "reports/evaluate.html").read_text()
+    assert page.count(", or dark?</strong>") + page.count(", or light?</strong>") == ranking["suggested"].notna().sum()
+
+
+def test_unlabelled_pictures_are_predicted_or_named_with_the_reason(evaluated):
+    root, _ = evaluated
+    table = pd.read_parquet(root / "artifacts/evaluate/unlabelled.parquet").set_index("path")
+    assert table["predicted"].notna().to_dict() == {"dark.png": True, "notes.txt": False}
+    assert table.loc["notes.txt", "reason"] in (root / "reports/evaluate.html").read_text()
+
+
+def test_the_plots_of_curves_are_numbers_in_their_limits(evaluated):
+    root, _ = evaluated
+    for name, columns in (("calibration", ["confidence", "accuracy"]), ("coverage", ["coverage", "accuracy"])):
+        table = pd.read_csv(root / "plots/evaluate" / f"{name}.csv")
+        assert len(table)
+        assert np.all((table[columns] >= 0) & (table[columns] <= 1))
+    assert pd.read_csv(root / "plots/evaluate/per_class.csv")["label"].tolist() == list(LABELS)
+    assert "worse" in pd.read_csv(root / "plots/evaluate/slices.csv")
+
+
 def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_weights(evaluated):
     root, _ = evaluated
     client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
@@ -107,9 +150,14 @@ def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_
     assert run.data.metrics["test_f1.light"] == pytest.approx(metrics["per_class"]["light"]["f1"], rel=1e-5)
     assert all(name.startswith("test_") for name in run.data.metrics)
     assert run.data.params == {}
-    assert {file.path for file in client.list_artifacts(run.info.run_id, "plots")} == {
-        "plots/confusion.png",
-        "plots/mistakes.png",
+    pictures = {file.path.removeprefix("plots/") for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert pictures - {"labels.png"} == {
+        "calibration.png",
+        "confusion.png",
+        "coverage.png",
+        "grad_cam.png",
+        "mistakes.png",
+        "samples.png",
     }
 
 
@@ -145,3 +193,24 @@ def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, 
     assert f"Next: dvc repro {stage}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (root / "metrics").exists()
+
+
+def test_where_nobody_asks_for_wrong_labels_none_are_looked_for(inputs, repository, tmp_path):
+    root = shutil.copytree(inputs, tmp_path / "project")
+    (root / "params.yaml").write_text(PARAMS.replace("draws: 1000", "draws: 100, label_errors: 0, grad_cam: 0"))
+    assert evaluate(root, repository).returncode == 0
+    assert not (root / "artifacts/evaluate/labels.parquet").exists()
+    assert not (root / ".pixmill/train/features").exists()
+    page = (root / "reports/evaluate.html").read_text()
+    assert "Likely wrong labels" not in page
+    assert "Grad-CAM" not in page
+
+
+def test_a_folder_of_unlabelled_pictures_that_is_not_there_is_a_message(inputs, repository, tmp_path):
+    root = shutil.copytree(inputs, tmp_path / "project")
+    shutil.rmtree(root / "data")
+    done = evaluate(root, repository)
+    assert done.returncode == 1
+    assert "data/unlabelled is missing" in done.stderr
+    assert "Next: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from pixmill.metrics import expected_calibration_error
+from pixmill.metrics import expected_calibration_error, reliability
 from tests.metrics.parts import parts
 
 
@@ -31,3 +31,14 @@ def test_it_is_the_weighted_gap_of_the_bins(part):
         if members:
             expected += len(members) / len(actual) * abs(right[members].mean() - confidence[members].mean())
     assert expected_calibration_error(actual, probabilities) == pytest.approx(expected, abs=1e-9)
+
+
+@given(parts())
+def test_the_table_of_reliability_holds_the_error(part):
+    actual, probabilities = part
+    table = reliability(actual, probabilities)
+    gaps = (table["accuracy"] - table["confidence"]).abs() * table["n"]
+    assert gaps.sum() / len(actual) == pytest.approx(expected_calibration_error(actual, probabilities), abs=1e-9)
+    assert table["n"].sum() == len(actual)
+    inside = (table["low"] - 1e-9 <= table["confidence"]) & (table["confidence"] <= table["high"] + 1e-9)
+    assert inside.all()

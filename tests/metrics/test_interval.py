@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from scipy.stats import binom
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest
 
-from pixmill.metrics import accuracy_interval
+from pixmill.metrics import accuracy_interval, share_interval
 
 
 def picture_each(right):
@@ -50,3 +52,19 @@ def test_it_is_the_same_every_time_and_wider_where_more_confidence_is_asked():
 @pytest.mark.parametrize(("right", "limit"), [(True, 1.0), (False, 0.0)])
 def test_a_part_without_any_difference_has_no_width(right, limit):
     assert accuracy_interval(np.full(9, right), np.arange(9), draws=100, confidence=0.95) == (limit, limit)
+
+
+@given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
+def test_where_all_are_right_the_share_has_the_exact_limits(groups, confidence):
+    right = np.full(groups * 2, True)
+    found = share_interval(right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    exact = binomtest(groups, groups).proportion_ci(confidence, method="exact")
+    assert found == pytest.approx((exact.low, exact.high), abs=1e-9)
+    low, high = share_interval(~right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    assert (low, high) == pytest.approx((1 - found[1], 1 - found[0]), abs=1e-9)
+
+
+def test_where_some_are_right_the_share_has_those_of_an_accuracy():
+    right = np.arange(90) % 4 > 0
+    expected = accuracy_interval(right, np.arange(90), draws=1000, confidence=0.95)
+    assert share_interval(right, np.arange(90), draws=1000, confidence=0.95) == expected

@@ -2,10 +2,11 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from sklearn import metrics as reference
 
-from pixmill.metrics import class_scores, confusion_counts, scores
+from pixmill.metrics import class_scores, confusion_counts, macro_f1, normalised, scores
+from pixmill.metrics.scores import among_top
 from tests.metrics.parts import parts
 
 ACTUAL = np.array([0, 0, 0, 1, 1, 2])
@@ -98,3 +99,52 @@ def test_the_matrix_counts_every_picture_once(part):
     expected = np.zeros_like(matrix)
     np.add.at(expected, (actual, predicted), 1)
     assert np.array_equal(matrix, expected)
+
+
+@given(parts())
+def test_the_top_of_the_ranking_is_scikit_learns_but_of_equals_the_first_come_first(part):
+    actual, probabilities = part
+    classes = probabilities.shape[1]
+    if classes == 2:
+        assert scores(actual, probabilities, top_k=2)["top_2_accuracy"] is None
+        return
+    # Scikit-learn takes the last of equals first: with the classes in reverse that is the same.
+    expected = reference.top_k_accuracy_score(
+        classes - 1 - actual, probabilities[:, ::-1], k=2, labels=np.arange(classes)
+    )
+    assert scores(actual, probabilities, top_k=2)["top_2_accuracy"] == pytest.approx(expected, abs=1e-9)
+    assert scores(actual, probabilities, top_k=classes)[f"top_{classes}_accuracy"] is None
+
+
+@given(parts())
+def test_among_the_top_one_is_what_is_predicted(part):
+    actual, probabilities = part
+    values = normalised(probabilities)
+    assert np.array_equal(among_top(actual, values, 1), values.argmax(axis=1) == actual)
+
+
+@settings(max_examples=50, deadline=None)
+@given(parts())
+def test_figures_of_classes_are_scikit_learns_where_it_has_them(part):
+    actual, probabilities = part
+    predicted = probabilities.argmax(axis=1)
+    labels = [f"class {index}" for index in range(probabilities.shape[1])]
+    columns = reference.precision_recall_fscore_support(
+        actual, predicted, labels=np.arange(len(labels)), zero_division=np.nan
+    )
+    for place, row in enumerate(class_scores(actual, predicted, labels).values()):
+        for name, column in zip(("precision", "recall", "f1", "support"), columns, strict=True):
+            assert row[name] == (None if np.isnan(column[place]) else pytest.approx(column[place], abs=1e-9))
+
+
+@settings(max_examples=50, deadline=None)
+@given(parts())
+def test_balanced_accuracy_and_f1_are_scikit_learns_where_every_class_is_there(part):
+    actual, probabilities = part
+    if len(set(actual)) < probabilities.shape[1]:
+        return
+    predicted, figures = probabilities.argmax(axis=1), scores(actual, probabilities)
+    assert figures["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(actual, predicted), abs=1e-9)
+    for kind in ("macro", "weighted"):
+        assert figures[f"{kind}_f1"] == pytest.approx(reference.f1_score(actual, predicted, average=kind), abs=1e-9)
+    assert macro_f1(actual, predicted, probabilities.shape[1]) == figures["macro_f1"]

@@ -1,4 +1,4 @@
-"""The confusion matrix and the contact sheet of mistakes as pictures."""
+"""The confusion matrix, curves and contact sheets as pictures, for tools that show pictures only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pixmill.evaluate.mistakes import Mistake
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "mistakes_figure"]
+__all__ = ["confusion_figure", "coverage_figure", "mistakes_figure", "reliability_figure", "sheet_figure"]
 
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
@@ -74,20 +76,80 @@ def mistakes_figure(mistakes: Sequence[Mistake]) -> Figure:
     Args:
         mistakes: The pictures, each with what was said and what is true.
     """
+    return sheet_figure(
+        [(item.pixels, f"{item.predicted} {100 * item.confidence:.0f} %\nis {item.label}") for item in mistakes],
+        empty="no mistake",
+    )
+
+
+def sheet_figure(pictures: Sequence[tuple[npt.NDArray[np.uint8], str]], *, empty: str) -> Figure:
+    """Return pictures as one contact sheet, in their order.
+
+    Args:
+        pictures: Each with its title.
+        empty: What is said where there is none.
+    """
     from matplotlib.figure import Figure
 
-    columns = min(_COLUMNS, max(len(mistakes), 1))
-    rows = max(-(-len(mistakes) // columns), 1)
+    columns = min(_COLUMNS, max(len(pictures), 1))
+    rows = max(-(-len(pictures) // columns), 1)
     figure = Figure(figsize=(1.5 * columns, 1.95 * rows), layout="constrained")
-    if not mistakes:
-        figure.text(0.5, 0.5, "no mistake", ha="center", va="center", color=_INK)
+    if not pictures:
+        figure.text(0.5, 0.5, empty, ha="center", va="center", color=_INK)
         return figure
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes in panels:
         axes.set_axis_off()
-    for axes, mistake in zip(figure.axes, mistakes, strict=False):
-        axes.imshow(mistake.pixels)
-        axes.set_title(
-            f"{mistake.predicted} {100 * mistake.confidence:.0f} %\nis {mistake.label}", fontsize=8, color=_INK
-        )
+    for axes, (pixels, title) in zip(figure.axes, pictures, strict=False):
+        axes.imshow(pixels)
+        axes.set_title(title, fontsize=8, color=_INK)
+    return figure
+
+
+def reliability_figure(table: pd.DataFrame) -> Figure:
+    """Return how often the model is right by how sure it says it is.
+
+    Args:
+        table: Columns ``confidence``, ``accuracy`` and ``n``, one row a bin that holds pictures.
+    """
+    axes = _shares("how sure it said it was", "how often it was right")
+    axes.plot([0, 1], [0, 1], linestyle="--", color="#656d7c", linewidth=1)
+    axes.plot(table["confidence"], table["accuracy"], color=_RIGHT)
+    most = max(int(table["n"].max()), 1) if len(table) else 1
+    axes.scatter(table["confidence"], table["accuracy"], s=10 + 150 * table["n"] / most, color=_RIGHT, alpha=0.75)
+    return _whole(axes)
+
+
+def coverage_figure(table: pd.DataFrame) -> Figure:
+    """Return how often the answers are right by how many pictures get an answer.
+
+    Args:
+        table: Columns ``coverage`` and ``accuracy``, one row a threshold.
+    """
+    axes = _shares("pictures that get an answer", "answers that are right")
+    axes.plot(table["coverage"], table["accuracy"], color=_RIGHT)
+    axes.set_ylim(min([*table["accuracy"], 0.8]) - 0.02, 1.005)
+    return _whole(axes)
+
+
+def _shares(x_label: str, y_label: str) -> Axes:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    axes = Figure(figsize=(4.6, 3.6), layout="constrained").add_subplot()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xlabel(x_label, color=_INK)
+    axes.set_ylabel(y_label, color=_INK)
+    axes.grid(color="#dedbd2", linewidth=0.5)
+    return axes
+
+
+def _whole(axes: Axes) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
     return figure

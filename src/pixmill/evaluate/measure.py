@@ -8,51 +8,80 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
-from pixmill.metrics import accuracy_interval, class_scores, majority_accuracy, scores
+from pixmill.metrics import accuracy_interval, class_scores, majority_accuracy, score_limits, scores
 
 __all__ = ["as_tracked", "measure"]
 
 
 def measure(
-    predictions: pd.DataFrame, groups: pd.Series, labels: Sequence[str], *, draws: int, confidence: float
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    labels: Sequence[str],
+    *,
+    draws: int,
+    confidence: float,
+    top_k: int = 2,
 ) -> dict[str, Any]:
     """Return the figures: those of the test part at the top, those of validation under ``val``.
 
-    ``train`` says how the model does on the very pictures it was fitted to: what lies between that and the test part is
-    learnt by heart.
+    Beside each figure of these two stand its limits, ``<name>_low`` and ``<name>_high``. ``train`` says how the model
+    does on the very pictures it was fitted to: what lies between that and the test part is learnt by heart.
 
     Args:
         predictions: One row a picture, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        groups: The group of near-duplicates of each picture, by id.
+        groups: The cluster of each picture, by id: near-duplicates share one, and pictures of one given group.
         labels: The classes in the order of the model's outputs.
-        draws: How often the interval's bootstrap resamples.
-        confidence: Confidence of the interval, such as 0.95.
+        draws: How often the limits' bootstrap resamples.
+        confidence: Confidence of the limits, such as 0.95.
+        top_k: The true class counts as found where it is among so many of the likeliest: ``top_<k>_accuracy``.
     """
     parts = {str(name): table for name, table in predictions.groupby("split")}
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
-    overall = {name: scores(actual[name], probabilities_of(table, labels)) for name, table in parts.items()}
+    measured: dict[str, dict[str, Any]] = {}
     for name in ("test", "val"):
         table = parts[name]
+        probabilities = probabilities_of(table, labels)
         right = (table["label"] == table["predicted"]).to_numpy(bool)
         members, _ = pd.factorize(table["id"].map(groups))
-        low, high = accuracy_interval(right, members, draws=draws, confidence=confidence)
-        overall[name] |= {"accuracy_low": low, "accuracy_high": high}
+        limits, of_classes = score_limits(
+            actual[name], probabilities, members, labels, draws=draws, confidence=confidence, top_k=top_k
+        )
+        limits["accuracy"] = accuracy_interval(right, members, draws=draws, confidence=confidence)
+        per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
+        measured[name] = {
+            **scores(actual[name], probabilities, top_k=top_k),
+            **_beside(limits),
+            "per_class": {label: row | _beside(of_classes[label]) for label, row in per_class.items()},
+        }
+    del measured["val"]["per_class"]
+    trained = scores(actual["train"], probabilities_of(parts["train"], labels))
     return {
-        **overall["test"],
-        "per_class": class_scores(actual["test"], class_indices(parts["test"]["predicted"], labels), labels),
+        **measured["test"],
         "baseline": {"majority_accuracy": majority_accuracy(actual["train"], actual["test"])},
-        "val": overall["val"],
-        "train": {name: overall["train"][name] for name in ("accuracy", "log_loss", "n")},
+        "val": measured["val"],
+        "train": {name: trained[name] for name in ("accuracy", "log_loss", "n")},
+    }
+
+
+def _beside(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
+    """Return limits under the names that stand beside their figures'."""
+    return {
+        f"{name}_{side}": pair and pair[place]
+        for name, pair in limits.items()
+        for place, side in enumerate(("low", "high"))
     }
 
 
 def as_tracked(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     """Return the test part's figures as MLflow takes them: ``test_<name>``, and of each class only ``test_f1.<label>``.
 
-    The names ``val_*`` belong to the curves of training there.
+    Baselines and calibrated figures go with them: ``test_baseline.<name>``, ``test_calibrated.<name>``. The names
+    ``val_*`` belong to the curves of training there.
 
     Args:
-        metrics: As :func:`measure` returns them.
+        metrics: As :func:`measure` returns them, with what was added.
     """
     overall = {f"test_{name}": value for name, value in metrics.items() if not isinstance(value, Mapping)}
+    for kind in ("baseline", "calibrated"):
+        overall |= {f"test_{kind}.{name}": value for name, value in metrics.get(kind, {}).items()}
     return overall | {f"test_f1.{label}": row["f1"] for label, row in metrics["per_class"].items()}

@@ -1,0 +1,110 @@
+"""Where a model looked: the places of a picture that speak for a class, by Grad-CAM.
+
+The last layer that still knows places gives maps of what it found where. Each map counts by how much the class's score
+rises with it on average, and what remains above zero is where the evidence lies. The score is the one before softmax or
+sigmoid, so that a class which is certain has a gradient too.
+
+Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
+Gradient-based Localization", ICCV 2017, equations 1 and 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["attention", "heated"]
+
+_BATCH = 16
+"""Pictures a step: gradients need the memory of all layers between."""
+
+_SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
+"""Colours of a little evidence and of the most."""
+
+
+def attention(
+    model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
+) -> npt.NDArray[np.float32] | None:
+    """Return for each picture where the evidence for a class lies: shape (pictures, side, side), from 0 to 1.
+
+    A map that is zero everywhere has no evidence for the class. ``None``: no layer of the model knows places, as that
+    of a model that flattens at once.
+
+    Args:
+        model: The classifier: one un-nested graph, the last layer with weights a dense one.
+        pixels: ``uint8`` of shape (pictures, side, side, 3).
+        classes: A class index for each picture.
+    """
+    layer = _last_with_places(model)
+    if layer is None or not len(pixels):
+        return None
+    import keras
+
+    end = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    graph = keras.Model(model.input, [layer.output, end.input])
+    maps = [
+        _maps(graph, end, pixels[start : start + _BATCH], np.asarray(classes[start : start + _BATCH]))
+        for start in range(0, len(pixels), _BATCH)
+    ]
+    side = pixels.shape[1]
+    return np.stack([_enlarged(found, side) for found in np.concatenate(maps)])
+
+
+def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return a picture in greys under the colours of its evidence: amber is a little, red the most.
+
+    Args:
+        pixels: ``uint8`` of shape (side, side, 3).
+        heat: From 0 to 1, shape (side, side).
+    """
+    grey = pixels.mean(axis=-1, keepdims=True, dtype=np.float32)
+    level = heat[..., None]
+    colours = (1 - level) * _SOME + level * _MOST
+    depth = 0.85 * np.sqrt(level)
+    shown: npt.NDArray[np.uint8] = np.clip(np.rint((1 - depth) * grey + depth * colours), 0, 255).astype(np.uint8)
+    return shown
+
+
+def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
+    """Return the last layer whose output has height and width; of a pooling, which only blurs, the one before."""
+    for layer in reversed(model.layers):
+        if type(layer).__name__ == "InputLayer" or "Pooling" in type(layer).__name__:
+            continue
+        shape: tuple[int | None, ...] = getattr(layer.output, "shape", ())
+        if len(shape) == 4 and shape[1:3] != (1, 1):
+            return layer
+    return None
+
+
+def _maps(
+    graph: keras.Model, end: Any, pixels: npt.NDArray[np.uint8], classes: npt.NDArray[np.integer]
+) -> npt.NDArray[np.float32]:
+    import keras
+    import tensorflow as tf
+
+    seen = tf.constant(pixels, tf.float32)
+    with tf.GradientTape() as tape:
+        # Weights of a frozen backbone are not watched, and then nothing behind them would be.
+        tape.watch(seen)
+        found, facts = graph(seen, training=False)
+        scores = keras.ops.matmul(keras.ops.cast(facts, "float32"), end.kernel) + end.bias
+        score = keras.ops.sum(scores * keras.ops.one_hot(classes, scores.shape[-1]))
+    slopes = np.asarray(tape.gradient(score, found), np.float32)
+    weights = slopes.mean(axis=(1, 2), keepdims=True)
+    evidence: npt.NDArray[np.float32] = (weights * np.asarray(found, np.float32)).sum(axis=-1)
+    return np.maximum(evidence, 0)
+
+
+def _enlarged(found: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    most = float(found.max())
+    if not most > 0:
+        return np.zeros((side, side), np.float32)
+    picture = Image.fromarray(found / most).resize((side, side), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(picture, np.float32), 0, 1)

@@ -1,0 +1,138 @@
+"""Where the model does worse than elsewhere: the test part cut by class, source, size, brightness and likeness."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pixmill.metrics import holm, share_interval, worse_than_rest
+
+__all__ = ["COLUMNS", "slice_figures", "slices", "worse_slices"]
+
+COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
+"""What is read of the manifest's kept rows; ``group`` tells near-duplicates, ``cluster`` what is drawn as one."""
+
+_FEWEST = 10
+"""Groups of a slice, or of the rest, below which it is not asked whether it is worse: nothing could be told, and each
+question makes the others harder to answer."""
+
+_SURE = 0.05
+"""The chance, over all slices together, of naming one that is not worse."""
+
+_THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
+    "size": ("short_side", ("small", "medium", "large"), "pixels on the shorter side"),
+    "brightness": ("brightness", ("dark", "medium", "bright"), "mean brightness"),
+}
+
+
+def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
+    """Return one row a slice of the test part, dimension by dimension.
+
+    A dimension is left out where all pictures are alike in it. Sizes and brightnesses are cut into thirds of the test
+    part.
+
+    Args:
+        predictions: One row a picture, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        manifest: The manifest's kept rows of all parts, with at least :data:`COLUMNS`.
+        draws: How often to resample and to shuffle.
+        confidence: Confidence of the limits, such as 0.95.
+
+    Returns:
+        Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``) and ``slice``, its
+        name there; ``what``, a phrase for people; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
+        ``accuracy_high``; ``rest``, the accuracy of all other test pictures; ``p`` and ``p_adjusted`` (Holm's, over all
+        slices), the chance of so low an accuracy if the slice were like the rest, not-a-number where it or the
+        rest has fewer than ten groups; ``worse``, whether it is significantly worse.
+    """
+    tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
+    table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
+    right = (table["label"] == table["predicted"]).to_numpy(bool)
+    groups = pd.factorize(table["cluster"])[0]
+    sizes = manifest["group"].value_counts()
+    rows = []
+    for dimension, name, what, inside in _cuts(table, sizes):
+        low, high = share_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
+        asked = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _FEWEST
+        rows.append(
+            {
+                "dimension": dimension,
+                "slice": name,
+                "what": what,
+                "n": int(inside.sum()),
+                "right": int(right[inside].sum()),
+                "accuracy": float(right[inside].mean()),
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "rest": float(right[~inside].mean()),
+                "p": worse_than_rest(right, inside, groups, draws=draws) if asked else None,
+            }
+        )
+    columns = [*_ROW, "p_adjusted", "worse"]
+    found = pd.DataFrame(rows, columns=list(_ROW)).astype({"p": float})
+    known = found["p"].notna().to_numpy()
+    adjusted = np.full(len(found), np.nan)
+    adjusted[known] = holm(found["p"][known])
+    return found.assign(p_adjusted=adjusted, worse=adjusted < _SURE)[columns]
+
+
+def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the entry ``slices`` of ``metrics/evaluate.json``: ``slices.<dimension>.<slice>.<figure>``.
+
+    Args:
+        table: As :func:`slices` returns it.
+    """
+    figures: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in table.to_dict("records"):
+        kept = {name: row[name] for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "worse")}
+        kept["p_adjusted"] = None if np.isnan(row["p_adjusted"]) else row["p_adjusted"]
+        figures.setdefault(row["dimension"], {})[row["slice"]] = kept
+    return figures
+
+
+def worse_slices(table: pd.DataFrame) -> list[str]:
+    """Return a sentence for each slice that is significantly worse than the rest, the worst first.
+
+    Args:
+        table: As :func:`slices` returns it.
+    """
+    worse = table[table["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
+    return [_sentence(row) for row in worse.to_dict("records")]
+
+
+_ROW = ("dimension", "slice", "what", "n", "right", "accuracy", "accuracy_low", "accuracy_high", "rest", "p")
+
+
+def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
+    """Yield the slices: dimension, name, phrase, and which pictures are in it."""
+    for dimension, column, phrase in (("class", "label", "of {}"), ("source", "source", "from {}")):
+        names = sorted(table[column].dropna().unique())
+        if len(names) > 1:
+            for name in names:
+                yield dimension, name, f"pictures {phrase.format(name)}", (table[column] == name).to_numpy(bool)
+    for dimension, (column, names_of, unit) in _THIRDS.items():
+        values = table[column].to_numpy(np.float64, na_value=np.nan)
+        known = values[~np.isnan(values)]
+        # The values in the middle of thirds are those of pictures, so that the cuts are numbers that people can check.
+        first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
+        thirds = (values <= first, (values > first) & (values <= second), values > second)
+        ranges = (f"at most {first:,.0f}", f"above {first:,.0f}, at most {second:,.0f}", f"above {second:,.0f}")
+        if sum(third.any() for third in thirds) > 1:
+            for name, span, inside in zip(names_of, ranges, thirds, strict=True):
+                if inside.any():
+                    yield dimension, name, f"{name} pictures ({unit} {span})", inside
+    alike = (table["group"].map(sizes) > 1).to_numpy(bool)
+    if alike.any() and not alike.all():
+        yield "near_duplicate", "yes", "pictures that have a near-duplicate", alike
+        yield "near_duplicate", "no", "pictures without a near-duplicate", ~alike
+
+
+def _sentence(row: Mapping[Hashable, Any]) -> str:
+    what = row["what"][0].upper() + row["what"][1:]
+    return (
+        f"{what}: {row['right']:,} of {row['n']:,} right ({100 * row['accuracy']:.1f} %), against "
+        f"{100 * row['rest']:.1f} % of all others. "
+        f"Chance alone would hardly do that (p = {max(row['p_adjusted'], 0.0001):.2g}, all slices counted)."
+    )

@@ -1,0 +1,74 @@
+import colorsys
+
+import numpy as np
+import pandas as pd
+import pytest
+from threadpoolctl import threadpool_limits
+
+from pixmill.evaluate.baseline import colour_histograms, histogram_figures, predict_by_colours
+from pixmill.parts import Part, Shards
+
+
+def part(name, pictures, *, classes=3, hue=True, seed=1, side=12):
+    """Return pictures whose class is their hue, or, without hue, the half in which they are light."""
+    generator = np.random.default_rng([seed, len(name)])
+    targets = generator.integers(0, classes, pictures).astype(np.int32)
+    pixels = generator.integers(0, 60, (pictures, side, side, 3))
+    if hue:
+        colours = np.array([colorsys.hsv_to_rgb(place / classes, 1, 1) for place in range(classes)])
+        pixels = pixels + (180 * colours[targets])[:, None, None, :]
+    else:
+        light = (np.arange(side) < side // 2)[None, :] == (targets % 2 == 0)[:, None]
+        pixels = pixels + 180 * light[:, :, None, None]
+    rows = pd.DataFrame({"id": [f"{name}{number:06}" for number in range(pictures)]})
+    return Part(name, rows, targets, Shards([pixels.astype(np.uint8)]))
+
+
+def test_colours_tell_classes_that_differ_in_colour():
+    figures = histogram_figures(part("train", 300), part("test", 120))
+    assert figures["histogram_accuracy"] > 0.95
+    assert figures["histogram_macro_f1"] > 0.95
+
+
+def test_they_tell_nothing_of_shape():
+    figures = histogram_figures(part("train", 600, classes=2, hue=False), part("test", 400, classes=2, hue=False))
+    assert figures["histogram_accuracy"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_answer_does_not_depend_on_the_threads():
+    training, tested = part("train", 200), part("test", 100)
+    answers = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            answers.append(predict_by_colours(training, tested))
+    assert np.array_equal(*answers)
+
+
+def test_a_class_that_training_never_saw_is_never_said():
+    training = part("train", 100, classes=2)
+    predicted = predict_by_colours(training, part("test", 100, classes=4))
+    assert set(predicted) <= {0, 1}
+
+
+def test_one_class_alone_is_always_said():
+    assert set(predict_by_colours(part("train", 20, classes=1), part("test", 30))) == {0}
+    assert histogram_figures(part("train", 20, classes=1), part("test", 30))["histogram_accuracy"] < 0.7
+
+
+def test_a_histogram_holds_each_pixel_once_a_channel_and_once_a_colour():
+    generator = np.random.default_rng(2)
+    pixels = generator.integers(0, 256, (5, 9, 9, 3)).astype(np.uint8)
+    shares = colour_histograms(pixels) ** 2
+    assert shares.shape == (5, 112)
+    for channel in range(3):
+        expected = np.stack([np.bincount(picture[..., channel].ravel() // 16, minlength=16) for picture in pixels]) / 81
+        assert shares[:, 16 * channel : 16 * channel + 16] == pytest.approx(expected)
+    assert shares[:, 48:].sum(axis=1) == pytest.approx(1)
+    red = np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)
+    assert colour_histograms(red)[0, 48 + 3 * 16] == 1
+
+
+def test_of_large_pictures_fewer_pixels_tell_the_same():
+    generator = np.random.default_rng(3)
+    large = np.repeat(np.repeat(generator.integers(0, 256, (2, 50, 50, 3)), 4, axis=1), 4, axis=2).astype(np.uint8)
+    assert colour_histograms(large) == pytest.approx(colour_histograms(large[:, ::4, ::4]))

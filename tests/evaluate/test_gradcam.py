@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from pixmill.evaluate.gradcam import attention, heated
+from pixmill.models import fix_threads
+
+SIDE = 16
+
+
+def corner_model(end="softmax", *, frozen=False, pooling="average"):
+    """Return a model that finds light: left speaks for class 0 and right for class 1, by the weights of its head."""
+    fix_threads(2)
+    import keras
+    from keras import layers
+
+    pixels = keras.Input((SIDE, SIDE, 3))
+    x = layers.Rescaling(1 / 255)(pixels)
+    x = layers.Conv2D(2, 1, activation="relu", name="maps")(x)
+    x = layers.AveragePooling2D(2)(x) if pooling == "average" else layers.MaxPooling2D(2)(x)
+    x = layers.Flatten()(x)
+    if end == "softmax":
+        x = layers.Dense(2, activation="softmax", name="end")(x)
+    else:
+        x = layers.Dense(2, name="end")(x)
+        x = layers.Activation("log_sigmoid")(x) if end == "sigmoid" else x
+        x = layers.Activation("softmax")(x)
+    model = keras.Model(pixels, x)
+    model.get_layer("maps").set_weights([np.array([[[[1, 0], [0, 1], [0, 0]]]], np.float32), np.zeros(2, np.float32)])
+    kernel = np.zeros((SIDE // 2, SIDE // 2, 2, 2), np.float32)
+    kernel[:, :, 0, 0] = kernel[:, :, 1, 1] = 1
+    model.get_layer("end").set_weights([kernel.reshape(-1, 2), np.zeros(2, np.float32)])
+    model.trainable = not frozen
+    return model
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Red in the upper left corner, green in the lower right one; then nothing at all."""
+    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
+    picture[2:6, 2:6, 0] = picture[10:14, 10:14, 1] = 255
+    return np.stack([picture, picture, np.zeros_like(picture)])
+
+
+@pytest.mark.parametrize("end", ["softmax", "sigmoid", "logits"])
+def test_the_evidence_for_a_class_lies_where_it_is_seen(pixels, end):
+    red, green, nothing = attention(corner_model(end), pixels, [0, 1, 0])
+    assert red[3:5, 3:5].min() > 0.9
+    assert red[9:].max() == 0
+    assert green[11:13, 11:13].min() > 0.9
+    assert green[:9].max() == 0
+    assert nothing.max() == 0
+
+
+def test_a_frozen_model_is_seen_through_too(pixels):
+    assert np.array_equal(
+        attention(corner_model(frozen=True), pixels, [0, 1, 0]), attention(corner_model(), pixels, [0, 1, 0])
+    )
+
+
+def test_a_certain_class_has_evidence_too(pixels):
+    model = corner_model()
+    kernel, bias = model.get_layer("end").get_weights()
+    model.get_layer("end").set_weights([1000 * kernel, bias])
+    # The slope of a softmax that is certain is zero; that of its score is not.
+    red, _, _ = attention(model, pixels, [0, 1, 0])
+    assert red.max() > 0.9
+
+
+def test_many_pictures_are_looked_at_in_batches_alike(pixels):
+    many = np.concatenate([pixels] * 7)
+    found = attention(corner_model(), many, [0, 1, 0] * 7)
+    assert np.array_equal(found, np.concatenate([found[:3]] * 7))
+
+
+def test_a_model_without_places_has_no_map():
+    fix_threads(2)
+    import keras
+    from keras import layers
+
+    pixels = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(pixels, layers.Dense(2, activation="softmax")(layers.Flatten()(pixels)))
+    assert attention(model, np.zeros((1, SIDE, SIDE, 3), np.uint8), [0]) is None
+
+
+def test_no_picture_has_no_map(pixels):
+    assert attention(corner_model(), pixels[:0], []) is None
+
+
+def test_heat_colours_what_has_evidence_and_leaves_the_rest_grey():
+    picture = np.full((4, 4, 3), (90, 120, 150), np.uint8)
+    heat = np.zeros((4, 4), np.float32)
+    heat[0, 0], heat[1, 1] = 1, 0.2
+    shown = heated(picture, heat)
+    assert shown[3, 3].tolist() == [120, 120, 120]
+    assert shown[0, 0, 0] > 170
+    assert shown[0, 0, 1] < 60
+    assert shown[1, 1, 1] > shown[0, 0, 1]
+    assert np.array_equal(shown, heated(picture, heat))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cnn", "backbone", "features"])
+def test_every_kind_of_model_is_seen_through(kind):
+    fix_threads(2)
+    from pixmill.models import build_classifier
+    from pixmill.params import TrainParams
+
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    model = build_classifier(TrainParams(model=kind), labels=3, image_size=32)
+    found = np.stack([attention(model, pixels, [label] * 2) for label in range(3)])
+    assert found.shape == (3, 2, 32, 32)
+    assert found.min() >= 0
+    assert found.max() <= 1
+    # Fresh heads or not: what speaks for one class does not speak for all of them alike.
+    assert not np.array_equal(found[0], found[1])

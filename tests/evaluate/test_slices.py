@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.evaluate.slices import slice_figures, slices, worse_slices
+from pixmill.files import write_json
+
+PICTURES = 300
+
+
+@pytest.fixture
+def tables():
+    """Predictions and a manifest: of two classes and two sources, right in 9 of 10 cases wherever one looks."""
+    number = np.arange(PICTURES)
+    ids = [f"{place:04}" for place in number]
+    label = np.where(number % 2 == 0, "cat", "dog")
+    wrong = np.isin(number % 20, (4, 11))
+    predictions = pd.DataFrame(
+        {
+            "id": ids,
+            "split": "test",
+            "label": label,
+            "predicted": np.where(wrong, np.where(label == "cat", "dog", "cat"), label),
+        }
+    )
+    manifest = pd.DataFrame(
+        {
+            "id": ids,
+            "source": np.where(number // 20 % 3 == 0, "folder", "shop"),
+            "short_side": pd.array(100 + 10 * (number // 20 % 9), dtype="Int32"),
+            "brightness": (50 + number // 20 * 7 % 100).astype("float32"),
+            "group": [f"{place - place % 2 * (place % 60 < 6):04}" for place in number],
+        }
+    )
+    return predictions, manifest.assign(cluster=manifest["group"])
+
+
+def cut(tables, **options):
+    return slices(*tables, **{"draws": 2000, "confidence": 0.95, **options})
+
+
+def mistaken(tables, where):
+    """Return the tables with half of some pictures predicted wrong."""
+    predictions, manifest = tables
+    half = where & (np.arange(PICTURES) % 4 < 2)
+    other = predictions["label"].map({"cat": "dog", "dog": "cat"})
+    return predictions.assign(predicted=predictions["predicted"].where(~half, other)), manifest
+
+
+def test_each_dimension_holds_every_test_picture_once(tables):
+    found = cut(tables)
+    assert found.groupby("dimension", sort=False)["n"].sum().to_dict() == dict.fromkeys(
+        ["class", "source", "size", "brightness", "near_duplicate"], PICTURES
+    )
+    size = found[found["dimension"] == "size"]
+    assert list(size["slice"]) == ["small", "medium", "large"]
+    assert (found["right"] == (found["accuracy"] * found["n"]).round()).all()
+    assert ((found["accuracy_low"] <= found["accuracy"]) & (found["accuracy"] <= found["accuracy_high"])).all()
+
+
+def test_a_model_that_is_alike_everywhere_has_no_worse_slice(tables):
+    found = cut(tables)
+    assert not found["worse"].any()
+    assert worse_slices(found) == []
+
+
+@pytest.mark.parametrize(
+    ("dimension", "name", "column", "values"),
+    [
+        ("source", "folder", "source", ["folder"]),
+        ("size", "small", "short_side", [100, 110, 120]),
+        ("class", "dog", "label", ["dog"]),
+    ],
+)
+def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, values):
+    joined = tables[0].merge(tables[1], on="id")
+    found = cut(mistaken(tables, joined[column].isin(values).to_numpy()))
+    worse = found[found["worse"]].sort_values("p_adjusted")
+    assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
+    assert name in worse_slices(found)[0].lower()
+    assert f"of {worse['n'].iloc[0]} right" in worse_slices(found)[0]
+
+
+def test_what_is_alike_in_all_pictures_is_no_dimension(tables):
+    predictions, manifest = tables
+    alike = manifest.assign(source="shop", short_side=112, group=manifest["id"])
+    assert set(cut((predictions, alike))["dimension"]) == {"class", "brightness"}
+
+
+def test_unknown_values_belong_to_no_slice(tables):
+    predictions, manifest = tables
+    manifest = manifest.assign(brightness=manifest["brightness"].where(np.arange(PICTURES) > 100))
+    found = cut((predictions, manifest))
+    assert found.loc[found["dimension"] == "brightness", "n"].sum() == PICTURES - 101
+
+
+def test_of_a_few_pictures_nothing_is_asked(tables):
+    predictions, manifest = tables
+    few = manifest.assign(source=np.where(np.arange(PICTURES) < 9, "rare", "shop"))
+    found = cut(mistaken((predictions, few), np.arange(PICTURES) < 9)).set_index(["dimension", "slice"])
+    for name in ("rare", "shop"):
+        assert np.isnan(found.loc[("source", name), "p"])
+        assert not found.loc[("source", name), "worse"]
+
+
+def test_only_the_test_part_counts(tables):
+    predictions, manifest = tables
+    wrong = predictions.assign(id=["x" + name for name in predictions["id"]], split="train", predicted="neither")
+    more = pd.concat([manifest, manifest.assign(id=wrong["id"], group=wrong["id"])])
+    pd.testing.assert_frame_equal(cut((pd.concat([predictions, wrong]), more)), cut(tables))
+
+
+def test_figures_can_be_written(tables, tmp_path):
+    predictions, manifest = tables
+    few = manifest.assign(source=np.where(np.arange(PICTURES) < 9, "rare", "shop"))
+    write_json(tmp_path / "evaluate.json", {"slices": slice_figures(cut((predictions, few)))})
+    content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
+    row = content["slices"]["source"]["rare"]
+    assert set(row) == {"n", "accuracy", "accuracy_low", "accuracy_high", "worse", "p_adjusted"}
+    assert (row["n"], row["p_adjusted"], row["worse"]) == (9, None, False)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from scipy.stats import binom, bootstrap
+
+from pixmill.metrics import losses, score_limits, scores, tempered
+from tests.metrics.parts import parts
+
+LABELS = ("a", "b", "c")
+
+
+def drawn(pictures, *, seed=1, sharpness=1.0):
+    """Return labels and what a model says of them that is as right as it says, before it is sharpened."""
+    generator = np.random.default_rng(seed)
+    honest = generator.dirichlet([0.4] * 3, pictures)
+    actual = np.array([generator.choice(3, p=row) for row in honest])
+    return actual, tempered(honest, 1 / sharpness)
+
+
+def limits(actual, given, *, groups=None, draws=2000, labels=LABELS, **options):
+    groups = np.arange(len(actual)) if groups is None else groups
+    return score_limits(actual, given, groups, labels, draws=draws, confidence=0.95, **options)
+
+
+def test_the_limits_of_a_mean_are_scipys():
+    actual, given = drawn(200)
+    expected = bootstrap(
+        (losses(actual, given),), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
+    ).confidence_interval
+    overall, _ = limits(actual, given, draws=20_000)
+    assert overall["log_loss"] == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
+def test_the_limits_of_a_share_are_the_binomials():
+    actual, given = drawn(300)
+    accuracy = scores(actual, given)["accuracy"]
+    overall, _ = limits(actual, given, draws=50_000)
+    assert overall["accuracy"] == pytest.approx(binom.ppf([0.025, 0.975], 300, accuracy) / 300, abs=1 / 300)
+
+
+@settings(max_examples=30, deadline=None)
+@given(parts())
+def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_any(part):
+    actual, given = part
+    labels = [str(place) for place in range(given.shape[1])]
+    figures = scores(actual, given, top_k=2)
+    overall, per_class = limits(actual, given, labels=labels, draws=100, top_k=2)
+    for name, pair in overall.items():
+        assert (pair is None) == (figures[name] is None), name
+        assert pair is None or pair[0] <= figures[name] <= pair[1]
+    assert set(overall) == set(figures) - {"n"}
+    assert list(per_class) == labels
+
+
+def test_pictures_that_are_alike_count_as_one():
+    actual, given = drawn(60)
+    alone, _ = limits(actual, given)
+    repeated, _ = limits(np.repeat(actual, 8), np.repeat(given, 8, axis=0), groups=np.repeat(np.arange(60), 8))
+    ungrouped, _ = limits(np.repeat(actual, 8), np.repeat(given, 8, axis=0))
+    for name in alone:
+        assert repeated[name] == pytest.approx(alone[name])
+        assert ungrouped[name][1] - ungrouped[name][0] < 0.6 * (alone[name][1] - alone[name][0])
+
+
+def test_a_model_that_says_what_it_means_may_have_no_calibration_error_at_all():
+    errors = [limits(*drawn(150, seed=seed), draws=300)[0]["ece"][0] for seed in range(20)]
+    # Though chance alone makes the measured error 0.05 or more, and that of each draw more again.
+    assert np.mean(np.array(errors) < 0.02) > 0.7
+
+
+def test_a_model_that_is_too_sure_has_one_for_certain():
+    low, _ = limits(*drawn(400, sharpness=4))[0]["ece"]
+    assert low > 0.05
+
+
+def test_a_class_without_a_mistake_is_not_known_to_be_without_any():
+    actual = np.repeat([0, 1, 2], 30)
+    given = np.eye(3)[actual] * 0.7 + 0.1
+    _, per_class = limits(actual, given)
+    alike = 0.025 ** (1 / 30)
+    assert per_class["a"]["recall"] == pytest.approx((alike, 1))
+    assert per_class["a"]["f1"] == pytest.approx((2 * alike / (1 + alike), 1))
+    wrong = np.roll(given, 1, axis=1)
+    _, per_class = limits(actual, wrong)
+    assert per_class["a"]["precision"] == pytest.approx((0, 1 - alike))
+
+
+def test_the_limits_hold_the_truth_about_as_often_as_they_say():
+    truth = scores(*drawn(200_000, seed=99))
+    held = {name: [] for name in ("balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc")}
+    for seed in range(60):
+        overall, _ = limits(*drawn(150, seed=seed), draws=400)
+        for name, hits in held.items():
+            low, high = overall[name]
+            hits.append(low <= truth[name] <= high)
+    assert {name for name, hits in held.items() if np.mean(hits) < 0.85} == set()

@@ -1,0 +1,226 @@
+"""A recipe takes the place of params.yaml, and nobody's work is lost."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pixmill
+from pixmill.cli import main
+from pixmill.errors import ParamsError
+from pixmill.params import load_params
+from pixmill.use import find_recipe, use
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    shutil.copytree(ROOT / "recipes", folder / "recipes")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, folder)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "Begin")
+    return folder
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+
+
+def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
+    path = project / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after), encoding="utf-8")
+    return path.read_text(encoding="utf-8")
+
+
+def said(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pixmill", "use", *words], cwd=project, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
+    recipe = find_recipe(project, "garments")
+    done = use(project, recipe)
+    assert (project / "params.yaml").read_text(encoding="utf-8") == recipe.text
+    assert done.changes["split.image_size"][1] == 300
+    assert done.changes["train.cnn.blocks.0.padding"] == ("same", "valid")
+    assert done.backup is None
+    assert done.following == ("pixmill scrape --dry-run", "dvc repro")
+    again = use(project, recipe)
+    assert (again.rewritten, again.changes) == (False, {})
+
+
+def test_one_recipe_follows_another(project: Path) -> None:
+    use(project, find_recipe(project, "garments").opened())
+    assert load_params(project).scrape.source == ("openverse", "wikimedia")
+    use(project, find_recipe(project, "digits"))
+    assert load_params(project).scrape.source == ("keras",)
+
+
+def test_an_edited_file_is_not_replaced(project: Path) -> None:
+    text = edit(project)
+    with pytest.raises(ParamsError, match=r"params\.yaml is edited") as refusal:
+        use(project, find_recipe(project, "digits"))
+    assert refusal.value.next == "git commit params.yaml, or: pixmill use digits --force (a copy is kept)"
+    assert (project / "params.yaml").read_text(encoding="utf-8") == text
+    assert not (project / ".pixmill").exists()
+
+
+def test_by_force_an_edited_file_is_replaced_and_kept(project: Path) -> None:
+    text = edit(project)
+    done = use(project, find_recipe(project, "digits"), force=True)
+    assert done.backup is not None
+    assert (project / done.backup).read_text(encoding="utf-8") == text
+    assert f"The former file is kept: cp {done.backup} params.yaml" in done.lines()
+    assert load_params(project).split.image_size == 28
+
+
+def test_what_is_committed_may_be_replaced(project: Path) -> None:
+    edit(project)
+    git(project, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qam", "Edit")
+    assert use(project, find_recipe(project, "digits")).rewritten
+
+
+def test_what_is_staged_alone_may_not(project: Path) -> None:
+    edit(project)
+    git(project, "add", "params.yaml")
+    with pytest.raises(ParamsError, match="is edited"):
+        use(project, find_recipe(project, "digits"))
+
+
+def test_without_git_only_a_recipe_as_it_came_is_replaced(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (project / "params.yaml").unlink()
+    assert use(project, find_recipe(project, "food")).changes == {}
+    assert use(project, find_recipe(project, "digits")).rewritten
+    edit(project)
+    with pytest.raises(ParamsError, match="is edited"):
+        use(project, find_recipe(project, "food"))
+
+
+def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> None:
+    edit(project, "- coat\n", "- parka\n")
+    edit(project, "salt: pixmill", "salt: ours  # mine")
+    edit(project, "test: 0.2", "test: 0.25")
+    before, recipe = load_params(project), find_recipe(project, "garments")
+    use(project, recipe, keep_data=True, force=True)
+    after, wanted = load_params(project), recipe.params()
+    assert (after.classes, after.scrape, after.validate) == (before.classes, before.scrape, before.validate)
+    assert after.train == wanted.train
+    assert after.split == before.split.model_copy(update={"image_size": 300, "aspect": "stretch", "resize": "nearest"})
+    assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
+
+
+def test_a_short_file_of_old_gets_the_model_too(project: Path) -> None:
+    (project / "params.yaml").write_text("classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n")
+    use(project, find_recipe(project, "scenes"), keep_data=True, force=True)
+    params, wanted = load_params(project), find_recipe(project, "scenes").params()
+    assert params.classes == ("a", "b")
+    assert params.train == wanted.train
+    assert (params.split.val, params.split.image_size) == (0.1, 150)
+
+
+def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
+    edit(project, "epochs:", "epoch:")
+    with pytest.raises(ParamsError, match=r"train\.epoch: expected one of the keys"):
+        use(project, find_recipe(project, "digits"), keep_data=True, force=True)
+    assert use(project, find_recipe(project, "digits"), force=True).backup is not None
+    load_params(project)
+
+
+def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
+    path = project / "recipes" / "ours.yaml"
+    path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"), encoding="utf-8")
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises(ParamsError, match=r"recipes/ours.yaml is not sound:\ntrain\.epoch") as refusal:
+        use(project, find_recipe(project, "ours"))
+    assert refusal.value.next == "edit recipes/ours.yaml"
+    assert (project / "params.yaml").read_bytes() == before
+
+
+def test_folders_that_are_not_there_are_named(project: Path) -> None:
+    use(project, find_recipe(project, "garments"))
+    following = use(project, find_recipe(project, "scenes")).following
+    assert following[0] == "put pictures into data/train/buildings, data/train/forest, data/train/glacier, …"
+    for label in find_recipe(project, "scenes").params().classes:
+        for part in ("train", "test"):
+            (project / "data" / part / label).mkdir(parents=True)
+    assert use(project, find_recipe(project, "scenes")).following == ("dvc repro",)
+
+
+def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:
+    done = said(project, "digits")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *changes, last = done.stdout.splitlines()
+    assert first == "params.yaml is as the recipe 'digits' says"
+    assert "  split.image_size: 160 -> 28" in changes
+    assert last == "Next: dvc repro"
+    assert said(project, "digits").stdout == "params.yaml is already as the recipe 'digits' says\nNext: dvc repro\n"
+
+
+def test_alone_it_lists_the_recipes_and_what_each_is_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "recipes" / "ours.yaml").write_text("#: Hats.\nclasses: [bowler, fedora]\n", encoding="utf-8")
+    (project / "artifacts").mkdir()
+    monkeypatch.chdir(project / "artifacts")
+    main(["use"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        *("best", "best-large", "digits", "food", "garments", "ours", "scenes", "sports", "sports-transfer", "Next:")
+    ]
+    assert lines[5] == "ours             Hats."
+
+
+def test_a_mistyped_name_is_guessed(project: Path) -> None:
+    done = said(project, "grament")
+    assert done.returncode == 1
+    assert "pixmill: there is no recipe 'grament'; did you mean 'garments'?\nThe recipes are: best, " in done.stderr
+    assert done.stderr.endswith("Next: pixmill use, to see them all\n")
+    assert "did you mean" not in said(project, "../params").stderr
+
+
+def test_a_recipe_that_asks_nobody_has_no_other_sources(project: Path) -> None:
+    done = said(project, "digits", "--open")
+    assert done.returncode == 1
+    assert "the recipe 'digits' names no other sources" in done.stderr
+
+
+def test_a_project_without_recipes_says_where_they_are(project: Path) -> None:
+    shutil.rmtree(project / "recipes")
+    done = said(project)
+    assert done.returncode == 1
+    assert done.stderr.endswith("holds no recipe\nNext: git checkout recipes\n")
+
+
+def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    shutil.copytree(Path(pixmill.__file__).parent, installed / "pixmill")
+    script = f"import sys; sys.path.insert(0, {str(installed)!r}); import pixmill.cli as cli; print(cli.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}; cli.main(['use', 'digits'])"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.startswith(f"{installed}/pixmill/cli.py\nparams.yaml is as the recipe 'digits' says\n")
+    assert yaml.safe_load((project / "params.yaml").read_text("utf-8"))["scrape"]["source"] == "keras"
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["use", "--help"])
+    assert stop.value.code == 0
+    assert "pixmill use best --keep-data" in capsys.readouterr().out

@@ -1,0 +1,153 @@
+"""Run contestants in processes of their own, and take their times and their memory."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".venv-bench"
+_LIMIT_SECONDS = 600.0
+_SAMPLE_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Name a script, and the interpreter that has what it needs.
+
+    Args:
+        name: For the table.
+        script: A file of ``contestants/``; it prints a JSON object with ``seconds`` as its last line.
+        python: The interpreter; ``None`` where a peer could not be installed.
+        arguments: What the script is told beside the work.
+    """
+
+    name: str
+    script: str
+    python: Path | None
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass
+class Record:
+    """Hold the results of a contestant: seconds, and the most memory of all its processes together, in bytes."""
+
+    seconds: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    told: list[dict[str, object]] = field(default_factory=list)
+
+    def rate(self, count: int) -> float:
+        """Return the median of things a second."""
+        return count / statistics.median(self.seconds)
+
+    def spread(self, count: int) -> str:
+        """Return the slowest and the fastest rate."""
+        return f"{count / max(self.seconds):,.0f} to {count / min(self.seconds):,.0f}"
+
+    def megabytes(self) -> float:
+        """Return the median of the memory."""
+        return statistics.median(self.memory) / 1e6
+
+
+def install(packages: Sequence[str]) -> Path | None:
+    """Install peers into an environment of their own, beside those that are there already.
+
+    Returns:
+        Its interpreter, or ``None`` where that fails.
+    """
+    python = PEERS / "bin" / "python"
+    marker = PEERS / "packages.txt"
+    there = set(marker.read_text().splitlines()) if marker.is_file() else set()
+    if there >= set(packages):
+        return python
+    uv = [sys.executable, "-m", "uv"]
+    commands = [[*uv, "pip", "install", "--quiet", "--python", str(python), *packages]]
+    if not there:
+        commands.insert(0, [*uv, "venv", "--clear", "--quiet", str(PEERS)])
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            print(f"cannot install {', '.join(packages)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+            return None
+    marker.write_text("\n".join(sorted(there | set(packages))))
+    return python
+
+
+def run(contestant: Contestant, arguments: Sequence[str], record: Record, *, seconds: float = _LIMIT_SECONDS) -> None:
+    """Let a contestant do the work once, within some seconds, and add to its record."""
+    command = [str(contestant.python), str(ROOT / "benchmarks" / "contestants" / contestant.script)]
+    environ = os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1", "PYTHONPATH": str(ROOT / "src")}
+    with (
+        subprocess.Popen(
+            [*command, *arguments, *contestant.arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environ,
+        ) as process,
+        _memory_of(process.pid) as peak,
+    ):
+        try:
+            output, error = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise SystemExit(f"{contestant.name} did not end within {seconds:g} s") from None
+    if process.returncode != 0:
+        raise SystemExit(f"{contestant.name} ended with {process.returncode}:\n{error[-3000:]}")
+    told = json.loads(output.strip().splitlines()[-1])
+    record.seconds.append(float(told["seconds"]))
+    record.memory.append(peak[0])
+    record.told.append(told)
+
+
+@contextlib.contextmanager
+def _memory_of(pid: int) -> Iterator[list[int]]:
+    """Sample the memory of a process and all beneath it; the list holds the most."""
+    peak, done = [0], threading.Event()
+
+    def sample() -> None:
+        while not done.wait(_SAMPLE_SECONDS):
+            with contextlib.suppress(psutil.Error):
+                root = psutil.Process(pid)
+                total = 0
+                for process in (root, *root.children(recursive=True)):
+                    with contextlib.suppress(psutil.Error):
+                        total += process.memory_info().rss
+                peak[0] = max(peak[0], total)
+
+    sampler = threading.Thread(target=sample)
+    sampler.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        sampler.join()
+
+
+def folder_for_files() -> Path:
+    """Return a folder in memory where there is one, so that no disk is measured."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > 1_000_000_000:
+        return memory
+    (ROOT / ".pixmill").mkdir(exist_ok=True)
+    return ROOT / ".pixmill"
+
+
+def machine() -> str:
+    """Return what ran, for a table's caption."""
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}{load}"
+    )

@@ -1,0 +1,32 @@
+"""Pixmill's guarded fetcher, with robots.txt and manners; one file a picture, named by its hash."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from work import arguments, timed
+
+from pixmill.fetch import Fetched, Fetcher, Limits, Manners, Network
+
+told = arguments()
+folder = Path(told.folder)
+
+
+async def collect() -> None:
+    limits = Limits(connections=told.connections, per_host=told.connections)
+    network = Network(served={"pictures.test:80": told.port})
+    pending = iter(range(told.count))
+    async with Fetcher(limits, Manners(), network) as fetcher:
+
+        async def work() -> None:
+            for number in pending:
+                received = await fetcher.fetch(f"http://pictures.test/{number}.jpg")
+                if not isinstance(received, Fetched):
+                    raise SystemExit(f"{number}.jpg: {received}")
+                name = hashlib.sha256(received.content).hexdigest()
+                (folder / f"{name}.jpg").write_bytes(received.content)
+
+        await asyncio.gather(*(work() for _ in range(told.connections)))
+
+
+timed(lambda: asyncio.run(collect()))

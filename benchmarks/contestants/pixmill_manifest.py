@@ -1,0 +1,197 @@
+"""Make a made-up manifest, and take it through one stage of Pixmill: all but the pictures themselves."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from pixmill.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
+from pixmill.params import SplitParams, ValidateParams
+from pixmill.split import split
+from pixmill.validate import SEEN, metrics, validation
+from pixmill.validate.phash import perceptual_hash
+from pixmill.validate.surveyed import Surveyed
+
+CLASSES = tuple(f"class {number:02}" for number in range(100))
+TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
+CHUNK = 10_000
+
+
+def main() -> None:
+    """Do one phase, and print what it took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--phase", choices=["make", "validate", "split"], required=True)
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    arguments = parser.parse_args()
+    # Its import takes the same seconds for any number of pictures.
+    importlib.import_module("great_expectations")
+    phase = {"make": make, "validate": take_through_validate, "split": take_through_split}[arguments.phase]
+    print(json.dumps(phase(arguments.folder, arguments.count)))
+
+
+def make(folder: Path, count: int) -> dict[str, float]:
+    """Write the tables that scrape and the pass over the pictures would leave."""
+    start = time.perf_counter()
+    dice = np.random.default_rng(1)
+    ids = sorted(digests(dice, count))
+    classes = dice.integers(0, len(CLASSES), count)
+    originals = np.arange(count)
+    # Of a hundred pictures two are copies of another, and two near-duplicates, nearly all of them within their class.
+    copies, near = (dice.random((2, count)) < 0.02) & (originals > count // 10)
+    for some in (copies, near):
+        originals[some] = dice.integers(0, count // 10, some.sum())
+        right = some & (dice.random(count) < 0.99)
+        classes[right] = classes[originals[right]]
+    labels = pa.array(np.array(CLASSES, dtype=object)[classes], pa.string())
+    manifest = pd.DataFrame(
+        {
+            "id": text(ids),
+            "label": text(labels),
+            "path": text([f"images/{name[:2]}/{name}.jpg" for name in ids]),
+            "bytes": dice.integers(10_000, 90_000, count),
+            "image_url": text([f"https://example.org/media/products/{name[:24]}.jpg" for name in ids]),
+            "page_url": text([f"https://example.org/products/{name[24:40]}" for name in ids]),
+        }
+    )
+    manifest = manifest.assign(**{name: same(word, count) for name, word in ALIKE.items()})
+    write_table(folder / "manifest.parquet", manifest[SCRAPED.names], SCRAPED)
+    write_sightings(folder, manifest, dice)
+    write_surveyed(folder, dice, originals, copies)
+    return {"seconds": time.perf_counter() - start}
+
+
+ALIKE = {
+    "format": "jpeg", "source": "site:example", "query": None, "licence": None, "author": None, "given_split": None,
+    "snapshot": "2026-11-20",
+}  # fmt: skip
+
+
+def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Generator) -> None:
+    """Write eleven sightings for ten pictures, and one picture that is seen everywhere."""
+    again = dice.integers(0, len(manifest), len(manifest) // 10)
+    everywhere = np.zeros(len(manifest) // 100, np.int64)
+    rows = np.concatenate([np.arange(len(manifest)), again, everywhere])
+    table = manifest.iloc[rows][["id", "label", "source", "page_url", "image_url"]].reset_index(drop=True)
+    beyond = table.index >= len(manifest)
+    table.loc[beyond, "image_url"] = table.loc[beyond, "image_url"] + "?" + table.index[beyond].astype(str)
+    for field in SIGHTINGS:
+        if field.name not in table:
+            table[field.name] = {"rank": 0, "thumbnail": False}.get(field.name)
+    write_table(folder / "sightings.parquet", table[SIGHTINGS.names], SIGHTINGS)
+
+
+def write_surveyed(
+    folder: Path, dice: np.random.Generator, originals: npt.NDArray[np.int64], copies: npt.NDArray[np.bool_]
+) -> None:
+    """Write what looking at the pictures would have found."""
+    count = len(originals)
+    greys = np.lib.format.open_memmap(folder / "greys.npy", "w+", np.uint8, (count, 32, 32))
+    hashes = np.empty(count, np.uint64)
+    for start in range(0, count, CHUNK):
+        rows = np.arange(start, min(start + CHUNK, count))
+        greys[rows] = drawn(originals[rows], rows)
+        hashes[rows] = [perceptual_hash(grey) for grey in greys[rows]]
+    np.save(folder / "hashes.npy", hashes)
+    pixels = np.array(list(digests(dice, count)), dtype=object)
+    pixels[copies] = pixels[originals[copies]]
+    measure = {name: dice.uniform(low, high, count).astype(np.float32) for name, (low, high) in MEASURES.items()}
+    pd.DataFrame(
+        {
+            "width": pd.array(np.full(count, 640), dtype="Int32"),
+            "height": pd.array(np.full(count, 480), dtype="Int32"),
+            "short_side": pd.array(np.full(count, 480), dtype="Int32"),
+            "aspect_ratio": np.full(count, 640 / 480, np.float32),
+            "mode": same("RGB", count),
+            "pixels": text(pixels),
+            "phash": text([f"{value:016x}" for value in hashes.tolist()]),
+            **measure,
+            "format": same("jpeg", count),
+            "failure": text([None] * (count - count // 100) + ["truncated"] * (count // 100)),
+        }
+    ).to_parquet(folder / "surveyed.parquet")
+
+
+MEASURES = {
+    "brightness": (0, 255), "contrast": (0, 90), "sharpness": (0, 900), "entropy": (0, 8), "border": (0, 1)
+}  # fmt: skip
+
+
+def drawn(originals: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Return small greys of smooth shapes, like no other but for near-duplicates, which differ by a little noise."""
+    waves = np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(32)[None, :] + 1) / 64)
+    falling = 1 / (1 + np.add.outer(np.arange(8), np.arange(8)))
+    shapes = np.stack([np.random.default_rng(seed).normal(size=(8, 8)) for seed in originals.tolist()]) * falling
+    values = 128 + 45 * (waves.T @ shapes @ waves)
+    noise = np.random.default_rng(rows[0]).normal(size=values.shape) * (originals != rows)[:, None, None]
+    return np.clip(np.rint(values + noise), 0, 255).astype(np.uint8)
+
+
+def take_through_validate(folder: Path, count: int) -> dict[str, float]:
+    """Judge, link and check; the near-duplicates are timed by themselves."""
+    manifest = read_table(folder / "manifest.parquet", SCRAPED, stage="scrape")
+    sightings = read_table(folder / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN)
+    table = pd.read_parquet(folder / "surveyed.parquet")
+    texts = [name for name in table if pd.api.types.is_string_dtype(table[name])]
+    table = table.astype(dict.fromkeys(texts, TEXT))
+    unread = table["failure"].notna()
+    table.loc[unread, ["width", "height", "short_side", "pixels", "phash", "mode"]] = pd.NA
+    surveyed = Surveyed(table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r"))
+    linking, real = [0.0], validation.near_duplicates
+
+    def timed(*arguments: object, **options: object) -> object:
+        start = time.perf_counter()
+        links = real(*arguments, **options)  # type: ignore[arg-type]
+        linking[0] += time.perf_counter() - start
+        return links
+
+    validation.near_duplicates = timed  # type: ignore[assignment]
+    start = time.perf_counter()
+    found = validation.conclude(manifest, surveyed, sightings, classes=CLASSES, params=ValidateParams())
+    numbers = metrics(found)
+    seconds = time.perf_counter() - start
+    write_table(folder / "validated.parquet", found.manifest, VALIDATED)
+    write_table(folder / "pairs.parquet", found.pairs, PAIRS)
+    assert numbers["n"] == count
+    assert not numbers["gate"]["placeholders"]
+    return {"seconds": seconds, "duplicates": linking[0], "gate": seconds - linking[0], "pairs": len(found.pairs)}
+
+
+def take_through_split(folder: Path, count: int) -> dict[str, float]:
+    """Assign every picture its part, and check that nothing leaks."""
+    manifest = read_table(folder / "validated.parquet", VALIDATED, stage="validate")
+    pairs = read_table(folder / "pairs.parquet", PAIRS, stage="validate")
+    start = time.perf_counter()
+    found = split(manifest, pairs, SplitParams(), classes=CLASSES)
+    seconds = time.perf_counter() - start
+    assert len(found.manifest) == count
+    assert [outcome.check.name for outcome in found.outcomes if not outcome.success] == []
+    return {"seconds": seconds}
+
+
+def digests(dice: np.random.Generator, count: int) -> list[str]:
+    """Return names as sha256 gives them."""
+    content = dice.bytes(32 * count)
+    return [content[start : start + 32].hex() for start in range(0, len(content), 32)]
+
+
+def text(values: object) -> pd.api.extensions.ExtensionArray:
+    """Return a column of texts."""
+    return pd.array(values, dtype=TEXT)  # type: ignore[call-overload]
+
+
+def same(word: str | None, count: int) -> pd.api.extensions.ExtensionArray:
+    """Return a column of one text."""
+    return text(pa.repeat(pa.scalar(word, pa.string()), count))
+
+
+if __name__ == "__main__":
+    main()

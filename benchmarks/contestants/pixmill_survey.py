@@ -1,0 +1,32 @@
+"""Pixmill's whole pass as the stage runs it, without its cache: guarded decode, all measures, hash, digests, table."""
+
+import hashlib
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from looking import compete
+
+from pixmill.compute import Limits
+from pixmill.params import ValidateParams
+from pixmill.validate.survey import survey
+
+ids: dict[Path, str] = {}
+
+
+def look(paths: Sequence[Path], processes: int) -> int:
+    rows = pd.DataFrame({"id": [ids[path] for path in paths], "path": [path.name for path in paths]})
+    params = ValidateParams()
+    limits = Limits(seconds=params.timeout, memory=params.memory << 20)
+    found = survey(rows, paths[0].parent, max_pixels=params.max_pixels, limits=limits, workers=processes)
+    return int(found.table["pixels"].notna().sum())
+
+
+if __name__ == "__main__":  # its workers are started anew and read this file again
+    folder = Path(sys.argv[sys.argv.index("--folder") + 1])
+    # The manifest that scrape has written holds them.
+    ids |= {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jpg")}
+    sys.stderr = io.StringIO()  # no progress bar
+    compete(look)

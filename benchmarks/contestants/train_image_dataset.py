@@ -1,0 +1,33 @@
+"""Keras' image_dataset_from_directory, with augmentation layers on its batches, feeding `fit`."""
+
+import keras
+import tensorflow as tf
+from training import BATCH, SCENES, SIDE, compete, scenes_cnn, told
+
+tf.config.threading.set_intra_op_parallelism_threads(2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
+changes = SCENES.augmentation
+layers = keras.Sequential(
+    [
+        keras.layers.RandomFlip("horizontal"),
+        keras.layers.RandomRotation(changes.rotation / 360, fill_mode="nearest"),
+        keras.layers.RandomZoom(changes.zoom, fill_mode="nearest"),
+        keras.layers.RandomTranslation(changes.shift, changes.shift, fill_mode="nearest"),
+        keras.layers.RandomShear(changes.shear, changes.shear, fill_mode="nearest"),
+    ]
+)
+pictures = keras.utils.image_dataset_from_directory(
+    told().folder / "pictures", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
+)
+count = len(pictures.file_paths)
+changed = pictures.map(lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+model = scenes_cnn()
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+fed = changed.prefetch(tf.data.AUTOTUNE)
+
+
+def epoch() -> tuple[int, float]:
+    return count, model.fit(fed, verbose=0).history["loss"][0]
+
+
+compete(epoch)

@@ -1,0 +1,40 @@
+"""The bare limit: gradients and Adam on one batch that lies in memory, with nothing else done."""
+
+import numpy as np
+import tensorflow as tf
+from training import BATCH, LABELS, SIDE, compete, scenes_cnn, told
+
+from pixmill.models import fix_threads
+from pixmill.models.precision import computing_with
+
+told = told()
+fix_threads(2)
+import keras
+
+count = len(list((told.folder / "pictures").rglob("*.jpg")))
+model = scenes_cnn()
+adam = keras.optimizers.Adam()
+adam.build(model.trainable_variables)
+values = [variable.value for variable in model.trainable_variables]
+measure = keras.losses.SparseCategoricalCrossentropy()
+chance = np.random.default_rng(0)
+pixels = tf.constant(chance.uniform(0, 255, (BATCH, SIDE, SIDE, 3)).astype(np.float32))
+targets = tf.constant(chance.integers(0, LABELS, BATCH, dtype=np.int32))
+
+
+@tf.function(jit_compile=False)
+def step():
+    with tf.GradientTape() as tape:
+        with computing_with(model, told.precision):
+            scores = model(pixels, training=True)
+        loss = measure(targets, scores)
+    adam.apply(tape.gradient(loss, values), model.trainable_variables)
+    return loss
+
+
+def epoch() -> tuple[int, float]:
+    losses = [step() for _ in range(count // BATCH)]
+    return count // BATCH * BATCH, float(np.mean([float(loss) for loss in losses]))
+
+
+compete(epoch)

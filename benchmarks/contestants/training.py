@@ -1,0 +1,60 @@
+"""What every contestant trains: the CNN of the recipe `scenes`, and an epoch each time that it is told."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pixmill.models import build_classifier
+from pixmill.params import AugmentationParams, BlockParams, CnnParams, DenseParams, TrainParams
+
+SIDE, BATCH, LABELS = 150, 32, 6
+PARAMETERS = 2_046_406
+SCENES = TrainParams(
+    model="cnn",
+    cnn=CnnParams(
+        blocks=tuple(
+            BlockParams(filters=filters, padding="valid", batch_norm=True, dropout=0.2)
+            for filters in (32, 64, 128, 256)
+        ),
+        dense=(DenseParams(units=128, dropout=0.2),) * 4,
+    ),
+    augmentation=AugmentationParams(flip=True, rotation=5.0, zoom=0.2, shift=0.05, shear=0.1),
+    batch_size=BATCH,
+)
+
+
+def told() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True, help="pictures by class, and the same ones packed")
+    parser.add_argument("--precision", default="float32")
+    return parser.parse_args()
+
+
+def scenes_cnn():
+    """Return the network with fresh weights."""
+    classifier = build_classifier(SCENES, labels=LABELS, image_size=SIDE)
+    if classifier.count_params() != PARAMETERS:
+        raise SystemExit(f"expected {PARAMETERS:,} parameters, received {classifier.count_params():,}")
+    return classifier
+
+
+def compete(epoch: Callable[[], tuple[int, float]], **more: object) -> None:
+    """Train one epoch to warm up, then one for each line that comes, and print what it took.
+
+    Args:
+        epoch: Trains once on all pictures, and returns how many they were and their mean loss.
+        more: Told with each epoch.
+    """
+    epoch()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        start, used = time.perf_counter(), time.process_time()
+        count, loss = epoch()
+        seconds, processor = time.perf_counter() - start, time.process_time() - used
+        figures = {"seconds": seconds, "processor": processor, "pictures": count, "loss": loss}
+        print(json.dumps({**figures, **more}), flush=True)

@@ -1,0 +1,75 @@
+"""Take a made-up manifest of 10^4, 10^5 and 10^6 pictures through near-duplicates, verdicts, gate and split.
+
+The pictures themselves are made up too: what looking at them would have found is there from the start, so that this
+measures all that comes after. Each size and stage has a process of its own; what grows with the number of pictures, and
+how, is told by the exponent between two sizes: 1 is linear, 2 is quadratic.
+
+    make bench-manifest            QUICK=1 for 10^4 and 10^5
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from contest import Contestant, Record, folder_for_files, machine, run
+
+QUICK = bool(os.environ.get("QUICK"))
+COUNTS = (10_000, 100_000) if QUICK else (10_000, 100_000, 1_000_000)
+PARTS = ("duplicates", "gate", "split")
+HOURS = 3600.0
+GIGABYTES = 4.0
+"""What a million pictures may take."""
+
+
+def main() -> None:
+    """Print the table, and the exponents and the memory as the last line."""
+    print(f"{', '.join(f'{count:,}' for count in COUNTS)} pictures; {machine()}\n")
+    print("| pictures | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |")
+    print("|---|---|---|---|---|---|")
+    seconds: dict[str, list[float]] = {part: [] for part in PARTS}
+    memory = 0.0
+    for count in COUNTS:
+        validated, divided = measure(count)
+        told = validated.told[0]
+        for part, value in (("duplicates", told["duplicates"]), ("gate", told["gate"]), ("split", divided.seconds[0])):
+            seconds[part].append(float(str(value)))
+        memory = max(validated.megabytes(), divided.megabytes())
+        cells = " | ".join(f"{seconds[part][-1]:,.1f}" for part in PARTS)
+        print(f"| {count:,} | {told['pairs']:,} | {cells} | {memory:,.0f} |", flush=True)
+    print()
+    exponents = {f"{part}_exponent": [exponent(*pair) for pair in growth(seconds[part])] for part in PARTS}
+    print(json.dumps({**exponents, "memory_under_4_gb": round(GIGABYTES * 1000 / memory, 2)}))
+
+
+def measure(count: int) -> tuple[Record, Record]:
+    """Take a manifest of some size through both stages; return what they took."""
+    validated, divided = Record(), Record()
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
+        for phase, record in (("make", Record()), ("validate", validated), ("split", divided)):
+            contestant = Contestant(phase, "pixmill_manifest.py", Path(sys.executable), ("--phase", phase))
+            run(contestant, ["--count", str(count), "--folder", folder], record, seconds=HOURS)
+    return validated, divided
+
+
+def growth(values: list[float]) -> list[tuple[float, float]]:
+    """Return how the work grows, and how the time does, from each size to the next."""
+    sizes = [after / before for before, after in itertools.pairwise(COUNTS)]
+    times = [after / before for before, after in itertools.pairwise(values)]
+    return list(zip(sizes, times, strict=True))
+
+
+def exponent(size: float, time: float) -> float:
+    """Return the power of the size that the time grows with."""
+    return round(math.log(time) / math.log(size), 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Make pictures of one size from the real photographs that scikit-learn and scikit-image bring along.
+
+Each is another part of a photograph at another scale, half of them mirrored: JPEG of quality 90, the same bytes in
+every run.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from PIL import Image
+
+PHOTOGRAPHS = (
+    "sklearn/datasets/images/china.jpg",
+    "sklearn/datasets/images/flower.jpg",
+    "skimage/data/astronaut.png",
+    "skimage/data/chelsea.png",
+    "skimage/data/coffee.png",
+    "skimage/data/hubble_deep_field.jpg",
+    "skimage/data/motorcycle_left.png",
+    "skimage/data/motorcycle_right.png",
+    "skimage/data/retina.jpg",
+    "skimage/data/rocket.jpg",
+)
+
+
+def make_pictures(folder: Path, count: int, size: tuple[int, int], packages: Path) -> None:
+    """Write the pictures.
+
+    Args:
+        folder: Where to.
+        count: How many.
+        size: Width and height of each.
+        packages: The ``site-packages`` that hold scikit-learn, and scikit-image where it could be installed.
+    """
+    photographs = [Image.open(packages / name).convert("RGB") for name in PHOTOGRAPHS if (packages / name).is_file()]
+    chance = random.Random(0)
+    ratio = size[0] / size[1]
+    for number in range(count):
+        photograph = photographs[number % len(photographs)]
+        width = min(photograph.width, photograph.height * ratio) * chance.uniform(0.5, 1)
+        height = width / ratio
+        left, top = chance.uniform(0, photograph.width - width), chance.uniform(0, photograph.height - height)
+        part = (left, top, left + width, top + height)
+        picture = photograph.resize(size, Image.Resampling.BICUBIC, box=part)
+        if chance.random() < 0.5:
+            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        picture.save(folder / f"{number:05}.jpg", quality=90)

@@ -1,0 +1,83 @@
+"""Serve pictures from memory, with a latency, as fast as one core can: ``python benchmarks/server.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import struct
+
+import numpy as np
+from PIL import Image
+
+NUMBER_BYTES = 8
+
+
+def jpeg(size: int) -> bytes:
+    """Return a picture of noise of about so many bytes."""
+    noise = np.random.default_rng(7)
+    side = 16
+    while True:
+        buffer = io.BytesIO()
+        pixels = noise.integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(buffer, "JPEG", quality=75)
+        if buffer.tell() >= size:
+            return buffer.getvalue()
+        side += 8
+
+
+def numbered(picture: bytes, number: int) -> bytes:
+    """Return the picture with its number in a comment, so that no two have the same bytes (ITU T.81, B.2.4.5)."""
+    comment = struct.pack(">HHQ", 0xFFFE, 2 + NUMBER_BYTES, number)
+    return picture[:2] + comment + picture[2:]
+
+
+class Pictures(asyncio.Protocol):
+    """Answer ``GET /<number>.jpg``; everything else is not there."""
+
+    def __init__(self, picture: bytes, latency: float) -> None:
+        self._picture = picture
+        self._latency = latency
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete."""
+        *requests, self._rest = (self._rest + data).split(b"\r\n\r\n")
+        for request in requests:
+            answer = self._answer(request.split(b" ", 2)[1])
+            if self._latency:
+                asyncio.get_running_loop().call_later(self._latency, self._write, answer)
+            else:
+                self._write(answer)
+
+    def _answer(self, path: bytes) -> bytes:
+        name = path[1:].partition(b".")[0]
+        if not name.isdigit():
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        body = numbered(self._picture, int(name))
+        return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    def _write(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+
+
+async def main() -> None:
+    """Serve until killed; the port is the first line of the output."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bytes", type=int, default=30_000, help="of a picture (default: 30000)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
+    arguments = parser.parse_args()
+    picture = jpeg(arguments.bytes)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Pictures(picture, arguments.latency), "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,183 @@
+"""Train the CNN of the recipe `scenes` on the same pictures: Pixmill against Keras' own two ways and the bare limit.
+
+150 x 150 pixels, 32 a batch, flip, rotation, zoom, shift and shear. The limit computes gradients and updates on one
+batch that lies in memory, with no input at all. Each contestant runs in a process of its own that is ready before the
+contest; all train one epoch in turns, several times over. Then an epoch of a head on cached features is set against an
+epoch of fine-tuning the same backbone whole. The processor's time tells more than the clock's on a busy machine.
+
+    make bench-train               QUICK=1 for a short one
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import pandas as pd
+from contest import ROOT, folder_for_files, machine
+from pictures import make_pictures
+from PIL import Image
+
+from pixmill.manifest import SPLIT, write_table
+from pixmill.parts.header import shard_path, write_header
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS, PICTURES = (2, 192) if QUICK else (7, 480)
+SIDE, LABELS = 150, 6
+CONTESTANTS = {
+    "generator": ("ImageDataGenerator", "train_image_data_generator.py", "float32"),
+    "dataset": ("image_dataset_from_directory", "train_image_dataset.py", "float32"),
+    "limit": ("the bare limit, float32", "train_limit.py", "float32"),
+    "pixmill": ("pixmill, float32", "train_pixmill.py", "float32"),
+    "limit_bfloat16": ("the bare limit, bfloat16", "train_limit.py", "bfloat16"),
+    "auto": ("pixmill, what auto picks", "train_pixmill.py", "auto"),
+}
+HEADS = {
+    "head": ("head on cached features", "train_head.py", "float32"),
+    "fine_tuning": ("fine-tuning the whole backbone", "train_fine_tuning.py", "float32"),
+}
+
+
+def main() -> None:
+    """Print a table for each contest, and the ratios as the last line."""
+    print(f"{PICTURES} pictures of {SIDE} x {SIDE}, {ROUNDS} rounds; {machine()}\n")
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
+        folder = Path(name)
+        prepare(folder)
+        seconds = compete(CONTESTANTS, folder, ROUNDS)
+        heads = compete(HEADS, folder, 2 if QUICK else 3)
+    print(
+        json.dumps(
+            {
+                "vs_image_data_generator": ratio(seconds, "generator", "auto"),
+                "vs_compute_limit": ratio(seconds, "limit", "pixmill"),
+                "head_vs_fine_tuning": ratio(heads, "fine_tuning", "head"),
+                "float32_vs_image_data_generator": ratio(seconds, "generator", "pixmill"),
+                "vs_image_dataset_from_directory": ratio(seconds, "dataset", "auto"),
+                "float32_vs_image_dataset_from_directory": ratio(seconds, "dataset", "pixmill"),
+                "bfloat16_limit_vs_float32_limit": ratio(seconds, "limit", "limit_bfloat16"),
+            }
+        )
+    )
+
+
+def prepare(folder: Path) -> None:
+    """Write pictures by class as peers want them, and the same ones packed as the stage split packs them."""
+    packages = Path(pd.__file__).parent.parent
+    flat = folder / "flat"
+    flat.mkdir()
+    make_pictures(flat, PICTURES, (SIDE, SIDE), packages)
+    rows, pixels = [], []
+    for number, path in enumerate(sorted(flat.glob("*.jpg"))):
+        label = str(number % LABELS)
+        target = folder / "pictures" / label / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+        with Image.open(target) as picture:
+            pixels.append(np.asarray(picture.convert("RGB")))
+        identity = hashlib.sha256(target.read_bytes()).hexdigest()
+        rows.append({"id": identity, "label": label, "split": "train", "row": number})
+    flat.rmdir()
+    packed = folder / "packed"
+    shard = shard_path(packed, "train", 0)
+    shard.parent.mkdir(parents=True)
+    np.stack(pixels).tofile(shard)
+    write_header(packed, "train", side=SIDE, rows=[PICTURES])
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
+    frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
+    write_table(packed / "manifest.parquet", frame.reindex(columns=SPLIT.names), SPLIT)
+
+
+def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Let all train an epoch in turns, print their table, and return the seconds that a picture took each time."""
+    print("| | pictures/s, median | spread | processor, ms a picture | loss at the end |\n|---|---|---|---|---|")
+    with contextlib.ExitStack() as stack:
+        running = {
+            name: stack.enter_context(Running(script, folder, precision))
+            for name, (_, script, precision) in contestants.items()
+        }
+        told: dict[str, list[dict[str, object]]] = {name: [] for name in running}
+        for _ in range(rounds):
+            for name, process in running.items():
+                told[name].append(process.epoch())
+    seconds = {}
+    for name, (title, _, _) in contestants.items():
+        if any(not math.isfinite(float(str(epoch["loss"]))) for epoch in told[name]):
+            raise SystemExit(f"{title}: the loss is no number")
+        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["pictures"])) for epoch in told[name]]
+        rates = [1 / taken for taken in seconds[name]]
+        last = told[name][-1]
+        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / PICTURES * 1000
+        shown = title + (f" ({last['precision']})" if name == "auto" else "")
+        print(f"| {shown} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
+        print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
+    counts = {name: epochs[-1]["pictures"] for name, epochs in told.items()}
+    if any(count != PICTURES for count in counts.values()):
+        raise SystemExit(f"not all trained on the {PICTURES} pictures: {counts}")
+    print()
+    return seconds
+
+
+class Running:
+    """Hold a contestant's process, ready to train."""
+
+    def __init__(self, script: str, folder: Path, precision: str) -> None:
+        self._script = script
+        command = [sys.executable, str(ROOT / "benchmarks" / "contestants" / script)]
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [*command, "--folder", str(folder), "--precision", precision],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "TF_CPP_MIN_LOG_LEVEL": "2"},
+        )
+
+    def __enter__(self) -> Running:
+        while self._line() != "ready":
+            pass
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._process:
+            self._process.kill()
+        self._errors.close()
+
+    def epoch(self) -> dict[str, object]:
+        """Let it train once on all pictures, and return what it tells."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return dict(json.loads(self._line()))
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise SystemExit(f"{self._script} ended:\n{self._errors.read()[-3000:]}")
+        return line.strip()
+
+
+def ratio(seconds: dict[str, list[float]], slower: str, faster: str) -> float | None:
+    """Return how many times as fast one is: the median over the rounds, in which both run under the same load."""
+    if slower not in seconds or faster not in seconds:
+        return None
+    return round(statistics.median(a / b for a, b in zip(seconds[slower], seconds[faster], strict=True)), 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -28,19 +28,19 @@ from pixmill.params import Params, load_params
 
 __all__ = ["run"]
 
-_QUIET = {
-    "DO_NOT_TRACK": "true",
-    "GX_ANALYTICS_ENABLED": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "SE_AVOID_STATS": "true",
-    "SE_OFFLINE": "true",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-}
+_TRUE = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
+_QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
 """Nothing calls home, and libraries say no more than they must, unless the environment says otherwise."""
 
 
-def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
-    """Run the stage of this name: check the params, hold the lock, call it, turn a person's mistake into a message."""
+def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
+    """Run the stage of this name: check the params, hold the lock, call it, turn a person's mistake into a message.
+
+    Args:
+        stage: Its name.
+        main: What it does.
+        writes: Whether this process writes outputs; one that does not needs no lock. Default: it does.
+    """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     workspace = Workspace.current()
@@ -49,7 +49,10 @@ def run(stage: str, main: Callable[[Workspace, Params], None]) -> None:
     try:
         with storage_errors(then=f"dvc repro {stage}"):
             params = load_params(workspace.root)
+            if not writes():
+                return main(workspace, params)
             with workspace.lock(stage):
+                workspace.sweep(stage)
                 main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")

@@ -107,12 +107,16 @@ def reserve(path: Path, size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
 
 
-def remove_temporary(folder: Path) -> int:
+def remove_temporary(folder: Path, ending: str = "") -> int:
     """Remove what killed processes left half-written in a folder tree, and return how many files that were.
 
     Call it only while holding the lock of the stage that writes there.
+
+    Args:
+        folder: The tree; it may be absent.
+        ending: Of the names that are meant, where others write there too.
     """
-    left = [path for path in folder.rglob(f"{_TEMPORARY}*") if path.is_file()]
+    left = [path for path in folder.rglob(f"{_TEMPORARY}*{ending}") if path.is_file()]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
@@ -174,7 +178,9 @@ def read_json(path: Path, *, stage: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
-    except json.JSONDecodeError as error:
+    except IsADirectoryError:
+        raise ManifestError(f"{path} is a folder and no file", next=f"dvc repro -f {stage}") from None
+    except (RecursionError, ValueError) as error:
         raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +15,7 @@ import pyarrow.parquet as pq
 from pixmill.errors import ManifestError
 from pixmill.files import replacing
 
-__all__ = ["PAIRS", "SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "read_table", "write_table"]
+__all__ = ["PAIRS", "SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "TableWriter", "read_table", "write_table"]
 
 SCRAPED = pa.schema(
     [
@@ -27,6 +30,7 @@ SCRAPED = pa.schema(
         pa.field("image_url", pa.string()),
         pa.field("licence", pa.string()),
         pa.field("author", pa.string()),
+        pa.field("given_split", pa.string()),
         pa.field("snapshot", pa.string(), nullable=False),
     ]
 )
@@ -34,6 +38,7 @@ SCRAPED = pa.schema(
 
 ``id`` is the sha256 of its bytes; ``label`` is null where sightings disagree; ``path`` is relative to
 ``artifacts/scrape``; ``format`` is told by content and null where it is no picture. Provenance is the first sighting's.
+``given_split`` is the part (``train``, ``val`` or ``test``) that people have put it into, null where they did not.
 """
 
 SIGHTINGS = pa.schema(
@@ -45,15 +50,25 @@ SIGHTINGS = pa.schema(
         pa.field("rank", pa.int32(), nullable=False),
         pa.field("page_url", pa.string()),
         pa.field("image_url", pa.string()),
+        pa.field("thumbnail_url", pa.string()),
         pa.field("title", pa.string()),
         pa.field("price", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("licence", pa.string()),
+        pa.field("author", pa.string()),
+        pa.field("given_split", pa.string()),
+        pa.field("route", pa.string()),
         pa.field("thumbnail", pa.bool_(), nullable=False),
         pa.field("reason", pa.string()),
     ]
 )
 """One row a candidate that a source showed: the ``id`` it turned out to be, or the ``reason`` why it was refused.
 
-``rank`` is its place among the query's candidates, from 0.
+``rank`` is its place among the query's candidates, from 0; ``width`` and ``height`` are what the source says of the
+original, in pixels; ``given_split`` is the part that people put this candidate into, ``route`` how the source gave the
+original away. Where ``thumbnail`` is true, ``id`` is the small copy's, and ``reason`` is why the original could not be
+had.
 """
 
 VALIDATED = pa.schema(
@@ -61,12 +76,16 @@ VALIDATED = pa.schema(
         *SCRAPED,
         pa.field("width", pa.int32()),
         pa.field("height", pa.int32()),
+        pa.field("short_side", pa.int32()),
+        pa.field("aspect_ratio", pa.float32()),
         pa.field("mode", pa.string()),
         pa.field("pixels", pa.string()),
         pa.field("phash", pa.string()),
         pa.field("brightness", pa.float32()),
         pa.field("contrast", pa.float32()),
         pa.field("sharpness", pa.float32()),
+        pa.field("entropy", pa.float32()),
+        pa.field("border", pa.float32()),
         pa.field("group", pa.string()),
         pa.field("verdict", pa.string(), nullable=False),
         pa.field("reason", pa.string()),
@@ -74,10 +93,13 @@ VALIDATED = pa.schema(
 )
 """What validate adds from one full decode; null where a picture cannot be decoded.
 
-``pixels`` is the sha256 of the decoded RGB pixels; ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits;
-``brightness`` and ``contrast`` the mean and standard deviation of the luma (0 to 255); ``sharpness`` the variance of
-its Laplacian. ``group`` is the smallest id among verified near-duplicates, its own where it has none. ``verdict`` is
-``keep`` or ``drop``, ``reason`` why.
+``width``, ``height`` and ``short_side`` are in pixels, of the upright picture; ``aspect_ratio`` is width by height.
+``pixels`` is a digest of the decoded RGB pixels; ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits.
+``brightness`` and ``contrast`` are the mean and the standard deviation of the luma (0 to 255); ``sharpness`` is the
+variance of its Laplacian, ``entropy`` that of its histogram in bits (0 to 8), ``border`` the share of the area (0 to 1)
+that a near-uniform border takes; all five at 160 to 319 pixels on the longer side, or fewer. ``group`` is the
+id that stands for a group of verified near-duplicates, its own where it has none. ``verdict`` is ``keep`` or ``drop``,
+``reason`` why.
 """
 
 PAIRS = pa.schema(
@@ -94,9 +116,16 @@ SPLIT = pa.schema(
         *VALIDATED,
         pa.field("split", pa.string()),
         pa.field("row", pa.int32()),
+        pa.field("fold", pa.int32()),
+        pa.field("cluster", pa.string()),
     ]
 )
-"""What split adds: the part (``train``, ``val`` or ``test``; null where dropped) and the row in that part's array."""
+"""What split adds: the part (``train``, ``val`` or ``test``; null where dropped) and the row in that part's array.
+
+``fold`` is the number of its fold, from 0, of a picture in train or val where ``split.folds`` asks for folds.
+``cluster`` is the ``group`` that stands for all pictures of the parts that are right or wrong together: near-duplicates
+and, where ``split.group_by`` asks for groups, the pictures of one such group; null where dropped.
+"""
 
 _NULLABLE = {
     pa.int32(): pd.Int32Dtype(),
@@ -111,8 +140,8 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
     Args:
         path: The file.
-        frame: One row a picture, sorted by ``id``, ids unique; for :data:`PAIRS` the same by ``a`` and ``b``; for
-            :data:`SIGHTINGS` in any stable order.
+        frame: One row a picture, sorted by the first column, mostly ``id``, without repetition; for :data:`PAIRS` the
+            same by ``a`` and ``b``; for :data:`SIGHTINGS` in any stable order.
         schema: The columns; the frame must have exactly these.
 
     Raises:
@@ -131,37 +160,70 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
 
 
+class TableWriter:
+    """Write a table as Parquet in pieces, so that it need never be whole in memory; a context manager.
+
+    The file is there once the block has ended well, and its bytes follow from its rows alone.
+
+    Args:
+        path: The file.
+        schema: The columns.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path = path
+        self._schema = schema
+        self._opened = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        temporary = self._opened.enter_context(replacing(self._path))
+        self._writer = self._opened.enter_context(pq.ParquetWriter(temporary, self._schema, compression="zstd"))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows, as one row group; a column that a row lacks is null."""
+        self._writer.write_table(pa.Table.from_pylist(rows, self._schema))
+
+
 def _key(schema: pa.Schema) -> list[str]:
     if schema is SIGHTINGS:
         return []
-    return ["a", "b"] if schema is PAIRS else ["id"]
+    return ["a", "b"] if schema is PAIRS else schema.names[:1]
 
 
-def read_table(path: Path, schema: pa.Schema, *, stage: str) -> pd.DataFrame:
+def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table that an earlier stage wrote; absent values are ``pd.NA``.
 
     Args:
         path: The file.
         schema: The columns that it must have.
         stage: The stage that writes it, named in the error.
+        columns: Those that are read, where not all are needed; default: all.
 
     Raises:
         ManifestError: The file is absent, is no Parquet, or has other columns or types.
     """
     try:
-        table = pq.read_table(path)
+        there = pq.read_schema(path)
+        known = [name for name in columns or schema.names if name in there.names]
+        table = pq.read_table(path, columns=known)
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
     except pa.ArrowInvalid as error:
         raise ManifestError(f"{path} is not a Parquet table: {error}", next=f"dvc repro -f {stage}") from None
-    expected, received = (dict(zip(item.names, item.types, strict=True)) for item in (schema, table.schema))
+    expected, received = (dict(zip(item.names, item.types, strict=True)) for item in (schema, there))
     if received != expected:
         raise ManifestError(
             f"{path} was written by another version: expected {_columns(expected, received)}, "
             f"received {_columns(received, expected)}",
             next=f"dvc repro -f {stage}",
         )
-    frame: pd.DataFrame = table.select(schema.names).to_pandas(types_mapper=_NULLABLE.get)
+    frame: pd.DataFrame = table.select(list(columns or schema.names)).to_pandas(types_mapper=_NULLABLE.get)
     return frame
 
 

@@ -10,7 +10,7 @@ from typing import Self, TextIO, TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "track"]
+__all__ = ["Progress", "announce", "track"]
 
 Item = TypeVar("Item")
 
@@ -60,6 +60,13 @@ class Progress:
     ) -> None:
         self.close()
 
+    def expect(self, count: int) -> None:
+        """Add units to the total, where more of them turn up as the work goes on."""
+        self.total = (self.total or 0) + count
+        if self._terminal:
+            self._bar.total = self.total
+            self._bar.refresh()
+
     def advance(self, count: int = 1, note: str = "") -> None:
         """Add finished units.
 
@@ -95,3 +102,8 @@ def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: s
         for item in items:
             yield item
             progress.advance()
+
+
+def announce(text: str) -> None:
+    """Print a line on standard error, above the bars that are on a terminal."""
+    tqdm.write(text, file=sys.stderr)

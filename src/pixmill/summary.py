@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def _git_notes(root: Path) -> list[str]:
     if not results:
         return notes
     lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else ""
-    if (stage := _left_behind(lock)) is not None:
+    if (stage := _broken_off(root, lock, results) or _left_behind(lock)) is not None:
         notes.append(
             f"These figures are of an earlier run: the last one did not get past {stage}.\nTo go on: dvc repro"
         )
@@ -93,6 +94,19 @@ def _git_notes(root: Path) -> list[str]:
             "The results are new. To keep them: git add data.dvc dvc.lock params.yaml metrics plots && git commit"
         )
     return notes
+
+
+def _broken_off(root: Path, lock: str, changed: Sequence[str]) -> str | None:
+    """Return the first stage that wrote one of the changed files and then failed, so that ``dvc.lock`` knows others."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    for name, stage in stages.items():
+        for out in stage.get("outs", []):
+            path = root / out["path"]
+            if out["path"] in changed and path.is_file():
+                digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC does
+                if digest != out.get("md5"):
+                    return str(name)
+    return None
 
 
 def _left_behind(lock: str) -> str | None:

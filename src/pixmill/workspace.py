@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.errors import LockedError
+from pixmill.files import remove_temporary
 
 __all__ = ["Workspace"]
 
@@ -40,6 +41,17 @@ class Workspace:
         folder = self.home / ".pixmill" / stage
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def sweep(self, stage: str) -> None:
+        """Remove what a killed run of a stage left half-written: DVC and Git would take it for a result.
+
+        Call it only while holding the stage's lock.
+        """
+        for folder in ("artifacts", "plots"):
+            remove_temporary(self.root / folder / stage)
+        # Other stages may be writing beside it.
+        remove_temporary(self.root / "reports", f"-{stage}.html")
+        remove_temporary(self.root / "metrics", f"-{stage}.json")
 
     @contextlib.contextmanager
     def lock(self, stage: str) -> Iterator[None]:

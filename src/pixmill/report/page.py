@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
+from pixmill.report.names import shorten
+
 __all__ = ["render_page"]
 
 
@@ -12,7 +14,8 @@ def render_page(package: str, template: str, **content: Any) -> str:
     """Return a self-contained HTML page.
 
     Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
-    and fill its blocks ``title``, ``lead`` and ``content``.
+    and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` and ``percent`` show numbers, and
+    ``shorten`` long names (:func:`pixmill.report.names.shorten`).
 
     Args:
         package: The package that holds the template, such as ``pixmill.validate``.
@@ -34,5 +37,6 @@ def render_page(package: str, template: str, **content: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["shorten"] = shorten
     environment.filters["count"] = lambda value: f"{value:,}"
     return environment.get_template(template).render(**content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -39,20 +40,45 @@ hypothesis.settings.load_profile("pixmill")
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this system cannot run, and say so."""
-    if sys.platform == "linux":
-        return
-    left_out = [item for item in items if item.get_closest_marker("linux")]
+    if sys.platform != "linux":
+        _leave_out("linux", "they need what only Linux has", config, items)
+    if not _has_postgresql():
+        _leave_out("postgresql", "PostgreSQL is not installed", config, items)
+    for kind in ("edge", "firefox"):
+        if any(item.get_closest_marker(kind) for item in items) and (lack := _lack_of(kind)):
+            _leave_out(kind, lack, config, items)
+
+
+def _leave_out(marker: str, why: str, config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if item.get_closest_marker(marker)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-        print(f"\n{len(left_out)} tests left out: they need what only Linux has")  # noqa: T201
+        print(f"\n{len(left_out)} tests left out: {why}")  # noqa: T201
+
+
+def _has_postgresql() -> bool:
+    return bool(shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres")))
+
+
+def _lack_of(kind: str) -> str | None:
+    from pixmill.browser import find_browser
+    from pixmill.errors import BrowserError
+
+    try:
+        find_browser(environ={**os.environ, "PIXMILL_BROWSER": kind})
+    except BrowserError as error:
+        return error.message
+    return None
 
 
 @pytest.fixture(autouse=True)
 def environment() -> Iterator[None]:
-    """Undo what a test does to the environment: `mlflow.set_tracking_uri` writes there, which others would obey."""
+    """Undo what a test does to the environment, and to MLflow's own idea of where runs are, which would win over it."""
     before = dict(os.environ)
     yield
+    if mlflow := sys.modules.get("mlflow"):
+        mlflow.set_tracking_uri(None)
     os.environ.clear()
     os.environ.update(before)
 

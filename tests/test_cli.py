@@ -1,5 +1,6 @@
 """The command helps, refuses and stays fast."""
 
+import re
 import subprocess
 import sys
 import time
@@ -23,7 +24,20 @@ def exit_code(*words: str) -> int:
 def test_help_shows_commands_and_examples(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(*words) == 0
     shown = capsys.readouterr().out
-    for verb in ("check", "data", "browser", "shop", "summary", "examples:", "dvc repro"):
+    for verb in (
+        "check",
+        "data",
+        "browser",
+        "doctor",
+        "scrape --dry-run",
+        "--probe bing",
+        "review",
+        "shop",
+        "summary",
+        "use best",
+        "examples:",
+        "dvc repro",
+    ):
         assert verb in shown
 
 
@@ -34,7 +48,10 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("nonsense") == 2
-    assert "The commands are: check, data, browser, shop, summary.\nNext: pixmill --help" in capsys.readouterr().err
+    assert (
+        "The commands are: check, data, browser, doctor, scrape, review, shop, summary, use, sync.\n"
+        "Next: pixmill --help" in capsys.readouterr().err
+    )
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,7 +76,7 @@ def test_check_names_what_is_wrong(
     assert "trian: expected one of the keys" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["check", "data", "shop", "summary"])
+@pytest.mark.parametrize("verb", ["check", "data", "review", "shop", "summary"])
 def test_outside_a_project_nothing_is_made(
     verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,11 +91,73 @@ def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pyte
     assert exit_code("check") == 0
 
 
+@pytest.fixture
+def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a few files of two classes, and the current folder."""
+    for label in ("boot", "hat"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "0.png").write_bytes(b"x")
+    (tmp_path / "params.yaml").write_text("classes: [boot, hat]\nscrape: {snapshot: '2026-11-20', source: folder}\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("scrape", "--dry-run") == 0
+    assert capsys.readouterr().out == (
+        "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
+        "Nothing to visit: all of it is in the journal or on this machine.\n"
+    )
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
+    assert exit_code("scrape", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in told
+    assert told.endswith(
+        "4 to visit; less than a minute, where sites answer as they usually do and their robots.txt lets us.\n"
+    )
+    assert not (project / ".pixmill" / "scrape" / "evidence").exists()
+
+
+@pytest.mark.browser
+def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("scrape", "--probe", "shop", "hat") == 0
+    told = capsys.readouterr().out
+    assert "selectors.item:\n" in told
+    assert re.search(r"^to mend it: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", told, re.MULTILINE)
+    assert "article.card[data-product-id]" in told
+    assert (project / ".pixmill/scrape/probe/shop/page.html").is_file()
+    assert (project / ".pixmill/scrape/probe/shop/page.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--probe", "folder", "hat"), "the source 'folder' has no page of results"),
+        (("--probe", "site:ebay", "hat"), "nothing describes the site 'ebay'"),
+        ((), "Next: dvc repro scrape"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_told(
+    words: tuple[str, ...], told: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("scrape", *words) == 1
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("port", ["web", "-1", "65536"])
 def test_a_port_that_cannot_be_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("shop", f"--port={port}") == 2
     told = capsys.readouterr().err
     assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in told
+
+
+def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    from pixmill.review.case import KINDS
+
+    assert exit_code("review", "--only", "boredom") == 2
+    told = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
+    assert tuple(word.strip("'") for word in told.split(", ")) == KINDS
 
 
 def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.errors import ManifestError
-from pixmill.manifest import SCRAPED, SPLIT, VALIDATED, read_table, write_table
+from pixmill.manifest import SCRAPED, SIGHTINGS, SPLIT, VALIDATED, TableWriter, read_table, write_table
 
 text = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 rows = st.dictionaries(
@@ -75,6 +75,50 @@ def test_a_missing_or_broken_table_names_the_stage(tmp_path: Path) -> None:
     (tmp_path / "m.parquet").write_text("no table")
     with pytest.raises(ManifestError, match="not a Parquet table"):
         read_table(tmp_path / "m.parquet", SCRAPED, stage="scrape")
+
+
+def sightings(count: int) -> list[dict[str, object]]:
+    return [{"label": "hat", "source": "shop", "rank": rank, "thumbnail": False} for rank in range(count)]
+
+
+def write_in_pieces(path: Path, *pieces: int) -> None:
+    with TableWriter(path, SIGHTINGS) as writer:
+        for count in pieces:
+            writer.write(sightings(count))
+
+
+def test_a_table_in_pieces_is_one_table(tmp_path: Path) -> None:
+    write_in_pieces(tmp_path / "m.parquet", 3, 0, 2)
+    frame = read_table(tmp_path / "m.parquet", SIGHTINGS, stage="scrape")
+    assert list(frame["rank"]) == [0, 1, 2, 0, 1]
+    assert frame["title"].isna().all()
+
+
+def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
+    write_in_pieces(tmp_path / "m.parquet")
+    assert read_table(tmp_path / "m.parquet", SIGHTINGS, stage="scrape").empty
+
+
+def test_the_same_pieces_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_in_pieces(tmp_path / name, 3, 2)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_pieces_that_break_off_leave_the_table_as_it_was(tmp_path: Path) -> None:
+    write_in_pieces(tmp_path / "m.parquet", 1)
+    before = (tmp_path / "m.parquet").read_bytes()
+    with pytest.raises(ZeroDivisionError), TableWriter(tmp_path / "m.parquet", SIGHTINGS) as writer:
+        writer.write(sightings(2))
+        raise ZeroDivisionError
+    assert (tmp_path / "m.parquet").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["m.parquet"]
+
+
+def test_a_piece_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(pa.ArrowInvalid), TableWriter(tmp_path / "m.parquet", SIGHTINGS) as writer:
+        writer.write([{"label": "hat", "source": "shop", "rank": "first", "thumbnail": False}])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_manifest_only_grows() -> None:

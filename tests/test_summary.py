@@ -1,5 +1,6 @@
 """The summary says what a run found and what a commit should carry."""
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -99,6 +100,17 @@ def test_a_run_that_stopped_half_way_is_told_from_one_that_ended(project: Path) 
     text = summary(project, environ={})
     assert "These figures are of an earlier run: the last one did not get past evaluate." in text
     assert "git add" not in text
+
+
+def test_a_stage_that_failed_is_told_from_one_that_ended(project: Path) -> None:
+    """The last stage wrote what it found before it failed; DVC took nothing down."""
+    told = json.dumps(METRICS | {"n": 251})
+    (project / "metrics/evaluate.json").write_text(told)
+    text = summary(project, environ={})
+    assert "These figures are of an earlier run: the last one did not get past evaluate." in text
+    ended = LOCK.replace("cc", hashlib.md5(told.encode(), usedforsecurity=False).hexdigest())
+    (project / "dvc.lock").write_text(ended.replace("bb", "ff"))
+    assert "The results are new" in summary(project, environ={})
 
 
 def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:

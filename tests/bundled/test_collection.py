@@ -96,6 +96,7 @@ print(images.shape, labels.shape)
 """
 
 
+@pytest.mark.slow
 def test_keras_is_the_last_source_and_is_announced(package, commands, tmp_path):
     commands("apt-get", "echo 'E: no such package' >&2; exit 100")
     cached = tmp_path / "keras" / "datasets" / "fashion-mnist"

@@ -124,6 +124,9 @@ def _bring_pictures(pictures: Path, project: Project, per_class: int = PER_CLASS
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"classes:\n(- \w+\n)+", "classes:\n" + "".join(f"- {name}\n" for name in CLASSES), text)
     text = re.sub(r"\n  source: \w+", "\n  source: shop", text)
+    # A network that has epochs; the default is fitted in one go.
+    text = re.sub(r"\n  model: \w+", "\n  model: cnn", text)
+    text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
 

@@ -50,7 +50,9 @@ def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_fini
     assert newest.data.params["train.epochs"] == "3"
     import mlflow
 
-    [model_id] = [output.model_id for output in newest.outputs.model_outputs]
+    client = mlflow.MlflowClient()
+    models = [client.get_logged_model(output.model_id) for output in newest.outputs.model_outputs]
+    [model_id] = [model.model_id for model in models if model.name == "keras"]
     fix_threads(2)
     assert mlflow.keras.load_model(f"models:/{model_id}").output_shape[-1] == 3
 

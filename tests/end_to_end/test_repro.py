@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.models import fix_threads
+from pixmill.parts.header import open_shards
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -69,11 +70,13 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     assert run.inputs.dataset_inputs[0].dataset.digest == outs["artifacts/split"]
     weights = finished.path / "artifacts" / "train" / "model.weights.h5"
     assert run.data.tags["pixmill.weights"] == hashlib.md5(weights.read_bytes()).hexdigest()
-    [model_id] = [output.model_id for output in run.outputs.model_outputs]
+    models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+    assert sorted(model.name for model in models) == ["classifier", "keras"]
+    [model_id] = [model.model_id for model in models if model.name == "keras"]
     # Before TensorFlow chooses by itself, and takes no other number in the tests that come after this one.
     fix_threads(2)
     model = mlflow.keras.load_model(f"models:/{model_id}")
-    pictures = np.load(finished.path / "artifacts" / "split" / "test.npy", mmap_mode="r")[:8].astype("float32")
+    pictures = open_shards(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
     predicted = model.predict(pictures, verbose=0)
     assert predicted.shape == (8, 3)
     np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)

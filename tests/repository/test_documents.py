@@ -6,10 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.params import parse_params
+from pixmill.split import reasons as split
+from pixmill.split.checks import checks as split_checks
+from pixmill.validate import reasons as validate
+from pixmill.validate.checks import checks as validate_checks
+
 LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/review.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("README.md", "CONTRIBUTING.md"),
+        *("docs/architecture.md", "docs/pictures.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
+        *("docs/evaluation.md", "docs/recipes.md", "docs/tracking.md", "docs/training.md"),
+    ],
+)
 def test_every_link_leads_to_a_file(repository: Path, name: str) -> None:
     document = repository / name
     links = LINK.findall(document.read_text(encoding="utf-8"))
@@ -22,3 +35,21 @@ def test_every_target_that_the_documents_name_exists(repository: Path) -> None:
     for name in ("README.md", "CONTRIBUTING.md"):
         named = re.findall(r"(?:`|\$ )make ([a-z-]+)", (repository / name).read_text(encoding="utf-8"))
         assert [word for word in named if not any(fnmatch(word, target.replace("%", "*")) for target in targets)] == []
+
+
+@pytest.mark.parametrize("word", [*validate.REASONS, *split.REASONS])
+def test_every_reason_is_explained(repository: Path, word: str) -> None:
+    text = (repository / "docs/review.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
+    assert any(re.search(rf"`{word}[`:]", row) for row in rows)
+
+
+def test_every_expectation_is_explained(repository: Path) -> None:
+    params = parse_params((repository / "params.yaml").read_text(encoding="utf-8"))
+    everything = params.split.model_copy(update={"group_by": "page", "folds": 2})
+    for name, checks in (
+        ("validation", validate_checks(params.validate, params.classes)),
+        ("split", split_checks(everything, params.classes)),
+    ):
+        text = (repository / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        assert {check.name for check in checks if f"`{check.name}`" not in text} == set()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
-VERBS = {"compare", "predict", "registry", "review", "serve", "sweep"}
+VERBS = {"compare", "doctor", "predict", "registry", "review", "serve", "sweep", "use"}
 ENTRANCES = {"__main__", "cli"}
-HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "selenium", "sklearn", "tensorflow"}
+HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
@@ -50,11 +50,14 @@ def test_the_package_itself_imports_nothing(source) -> None:
 
 
 def test_heavy_libraries_are_imported_only_where_they_are_used(source) -> None:
+    # MLflow alone runs this file, from a model's folder: no module of ours imports it.
+    served = "pixmill.tracking.served"
+    assert not [module for module in source.modules if served in source.imports(module)]
     early = [
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module, top_level_only=True)
-        if name.split(".")[0] in HEAVY
+        if name.split(".")[0] in HEAVY and module != served
     ]
     assert early == []
 

@@ -7,28 +7,54 @@ import pytest
 
 SURFACE = {
     "pixmill": "",
-    "pixmill.browser": "Browser find_browser install_browser open_browser",
-    "pixmill.bundled": "CLASSES PER_CLASS commit_data make_data",
-    "pixmill.evaluate": "Evaluation as_tracked evaluate predictions_schema",
-    "pixmill.fetch": "USER_AGENT Fetched Fetcher Limits Refused",
-    "pixmill.images": "ASPECTS EXTENSIONS Decoded Undecodable decode fit sniff",
-    "pixmill.metrics": (
-        "accuracy_interval class_scores confusion_counts expected_calibration_error losses majority_accuracy "
-        "normalised scores"
+    "pixmill.backbones": "PixelSource backbone_digest build_backbone features",
+    "pixmill.browser": (
+        "Browser Grid LoadTimeout Unreachable Visit choose_browser close_popups find_browser install_browser "
+        "open_browser visit"
     ),
-    "pixmill.models": "build_classifier fix_threads load_classifier reseed save_classifier training_graph",
+    "pixmill.bundled": "CLASSES PER_CLASS commit_data make_data",
+    "pixmill.compute": "Limits Loss default_workers map_batches",
+    "pixmill.doctor": "Finding State examine render",
+    "pixmill.evaluate": "LABELS Evaluation as_tracked evaluate predictions_schema unlabelled_schema",
+    "pixmill.expectations": (
+        "Advise Check Outcome Result Table Tell failures gate_error run_checks verdicts_by_name warnings"
+    ),
+    "pixmill.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
+    "pixmill.images": (
+        "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_picture read_verified sniff"
+    ),
+    "pixmill.images.outlines": "OUTLINES Outline lengthened stops_short",
+    "pixmill.metrics": (
+        "Covered Difference McNemar accuracy_interval best_temperature class_scores confusion_counts "
+        "coverage_curve covered expected_calibration_error holm losses macro_f1 majority_accuracy mcnemar "
+        "normalised paired_differences reliability score_limits scores share_interval sure_enough tempered "
+        "worse_than_rest"
+    ),
+    "pixmill.models": (
+        "Augmenter augmented backbone_variables build_classifier build_head fix_threads fuse load_classifier "
+        "objective reseed save_classifier scores_graph"
+    ),
     "pixmill.params": (
-        "AugmentationParams CnnParams EvaluateParams Params ScrapeParams Severity SplitParams TrainParams "
+        "SOURCES AugmentationParams BackboneParams BlockParams CnnParams DenseParams EvaluateParams FeaturesParams "
+        "FolderParams KerasParams Params ScheduleParams ScrapeParams Severity SplitParams TrainParams UrlsParams "
         "ValidateParams flat load_params parse_params"
     ),
-    "pixmill.report": "figure_png figure_svg render_page",
-    "pixmill.scrape": "Account ScrapeResult render_report scrape",
-    "pixmill.scrape.sources": "FolderSource Reader ShopSource Source open_source",
+    "pixmill.report": "figure_png figure_svg histogram_svg render_page shorten",
+    "pixmill.review": "",
+    "pixmill.scrape": "Account Forecast ProbeReport ScrapeResult forecast probe_source render_report scrape",
+    "pixmill.scrape.sources.keras": "DATA_SETS DataSet KerasSource",
+    "pixmill.scrape.sources.urls": "UrlLists UrlsSource",
+    "pixmill.scrape.sources": "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources",
     "pixmill.shop": "ORIGIN Shop serve",
-    "pixmill.split": "Split split",
-    "pixmill.tracking": "Run data_hashes evaluation_run training_run",
-    "pixmill.train": "Trained curves_csv curves_figure render_report train",
-    "pixmill.validate": "Decision Validation gate_error metrics read_decisions render_report validate",
+    "pixmill.parts": "PARTS Part PartName Shards load_parts",
+    "pixmill.split": "Split metrics pack plot_table render_report split summary",
+    "pixmill.tracking": "Run data_hashes evaluation_run send_waiting training_run",
+    "pixmill.train": (
+        "Interrupted Trained curves_csv curves_figure is_chief keep_checkpoints log_epochs log_folds render_report "
+        "train"
+    ),
+    "pixmill.use": "Recipe find_recipe find_recipes listing use",
+    "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions render_report validate",
     "stages": "run",
 }
 

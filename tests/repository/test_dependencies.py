@@ -1,0 +1,32 @@
+"""What the code needs of others is declared, and nothing else: none of it comes by way of somebody else's needs."""
+
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+
+COMMANDS = {"dvc"}
+"""What is run, not imported."""
+
+
+def declared(source) -> set[str]:
+    """Return the names of the packages that ``pyproject.toml`` asks for where Pixmill is installed."""
+    project = tomllib.loads((source.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in project["dependencies"]}
+
+
+def imported(source) -> dict[str, set[str]]:
+    """Return the packages that provide each module of others that ours import."""
+    names = {name.partition(".")[0] for module in source.modules for name in source.imports(module)}
+    provided = packages_distributions()
+    others = names - sys.stdlib_module_names - {"pixmill", "stages"}
+    return {name: {package.lower().replace("_", "-") for package in provided[name]} for name in others}
+
+
+def test_what_is_imported_is_declared(source) -> None:
+    known = declared(source)
+    assert {name for name, packages in imported(source).items() if packages.isdisjoint(known)} == set()
+
+
+def test_what_is_declared_is_used(source) -> None:
+    assert declared(source) - set().union(*imported(source).values()) == COMMANDS

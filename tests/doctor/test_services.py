@@ -34,6 +34,12 @@ def test_a_server_that_keeps_runs_is_asked(tmp_path, server):
     assert (found.state, found.words) == (State.OK, server)
 
 
+def test_a_name_and_a_password_are_no_part_of_the_server_s_name(tmp_path, server):
+    uri = server.replace("//", "//me:secret@")
+    (found,) = look_at_mlflow(tmp_path, {"MLFLOW_TRACKING_URI": uri})
+    assert (found.state, found.words) == (State.OK, server)
+
+
 @pytest.mark.parametrize("path", ["", "/elsewhere"])
 def test_a_server_that_does_not_answer_is_a_warning_without_its_password(tmp_path, server, path):
     uri = f"{server}{path}" if path else "http://me:secret@127.0.0.1:9"
@@ -51,9 +57,10 @@ def test_a_database_of_this_project_needs_no_server(tmp_path):
     assert found.state is State.OK
 
 
-def test_a_database_that_is_none_is_bad(tmp_path):
+@pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"])
+def test_a_database_that_is_none_is_bad(tmp_path, uri):
     (tmp_path / "mlflow.db").write_text("no database, by no means and at no time" * 30)
-    (found,) = look_at_mlflow(tmp_path, {})
+    (found,) = look_at_mlflow(tmp_path, {"MLFLOW_TRACKING_URI": uri})
     assert found.state is State.BAD
     assert found.next.startswith("mv ")
 

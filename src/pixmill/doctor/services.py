@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -51,12 +52,14 @@ def look_at_mlflow(root: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
         root: The project's folder, which holds the database where no other place is named.
         environ: Where ``MLFLOW_TRACKING_URI`` may stand.
     """
+    from pixmill.tracking.probe import database_file
     from pixmill.tracking.store import shown
 
     uri = environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').as_posix()}"
     scheme = urlsplit(uri).scheme
     if scheme in {"http", "https"}:
-        if lack := _lack_of_answer(f"{uri.rstrip('/')}/health"):
+        # A name and a password before the host are for MLflow; urllib would take them for a part of the name.
+        if lack := _lack_of_answer(f"{shown(uri).rstrip('/')}/health"):
             yield Finding(
                 "MLflow",
                 State.WARNING,
@@ -65,8 +68,8 @@ def look_at_mlflow(root: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
             )
         else:
             yield Finding("MLflow", State.OK, shown(uri))
-    elif scheme == "sqlite":
-        yield _database(root / uri.removeprefix("sqlite:///"), shown(uri))
+    elif (path := database_file(uri)) is not None:
+        yield _database(root / path, shown(uri))
     else:
         yield Finding("MLflow", State.OK, f"{shown(uri)} (to try it: mlflow experiments search)")
 
@@ -97,9 +100,9 @@ def _database(path: Path, uri: str) -> Finding:
         return Finding("MLflow", State.BAD, f"{holder} may not be written", next=f"sudo chown $USER '{holder}'")
     if path.exists():
         try:
-            with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_SECONDS) as database:
+            place = f"{path.resolve().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(place, uri=True, timeout=_SECONDS)) as database:
                 database.execute("select count(*) from sqlite_master").fetchone()
-            database.close()
         except sqlite3.Error as error:
             return Finding("MLflow", State.BAD, f"{path} cannot be read: {error}", next=f"mv '{path}' '{path}.broken'")
     return Finding("MLflow", State.OK, uri)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -14,46 +15,54 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SECONDS = 300.0
 
 
-def until(found: Callable[[], object], what: str, running: subprocess.Popen[str]) -> None:
+def until(look: Callable[[], Any], what: str, running: subprocess.Popen[str]) -> Any:
     deadline = time.monotonic() + SECONDS
-    while not found():
+    while not (found := look()):
         assert running.poll() is None, f"dvc ended before {what}"
         assert time.monotonic() < deadline, f"waited {SECONDS} s for {what}"
-        time.sleep(0.01)
+        time.sleep(0.005)
+    return found
 
 
 def pid_of(project, stage: str) -> int | None:
     return next((pid for pid, words in project.processes().items() if words[-1] == f"stages.{stage}"), None)
 
 
-def mid_scrape(project, running) -> None:
-    def journalled() -> bool:
-        return any(path.stat().st_size > 2_000 for path in project.path.glob(".pixmill/scrape/*/journal.jsonl"))
-
-    until(journalled, "scrape had written its journal", running)
+def mid_scrape(project) -> bool:
+    """Scrape has written its journal."""
+    return any(path.stat().st_size > 2_000 for path in project.path.glob(".pixmill/scrape/*/journal.jsonl"))
 
 
-def mid_split(project, running) -> None:
-    until(lambda: list(project.path.glob("artifacts/split/*/.part-*")), "split had begun to pack", running)
+def mid_split(project) -> bool:
+    """Split has begun to pack."""
+    return any(project.path.glob("artifacts/split/*/.part-*"))
 
 
-def mid_train(project, running) -> None:
-    def first_epoch_is_kept() -> bool:
-        return bool(list(project.path.glob(".pixmill/train/checkpoints/*/state.json")))
-
-    until(first_epoch_is_kept, "the first epoch was kept", running)
+def mid_train(project) -> bool:
+    """Train has kept its first epoch."""
+    return any(project.path.glob(".pixmill/train/checkpoints/*/state.json"))
 
 
 MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}
+
+
+def stopped_in(project, stage: str, running: subprocess.Popen[str]) -> int:
+    """Stop a stage at its worst moment and return its pid: it cannot go on while its killer is looking for it."""
+    reached = MOMENTS[stage]
+    pid = until(lambda: pid_of(project, stage), f"{stage} had begun", running)
+    while True:
+        until(lambda: reached(project), reached.__doc__ or stage, running)
+        os.kill(pid, signal.SIGSTOP)
+        if reached(project):
+            return pid
+        os.kill(pid, signal.SIGCONT)  # It was past that moment already.
 
 
 @pytest.mark.parametrize(("stage", "victim"), list(itertools.product(MOMENTS, ["stage", "dvc"])))
 def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: str, victim: str) -> None:
     project = new_project()
     with project.start("repro") as running:
-        MOMENTS[stage](project, running)
-        pid = pid_of(project, stage)
-        assert pid is not None, f"{stage} was over before it could be killed"
+        pid = stopped_in(project, stage, running)
         os.kill(pid if victim == "stage" else running.pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
     while project.processes() and time.monotonic() < deadline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from pixmill.errors import ManifestError
 from pixmill.files import read_json
+from pixmill.git import git
 
 __all__ = ["summary"]
 
@@ -65,7 +65,7 @@ def _per_class(metrics: Mapping[str, Any]) -> list[str]:
 
 def _git_notes(root: Path) -> list[str]:
     """Say what the run changed that a commit should carry."""
-    status = _git(root, "status", "--porcelain", "-z", "--no-renames")
+    status = git(root, "status", "--porcelain", "-z", "--no-renames")
     if status is None:
         return []
     changed = [entry[3:] for entry in status.split("\0") if entry]
@@ -81,7 +81,7 @@ def _git_notes(root: Path) -> list[str]:
             f"These figures are of an earlier run: the last one did not get past {stage}.\nTo go on: dvc repro"
         )
         return notes
-    committed = _git(root, "show", "HEAD:./dvc.lock")
+    committed = git(root, "show", "HEAD:./dvc.lock")
     if committed is not None and _inputs(committed) == _inputs(lock):
         notes.append(
             f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and\n"
@@ -129,19 +129,3 @@ def _inputs(lock: str) -> dict[str, Any]:
         )
         for name, stage in stages.items()
     }
-
-
-def _git(root: Path, *words: str) -> str | None:
-    """Return what Git says, or ``None`` where there is no Git, no repository or no such thing in it."""
-    try:
-        done = subprocess.run(  # noqa: S603 (no part of the command comes from outside)
-            ["git", *words],  # noqa: S607
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout

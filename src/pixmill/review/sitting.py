@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-import subprocess
 import sys
 import threading
 import webbrowser
 from pathlib import Path
 
 from pixmill.compute import Limits
+from pixmill.git import git
 from pixmill.params import Params
 from pixmill.review.case import Kind
 from pixmill.review.doubts import find_doubts
@@ -92,17 +92,9 @@ def review(
 
 def default_name(root: Path) -> str:
     """Return who sits here: the name in Git's settings, else that of the login, else nothing."""
-    try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(root), "config", "user.name"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if name := done.stdout.strip():
-            return name
-    except FileNotFoundError:
-        pass
+    if name := (git(root, "config", "user.name") or "").strip():
+        # A name that is no text could be written to no file.
+        return name.encode("utf-8", "replace").decode()
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

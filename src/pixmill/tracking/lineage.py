@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from pixmill.git import git
 
 __all__ = ["code_tags", "data_hashes", "data_tags", "pictures_in"]
 
@@ -29,15 +29,16 @@ def code_tags(root: Path) -> dict[str, str]:
 
     Returns:
         ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` where anything but the
-        pipeline's own results differs from it), and ``DVC_EXP_NAME`` within an experiment, whose HEAD is its
-        baseline's. Empty outside Git.
+        pipeline's own results differs from it; absent where Git cannot tell), and ``DVC_EXP_NAME`` within an
+        experiment, whose HEAD is its baseline's. Empty outside Git.
     """
     tags = {}
-    commit = _git(root, "rev-parse", "HEAD")
-    if commit is not None:
-        changes = _git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
-        tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = commit
-        tags["pixmill.dirty"] = "true" if changes else "false"
+    head = git(root, "rev-parse", "HEAD")
+    if head is not None:
+        changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)
+        tags["mlflow.source.git.commit"] = tags["pixmill.commit"] = head.strip()
+        if changes is not None:
+            tags["pixmill.dirty"] = "true" if changes else "false"
     if experiment := os.environ.get("DVC_EXP_NAME"):
         tags["DVC_EXP_NAME"] = experiment
     return tags
@@ -86,13 +87,3 @@ def _yaml(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    program = shutil.which("git")
-    if program is None:
-        return None
-    done = subprocess.run(  # noqa: S603 (a fixed command of ours)
-        [program, "-C", str(root), *arguments], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else None

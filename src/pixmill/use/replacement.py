@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.errors import ParamsError
 from pixmill.files import write_text
+from pixmill.git import git
 from pixmill.params import Params, flat, parse_params
 from pixmill.use.entries import Entry, entries, text_of
 from pixmill.use.recipe import Recipe, find_recipes
@@ -115,16 +115,7 @@ def _safe(root: Path, text: str) -> bool:
     """Tell whether a text can be had again: Git has it as the last commit's file, or it is a recipe's."""
     if any(text in (recipe.text, _opened(recipe)) for recipe in find_recipes(root)):
         return True
-    try:
-        done = subprocess.run(
-            ["git", "show", "HEAD:./params.yaml"],  # noqa: S607 (whichever Git the person uses)
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
-    except OSError:
-        return False  # no Git, no copy
-    return done.returncode == 0 and done.stdout == text.encode("utf-8")
+    return git(root, "show", "HEAD:./params.yaml") == text
 
 
 def _opened(recipe: Recipe) -> str | None:

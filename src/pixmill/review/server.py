@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import secrets
-import socket
-import sys
-import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from types import TracebackType
 from typing import Any, Self
 
 from pixmill.errors import PixmillError
+from pixmill.loopback import LoopbackHandler, LoopbackServer
 from pixmill.review.preview import Previews
 from pixmill.review.session import Choice, Session
 
@@ -63,12 +59,11 @@ class Server:
 
     def __init__(self, session: Session, previews: Previews, *, port: int = 0) -> None:
         try:
-            self._server = _Server(("127.0.0.1", port), session, previews)
+            self._server = _Server(port, session, previews)
         except OSError as error:
             raise PixmillError(
                 f"the review cannot use port {port}: {error.strerror}", next="pixmill review --port 0"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def address(self) -> str:
@@ -81,74 +76,42 @@ class Server:
         return f"{self._server.origin}/enter/{self._server.ticket}"
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__(kind, error, trace)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     """Hold what all requests share."""
 
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], session: Session, previews: Previews) -> None:
+    def __init__(self, port: int, session: Session, previews: Previews) -> None:
         self.session = session
         self.previews = previews
         self.key = secrets.token_urlsafe(24)
         self.ticket: str | None = secrets.token_urlsafe(24)
-        self._lock = threading.Lock()
-        self._open: set[socket.socket] = set()
-        super().__init__(address, _Handler)
+        super().__init__(port, _Handler)
         self.origin = f"http://127.0.0.1:{self.server_port}"
 
     def admit(self, ticket: str) -> bool:
         """Tell whether a ticket is good, which it is once."""
-        with self._lock:
+        with self.lock:
             if self.ticket is None or not _equal(ticket, self.ticket):
                 return False
             self.ticket = None
             return True
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # those who leave early do no harm
-            super().handle_error(request, client_address)
-
-    def server_close(self) -> None:
-        """Close at once, also towards a browser that keeps its connections."""
-        super().server_close()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):  # gone already
-                    connection.shutdown(socket.SHUT_RDWR)
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler):
     """Answer one connection's requests."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "PixmillReview"
-    sys_version = ""
-    disable_nagle_algorithm = True  # head and body are two writes; the second must not wait for the first's receipt
-    timeout = 60
     server: _Server
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
         """Answer with the page, a part of it, a case or a picture."""
         if not self._is_for_us():
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
@@ -172,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 (likewise)
         """Take a decision, or take one back."""
         place = self._place()
         length = self.headers.get("Content-Length", "")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shutil
-import socket
 import sys
 import threading
 from collections import Counter
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +16,7 @@ from typing import Any, Self, TextIO
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from pixmill.errors import PixmillError
+from pixmill.loopback import LoopbackHandler, LoopbackServer
 from pixmill.shop.catalogue import Catalogue
 from pixmill.shop.pages import Pages, content_type
 
@@ -65,12 +63,11 @@ class Shop:
         catalogue = Catalogue(data)
         stream = log.open("a", encoding="utf-8") if log else None
         try:
-            self._server = _Server(("127.0.0.1", port), catalogue, stream)
+            self._server = _Server(port, catalogue, stream)
         except OSError as error:
             raise PixmillError(
                 f"the shop cannot use port {port}: {error.strerror}", next=f"make shop PORT={port + 1}"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def port(self) -> int:
@@ -83,15 +80,13 @@ class Shop:
         return self._server.asked()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__(kind, error, trace)
 
 
 def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
@@ -115,71 +110,47 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
         print("\nThe shop is closed.", file=sys.stderr)  # noqa: T201
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(LoopbackServer):
     """Hold what all requests share."""
 
-    daemon_threads = True
     request_queue_size = 128  # a scraper opens its connections all at once
 
-    def __init__(self, address: tuple[str, int], catalogue: Catalogue, log: TextIO | None) -> None:
+    def __init__(self, port: int, catalogue: Catalogue, log: TextIO | None) -> None:
         self.catalogue = catalogue
         self.pages = Pages(catalogue)
         self.closing = threading.Event()
         self._log = log
         self._asked: Counter[str] = Counter()
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        super().__init__(address, _Handler)  # last: where the port is taken, it calls server_close()
+        super().__init__(port, _Handler)  # last: where the port is taken, it calls server_close()
 
     def asked(self) -> Counter[str]:
-        with self._lock:
+        with self.lock:
             return self._asked.copy()
 
     def note(self, method: str, target: str, status: int, agent: str) -> None:
-        with self._lock:
+        with self.lock:
             self._asked[target] += 1
             if self._log:
                 self._log.write(f"{status} {method} {target}\t{agent}\n")
                 self._log.flush()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):  # those who leave early do no harm
-            super().handle_error(request, client_address)
-
     def server_close(self) -> None:
-        """Close at once, also towards those who keep their connections."""
+        """Close at once, also towards those who wait for a slow picture."""
         self.closing.set()
         super().server_close()
-        with self._lock:
-            for connection in self._open:
-                with contextlib.suppress(OSError):  # gone already
-                    connection.shutdown(socket.SHUT_RDWR)
+        with self.lock:
             if self._log:
                 self._log.close()
                 self._log = None
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LoopbackHandler):
     """Answer one connection's requests."""
 
-    protocol_version = "HTTP/1.1"
     server_version = "PixmillShop"
-    sys_version = ""
-    disable_nagle_algorithm = True  # head and body are two writes; the second must not wait for the first's receipt
-    timeout = 60
     server: _Server
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
         """Answer with the page or picture of the address."""
         target, host = self._target()
         if host not in _HOSTS:

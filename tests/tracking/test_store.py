@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.tracking.store import connect, experiment_id, find_by_weights, shown, tracking_uri
+from pixmill.tracking.store import WEIGHTS, connect, experiment_id, find_by_tag, shown, tracking_uri
 from pixmill.workspace import Workspace
 
 
@@ -74,5 +74,5 @@ def test_weights_are_found_in_any_experiment_and_the_newest_run_wins(store):
         experiment = client.create_experiment(f"experiment {number}")
         newest = client.create_run(experiment, tags=tags, start_time=1000 + number)
     client.create_run(experiment, tags={"pixmill.weights": "b" * 32}, start_time=5000)
-    assert find_by_weights(client, "a" * 32).info.run_id == newest.info.run_id
-    assert find_by_weights(client, "c" * 32) is None
+    assert find_by_tag(client, WEIGHTS, "a" * 32).info.run_id == newest.info.run_id
+    assert find_by_tag(client, WEIGHTS, "c" * 32) is None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 from collections.abc import Iterator
 
 from pixmill.tracking.book import Book
 from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_hashes, data_tags, pictures_in
+from pixmill.tracking.opening import opening
 from pixmill.tracking.run import Run
 from pixmill.tracking.store import WEIGHTS, tracking_uri
 from pixmill.workspace import Workspace
@@ -35,23 +35,11 @@ def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifa
     """
     root = workspace.root
     with settled():
-        opening = {
-            "tags": {
-                "mlflow.source.name": "stages/evaluate.py",
-                "mlflow.source.type": "LOCAL",
-                "mlflow.user": getpass.getuser(),
-                WEIGHTS: weights,
-                "pixmill.linked": os.environ.get("MLFLOW_RUN_ID") or f"weights:{weights}",
-                **code_tags(root),
-                **data_tags(root),
-            },
-            "name": "evaluation",
-            "weights": weights,
-            "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME"),
-            "experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
-        }
+        linked = os.environ.get("MLFLOW_RUN_ID") or f"weights:{weights}"
+        tags = {WEIGHTS: weights, "pixmill.linked": linked, **code_tags(root), **data_tags(root)}
+        begun = opening("evaluate", tags, name="evaluation", weights=weights)
         place = workspace.scratch("tracking")
-        run = Run(Book(place, tracking_uri(workspace), home=workspace.home, opening=opening, older_first=True))
+        run = Run(Book(place, tracking_uri(workspace), home=workspace.home, opening=begun, older_first=True))
         status = "FAILED"
         try:
             run.start()

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pixmill.tracking.process import close_dead_runs
-from pixmill.tracking.store import WEIGHTS, experiment_id, find_by_weights
+from pixmill.tracking.store import WEIGHTS, experiment_id, find_by_tag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow import MlflowClient
 
-__all__ = ["RECORD", "open_run", "trained_in"]
+__all__ = ["RECORD", "open_run", "opening", "trained_in"]
 
 RECORD = "pixmill.record"
 """The tag that names the spool a run was made for: where an answer was lost, the run is found again by it."""
 
 _TRAINED_BEFORE = "train."
 """Prefix of the parameters by which a run is known to hold a training already."""
+
+
+def opening(stage: str, tags: Mapping[str, str], **known: str | None) -> dict[str, Any]:
+    """Return what a stage's first run is opened with: who runs which file, and the experiment that is asked for.
+
+    Args:
+        stage: The stage's name.
+        tags: What else names the run.
+        known: What else there is to say, as :class:`pixmill.tracking.book.Book` takes it.
+    """
+    return {
+        "tags": {
+            "mlflow.source.name": f"stages/{stage}.py",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.user": _user(),
+            **tags,
+        },
+        "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME"),
+        "experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
+        **known,
+    }
 
 
 def open_run(
@@ -40,11 +64,11 @@ def open_run(
     """
     given = parent or record.get("parent")
     weights, project = record.get("weights"), record.get("project")
-    if weights and (found := find_by_weights(client, weights)):
+    if weights and (found := find_by_tag(client, WEIGHTS, weights)):
         made = found.data.tags.get(RECORD) == name
         return str(found.info.run_id), made
-    if again and (made_before := _made_for(client, name)):
-        return made_before, True
+    if again and (made_before := find_by_tag(client, RECORD, name)):
+        return str(made_before.info.run_id), True
     experiment = None
     if given:
         experiment = client.get_run(given).info.experiment_id
@@ -67,7 +91,9 @@ def trained_in(records: list[dict[str, Any]], weights: str) -> bool:
     return any(record["kind"] == "tags" and record["tags"].get(WEIGHTS) == weights for record in records)
 
 
-def _made_for(client: MlflowClient, name: str) -> str | None:
-    experiments = [experiment.experiment_id for experiment in client.search_experiments(max_results=1000)]
-    found = client.search_runs(experiments, filter_string=f"tags.`{RECORD}` = '{name}'", max_results=1)
-    return str(found[0].info.run_id) if found else None
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container's user may have no name; this is what MLflow calls it then.
+        return "unknown"

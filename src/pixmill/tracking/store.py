@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment
     from mlflow.entities import Run as Recorded
 
-__all__ = ["WEIGHTS", "connect", "experiment_id", "find_by_weights", "shown", "tracking_uri"]
+__all__ = ["WEIGHTS", "connect", "experiment_id", "find_by_tag", "shown", "tracking_uri"]
 
 WEIGHTS = "pixmill.weights"
 """The tag that holds the md5 of a run's weights file: how evaluate finds the training."""
@@ -102,17 +102,18 @@ def experiment_id(
         raise
 
 
-def find_by_weights(client: MlflowClient, weights: str) -> Recorded | None:
-    """Return the newest run, of any experiment, that carries these weights.
+def find_by_tag(client: MlflowClient, tag: str, value: str) -> Recorded | None:
+    """Return the newest run, of any experiment, that carries a tag of this value.
 
     Args:
         client: The store.
-        weights: The md5 of ``model.weights.h5``.
+        tag: The tag's name.
+        value: Its value, without quotes in it.
     """
     experiments = [experiment.experiment_id for experiment in _all_experiments(client)]
     found = client.search_runs(
         experiments,
-        filter_string=f"tags.`{WEIGHTS}` = '{weights}'",
+        filter_string=f"tags.`{tag}` = '{value}'",
         max_results=1,
         order_by=["attributes.start_time DESC"],
     )

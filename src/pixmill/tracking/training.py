@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from pixmill.tracking.book import Book
 from pixmill.tracking.environment import settled
 from pixmill.tracking.lineage import code_tags, data_hashes, data_tags, pictures_in
+from pixmill.tracking.opening import opening
 from pixmill.tracking.process import process_tags
 from pixmill.tracking.run import Run
 from pixmill.tracking.store import tracking_uri
@@ -46,20 +46,14 @@ def training_run(
     """
     root = workspace.root
     with settled():
-        opening = {
-            "tags": {
-                "mlflow.source.name": "stages/train.py",
-                "mlflow.source.type": "LOCAL",
-                "mlflow.user": getpass.getuser(),
-                **process_tags(),
-            },
-            "name": name or _name(params),
-            "parent": parent,
-            "project": os.environ.get("MLFLOW_RUN_ID"),
-            "experiment": os.environ.get("MLFLOW_EXPERIMENT_NAME"),
-            "experiment_id": os.environ.get("MLFLOW_EXPERIMENT_ID"),
-        }
-        run = Run(Book(workspace.scratch("tracking"), tracking_uri(workspace), home=workspace.home, opening=opening))
+        begun = opening(
+            "train",
+            process_tags(),
+            name=name or _name(params),
+            parent=parent,
+            project=os.environ.get("MLFLOW_RUN_ID"),
+        )
+        run = Run(Book(workspace.scratch("tracking"), tracking_uri(workspace), home=workspace.home, opening=begun))
         status = "FAILED"
         try:
             run.start()

@@ -4,6 +4,7 @@
 - ``figure``: matplotlib figures as SVG whose bytes follow from their content
 - ``histogram``: counts as a small SVG in the page's own colours
 - ``names``: long names and URLs without their middle
+- ``thumbnails``: pictures' files, decoded under guard
 """
 
 from pixmill.report.figure import figure_png, figure_svg

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixmill.images import Undecodable, decode
-from pixmill.images.thumbnail import thumbnail_uri
 from pixmill.report import render_page
+from pixmill.report.thumbnails import Shown, thumbnails
 from pixmill.scrape.account import SearchTally
 from pixmill.scrape.examples import Example, Examples
 from pixmill.scrape.ledger import LEFT_ALONE
@@ -120,6 +119,8 @@ def render_report(result: ScrapeResult, output: Path) -> str:
     counts = result.manifest["label"].value_counts()
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in account.searches.values()))
     refusals = _refusals(result.examples)
+    samples = {label: result.examples.of(label) for label in labels}
+    uris = thumbnails(_shown(example, output) for examples in samples.values() for example in examples)
     return render_page(
         "pixmill.scrape",
         "report.html",
@@ -132,7 +133,10 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         robots=[refusal for refusal in refusals if refusal.reason in LEFT_ALONE],
         exceptions=result.params.robots_exceptions,
         remarks=result.remarks,
-        samples={label: [_sample(example, output) for example in result.examples.of(label)] for label in labels},
+        samples={
+            label: [_sample(example, uris.get(_shown(example, output))) for example in examples]
+            for label, examples in samples.items()
+        },
         snapshot=result.params.snapshot,
         sources=list(dict.fromkeys(of_search.search.source.name for of_search in account.searches.values())),
     )
@@ -162,10 +166,10 @@ def _meaning(reason: str) -> str:
     return f"The server answered {status} {phrases.get(int(status), '')}".rstrip()
 
 
-def _sample(example: Example, output: Path) -> _Sample:
-    try:
-        uri = thumbnail_uri(decode((output / "images" / example.picture.name).read_bytes()).pixels)
-    except Undecodable:
-        uri = None
+def _shown(example: Example, output: Path) -> Shown:
+    return Shown(example.picture.id, output / "images" / example.picture.name)
+
+
+def _sample(example: Example, uri: str | None) -> _Sample:
     said = (example.price, example.licence, example.author and f"by {example.author}", example.picture.id[:12])
     return _Sample(uri, example.title or "untitled", [line for line in said if line])

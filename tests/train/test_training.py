@@ -6,13 +6,16 @@ import contextlib
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from pixmill.errors import ManifestError, TrainError
 from pixmill.params import BlockParams, CnnParams
 from pixmill.train import render_report, train
 from pixmill.train.checkpoint import Checkpoints
-from pixmill.train.history import Epoch
+from pixmill.train.folds import Fold
+from pixmill.train.history import Epoch, Timing
+from pixmill.train.training import _cross_validate
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
@@ -143,6 +146,27 @@ def test_each_fold_is_told_by_a_model_that_never_met_it(packed, tmp_path):
     assert 0.3 < figures["accuracy_mean"] <= 1
     assert trained.record()["folds.accuracy_mean"] == figures["accuracy_mean"]
     assert "How much of it is luck" in render_report(trained, params)
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("until", [1, 2, 3])
+def test_a_fold_that_was_kept_for_another_number_of_epochs_goes_on_only_where_it_can(tmp_path, until, settled):
+    history = [Epoch(number, 0.5, 0.6, 0.7, number / 10) for number in (1, 2, 3)]
+    kept, arrays = Checkpoints(tmp_path / "fold-0"), {"a": np.zeros(3)}
+    kept.save(history[:2], [Timing(0, 1.0, 1.0)] * 2, state=arrays, best=arrays)
+    if settled:
+        kept.settle()
+    begun = []
+
+    def fitted(_model, _training, _validation, *, checkpoints):
+        last = checkpoints.load()
+        begun.append(len(last.history) if last else 0)
+        return history[:until]
+
+    fold = Fold(0, None, None)
+    result = _cross_validate(fold, lambda: None, fitted, kept, lambda *_: None, until)
+    assert result.accuracy == until / 10
+    assert begun == {1: [0], 2: [], 3: [0 if settled else 2]}[until]
 
 
 def test_a_model_that_no_memory_holds_is_a_message(packed):

@@ -228,6 +228,9 @@ def _cross_validate(
         for epoch, timing in zip(done.history, done.timings, strict=True):
             on_epoch(epoch, timing)
     else:
+        if checkpoints and done and (len(done.history) > until or not done.state):
+            # Kept beside another best epoch (`train.minutes` goes by the clock): nothing leads from there to this one.
+            checkpoints.remove()
         history = fitted(fresh(), fold.training, fold.validation, checkpoints=checkpoints)
     if checkpoints:
         checkpoints.settle()

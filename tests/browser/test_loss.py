@@ -19,13 +19,17 @@ HOME = "http://shop.pixmill.test/"
 
 @pytest.fixture
 def driver(browser, proxy, tmp_path, until, mentioning, monkeypatch):
-    monkeypatch.setattr("pixmill.browser.session._SLACK_SECONDS", 1.0)
     monkeypatch.setattr("pixmill.browser.loss._ALIVE_SECONDS", 1.0)
-    with open_browser(browser, proxy=proxy.url, profile=tmp_path, page_load_timeout=2, script_timeout=2) as driver:
+    # So long that a lost browser which is asked to leave is told from a busy machine.
+    monkeypatch.setattr("pixmill.browser.session._QUIT_SECONDS", 60.0)
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path, script_timeout=2) as driver:
+        # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
+        driver.set_page_load_timeout(3)
+        driver.command_executor.client_config.timeout = 4.0
         yield driver
         closing = time.monotonic()
-    assert time.monotonic() - closing < 4, "a lost browser was asked to leave"
+    assert time.monotonic() - closing < 30, "a lost browser was asked to leave"
     assert until(lambda: not mentioning(str(tmp_path)))
     assert not list(tmp_path.glob("profile-*"))
 
@@ -69,10 +73,12 @@ def test_a_process_that_is_stopped(driver, whose):
     started = time.monotonic()
     with pytest.raises(BrowserLost):
         visit(driver, HOME)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
+    driver.command_executor.client_config.timeout = 60.0
+    started = time.monotonic()
     with pytest.raises(BrowserLost):
         _ = driver.title
-    assert time.monotonic() - started < 11, "a second command waited for a lost browser"
+    assert time.monotonic() - started < 30, "a second command waited for a lost browser"
 
 
 @pytest.mark.parametrize("script", ["while (1);", "setTimeout(() => { while (1); }, 200)"])
@@ -83,7 +89,7 @@ def test_a_page_that_never_lets_go(driver, site, script):
         visit(driver, f"{HOME}busy")
         time.sleep(0.5)
         _ = driver.title
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_a_script_that_takes_too_long_is_no_loss(driver):
@@ -99,4 +105,4 @@ def test_a_page_of_alerts_without_end(driver, site):
     with contextlib.suppress(BrowserLost, LoadTimeout, Unreachable):
         visit(driver, f"{HOME}nags")
         visit(driver, HOME)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60

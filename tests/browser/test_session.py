@@ -112,7 +112,7 @@ def test_a_browser_that_hangs_at_the_end_is_killed_in_time(browser, proxy, tmp_p
     with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
         os.kill(driver.capabilities["goog:processID"], signal.SIGSTOP)
         started = time.monotonic()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert until(lambda: not mentioning(str(tmp_path)))
 
 

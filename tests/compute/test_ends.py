@@ -82,6 +82,7 @@ def test_ctrl_c_is_silent_while_workers_start(passing: subprocess.Popen[str]) ->
     wait_for(passing, "started")
     # Itself, the tracker of resources, and a worker.
     while len(members(passing.pid)) < 3:
+        assert passing.poll() is None
         time.sleep(0.001)
     os.killpg(passing.pid, signal.SIGINT)
     assert_ends(passing, stderr="interrupted\n")

@@ -30,7 +30,7 @@ def test_findings_are_lines_with_the_command_that_mends_them():
 def test_all_that_a_run_needs_is_looked_at_in_bounded_time(project):
     started = time.monotonic()
     findings = examine(project, os.environ)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert {finding.name for finding in findings} >= {
         "Python",
         "PATH",

@@ -218,7 +218,7 @@ def test_whoever_falls_silent_is_left(host, monkeypatch, said):
     with Proxy(Network(served={"shop.test:443": host})) as proxy:
         started = time.monotonic()
         raw(proxy, said)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_a_tunnel_has_an_end_however_busy(host, monkeypatch):
@@ -231,10 +231,10 @@ def test_a_tunnel_has_an_end_however_busy(host, monkeypatch):
         client.sendall(b"CONNECT sink.test:443 HTTP/1.1\r\n\r\n")
         started = time.monotonic()
         with contextlib.suppress(OSError):
-            while time.monotonic() - started < 5:
+            while time.monotonic() - started < 30:
                 client.sendall(b"x")
                 time.sleep(0.02)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30
 
 
 def test_a_host_that_speaks_no_http_is_told(monkeypatch):

@@ -135,17 +135,17 @@ def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
 
 def test_the_time_bounds_all_pauses_together(site, fetch):
     site.answers["/x"] = failing(10)
-    assert fetch("/x", attempts=100, timeout=1.2).reason == "http_503"
+    assert fetch("/x", attempts=100, timeout=1.4).reason == "http_503"
     assert site.paths().count("/x") == 2  # the second pause would be one of 1 s
 
 
 def test_the_time_bounds_all_attempts_together(site, fetch, hasty):
     async def slow(request):
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.4)
         return web.Response(status=500)
 
     site.answers["/x"] = slow
-    assert fetch("/x", attempts=100, timeout=1.0).reason == "http_500"
+    assert fetch("/x", attempts=100, timeout=2.0).reason == "http_500"
     assert 2 <= site.paths().count("/x") <= 5
 
 
@@ -176,11 +176,11 @@ def test_fetches_at_the_same_time_are_bounded(site, fetch):
 
 def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
     async def slow(request):
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.3)
         return web.Response(body=b"picture")
 
-    site.answers |= {f"/{n}": slow for n in range(6)}
-    outcomes = fetch(*(f"/{n}" for n in range(6)), connections=1, timeout=0.6)
+    site.answers |= {f"/{n}": slow for n in range(8)}
+    outcomes = fetch(*(f"/{n}" for n in range(8)), connections=1, timeout=1.8)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 

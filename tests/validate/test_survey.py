@@ -164,9 +164,14 @@ def test_a_killed_pass_is_taken_up_where_it_was(
     manifest, _ = scrape.tables()
     manifest.to_parquet(tmp_path / "rows.parquet")
     command = [sys.executable, "-c", KILLED, tmp_path / "rows.parquet", scrape.folder, scratch]
+
+    def written() -> bool:
+        return any(path.stat().st_size > 20_000 for path in scratch.glob("found-*.sqlite"))
+
     with subprocess.Popen(command) as process:
-        while not any(path.stat().st_size > 20_000 for path in scratch.glob("found-*.sqlite")):
-            assert process.poll() is None
+        while not written():
+            # It may have ended since the look.
+            assert process.poll() is None or written()
             time.sleep(0.005)
         process.kill()
     again = survey(manifest, scrape.folder, max_pixels=10_000_000, scratch=scratch, workers=0)

@@ -224,7 +224,7 @@ def test_popups_are_opened(world, viewer):
     world.switch("google", "popups", delay=0)
     viewer.open(PAGE)
     viewer.click("h3 > a")
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30
     while not world.log.visits("ads-0.test") and time.monotonic() < end:
         time.sleep(0.05)
     first, *others = viewer.driver.window_handles

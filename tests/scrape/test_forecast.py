@@ -62,6 +62,24 @@ def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
     assert end.startswith("30 pictures of lists to fetch; ")
 
 
+def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, web, hats, tmp_path):
+    web.answers["/0"] = (b"", {}, 404)
+    given = {"source": "urls", "urls": {"files": ["list.csv"]}}
+    rows = "".join(f"{url},hat\n" for url in hats)
+    (tmp_path / "list.csv").write_text(f"url,label\n{rows}")
+    run(("hat",), web.network, rate=None, **given)
+    assert look_ahead(**given).lines() == [
+        "hat: urls list.csv (a list with 10 addresses, 0 still to fetch)",
+        "Nothing to visit: all of it is in the journal or on this machine.",
+    ]
+    (tmp_path / "list.csv").write_text(f"url,label\n{rows}{hats[0]}?more,hat\n{hats[0]}?most,hat\n")
+    lines = look_ahead(**given).lines()
+    assert lines[0].endswith("(a list with 12 addresses, 2 still to fetch)")
+    assert lines[1].startswith("2 pictures of lists to fetch; ")
+    assert look_ahead(per_class=9, **given).lines()[-1].startswith("Nothing to visit")
+    assert look_ahead(licences=("by",), **given).lines()[-1].startswith("Nothing to visit")
+
+
 def test_what_keras_brings_over_the_network_is_told(look_ahead):
     lines = look_ahead(source="keras").lines()
     assert lines[0].endswith("(Keras downloads it once)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pixmill.scrape.access import NOWHERE
 from pixmill.scrape.crawl import fewest
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.ledger import address_of
+from pixmill.scrape.licences import permits
 from pixmill.scrape.pictures import Picture
 from pixmill.scrape.plan import Search, plan
 from pixmill.scrape.shelf import journal_path
@@ -40,7 +42,8 @@ class Visit:
 
     Args:
         search: The search.
-        known: How many candidates the journal or a list holds; ``None`` where the source must be asked.
+        known: How many candidates are in the journal, or of a list: are still to be fetched; ``None`` where the source
+            must be asked.
         seconds: About how long finding and fetching take.
         note: What a person should know of it, in a few words.
     """
@@ -110,15 +113,9 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
     with open_sources(names, classes, params, root=root, scratch=scratch) as opened:
         searches = plan(classes, params, opened.sources)
         path = journal_path(scratch, params)
-        if not path.is_file():
-            visits = [_visit(search, None, params) for search in searches]
-            return Forecast(visits, params.browsers, _remarks(searches, params))
-        with Journal(path, read_only=True) as journal:
-            ids: dict[str, set[str]] = {}
-            visits = [
-                _visit(search, _known(journal, search, params, ids.setdefault(search.query.label, set())), params)
-                for search in searches
-            ]
+        ids: dict[str, set[str]] = {}
+        with Journal(path, read_only=True) if path.is_file() else contextlib.nullcontext() as journal:
+            visits = [_visit(search, journal, params, ids.setdefault(search.query.label, set())) for search in searches]
     return Forecast(visits, params.browsers, _remarks(searches, params))
 
 
@@ -144,15 +141,16 @@ def _known(journal: Journal, search: Search, params: ScrapeParams, ids: set[str]
     return len(known) if answers and answers.suffice(params.per_query) and len(known) >= expected else None
 
 
-def _visit(search: Search, known: int | None, params: ScrapeParams) -> Visit:
+def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: set[str]) -> Visit:
     source = search.source
     limits = [limit for limit in (params.per_query, params.per_class) if limit is not None]
     rate = _FETCHES if source.name in _MANY_HOSTS or params.rate is None else params.rate
     if source.kind == "local":
         is_remote = source.name == "keras" and params.keras.path is None
-        return Visit(search, known, 0.0, _DOWNLOAD if is_remote else "on this machine")
+        return Visit(search, None, 0.0, _DOWNLOAD if is_remote else "on this machine")
     if source.kind == "list":
-        return _listed(search, limits, rate)
+        return _listed(search, journal, params, ids, rate)
+    known = None if journal is None else _known(journal, search, params, ids)
     if known is not None:
         return Visit(search, known, 0.0, f"in the journal, {known:,} candidates")
     if _is_left_alone(search, params):
@@ -162,15 +160,30 @@ def _visit(search: Search, known: int | None, params: ScrapeParams) -> Visit:
     return Visit(search, None, count * _SEARCH_SECONDS.get(source.name, _PAGE_SECONDS) + fetching, "to visit")
 
 
-def _listed(search: Search, limits: Sequence[int], rate: float) -> Visit:
-    """Count the addresses that a list has for a class."""
+def _listed(search: Search, journal: Journal | None, params: ScrapeParams, ids: set[str], rate: float) -> Visit:
+    """Count the addresses that a list has for a class, and those of them that are still to be fetched."""
+    count = settled = 0
     try:
-        count = sum(1 for _ in search.source.search(search.query, NOWHERE))
+        for count, candidate in enumerate(search.source.search(search.query, NOWHERE), start=1):
+            if params.per_query is not None and count > params.per_query:
+                continue
+            if not permits(candidate.licence, params.licences):
+                settled += 1
+            elif journal is not None:
+                outcome = journal.outcome(address_of(search.world, candidate.image_url or "", candidate.md5))
+                settled += isinstance(outcome, Picture) or (outcome is not None and not outcome.transient)
+                if isinstance(outcome, Picture) and params.per_class is not None:
+                    ids.add(outcome.id)
     except SearchFailed as failed:
         return Visit(search, 0, 0.0, failed.message)
-    wanted = min([count, *limits])
-    taken = f", of which {wanted:,} are taken" if wanted < count else ""
-    return Visit(search, wanted, wanted / rate, f"a list with {count:,} address{'' if count == 1 else 'es'}{taken}")
+    wanted = min([count, *(limit for limit in (params.per_query, params.per_class) if limit is not None)])
+    left = min(count, params.per_query or count) - settled
+    if params.per_class is not None:
+        left = min(left, max(0, params.per_class - len(ids)))
+    told = f"a list with {count:,} address{'' if count == 1 else 'es'}"
+    told += f", of which {wanted:,} are taken" if wanted < count else ""
+    told += f", {left:,} still to fetch" if settled else ""
+    return Visit(search, left, left / rate, told)
 
 
 def _is_left_alone(search: Search, params: ScrapeParams) -> bool:

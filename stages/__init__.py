@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from pixmill.files import storage_errors
-from pixmill.process import die_with_parent
+from pixmill.process import die_with_parent, interruptible
 from pixmill.workspace import Workspace
 
 # Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
@@ -34,7 +34,7 @@ _QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_C
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
-    """Run the stage of this name: check the params, hold the lock, call it, turn a person's mistake into a message.
+    """Run the stage of this name: check the params, hold the lock, call it, turn mistakes and signals into a message.
 
     Args:
         stage: Its name.
@@ -46,8 +46,9 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
     workspace = Workspace.current()
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    ended = f"{stage}: ended; finished work is kept. To go on: dvc repro"
     try:
-        with storage_errors(then=f"dvc repro {stage}"):
+        with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
             params = load_params(workspace.root)
             if not writes():
                 return main(workspace, params)
@@ -56,5 +57,3 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
                 main(workspace, params)
     except PixmillError as error:
         sys.exit(f"{stage}: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)

@@ -30,9 +30,6 @@ def main(workspace: Workspace, params: Params) -> None:
     except training.Interrupted as ended:
         sys.stderr.write(f"train: ended in epoch {ended.epoch}; those before it are kept. To go on: dvc repro\n")
         sys.exit(ended.status)
-    except KeyboardInterrupt:
-        sys.stderr.write("train: ended; features and epochs that were whole are kept. To go on: dvc repro\n")
-        raise
 
 
 def write(workspace: Workspace, params: Params, trained: training.Trained, record: Run) -> None:

@@ -24,6 +24,68 @@ def test_ctrl_c_in_the_imports_of_a_stage_shows_no_traceback(repository, tmp_pat
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
+SIGNALLED = """
+import os, signal, sys
+from stages import run
+
+def main(workspace, params):
+    try:
+        {body}
+    finally:
+        print("put away", flush=True)
+
+run("split", main)
+"""
+KILL = "os.kill(os.getpid(), signal.{})"
+IN_ASYNCIO = """
+        import asyncio
+        async def kill():
+            try:
+                asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                print("cancelled")
+                raise
+        asyncio.run(kill())"""
+
+
+def signalled(repository, folder, body, before=""):
+    (folder / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
+    environ = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"}
+    return subprocess.run(
+        [sys.executable, "-c", before + SIGNALLED.format(body=body)],
+        cwd=folder,
+        env=environ | {"PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}"},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (KILL.format("SIGINT"), 130, "put away\n"),
+        (KILL.format("SIGTERM"), 143, "put away\n"),
+        (IN_ASYNCIO, 143, "cancelled\nput away\n"),
+    ],
+)
+def test_a_stage_that_a_signal_ends_puts_all_away_and_says_so(repository, tmp_path, body, status, said):
+    done = signalled(repository, tmp_path, body)
+    assert (done.returncode, done.stdout) == (status, said)
+    assert done.stderr == "split: ended; finished work is kept. To go on: dvc repro\n"
+
+
+def test_sigterm_ends_a_stage_that_ignores_ctrl_c_in_the_background(repository, tmp_path):
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    done = signalled(repository, tmp_path, KILL.format("SIGTERM"), before=ignoring)
+    assert (done.returncode, done.stdout) == (143, "put away\n")
+
+
+def test_the_second_sigterm_ends_a_stage_at_once(repository, tmp_path):
+    twice = f"\n        try: {KILL.format('SIGTERM')}\n        finally: {KILL.format('SIGTERM')}"
+    assert signalled(repository, tmp_path, twice).returncode == -signal.SIGTERM
+
+
 def test_what_a_killed_run_left_half_written_is_gone_before_the_next(repository, tmp_path, monkeypatch):
     """DVC would hash it as a part of the artifact, and Git would offer it among the metrics."""
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())

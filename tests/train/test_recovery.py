@@ -175,16 +175,17 @@ def until(found, process):
         time.sleep(0.01)
 
 
-def test_ctrl_c_in_the_pass_over_features_is_one_line(repository, tmp_path):
+@pytest.mark.parametrize(("kind", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_in_the_pass_over_features_is_one_line(repository, tmp_path, kind, status):
     root = project(tmp_path / "project", "features")
     script = (
         "import os, signal\n"
         "from pixmill.train import heads\n"
-        "heads.features = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"heads.features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
     )
     command = stage(root, repository)
     done = subprocess.run(
         **{**command, "args": [sys.executable, "-c", script + _RUN]}, capture_output=True, check=False
     )
-    assert done.returncode == 130
-    assert done.stderr == "train: ended; features and epochs that were whole are kept. To go on: dvc repro\n"
+    assert done.returncode == status
+    assert done.stderr == "train: ended; finished work is kept. To go on: dvc repro\n"

@@ -201,7 +201,7 @@ def _sync(arguments: argparse.Namespace) -> None:
 
     done = send_waiting(Workspace(_project(), _project()), everything=arguments.all, forget=arguments.forget)
     print(f"sync: {done.line()}")
-    if done.left or done.refused:
+    if done.left or done.refused or done.kept_back:
         sys.exit(1)
 
 

@@ -134,6 +134,35 @@ def test_what_mlflow_refuses_is_told_and_kept_until_it_shall_be_forgotten(traini
     assert waiting(place) == []
 
 
+def test_what_the_disk_refuses_to_read_is_told(away, store, place, monkeypatch, training, capsys):
+    (folder,) = waiting(place)
+    (folder / "journal.jsonl").rename(folder / "aside")
+    (folder / "journal.jsonl").mkdir()
+    said = f"not all of {folder.name} could be sent: [Errno 21] Is a directory: '{folder / 'journal.jsonl'}'"
+    assert send_waiting(store.workspace).line() == said
+    with training():
+        pass
+    assert f"tracking: {said}\n" in capsys.readouterr().err
+    monkeypatch.chdir(store.workspace.root)
+    (store.workspace.root / "params.yaml").touch()
+    with pytest.raises(SystemExit, match="1"):
+        main(["sync"])
+
+
+def test_why_a_part_of_a_run_waits_still_is_told(store, training, place):
+    mend = store.break_()
+    with training() as run:
+        run.log_text("<html>", "reports/train.html")
+    mend()
+    (folder,) = waiting(place)
+    (content,) = folder.glob("files/*/content")
+    content.unlink()
+    content.mkdir()
+    said = send_waiting(store.workspace).line()
+    why = f"IsADirectoryError: [Errno 21] Is a directory: '{content}'"
+    assert said.endswith(f" sent to {store.uri}; 1 run still waits; not all of {folder.name} could be sent: {why}")
+
+
 def test_a_run_that_goes_on_is_left_alone(training, store, place):
     with training() as run:
         run.flush()

@@ -138,7 +138,7 @@ class Book:
 
     def _send_older(self) -> None:
         done = sync(self._place, self._uri, home=self._home)
-        if done.runs:
+        if done.runs or done.kept_back:
             sys.stderr.write(f"tracking: {done.line()}\n")
 
 

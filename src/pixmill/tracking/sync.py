@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ class Synced:
         left: Runs that still wait for it.
         elsewhere: Runs that wait for another place, by that place.
         refused: What it will not take, in its own words, by run.
+        kept_back: Why a run could not be sent, or not all of it, for now: what the disk or MLflow says, by run.
         silence: Why it does not answer; ``None`` where it does.
     """
 
@@ -34,6 +34,7 @@ class Synced:
     left: int = 0
     elsewhere: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    kept_back: dict[str, str] = field(default_factory=dict)
     silence: str | None = None
 
     def line(self) -> str:
@@ -48,6 +49,7 @@ class Synced:
         elif self.left:
             parts.append(f"{_waits(self.left, 'still ')} for {self.uri}")
         parts += [f"MLflow refuses part of {key}: {why}" for key, why in self.refused.items()]
+        parts += [f"not all of {key} could be sent: {why}" for key, why in self.kept_back.items()]
         parts += [f"{_waits(count)} for {place} (pixmill sync --all)" for place, count in self.elsewhere.items()]
         return "; ".join(parts) or "nothing waits to be sent"
 
@@ -79,8 +81,10 @@ def sync(
         return done
     done.silence = silence_of(uri)
     for folder in folders:
-        with contextlib.suppress(OSError):
+        try:
             _sync_one(folder, uri, home, done, everything=everything, insist=insist, forget=forget)
+        except OSError as error:
+            done.kept_back[folder.name] = str(error) or type(error).__name__
     return done
 
 
@@ -113,6 +117,8 @@ def _sync_one(
         done.silence = found.silence
         if spool.pending() and not (spool.refused and not found.trouble and found.silence is None):
             done.left += 1
+            if found.trouble is not None:
+                done.kept_back[spool.key] = found.trouble
             return
         _end(spool, uri)
         if spool.refused:

@@ -10,6 +10,7 @@ from pixmill.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.tracking.network import TOLERANCE, export_network
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.float32)
+WARNING = "warning: the classifier in MLflow needs TensorFlow, since LiteRT cannot run it ({})\n"
 
 
 def classifier(**changes):
@@ -45,7 +46,7 @@ def test_it_answers_as_keras_does(tmp_path, changes, capfd):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_cannot_be_converted_is_kept_as_keras_has_it(tmp_path, monkeypatch):
+def test_what_cannot_be_converted_is_kept_as_keras_has_it(tmp_path, monkeypatch, capfd):
     import keras
 
     model = classifier()
@@ -56,10 +57,13 @@ def test_what_cannot_be_converted_is_kept_as_keras_has_it(tmp_path, monkeypatch)
     monkeypatch.setattr(model, "export", export)
     path = export_network(model, tmp_path)
     assert path.name == "network.keras"
+    reason = "RuntimeError: this graph is beyond me"
+    assert capfd.readouterr().err == WARNING.format(reason)
     np.testing.assert_array_equal(keras.saving.load_model(path)(PIXELS), model(PIXELS))
 
 
-def test_what_answers_otherwise_is_not_taken(tmp_path, monkeypatch):
+def test_what_answers_otherwise_is_not_taken(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr("pixmill.tracking.network._agrees", lambda *_: False)
     assert export_network(classifier(), tmp_path).name == "network.keras"
     assert [path.name for path in tmp_path.iterdir()] == ["network.keras"]
+    assert capfd.readouterr().err == WARNING.format("it answers otherwise than Keras does")

@@ -24,7 +24,7 @@ def export_network(model: keras.Model, folder: Path) -> Path:
     """Write the network and return its file: ``network.tflite``, or ``network.keras`` where that cannot be.
 
     LiteRT loads within a fraction of a second and needs no TensorFlow. It is taken where the graph can be converted,
-    its runtime is installed, and it answers as Keras does.
+    its runtime is installed, and it answers as Keras does; otherwise a line says why not.
 
     Args:
         model: Float32 pixels in, probabilities out.
@@ -32,12 +32,17 @@ def export_network(model: keras.Model, folder: Path) -> Path:
     """
     target = folder / "network.tflite"
     # Converters raise what they like; whatever it is, Keras' own file remains.
-    with contextlib.suppress(Exception):
+    try:
         with _silence():
             model.export(str(target), format="litert", verbose=False)
             agrees = _agrees(model, target)
+    except Exception as error:  # noqa: BLE001 (as above)
+        why = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    else:
         if agrees:
             return target
+        why = "it answers otherwise than Keras does"
+    sys.stderr.write(f"warning: the classifier in MLflow needs TensorFlow, since LiteRT cannot run it ({why})\n")
     target.unlink(missing_ok=True)
     target = folder / "network.keras"
     model.save(target)

@@ -1,5 +1,8 @@
 """The networks of Keras are compared with themselves: as Keras builds them, behind Keras' own preprocessing."""
 
+from functools import partial
+
+import h5py
 import numpy as np
 import pytest
 
@@ -81,6 +84,30 @@ def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> 
     with pytest.raises(TrainError, match=r"absent\.h5 is missing") as caught:
         build_backbone(BackboneParams(name=name, weights="absent.h5"), image_size=SIDE, seed=7, root=tmp_path)
     assert "dvc repro train" in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path) -> None:
+    params = BackboneParams(weights=f"{'long' * 64}.h5")
+    for look in (partial(backbone_digest, params), partial(build_backbone, params, image_size=SIDE)):
+        with pytest.raises(TrainError, match=r"\.h5 cannot be read: File name too long\nNext: put the file there, or "):
+            look(seed=7, root=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("own.weights.h5", np.nan), ("legacy.h5", np.inf)])
+def test_weights_that_are_no_numbers_are_refused(name, value, threads, tmp_path) -> None:
+    from keras.src.legacy.saving import legacy_h5_format
+
+    params = BackboneParams(name="mobilenet_v3_small", weights="none")
+    model = build_backbone(params, image_size=SIDE, seed=7)
+    weight = next(weight for weight in model.weights if weight.path.endswith("conv/kernel"))
+    numbers = weight.numpy()
+    numbers[0, 0, 0, 0] = value
+    weight.assign(numbers)
+    with h5py.File(tmp_path / "legacy.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    model.save_weights(tmp_path / "own.weights.h5")
+    with pytest.raises(TrainError, match=f"{name} is damaged: .*kernel in it is not finite everywhere"):
+        build_backbone(params.model_copy(update={"weights": name}), image_size=SIDE, seed=7, root=tmp_path)
 
 
 def test_weights_of_our_own_are_taken(lite0, tmp_path) -> None:

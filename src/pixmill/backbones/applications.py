@@ -17,7 +17,7 @@ from pixmill.errors import TrainError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["APPLICATIONS", "build_application", "load_weights"]
+__all__ = ["APPLICATIONS", "build_application", "check_file", "load_weights"]
 
 _SMALLEST = 75
 """Side in pixels below which a network may not do: most do down to 32."""
@@ -90,17 +90,14 @@ def load_weights(model: keras.Model, path: Path, name: str) -> None:
         name: The network's name in params.
 
     Raises:
-        TrainError: The file is absent, or is of another network.
+        TrainError: The file is absent, is of another network, or holds what is no number.
     """
+    import numpy as np
     import tensorflow as tf
 
     # What such a file asks for may be larger than any memory.
     harms = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
-    if not path.is_file():
-        raise TrainError(
-            f"train.backbone.weights: {path} is missing",
-            next="put the file there, or name another one or 'imagenet' in params.yaml, then: dvc repro train",
-        )
+    check_file(path)
     try:
         with warnings.catch_warnings():
             # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
@@ -113,6 +110,29 @@ def load_weights(model: keras.Model, path: Path, name: str) -> None:
             f"in .h5): {reason}",
             next="name the network that the file is of as train.backbone.name, or another file, then: dvc repro train",
         ) from error
+    for weight in model.weights:
+        if not np.isfinite(weight.numpy()).all():
+            raise TrainError(
+                f"train.backbone.weights: {path} is damaged: {weight.path} in it is not finite everywhere",
+                next="put the file there anew, or name another one or 'imagenet' in params.yaml, then: dvc repro train",
+            )
+
+
+def check_file(path: Path) -> None:
+    """Make sure that a file of weights is there.
+
+    Raises:
+        TrainError: It is absent, or the system refuses to look for it.
+    """
+    try:
+        why = None if path.is_file() else "is missing"
+    except OSError as error:
+        why = f"cannot be read: {error.strerror}"
+    if why:
+        raise TrainError(
+            f"train.backbone.weights: {path} {why}",
+            next="put the file there, or name another one or 'imagenet' in params.yaml, then: dvc repro train",
+        )
 
 
 def _built(application: _Application, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:

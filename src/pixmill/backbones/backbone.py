@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from pixmill.backbones.applications import build_application, load_weights
+from pixmill.backbones.applications import build_application, check_file, load_weights
 from pixmill.backbones.fresh import draw_anew
 from pixmill.backbones.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
-from pixmill.errors import TrainError
 from pixmill.files import file_digest
 from pixmill.params import BackboneParams
 
@@ -74,11 +73,7 @@ def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = No
     """
     weights = _weights(params, root)
     if isinstance(weights, Path):
-        if not weights.is_file():
-            raise TrainError(
-                f"train.backbone.weights: {weights} is missing",
-                next="put the file there, or set train.backbone.weights to imagenet, then: dvc repro train",
-            )
+        check_file(weights)
         origin = f"file {file_digest(weights)}"
     elif weights is None:
         origin = f"seed {seed}"

@@ -79,6 +79,16 @@ def test_a_scratch_that_cannot_be_used_stops_nothing(threads, tmp_path, capsys) 
     np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
 
 
+def test_many_features_that_find_no_room_on_the_disk_say_that_memory_holds_them(
+    threads, tmp_path, monkeypatch, capsys
+) -> None:
+    (tmp_path / "taken").write_text("a file where the folder would be")
+    monkeypatch.setattr("pixmill.backbones.extraction._IN_MEMORY", 1000)
+    assert not isinstance(see(some_pixels(2), some_ids(2), tmp_path / "taken"), np.memmap)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "of memory" in line]
+    assert line.startswith(f"features take 0 MB of memory, since no file in {tmp_path / 'taken'} can hold them: ")
+
+
 def test_each_picture_has_its_id(tmp_path, threads) -> None:
     with pytest.raises(ValueError, match="one id a picture"):
         see(some_pixels(2), some_ids(3), tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from pixmill.backbones.backbone import backbone_digest, build_backbone
 from pixmill.backbones.machine import machine
 from pixmill.backbones.store import Store
 from pixmill.params import BackboneParams
-from pixmill.progress import Progress
+from pixmill.progress import Progress, announce
 
 if TYPE_CHECKING:
     import keras
@@ -148,10 +147,12 @@ def _room(shape: tuple[int, int], scratch: Path) -> npt.NDArray[np.float32]:
     """Return an empty array, in memory or, where it is large, in a file without a name."""
     size = shape[0] * shape[1] * 4
     if size >= _IN_MEMORY:
-        # Where the scratch cannot be used, memory has to do.
-        with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=scratch) as file:
-            _reserve(file, size)
-            return np.memmap(file, np.float32, "r+", shape=shape)
+        try:
+            with tempfile.TemporaryFile(dir=scratch) as file:
+                _reserve(file, size)
+                return np.memmap(file, np.float32, "r+", shape=shape)
+        except OSError as error:
+            announce(f"features take {size / 2**20:,.0f} MB of memory, since no file in {scratch} can hold them: {error}")
     return np.empty(shape, np.float32)
 
 

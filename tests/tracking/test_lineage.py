@@ -75,6 +75,13 @@ def test_the_results_of_the_run_itself_are_no_change(repository, name):
     assert code_tags(repository)["pixmill.dirty"] == "false"
 
 
+def test_what_git_cannot_tell_is_not_said(repository):
+    (repository / ".git" / "index").write_bytes(b"damaged")
+    tags = code_tags(repository)
+    assert "pixmill.commit" in tags
+    assert "pixmill.dirty" not in tags
+
+
 def test_an_experiment_is_named(repository, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
     assert code_tags(repository)["DVC_EXP_NAME"] == "wider-net"

@@ -11,15 +11,19 @@ from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.sites import load_site
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.bing import Bing
+from tests.scrape.replicas.duckduckgo import DuckDuckGo
+from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser
+from tests.scrape.sources.engines import ENGINES
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def world():
-    with World(Amazon(total=40), Bing(total=40)) as world:
+    sites = (Amazon(total=40), Bing(total=40), DuckDuckGo(total=40), Google(total=40, scripted=1.0))
+    with World(*sites) as world:
         yield world
 
 
@@ -36,7 +40,7 @@ def driver(world, tmp_path_factory):
 @pytest.fixture
 def ask(world, driver, tmp_path):
     def ask(name, forbidden=()):
-        source = SiteSource(load_site(name, None))
+        source = ENGINES.get(name, SiteSource)(load_site(name, None))
         return probe(source, "saree", OneBrowser(driver, tmp_path / "other", forbidden), tmp_path / "probe")
 
     yield ask
@@ -55,6 +59,8 @@ def test_what_each_selector_finds(world, ask):
     assert titles.example == first.title
     assert found["states.captcha.selectors", "#captchacharacters"].count == 0
     assert report.tiles[0].key == first.key
+    assert {tile.image for tile in report.further} <= {one.original_url for one in world.results("amazon", "saree")}
+    assert f"rewrite: makes originals of {len(report.further)} of 40 addresses, e.g. https://" in report.elsewhere
     assert (report.folder / "page.png").read_bytes().startswith(b"\x89PNG")
     assert "s-search-result" in (report.folder / "page.html").read_text()
 
@@ -78,6 +84,18 @@ def test_a_search_engine_too(ask):
     report = ask("bing")
     assert report.state == "results"
     assert len(report.tiles) >= 35
+
+
+def test_originals_that_are_not_in_the_tiles_are_looked_for_where_a_search_does(world, ask):
+    """Tiles without an address are as they should be here, and must not look like a page to mend."""
+    report = ask("google")
+    assert not any(tile.image for tile in report.tiles)
+    truth = {result.key: result.original_url for result in world.results("google", "saree") if result.revealed}
+    assert {tile.key: tile.image for tile in report.further if tile.image}.items() <= truth.items()
+    assert "elsewhere, for 5 of the others: 5 with the address of a picture (script 5)" in report.lines()
+    report = ask("duckduckgo")
+    assert report.elsewhere.endswith("40 results, 40 with the address of a picture (json 40)")
+    assert [tile.image for tile in report.further] == [one.original_url for one in world.results("duckduckgo", "saree")]
 
 
 def test_a_changed_layout_shows_where_nothing_is_found(world, ask):

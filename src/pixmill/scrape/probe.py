@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +38,10 @@ __all__ = ["Finding", "ProbeReport", "probe", "probe_source"]
 _LOOKS = 4
 _PAUSE = 0.7
 """Enough for what a page draws by itself, and for the pictures of a screen or two."""
+
+_SUPPLIED = 100
+_RESOLVED = 5
+"""Results whose originals are looked for elsewhere than in the tiles; a click that brings nothing takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ class ProbeReport:
         state: What the page is taken for, with the sign that it is known by.
         findings: What each selector finds, in the order of the file.
         tiles: The results that the site's script reads, as far as a few screens show them.
+        further: The results that a search finds elsewhere than in the tiles: what the page's own script asks for, the
+            arrays in its scripts, a click, a rule of ``rewrite``.
+        elsewhere: How that went, in a sentence; ``None`` where the tiles are all that there is.
         folder: Where the page's HTML and a picture of it lie.
         failure: Why there is no page to look at, or ``None``.
         mend: The command that makes the site's file the project's own; ``None`` where it is already.
@@ -82,6 +91,8 @@ class ProbeReport:
     folder: Path
     failure: str | None = None
     mend: str | None = None
+    further: tuple[Tile, ...] = ()
+    elsewhere: str | None = None
 
     def lines(self) -> Iterator[str]:
         """Yield the report as text; a page's own words cannot command a terminal."""
@@ -104,6 +115,9 @@ class ProbeReport:
         originals = [tile for tile in self.tiles if tile.image is not None]
         if self.findings:
             yield f"{len(self.tiles)} results read, {len(originals)} with the address of a picture"
+        if self.elsewhere is not None:
+            yield self.elsewhere
+        originals += [tile for tile in self.further if tile.image is not None]
         for tile in (originals or self.tiles)[:1]:
             for name, value in dataclasses.asdict(tile).items():
                 if value is not None:
@@ -132,6 +146,8 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         state, failure = "not opened", None
         findings: list[Finding] = []
         tiles: tuple[Tile, ...] = ()
+        further: tuple[Tile, ...] = ()
+        elsewhere: str | None = None
         try:
             page.open(query.address)
             tiles = _tiles(page)
@@ -140,6 +156,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
             state = f"{verdict.state} ({verdict.sign})" if verdict.sign else verdict.state
             findings = page.run(script("probe"), told=TypeAdapter(list[Finding]))
             page.judge(verdict)
+            further, elsewhere = _elsewhere(source, page, tiles)
         except SearchFailed as failed:
             failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
         save_evidence(driver, folder)
@@ -152,6 +169,8 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         tiles,
         folder,
         failure,
+        further=further,
+        elsewhere=elsewhere,
     )
 
 
@@ -199,6 +218,35 @@ def _tiles(page: Page) -> tuple[Tile, ...]:
             found.take(tile)
         time.sleep(_PAUSE)
     return tuple(found.rest())
+
+
+def _elsewhere(source: SiteSource, page: Page, tiles: tuple[Tile, ...]) -> tuple[tuple[Tile, ...], str | None]:
+    """Look for originals where a search does beside the tiles; return what is found, and how that went."""
+    if source.supply is not None:
+        supplied = tuple(islice(source.supply(page), _SUPPLIED))
+        return supplied, f"what its own script asks for: {len(supplied)} results, {_routes(supplied)}"
+    if source.site.rewrite:
+        shown = [tile for tile in tiles if tile.image is not None]
+        lifted = tuple(
+            dataclasses.replace(tile, image=original)
+            for tile in shown
+            if tile.image is not None and (original := source.site.original(tile.image)) != tile.image
+        )
+        example = f", e.g. {lifted[0].image}" if lifted else ""
+        return lifted, f"rewrite: makes originals of {len(lifted)} of {len(shown)} addresses{example}"
+    resolve = source.resolver()
+    lacking = [tile for tile in tiles if tile.image is None][:_RESOLVED]
+    if resolve is None or not lacking:
+        return (), None
+    resolved = tuple(resolve(page, tile) for tile in lacking)
+    return resolved, f"elsewhere, for {len(resolved)} of the others: {_routes(resolved)}"
+
+
+def _routes(tiles: tuple[Tile, ...]) -> str:
+    """Say how many of some results have the address of a picture, and by which route."""
+    routes = Counter(tile.route for tile in tiles if tile.image is not None)
+    told = ", ".join(f"{route} {count}" for route, count in sorted(routes.items(), key=str))
+    return f"{routes.total()} with the address of a picture" + (f" ({told})" if told else "")
 
 
 class _Saving:

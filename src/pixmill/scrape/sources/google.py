@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.google_arrays import ArrayForm, Original, read_arrays, thumbnail_id
 from pixmill.scrape.sources.page import Page, script
-from pixmill.scrape.sources.results import Results
+from pixmill.scrape.sources.results import Resolve
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
@@ -51,6 +51,10 @@ _Name = str | None | tuple[str | None, str | None]
 class GoogleSource(SiteSource):
     """Find pictures with Google."""
 
+    def resolver(self) -> Resolve:
+        """Return the ways from a tile to its original: the page's scripts, and else a click."""
+        return _Originals(ArrayForm())
+
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:
         """Yield the pictures that Google shows, in its own order.
 
@@ -64,7 +68,7 @@ class GoogleSource(SiteSource):
         """
         seen: set[str] = set()
         rank = 0
-        for candidate in Results(self.site, resolve=_Originals(ArrayForm())).read(query, access):
+        for candidate in super().search(query, access):
             if candidate.image_url not in seen:
                 yield replace(candidate, rank=rank)
                 rank += 1

@@ -19,23 +19,18 @@ class SiteSource:
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
         supply: Another way to the results; see :class:`Results`.
-        resolve: A way to single originals; see :class:`Results`.
     """
 
     kind: Kind = "pages"
 
-    def __init__(
-        self,
-        site: SiteDefinition,
-        *,
-        name: str | None = None,
-        supply: Supply | None = None,
-        resolve: Resolve | None = None,
-    ) -> None:
+    def __init__(self, site: SiteDefinition, *, name: str | None = None, supply: Supply | None = None) -> None:
         self.name = name or site.name
         self.site = site
         self.supply = supply
-        self._results = Results(site, supply=supply, resolve=resolve)
+
+    def resolver(self) -> Resolve | None:
+        """Return a way to single originals for one search, where there is one; see :class:`Results`."""
+        return None
 
     def fingerprint(self) -> str:
         """Return nothing: the web is as it is."""
@@ -52,4 +47,4 @@ class SiteSource:
             SearchFailed: The site does not answer, or stops before its end.
             BrowserLost: The browser crashed or hangs.
         """
-        return self._results.read(query, access)
+        return Results(self.site, supply=self.supply, resolve=self.resolver()).read(query, access)

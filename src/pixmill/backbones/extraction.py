@@ -152,7 +152,7 @@ def _room(shape: tuple[int, int], scratch: Path) -> npt.NDArray[np.float32]:
                 _reserve(file, size)
                 return np.memmap(file, np.float32, "r+", shape=shape)
         except OSError as error:
-            announce(f"features take {size / 2**20:,.0f} MB of memory, since no file in {scratch} can hold them: {error}")
+            announce(f"features take {size >> 20:,} MB of memory, since no file in {scratch} can hold them: {error}")
     return np.empty(shape, np.float32)
 
 

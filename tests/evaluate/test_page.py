@@ -136,6 +136,11 @@ def test_where_the_model_looked_stands_beside_the_picture():
     assert "Grad-CAM" not in page(looked={})
 
 
+def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
+    assert "Of each class the test picture" in page(matrix=np.array([[110, 10], [120, 0]]))
+    assert "Of the first 1 classes the test picture" in page()
+
+
 def test_likely_wrong_labels_come_with_the_command_and_how_many_there_are():
     text = section(page(), "labels")
     assert "7 labels are in doubt" in text
@@ -170,6 +175,13 @@ def test_very_many_slices_and_classes_are_cut_to_those_that_are_worst():
     assert section(text, "slices").count("<tr>") == 61
     assert section(text, "slices").count("badge bad") == 1
     assert len(text) < 5_000_000
+
+
+def test_the_ranking_and_the_first_few_classes_are_told_where_they_are_known():
+    assert "among its first" not in page(metrics=METRICS | {"top_2_accuracy": None})
+    text = page(metrics=METRICS | {"roc_auc": 0.98, "pr_auc": 0.91, "top_5_accuracy": 0.876})
+    assert "under the ROC curve 0.980, under precision by recall 0.910, each class against the rest" in text
+    assert "the right class among its first 5 in 87.6 %" in text
 
 
 def test_the_sample_says_how_many_are_right():

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluation", "evaluate"]
 
-_SAMPLE, _UNSURE, _TYPICAL = 24, 12, 12
-"""Pictures on each of the sheets."""
+_SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
+"""Pictures on each of the sheets, at most; of the typical ones there is one a class."""
 
 _HELD = 500
 """Mistakes whose pixels are held, the surest: those to show of each pair of classes are taken from them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ class Findings:
         mean_confidence: Mean probability of the predicted class over the test part.
         target_accuracy: The share of answers that shall be right.
         mistakes: The mistakes to show, the surest first.
-        typical: Of each class a picture that was rightly named.
+        typical: A picture that was rightly named of each class, or of the first ones where there are very many.
         looked: Where the model looked, by id of the picture; of some pictures only.
         pairs: The worst mistakes of each pair of classes.
         unsure: Pictures that the model could hardly decide on.
@@ -116,6 +117,7 @@ def render_report(found: Findings) -> str:
         calibration=_tied(calibration(metrics, found.mean_confidence)),
         threshold=_tied(threshold(metrics, found.target_accuracy) or ""),
         bars=_bars(metrics),
+        top=_top(metrics),
         per_class=classes[:_CLASSES],
         more_classes=max(0, len(classes) - _CLASSES),
         table=_cells(matrix) if len(labels) <= _CELLS else None,
@@ -128,6 +130,7 @@ def render_report(found: Findings) -> str:
         worse=[_tied(sentence) for sentence in found.worse],
         mistakes=[_mistake(mistake, found.looked) for mistake in found.mistakes],
         typical=[_typical(shown, found.looked) for shown in found.typical if shown.id in found.looked],
+        named_right=int(np.count_nonzero(np.diag(matrix))),
         has_looks=bool(found.looked),
         pairs=[_pair(pair) for pair in found.pairs],
         unsure=[_unsure(shown) for shown in found.unsure],
@@ -168,6 +171,14 @@ def _bars(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
         bars.append({"name": "colours alone", "share": baseline["histogram_accuracy"], "kind": "other"})
     bars.append({"name": "commonest class", "share": baseline["majority_accuracy"], "kind": "other"})
     return bars
+
+
+def _top(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
+    """Return how many of the likeliest classes are looked at, and how often the right one is among them."""
+    for name, value in metrics.items():
+        if value is not None and (found := re.fullmatch(r"top_(\d+)_accuracy", name)):
+            return int(found[1]), value
+    return None
 
 
 def _cells(matrix: npt.NDArray[np.int64]) -> list[list[tuple[int, str, int]]]:

@@ -7,19 +7,20 @@ import re
 import pandas as pd
 import pytest
 
-from pixmill.errors import SplitError
 from pixmill.params import SplitParams
-from pixmill.split.gaps import count_by
-from pixmill.split.splitting import assign
+from pixmill.split.counts import metrics, plot_table
+from pixmill.split.gaps import Gaps, count_by, gap_error
+from pixmill.split.splitting import assign, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
 IDS = sorted(ids(80))
 
 
 def refusal(manifest, params=None, classes=CLASSES, pairs=()):
-    with pytest.raises(SplitError) as caught:
-        assign(manifest, pairs_table(list(pairs)), params or SplitParams(), classes=classes)
-    return caught.value
+    gaps = assign(manifest, pairs_table(list(pairs)), params or SplitParams(), classes=classes).gaps
+    error = gap_error(gaps, report="reports/split.html")
+    assert error is not None
+    return error
 
 
 def test_a_class_without_test_pictures_is_refused_by_name():
@@ -28,8 +29,8 @@ def test_a_class_without_test_pictures_is_refused_by_name():
     error = refusal(table(IDS, labels))
     assert error.message == f"the class 'dress' has no picture in test, of {labels.count('dress')} in all"
     assert error.next == (
-        "bring more pictures of it, or change split.val (0.15), split.test (0.2) or split.salt in params.yaml; "
-        "then: dvc repro"
+        "open reports/split.html; bring more pictures of it, or change split.val (0.15), split.test (0.2) or "
+        "split.salt in params.yaml; then: dvc repro"
     )
 
 
@@ -53,7 +54,8 @@ def test_a_class_that_people_gave_to_training_alone_is_said_so():
     error = refusal(table(IDS, labels, given_split=given))
     assert error.message == "the class 'dress' has no picture in test, of 40 in all: people put 40 into train"
     assert error.next == (
-        "put pictures into data/test/dress, or let the hash part them (scrape.folder.layout: classes); then: dvc repro"
+        "open reports/split.html; put pictures into data/test/dress, or let the hash part them "
+        "(scrape.folder.layout: classes); then: dvc repro"
     )
 
 
@@ -80,7 +82,24 @@ def test_a_class_with_an_empty_fold_names_the_number():
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     error = refusal(table(IDS, labels), SplitParams(folds=20, test=0.3, val=0.3))
     assert re.search(r"^the class 'dress' has no picture in fold \d+, of \d in train and val$", error.message, re.M)
-    assert error.next.startswith("bring more pictures of it, or lower split.folds (20), or change split.salt")
+    assert "; bring more pictures of it, or lower split.folds (20), or change split.salt" in error.next
+
+
+def test_many_gaps_do_not_fill_the_terminal():
+    error = gap_error(Gaps(tuple(f"gap {n}" for n in range(900)), "mend it"), report="page.html")
+    assert error is not None
+    assert error.message.splitlines()[-2:] == ["gap 19", "880 more like these"]
+    assert gap_error(None, report="page.html") is None
+
+
+@pytest.mark.parametrize("count", [80, 0], ids=["one class", "nothing"])
+def test_what_is_there_is_counted_all_the_same(count):
+    found = split(table(IDS[:count], ["coat"] * count), pairs_table([]), SplitParams(), classes=CLASSES)
+    numbers = metrics(found)
+    assert sum(numbers[part]["coat"] for part in ("train", "val", "test")) == count
+    assert numbers["test"]["dress"] == 0
+    assert numbers["gate"]["same_classes"] is False
+    assert plot_table(found).query("label == 'dress'")["share"].tolist() == [0, 0, 0]
 
 
 def test_counts_have_zeros():

@@ -66,6 +66,20 @@ def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project
         assert outcome.check.name in page
 
 
+def test_a_class_that_lacks_pictures_is_said_with_what_mends_it(project):
+    params = SplitParams(image_size=16)
+    found = split(project.manifest, pairs_table([]), params, classes=(*CLASSES, "hat"))
+    page = render_report(found, params, LIMITS, folder=project.pictures, workers=1)
+    for text in (
+        "The gate stopped the pipeline",
+        "<li>the class &#39;hat&#39; has no picture in val, of 0 in all</li>",
+        "To mend it, bring more pictures of it, or change split.val (0.15), split.test (0.2) or split.salt",
+        "test has no picture of &#39;hat&#39;",
+    ):
+        assert text in page, text
+    assert page.count("<img") > 30
+
+
 def test_a_picture_that_cannot_be_shown_is_said_so(found, project):
     shown = Deck(found, project.pictures, PARAMS).samples()["train"][0].shown
     content = shown.path.read_bytes()

@@ -12,8 +12,12 @@ import time
 
 import pytest
 
+from pixmill.errors import SplitError
 from pixmill.manifest import SPLIT, read_table
+from pixmill.params import parse_params
 from pixmill.parts import load_parts
+from pixmill.workspace import Workspace
+from stages.split import main
 from tests.split.conftest import CLASSES
 
 PARAMS = """
@@ -125,6 +129,18 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
     ]  # fmt: skip
     assert json.loads((project.root / "metrics/split.json").read_text())["gate"]["class_shares"] is False
     assert "The gate stopped the pipeline" in (project.root / "reports/split.html").read_text()
+
+
+def test_a_class_that_lacks_pictures_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
+    params = parse_params(PARAMS.format(size=8, tolerance=1.0).replace("dress]", "dress, hat]"))
+    with pytest.raises(SplitError, match="the class 'hat' has no picture in train, of 0 in all") as caught:
+        main(Workspace(project.root, project.root), params)
+    assert caught.value.next.startswith(
+        "open reports/split.html; bring more pictures of it, or change split.val (0.15)"
+    )
+    assert list(outputs(project.root)) == [
+        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "reports/split.html"
+    ]  # fmt: skip
 
 
 def test_a_missing_table_is_a_message_and_no_traceback(command, project):

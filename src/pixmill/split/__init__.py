@@ -18,8 +18,9 @@ What is made of it:
 """
 
 from pixmill.split.counts import metrics, plot_table, summary
+from pixmill.split.gaps import gap_error
 from pixmill.split.packing import pack
 from pixmill.split.page import render_report
 from pixmill.split.splitting import Split, split
 
-__all__ = ["Split", "metrics", "pack", "plot_table", "render_report", "split", "summary"]
+__all__ = ["Split", "gap_error", "metrics", "pack", "plot_table", "render_report", "split", "summary"]

@@ -38,7 +38,7 @@ def plot_table(split: Split) -> pd.DataFrame:
     """Return one row a part and class: ``part``, ``label``, ``name`` (of both), ``n`` and ``share`` of the part."""
     counts = count_by(split.manifest, "split", PARTS, split.classes)
     rows = [
-        (part, label, f"{part} {label}", n, round(n / sum(counts[part].values()), 6))
+        (part, label, f"{part} {label}", n, round(n / max(1, sum(counts[part].values())), 6))
         for part in PARTS
         for label, n in counts[part].items()
     ]

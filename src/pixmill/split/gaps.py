@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pandas as pd
@@ -11,10 +12,26 @@ from pixmill.errors import SplitError
 from pixmill.params import SplitParams
 from pixmill.parts import PARTS
 
-__all__ = ["count_by", "require_no_gaps"]
+__all__ = ["Gaps", "count_by", "find_gaps", "gap_error"]
+
+_LINES = 20
+"""The most gaps that a message tells one by one; the report has more."""
 
 
 Side = TypeVar("Side", str, int)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Hold which classes have no picture where they need one.
+
+    Args:
+        found: One line each: the class, the part or fold, and how many pictures there are.
+        advice: What may mend it, as a clause.
+    """
+
+    found: tuple[str, ...]
+    advice: str
 
 
 def count_by(
@@ -32,14 +49,14 @@ def count_by(
     return {side: {label: int(sizes.get((side, label), 0)) for label in classes} for side in sides}
 
 
-def require_no_gaps(
+def find_gaps(
     manifest: pd.DataFrame,
     dropped: pd.DataFrame,
     groups: pd.Series | None,
     params: SplitParams,
     classes: Sequence[str],
-) -> None:
-    """See that each class has a picture in each part, and in each fold.
+) -> Gaps | None:
+    """Return where a class has no picture in some part, else in some fold; nothing where each class has.
 
     Args:
         manifest: The split manifest.
@@ -47,9 +64,6 @@ def require_no_gaps(
         groups: The name of each row's group; ``None`` where no groups were asked for.
         params: The section ``split``.
         classes: The labels.
-
-    Raises:
-        SplitError: It has not. Each class and part is named, with what may mend it.
     """
     counts = count_by(manifest, "split", PARTS, classes)
     empty = [(label, part) for label in classes for part in PARTS if not counts[part][label]]
@@ -60,8 +74,7 @@ def require_no_gaps(
         divided = bool((taken["given_split"] == "val").any())
         fixed = [(label, part) for label, part in empty if given.get(label) and (part != "val" or divided)]
         lines = [_line(taken, groups, label, part, fixed=(label, part) in fixed) for label, part in empty]
-        advice = list(_advice(params, fixed, moved=len(empty) > len(fixed)))
-        raise SplitError("\n".join(lines), next=f"{'; '.join(advice)}; then: dvc repro")
+        return Gaps(tuple(lines), "; ".join(_advice(params, fixed, moved=len(empty) > len(fixed))))
     if params.folds is not None:
         counts_of_folds = count_by(manifest, "fold", range(params.folds), classes)
         bare = [(label, fold) for label in classes for fold in range(params.folds) if not counts_of_folds[fold][label]]
@@ -71,11 +84,26 @@ def require_no_gaps(
                 f"{sum(counts_of_folds[other][label] for other in counts_of_folds)} in train and val"
                 for label, fold in bare
             ]
-            raise SplitError(
-                "\n".join(lines),
-                next=f"bring more pictures of it, or lower split.folds ({params.folds}), or change "
-                f"{_knobs(params, 'split.salt')} in params.yaml; then: dvc repro",
+            return Gaps(
+                tuple(lines),
+                f"bring more pictures of it, or lower split.folds ({params.folds}), or change "
+                f"{_knobs(params, 'split.salt')} in params.yaml",
             )
+    return None
+
+
+def gap_error(gaps: Gaps | None, *, report: str) -> SplitError | None:
+    """Return the error that stops the pipeline, or nothing where no class lacks pictures.
+
+    Args:
+        gaps: Which classes do.
+        report: The page to open, as a path that a person can type.
+    """
+    if gaps is None:
+        return None
+    more = len(gaps.found) - _LINES
+    lines = [*gaps.found[:_LINES], *([f"{more:,} more like these"] if more > 0 else [])]
+    return SplitError("\n".join(lines), next=f"open {report}; {gaps.advice}; then: dvc repro")
 
 
 def _line(taken: pd.DataFrame, groups: pd.Series | None, label: str, part: str, *, fixed: bool) -> str:

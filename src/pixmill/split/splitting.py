@@ -18,7 +18,7 @@ from pixmill.parts import PARTS
 from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
 from pixmill.split.checks import checks, tables
 from pixmill.split.clusters import clusters
-from pixmill.split.gaps import require_no_gaps
+from pixmill.split.gaps import Gaps, find_gaps
 from pixmill.split.grouping import group_names
 from pixmill.split.straddling import Links, fold_straddlers, straddlers
 
@@ -36,11 +36,13 @@ class Assignment:
         groups: The name of each row's group, absent where it stands by itself; ``None`` where no groups were asked for.
         dropped: What was dropped here, sorted by id: ``id``, ``label``, ``part`` (that it would be in), ``word`` (of
             :data:`pixmill.split.reasons.REASONS`) and ``other``, the id of the picture that stays.
+        gaps: Which classes have no picture in some part or fold; ``None`` where each has.
     """
 
     manifest: pd.DataFrame
     groups: pd.Series | None
     dropped: pd.DataFrame
+    gaps: Gaps | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Split:
         classes: The labels, in the order of the params.
         outcomes: What came of each expectation.
         folds: How many folds there are; ``None`` where none were asked for.
+        gaps: As of :class:`Assignment`.
     """
 
     manifest: pd.DataFrame
@@ -64,6 +67,7 @@ class Split:
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
     folds: int | None
+    gaps: Gaps | None = None
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
@@ -76,14 +80,22 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
         classes: The labels, in the order of the params.
 
     Raises:
-        SplitError: A class has no picture in some part or fold.
         ManifestError: The label of a kept picture is no class.
     """
     assigned = assign(manifest, pairs, params, classes=classes)
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folded=bool(params.folds))
     )
-    return Split(assigned.manifest, assigned.groups, assigned.dropped, pairs, tuple(classes), outcomes, params.folds)
+    return Split(
+        assigned.manifest,
+        assigned.groups,
+        assigned.dropped,
+        pairs,
+        tuple(classes),
+        outcomes,
+        params.folds,
+        assigned.gaps,
+    )
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
@@ -97,7 +109,6 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
 
     Raises:
         ManifestError: A kept picture has a label that is no class.
-        SplitError: A class has no picture in some part or fold.
     """
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
@@ -131,8 +142,7 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
         }
     )
     result = _completed(manifest, kept, dropped, staying, folds, named)
-    require_no_gaps(result, dropped, groups, params, classes)
-    return Assignment(result, groups, dropped)
+    return Assignment(result, groups, dropped, find_gaps(result, dropped, groups, params, classes))
 
 
 _WORDS = np.array(["straddles", "straddles_group", "straddles_folds"], object)

@@ -24,10 +24,11 @@ def driver(browser, site, silent, tmp_path_factory):
     served = {"shop.pixmill.test:80": site.port, "silent.test:80": silent, "silent.test:443": silent}
     with (
         Proxy(Network(served=served)) as proxy,
-        open_browser(
-            browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("p"), page_load_timeout=2, script_timeout=2
-        ) as driver,
+        open_browser(browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("p"), script_timeout=2) as driver,
     ):
+        # The first page of a new browser takes a busy machine seconds.
+        visit(driver, HOME)
+        driver.set_page_load_timeout(3)
         yield driver
 
 

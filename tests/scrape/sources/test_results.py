@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixmill.browser import find_browser, open_browser
+from pixmill.browser import find_browser, open_browser, visit
 from pixmill.errors import BrowserLost, ScrapeError
 from pixmill.fetch.network import Network
 from pixmill.fetch.proxy import Proxy
@@ -257,7 +257,10 @@ def proxy(server):
 @pytest.fixture(scope="module")
 def driver(proxy, tmp_path_factory):
     profile = tmp_path_factory.mktemp("profile")
-    with open_browser(find_browser(), proxy=proxy.url, profile=profile, page_load_timeout=3.0) as driver:
+    with open_browser(find_browser(), proxy=proxy.url, profile=profile) as driver:
+        # The first page of a new browser takes a busy machine seconds.
+        visit(driver, "http://pages.test/blank")
+        driver.set_page_load_timeout(4)
         yield driver
 
 

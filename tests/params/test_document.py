@@ -190,6 +190,17 @@ def test_what_is_no_mapping_is_refused(text: str) -> None:
         parse_params(text)
 
 
+@pytest.mark.parametrize(
+    "text", ['split: {salt: "\\uD800"}', 'split: {"\\uDC00": 1}', 'split: {salt: ["\\uDC00\\uD800"]}']
+)
+def test_half_a_character_is_refused_by_its_line(text: str) -> None:
+    with pytest.raises(
+        ParamsError, match=r"params\.yaml: expected characters, received half of one in line 3: '\\ud"
+    ) as caught:
+        parse_params(f"classes: [coat, dress]\nscrape: {{snapshot: '2026-11-20'}}\n{text}")
+    assert str(caught.value).isascii()
+
+
 def test_numbers_and_names_mean_what_dvc_reads() -> None:
     params = parse_params(edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1))
     assert params.train.learning_rate == 0.001

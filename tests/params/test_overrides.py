@@ -49,6 +49,11 @@ def test_values_are_checked_together():
         parse_overrides(params, {"split.val": "0.5", "split.test": "0.5"})
 
 
+def test_what_the_file_holds_may_be_in_any_script():
+    text = "classes: [a, b]\nscrape: {snapshot: '2026-11-20', queries: {a: [🧥, 𠮷野家]}}\n"
+    assert parse_overrides(parse_params(text), {"split.salt": "🧂"}) == {"split.salt": "🧂"}
+
+
 def test_texts_are_quoted_for_dvc_lest_they_become_numbers():
     values = {"split.salt": "007", "train.epochs": 3, "train.learning_rate": 1e-05, "train.patience": None}
     assert settings(values | {"train.augmentation.flip": True}) == [

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
+from types import FrameType
 from typing import Any
 
 from pixmill.compute.limits import Limits
@@ -54,7 +55,7 @@ class Worker:
             daemon=True,
         )
         try:
-            with _LOCK, _no_interrupt(), _no_script(function):
+            with _LOCK, _held_back(), _no_interrupt(), _no_script(function):
                 self._process.start()
         except BaseException:
             self.connection.close()
@@ -145,6 +146,27 @@ class Worker:
         code = self._process.exitcode
         self._process.close()
         return code
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Let a signal that ends this process come through only afterwards: half a start leaves a traceback behind.
+
+    To block it does not suffice. Another thread takes it then, and the main one acts on it all the same.
+    """
+    handlers: dict[int, Any] = {}
+    received: list[tuple[int, FrameType | None]] = []
+    if threading.current_thread() is threading.main_thread():
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            if callable(signal.getsignal(kind)):
+                handlers[kind] = signal.signal(kind, lambda *call: received.append(call))
+    try:
+        yield
+    finally:
+        for kind, handler in handlers.items():
+            signal.signal(kind, handler)
+        for signum, frame in received:
+            handlers[signum](signum, frame)
 
 
 @contextlib.contextmanager

@@ -76,12 +76,14 @@ class SearchTally:
         search: The search.
         tally: What came of its candidates.
         routes: How many originals its source gave away by each route.
+        lifted: How many candidates have the address of an original and of a smaller copy.
         failing: What it failed of; ``None`` where it did not.
     """
 
     search: Search
     tally: Tally = field(default_factory=Tally)
     routes: Counter[str] = field(default_factory=Counter)
+    lifted: int = 0
     failing: Failing | None = None
 
     def metrics(self) -> dict[str, Any]:
@@ -125,6 +127,7 @@ class Account:
             tally.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
+        of_search.lifted += candidate.image_url is not None and candidate.thumbnail_url is not None
         return is_new
 
     def fail(self, failing: Iterable[Failing]) -> None:

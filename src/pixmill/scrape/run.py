@@ -22,6 +22,7 @@ from pixmill.scrape.examples import Examples
 from pixmill.scrape.harvest import Harvest
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.ledger import Ledger
+from pixmill.scrape.originals import doubtful_originals
 from pixmill.scrape.pictures import Pictures
 from pixmill.scrape.plan import Search, plan
 from pixmill.scrape.shelf import JOURNAL, earlier_shelf, journal_key, shelf
@@ -153,7 +154,8 @@ def scrape(
         account.fail([*failing, *harvest.failing])
         frame = manifest.frame(account.label)
         artifacts.prune(frame["path"].str.removeprefix("images/"))
-        return ScrapeResult(frame, account, examples, opened.remarks(), params)
+        remarks = [*opened.remarks(), *doubtful_originals(account)]
+        return ScrapeResult(frame, account, examples, remarks, params)
 
 
 async def _crawl(

@@ -50,13 +50,21 @@ def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics
     ("change", "said"),
     [
         ({"baseline": {"majority_accuracy": 0.86}}, "not clearly better than always naming the commonest class"),
+        ({"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}}, "it may have learnt no shapes"),
         ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points more: it has learnt pictures by heart"),
         ({"per_class": {"coat": GOOD | {"support": 9}, "dress": GOOD}}, "say little: coat (9)."),
         ({"per_class": {"coat": GOOD | {"precision": None}, "dress": GOOD}}, "Never named at all: coat."),
         ({"per_class": {"coat": GOOD | {"support": 0}, "dress": GOOD}}, "nothing is known of: coat."),
     ],
-    ids=["baseline", "by heart", "few", "never", "absent"],
+    ids=["baseline", "colours", "by heart", "few", "never", "absent"],
 )
 def test_what_weakens_a_result_is_said(metrics, change, said):
     assert said in " ".join(cautions(metrics | change))
     assert len(cautions(metrics | change)) == 3
+
+
+def test_of_very_many_classes_the_first_are_named_and_the_others_counted(metrics):
+    few = {f"class {number}": GOOD | {"support": 5} for number in range(300)}
+    (said,) = [caution for caution in cautions(metrics | {"per_class": few}) if "class 0" in caution]
+    assert "class 0 (5), class 1 (5), " in said
+    assert said.endswith("class 11 (5) and 288 more.")

@@ -83,6 +83,13 @@ def test_what_is_solved_at_once_speaks_of_no_epochs(trained):
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
 
 
+def test_of_very_many_classes_the_page_names_the_first(trained):
+    many = tuple(f"class {number}" for number in range(300))
+    page = render_report(dataclasses.replace(trained, labels=many), PARAMS)
+    assert "class 28, class 29 and 270 more, all named in" in page
+    assert "class 30" not in page
+
+
 def test_the_page_is_the_same_each_time(trained):
     assert render_report(trained, PARAMS) == render_report(trained, PARAMS)
 

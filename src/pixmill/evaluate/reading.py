@@ -21,6 +21,9 @@ _NARROW = 0.02
 _OFTEN = 0.25
 """The share of all mistakes from which on one confusion is worth work of its own."""
 
+_NAMED = 12
+"""Classes that a sentence names; of more it says how many."""
+
 _OFF = 0.05
 """A calibration error above which a stated confidence should not be taken at its word."""
 
@@ -81,7 +84,7 @@ def threshold(metrics: Mapping[str, Any], target: float) -> str | None:
         )
     if limit == 0:
         return (
-            f"On the validation part {_percent(target)} of all its answers are right: "
+            f"On the validation part at least {_percent(target)} of all its answers are right: "
             "it need never say \u201cnot sure\u201d."
         )
     said = f"If it says \u201cnot sure\u201d wherever its calibrated confidence is below {_percent(limit)}, "
@@ -106,9 +109,12 @@ def next_steps(
     """
     steps: list[tuple[str, str | None]] = []
     if doubtful:
-        what = "One label is" if doubtful == 1 else f"{doubtful:,} labels are"
+        what, them = ("One label is", "it") if doubtful == 1 else (f"{doubtful:,} labels are", "them")
         steps.append(
-            (f"{what} in doubt. No model can be better than its labels; look at them:", "pixmill review --only labels")
+            (
+                f"{what} in doubt. No model can be better than its labels; look at {them}:",
+                "pixmill review --only labels",
+            )
         )
     wrong = sum(confusion.count for confusion in confusions)
     if confusions and confusions[0].count >= max(2, _OFTEN * wrong):
@@ -196,11 +202,17 @@ def cautions(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _against_the_baseline(metrics: Mapping[str, Any]) -> Iterator[str]:
-    baseline = metrics["baseline"]["majority_accuracy"]
+    baseline, colours = (metrics["baseline"].get(f"{name}_accuracy") for name in ("majority", "histogram"))
     if metrics["accuracy_low"] <= baseline:
         yield (
             "This is not clearly better than always naming the commonest class, "
             f"which is right in {_percent(baseline)} of the cases."
+        )
+    elif colours is not None and metrics["accuracy_low"] <= colours:
+        yield (
+            "This is not clearly better than a simple model that sees only colours, which is right in "
+            f"{_percent(colours)} of the cases: it may have learnt no shapes, or the classes may differ in background, "
+            "light or source."
         )
 
 
@@ -239,6 +251,8 @@ def _rounded(value: float) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
+    if len(names) > _NAMED:
+        return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED:,} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -106,6 +106,7 @@ def test_a_full_disk_costs_what_does_not_fit_and_no_more(tmp_path, capsys) -> No
             assert store.knows(names_of(1)).all()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert "features cannot be kept" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said == f"features cannot be kept in {tmp_path}, so they are computed again next time: File too large\n"
     assert len(list(tmp_path.glob("*.bin"))) == 1
     assert not list(tmp_path.glob(".part-*"))

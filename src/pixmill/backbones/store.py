@@ -149,7 +149,8 @@ class Store:
         self._files.append((path, rows))
 
     def _give_up(self, error: OSError) -> None:
-        announce(f"features cannot be kept in {self._folder}, so they are computed again next time: {error}")
+        reason = error.strerror or error
+        announce(f"features cannot be kept in {self._folder}, so they are computed again next time: {reason}")
         self._usable = False
 
     def _shorten(self) -> None:

@@ -85,6 +85,22 @@ def test_a_class_without_a_mistake_is_not_known_to_be_without_any():
     assert per_class["a"]["precision"] == pytest.approx((0, 1 - alike))
 
 
+def test_a_part_without_a_mistake_is_not_known_to_be_without_any():
+    actual = np.repeat([0, 1, 2], 30)
+    right = np.eye(3)[actual] * 0.7 + 0.1
+    names = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1")
+    overall, _ = limits(actual, right, draws=100, top_k=2)
+    alike = 0.025 ** (1 / 90)
+    for name in (*names, "top_2_accuracy"):
+        assert overall[name] == pytest.approx((alike, 1)), name
+    overall, _ = limits(actual, np.roll(right, 1, axis=1), draws=100)
+    for name in names:
+        assert overall[name] == pytest.approx((0, 1 - alike)), name
+    # Ten pictures of each of nine things tell no more than nine pictures.
+    overall, _ = limits(actual, right, groups=np.repeat(np.arange(9), 10), draws=100)
+    assert overall["accuracy"] == pytest.approx((0.025 ** (1 / 9), 1))
+
+
 def test_the_limits_hold_the_truth_about_as_often_as_they_say():
     truth = scores(*drawn(200_000, seed=99))
     held = {name: [] for name in ("balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc")}

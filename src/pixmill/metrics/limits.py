@@ -20,6 +20,9 @@ Limits = tuple[float, float] | None
 _BIASED = {"ece"}
 """Figures that chance makes larger in every draw, as it did already in what was measured."""
 
+_SHARES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"}
+"""Figures that are 1 where all pictures are right and 0 where none is; shares of the first k answers besides."""
+
 
 def score_limits(
     actual: npt.NDArray[np.integer],
@@ -35,8 +38,8 @@ def score_limits(
 
     They are the percentiles of a bootstrap over groups, but for two cases where those would be wrong. The calibration
     error of a draw is on average too large by as much again as the measured one, so its limits are mirrored at the
-    measured figure (the basic bootstrap). Where a class has no mistake, or nothing right, no draw has any either: the
-    limit on that side is then the exact binomial one of as many groups.
+    measured figure (the basic bootstrap). Where a class, or the whole part, has no mistake, or nothing right, no draw
+    has any either: the limit on that side is then the exact binomial one of as many groups.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 5.
 
@@ -53,10 +56,13 @@ def score_limits(
     predicted = values.argmax(axis=1)
     drawn = resampled_scores(actual, values, groups, draws=draws, top_k=top_k)
     figures = scores(actual, values, top_k=top_k)
-    overall = {
-        name: _limits(name, figures[name], drawn.overall.get(name), confidence) for name in figures if name != "n"
-    }
     names = np.asarray(groups)
+    all_groups = len(np.unique(names))
+    overall = {
+        name: _of_a_part(name, figures[name], all_groups, drawn.overall.get(name), confidence)
+        for name in figures
+        if name != "n"
+    }
     per_class: dict[str, dict[str, Limits]] = {}
     for place, (label, row) in enumerate(class_scores(actual, predicted, labels).items()):
         among = {"precision": predicted == place, "recall": actual == place}
@@ -78,6 +84,16 @@ def _limits(name: str, figure: float | None, drawn: npt.NDArray[np.float64] | No
     if name in _BIASED:
         low, high = max(0.0, 2 * figure - high), 2 * figure - low
     return min(low, figure), max(high, figure)
+
+
+def _of_a_part(
+    name: str, figure: float | None, groups: int, drawn: npt.NDArray[np.float64] | None, confidence: float
+) -> Limits:
+    found = _limits(name, figure, drawn, confidence)
+    if found is None or figure not in (0, 1) or not (name in _SHARES or name.startswith("top_")):
+        return found
+    alike = alike_at_least(groups, confidence)
+    return (alike, 1.0) if figure == 1 else (0.0, 1 - alike)
 
 
 def _of_a_class(

@@ -92,6 +92,13 @@ def test_results_that_follow_from_a_change_are_to_be_committed(project: Path, be
     assert "processor" not in text
 
 
+def test_decisions_behind_new_results_are_committed_with_them(project: Path) -> None:
+    (project / "dvc.lock").write_text(LOCK.replace("bb", "ff"))
+    assert "review.csv" not in summary(project, environ={})
+    (project / "review.csv").write_text("picture,decision,label,by,why\n")
+    assert "params.yaml review.csv metrics" in summary(project, environ={})
+
+
 def test_a_run_that_stopped_half_way_is_told_from_one_that_ended(project: Path) -> None:
     trained = "  train:\n    outs:\n    - path: artifacts/train\n      md5: {}\n"
     (project / "dvc.lock").write_text(LOCK + trained.format("aa"))

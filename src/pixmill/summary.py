@@ -90,8 +90,10 @@ def _git_notes(root: Path) -> list[str]:
             "  git checkout dvc.lock metrics plots && dvc checkout"
         )
     else:
+        reviewed = " review.csv" if "review.csv" in changed else ""
         notes.append(
-            "The results are new. To keep them: git add data.dvc dvc.lock params.yaml metrics plots && git commit"
+            "The results are new. To keep them: "
+            f"git add data.dvc dvc.lock params.yaml{reviewed} metrics plots && git commit"
         )
     return notes
 

@@ -5,6 +5,8 @@ from concurrent.futures import CancelledError
 
 import pytest
 
+from pixmill.browser import find_browser
+from pixmill.errors import BrowserError, BrowserLost
 from pixmill.fetch import Fetcher
 from pixmill.scrape.access import NOWHERE, NetworkAccess, Stopped
 from pixmill.scrape.candidate import Query
@@ -94,6 +96,36 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
     assert "Hats" in (tmp_path / folder / "page.html").read_text()
     assert web.fetched().count(url_of("page")) == 1
     assert list((tmp_path / ".pixmill" / "scrape" / "browser").glob("profile-*")) == []
+
+
+@pytest.mark.browser
+def test_a_browser_that_does_not_start_after_others_did_is_a_lost_one(within, tmp_path, monkeypatch):
+    driver, starts = tmp_path / "driver", tmp_path / "starts"
+    driver.write_text(
+        f"""#!/bin/sh
+        [ "$1" = --version ] || echo >> '{starts}'
+        [ ! -f '{starts}' ] || [ "$(wc -l < '{starts}')" != "$FAILING" ] || exit 1
+        exec '{find_browser().driver}' "$@"
+        """
+    )
+    driver.chmod(0o755)
+    monkeypatch.setenv("PIXMILL_DRIVER", str(driver))
+
+    def opened(access):
+        with access.browser() as driver:
+            return driver.session_id
+
+    def work(access):
+        assert opened(access)
+        with pytest.raises(BrowserLost, match="did not start"):
+            opened(access)
+
+    monkeypatch.setenv("FAILING", "2")
+    within(work)
+    monkeypatch.setenv("FAILING", "3")
+    with pytest.raises(BrowserError, match="did not start") as raised:
+        within(opened)
+    assert not isinstance(raised.value, BrowserLost)
 
 
 def test_what_lies_on_this_machine_needs_no_way_out():

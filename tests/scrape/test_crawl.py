@@ -275,6 +275,22 @@ def test_what_no_other_source_can_mend_ends_the_run_and_what_was_fetched_stays(i
     assert (again.asked, web.fetched()) == (["hat"], hats[5:])
 
 
+def test_that_there_is_no_browser_is_told_before_anybody_is_asked(invented, crawl, hats, monkeypatch):
+    first, pages = invented({"hat": hats}), invented({"hat": hats}, name="site:pages", kind="pages")
+    monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/chromium")
+    with pytest.raises(BrowserError, match="/nowhere/chromium"):
+        crawl(first, pages, browsers=1)
+    assert first.asked == []
+    # It is not asked for where the class has enough, and where the journal has it all.
+    assert crawl(first, pages, browsers=1, per_class=5).urls == hats[:5]
+    monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("PIXMILL_BROWSER", "chrome")
+    found = crawl(first, pages)
+    monkeypatch.delenv("PIXMILL_WEBDRIVER_URL")
+    monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/chromium")
+    assert crawl(first, pages) == found
+
+
 def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
     began = threading.Event()
 

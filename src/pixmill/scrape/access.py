@@ -11,6 +11,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pixmill.errors import BrowserError, BrowserLost
 from pixmill.fetch import Fetched, Fetcher, Network, Refused
 from pixmill.scrape.candidate import Query
 
@@ -70,6 +71,7 @@ class NetworkAccess:
         self._opened = contextlib.ExitStack()
         self._proxy: str | None = None
         self._browser: Browser | Grid | None = None
+        self._has_started = False
 
     def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
@@ -85,14 +87,23 @@ class NetworkAccess:
 
         Raises:
             BrowserError: There is none, or it does not start.
+            BrowserLost: It does not start, where others of the run did: the next one may.
             Stopped: The run ends; each command of the browser raises it then.
         """
         from pixmill.browser import open_browser
 
         browser, proxy = self._equipment()
-        with open_browser(
+        opening = open_browser(
             browser, proxy=proxy, profile=self._scratch / "browser", authority=self._network.authority
-        ) as driver:
+        )
+        with contextlib.ExitStack() as stack:
+            try:
+                driver = stack.enter_context(opening)
+            except BrowserError as error:
+                if self._has_started:
+                    raise BrowserLost(error.message, next=error.next) from None
+                raise
+            self._has_started = True
             execute = driver.execute
             driver.execute = self._unless_stopped(execute)
             try:
@@ -161,13 +172,25 @@ class NetworkAccess:
 
         return checked
 
-    def _equipment(self) -> tuple[Browser | Grid, str]:
-        """Return the browser and the proxy, which the first search that needs them starts for all."""
+    def choose_browser(self) -> Browser | Grid:
+        """Return the browser that searches are given, without starting it.
+
+        Raises:
+            BrowserError: There is none, or its driver does not fit it.
+        """
         from pixmill.browser import choose_browser
-        from pixmill.fetch.proxy import Proxy
 
         with self._lock:
-            if self._browser is None or self._proxy is None:
+            if self._browser is None:
                 self._browser = choose_browser()
+            return self._browser
+
+    def _equipment(self) -> tuple[Browser | Grid, str]:
+        """Return the browser and the proxy, which the first search that needs them starts for all."""
+        from pixmill.fetch.proxy import Proxy
+
+        browser = self.choose_browser()
+        with self._lock:
+            if self._proxy is None:
                 self._proxy = self._opened.enter_context(Proxy(self._network)).url
-            return self._browser, self._proxy
+            return browser, self._proxy

@@ -102,18 +102,23 @@ class Crawl:
             threads: Searches at the same time.
 
         Raises:
-            BrowserError: There is no browser, or it does not start.
+            BrowserError: There is no browser, or it does not start. That there is none which fits its driver is told
+                before anything is asked of anybody.
         """
         groups: queue.SimpleQueue[list[Search]] = queue.SimpleQueue()
         by_class: dict[str, list[Search]] = {}
         for search in searches:
             by_class.setdefault(search.query.label, []).append(search)
-        count = 0
+        count, first = 0, []
         for of_class in by_class.values():
             # Whether a class has enough is known only after its earlier searches.
             for group in [of_class] if self._per_class is not None else [[search] for search in of_class]:
                 groups.put(group)
+                first.append(group[0])
                 count += 1
+        # Those behind them may turn out not to be needed.
+        if any(search.source.kind == "pages" and self._journal.answers(search.name) is None for search in first):
+            await asyncio.to_thread(self._access.choose_browser)
         workers = [threading.Thread(target=self._work, args=(groups,), daemon=True) for _ in range(min(threads, count))]
         for worker in workers:
             worker.start()

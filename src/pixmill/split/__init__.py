@@ -14,7 +14,7 @@ What is made of it:
 
 - ``packing``: pictures as memory-mappable shards
 - ``counts``: metrics and plots
-- ``cards``, ``thumbnails``, ``page``: the report
+- ``cards``, ``page``: the report
 """
 
 from pixmill.split.counts import metrics, plot_table, summary

@@ -13,9 +13,9 @@ import pandas as pd
 from pixmill.params import SplitParams
 from pixmill.parts import PARTS
 from pixmill.report import shorten
+from pixmill.report.thumbnails import Shown
 from pixmill.split.reasons import REASONS
 from pixmill.split.splitting import Split
-from pixmill.split.thumbnails import Shown
 
 __all__ = ["Card", "Deck", "Lost", "Meeting"]
 

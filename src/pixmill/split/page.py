@@ -9,11 +9,11 @@ from pixmill.expectations import failures
 from pixmill.params import SplitParams
 from pixmill.parts import PARTS
 from pixmill.report import render_page
+from pixmill.report.thumbnails import thumbnails
 from pixmill.split.cards import Deck
 from pixmill.split.counts import metrics
 from pixmill.split.gaps import count_by
 from pixmill.split.splitting import Split
-from pixmill.split.thumbnails import thumbnails
 
 __all__ = ["render_report"]
 
@@ -67,7 +67,7 @@ def render_report(
         groups=groups,
         more_groups=more_groups,
         params=params,
-        uris=thumbnails((card.shown for card in cards), limits, workers=workers),
+        uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
     )
 
 

@@ -41,7 +41,7 @@ def test_more_thumbnails_than_originals_are_told():
 
 def test_addresses_that_no_rule_makes_originals_of_are_told():
     [remark] = remarks(*[(SMALL, None, None)] * 20)
-    assert "none of 20 pictures has an address that `rewrite` in amazon.yaml makes an original of" in remark
+    assert "none of 20 pictures has an address that rewrite in amazon.yaml makes an original of" in remark
     assert remark.endswith("pixmill scrape --probe amazon 'silk saree'")
     # Prints on plain garments keep theirs, beside others that are lifted.
     assert remarks(*[(SMALL, None, None)] * 20, (LARGE, SMALL, None)) == []

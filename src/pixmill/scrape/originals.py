@@ -38,7 +38,7 @@ def _remark(of_search: SearchTally) -> str | None:
         )
     if isinstance(source, SiteSource) and source.site.rewrite and not of_search.lifted:
         return (
-            f"{search}: none of {tally.fetched:,} pictures has an address that `rewrite` in {source.site.name}.yaml "
+            f"{search}: none of {tally.fetched:,} pictures has an address that rewrite in {source.site.name}.yaml "
             f"makes an original of, so that they may be thumbnails{look}"
         )
     return None

@@ -13,9 +13,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.compute import Limits, map_batches
-from pixmill.validate.measures import Failure, Measures, Picture, measure_batch
+from pixmill.compute import Limits
 from pixmill.validate.reasons import UNREADABLE
+from pixmill.validate.survey import survey
 from tests.validate.conftest import picture
 from tests.validate.hostile import PIXELS, Hostile, hostile_files
 
@@ -23,40 +23,32 @@ MAX_PIXELS = 50_000_000
 LIMITS = Limits(seconds=10, memory=200 << 20)
 
 
-def looked_at(pictures: list[Picture]) -> list[Measures | Failure]:
-    """Look at pictures as the stage does: in guarded processes."""
-    return list(map_batches(measure_batch, pictures, limits=LIMITS, lost=lambda _, loss: Failure(loss), workers=2))
-
-
-def outcome(found: Measures | Failure) -> str:
-    return found.reason if isinstance(found, Failure) else PIXELS
+def outcomes(paths: Sequence[Path], ids: Sequence[str]) -> list[str]:
+    """Look at pictures as the stage does, in guarded processes, and return a word for each."""
+    rows = pd.DataFrame({"id": ids, "path": list(map(str, paths))})
+    found = survey(rows, Path(), max_pixels=MAX_PIXELS, limits=LIMITS, workers=2).table
+    assert (found["failure"].isna() == found["pixels"].notna()).all()
+    return [str(word) for word in found["failure"].fillna(PIXELS)]
 
 
 def cut(file: Hostile) -> bool:
     return "-cut-" in file.name or "-flipped-" in file.name
 
 
-def written(folder: Path, files: Sequence[Hostile]) -> list[Picture]:
-    pictures = []
-    for number, file in enumerate(files):
-        path = folder / f"{number}.jpg"
+def written(folder: Path, files: Sequence[Hostile]) -> list[Path]:
+    paths = [folder / f"{number}.jpg" for number in range(len(files))]
+    for path, file in zip(paths, files, strict=True):
         path.write_bytes(file.content)
-        pictures.append(Picture(hashlib.sha256(file.content).hexdigest(), path, MAX_PIXELS))
-    return pictures
+    return paths
 
 
 def check(files: Sequence[Hostile], folder: Path) -> None:
     """Look at files, and compare what comes of each with what may."""
-    results = looked_at(written(folder, files))
-    assert len(results) == len(files)
-    wrong = {
-        file.name: outcome(result)
-        for file, result in zip(files, results, strict=True)
-        if outcome(result) not in file.outcomes
-    }
+    found = outcomes(written(folder, files), [hashlib.sha256(file.content).hexdigest() for file in files])
+    wrong = {file.name: word for file, word in zip(files, found, strict=True) if word not in file.outcomes}
     # Nothing is lost to the limits either: what would cost too much is told before it is done.
     assert wrong == {}
-    counts = Counter(map(outcome, results))
+    counts = Counter(found)
     assert min(counts[word] for word in (PIXELS, "truncated", "broken", "too_many_pixels", "too_complex")) >= 10
 
 
@@ -89,10 +81,8 @@ def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
         finally:
             os.chdir(before)
         names = sorted(path.name for path in tmp_path.iterdir())
-        key = hashlib.sha256(content).hexdigest()
-        results = looked_at([Picture(key, tmp_path / name, MAX_PIXELS) for name in names])
-    found = dict(zip(names, map(outcome, results), strict=True))
-    assert found == {
+        found = outcomes([tmp_path / name for name in names], [hashlib.sha256(content).hexdigest()] * len(names))
+    assert dict(zip(names, found, strict=True)) == {
         "circle.jpg": "missing_file",
         "device.jpg": "not_a_file",
         "folder.jpg": "not_a_file",

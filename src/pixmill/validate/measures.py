@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from pixmill.validate.luma import border, light, scale, sharpness
 from pixmill.validate.phash import perceptual_hash
 from pixmill.validate.pixels import pixel_digest
 
-__all__ = ["Failure", "Measures", "Picture", "measure", "measure_batch"]
+__all__ = ["Failure", "Measures", "Picture", "measure"]
 
 
 class Picture(NamedTuple):
@@ -108,8 +107,3 @@ def measure(picture: Picture) -> Measures | Failure:
         border=border(values),
         grey=grey.tobytes(),
     )
-
-
-def measure_batch(pictures: Sequence[Picture]) -> list[Measures | Failure]:
-    """Look at some pictures."""
-    return [measure(picture) for picture in pictures]

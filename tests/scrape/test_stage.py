@@ -236,7 +236,7 @@ def test_interrupted_it_ends_in_seconds_and_leaves_nothing(workspace):
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     _, error = process.communicate(timeout=SECONDS)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25  # A page may take 30 to load.
     assert process.returncode == 130
     assert "Traceback" not in error
     assert gone(started)
@@ -266,7 +266,7 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
     assert error.endswith("scrape: ended; finished work is kept. To go on: dvc repro\n")
     assert "Traceback" not in error
     assert gone(started)
-    assert seconds < 15
+    assert seconds < 25
 
 
 @pytest.mark.browser

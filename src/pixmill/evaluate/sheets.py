@@ -1,4 +1,4 @@
-"""Sheets of predictions to look at: at random, the least sure, and the worst mistakes of each pair of classes."""
+"""Sheets of predictions to look at: at random, the least sure, the surest of each class, and the worst mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -125,6 +126,18 @@ def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
     kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
     folded, shifted = scaling.folded(kernel, bias)
     np.testing.assert_allclose(seen @ folded + shifted, scaling.applied(seen) @ kernel + bias, rtol=0, atol=1e-4)
+
+
+def test_features_are_scaled_in_one_copy() -> None:
+    seen = np.ones((10_000, 64), np.float32)
+    scaling = Scaling.of(seen)
+    tracemalloc.start()
+    try:
+        scaled = scaling.applied(seen)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * scaled.nbytes
 
 
 def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(

@@ -62,7 +62,9 @@ class Scaling:
 
     def applied(self, seen: Features) -> npt.NDArray[np.float64]:
         """Return features with mean 0 and deviation 1."""
-        scaled: npt.NDArray[np.float64] = (seen - self.mean) / self.deviation
+        scaled: npt.NDArray[np.float64] = seen - self.mean
+        # In place: of many pictures one copy is all that memory should have to hold.
+        scaled /= self.deviation
         return scaled
 
     def folded(self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]) -> list[Features]:

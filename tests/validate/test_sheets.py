@@ -23,8 +23,10 @@ def test_more_pictures_leave_most_of_a_sheet_as_it_was() -> None:
 
 
 def test_with_many_classes_sheets_are_smaller_and_the_first_have_one() -> None:
-    labels = [f"class {number:03}" for number in range(60)]
+    labels = [f"class {number:03}" for number in range(310)]
     rows = [kept(100 * place + number, label) for place, label in enumerate(labels) for number in range(15)]
-    dealt = sheets(Deck(validation(rows, classes=labels)), labels)
-    assert list(dealt) == labels[:40]
-    assert {len(cards) for cards in dealt.values()} == {12}
+    deck = Deck(validation(rows, classes=labels))
+    assert {len(cards) for cards in sheets(deck, labels[:60]).values()} == {10}
+    dealt = sheets(deck, labels)
+    assert list(dealt) == labels[:300]
+    assert {len(cards) for cards in dealt.values()} == {2}

@@ -17,7 +17,7 @@ from pixmill.split.splitting import Split
 
 __all__ = ["render_report"]
 
-_ROWS = 100
+_ROWS = 400
 """Classes that tables list."""
 
 _FOLDS = 20

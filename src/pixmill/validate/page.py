@@ -28,8 +28,8 @@ from pixmill.validate.validation import Validation
 
 __all__ = ["render_report"]
 
-_ROWS = 200
-"""Rows of a table that are shown."""
+_ROWS, _DECISIONS = 400, 200
+"""Classes that tables list, and decisions."""
 
 _BARS, _RANGES = 60, 30
 """Classes whose numbers are drawn, and whose dimensions."""
@@ -102,10 +102,12 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         more_near=groups - len(near),
         repeated=repeated,
         more_repeated=files - len(repeated),
-        followed=[(*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_ROWS]],
-        more_followed=len(followed) - _ROWS,
-        powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_ROWS]],
-        more_powerless=len(validation.review.powerless) - _ROWS,
+        followed=[
+            (*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_DECISIONS]
+        ],
+        more_followed=len(followed) - _DECISIONS,
+        powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+        more_powerless=len(validation.review.powerless) - _DECISIONS,
         sheets=sampled,
         uris=thumbnails(pictures, limits=_limits(params, workers), workers=workers),
     )

@@ -11,10 +11,10 @@ from pixmill.validate.cards import Card, Deck
 
 __all__ = ["SHEETS", "sheets"]
 
-SHEETS = 40
+SHEETS = 300
 """Classes of which a sheet is shown."""
 
-_ALL, _LEAST, _MOST = 480, 8, 32
+_ALL, _LEAST, _MOST = 600, 2, 32
 """Pictures of all sheets together, and bounds for one."""
 
 

@@ -30,6 +30,13 @@ def test_an_import_that_fails_says_why(tmp_path):
     assert "ImportError: broken" in done.stderr
 
 
+def test_an_import_that_a_person_ends_says_nothing(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("import os; os.write(2, b'no such library'); raise KeyboardInterrupt")
+    end = "try: fix_threads(2)\nexcept KeyboardInterrupt: os.write(2, b'ended')"
+    done = run(f"import os; from pixmill.models import fix_threads\n{end}", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "ended")
+
+
 def test_a_person_s_own_settings_of_keras_do_not_change_the_model(tmp_path):
     settings = {"backend": "jax", "floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}
     (tmp_path / "keras.json").write_text(json.dumps(settings))

@@ -31,7 +31,7 @@ def load_tensorflow() -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
-        except BaseException:
+        except Exception:
             heard.seek(0)
             with os.fdopen(os.dup(stderr), "wb") as screen:
                 shutil.copyfileobj(heard, screen)

@@ -19,6 +19,7 @@ from pixmill.files import (
     reserve,
     significant,
     storage_errors,
+    target_within,
     write_json,
     write_text,
 )
@@ -138,3 +139,19 @@ def test_a_place_is_taken_before_it_is_needed(tmp_path):
     assert path.read_bytes()[:5] == b"head\0"
     reserve(path, 10)
     assert path.stat().st_size == 1_000_000
+
+
+def test_a_link_leads_within_the_folder_or_into_the_cache(tmp_path):
+    folder, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    for file in (folder / "a.png", tmp_path / "b.png", cached):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    for name, target in (("in", folder / "a.png"), ("out", tmp_path / "b.png"), ("kept", cached), ("circle", "circle")):
+        (folder / name).symlink_to(target)
+    assert target_within(folder / "in", folder) == (folder / "a.png").resolve()
+    assert target_within(folder / "kept", folder) == cached.resolve()
+    assert target_within(folder / "out", folder) is None
+    assert target_within(folder / ".." / "b.png", folder) is None
+    for name in ("circle", "gone"):
+        with pytest.raises((OSError, RuntimeError)):
+            target_within(folder / name, folder)

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ __all__ = [
     "reserve",
     "significant",
     "storage_errors",
+    "target_within",
     "write_bytes",
     "write_json",
     "write_text",
@@ -32,6 +34,9 @@ __all__ = [
 
 _TEMPORARY = ".part-"
 """Marks names of files that are still being written; such names never reach DVC or a later run."""
+
+_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
+"""Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
 
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", "free some space there"),
@@ -120,6 +125,22 @@ def remove_temporary(folder: Path, ending: str = "") -> int:
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)
+
+
+def target_within(path: Path, folder: Path) -> Path | None:
+    """Return where a path leads, all links followed, or ``None`` if that is neither in the folder nor in DVC's cache.
+
+    Args:
+        path: What is asked for.
+        folder: What people put their files into.
+
+    Raises:
+        OSError: There is nothing.
+        RuntimeError: Links go round in a circle.
+    """
+    target = path.resolve(strict=True)
+    within = target.is_relative_to(folder.resolve()) or _CACHED.fullmatch(target.as_posix())
+    return target if within else None
 
 
 def fresh_folder(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +17,7 @@ import pyarrow as pa
 from pixmill.compute import Limits, Loss, map_batches
 from pixmill.errors import DataError, ManifestError
 from pixmill.evaluate.predictions import Predict
-from pixmill.files import read_json
+from pixmill.files import read_json, target_within
 from pixmill.images import ASPECTS, RESIZES, Undecodable, decode, fit, read_picture
 from pixmill.images.fit import Aspect, Resize
 from pixmill.metrics import tempered
@@ -31,9 +30,6 @@ _BATCH = 64
 
 _LIMITS = Limits(seconds=20, memory=1 << 30)
 """What one picture may take, as validate's own defaults."""
-
-_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
-"""Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +202,8 @@ def _square(file: _File) -> _Square:
     name = None
     try:
         path = Path(file.path)
-        if path.is_symlink() and _leads_away(path, file.name):
+        folder = path.parents[file.name.count("/")]
+        if path.is_symlink() and target_within(path, folder) is None:
             return _Square(None, reason="symlink")
         content = read_picture(path)
         name = hashlib.sha256(content).hexdigest()
@@ -217,13 +214,6 @@ def _square(file: _File) -> _Square:
         return _Square(name, reason="unreadable")
     how = file.preprocessing
     return _Square(name, fit(pixels, how.image_size, how.aspect, how.resize))
-
-
-def _leads_away(path: Path, name: str) -> bool:
-    """Tell whether a link leads out of the folder, and not into DVC's cache."""
-    folder = path.parents[name.count("/")].resolve()
-    target = path.resolve(strict=True)
-    return not target.is_relative_to(folder) and not _CACHED.fullmatch(target.as_posix())
 
 
 def _lost(file: _File, loss: Loss) -> _Square:  # noqa: ARG001 (the interface of map_batches)

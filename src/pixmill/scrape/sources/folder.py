@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 from pixmill.errors import DataError
 from pixmill.fetch import Fetched, Refused
+from pixmill.files import target_within
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.source import Access, Kind
@@ -27,9 +27,6 @@ _UNLABELLED = "unlabelled"
 """Below ``data/``: pictures that wait for a label, which no class ever takes."""
 _NAMED = 3
 """How many files a remark names."""
-
-_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
-"""Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
 
 
 class FolderSource:
@@ -88,9 +85,15 @@ class FolderSource:
             folder = self._folder(part)
             loose = [name for name in _visible(folder) if not (folder / name).is_dir()]
             if loose:
-                some = ", ".join(_text(name) for name in loose[:_NAMED]) + (", …" if len(loose) > _NAMED else "")
                 count = "1 file" if len(loose) == 1 else f"{len(loose)} files"
+                some = _some(loose)
                 remarks.append(f"{self._address(part)} holds {count} outside the classes' folders, not taken: {some}")
+        beside = [name for name in _visible(self._data) if name not in {*_PARTS, _UNLABELLED}]
+        if self._parts != (None,) and beside:
+            remarks.append(
+                f"{self._data.name} holds more than the parts of a split, which are called train, val and test; not "
+                f"taken: {_some(beside)}"
+            )
         if self._parts == (None,) and all((self._data / part).is_dir() for part in _NEEDED):
             remarks.append(
                 f"{self._data.name} holds the folders train and test: where these are a split that people have made, "
@@ -130,8 +133,8 @@ class FolderSource:
         """
         path = self._data.parent / address
         try:
-            target = path.resolve(strict=True)
-            if not target.is_relative_to(self._data.resolve()) and not _CACHED.fullmatch(target.as_posix()):
+            target = target_within(path, self._data)
+            if target is None:
                 return Refused("symlink", "it leads out of the folder")
             if target.is_dir():
                 return Refused("folder", "only the files directly in a class's folder are taken")
@@ -156,6 +159,10 @@ class FolderSource:
 def _visible(folder: Path) -> list[str]:
     """Return the names in a folder, in the same order on every system: paths sort without regard to case on some."""
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(_text(name) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
 
 
 def _text(name: str) -> str:

@@ -119,6 +119,14 @@ def test_a_split_may_have_three_parts(divided):
     assert [hat.title for hat in hats if hat.given_split == "val"] == ["v.png"]
 
 
+def test_a_part_by_another_name_is_remarked_on(divided):
+    for name in ("valid", "unlabelled", ".cache"):
+        (divided / name / "hat").mkdir(parents=True)
+    assert FolderSource(divided, layout="fixed").remarks() == [
+        "data holds more than the parts of a split, which are called train, val and test; not taken: valid"
+    ]
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_split_without_one_of_its_parts_is_named(divided, part):
     shutil.rmtree(divided / part)

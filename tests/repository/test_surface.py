@@ -47,7 +47,7 @@ SURFACE = {
     "pixmill.scrape.sources": "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources",
     "pixmill.shop": "ORIGIN Shop serve",
     "pixmill.parts": "PARTS Part PartName Shards load_parts",
-    "pixmill.split": "Split metrics pack plot_table render_report split summary",
+    "pixmill.split": "Split gap_error metrics pack plot_table render_report split summary",
     "pixmill.tracking": "Run data_hashes evaluation_run send_waiting training_run",
     "pixmill.train": (
         "Interrupted Trained curves_csv curves_figure is_chief keep_checkpoints log_epochs log_folds render_report "

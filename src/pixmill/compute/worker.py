@@ -163,8 +163,8 @@ def _held_back() -> Iterator[None]:
     try:
         yield
     finally:
-        for kind, handler in handlers.items():
-            signal.signal(kind, handler)
+        for signum, handler in handlers.items():
+            signal.signal(signum, handler)
         for signum, frame in received:
             handlers[signum](signum, frame)
 

@@ -55,6 +55,15 @@ def test_many_classes_stay_small_enough_for_a_page():
     assert len(figure_svg(confusion_figure(np.full((60, 60), 3), labels))) < 1_000_000
 
 
+def test_of_very_many_classes_the_matrix_stays_a_picture_that_can_be_drawn():
+    figure = confusion_figure(np.eye(300, dtype=np.int64), [f"class {number}" for number in range(300)])
+    assert max(figure.get_size_inches()) < 62
+    (axes,) = figure.axes
+    heights = {label.get_fontsize() for label in axes.get_yticklabels()}
+    # Names that are no higher than a cell do not run into each other.
+    assert max(heights) <= 72 * 60 / 300
+
+
 def test_the_contact_sheet_has_one_panel_a_mistake_in_their_order():
     figure = mistakes_figure([mistake(number) for number in range(8)])
     shown = [axes.images[0].get_array()[0, 0, 0] for axes in figure.axes if axes.images]

@@ -63,6 +63,7 @@ FOUND = Findings(
     coverage=pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.925]}),
     slices=pd.DataFrame(
         {
+            "dimension": "brightness",
             "what": ["dark pictures", "bright pictures"],
             "n": [100, 140],
             "accuracy": [0.8, 0.99],
@@ -167,13 +168,21 @@ def test_what_does_worse_is_named_and_marked():
 def test_very_many_slices_and_classes_are_cut_to_those_that_are_worst():
     many = tuple(f"class {number}" for number in range(300))
     scores = {label: SCORES | {"f1": 1 - place / 300} for place, label in enumerate(many)}
-    wide = pd.concat([FOUND.slices] * 100, ignore_index=True).assign(worse=[*[False] * 199, True])
+    of_classes = [{"dimension": "class", "what": f"pictures of {label}", "accuracy": 0.1} for label in many[:198]]
+    of_classes[150]["worse"] = True
+    wide = pd.concat([pd.DataFrame(of_classes).assign(n=9, accuracy_low=0.0, accuracy_high=0.5), FOUND.slices])
+    wide = wide.reset_index(drop=True).fillna({"worse": False})
     text = page(labels=many, matrix=np.eye(300, dtype=np.int64), metrics=METRICS | {"per_class": scores}, slices=wide)
     assert "<td>class 299</td>" in text
     assert "<td>class 3</td>" not in text
     assert "200 more are in" in text
     assert section(text, "slices").count("<tr>") == 61
-    assert section(text, "slices").count("badge bad") == 1
+    assert re.findall(r"<td>([\w ]+) <span class=\"badge bad\">worse", text) == [
+        "pictures of class 150",
+        "dark pictures",
+    ]
+    assert "<td>bright pictures</td>" in text
+    assert "140 more are in" in section(text, "slices")
     assert len(text) < 5_000_000
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pixmill.evaluate.mistakes import Confusion
-from pixmill.evaluate.reading import calibration, cautions, confusion_sentence, headline
+from pixmill.evaluate.reading import calibration, cautions, confusion_sentence, headline, meaning
 
 GOOD = {"precision": 0.9, "recall": 0.9, "f1": 0.9, "support": 100}
 
@@ -25,6 +25,14 @@ def test_the_headline_says_the_number_and_how_sure_it_is(metrics):
         "Of 200 test pictures, which no training has touched, the model named 180 right. "
         "With 95 % confidence its accuracy on pictures like these lies between 85.0 % and 94.0 %."
     )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [(1, "named every test picture right"), (0.9, "one picture in 10"), (0.6, "than a third"), (0.4, "than half")],
+)
+def test_how_often_it_is_wrong_is_said_in_words(metrics, accuracy, said):
+    assert said in meaning(metrics | {"accuracy": accuracy})
 
 
 @pytest.mark.parametrize(("count", "times"), [(1, "once in 50 (2.0 %)"), (7, "7 times in 50 (14.0 %)")])

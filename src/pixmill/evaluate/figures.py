@@ -19,6 +19,9 @@ __all__ = ["confusion_figure", "coverage_figure", "mistakes_figure", "reliabilit
 
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
+_LARGEST = 60.0
+"""Inches of the side of the matrix at most: what is drawn grows with its square, and takes as much memory."""
+
 _COUNTS = 2500
 """The most counts that are written out, largest first: a page must stay small with hundreds of classes."""
 
@@ -42,7 +45,9 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     depth = np.sqrt(share)[..., None]
     colours = (1 - depth) * np.array(to_rgb(_PAPER)) + depth * hue
 
-    side = max(3.2, 0.62 * classes) if classes <= 30 else 0.3 * classes + 10
+    side = max(3.2, 0.62 * classes) if classes <= 30 else min(0.3 * classes + 10, _LARGEST)
+    # Names stay apart, however small a cell becomes.
+    cell = 72 * side / classes
     figure = Figure(figsize=(side + 1.2, side + 0.6))
     axes = figure.add_subplot()
     # One path a cell, which stays sharp; with very many classes a picture, which stays small.
@@ -51,9 +56,9 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     axes.set_aspect("equal")
     axes.set_xticks(np.arange(classes) + 0.5, labels, rotation=35, ha="right", rotation_mode="anchor", color=_INK)
     axes.set_yticks(np.arange(classes) + 0.5, labels, color=_INK)
-    axes.tick_params(length=0)
-    axes.set_xlabel("what the model said", color=_INK)
-    axes.set_ylabel("what the picture shows", color=_INK)
+    axes.tick_params(length=0, labelsize=min(10, 0.7 * cell))
+    axes.set_xlabel("what the model said", color=_INK, fontsize=max(10, 0.5 * side))
+    axes.set_ylabel("what the picture shows", color=_INK, fontsize=max(10, 0.5 * side))
     axes.spines[:].set_visible(False)
     cells = np.argwhere(matrix > 0)
     largest = np.argsort(-matrix[matrix > 0], kind="stable")[:_COUNTS]
@@ -64,7 +69,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
             f"{matrix[row, column]:,}",
             ha="center",
             va="center",
-            fontsize=11 if classes <= 12 else 7,
+            fontsize=11 if classes <= 12 else min(7, 0.5 * cell),
             color=_PAPER if depth[row, column, 0] > 0.6 else _INK,
         )
     return figure

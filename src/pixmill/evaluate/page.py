@@ -22,8 +22,8 @@ from pixmill.report import figure_svg, render_page, shorten
 
 __all__ = ["Findings", "render_report"]
 
-_CONFUSIONS = 6
-"""Confusions that are spelt out; the matrix has them all."""
+_CONFUSIONS, _MANY_CONFUSIONS = 6, 24
+"""Confusions that are spelt out; the matrix has them all. More where the matrix is a picture that shows no names."""
 
 _CELLS = 30
 """Classes up to which the matrix is a table, in which each count can be read; above it is a picture."""
@@ -67,7 +67,7 @@ class Findings:
         doubtful: How many labels are in doubt in all.
         reliability: Columns ``confidence``, ``accuracy`` and ``n``, one row a bin that holds pictures.
         coverage: Columns ``coverage`` and ``accuracy``, one row a threshold.
-        slices: Columns ``what``, ``n``, ``accuracy``, ``accuracy_low``, ``accuracy_high`` and ``worse``.
+        slices: Columns ``dimension``, ``what``, ``n``, ``accuracy``, ``accuracy_low``, ``accuracy_high`` and ``worse``.
         worse: Sentences about slices that are worse than the rest.
         unlabelled: Columns ``path``, ``predicted``, ``confidence``, ``sure`` and ``reason``; ``None`` where there are
             no such pictures.
@@ -123,10 +123,14 @@ def render_report(found: Findings) -> str:
         table=_cells(matrix) if len(labels) <= _CELLS else None,
         matrix="" if len(labels) <= _CELLS else figure_svg(confusion_figure(matrix, labels)),
         labels=labels,
-        confusions=[_tied(confusion_sentence(confusion)) for confusion in confusions[:_CONFUSIONS]],
+        confusions=[
+            _tied(confusion_sentence(confusion))
+            for confusion in confusions[: _CONFUSIONS if len(labels) <= _CELLS else _MANY_CONFUSIONS]
+        ],
         reliability=_reliability(found.reliability),
         coverage=_coverage(found.coverage, metrics),
         slices=_slices(found.slices),
+        more_slices=max(0, len(found.slices) - _SLICES),
         worse=[_tied(sentence) for sentence in found.worse],
         mistakes=[_mistake(mistake, found.looked) for mistake in found.mistakes],
         typical=[_typical(shown, found.looked) for shown in found.typical if shown.id in found.looked],
@@ -149,9 +153,11 @@ def _tied(sentence: str) -> str:
 
 
 def _slices(table: pd.DataFrame) -> list[dict[Hashable, Any]]:
-    """Return the slices to show: of very many those that are worse, then the first of the others."""
+    """Return the slices to show: of very many those that are worse, then all but classes, then the worst of these."""
     if len(table) > _SLICES:
-        table = table.sort_values("worse", ascending=False, kind="stable").head(_SLICES).sort_index()
+        order = table.assign(of_class=table["dimension"] == "class")
+        order = order.sort_values(["worse", "of_class", "accuracy"], ascending=[False, True, True], kind="stable")
+        table = table.loc[order.index[:_SLICES].sort_values()]
     return table.to_dict("records")
 
 

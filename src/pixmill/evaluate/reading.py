@@ -56,7 +56,7 @@ def meaning(metrics: Mapping[str, Any]) -> str:
         if metrics["accuracy"] == 1
         else f"It is wrong about one picture in {one_in:,.0f}. "
         if one_in >= 3
-        else "It is wrong about more than a third of the pictures. "
+        else f"It is wrong about more than {'a third' if metrics['accuracy'] >= 0.5 else 'half'} of the pictures. "
     )
     said += (
         f"Always naming the commonest class would be right in {_percent(baseline['majority_accuracy'])} of the cases"

@@ -75,6 +75,17 @@ def test_a_killed_training_loses_no_record_and_is_shown_as_killed(start, store, 
     assert waiting(place) == []
 
 
+def test_a_killed_training_that_was_deleted_in_mlflow_waits_no_longer(store, place, training, tmp_path):
+    with training() as run:
+        run.flush()
+        (folder,) = waiting(place)
+        shutil.copytree(folder, tmp_path / "killed")
+    shutil.copytree(tmp_path / "killed", folder)
+    store.client.delete_run(run.run_id)
+    assert send_waiting(store.workspace).left == 0
+    assert waiting(place) == []
+
+
 @pytest.mark.parametrize("lost", ["all", "all but the first attempt", "the last"])
 def test_sent_again_from_any_moment_it_is_still_one_run(away, store, place, tmp_path, lost):
     """As when the process is killed between MLflow's answer and the note of it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-__all__ = ["Delivery", "deliver"]
+__all__ = ["Delivery", "deliver", "is_for_ever", "words_of"]
 
 _BATCH = 100
 """MLflow takes at most 100 parameters or tags in one request."""
@@ -79,13 +79,13 @@ def deliver(spool: Spool, uri: str, *, home: Path) -> Delivery:
             client = client or connect(uri)
             _send(client, spool, numbers, home)
         except Exception as error:  # noqa: BLE001 (backends raise what they like)
-            if _is_for_ever(error):
+            if is_for_ever(error):
                 for number in numbers:
-                    spool.mark(refused=number, why=_line(error))
+                    spool.mark(refused=number, why=words_of(error))
             elif (silence := silence_of(uri)) is not None or _is_silence(error):
-                return Delivery(sent, silence or _line(error))
+                return Delivery(sent, silence or words_of(error))
             else:
-                trouble = trouble or _line(error)
+                trouble = trouble or words_of(error)
         else:
             sent += len(numbers)
             for number in numbers:
@@ -259,7 +259,8 @@ def _whole(record: Record, run: int) -> list[list[Any]]:
     return [point for point in record["points"] if point[3] == 0]
 
 
-def _is_for_ever(error: Exception) -> bool:
+def is_for_ever(error: Exception) -> bool:
+    """Tell whether MLflow would say the same again tomorrow."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, FileNotFoundError):
@@ -274,5 +275,6 @@ def _is_silence(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or "timed out" in text or "timeout" in text
 
 
-def _line(error: Exception) -> str:
+def words_of(error: Exception) -> str:
+    """Return what an error says, in one line."""
     return next(iter(f"{type(error).__name__}: {error}".splitlines()))[:300]

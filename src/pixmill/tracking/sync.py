@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixmill.tracking.delivery import deliver
+from pixmill.tracking.delivery import deliver, is_for_ever, words_of
 from pixmill.tracking.probe import silence_of
 from pixmill.tracking.spool import Spool, waiting
 from pixmill.tracking.store import shown
@@ -120,7 +120,10 @@ def _sync_one(
             if found.trouble is not None:
                 done.kept_back[spool.key] = found.trouble
             return
-        _end(spool, uri)
+        if (trouble := _end(spool, uri)) is not None:
+            done.left += 1
+            done.kept_back[spool.key] = trouble
+            return
         if spool.refused:
             done.refused[spool.key] = next(iter(spool.refused.values()))
         if forget or not spool.refused:
@@ -132,15 +135,21 @@ def _sync_one(
             spool.release()
 
 
-def _end(spool: Spool, uri: str) -> None:
-    """End the runs that a killed process left open."""
+def _end(spool: Spool, uri: str) -> str | None:
+    """End the runs that a killed process left open, and return what hinders it."""
     from mlflow import MlflowClient
 
     ended = {record["run"] for record in spool.records if record["kind"] == "end"}
     client = MlflowClient(uri)
     for run, (run_id, own) in spool.runs.items():
         if own and run not in ended:
-            client.set_terminated(run_id, status="KILLED")
+            try:
+                client.set_terminated(run_id, status="KILLED")
+            except Exception as error:  # noqa: BLE001 (backends raise what they like)
+                # A run that somebody deleted has no end.
+                if not is_for_ever(error):
+                    return words_of(error)
+    return None
 
 
 def _runs(count: int) -> str:

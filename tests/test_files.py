@@ -111,6 +111,13 @@ def test_a_full_disk_is_told_with_the_file_and_the_next_command():
     assert caught.value.next == "free some space there, then: dvc repro split (finished work is kept)"
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    path = tmp_path / ("long" * 64)
+    with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro evaluate"):
+        path.is_dir()
+    assert caught.value.message == f"{path} cannot be used: the name is too long"
+
+
 @pytest.mark.linux
 def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "table.parquet"

@@ -45,6 +45,7 @@ _REFUSALS = {
     errno.EROFS: ("the disk is read-only", "make it writable"),
     errno.EACCES: ("there is no permission", "see who owns it (ls -ld)"),
     errno.EPERM: ("there is no permission", "see who owns it (ls -ld)"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
 }
 """What is no defect but the state of a disk: what a person is told, and asked to do."""
 

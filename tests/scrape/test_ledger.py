@@ -153,5 +153,25 @@ def test_a_refusal_is_settled_for_good_or_for_this_run(ledger, keep, tmp_path):
     assert not ledger().is_settled("never tried")
 
 
+@pytest.mark.parametrize(
+    ("reason", "exceptions", "settled"),
+    [
+        ("private_address", [], False),
+        ("opted_out", [], False),
+        ("robots", [], True),
+        ("robots", ["y.test"], True),
+        ("robots", ["X.test"], False),
+        ("crawl_delay", ["x.test"], False),
+        ("http_404", ["x.test"], True),
+    ],
+)
+def test_what_params_forbade_is_tried_when_they_no_longer_do(ledger, keep, tmp_path, reason, exceptions, settled):
+    keep(URL, Refused(reason))
+    assert ledger(robots_exceptions=exceptions).is_settled(address_of("", URL))  # not twice in one run
+    with Journal(tmp_path / "journal.jsonl") as later:
+        next_run = Ledger(later, [], licences=None, thumbnails=True, robots_exceptions=exceptions)
+        assert next_run.is_settled(address_of("", URL)) is settled
+
+
 def test_what_is_promised_of_an_address_is_part_of_its_name():
     assert len({address_of("", "u"), address_of("w", "u"), address_of("", "u", "m"), address_of("", "mu")}) == 4

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pixmill.fetch import Refused
+from pixmill.fetch.location import BadURL, host_of, parse_url
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
@@ -15,6 +16,12 @@ __all__ = ["LEFT_ALONE", "Ledger", "address_of"]
 
 LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
 """Why pictures are left alone: their sites ask for it, or cannot be asked. So are the copies that others show."""
+
+_BY_PARAMS = frozenset({"opted_out", "private_address"})
+"""What people's own params forbid: another run may have others, and finds out without a request."""
+
+_BY_ROBOTS = frozenset({"crawl_delay", "robots"})
+"""What holds until a person sets the host's ``robots.txt`` aside."""
 
 _THUMBNAIL = 320
 """Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
@@ -28,15 +35,23 @@ class Ledger:
         places: Where pictures may lie; first, where fetched ones should.
         licences: The licences that pictures may have; ``None`` for any.
         thumbnails: Whether a thumbnail is taken where the original cannot be had.
+        robots_exceptions: Hosts whose ``robots.txt`` is set aside.
     """
 
     def __init__(
-        self, journal: Journal, places: Sequence[Pictures], *, licences: Sequence[str] | None, thumbnails: bool
+        self,
+        journal: Journal,
+        places: Sequence[Pictures],
+        *,
+        licences: Sequence[str] | None,
+        thumbnails: bool,
+        robots_exceptions: Collection[str] = (),
     ) -> None:
         self._journal = journal
         self._places = tuple(places)
         self._licences = licences
         self._thumbnails = thumbnails
+        self._robots_exceptions = {host_of(name) for name in robots_exceptions}
 
     def sighting(self, source: str, world: str, candidate: Candidate) -> Sighting:
         """Return a candidate that has been collected with what came of it.
@@ -66,11 +81,16 @@ class Ledger:
         return Refused("licence", candidate.licence or "its source tells none")
 
     def is_settled(self, address: str) -> bool:
-        """Tell whether an address need not be fetched; what failed for a passing reason is tried once a run."""
+        """Tell whether an address need not be fetched.
+
+        What failed for a passing reason, or for one that the params no longer give, is tried once a run.
+        """
         outcome = self._journal.outcome(address)
         if isinstance(outcome, Picture):
             return self.is_at_hand(outcome)
-        return outcome is not None and (not outcome.transient or self._journal.is_fresh(address))
+        if outcome is None or self._journal.is_fresh(address):
+            return outcome is not None
+        return not (outcome.transient or outcome.reason in _BY_PARAMS or self._is_lifted(address, outcome))
 
     def is_at_hand(self, picture: Picture) -> bool:
         """Tell whether a picture lies in one of the places."""
@@ -79,6 +99,15 @@ class Ledger:
     def place(self, picture: Picture) -> Pictures:
         """Return where a picture lies; of one that lies nowhere, where it should."""
         return next((place for place in self._places if place.holds(picture)), self._places[0])
+
+    def _is_lifted(self, address: str, refused: Refused) -> bool:
+        """Tell whether ``robots.txt``, which forbade an address, has been set aside since."""
+        if refused.reason not in _BY_ROBOTS or not self._robots_exceptions:
+            return False
+        try:
+            return host_of(parse_url(address.rpartition("\0")[2]).raw_host or "") in self._robots_exceptions
+        except BadURL:
+            return False
 
     def _original(self, world: str, candidate: Candidate) -> Outcome:
         """Return what came of a candidate's original, held against what its source promised."""

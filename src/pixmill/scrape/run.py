@@ -128,7 +128,13 @@ def scrape(
     with open_sources(names, classes, params, root=root, scratch=scratch) as opened, _memory(params, scratch) as memory:
         searches = plan(classes, params, opened.sources)
         places = [memory.pictures, artifacts, *memory.earlier]
-        ledger = Ledger(memory.journal, places, licences=params.licences, thumbnails=params.thumbnails)
+        ledger = Ledger(
+            memory.journal,
+            places,
+            licences=params.licences,
+            thumbnails=params.thumbnails,
+            robots_exceptions=params.robots_exceptions,
+        )
         failing: list[Failing] = []
         of_the_web = [search for search in searches if not is_local(search.source)]
         if of_the_web:

@@ -221,6 +221,12 @@ class Handler(BaseHTTPRequestHandler):
         if name == "feed" and query in self.server.lost:
             self.server.lost.remove(query)
             return  # and no answer
+        if name == "moved":
+            self.send_response(302)
+            self.send_header("Location", f"/{query}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         script = PAGES.get(name, "batch(0, 0);" if name == "feed" else "")
         if name == "counted":
             number = int(query.partition("=")[2] or 0)
@@ -389,6 +395,19 @@ def test_every_page_is_asked_permission_for(driver, tmp_path):
         next(candidates)
     assert error.value.failure == "robots"
     assert "scrape.robots_exceptions" in error.value.advice
+
+
+def test_where_a_redirect_leads_needs_permission_too(driver, tmp_path):
+    def read(name, forbidden=()):
+        access = OneBrowser(driver, tmp_path, forbidden)
+        return list(Results(QUICK).read(Query("hat", "hat", f"http://pages.test/moved?{name}"), access))
+
+    assert pictures(read("short")) == media(3)
+    with pytest.raises(SearchFailed, match=r"pages\.test/short must not be visited: robots\.txt"):
+        read("short", ["test/short"])
+    with pytest.raises(SearchFailed, match="captcha-form") as error:
+        read("human", ["test/human"])
+    assert error.value.failure == "captcha"
 
 
 def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(driver, tmp_path):

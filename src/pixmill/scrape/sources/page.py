@@ -131,8 +131,7 @@ class Page:
         Raises:
             SearchFailed: It must not be visited, cannot be reached, or answers with an error.
         """
-        if refused := self.access.permitted(url):
-            self._refuse(url, refused)
+        self._permit(url)
         self.url = url
         self._visit()
         verdict = self.verdict()
@@ -140,6 +139,9 @@ class Page:
             verdict = self._agree()
         if verdict.state in ("unknown", "js_shell") and self.status >= _ERRORS:
             self._misses()
+        # What stands in the place of results is named for what it is, whatever its address.
+        if verdict.state == "results" and self._arrived != _document(url):
+            self._permit(self._arrived)
         return verdict
 
     def run(self, source: str, *arguments: Any, told: TypeAdapter[Told]) -> Told:
@@ -275,8 +277,7 @@ class Page:
     def _follow(self, arrived: str) -> None:
         """Allow a page to have gone elsewhere, by a button or by itself, as far as a link would be followed."""
         self._arrived = arrived
-        if refused := self.access.permitted(arrived):
-            self._refuse(arrived, refused)
+        self._permit(arrived)
         here, there = urlsplit(self.query.address), urlsplit(arrived)
         if (there.scheme, there.netloc) != (here.scheme, here.netloc):
             self.judge(self.verdict())
@@ -316,6 +317,11 @@ class Page:
             f"answered with status {self.status}: is its address still so ({self.site.name}.yaml, url, checked "
             f"{self.site.checked})?",
         )
+
+    def _permit(self, url: str) -> None:
+        """Complain of a page that must not be visited."""
+        if refused := self.access.permitted(url):
+            self._refuse(url, refused)
 
     def _refuse(self, url: str, refused: Refused) -> NoReturn:
         if refused.reason == "robots":

@@ -114,7 +114,7 @@ def test_a_full_disk_is_told_with_the_file_and_the_next_command():
 def test_a_name_that_no_file_can_have_is_told(tmp_path):
     path = tmp_path / ("long" * 64)
     with pytest.raises(StorageError) as caught, storage_errors(then="dvc repro evaluate"):
-        path.is_dir()
+        path.stat()
     assert caught.value.message == f"{path} cannot be used: the name is too long"
 
 

@@ -88,8 +88,10 @@ def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> 
 
 def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path) -> None:
     params = BackboneParams(weights=f"{'long' * 64}.h5")
+    # Since Python 3.13 such a file is merely absent.
+    said = r"\.h5 (cannot be read: File name too long|is missing)\nNext: put the file there, or "
     for look in (partial(backbone_digest, params), partial(build_backbone, params, image_size=SIDE)):
-        with pytest.raises(TrainError, match=r"\.h5 cannot be read: File name too long\nNext: put the file there, or "):
+        with pytest.raises(TrainError, match=said):
             look(seed=7, root=tmp_path)
 
 

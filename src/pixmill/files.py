@@ -58,7 +58,7 @@ def storage_errors(*, then: str) -> Iterator[None]:
         then: The command that goes on once the disk is mended.
 
     Raises:
-        StorageError: A disk or a quota is full, a file or folder is read-only or not permitted, or its name is too long.
+        StorageError: A disk or quota is full, a file or folder is read-only or not permitted, or its name is too long.
     """
     try:
         yield

@@ -255,13 +255,13 @@ def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web):
 
 
 def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invented, crawl, hats):
-    lost = BrowserLost("the browser crashed")
+    lost = BrowserLost("the browser crashed", next="pixmill doctor")
     source = invented({"hat": [*hats[:4], lost], "cap": hats[4:]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=[hats[0], lost]))
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert source.asked.count("hat") == 2
     assert found.failure == "browser"
-    assert found.failing[0].message == "the browser crashed, 2 times"
+    assert (found.failing[0].message, found.failing[0].advice) == ("the browser crashed, 2 times", "pixmill doctor")
     assert found.urls == hats
 
 

@@ -211,7 +211,7 @@ class Crawl:
                 failing = Failing(search, error.failure, error.message, error.evidence, error.advice)
                 break
             except BrowserLost as error:
-                failing = Failing(search, "browser", f"{error.message}, {len(attempts)} times")
+                failing = Failing(search, "browser", f"{error.message}, {len(attempts)} times", advice=error.next)
             finally:
                 handover.finish()
         return max(attempts, key=lambda attempt: attempt.taken), failing

@@ -30,7 +30,7 @@ def sound():
 
 def failed(manifest, groups, pairs=TWINS, params=PARAMS):
     """Return what fails, by name, with all that is said of it."""
-    of = tables(manifest, pairs, groups, CLASSES, folded=True)
+    of = tables(manifest, pairs, groups, CLASSES, folds=2)
     found = {}
     for outcome in run_checks(checks(params, CLASSES), of):
         if not outcome.success:
@@ -45,7 +45,7 @@ def side(manifest, part, fold=None):
 
 def test_a_sound_split_passes_every_check(sound):
     manifest, groups = sound
-    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES, folded=True))
+    outcomes = run_checks(checks(PARAMS, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
     assert [outcome.found for outcome in outcomes if not outcome.success] == []
     assert list(dict.fromkeys(outcome.check.name for outcome in outcomes)) == [
         "not_empty", "ids_on_one_side", "pixels_on_one_side", "near_duplicates_on_one_side", "groups_on_one_side",
@@ -154,6 +154,14 @@ def test_a_class_that_a_part_lacks_fails(sound):
     )
 
 
+def test_a_class_that_a_fold_lacks_fails(sound):
+    manifest, groups = sound
+    changed = manifest.copy()
+    changed.loc[manifest["fold"] == 1, "label"] = "coat"
+    changed.loc[side(manifest, "val", 0)[0], "label"] = "dress"
+    assert failed(changed, groups, params=LAX) == {"same_classes": ("fold 1 has no picture of 'dress'",)}
+
+
 def test_a_given_test_picture_that_is_not_in_test_fails(sound):
     manifest, groups = sound
     changed = manifest.copy()
@@ -184,7 +192,7 @@ def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
 
 def test_a_critical_failure_names_page_parameter_and_command(sound):
     manifest, groups = sound
-    outcomes = run_checks(checks(STRICT, CLASSES), tables(manifest, TWINS, groups, CLASSES, folded=True))
+    outcomes = run_checks(checks(STRICT, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
     error = gate_error(outcomes, report="reports/split.html", mend="bring more pictures")
     assert "class_shares: class 'coat' makes up" in error.message
     assert "expected at most 0 away (split.class_shares.tolerance)" in error.message

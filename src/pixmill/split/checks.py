@@ -27,7 +27,7 @@ def tables(
     groups: pd.Series | None,
     classes: Sequence[str],
     *,
-    folded: bool,
+    folds: int | None,
 ) -> dict[str, Table]:
     """Return what is checked.
 
@@ -36,7 +36,7 @@ def tables(
         pairs: The columns of :data:`pixmill.manifest.PAIRS`.
         groups: The name of each row's group; ``None`` where no groups were asked for.
         classes: The labels.
-        folded: Whether folds were asked for.
+        folds: How many folds there are; ``None`` where none were asked for.
     """
     kept = manifest[manifest["split"].notna()]
     found = {
@@ -50,12 +50,15 @@ def tables(
         found[part] = Table(kept.loc[kept["split"] == part, ["label"]].drop_duplicates())
     if groups is not None:
         found["groups"] = Table(_sides_of(groups[kept.index], kept["split"]))
-    if folded:
-        folds = kept[kept["fold"].notna()]
-        found["pixels in folds"] = Table(_sides_of(folds["pixels"], folds["fold"]))
-        found["pairs in folds"] = Table(_pairs(folds, pairs, "fold"))
+    if folds is not None:
+        within = kept[kept["fold"].notna()]
+        found["pixels in folds"] = Table(_sides_of(within["pixels"], within["fold"]))
+        found["pairs in folds"] = Table(_pairs(within, pairs, "fold"))
         if groups is not None:
-            found["groups in folds"] = Table(_sides_of(groups[folds.index], folds["fold"]))
+            found["groups in folds"] = Table(_sides_of(groups[within.index], within["fold"]))
+        counts = count_by(manifest, "fold", range(folds), classes)
+        rows = [(fold, label, n) for fold, sizes in counts.items() for label, n in sizes.items()]
+        found["classes in folds"] = Table(pd.DataFrame(rows, columns=["fold", "label", "n"]))
     return found
 
 
@@ -103,6 +106,15 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             {"column": "label", "value_set": list(classes)},
             f"all of {', '.join(classes)} in each part, and no other",
             _classes(part, classes),
+        )
+    if params.folds is not None:
+        yield _check(
+            "same_classes",
+            "classes in folds",
+            "ExpectColumnValuesToBeBetween",
+            {"column": "n", "min_value": 1},
+            f"all of {', '.join(classes)} in each fold",
+            _classes_of_folds,
         )
     yield _check(
         "given_test_kept",
@@ -181,6 +193,12 @@ def _classes(part: str, classes: Sequence[str]) -> Tell:
         return lines or [f"{part} has all {len(classes):,} classes"]
 
     return tell
+
+
+def _classes_of_folds(_: Result, rows: pd.DataFrame) -> list[str]:
+    empty = rows.loc[rows["n"] == 0, ["fold", "label"]]
+    lines = [f"fold {fold} has no picture of '{label}'" for fold, label in empty.itertuples(index=False)]
+    return lines or [f"each fold has all {rows['label'].nunique():,} classes"]
 
 
 def _share(result: Result, rows: pd.DataFrame) -> list[str]:

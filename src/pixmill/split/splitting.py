@@ -84,7 +84,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     """
     assigned = assign(manifest, pairs, params, classes=classes)
     outcomes = run_checks(
-        checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folded=bool(params.folds))
+        checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
     return Split(
         assigned.manifest,

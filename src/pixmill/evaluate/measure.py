@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
-from pixmill.metrics import accuracy_interval, class_scores, majority_accuracy, score_limits, scores
+from pixmill.metrics import class_scores, majority_accuracy, score_limits, scores, share_interval
 
 __all__ = ["as_tracked", "measure"]
 
@@ -46,7 +46,7 @@ def measure(
         limits, of_classes = score_limits(
             actual[name], probabilities, members, labels, draws=draws, confidence=confidence, top_k=top_k
         )
-        limits["accuracy"] = accuracy_interval(right, members, draws=draws, confidence=confidence)
+        limits["accuracy"] = share_interval(right, members, draws=draws, confidence=confidence)
         per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
         measured[name] = {
             **scores(actual[name], probabilities, top_k=top_k),

@@ -67,6 +67,20 @@ def test_check_passes_the_committed_params(
     assert "params.yaml is sound: " in capsys.readouterr().out
 
 
+def test_check_names_the_first_and_the_last_of_very_many_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"class_{number:03}" for number in range(300)]
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "params.yaml").write_text(f"classes: {names}\nscrape: {{source: folder, snapshot: 2026-11-20}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert exit_code("check") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("params.yaml is sound: 300 classes (class_000, class_001, ")
+    assert "class_299); pictures from folder" in said
+    assert len(said) < 400
+
+
 def test_check_names_what_is_wrong(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

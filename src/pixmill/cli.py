@@ -82,11 +82,12 @@ def _check(_: argparse.Namespace) -> None:
     import shutil
 
     from pixmill.params import load_params
+    from pixmill.report import shorten
 
     params = load_params(_project())
     sources = dict.fromkeys(name for label in params.classes for name in params.scrape.sources_of(label))
     print(
-        f"params.yaml is sound: {len(params.classes)} classes ({', '.join(params.classes)}); "
+        f"params.yaml is sound: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"pictures from {', '.join(sources)}"
     )
     found = shutil.which("python")

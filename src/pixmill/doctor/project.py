@@ -27,13 +27,14 @@ def look_at_params(root: Path) -> Iterator[Finding]:
         root: The project's folder.
     """
     from pixmill.params import load_params
+    from pixmill.report import shorten
 
     try:
         params = load_params(root)
     except ParamsError as error:
         yield Finding("params", State.BAD, error.message, next=error.next or "edit params.yaml, then: pixmill check")
     else:
-        yield Finding("params", State.OK, f"{len(params.classes)} classes: {', '.join(params.classes)}")
+        yield Finding("params", State.OK, f"{len(params.classes)} classes: {shorten(', '.join(params.classes), 300)}")
 
 
 def look_at_data(root: Path) -> Iterator[Finding]:

@@ -157,7 +157,7 @@ def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_
         "coverage.png",
         "grad_cam.png",
         "mistakes.png",
-        "samples.png",
+        "predictions.png",
     }
 
 

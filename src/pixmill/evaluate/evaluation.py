@@ -212,7 +212,8 @@ def _figures(found: Findings) -> dict[str, Figure]:
         "mistakes.png": mistakes_figure(found.mistakes),
         "calibration.png": reliability_figure(found.reliability),
         "coverage.png": coverage_figure(found.coverage),
-        "samples.png": sheet_figure(
+        # Not samples.png: in the same run of MLflow that is the sheet of what training saw.
+        "predictions.png": sheet_figure(
             [
                 (
                     item.pixels,

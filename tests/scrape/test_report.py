@@ -97,6 +97,13 @@ def test_it_shows_examples_of_each_class(page):
     assert page.count("no picture") == 1  # for the one that cannot be decoded
 
 
+def test_of_many_classes_it_shows_fewer_examples_each(run, output, monkeypatch):
+    monkeypatch.setattr("pixmill.scrape.report._SHOWN", 6)
+    assert render_report(run(("boot", "hat")), output).count("data:image/jpeg;base64,") == 6
+    monkeypatch.setattr("pixmill.scrape.report._SHOWN", 2)
+    assert render_report(run(("boot", "hat")), output).count("data:image/jpeg;base64,") == 4
+
+
 @pytest.mark.parametrize(
     ("reason", "meaning"),
     [("http_404", "The server answered 404 Not Found"), ("http_499", "The server answered 499")],

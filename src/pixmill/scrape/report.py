@@ -16,6 +16,12 @@ from pixmill.scrape.run import ScrapeResult
 
 __all__ = ["render_report"]
 
+_SHOWN = 900
+"""Pictures on the page, which is to stay small with hundreds of classes too."""
+
+_LEAST_SHOWN = 2
+"""Of each class, however many there are."""
+
 _MEANINGS = {
     "archive": "An archive, not a picture",
     "bad_data_uri": "An inlined picture that cannot be decoded",
@@ -119,7 +125,8 @@ def render_report(result: ScrapeResult, output: Path) -> str:
     counts = result.manifest["label"].value_counts()
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in account.searches.values()))
     refusals = _refusals(result.examples)
-    samples = {label: result.examples.of(label) for label in labels}
+    most = max(_LEAST_SHOWN, _SHOWN // max(1, len(labels)))
+    samples = {label: result.examples.of(label)[:most] for label in labels}
     uris = thumbnails(_shown(example, output) for examples in samples.values() for example in examples)
     return render_page(
         "pixmill.scrape",

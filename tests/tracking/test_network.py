@@ -10,7 +10,7 @@ from pixmill.params import BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.tracking.network import TOLERANCE, export_network
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.float32)
-WARNING = "warning: the classifier in MLflow needs TensorFlow, since LiteRT cannot run it ({})\n"
+WARNING = "warning: the classifier in MLflow needs TensorFlow: it could not be converted for LiteRT ({})\n"
 
 
 def classifier(**changes):

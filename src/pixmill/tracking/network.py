@@ -42,7 +42,9 @@ def export_network(model: keras.Model, folder: Path) -> Path:
         if agrees:
             return target
         why = "it answers otherwise than Keras does"
-    sys.stderr.write(f"warning: the classifier in MLflow needs TensorFlow, since LiteRT cannot run it ({why})\n")
+    sys.stderr.write(
+        f"warning: the classifier in MLflow needs TensorFlow: it could not be converted for LiteRT ({why})\n"
+    )
     target.unlink(missing_ok=True)
     target = folder / "network.keras"
     model.save(target)

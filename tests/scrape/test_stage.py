@@ -293,7 +293,7 @@ def test_too_few_candidates_are_named_after_the_account_is_written(workspace):
     assert code == 1
     assert output.startswith("scrape: 60 pictures")
     assert set(workspace.outputs()) >= OUTPUTS
-    *at_once, boot, hat, scarf, mending = error.splitlines()
+    *at_once, boot, hat, scarf, sold, mending = error.splitlines()
     assert sorted(at_once) == [
         "Scrape boot (source 'shop'): too few",
         "Scrape hat (source 'shop'): too few",
@@ -306,6 +306,7 @@ def test_too_few_candidates_are_named_after_the_account_is_written(workspace):
             line,
         )
     assert scarf.startswith("scarf (source 'shop'): http://shop.pixmill.test/search?q=scarf")
+    assert sold.startswith("no_results: the bundled shop sells what is in data/")
     assert mending.startswith("Next: ")
     metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
     failures = {label: asked["shop"][label]["failure"] for label, asked in metrics["per_query"].items()}

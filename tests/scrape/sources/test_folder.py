@@ -80,6 +80,7 @@ def test_a_class_without_files_is_named(source, data, label):
     with pytest.raises(SearchFailed, match=f"data/{label} is {label}") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
+    assert caught.value.advice == "put pictures there, or name in classes what data holds: boot, hat"
 
 
 def test_a_missing_folder_is_named(tmp_path):

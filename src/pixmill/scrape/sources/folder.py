@@ -28,6 +28,9 @@ _UNLABELLED = "unlabelled"
 _NAMED = 3
 """How many files a remark names."""
 
+_MANY = 20
+"""How many classes an advice names."""
+
 
 class FolderSource:
     """Take the pictures in people's folders.
@@ -122,7 +125,15 @@ class FolderSource:
                 yield Candidate(query.label, None, rank, path, title=_text(name), given_split=part)
                 rank += 1
         if rank == 0:
-            raise SearchFailed("no_results", f"{query.address} is {'missing' if missing else 'empty'}")
+            there = self.labels()
+            raise SearchFailed(
+                "no_results",
+                f"{query.address} is {'missing' if missing else 'empty'}",
+                advice=f"put pictures there, or name in classes what {self._data.name} holds: "
+                f"{', '.join(there[:_MANY])}{', …' if len(there) > _MANY else ''}"
+                if there
+                else None,
+            )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the bytes of a file below the folder, and of none outside it.

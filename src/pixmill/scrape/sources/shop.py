@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +11,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pixmill.files import file_digest
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
+from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.source import Access
 from pixmill.shop import ORIGIN, Shop
 
 __all__ = ["ShopSource"]
@@ -49,6 +53,21 @@ class ShopSource(SiteSource):
     def served(self) -> dict[str, int]:
         """The shop's origin, as ``name:port``, with its port on this machine."""
         return {f"{urlsplit(ORIGIN).hostname}:80": self._shop.port}
+
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
+        """Yield what the shop shows, or say what it sells.
+
+        Raises:
+            SearchFailed: The shop does not answer, or has nothing of the kind.
+            BrowserLost: The browser crashed or hangs.
+        """
+        try:
+            yield from super().search(query, access)
+        except SearchFailed as failed:
+            if failed.failure == "no_results":
+                sold = f"the bundled shop sells what is in {self._data.name}/"
+                failed.advice = f"{sold}: name its folders in classes or scrape.queries"
+            raise
 
     def fingerprint(self) -> str:
         """Return a digest of all that the shop is made of."""

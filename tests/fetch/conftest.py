@@ -8,7 +8,6 @@ import datetime
 import socket
 import ssl
 import threading
-import weakref
 
 import pytest
 from aiohttp import web
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from pixmill.fetch import Fetcher, Limits, Network
+from tests.connections import ConnectionServer
 
 NAME = "pictures.test"
 
@@ -45,7 +45,6 @@ class Site:
         self.requests = []
         self.port = None
         self._tls = tls
-        self._transports = weakref.WeakSet()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
@@ -68,22 +67,17 @@ class Site:
     async def _serve(self):
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.1)
+        server = ConnectionServer(self._answer, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._tls)
-        await site.start()
-        self.port = runner.addresses[0][1]
+        listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = listening.getsockname()[1]
+        await web.SockSite(runner, listening, ssl_context=self._tls).start()
         self._ready.set()
         await self._stop.wait()
-        await runner.cleanup()
-        # One that still has something to say to a client which listens no more would stay open for ever.
-        for transport in self._transports:
-            transport.abort()
-        await asyncio.sleep(0)
+        await server.end(runner, listening)
 
     async def _answer(self, request):
-        if request.transport:
-            self._transports.add(request.transport)
         self.requests.append(request)
         answer = self.answers.get(request.path)
         if answer is None:

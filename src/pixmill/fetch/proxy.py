@@ -31,6 +31,9 @@ _FAREWELL_SECONDS = 2.0
 _CONNECTIONS = 512
 """A browser opens 32 to a proxy (``kDefaultMaxSocketsPerProxyChain`` in Chromium): enough for sixteen browsers."""
 
+_TURNS = 5
+"""Rounds of the event loop in which a connection that was accepted becomes a client that is attended to."""
+
 _REMEMBERED = 1000
 
 
@@ -112,6 +115,11 @@ class Proxy:
     async def _serve(self, listener: socket.socket) -> None:
         server = await asyncio.start_server(self._meet, sock=listener, limit=_HEAD_BYTES)
         await self._end.wait()
+        # asyncio drops connections that it accepted as it stops to listen: they are to be clients first.
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            self._loop.remove_reader(listener)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         server.close()
         for client in self._clients:
             client.cancel()

@@ -19,6 +19,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from pixmill.fetch.network import Network
+from tests.connections import ConnectionServer
 from tests.scrape.replicas.cdn import Cdn
 from tests.scrape.replicas.certificates import Authority
 from tests.scrape.replicas.pictures import DEAD_HOSTS, FAULTS, Fault, Picture, Pictures, chance
@@ -86,6 +87,7 @@ class World:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="replicas", daemon=True)
         self._thread.start()
+        self._listening = (plain, secure)
         self._runner = asyncio.run_coroutine_threadsafe(self._serve(plain, secure), self._loop).result()
         ports = {80: _port(plain), 443: _port(secure)}
         served = {f"{host}:{port}": mapped for host in self._by_host for port, mapped in ports.items()}
@@ -147,8 +149,8 @@ class World:
         )
 
     async def _serve(self, plain: socket.socket, secure: socket.socket) -> web.ServerRunner:
-        server = web.Server(self._answer, handler_cancellation=True)
-        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        self._server = ConnectionServer(self._answer, handler_cancellation=True)
+        runner = web.ServerRunner(self._server, shutdown_timeout=0.1)
         await runner.setup()
         await web.SockSite(runner, plain).start()
         context = self.authority.context(sorted(self._by_host))
@@ -156,7 +158,7 @@ class World:
         return runner
 
     async def _stop(self) -> None:
-        await self._runner.cleanup()
+        await self._server.end(self._runner, *self._listening)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -84,16 +85,24 @@ def test_it_writes_all_that_is_promised(command, project):
     assert "ge_load_time" not in text
 
 
+def kill_while_it_packs(command, project):
+    """Kill it before its first part is whole; a busy machine may look too late, so try again then."""
+    for _ in range(5):
+        shutil.rmtree(project.out)
+        with subprocess.Popen(**command) as process:
+            while not list(project.out.glob("*/.part-*")) and process.poll() is None:
+                time.sleep(0.001)
+            process.kill()
+        if not (project.out / "train.json").exists():
+            return
+    pytest.fail("it was past that moment each time")
+
+
 @pytest.mark.slow
 def test_killed_while_it_packs_it_ends_with_the_same_bytes(command, project):
     subprocess.run(**command, check=True, capture_output=True)
     undisturbed = outputs(project.root)
-    with subprocess.Popen(**command) as process:
-        while not list(project.out.glob("*/.part-*")):
-            assert process.poll() is None
-            time.sleep(0.001)
-        process.kill()
-    assert not (project.out / "train.json").exists()
+    kill_while_it_packs(command, project)
     assert not (project.out / "manifest.parquet").exists()
     subprocess.run(**command, check=True, capture_output=True)
     assert outputs(project.root) == undisturbed

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 __all__ = ["CHROMIUM_PREFERENCES", "chromium_switches", "firefox_preferences"]
 
-CHROMIUM_PREFERENCES: Mapping[str, bool | int] = MappingProxyType(
+CHROMIUM_PREFERENCES: Mapping[str, Any] = MappingProxyType(
     {
         "download_restrictions": 3,  # Every download: a link with `download` would write into the home folder.
         "net.network_prediction_options": 2,  # No connection on suspicion, such as to the usual search engine.
         "search.suggest_enabled": False,
+        # With Google as its engine for searches Chromium asks for parts of Google's start page, time and again. So it
+        # has one that cannot be (RFC 2606).
+        "search_provider_overrides_version": 1,
+        "search_provider_overrides": (
+            {
+                "id": 2,
+                "enabled": True,
+                "name": "None",
+                "keyword": "search.invalid",
+                "search_url": "http://search.invalid/?q={searchTerms}",
+                "favicon_url": "http://search.invalid/favicon.ico",
+                "encoding": "UTF-8",
+            },
+        ),
     }
 )
 

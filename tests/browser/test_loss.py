@@ -26,7 +26,7 @@ def driver(browser, proxy, tmp_path, until, mentioning, monkeypatch):
         # The first page of a new browser takes a busy machine seconds.
         visit(driver, HOME)
         driver.set_page_load_timeout(3)
-        driver.command_executor.client_config.timeout = 4.0
+        driver.command_executor.client_config.timeout = 8.0
         yield driver
         closing = time.monotonic()
     assert time.monotonic() - closing < 30, "a lost browser was asked to leave"

@@ -195,6 +195,7 @@ def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, 
     assert not (root / "metrics").exists()
 
 
+@pytest.mark.slow
 def test_where_nobody_asks_for_wrong_labels_none_are_looked_for(inputs, repository, tmp_path):
     root = shutil.copytree(inputs, tmp_path / "project")
     (root / "params.yaml").write_text(PARAMS.replace("draws: 1000", "draws: 100, label_errors: 0, grad_cam: 0"))

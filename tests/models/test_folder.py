@@ -152,7 +152,9 @@ def deeper_than_python(architecture):
         part["config"] = part = {}
 
 
-@pytest.mark.parametrize("change", [as_wide_as_no_memory, input_of_any_size, deeper_than_python])
+@pytest.mark.parametrize(
+    "change", [pytest.param(as_wide_as_no_memory, marks=pytest.mark.slow), input_of_any_size, deeper_than_python]
+)
 def test_an_architecture_that_cannot_be_is_refused(folder, change):
     architecture = json.loads((folder / "model.json").read_text())
     change(architecture)

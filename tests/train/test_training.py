@@ -176,6 +176,7 @@ def test_a_fold_that_was_kept_for_another_number_of_epochs_goes_on_only_where_it
     assert begun == {1: [0], 2: [], 3: [0 if settled else 2]}[until]
 
 
+@pytest.mark.slow
 def test_a_model_that_no_memory_holds_is_a_message(packed):
     cnn = CnnParams(blocks=(BlockParams(filters=10**13),), dense=())
     with pytest.raises(TrainError, match="the memory does not suffice") as caught:

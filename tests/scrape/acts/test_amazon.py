@@ -48,6 +48,7 @@ def test_three_classes_of_three_hundred(project):
         assert len(asked) == len(set(asked)) > len(CLASSES) * 250
 
 
+@pytest.mark.slow
 def test_the_robot_check_is_named_what_was_found_is_kept_and_the_next_run_goes_on(project):
     with World(Amazon(total=90)) as world:
         made = project(world)

@@ -84,9 +84,9 @@ def scrape(project, names, total, overlap, pace, **params):
         return world, made, sightings, manifest
 
 
-@pytest.mark.parametrize("total", [60, pytest.param(600, marks=pytest.mark.slow)])
-def test_engines_together_give_one_row_a_picture_with_all_its_sightings(project, total):
-    names = ("google", "bing", "yahoo")
+@pytest.mark.slow
+def test_engines_together_give_one_row_a_picture_with_all_its_sightings(project):
+    names, total = ("google", "bing", "yahoo"), 600
     world, _, sightings, manifest = scrape(project, names, total, overlap=0.3, pace=0.02)
     known = sightings.dropna(subset="id")
     assert not manifest["id"].duplicated().any()

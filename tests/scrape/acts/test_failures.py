@@ -93,6 +93,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 def test_each_failure_is_named_and_the_rest_is_kept(project):
     with World(*(SITES[name](40) for name in ("bing", *BAD))) as world:
         made, done = fail(project, world, BAD, good=["bing"])

@@ -104,6 +104,14 @@ def test_of_many_classes_it_shows_fewer_examples_each(run, output, monkeypatch):
     assert render_report(run(("boot", "hat")), output).count("data:image/jpeg;base64,") == 4
 
 
+def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):
+    first = invented({"hat": hats[:2]}, name="site:first")
+    second = invented({"hat": ["http://invented.test/gone"]}, name="site:second")
+    text = words(render_report(visit(first, second), output))
+    assert words("hat site:first hat complete 2 2 0 0") in text
+    assert words("hat site:second hat all refused 1 0 0 1") in text
+
+
 @pytest.mark.parametrize(
     ("reason", "meaning"),
     [("http_404", "The server answered 404 Not Found"), ("http_499", "The server answered 499")],

@@ -25,7 +25,8 @@ def until(look: Callable[[], Any], what: str, running: subprocess.Popen[str]) ->
 
 
 def pid_of(project, stage: str) -> int | None:
-    return next((pid for pid, words in project.processes().items() if words[-1] == f"stages.{stage}"), None)
+    # One that is just being started or ended has no words.
+    return next((pid for pid, words in project.processes().items() if words[-1:] == [f"stages.{stage}"]), None)
 
 
 def mid_scrape(project) -> bool:

@@ -261,6 +261,7 @@ def test_the_record_of_refusals_is_bounded(monkeypatch):
 
 
 def test_nothing_is_left_behind(host):
+    before = set(threading.enumerate())
     with contextlib.ExitStack() as clients:
         with Proxy(Network(served={"shop.test:443": host})) as proxy:
             ask(proxy, "http://nowhere.invalid/")  # Names are looked up in threads.
@@ -270,7 +271,8 @@ def test_nothing_is_left_behind(host):
         assert [idle.recv(99), busy.recv(99)] == [b"", b""]
         with pytest.raises(ConnectionRefusedError):
             clients.enter_context(connected(proxy))
-    assert [each.name for each in threading.enumerate() if each.name.startswith(("pixmill-proxy", "asyncio"))] == []
+    begun = set(threading.enumerate()) - before
+    assert [each.name for each in begun if each.name.startswith(("pixmill-proxy", "asyncio"))] == []
 
 
 def test_heads_are_read_as_they_are_meant():

@@ -116,7 +116,8 @@ class Proxy:
         server = await asyncio.start_server(self._meet, sock=listener, limit=_HEAD_BYTES)
         await self._end.wait()
         # asyncio drops connections that it accepted as it stops to listen: they are to be clients first.
-        with contextlib.suppress(NotImplementedError):  # on Windows
+        # The event loop of Windows has no readers, and there such a connection is closed when it is collected.
+        with contextlib.suppress(NotImplementedError):
             self._loop.remove_reader(listener)
         for _ in range(_TURNS):
             await asyncio.sleep(0)

@@ -39,9 +39,13 @@ def browser_pid(driver):
 
 
 def renderers(driver):
-    """Return the processes of pages."""
-    children = psutil.Process(browser_pid(driver)).children(recursive=True)
-    return [each.pid for each in children if any("--type=renderer" in word for word in each.cmdline())]
+    """Return the living processes of pages; a browser's own helpers come and go."""
+    found = []
+    for each in psutil.Process(browser_pid(driver)).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("--type=renderer" in word for word in each.cmdline()):
+                found.append(each)
+    return found
 
 
 def driver_pid(driver):
@@ -55,8 +59,10 @@ def test_a_browser_that_is_killed(driver):
 
 
 def test_a_page_whose_process_is_killed(driver):
-    for pid in renderers(driver):
-        os.kill(pid, signal.SIGKILL)
+    pages = renderers(driver)
+    assert pages
+    for page in pages:
+        page.kill()
     with pytest.raises(BrowserLost, match="crashed"):
         _ = driver.title
 

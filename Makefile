@@ -3,12 +3,16 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
+#   WORKERS=0           run the tests one by one (default: in as many processes as there are CPUs, at most 4)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
+
+# Half of its time a test waits, for a browser, a server or a process: others run meanwhile.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),logical) --maxprocesses 4 --dist loadfile
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -35,10 +39,10 @@ data: setup ## fill an empty data/ with the bundled pictures
 	@$(BIN)/pixmill data
 
 test: browser data ## set everything up and run the tests
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(PYTEST) -m "not slow"
 
 test-slow: browser data ## run the tests that take minutes
-	@$(BIN)/python -m pytest -m slow
+	@$(PYTEST) -m slow
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check

@@ -9,13 +9,17 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
 from pixmill.params import Params, parse_params
+from tests.left_out import leave_out
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+_TOLD = pytest.StashKey[set[str]]()
 
 # Before any library reads them: nothing calls home from a test, and nothing reaches a person's own MLflow server.
 for name in ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE"):
@@ -41,20 +45,25 @@ hypothesis.settings.load_profile("pixmill")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this system cannot run, and say so."""
     if sys.platform != "linux":
-        _leave_out("linux", "they need what only Linux has", config, items)
+        leave_out(config, items, _marked("linux"), "they need what only Linux has")
     if not _has_postgresql():
-        _leave_out("postgresql", "PostgreSQL is not installed", config, items)
+        leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
     for kind in ("edge", "firefox"):
-        if any(item.get_closest_marker(kind) for item in items) and (lack := _lack_of(kind)):
-            _leave_out(kind, lack, config, items)
+        if any(map(_marked(kind), items)) and (lack := _lack_of(kind)):
+            leave_out(config, items, _marked(kind), lack)
 
 
-def _leave_out(marker: str, why: str, config: pytest.Config, items: list[pytest.Item]) -> None:
-    left_out = [item for item in items if item.get_closest_marker(marker)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-        print(f"\n{len(left_out)} tests left out: {why}")  # noqa: T201
+def _marked(name: str) -> Callable[[pytest.Item], bool]:
+    return lambda item: item.get_closest_marker(name) is not None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Say what a process left out; each of them leaves out the same."""
+    for line in getattr(node, "workeroutput", {}).get("left_out", ()):
+        if line not in (told := node.config.stash.setdefault(_TOLD, set())):
+            told.add(line)
+            print(f"\n{line}")  # noqa: T201
 
 
 def _has_postgresql() -> bool:

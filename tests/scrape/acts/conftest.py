@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+from tests.left_out import leave_out
 from tests.scrape.acts.project import Project
 
 
@@ -21,11 +22,12 @@ def project(tmp_path, repository):
 
 def pytest_collection_modifyitems(config, items):
     """Leave out what needs a disk of its own where none may be mounted, and say so."""
-    needing = [item for item in items if "small_disk" in getattr(item, "fixturenames", ())]
-    if needing and not _may_mount():
-        config.hook.pytest_deselected(items=needing)
-        items[:] = [item for item in items if item not in needing]
-        print(f"\n{len(needing)} tests left out: no small disk may be mounted here")  # noqa: T201
+    if any(map(_on_a_small_disk, items)) and not _may_mount():
+        leave_out(config, items, _on_a_small_disk, "no small disk may be mounted here")
+
+
+def _on_a_small_disk(item):
+    return "small_disk" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A run that is killed at its worst moment is finished by the next one, with the same bytes and no orphans."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -58,10 +59,7 @@ def stopped_in(project, stage: str, running: subprocess.Popen[str]) -> int:
         os.kill(pid, signal.SIGCONT)  # It was past that moment already.
 
 
-@pytest.mark.parametrize(
-    ("stage", "victim"),
-    [("scrape", "stage"), ("scrape", "dvc"), ("split", "stage"), ("train", "stage"), ("train", "dvc")],
-)
+@pytest.mark.parametrize(("stage", "victim"), list(itertools.product(MOMENTS, ["stage", "dvc"])))
 def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: str, victim: str) -> None:
     project = new_project()
     with project.start("repro") as running:

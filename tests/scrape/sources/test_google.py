@@ -118,6 +118,6 @@ def test_without_any_mark_a_thumbnail_is_known_by_its_address_and_its_words(clic
 
 
 @pytest.mark.slow
-def test_forty_clicks(tmp_path):
-    with searching(tmp_path, Google(total=40, scripted=0.0), pace=1.0) as searches:
+def test_a_hundred_clicks(tmp_path):
+    with searching(tmp_path, Google(total=100, scripted=0.0), pace=1.0) as searches:
         compare(searches.all("google", TEXT), searches.results("google"))

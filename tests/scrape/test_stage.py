@@ -56,6 +56,15 @@ class Workspace:
             text=True,
         )
 
+    @contextlib.contextmanager
+    def begun(self, **options):
+        """Start the stage; it is not left behind, whatever becomes of the test."""
+        with self.start(**options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
     def run(self, **environ):
         with self.start(**environ) as process:
             output, error = process.communicate(timeout=SECONDS)
@@ -107,15 +116,25 @@ def workspace(tmp_path, data, repository, tree):
 
 
 def until(moment, process):
-    """Wait for a moment in the life of a process; return all that it has started by then."""
+    """Stop a process at a moment in its life; return all that it has started by then."""
     while not moment():
         assert process.poll() is None, process.communicate()
         time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
     return psutil.Process(process.pid).children(recursive=True)
 
 
+def ended(process, kind):
+    """Send a stopped process a signal and let it go on; return what it says, and the seconds until its end."""
+    process.send_signal(kind)
+    process.send_signal(signal.SIGCONT)
+    began = time.monotonic()
+    _, error = process.communicate(timeout=SECONDS)
+    return error, time.monotonic() - began
+
+
 def running_browsers(process):
-    """Return the browsers of a running stage; drivers whose work is done may end meanwhile."""
+    """Return the browsers of a stage; drivers whose work is done may end meanwhile."""
     browsers = []
     for driver in psutil.Process(process.pid).children():
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -183,16 +202,14 @@ def check_kills(workspace, moments):
     known = set()
     for moment in moments:
         before = len(workspace.requests())
-        process = workspace.start(witness=True)
-        started = until(moment, process)
-        process.kill()
-        process.communicate()
+        with workspace.begun(witness=True) as process:
+            started = until(moment, process)
         assert gone(started)
         assert known.isdisjoint(workspace.requests()[before:])
         if workspace.journal():
             known |= workspace.known()
     before = len(workspace.requests())
-    with workspace.start(witness=True) as process:
+    with workspace.begun(witness=True) as process:
         process.communicate(timeout=SECONDS)
     assert process.returncode == 0
     assert known.isdisjoint(workspace.requests()[before:])
@@ -230,14 +247,13 @@ def test_killed_at_ten_moments_that_nobody_chose(workspace):
 
 @pytest.mark.browser
 def test_interrupted_it_ends_in_seconds_and_leaves_nothing(workspace):
-    process = workspace.start()
-    started = until(records(workspace, 1), process)
-    assert started
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    _, error = process.communicate(timeout=SECONDS)
-    assert time.monotonic() - began < 25  # A page may take 30 to load.
+    with workspace.begun(witness=True) as process:
+        # As soon as a browser asks for a page: with a record more, a quick one may have seen all and be gone.
+        started = until(workspace.browsed, process)
+        assert started
+        error, seconds = ended(process, signal.SIGINT)
     assert process.returncode == 130
+    assert seconds < 25  # A page may take 30 to load.
     assert "Traceback" not in error
     assert gone(started)
     assert workspace.left() == []
@@ -256,12 +272,9 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
         "selectors: {item: [li], key: ['@id'], picture: [img]}\n"
     )
     workspace.params(source="site:slow", allow_hosts=[f"localhost:{web.port}"])
-    process = workspace.start()
-    started = until(lambda: "/search" in web.paths(), process)
-    process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
-    _, error = process.communicate(timeout=SECONDS)
-    seconds = time.monotonic() - began
+    with workspace.begun() as process:
+        started = until(lambda: "/search" in web.paths(), process)
+        error, seconds = ended(process, signal.SIGTERM)
     assert process.returncode == 143
     assert error.endswith("scrape: ended; finished work is kept. To go on: dvc repro\n")
     assert "Traceback" not in error
@@ -271,14 +284,14 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
 
 @pytest.mark.browser
 def test_a_browser_that_is_killed_is_replaced(workspace):
-    process = workspace.start(witness=True)
-    # As soon as a browser asks for a page: with a few records more, a quick one has seen all and is gone.
-    until(workspace.browsed, process)
-    browsers = running_browsers(process)
-    assert browsers
-    for browser in browsers:
-        browser.kill()
-    _, error = process.communicate(timeout=SECONDS)
+    with workspace.begun(witness=True) as process:
+        until(workspace.browsed, process)
+        browsers = running_browsers(process)
+        assert browsers
+        for browser in browsers:
+            browser.kill()
+        process.send_signal(signal.SIGCONT)
+        _, error = process.communicate(timeout=SECONDS)
     assert (process.returncode, error) == (0, "")
     disturbed = workspace.outputs()
     shutil.rmtree(workspace.root / ".pixmill")

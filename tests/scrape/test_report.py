@@ -41,7 +41,7 @@ def web_page(visit, invented, hats, web, output, picture):
         {"hat": [hats[0], SearchFailed("captcha", "it asks for a proof", evidence=".pixmill/scrape/evidence/1")]},
         name="site:second",
     )
-    result = visit(first, second, robots_exceptions=("www.example.org",), queries={"hat": ["hat", "cap"]})
+    result = visit(first, second, robots_exceptions=("www.example.org",), queries={"hat": ["hat", "cap"]}, browsers=1)
     return render_report(result, output)
 
 

@@ -12,13 +12,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 from pixmill.files import storage_errors
-from pixmill.process import die_with_parent, interruptible
+from pixmill.process import die_with_dvc, die_with_parent, interruptible
 from pixmill.workspace import Workspace
 
 # Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
 # names, argv[0] is `-m`; whoever merely imports this package keeps its own ways.
 if sys.argv[0] == "-m":
     die_with_parent()
+    die_with_dvc()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Ctrl-C in the imports shall end the stage, not show where they were.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -54,6 +54,52 @@ def test_a_worker_whose_parent_is_dead_already_ends(start) -> None:
     assert not _runs(int(worker))
 
 
+DVC = """
+import os, shlex, subprocess, sys, time
+code = ("from pixmill.process import die_with_dvc, die_with_parent; die_with_parent(); die_with_dvc();"
+        "import os, time; print(os.getpid(), os.getppid(), flush=True); time.sleep(60)")
+words = shlex.join([sys.executable, "-c", code])
+for shell in sys.argv[1:]:
+    words = shlex.join([shell, "-c", words + "; exit"])
+child = subprocess.Popen(["/bin/sh", "-c", words], stdout=subprocess.PIPE, text=True,
+                         env=os.environ | {"DVC_STAGE": "train"})
+print(*child.stdout.readline().split(), os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("shells", [[], ["/bin/sh"], ["/bin/sh", "/bin/sh"]], ids=["one", "two", "three"])
+def test_a_stage_dies_with_dvc_whatever_shells_stand_between(start, shells: list[str]) -> None:
+    """The first replaces itself by the command where ``/bin/sh`` is bash, and stays where it is dash."""
+    process, line = start(DVC, *shells)
+    stage, shell, dvc = map(int, line.split())
+    assert shell != dvc or not shells, "no shell stands between"
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and (_runs(stage) or _runs(shell)):
+        time.sleep(0.02)
+    assert not _runs(stage)
+    assert not _runs(shell)
+
+
+WATCHED = """
+import os, sys, threading
+from pixmill.process import die_with_dvc
+os.environ.pop("DVC_STAGE", None) if sys.argv[1] == "none" else os.environ.update(DVC_STAGE=sys.argv[1])
+die_with_dvc()
+print([thread.name for thread in threading.enumerate()], flush=True)
+"""
+
+
+@pytest.mark.parametrize("stage", ["none", "train"])
+def test_no_thread_waits_where_none_is_needed(start, stage: str) -> None:
+    """A person's own `python -m stages.train`, which `nohup` may keep, and a command whose parent is `dvc` itself."""
+    process, line = start(WATCHED, stage)
+    assert line == "['MainThread']"
+    assert process.wait(60) == 0
+
+
 def _runs(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["die_with_parent", "interruptible"]
+__all__ = ["die_with_dvc", "die_with_parent", "interruptible"]
 
 _PR_SET_PDEATHSIG = 1
 """From ``linux/prctl.h``: the signal that the kernel sends to a process when its parent dies."""
@@ -37,6 +37,40 @@ def die_with_parent() -> None:
     if os.getppid() != parent:
         # The parent died before the call: nobody would send the signal any more.
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_with_dvc() -> None:
+    """Kill this process when the ``dvc`` that runs it as a stage has ended, whatever stands between the two.
+
+    DVC runs a command by ``$SHELL -c``. Bash and zsh replace themselves by the command, which :func:`die_with_parent`
+    then ties to ``dvc``. Dash, the ``/bin/sh`` of Debian and the shell wherever ``SHELL`` is not set, stays between and
+    outlives ``dvc``, as does the launcher of Python in a virtual environment of Windows. What DVC starts is told the
+    stage by ``DVC_STAGE``: the nearest ancestor that was told another, or none, is ``dvc``. A thread waits for its end.
+    """
+    stage = os.environ.get("DVC_STAGE")
+    if stage is None:
+        return
+    import psutil  # here, since workers and browsers, which have a parent to watch and no dvc, need none of it
+
+    def told(process: psutil.Process) -> str | None:
+        try:
+            return process.environ().get("DVC_STAGE")
+        except psutil.AccessDenied:
+            return None  # Somebody else's: not a shell that was started for this stage.
+
+    def watch(process: psutil.Process) -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.wait()
+        psutil.Process().kill()
+
+    try:
+        dvc = next((process for process in psutil.Process().parents() if told(process) != stage), None)
+    except psutil.NoSuchProcess:
+        # It, or a shell before it, ended while it was being looked at.
+        psutil.Process().kill()
+        return
+    if dvc is not None and (sys.platform != "linux" or dvc.pid != os.getppid()):
+        threading.Thread(target=watch, args=[dvc], name="die-with-dvc", daemon=True).start()
 
 
 @contextlib.contextmanager

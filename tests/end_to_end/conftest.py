@@ -55,11 +55,11 @@ class Project:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "dvc", *words],
             cwd=self.path,
-            env=self.environ,
+            env=self.environ | environ,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,

@@ -1,5 +1,6 @@
 """A run that is killed at its worst moment is finished by the next one, with the same bytes and no orphans."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -46,6 +47,9 @@ def mid_train(project) -> bool:
 
 MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}
 
+SHELLS = {"scrape": "sh", "split": "bash", "train": "sh"}
+"""By which DVC runs the stage: bash replaces itself by it, dash (``sh`` on Debian) stays between the two."""
+
 
 def stopped_in(project, stage: str, running: subprocess.Popen[str]) -> int:
     """Stop a stage at its worst moment and return its pid: it cannot go on while its killer is looking for it."""
@@ -62,9 +66,11 @@ def stopped_in(project, stage: str, running: subprocess.Popen[str]) -> int:
 @pytest.mark.parametrize(("stage", "victim"), list(itertools.product(MOMENTS, ["stage", "dvc"])))
 def test_the_next_run_ends_as_if_nothing_had_been(new_project, finished, stage: str, victim: str) -> None:
     project = new_project()
-    with project.start("repro") as running:
+    with project.start("repro", SHELL=SHELLS[stage]) as running:
         pid = stopped_in(project, stage, running)
         os.kill(pid if victim == "stage" else running.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)  # An orphan would go on.
     deadline = time.monotonic() + 20
     while project.processes() and time.monotonic() < deadline:
         time.sleep(0.05)

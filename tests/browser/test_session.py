@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from selenium.webdriver.common import utils
 from selenium.webdriver.common.by import By
 
 from pixmill.browser import Browser, Grid, Unreachable, open_browser, visit
@@ -137,6 +138,36 @@ def test_a_driver_that_does_not_start_is_one_message(browser, proxy, tmp_path):
         open_browser(pair, proxy=proxy.url, profile=tmp_path),
     ):
         pass
+
+
+def test_a_driver_whose_port_another_program_took_is_started_with_another_port(browser, proxy, tmp_path, monkeypatch):
+    asked = []
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+
+        def free_port():
+            asked.append(None)
+            return taken.getsockname()[1] if len(asked) == 1 else of_selenium()
+
+        of_selenium = utils.free_port
+        monkeypatch.setattr(utils, "free_port", free_port)
+        with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+            assert driver.session_id
+    assert len(asked) == 2
+
+
+def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
+    """As one does whose libraries are not there."""
+    broken = tmp_path / "chromedriver"
+    broken.write_text(f"#!/bin/sh\necho >> {tmp_path}/started\nexit 127\n")
+    broken.chmod(0o755)
+    pair = Browser(browser.binary, broken, browser.version, browser.driver_version)
+    with (
+        pytest.raises(BrowserError, match=r"did not start: .* 127\b") as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+    ):
+        pass
+    assert f"{broken} --port=0" in str(raised.value)
+    assert len((tmp_path / "started").read_text()) == 4
 
 
 @pytest.fixture

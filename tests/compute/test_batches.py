@@ -104,7 +104,7 @@ import sys
 sys.path.insert(0, {str(Path.cwd())!r})
 from pixmill.compute import map_batches
 from tests.compute.passes import identity
-sys.stderr.write("imported ")
+print("imported", file=sys.stderr, flush=True)
 def of_the_script(batch):
     return list(batch)
 if __name__ == "__main__":
@@ -112,7 +112,7 @@ if __name__ == "__main__":
 """)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert done.stdout == f"0 1 2 3 4 5 6 7 8 {script}\n"
-    assert done.stderr == "imported " * imports
+    assert done.stderr == "imported\n" * imports
 
 
 def test_an_abandoned_pass_does_not_keep_python_from_its_end(start) -> None:

@@ -14,6 +14,7 @@ from pixmill.fetch.calls_home import is_call_home
 from pixmill.fetch.network import Network
 from pixmill.fetch.proxy import Proxy, Refusal
 from pixmill.fetch.proxy_head import BadHead, RequestHead, forwarded_response
+from tests.ports import unused_port
 
 
 class Host(http.server.BaseHTTPRequestHandler):
@@ -156,9 +157,7 @@ def test_an_unknown_host_has_no_address(proxy):
 
 
 def test_a_host_that_does_not_listen_cannot_be_reached(proxy):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with Proxy(Network(served={"shop.test:80": port})) as proxy:
+    with Proxy(Network(served={"shop.test:80": unused_port()})) as proxy:
         assert ask(proxy, "http://shop.test/")[0] == 502
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from pixmill.workspace import Workspace
+from tests.ports import unused_port
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ class Server:
     """An MLflow server on a port of its own."""
 
     def __init__(self, folder, backend):
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port = found.getsockname()[1]
+        self.port = unused_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.folder, self.backend, self.process = folder, backend, None
 
@@ -145,8 +144,7 @@ def postgresql(tmp_path_factory):
     programs = postgresql_programs()
     folder = tmp_path_factory.mktemp("postgresql")
     user = ["--username=pixmill", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = unused_port()
     become = {}
     if os.geteuid() == 0:
         # It refuses to run as root.

@@ -10,6 +10,7 @@ import pytest
 
 from pixmill.tracking import probe
 from pixmill.tracking.probe import silence_of
+from tests.ports import unused_port
 
 
 @pytest.fixture
@@ -49,9 +50,7 @@ def test_a_gateway_without_its_server_is_not(answering, status):
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql", "mysql+pymysql"])
 def test_where_nobody_listens_nobody_is(scheme):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    assert "refused" in silence_of(f"{scheme}://user:secret@127.0.0.1:{port}/runs")
+    assert "refused" in silence_of(f"{scheme}://user:secret@127.0.0.1:{unused_port()}/runs")
 
 
 def test_one_that_accepts_and_never_answers_is_not_there(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 
 from pixmill.models import load_classifier
 from tests.train.conftest import write_packed
-from tests.train.test_steps import cluster, free_ports
+from tests.train.test_steps import cluster
 
 PARAMS = """
 classes: [blue, green, red]
@@ -161,7 +161,7 @@ def test_of_two_processes_that_train_together_the_first_alone_writes(make, comma
     root = make()
     processes = [
         subprocess.Popen(**command(root, **environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for environment in cluster(free_ports(2))
+        for environment in cluster(2)
     ]
     try:
         ended = [process.communicate(timeout=400) for process in processes]

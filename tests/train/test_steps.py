@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from pixmill.models import build_classifier, build_head, fix_threads
 from pixmill.params import AugmentationParams, CnnParams, FeaturesParams
 from pixmill.train.feeding import epoch_order, feed
 from pixmill.train.steps import Trainer, balanced_weights
+from tests.ports import unused_port
 from tests.train.conftest import PARAMS, SIZE, write_packed
 
 STILL = AugmentationParams(flip=False, rotation=0.0, zoom=0.0, shift=0.0)
@@ -262,15 +262,6 @@ print(json.dumps({"replicas": replicas, "chief": is_chief(), "losses": losses, "
 """
 
 
-def free_ports(count):
-    """Return ports that were free a moment ago."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def trained(folder, environs, params, kind="chosen"):
     """Return what processes tell that train the same thing together."""
     import os
@@ -294,14 +285,15 @@ def trained(folder, environs, params, kind="chosen"):
     return [json.loads(output.splitlines()[-1]) for output, _ in ended]
 
 
-def cluster(ports):
-    workers = [f"127.0.0.1:{port}" for port in ports]
+def cluster(count):
+    """Return what to add to the environments of processes that train together."""
+    workers = [f"127.0.0.1:{unused_port()}" for _ in range(count)]
     return [
         {
             "PIXMILL_STRATEGY": "multi_worker",
             "TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}),
         }
-        for index in range(len(ports))
+        for index in range(count)
     ]
 
 
@@ -310,7 +302,7 @@ def test_two_processes_come_to_what_one_comes_to(tmp_path):
     folder = write_packed(tmp_path / "split")
     params = PLAIN.model_copy(update={"optimizer": "adam", "clip_norm": 1.0})
     (alone,) = trained(folder, [{}], params)
-    first, second = trained(folder, cluster(free_ports(2)), params)
+    first, second = trained(folder, cluster(2), params)
     assert (alone["replicas"], first["replicas"], second["replicas"]) == (1, 2, 2)
     assert (alone["chief"], first["chief"], second["chief"]) == (True, True, False)
     assert (first["losses"], first["weights"]) == (second["losses"], second["weights"])

@@ -23,6 +23,9 @@ __all__ = ["Driver", "running_driver"]
 
 _LEAVE_SECONDS = 5.0
 
+_STARTS = 4
+"""Selenium tells the driver to take a port that was free a moment ago. Where another program came first, it ends."""
+
 
 class Driver:
     """Hold a driver's process.
@@ -79,24 +82,38 @@ def running_driver(browser: Browser) -> Iterator[Driver]:
     Raises:
         BrowserError: It does not start.
     """
-    from selenium.common import WebDriverException
-
-    apart = {"start_new_session": True} if os.name == "posix" else {}
-    bound = {"preexec_fn": die_with_parent} if sys.platform == "linux" else {}
-    service = _service(browser, {**apart, **bound})
-    service.path = str(browser.driver)  # Set afterwards, since SE_CHROMEDRIVER overrules the constructor's argument.
-    try:
-        service.start()
-    except (OSError, WebDriverException) as error:
-        raise BrowserError(
-            f"the driver {browser.driver} did not start: {error}", next=f"see why with: {browser.driver} --port=0"
-        ) from None
+    service = _started(browser)
     with service.process:
         driver = Driver(service, browser)
         try:
             yield driver
         finally:
             driver.kill()
+
+
+def _started(browser: Browser) -> Service:
+    from selenium.common import WebDriverException
+
+    apart = {"start_new_session": True} if os.name == "posix" else {}
+    bound = {"preexec_fn": die_with_parent} if sys.platform == "linux" else {}
+    for start in range(1, _STARTS + 1):
+        service = _service(browser, {**apart, **bound})
+        service.path = str(
+            browser.driver
+        )  # Set afterwards, since SE_CHROMEDRIVER overrules the constructor's argument.
+        service.process = None
+        try:
+            service.start()
+            break
+        except (OSError, WebDriverException) as error:
+            # One that could not be executed has no process, and one that hung was ended by Selenium, which took long.
+            ended = service.process is not None and service.process.returncode > 0
+            if start == _STARTS or not ended:
+                raise BrowserError(
+                    f"the driver {browser.driver} did not start: {error}",
+                    next=f"see why with: {browser.driver} --port=0",
+                ) from None
+    return service
 
 
 def _service(browser: Browser, popen: dict[str, object]) -> Service:

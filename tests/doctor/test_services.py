@@ -1,3 +1,4 @@
+import contextlib
 import http.server
 import socket
 import sqlite3
@@ -55,6 +56,13 @@ def test_a_database_of_this_project_needs_no_server(tmp_path):
     sqlite3.connect(tmp_path / "mlflow.db").close()
     (found,) = look_at_mlflow(tmp_path, {})
     assert found.state is State.OK
+
+
+def test_a_database_whose_writer_was_killed_in_the_middle_is_well(tmp_path, half_written):
+    (found,) = look_at_mlflow(tmp_path, {})
+    assert found.state is State.OK
+    with contextlib.closing(sqlite3.connect(half_written)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"])

@@ -70,6 +70,10 @@ def test_a_file_that_is_a_database_or_can_become_one_will_do(store):
     assert silence_of("sqlite://") is None
 
 
+def test_a_database_whose_writer_was_killed_in_the_middle_will_do(half_written):
+    assert silence_of(f"sqlite:///{half_written}") is None
+
+
 def test_a_file_that_is_none_is_named(store):
     store.break_()
     assert silence_of(store.uri) == "file is not a database"

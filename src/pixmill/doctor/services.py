@@ -100,7 +100,8 @@ def _database(path: Path, uri: str) -> Finding:
         return Finding("MLflow", State.BAD, f"{holder} may not be written", next=f"sudo chown $USER '{holder}'")
     if path.exists():
         try:
-            place = f"{path.resolve().as_uri()}?mode=ro"
+            # For writing: what a killed process was in the middle of is taken back before anybody may read.
+            place = f"{path.resolve().as_uri()}?mode=rw"
             with contextlib.closing(sqlite3.connect(place, uri=True, timeout=_SECONDS)) as database:
                 database.execute("select count(*) from sqlite_master").fetchone()
         except sqlite3.Error as error:

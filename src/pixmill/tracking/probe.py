@@ -79,7 +79,8 @@ def _of_file(uri: str) -> str | None:
     if not path.exists():
         return None
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", uri=True)) as database:
+        # For writing: where a killed process was in the middle of it, SQLite takes that back before anybody may read.
+        with contextlib.closing(sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=rw", uri=True)) as database:
             database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone()
     except sqlite3.Error as error:
         # One that is only busy will do.

@@ -98,9 +98,8 @@ def _started(browser: Browser) -> Service:
     bound = {"preexec_fn": die_with_parent} if sys.platform == "linux" else {}
     for start in range(1, _STARTS + 1):
         service = _service(browser, {**apart, **bound})
-        service.path = str(
-            browser.driver
-        )  # Set afterwards, since SE_CHROMEDRIVER overrules the constructor's argument.
+        # Set afterwards, since SE_CHROMEDRIVER overrules the constructor's argument.
+        service.path = str(browser.driver)
         service.process = None
         try:
             service.start()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pixmill.compute import Limits
 from pixmill.errors import ManifestError, SplitError
@@ -103,9 +107,16 @@ def test_a_picture_that_no_longer_decodes_is_a_message(project, manifest):
 
 
 def test_a_picture_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
+    """A vast one: what is done before anybody looks at the time is taken, however long it took."""
+    side = 6_000
+    content = io.BytesIO()
+    Image.new("RGB", (side, side)).save(content, "PNG", compress_level=1)
+    first = manifest.iloc[0].copy()
+    first["id"] = hashlib.sha256(content.getvalue()).hexdigest()
+    first["path"], first["width"], first["height"] = "vast.png", side, side
+    (project.pictures / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
-        pack(manifest[:1], project.pictures, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
-    first = manifest.iloc[0]
+        pack(pd.DataFrame([first]), project.pictures, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
     assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []

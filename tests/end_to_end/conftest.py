@@ -35,6 +35,11 @@ class Project:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Of experiments that DVC commits; a machine may know of nobody.
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@example.org",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@example.org",
         }
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +51,7 @@ class Project:
         return self.run(sys.executable, "-m", "dvc", *words, **environ)
 
     def git(self, *words: str) -> str:
-        done = self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words)
+        done = self.run("git", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

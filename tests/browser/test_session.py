@@ -16,6 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -168,6 +169,25 @@ def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
         pass
     assert f"{broken} --port=0" in str(raised.value)
     assert len((tmp_path / "started").read_text()) == 4
+
+
+def test_a_driver_that_hangs_and_does_not_heed_its_end_is_one_message(browser, proxy, tmp_path, monkeypatch):
+    hanging = tmp_path / "chromedriver"
+    hanging.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ >> {tmp_path}/started\nwhile :; do sleep 1; done\n")
+    hanging.chmod(0o755)
+    pair = Browser(browser.binary, hanging, browser.version, browser.driver_version)
+    # Selenium waits half a minute for an answer, and a whole one for the end.
+    wait = subprocess.Popen.wait
+    monkeypatch.setattr("selenium.webdriver.common.service.sleep", lambda _seconds: time.sleep(0.02))
+    monkeypatch.setattr(subprocess.Popen, "wait", lambda process, timeout=None: wait(process, timeout and 1))
+    with (
+        pytest.raises(BrowserError, match=r"did not start: .*Can not connect") as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+    ):
+        pass
+    assert f"{hanging} --port=0" in str(raised.value)
+    (pid,) = (tmp_path / "started").read_text().split()
+    assert not psutil.pid_exists(int(pid))
 
 
 @pytest.fixture

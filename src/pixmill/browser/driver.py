@@ -105,9 +105,13 @@ def _started(browser: Browser) -> Service:
             service.start()
             break
         except (OSError, WebDriverException) as error:
-            # One that could not be executed has no process, and one that hung was ended by Selenium, which took long.
-            ended = service.process is not None and service.process.returncode > 0
-            if start == _STARTS or not ended:
+            # One that could not be executed has no process. Of one that hung Selenium asks its end, and waits for it in
+            # vain where it does not heed SIGTERM: that took long enough.
+            code = None
+            if service.process is not None:
+                Driver(service, browser).kill()
+                code = service.process.wait()
+            if start == _STARTS or code is None or code <= 0:
                 raise BrowserError(
                     f"the driver {browser.driver} did not start: {error}",
                     next=f"see why with: {browser.driver} --port=0",

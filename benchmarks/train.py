@@ -29,8 +29,8 @@ from contest import ROOT, folder_for_files, machine
 from pictures import make_pictures
 from PIL import Image
 
-from pixmill.manifest import SPLIT, write_table
-from pixmill.parts.header import shard_path, write_header
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.images.parts import shard_path, write_header
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, PICTURES = (2, 192) if QUICK else (7, 480)

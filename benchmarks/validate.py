@@ -27,7 +27,7 @@ from pictures import make_pictures
 from PIL import Image
 
 from pixmill.compute import default_workers
-from pixmill.validate.measures import Measures, Picture, measure
+from pixmill.images.measures import measure
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, FEW = (2, 64) if QUICK else (7, 64)
@@ -97,11 +97,11 @@ def ratio(peer: str, seconds: dict[str, list[float]]) -> float | None:
 def check(folder: Path) -> None:
     """See that the pass decodes the very pixels that Pillow alone decodes."""
     for path in sorted(folder.iterdir())[::100]:
-        found = measure(Picture(hashlib.sha256(path.read_bytes()).hexdigest(), path, 50_000_000))
+        found = measure(path, hashlib.sha256(path.read_bytes()).hexdigest(), max_pixels=50_000_000)
         with Image.open(path) as picture:
             # With a fourth byte of 255, as the digest has it.
             wanted = blake3(picture.convert("RGBA").tobytes()).hexdigest()
-        if not isinstance(found, Measures) or found.pixels != wanted:
+        if found.pixels != wanted:
             raise SystemExit(f"{path.name} is not decoded as Pillow decodes it")
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 # A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.files import storage_errors
-from pixmill.process import die_with_dvc, die_with_parent, interruptible
-from pixmill.workspace import Workspace
+from pixmill.core.files import storage_errors
+from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
+from pixmill.core.workspace import Workspace
 
 # Before the slow imports, in which a killed `dvc` would leave an orphan. While Python looks for the module that `-m`
 # names, argv[0] is `-m`; whoever merely imports this package keeps its own ways.
@@ -24,8 +24,8 @@ if sys.argv[0] == "-m":
         # Ctrl-C in the imports shall end the stage, not show where they were.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from pixmill.errors import PixmillError
-from pixmill.params import Params, load_params
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import Params, load_params
 
 __all__ = ["run"]
 

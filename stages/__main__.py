@@ -1,58 +1,58 @@
-"""MLflow's way into the pipeline: ``python -m stages train --epochs=3``; an empty value is that of ``params.yaml``."""
+"""MLflow's way into the pipeline: ``python -m stages train train.epochs=3``; an empty value is that of params.yaml."""
 
 from __future__ import annotations
 
-import argparse
+import itertools
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pixmill.errors import PixmillError
-from pixmill.params import load_params
-from pixmill.params.overrides import parse_overrides, settings
-
-# The parameters that MLproject passes on, by stage; its entry point `main`, the whole pipeline, takes them all.
-PARAMETERS = {
-    "scrape": ("source", "snapshot", "per_class"),
-    "validate": ("duplicate_distance", "duplicate_similarity"),
-    "split": ("image_size", "aspect", "salt"),
-    "train": ("epochs", "learning_rate", "batch_size", "patience", "seed"),
-    "evaluate": ("mistakes", "draws"),
-}
+from pixmill.cli.results import RESULTS, advice, is_committed
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import load_params, parse_overrides
 
 
-def arguments() -> tuple[str, dict[str, str]]:
-    """Return the entry point and the texts that were given, by dotted name."""
-    parser = argparse.ArgumentParser(prog="python -m stages", allow_abbrev=False)
-    entries = parser.add_subparsers(dest="entry", required=True)
-    for entry in ("main", *PARAMETERS):
-        options = entries.add_parser(entry, allow_abbrev=False)
-        for stage in PARAMETERS if entry == "main" else (entry,):
-            for name in PARAMETERS[stage]:
-                options.add_argument(f"--{name}", dest=f"{stage}.{name}", default="")
-    given, unknown = parser.parse_known_args()
-    entry = (texts := vars(given)).pop("entry")
-    if unknown:
-        there = ", ".join(name.split(".")[1] for name in texts)
-        parser.exit(2, f"{entry}: there is no parameter {unknown[0]}; there are: {there}\nNext: edit params.yaml\n")
+def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the entry point of MLproject and the texts that are not empty, by dotted name."""
+    if not arguments or arguments[0].startswith("-"):
+        sys.exit("usage: python -m stages main|<stage> [section.key=value ...]")
+    entry, *pairs = arguments
+    declared = list(itertools.takewhile(lambda pair: "=" in pair and not pair.startswith("-"), pairs))
+    texts = dict(pair.split("=", 1) for pair in declared)
+    if unknown := pairs[len(declared) :]:  # What MLproject does not declare, MLflow appends as `--name value`.
+        names = ", ".join(name.split(".")[-1] for name in texts)
+        sys.stderr.write(f"{entry}: there is no parameter {unknown[0]}; there are: {names}\nNext: edit params.yaml\n")
+        sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 
 
+def setting(name: str, value: Any) -> str:
+    """Return an option of ``dvc exp run`` in Hydra's grammar: a text in quotes, lest it become a number."""
+    quoted = '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
+    return f"--set-param={name}={quoted}"
+
+
 def main() -> int:
-    """Let DVC run what the entry point stands for, with what was given, and return its exit status."""
-    entry, texts = arguments()
+    """Let DVC run what the entry point stands for, with the given values, and return its exit status."""
+    entry, texts = parse_arguments(sys.argv[1:])
+    root = Path.cwd()
     try:
-        values = parse_overrides(load_params(Path.cwd()), texts)
+        values = parse_overrides(load_params(root), texts)
     except PixmillError as error:
         sys.exit(f"{entry}: {error}")
-    command = ["exp", "run", *(f"--set-param={text}" for text in settings(values))] if values else ["repro"]
+    committed = is_committed(root, "params.yaml", *RESULTS)
+    command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
     command += [] if entry == "main" else [entry]
     # Ctrl-C is for DVC and its stage, which know how to end well: here it is waited for.
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:
-        print("params.yaml is edited. To go back: git checkout params.yaml dvc.lock metrics plots && dvc checkout")  # noqa: T201
+        following = advice(root, ("params.yaml", *RESULTS), undo=committed) if status == 0 else "To go on: dvc repro"
+        sys.stdout.write(f"params.yaml holds the new values. {following}\n")
     return status
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pixmill.files import write_json, write_text
-from pixmill.manifest import SCRAPED, write_table
-from pixmill.params import Params
-from pixmill.scrape import render_report, scrape
-from pixmill.workspace import Workspace
+from pixmill.core.files import write_json, write_text
+from pixmill.core.manifest import SCRAPED, write_table
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.pages.scrape import render_report
+from pixmill.scrape import scrape
 from stages import run
 
 
@@ -16,10 +17,10 @@ def main(workspace: Workspace, params: Params) -> None:
     result = scrape(
         params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
     )
-    write_json(workspace.root / "metrics" / "scrape.json", result.account.metrics())
+    write_json(workspace.root / "metrics" / "scrape.json", result.tally.metrics())
     write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
-    for line in [str(result.account), *result.remarks, *result.tolerated(), "reports/scrape.html"]:
+    for line in [str(result.tally), *result.remarks, *result.tolerated(), "reports/scrape.html"]:
         print(f"scrape: {line}")  # noqa: T201
     result.check()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 from pixmill.compute import Limits
-from pixmill.expectations import gate_error, warnings
-from pixmill.files import fresh_folder, write_json, write_text
-from pixmill.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
-from pixmill.params import Params
-from pixmill.split import gap_error, metrics, pack, plot_table, render_report, split, summary
-from pixmill.workspace import Workspace
+from pixmill.core.expectations import gate_error, warnings
+from pixmill.core.files import fresh_folder, write_json, write_text
+from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.pages.split import render_report
+from pixmill.split import metrics, pack, plot_table, split, summary
 from stages import run
 
 
@@ -26,16 +27,14 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     limits = Limits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
-    # All of it is written where a class lacks pictures or the gate fails, too: a person needs it to mend the data.
+    # All of it is written where the gate fails, too: a person needs it to fix the data.
     write_text(root / report, render_report(result, params.split, limits, folder=pictures))
     write_text(root / "plots/split/counts.csv", plot_table(result).to_csv(index=False, lineterminator="\n"))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     write_json(root / "metrics/split.json", metrics(result))
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
-    if error := gap_error(result.gaps, report=report) or gate_error(
-        result.outcomes, report=report, mend="bring more pictures"
-    ):
+    if error := gate_error(result.outcomes, report=report, mend="bring more pictures"):
         raise error
     pack(result.manifest, pictures, out, params.split, limits)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)

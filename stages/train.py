@@ -5,53 +5,56 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from pixmill import train as training
-from pixmill.files import file_digest, fresh_folder, write_bytes, write_json, write_text
-from pixmill.models import save_classifier
-from pixmill.params import Params, flat
-from pixmill.tracking import Run, training_run
-from pixmill.workspace import Workspace
+from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_json, write_text
+from pixmill.core.params import Params, flat
+from pixmill.core.workspace import Workspace
+from pixmill.learn import export_litert, save_calibration, save_classifier
+from pixmill.pages.train import curves_figure, draw_samples, render_report
+from pixmill.record.epochs import fold_run, log_epochs
+from pixmill.record.run import Run
+from pixmill.record.stages import training_run
+from pixmill.train import Interrupted, Trained, curves_csv, is_chief, train
 from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
     """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""
-    root, split, scratch = workspace.root, workspace.root / "artifacts" / "split", workspace.scratch("train")
-    fit = partial(training.train, split, params.train, classes=params.classes, root=root, scratch=scratch)
-    if not training.is_chief():
+    root, split = workspace.root, workspace.root / "artifacts" / "split"
+    fit = partial(train, split, params.train, classes=params.classes, root=root, scratch=workspace.scratch("train"))
+    if not is_chief():
         fit()  # Of several processes that train together, the first alone keeps and records what comes of it.
         return
-    kept = training.keep_checkpoints(scratch, split, params.train, labels=params.classes, root=root)
     try:
-        with kept as checkpoints, training_run(workspace, params=flat(params), dataset="artifacts/split") as record:
-            on_epoch, on_fold = training.log_epochs(record), training.log_folds(record)
-            trained = fit(checkpoints=checkpoints, on_epoch=on_epoch, on_fold=on_fold)
+        with training_run(workspace, params=flat(params), dataset="artifacts/split") as record:
+            trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
             write(workspace, params, trained, record)
-    except training.Interrupted as ended:
-        sys.stderr.write(f"train: ended in epoch {ended.epoch}; those before it are kept. To go on: dvc repro\n")
-        sys.exit(ended.status)
+    except Interrupted as error:
+        sys.stderr.write(f"train: ended in epoch {error.epoch}; those before it are kept. To go on: dvc repro\n")
+        sys.exit(error.status)
 
 
-def write(workspace: Workspace, params: Params, trained: training.Trained, record: Run) -> None:
+def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -> None:
     """Write what came of it, then record that."""
     root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
-    page, samples = training.render_report(trained, params.train), trained.samples.sheet()
-    write_text(root / "reports" / "train.html", page)
-    write_text(root / "plots" / "train" / "curves.csv", training.curves_csv(trained.history))
+    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
+    write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
+    write_text(root / "plots" / "train" / "curves.csv", curves_csv(trained.history))
     write_json(root / "metrics" / "train.json", trained.metrics())
-    write_bytes(folder / "samples.png", samples)
+    write_bytes(folder / "samples.png", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
+    export_litert(model, folder)
+    save_calibration(folder, trained.validation, target=settings.target_accuracy)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")  # noqa: T201
     # All is on disk from here on: what MLflow does not take can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
     if not trained.solved:
-        record.log_figure(training.curves_figure(trained.history, trained.monitor), "plots/curves.png")
-    record.log_picture(samples, "plots/samples.png")
-    record.log_text(page, "reports/train.html")
+        record.log_figure(curves_figure(trained.history, trained.monitor), "plots/curves.png")
+    record.log_file(folder / "samples.png", "plots/samples.png")
+    record.log_file(root / "reports" / "train.html", "reports/train.html")
     record.log_model(model)
-    record.log_classifier(model, trained.labels, **trained.preprocessing)
+    record.log_classifier(folder)
 
 
 if __name__ == "__main__":
-    run("train", main, writes=training.is_chief)
+    run("train", main, writes=is_chief)

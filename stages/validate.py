@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-from pixmill.expectations import gate_error, warnings
-from pixmill.files import write_json, write_text
-from pixmill.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
-from pixmill.params import Params
-from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, render_report, validate
-from pixmill.workspace import Workspace
+from pixmill.core.expectations import gate_error, warnings
+from pixmill.core.files import write_json, write_text
+from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.pages.validate import render_report
+from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
 from stages import run
 
 _DECISIONS = 5

@@ -14,7 +14,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from pixmill.params import Params, parse_params
+from pixmill.core.params import Params, parse_params
 from tests.left_out import leave_out
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -38,7 +38,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Shared machines are slow now and then: a property that holds late still holds.
-hypothesis.settings.register_profile("pixmill", deadline=None, derandomize="CI" in os.environ)
+hypothesis.settings.register_profile("pixmill", max_examples=25, deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("pixmill")
 
 
@@ -51,6 +51,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for kind in ("edge", "firefox"):
         if any(map(_marked(kind), items)) and (lack := _lack_of(kind)):
             leave_out(config, items, _marked(kind), lack)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: what was compressed or drawn differs between processes, which must agree on ids."""
+    return argname if isinstance(val, bytes) else None
 
 
 def _marked(name: str) -> Callable[[pytest.Item], bool]:
@@ -71,8 +76,8 @@ def _has_postgresql() -> bool:
 
 
 def _lack_of(kind: str) -> str | None:
-    from pixmill.browser import find_browser
-    from pixmill.errors import BrowserError
+    from pixmill.core.errors import BrowserError
+    from pixmill.web.browser import find_browser
 
     try:
         find_browser(environ={**os.environ, "PIXMILL_BROWSER": kind})
@@ -101,9 +106,7 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def bundled_pictures(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled pictures as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
-    from pixmill.bundled import make_data
-    from pixmill.bundled.collection import FASHION_MNIST
-    from pixmill.bundled.folder import folder_md5
+    from pixmill.bundled import FASHION_MNIST, folder_md5, make_data
 
     if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
         return repository / "data"
@@ -155,3 +158,20 @@ def half_written(tmp_path: Path) -> Path:
 def params() -> Params:
     """The parameters as committed."""
     return parse_params((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder ``artifacts/train`` of a tiny calibrated classifier; the only one that is converted for LiteRT."""
+    from pixmill.core.files import write_json
+    from pixmill.core.params import BlockParams, CnnParams, TrainParams
+    from pixmill.learn import build_classifier, export_litert, fix_threads, save_classifier
+
+    folder, labels = tmp_path_factory.mktemp("trained"), ["coat", "kurtā", "T-shirt & top"]
+    fix_threads(2)
+    cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
+    model = build_classifier(TrainParams(model="cnn", cnn=cnn), labels=3, image_size=24)
+    save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
+    export_litert(model, folder)
+    write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
+    return folder

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pixmill.errors import PixmillError
+from pixmill.core.errors import PixmillError
 from stages import run
 
 

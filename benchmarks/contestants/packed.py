@@ -9,10 +9,9 @@ from typing import Any
 
 from training import BATCH, LABELS, SIDE
 
-from pixmill.params import TrainParams
-from pixmill.parts import Part, load_parts
-from pixmill.train.feeding import epoch_order, feed
-from pixmill.train.steps import Trainer
+from pixmill.core.params import TrainParams
+from pixmill.images.parts import Part, load_parts
+from pixmill.train.steps import Trainer, epoch_order, feed
 
 
 def packed_part(folder: Path) -> Part:
@@ -40,6 +39,6 @@ def epochs(
         order = epoch_order(len(part), seed=params.seed, epoch=number)
         for inputs, targets in batches(order) if batches else feed(part, BATCH, order):
             trainer.train(inputs, targets, params.learning_rate)
-        return len(part), trainer.fitted()["loss"]
+        return len(part), trainer.figures("train")["loss"]
 
     return epoch

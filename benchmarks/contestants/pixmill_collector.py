@@ -5,12 +5,12 @@ from pathlib import Path
 
 from work import arguments, timed
 
-from pixmill.fetch import Fetcher, Limits, Manners, Network
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.ledger import Ledger
-from pixmill.scrape.pictures import Pictures
+from pixmill.scrape.judge import Judge
+from pixmill.web.fetch import Fetcher, Limits, Manners, Network
 
 told = arguments()
 folder = Path(told.folder)
@@ -20,11 +20,11 @@ BATCH = 256
 async def collect() -> None:
     limits = Limits(connections=told.connections, per_host=told.connections)
     network = Network(served={"pictures.test:80": told.port})
-    pictures = Pictures(folder / "pictures")
-    with Journal(folder / "journal.jsonl") as journal:
+    params = ScrapeParams(snapshot="2026-11-20")
+    with Journal(folder, params) as journal:
         async with Fetcher(limits, Manners(), network) as fetcher:
-            ledger = Ledger(journal, [pictures], licences=None, thumbnails=True)
-            collector = Collector(fetcher, ledger, journal, pictures, connections=told.connections)
+            judge = Judge(journal, params)
+            collector = Collector(fetcher, journal, judge, connections=told.connections)
             pending: list[asyncio.Task[None]] = []
             for start in range(0, told.count, BATCH):
                 candidates = [

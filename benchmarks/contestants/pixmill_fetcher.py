@@ -6,7 +6,7 @@ from pathlib import Path
 
 from work import arguments, timed
 
-from pixmill.fetch import Fetched, Fetcher, Limits, Manners, Network
+from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network
 
 told = arguments()
 folder = Path(told.folder)

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
-from pixmill.params import SplitParams, ValidateParams
+from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
+from pixmill.core.params import SplitParams, ValidateParams
+from pixmill.images.likeness.hashing import perceptual_hash
 from pixmill.split import split
 from pixmill.validate import SEEN, metrics, validation
-from pixmill.validate.phash import perceptual_hash
-from pixmill.validate.surveyed import Surveyed
+from pixmill.validate.survey import Surveyed
 
 CLASSES = tuple(f"class {number:02}" for number in range(100))
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)

@@ -10,7 +10,7 @@ import pandas as pd
 from looking import compete
 
 from pixmill.compute import Limits
-from pixmill.params import ValidateParams
+from pixmill.core.params import ValidateParams
 from pixmill.validate.survey import survey
 
 ids: dict[Path, str] = {}

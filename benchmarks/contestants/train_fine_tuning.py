@@ -3,8 +3,8 @@
 from packed import epochs, packed_part
 from training import LABELS, SCENES, SIDE, compete, told
 
-from pixmill.models import build_classifier, fix_threads
-from pixmill.params import BackboneParams
+from pixmill.core.params import BackboneParams
+from pixmill.learn import build_classifier, fix_threads
 from pixmill.train.steps import Trainer
 
 told = told()

@@ -3,16 +3,15 @@
 from packed import epochs, packed_part
 from training import BATCH, LABELS, SCENES, compete, told
 
-from pixmill.backbones import features
-from pixmill.models import build_head, fix_threads
-from pixmill.params import FeaturesParams
+from pixmill.core.params import FeaturesParams
+from pixmill.learn import build_head, extract_features, fix_threads
 from pixmill.train.steps import Trainer
 
 told = told()
 fix_threads(2)
 part = packed_part(told.folder)
 params = SCENES.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
-seen = features(part.pixels, part.rows["id"], params.backbone, scratch=told.folder / "features", threads=2)
+seen = extract_features(part.pixels, part.rows["id"], params.backbone, scratch=told.folder / "features", threads=2)
 
 
 def batches(order):

@@ -3,8 +3,8 @@
 from packed import epochs, packed_part
 from training import LABELS, SCENES, compete, scenes_cnn, told
 
-from pixmill.models import fix_threads
-from pixmill.train.precision import choose_precision
+from pixmill.learn import fix_threads
+from pixmill.train.fitting import choose_precision
 from pixmill.train.steps import Trainer
 
 told = told()
@@ -12,6 +12,6 @@ fix_threads(2)
 part = packed_part(told.folder)
 params = SCENES.model_copy(update={"precision": told.precision})
 model = scenes_cnn()
-choice = choose_precision(model, params, part, labels=LABELS)
-trainer = Trainer(model, params, labels=LABELS, precision=choice.precision)
-compete(epochs(trainer, part, params), precision=choice.precision, seen=choice.rates)
+precision = choose_precision(model, params, part, labels=LABELS)
+trainer = Trainer(model, params, labels=LABELS, precision=precision)
+compete(epochs(trainer, part, params), precision=precision)

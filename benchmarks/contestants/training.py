@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pixmill.models import build_classifier
-from pixmill.params import AugmentationParams, BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.core.params import AugmentationParams, BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.learn import build_classifier
 
 SIDE, BATCH, LABELS = 150, 32, 6
 PARAMETERS = 2_046_406

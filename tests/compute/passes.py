@@ -1,7 +1,6 @@
 """Passes that the tests run in workers: in a module of few imports, since each worker imports it."""
 
 import ctypes
-import mmap
 import os
 import re
 import signal
@@ -132,16 +131,6 @@ def stopping(batch: Sequence[int]) -> list[int]:
     """Stop the process at 2."""
     if batch[0] == 2:
         os.kill(os.getpid(), signal.SIGSTOP)
-    return list(batch)
-
-
-def sharing(batch: Sequence[int]) -> list[int]:
-    """Fill 256 MiB of shared memory at 3."""
-    if batch[0] == 3:
-        with mmap.mmap(-1, 256 << 20) as shared:
-            for page in range(0, len(shared), mmap.PAGESIZE):
-                shared[page] = 1
-            time.sleep(60)
     return list(batch)
 
 

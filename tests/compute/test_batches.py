@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.compute import map_batches
-from pixmill.errors import PixmillError
+from pixmill.core.errors import PixmillError
 from tests.compute.passes import (
     doubled,
     dying,

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -87,38 +86,6 @@ def test_ctrl_c_is_silent_while_workers_start(passing: subprocess.Popen[str]) ->
         time.sleep(0.001)
     os.killpg(passing.pid, signal.SIGINT)
     assert_ends(passing, stderr="interrupted\n")
-
-
-@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
-def test_a_signal_in_the_middle_of_a_start_is_silent(repository: Path, kind: str) -> None:
-    script = f"""
-import multiprocessing.resource_tracker, os, signal, sys, threading, time
-from multiprocessing import util
-from pixmill.compute import map_batches
-from tests.compute.passes import act
-
-# Another thread takes a signal that the main one blocks.
-threading.Thread(target=threading.Event().wait, daemon=True).start()
-multiprocessing.resource_tracker.ensure_running()
-spawn = util.spawnv_passfds
-
-def interrupted(*arguments):
-    pid = spawn(*arguments)
-    os.kill(os.getpid(), signal.{kind})
-    time.sleep(0.1)
-    return pid
-
-util.spawnv_passfds = interrupted
-signal.signal(signal.{kind}, signal.default_int_handler)
-try:
-    list(map_batches(act, [("", 0)] * 2, batch_size=1, workers=1))
-except KeyboardInterrupt:
-    sys.exit("interrupted")
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=repository, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        assert_ends(process, stderr="interrupted\n")
 
 
 @pytest.mark.parametrize("passing", ["guarded", "unguarded"], indirect=True)

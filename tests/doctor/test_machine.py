@@ -6,28 +6,29 @@ from pathlib import Path
 import pytest
 
 from pixmill.doctor import State
-from pixmill.doctor.machine import look_at_disk, look_at_packages, look_at_python
+from pixmill.doctor.machine import check_disk, check_packages, check_python
 
 
-def test_the_python_of_dvc_is_this_one():
-    here = Path(sys.executable).parent
-    assert [finding.state for finding in look_at_python({"PATH": str(here)})] == [State.OK, State.OK]
+def test_the_python_of_dvc_is_this_one(monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert [finding.state for finding in check_python()] == [State.OK, State.OK]
 
 
-def test_another_python_on_path_is_a_warning(tmp_path):
+def test_another_python_on_path_is_a_warning(tmp_path, monkeypatch):
     other = tmp_path / "python"
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
-    _, path = look_at_python({"PATH": str(tmp_path)})
-    assert (path.state, path.words) == (State.WARNING, f"dvc would run {other}, not {sys.executable}")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    _, path = check_python()
+    assert (path.state, path.message) == (State.WARNING, f"dvc would run {other}, not {sys.executable}")
     assert path.next == f'export PATH="{Path(sys.executable).parent}:$PATH"'
 
 
 def test_a_python_that_is_too_old_is_bad(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 1, "final", 0))
-    python, _ = look_at_python({})
+    python, _ = check_python()
     assert python.state is State.BAD
-    assert "3.10.1" in python.words
+    assert "3.10.1" in python.message
 
 
 def test_packages_are_compared_with_the_pinned_ones(tmp_path):
@@ -38,28 +39,28 @@ def test_packages_are_compared_with_the_pinned_ones(tmp_path):
         'no-such-package==1 ; sys_platform == "nowhere"\n'
         "# via numpy\n--only-binary :all:\n./mine\n"
     )
-    (found,) = look_at_packages(tmp_path)
-    assert (found.state, found.words) == (State.OK, "all 1 as required")
+    (finding,) = check_packages(tmp_path)
+    assert (finding.state, finding.message) == (State.OK, "all as required")
 
 
 def test_missing_and_other_packages_are_named(tmp_path):
     (tmp_path / "requirements.txt").write_text("no-such-package==1\nnumpy==0.1\n")
-    missing, other = look_at_packages(tmp_path)
-    assert (missing.state, missing.words, missing.next) == (State.BAD, "1 missing: no-such-package", "make setup")
+    missing, other = check_packages(tmp_path)
+    assert (missing.state, missing.message, missing.next) == (State.BAD, "missing: no-such-package", "make setup")
     assert other.state is State.WARNING
-    assert "numpy" in other.words
-    assert "(expected ==0.1)" in other.words
+    assert "numpy" in other.message
+    assert "(expected ==0.1)" in other.message
 
 
 def test_without_a_list_of_its_own_a_project_needs_what_pixmill_needs(tmp_path):
-    (found,) = look_at_packages(tmp_path)
-    assert found.state is State.OK
+    (finding,) = check_packages(tmp_path)
+    assert finding.state is State.OK
 
 
-@pytest.mark.parametrize(("free", "state"), [(0.5, State.BAD), (3, State.WARNING), (50, State.OK)])
+@pytest.mark.parametrize(("free", "state"), [(3, State.WARNING), (50, State.OK)])
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch, free, state):
     usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
     monkeypatch.setattr("pixmill.doctor.machine.shutil.disk_usage", lambda _: usage)
-    (found,) = look_at_disk(tmp_path)
-    assert (found.state, bool(found.next)) == (state, state is not State.OK)
-    assert f"{free:.1f} GiB free" in found.words
+    (finding,) = check_disk(tmp_path)
+    assert (finding.state, bool(finding.next)) == (state, state is not State.OK)
+    assert f"{free:.1f} GiB free" in finding.message

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from pixmill.doctor import State
-from pixmill.doctor.project import look_at_data, look_at_dvc, look_at_params
+from pixmill.doctor.project import check_data, check_dvc, check_params
 
 
 @pytest.fixture
@@ -21,55 +21,55 @@ def record(root, nfiles, size):
 
 
 def test_sound_params_name_the_classes(repository):
-    (found,) = look_at_params(repository)
-    assert found.state is State.OK
-    assert "sneaker" in found.words
+    (finding,) = check_params(repository)
+    assert finding.state is State.OK
+    assert "sneaker" in finding.message
 
 
 def test_wrong_params_are_named(repository, tmp_path):
     shutil.copy(repository / "params.yaml", tmp_path)
     with (tmp_path / "params.yaml").open("a") as file:
         file.write("\ncolour: blue\n")
-    (found,) = look_at_params(tmp_path)
-    assert found.state is State.BAD
-    assert "colour" in found.words
-    assert found.next
+    (finding,) = check_params(tmp_path)
+    assert finding.state is State.BAD
+    assert "colour" in finding.message
+    assert finding.next
 
 
 def test_pictures_as_recorded(pictures):
     record(pictures, 3, 300)
-    (found,) = look_at_data(pictures)
-    assert (found.state, found.words) == (State.OK, "3 files of 0.0 MB, as data.dvc records")
+    (finding,) = check_data(pictures)
+    assert (finding.state, finding.message) == (State.OK, "3 files of 0.0 MB, as data.dvc records")
 
 
 @pytest.mark.parametrize("recorded", [(4, 300), (3, 299)])
 def test_pictures_that_changed(pictures, recorded):
     record(pictures, *recorded)
-    (found,) = look_at_data(pictures)
-    assert found.state is State.WARNING
-    assert found.next.startswith("dvc add data")
+    (finding,) = check_data(pictures)
+    assert finding.state is State.WARNING
+    assert finding.next == "dvc add data, or to go back: mv data data.old && dvc checkout data.dvc"
 
 
 def test_pictures_that_nothing_records(pictures):
-    (found,) = look_at_data(pictures)
-    assert (found.state, found.next) == (State.WARNING, "dvc add data")
+    (finding,) = check_data(pictures)
+    assert (finding.state, finding.next) == (State.WARNING, "dvc add data")
 
 
 def test_no_pictures(tmp_path):
-    (found,) = look_at_data(tmp_path)
-    assert (found.state, found.words) == (State.BAD, "data/ is empty")
-    assert "make data" in found.next
+    (finding,) = check_data(tmp_path)
+    assert (finding.state, finding.message) == (State.BAD, "data/ is empty")
+    assert "make data" in finding.next
 
 
 def test_a_record_that_is_none(pictures):
     (pictures / "data.dvc").write_text("outs: [")
-    (found,) = look_at_data(pictures)
-    assert (found.state, found.next) == (State.BAD, "git checkout data.dvc")
+    (finding,) = check_data(pictures)
+    assert (finding.state, finding.next) == (State.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
 
 
 def test_no_repository(tmp_path):
-    (found,) = look_at_dvc(tmp_path)
-    assert (found.state, found.next) == (State.BAD, "dvc init")
+    (finding,) = check_dvc(tmp_path)
+    assert (finding.state, finding.next) == (State.BAD, "dvc init")
 
 
 def settings(root, text, name="config"):
@@ -79,9 +79,7 @@ def settings(root, text, name="config"):
 
 def test_results_without_a_remote_stay_here(tmp_path):
     settings(tmp_path, "[core]\n    analytics = false\n")
-    cache, remote = look_at_dvc(tmp_path)
-    assert cache.state is State.OK
-    assert str(tmp_path / ".dvc" / "cache") in cache.words
+    (remote,) = check_dvc(tmp_path)
     assert remote.state is State.WARNING
     assert remote.next.startswith("dvc remote add")
 
@@ -90,26 +88,27 @@ def test_a_remote_of_the_persons_own_file_is_seen(tmp_path):
     store = tmp_path / "store"
     settings(tmp_path, "[core]\n    remote = here\n")
     settings(tmp_path, f"['remote \"here\"']\n    url = {store}\n", "config.local")
-    _, remote = look_at_dvc(tmp_path)
-    assert (remote.state, remote.words) == (State.WARNING, f"{store} is not there")
+    (remote,) = check_dvc(tmp_path)
+    assert (remote.state, remote.message) == (State.WARNING, f"{store} is not there")
     store.mkdir()
-    _, remote = look_at_dvc(tmp_path)
-    assert (remote.state, remote.words) == (State.OK, str(store))
+    (remote,) = check_dvc(tmp_path)
+    assert (remote.state, remote.message) == (State.OK, f"{store} (to try it: dvc status --cloud)")
 
 
 def test_a_remote_without_an_address_is_bad(tmp_path):
     settings(tmp_path, "[core]\n    remote = there\n")
-    _, remote = look_at_dvc(tmp_path)
-    assert (remote.state, remote.words) == (State.BAD, "'there' has no address")
+    (remote,) = check_dvc(tmp_path)
+    assert (remote.state, remote.message) == (State.BAD, "'there' has no address")
 
 
 def test_a_remote_elsewhere_is_named(tmp_path):
     settings(tmp_path, "[core]\n    remote = s\n['remote \"s\"']\n    url = s3://bucket/x\n")
-    _, remote = look_at_dvc(tmp_path)
-    assert remote.words == "s3://bucket/x (to try it: dvc status --cloud)"
+    (remote,) = check_dvc(tmp_path)
+    assert remote.message == "s3://bucket/x (to try it: dvc status --cloud)"
 
 
 def test_settings_that_cannot_be_read(tmp_path):
     settings(tmp_path, "core]\n")
-    (found,) = look_at_dvc(tmp_path)
-    assert (found.state, found.next) == (State.BAD, "git checkout .dvc/config")
+    (finding,) = check_dvc(tmp_path)
+    assert finding.state is State.BAD
+    assert "core]" in finding.message

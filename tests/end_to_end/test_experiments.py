@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pixmill.models import fix_threads
+from pixmill.learn import fix_threads
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -80,7 +80,7 @@ def test_mlflow_runs_the_project(copy_of_finished) -> None:
     done = copy_of_finished.run("mlflow", "run", ".", "--env-manager", "local", "-P", "epochs=3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert copy_of_finished.metrics("train")["epochs"] == 3
-    assert "git checkout params.yaml" in done.stdout + done.stderr
+    assert "To keep them: git add params.yaml dvc.lock metrics plots" in done.stdout + done.stderr
 
 
 def test_mlflow_refuses_a_parameter_that_is_not_declared(copy_of_finished) -> None:

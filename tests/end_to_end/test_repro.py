@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.models import fix_threads
-from pixmill.parts.header import open_shards
+from pixmill.images.parts import open_shards
+from pixmill.learn import fix_threads
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 

@@ -10,9 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pixmill.manifest import SPLIT, write_table
-from pixmill.parts import PARTS
-from tests.parts.conftest import write_shards
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.images.parts import PARTS
+from pixmill.learn import Classifier
+from pixmill.learn.classifier import Preprocessing
+from pixmill.metrics.calibration import Calibration
+from tests.images.packed import write_shards
 
 LABELS = ("dark", "light")
 SIDE = 8
@@ -49,6 +52,10 @@ def by_brightness(batch: np.ndarray) -> np.ndarray:
     """Return probabilities of dark and light; the surer, the farther from a middle grey."""
     light = batch.mean(axis=(1, 2, 3)) / 255
     return np.stack([1 - light, light], axis=1)
+
+
+CLASSIFIER = Classifier(LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), by_brightness)
+"""A classifier whose network looks at brightness alone."""
 
 
 @pytest.fixture

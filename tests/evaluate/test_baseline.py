@@ -6,7 +6,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from pixmill.evaluate.baseline import colour_histograms, histogram_figures, predict_by_colours
-from pixmill.parts import Part, Shards
+from pixmill.images.parts import Part, Shards
 
 
 def part(name, pictures, *, classes=3, hue=True, seed=1, side=12):

@@ -1,9 +1,22 @@
+"""Likely wrong labels are ranked by a model that has not seen the image."""
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.labels import LABELS, rank_labels, suggested_classes
-from pixmill.manifest import read_table, write_table
+from pixmill.core.manifest import read_table, write_table
+from pixmill.evaluate.labels import (
+    FEWEST,
+    LABELS,
+    find_label_errors,
+    first_doubts,
+    fold_numbers,
+    held_out_probabilities,
+    rank_labels,
+    reduced,
+    suggested_classes,
+)
+from pixmill.images.parts import Part, Shards
 
 
 def test_a_label_is_in_doubt_where_another_class_reaches_that_classes_own_average():
@@ -61,3 +74,137 @@ def test_it_is_a_table_that_others_can_read(ranking, tmp_path):
     read = read_table(tmp_path / "labels.parquet", LABELS, stage="evaluate")
     assert read["rank"].tolist() == ranking["rank"].tolist()
     assert read["suggested"].isna().sum() == 4
+
+
+CHANCE = np.random.default_rng(5)
+
+
+def test_a_group_is_never_divided_and_classes_are_spread_evenly():
+    groups = [f"{CHANCE.integers(2**40):x}" for _ in range(300)]
+    groups[10:13] = [groups[10]] * 3
+    targets = np.arange(300) % 3
+    targets[10:13] = [0, 1, 2]
+    folds = fold_numbers(targets, groups)
+    assert len(set(folds[10:13])) == 1
+    assert set(folds) == set(range(5))
+    for target in range(3):
+        counts = np.bincount(folds[targets == target], minlength=5)
+        assert counts.max() - counts.min() <= 3
+
+
+def test_folds_follow_from_groups_and_not_from_their_order():
+    groups = [f"{CHANCE.integers(2**40):x}" for _ in range(50)]
+    targets = np.arange(50) % 2
+    order = CHANCE.permutation(50)
+    again = fold_numbers(targets[order], [groups[place] for place in order])
+    assert again.tolist() == fold_numbers(targets, groups)[order].tolist()
+
+
+def test_the_smallest_class_is_learnt_in_every_fold():
+    targets = np.array([0] * FEWEST + [1] * 200)
+    folds = fold_numbers(targets, [f"{CHANCE.integers(2**40):x}" for _ in targets])
+    assert all((targets[folds != fold] == 0).sum() >= FEWEST // 2 for fold in range(5))
+
+
+def test_no_picture_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
+    # Features that say nothing but which group a picture is of: who knows the group knows the label.
+    group_of = np.arange(1000) // 50
+    targets = np.arange(20)[group_of] % 2
+    features = np.eye(20, dtype=np.float32)[group_of]
+    together = held_out_probabilities(features, targets, [f"{group:02}" for group in group_of], 2, threads=2)
+    apart = held_out_probabilities(features, targets, [f"{place:04}" for place in range(1000)], 2, threads=2)
+    assert np.mean(together.argmax(axis=1) == targets) < 0.75
+    assert np.mean(apart.argmax(axis=1) == targets) > 0.9
+
+
+def test_probabilities_sum_to_one_and_are_the_same_each_time():
+    features = CHANCE.normal(size=(90, 7)).astype(np.float32)
+    targets = np.arange(90) % 3
+    features[:, 0] += targets
+    groups = [f"{place:02}" for place in range(90)]
+    found = held_out_probabilities(features, targets, groups, 3, threads=1)
+    assert found.sum(axis=1) == pytest.approx(1)
+    assert np.array_equal(found, held_out_probabilities(features, targets, groups, 3, threads=1))
+
+
+def test_the_directions_keep_distances_and_a_constant_feature_adds_nothing():
+    features = CHANCE.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6] + 100
+    alone = reduced(features.astype(np.float32))
+    beside = reduced(np.column_stack([features, np.full(40, 7)]).astype(np.float32))
+    standard = (features - features.mean(axis=0)) / features.std(axis=0)
+    for found in (alone, beside):
+        assert np.linalg.norm(found[3] - found[9]) == pytest.approx(np.linalg.norm(standard[3] - standard[9]), rel=1e-4)
+
+
+def test_many_features_become_few():
+    assert reduced(CHANCE.normal(size=(300, 400)).astype(np.float32)).shape == (300, 128)
+
+
+CLASSES = ("a", "b", "c")
+
+
+def part(name, targets, *, first):
+    """Return pictures whose shade tells what they show: 40 for a, 120 for b, 200 for c."""
+    chance = np.random.default_rng(first)
+    ids = [f"{first + place:064x}" for place in range(len(targets))]
+    # The first ten are what their class is like to a hair.
+    noise = chance.integers(-10, 11, len(targets)) * (np.arange(len(targets)) >= 10)
+    shades = 40 + 80 * np.asarray(targets) + noise
+    pixels = np.broadcast_to(shades.astype(np.uint8)[:, None, None, None], (len(targets), 8, 8, 3))
+    rows = pd.DataFrame({"id": ids, "label": [CLASSES[target] for target in targets], "cluster": ids})
+    return Part(name, rows, np.array(targets, np.int32), Shards([pixels]))
+
+
+def shades(parts):
+    """Return features: the shade, and whether it is near that of each class."""
+    values = np.concatenate([item.pixels[np.arange(len(item))].mean(axis=(1, 2, 3)) for item in parts])
+    return np.column_stack([np.exp(-(((values - centre) / 30) ** 2)) for centre in (40, 120, 200)]).astype(np.float32)
+
+
+@pytest.fixture
+def parts():
+    return {
+        name: part(name, np.arange(count) % 3, first=first)
+        for name, count, first in (("train", 90, 0), ("val", 30, 1000), ("test", 30, 2000))
+    }
+
+
+def swapped(parts, name, row, target):
+    parts[name].rows.loc[row, "label"] = CLASSES[target]
+    parts[name].targets[row] = target
+
+
+def test_wrong_labels_are_found_in_every_part_with_the_right_ones(parts):
+    for name, row in (("train", 3), ("val", 4), ("test", 8)):
+        swapped(parts, name, row, (parts[name].targets[row] + 1) % 3)
+    ranking = find_label_errors(list(parts.values()), CLASSES, shades(list(parts.values())), threads=2)
+    assert len(ranking) == 150
+    found = ranking.sort_values("rank").head(3)
+    assert {row.id: (row.split, row.label, row.suggested) for row in found.itertuples()} == {
+        parts["train"].rows["id"][3]: ("train", "b", "a"),
+        parts["val"].rows["id"][4]: ("val", "c", "b"),
+        parts["test"].rows["id"][8]: ("test", "a", "c"),
+    }
+
+
+def test_doubts_are_shown_in_order_with_their_own_pixels(parts):
+    swapped(parts, "val", 4, 2)
+    ranking = find_label_errors(list(parts.values()), CLASSES, shades(list(parts.values())), threads=2)
+    doubts = first_doubts(ranking, parts, limit=1)
+    assert [(doubt.label, doubt.suggested, doubt.split) for doubt in doubts] == [("c", "b", "val")]
+    assert np.array_equal(doubts[0].pixels, parts["val"].pixels[4])
+    assert len(first_doubts(ranking, parts, limit=99)) == ranking["suggested"].notna().sum()
+
+
+def test_of_a_class_with_few_pictures_nothing_is_said():
+    few = part("train", [0] * 30 + [1] * 30 + [2] * 5, first=5000)
+    ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
+    assert set(ranking["label"]) == {"a", "b"}
+    assert len(ranking) == 60
+
+
+def test_with_one_class_left_the_table_is_empty(tmp_path):
+    few = part("train", [0] * 30 + [1] * 5, first=5000)
+    ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
+    write_table(tmp_path / "labels.parquet", ranking, LABELS)
+    assert ranking.empty

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.labels_search import find_label_errors, seen_features
+from pixmill.evaluate.labels import backbone_features, find_label_errors
 from pixmill.images import decode, fit
-from pixmill.parts import Part, Shards
+from pixmill.images.parts import Part, Shards
 
 CLASSES = ("coat", "dress", "shirt", "sneaker", "trouser")
 SIDE = 56
@@ -44,7 +44,8 @@ def test_four_of_five_swapped_labels_are_among_the_first_tenth(photographs, scra
     rows = pd.DataFrame({"id": ids, "label": [CLASSES[target] for target in given], "cluster": ids})
     part = Part("train", rows, given, Shards([pixels]))
 
-    ranking = find_label_errors([part], CLASSES, seen_features(scratch=scratch, threads=2), threads=2)
+    features = backbone_features([part], scratch=scratch, threads=2)
+    ranking = find_label_errors([part], CLASSES, features, threads=2)
 
     first = set(ranking.loc[ranking["rank"] <= round(0.1 * count), "id"])
     assert np.mean([ids[row] in first for row in swapped]) >= 0.8

@@ -3,8 +3,8 @@ import json
 import pandas as pd
 import pytest
 
+from pixmill.core.files import write_json
 from pixmill.evaluate.measure import as_tracked, measure
-from pixmill.files import write_json
 
 LABELS = ("a", "b", "c")
 FIGURES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_2_accuracy"}

@@ -1,12 +1,33 @@
+"""Every image has one row: with what the model says, or with the reason why it says nothing."""
+
+import hashlib
+import io
+import shutil
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from pixmill.evaluate.predictions import predict_parts, predictions_schema, probabilities_of
-from pixmill.manifest import write_table
-from pixmill.metrics import losses
-from pixmill.parts import load_parts
-from tests.evaluate.conftest import LABELS, PICTURES, SIDE, by_brightness
+from pixmill.compute import Limits
+from pixmill.core.errors import DataError
+from pixmill.core.manifest import write_table
+from pixmill.evaluate.predictions import (
+    predict_parts,
+    predict_unlabelled,
+    predictions_schema,
+    probabilities_of,
+    unlabelled_folder,
+    unlabelled_schema,
+)
+from pixmill.images import fit
+from pixmill.images.parts import load_parts
+from pixmill.learn.classifier import Preprocessing
+from pixmill.metrics.calibration import Calibration
+from pixmill.metrics.probabilities import losses
+from tests.evaluate.conftest import CLASSIFIER, LABELS, PICTURES, SIDE, by_brightness
 
 
 @pytest.fixture
@@ -15,14 +36,14 @@ def parts(packed):
 
 
 def test_every_picture_has_one_row_sorted_by_id(parts):
-    predictions = predict_parts(by_brightness, parts, LABELS)
+    predictions = predict_parts(CLASSIFIER, parts)
     assert predictions["id"].is_monotonic_increasing
     assert predictions["id"].is_unique
     assert predictions["split"].value_counts().to_dict() == PICTURES
 
 
 def test_a_row_says_what_the_model_says_of_that_very_picture(parts):
-    predictions = predict_parts(by_brightness, parts, LABELS).set_index("id")
+    predictions = predict_parts(CLASSIFIER, parts).set_index("id")
     for part in parts:
         expected = by_brightness(np.asarray(part.pixels, np.float32))
         found = predictions.loc[part.rows["id"]]
@@ -32,28 +53,150 @@ def test_a_row_says_what_the_model_says_of_that_very_picture(parts):
         assert found["loss"].to_numpy() == pytest.approx(losses(truth, expected), abs=1e-6)
 
 
-def test_the_model_sees_raw_values_of_single_precision_in_batches(parts):
-    seen = []
-
-    def predict(batch):
-        seen.append((batch.dtype, batch.max(), len(batch)))
-        return by_brightness(batch)
-
-    predict_parts(predict, parts, LABELS)
-    assert {dtype for dtype, _, _ in seen} == {np.dtype(np.float32)}
-    assert max(value for _, value, _ in seen) > 200
-    assert sum(size for _, _, size in seen) == sum(PICTURES.values())
-
-
 def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_time(parts, tmp_path):
     paths = [tmp_path / "first.parquet", tmp_path / "second.parquet"]
     for path in paths:
-        write_table(path, predict_parts(by_brightness, parts, LABELS), predictions_schema(LABELS))
+        write_table(path, predict_parts(CLASSIFIER, parts), predictions_schema(LABELS))
     names = ["id", "split", "label", "predicted", "p_dark", "p_light", "loss"]
     assert pq.read_schema(paths[0]).names == names
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_model_with_another_number_of_outputs_is_a_defect(parts):
-    with pytest.raises(ValueError, match="expected 12 x 2 probabilities, received"):
-        predict_parts(lambda batch: np.full((len(batch), 3), 1 / 3), parts, LABELS)
+def picture(shade, size=(20, 12), kind="PNG"):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (shade, shade, shade)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """Four pictures, two of them alike, in folders of folders, and things that are no pictures."""
+    folder = tmp_path_factory.mktemp("unlabelled") / "data" / "unlabelled"
+    (folder / "spring" / "may").mkdir(parents=True)
+    (folder / "b.png").write_bytes(picture(30))
+    (folder / "a.jpg").write_bytes(picture(220, kind="JPEG"))
+    (folder / "spring" / "c.png").write_bytes(picture(140))
+    (folder / "spring" / "may" / "again.png").write_bytes(picture(30))
+    (folder / "notes.txt").write_text("not a picture")
+    (folder / "short.png").write_bytes(picture(90)[:-20])
+    (folder / ".hidden.png").write_bytes(picture(10))
+    return folder
+
+
+@pytest.fixture
+def folder(unchanged, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(unchanged, tmp_path / "data" / "unlabelled")
+
+
+@pytest.fixture(scope="module")
+def table(unchanged):
+    return predicted(unchanged)
+
+
+def predicted(folder, **options):
+    return predict_unlabelled(CLASSIFIER, folder, **{"workers": 1, **options})
+
+
+def test_every_file_has_one_row_sorted_by_path(table, unchanged):
+    assert list(table["path"]) == ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
+    rows = table.set_index("path")
+    assert rows.loc["a.jpg", "predicted"] == "light"
+    assert rows.loc["b.png", "predicted"] == "dark"
+    for path in unchanged.rglob("*.png"):
+        if path.name[0] != ".":
+            expected = hashlib.sha256(path.read_bytes()).hexdigest()
+            assert rows.loc[path.relative_to(unchanged).as_posix(), "id"] == expected
+
+
+def test_what_is_no_picture_is_a_row_with_a_reason(table):
+    table = table.set_index("path")
+    assert table["reason"].dropna().to_dict() == {"notes.txt": "unknown", "short.png": "truncated"}
+    unread = table.loc[["notes.txt", "short.png"]]
+    assert unread[["predicted", "confidence", "sure", "p_dark", "p_light"]].isna().all(axis=None)
+    assert table.drop(["notes.txt", "short.png"])["predicted"].notna().all()
+
+
+def test_a_file_is_prepared_as_in_training(folder):
+    seen = []
+
+    def network(pixels):
+        seen.append(pixels)
+        return by_brightness(pixels)
+
+    predict_unlabelled(
+        replace(CLASSIFIER, preprocessing=Preprocessing(8, "crop", "box"), network=network), folder, workers=1
+    )
+    pixels = np.asarray(Image.open(folder / "b.png"))
+    assert seen[1].dtype == np.uint8
+    assert np.array_equal(seen[1][0], fit(pixels, 8, "crop", "box"))
+
+
+def test_answers_are_those_of_the_classifier(folder):
+    classifier = replace(CLASSIFIER, calibration=Calibration(2.0, threshold=0.65))
+    table = predict_unlabelled(classifier, folder, workers=1).dropna(subset=["predicted"])
+    answers = classifier.predict([(folder / path).read_bytes() for path in table["path"]])
+    assert list(table["predicted"]) == [answer.label for answer in answers]
+    assert list(table["confidence"]) == [answer.confidence for answer in answers]
+    assert list(table["sure"]) == [answer.sure for answer in answers]
+    assert set(table["sure"]) == {True, False}
+    given = np.stack([answer.probabilities for answer in answers])
+    np.testing.assert_array_equal(table[["p_dark", "p_light"]].to_numpy(), given.astype(np.float32))
+
+
+def test_more_pictures_than_a_batch_keep_their_places(tmp_path):
+    for number in range(150):
+        shade = 250 if number % 3 == 0 else 5
+        (tmp_path / f"{number:03}.png").write_bytes(picture(shade, size=(4, 4)) if number % 7 else b"nothing")
+    table = predicted(tmp_path, workers=2)
+    for number, row in enumerate(table.itertuples()):
+        expected = None if number % 7 == 0 else ("light" if number % 3 == 0 else "dark")
+        assert row.path == f"{number:03}.png"
+        assert (expected is None and row.reason == "unknown") or row.predicted == expected
+
+
+def test_a_picture_that_takes_too_much_memory_costs_itself_alone(folder):
+    (folder / "large.png").write_bytes(picture(200, size=(6900, 6900)))
+    table = predicted(folder, limits=Limits(seconds=20, memory=64 << 20)).set_index("path")
+    assert table.loc["large.png", "reason"] == "memory"
+    assert table.loc["a.jpg", "predicted"] == "light"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
+    outside = tmp_path / "outside.png"
+    outside.write_bytes(picture(30))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "d.png").write_bytes(picture(30))
+    (folder / "link.png").symlink_to(outside)
+    (folder / "more").symlink_to(tmp_path / "more")
+    (folder / "within.png").symlink_to(folder / "b.png")
+    (folder / "broken.png").symlink_to(folder / "gone.png")
+    table = predicted(folder).set_index("path")
+    assert table.loc["link.png", "reason"] == "symlink"
+    assert table.loc["more", "reason"] == "symlink"
+    assert table.loc["broken.png", "reason"] == "unreadable"
+    assert table.loc["within.png", "predicted"] == "dark"
+
+
+def test_an_empty_folder_gives_an_empty_table(tmp_path):
+    table = predicted(tmp_path)
+    assert list(table.columns) == unlabelled_schema(LABELS).names
+    assert table.empty
+
+
+def test_the_table_fits_its_schema(table):
+    table = pa.Table.from_pandas(table, unlabelled_schema(LABELS), preserve_index=False, safe=True)
+    assert table.num_rows == 6
+
+
+@pytest.mark.parametrize("name", ["pictures", "data", "../elsewhere", "/tmp", "data/../pictures"])
+def test_only_folders_below_data_are_taken(folder, tmp_path, name):
+    (tmp_path / "pictures").mkdir()
+    with pytest.raises(DataError, match="is no folder below data/"):
+        unlabelled_folder(tmp_path, name)
+
+
+def test_the_folder_must_be_there(folder, tmp_path):
+    assert unlabelled_folder(tmp_path, "data/unlabelled") == folder
+    with pytest.raises(DataError, match="'data/new' is no folder below data/"):
+        unlabelled_folder(tmp_path, "data/new")

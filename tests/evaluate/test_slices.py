@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.slices import slice_figures, slices, worse_slices
-from pixmill.files import write_json
+from pixmill.core.files import write_json
+from pixmill.evaluate.slices import slice_figures, slices
 
 PICTURES = 300
 
@@ -63,7 +63,6 @@ def test_each_dimension_holds_every_test_picture_once(tables):
 def test_a_model_that_is_alike_everywhere_has_no_worse_slice(tables):
     found = cut(tables)
     assert not found["worse"].any()
-    assert worse_slices(found) == []
 
 
 @pytest.mark.parametrize(
@@ -79,8 +78,6 @@ def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, value
     found = cut(mistaken(tables, joined[column].isin(values).to_numpy()))
     worse = found[found["worse"]].sort_values("p_adjusted")
     assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
-    assert name in worse_slices(found)[0].lower()
-    assert f"of {worse['n'].iloc[0]} right" in worse_slices(found)[0]
 
 
 def test_what_is_alike_in_all_pictures_is_no_dimension(tables):

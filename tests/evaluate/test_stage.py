@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss
 
-from pixmill.files import file_digest
-from pixmill.models import build_classifier, fix_threads, save_classifier
-from pixmill.params import BlockParams, CnnParams, TrainParams
+from pixmill.core.files import file_digest
+from pixmill.core.params import BlockParams, CnnParams, TrainParams
+from pixmill.images.parts import load_parts
+from pixmill.learn import build_classifier, fix_threads, save_calibration, save_classifier
 from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
 
 PARAMS = (
@@ -60,6 +61,8 @@ def inputs(tmp_path_factory):
     tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
     save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
+    parts = load_parts(root / "artifacts" / "split", LABELS, side=SIDE)
+    save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
     return root
 
 
@@ -152,9 +155,7 @@ def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_
     assert run.data.params == {}
     pictures = {file.path.removeprefix("plots/") for file in client.list_artifacts(run.info.run_id, "plots")}
     assert pictures - {"labels.png"} == {
-        "calibration.png",
         "confusion.png",
-        "coverage.png",
         "grad_cam.png",
         "mistakes.png",
         "predictions.png",
@@ -182,7 +183,13 @@ def test_mlflow_that_is_away_costs_no_output(evaluated, inputs, repository, tmp_
         assert (root / name).read_bytes() == (first / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("lost", ["artifacts/train/labels.json", "artifacts/split/manifest.parquet"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "artifacts/train/calibration.json",
+        pytest.param("artifacts/split/manifest.parquet", marks=pytest.mark.slow),
+    ],
+)
 def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, repository, tmp_path, lost):
     root = shutil.copytree(inputs, tmp_path / "project")
     (root / lost).unlink()
@@ -212,6 +219,6 @@ def test_a_folder_of_unlabelled_pictures_that_is_not_there_is_a_message(inputs, 
     shutil.rmtree(root / "data")
     done = evaluate(root, repository)
     assert done.returncode == 1
-    assert "data/unlabelled is missing" in done.stderr
+    assert "'data/unlabelled' is no folder below data/" in done.stderr
     assert "Next: " in done.stderr
     assert "Traceback" not in done.stderr

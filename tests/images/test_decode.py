@@ -1,18 +1,25 @@
 """Each kind of file has one defined result, and what is no whole picture one defined reason."""
 
 import contextlib
+import io
+import shlex
 import struct
+import subprocess
+import sys
+import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images import Undecodable, decode, fit, header_size
-from pixmill.images.thumbnail import thumbnail
-from tests.images.samples import ARITHMETIC_JPEG, GREEN, RED, WHITE, chunk, encoded, halves, png_header, shapes
+from pixmill.images import EXTENSIONS, Undecodable, decode, fit, header_size
+from pixmill.images.decode import decodable
+from pixmill.images.fit import thumbnail
+from tests.images.samples import ARITHMETIC_JPEG, GREEN, HEIC, RED, WHITE, chunk, encoded, halves, png_header, shapes
 
 
 def reason(content: bytes, **options: Any) -> str:
@@ -231,7 +238,8 @@ def test_a_header_that_contradicts_itself_is_broken() -> None:
 def test_half_a_picture_is_truncated(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     content = encoded(noise, kind)
-    assert reason(content[: int(len(content) * share)]) == "truncated"
+    # Of an AVIF its decoder says no more than that its boxes are broken.
+    assert reason(content[: int(len(content) * share)]) == ("broken" if kind == "AVIF" else "truncated")
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -291,6 +299,7 @@ SEEDS = {
 }
 
 
+@settings(max_examples=25)
 @given(
     st.sampled_from(sorted(SEEDS)),
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12),
@@ -332,3 +341,77 @@ def test_what_has_no_size(content: bytes, why: str) -> None:
     with pytest.raises(Undecodable) as caught:
         header_size(content)
     assert caught.value.reason == why
+
+
+def test_heic_is_decoded_where_a_decoder_is_installed() -> None:
+    if decodable("heic"):
+        found = decode(HEIC)
+        assert (found.format, found.pixels.shape) == ("heic", (16, 16, 3))
+    else:
+        with pytest.raises(Undecodable) as caught:
+            decode(HEIC)
+        assert (caught.value.reason, caught.value.detail) == ("no_decoder", "heic")
+
+
+def test_every_format_has_a_decoder() -> None:
+    assert all(map(decodable, set(EXTENSIONS) - {"avif", "heic"}))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_only_the_decoder_of_the_sniffed_format_sees_a_file(kind: str) -> None:
+    other = encoded(halves(), "PNG" if kind != "PNG" else "BMP")
+    head = encoded(halves(), kind)[:20]
+    assert reason(head + other) in ("broken", "truncated", "too_many_pixels")
+
+
+def test_a_caller_may_want_more_pixels_than_pillow_would_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert decode(encoded(halves(), "GIF"), max_pixels=960).pixels.shape == (24, 40, 3)
+    monkeypatch.undo()
+    assert Image.MAX_IMAGE_PIXELS is not None
+
+
+def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    harmed = bytearray(encoded(shapes(), "TIFF", compression="tiff_lzw"))
+    harmed[20:300:7] = b"\xa5" * 40
+    with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(harmed)) as picture:
+        picture.load()
+    assert "tempfile.tif" in capfd.readouterr().err
+    with warnings.catch_warnings(), pytest.raises(Undecodable, match="broken"):
+        warnings.simplefilter("error")
+        decode(bytes(harmed))
+    sys.stderr.write("heard\n")
+    assert capfd.readouterr().err == "heard\n"
+
+
+def test_there_need_be_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "picture.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
+    script = "import sys; from pixmill.images import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
+    line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'picture.tiff')])} 2>&-"
+    done = subprocess.run(line, shell=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "RGB\n")
+
+
+@pytest.mark.linux
+def test_a_lack_of_memory_is_no_fault_of_the_file() -> None:
+    script = """
+import io, resource
+from PIL import Image
+from pixmill.images import decode
+picture, files = Image.new("RGB", (3500, 3500), "teal"), []
+kinds = ("PNG", {"compress_level": 1}), ("JPEG", {"progressive": True}), ("WEBP", {"method": 0}), ("TIFF", {})
+for options in kinds:
+    buffer = io.BytesIO()
+    picture.save(buffer, options[0], **options[1])
+    files.append(buffer.getvalue())
+    decode(files[-1])
+held = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData"))) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (held + (10 << 20), resource.RLIM_INFINITY))
+for content in files:
+    try:
+        decode(content)
+    except MemoryError:
+        print("too little")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("too little\n" * 4, "")

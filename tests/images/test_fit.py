@@ -1,11 +1,18 @@
-"""Pictures become squares in one way for training, evaluation and use."""
+"""Fitting to a square and to a thumbnail."""
+
+from __future__ import annotations
+
+import base64
+import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from pixmill.images import ASPECTS, RESIZES, fit
+from pixmill.images import ASPECTS, RESIZES, decode, fit
+from pixmill.images.fit import thumbnail_uri
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -17,6 +24,7 @@ def flag(width: int, height: int) -> np.ndarray:
     return pixels
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 70), st.integers(1, 70), st.integers(8, 40), st.sampled_from(ASPECTS), st.sampled_from(RESIZES))
 def test_the_result_is_the_square_that_was_asked_for(
     width: int, height: int, size: int, aspect: str, resize: str
@@ -82,3 +90,35 @@ def test_each_filter_is_another_picture() -> None:
 def test_a_line_of_pixels_fits() -> None:
     assert fit(flag(500, 1), 16, "pad").shape == (16, 16, 3)
     assert fit(flag(1, 500), 16, "crop").shape == (16, 16, 3)
+
+
+PREFIX = "data:image/jpeg;base64,"
+
+
+def opened(uri: str) -> Image.Image:
+    assert uri.startswith(PREFIX)
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix(PREFIX))))
+
+
+def test_the_longer_side_is_the_one_asked_for() -> None:
+    assert opened(thumbnail_uri(np.zeros((300, 600, 3), np.uint8), 96)).size == (96, 48)
+    assert opened(thumbnail_uri(np.zeros((600, 200, 3), np.uint8), 60)).size == (20, 60)
+
+
+def test_a_small_picture_keeps_its_size() -> None:
+    assert opened(thumbnail_uri(np.zeros((10, 20, 3), np.uint8), 96)).size == (20, 10)
+
+
+def test_it_shows_the_picture() -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, 32:] = (250, 128, 10)
+    uri = thumbnail_uri(pixels, 32)
+    found = decode(base64.b64decode(uri.removeprefix(PREFIX))).pixels
+    assert np.abs(found[16, 28].astype(int) - (250, 128, 10)).max() < 16
+    assert found[16, 3].max() < 16
+
+
+def test_the_same_picture_gives_the_same_uri() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    assert thumbnail_uri(pixels) == thumbnail_uri(pixels.copy())
+    assert len(thumbnail_uri(pixels, 96)) < 10_000

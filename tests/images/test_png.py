@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -18,6 +18,7 @@ sides = st.integers(1, 40)
 shapes = st.one_of(st.tuples(sides, sides), st.tuples(sides, sides, st.just(3)))
 
 
+@settings(max_examples=25)
 @given(shapes.flatmap(lambda shape: arrays(np.uint8, shape)))
 def test_pillow_decodes_the_same_pixels(pixels):
     with Image.open(io.BytesIO(png_bytes(pixels))) as picture:

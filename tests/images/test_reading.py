@@ -1,7 +1,10 @@
-"""A file is read; what only bears a file's name keeps nobody waiting."""
+"""Files are read and nothing that only bears a file's name; the reason survives a process boundary."""
+
+from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -59,3 +62,9 @@ def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Pa
         with pytest.raises(Undecodable) as caught:
             read_verified(tmp_path / place, name)
         assert caught.value.reason == reason
+
+
+def test_it_says_why_also_in_another_process() -> None:
+    error = pickle.loads(pickle.dumps(Undecodable("broken", "no end")))
+    assert (error.reason, error.detail, str(error)) == ("broken", "no end", "broken: no end")
+    assert str(Undecodable("empty")) == "empty"

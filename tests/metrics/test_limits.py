@@ -1,10 +1,68 @@
+"""Limits hold the truth as often as they say."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from scipy.stats import binom, bootstrap
+from hypothesis import strategies as st
+from scipy.stats import binom, binomtest, bootstrap
 
-from pixmill.metrics import losses, score_limits, scores, tempered
+from pixmill.metrics.limits import accuracy_interval, score_limits
+from pixmill.metrics.probabilities import losses, tempered
+from pixmill.metrics.scores import scores
 from tests.metrics.parts import parts
+
+
+def picture_each(right):
+    return [str(index) for index in range(len(right))]
+
+
+def test_with_one_picture_a_group_the_limits_are_the_binomials():
+    right = np.arange(250) < 220
+    low, high = accuracy_interval(right, picture_each(right), draws=100_000, confidence=0.95)
+    assert [low, high] == pytest.approx(binom.ppf([0.025, 0.975], 250, 0.88) / 250, abs=1 / 250)
+
+
+def test_near_duplicates_widen_the_interval():
+    right = np.repeat(np.arange(25) < 20, 10)
+    low, high = accuracy_interval(right, np.repeat(np.arange(25), 10), draws=20_000, confidence=0.95)
+    narrow_low, narrow_high = accuracy_interval(right, picture_each(right), draws=20_000, confidence=0.95)
+    assert [low, high] == pytest.approx(binom.ppf([0.025, 0.975], 25, 0.8) / 25, abs=1 / 25)
+    assert high - low > 2.5 * (narrow_high - narrow_low)
+
+
+def test_groups_of_many_sizes_agree_with_resampling_them_one_by_one():
+    generator = np.random.default_rng(3)
+    groups = generator.integers(0, 60, 200)
+    right = generator.random(200) < 0.7 + 0.2 * (groups % 2)
+    _, group_of = np.unique(groups, return_inverse=True)
+    drawn = []
+    for _ in range(4000):
+        counts = np.bincount(
+            generator.integers(0, group_of.max() + 1, group_of.max() + 1), minlength=group_of.max() + 1
+        )
+        drawn.append(np.average(right, weights=counts[group_of]))
+    found = accuracy_interval(right, groups, draws=20_000, confidence=0.9)
+    assert found == pytest.approx(np.quantile(drawn, [0.05, 0.95]), abs=0.01)
+
+
+def test_interval_is_reproducible_and_widens_with_confidence():
+    right = np.arange(100) % 4 > 0
+    groups = picture_each(right)
+    first = accuracy_interval(right, groups, draws=1000, confidence=0.95)
+    assert first == accuracy_interval(right, groups, draws=1000, confidence=0.95)
+    low, high = accuracy_interval(right, groups, draws=1000, confidence=0.5)
+    assert first[0] < low < 0.75 < high < first[1]
+
+
+@given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
+def test_interval_is_the_exact_binomial_one_where_all_pictures_are_right_or_none_is(groups, confidence):
+    right = np.full(groups * 2, True)
+    found = accuracy_interval(right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    exact = binomtest(groups, groups).proportion_ci(confidence, method="exact")
+    assert found == pytest.approx((exact.low, exact.high), abs=1e-9)
+    low, high = accuracy_interval(~right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
+    assert (low, high) == pytest.approx((1 - found[1], 1 - found[0]), abs=1e-9)
+
 
 LABELS = ("a", "b", "c")
 
@@ -38,7 +96,7 @@ def test_the_limits_of_a_share_are_the_binomials():
     assert overall["accuracy"] == pytest.approx(binom.ppf([0.025, 0.975], 300, accuracy) / 300, abs=1 / 300)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15)
 @given(parts())
 def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_any(part):
     actual, given = part
@@ -52,7 +110,7 @@ def test_every_figure_that_is_defined_lies_between_its_limits_and_no_other_has_a
     assert list(per_class) == labels
 
 
-def test_pictures_that_are_alike_count_as_one():
+def test_near_duplicates_widen_the_limits():
     actual, given = drawn(60)
     alone, _ = limits(actual, given)
     repeated, _ = limits(np.repeat(actual, 8), np.repeat(given, 8, axis=0), groups=np.repeat(np.arange(60), 8))
@@ -101,6 +159,7 @@ def test_a_part_without_a_mistake_is_not_known_to_be_without_any():
     assert overall["accuracy"] == pytest.approx((0.025 ** (1 / 9), 1))
 
 
+@pytest.mark.slow
 def test_the_limits_hold_the_truth_about_as_often_as_they_say():
     truth = scores(*drawn(200_000, seed=99))
     held = {name: [] for name in ("balanced_accuracy", "macro_f1", "log_loss", "roc_auc", "pr_auc")}

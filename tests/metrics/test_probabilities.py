@@ -1,9 +1,12 @@
+"""Probabilities are checked, normalised, tempered and scored."""
+
 import numpy as np
 import pytest
 from hypothesis import given
+from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from pixmill.metrics import losses, normalised
+from pixmill.metrics.probabilities import losses, normalised, tempered
 from tests.metrics.parts import parts
 
 
@@ -42,3 +45,21 @@ def test_what_is_exact_already_stays_as_it_is(part):
 def test_what_is_no_distribution_is_refused(values):
     with pytest.raises(ValueError, match="expected probabilities"):
         normalised(values)
+
+
+def probabilities_at(logits, temperature=1.0):
+    return softmax(np.asarray(logits) / temperature, axis=1)
+
+
+@given(parts())
+def test_tempered_is_the_softmax_of_the_divided_logits(part):
+    values = (part[1] + 0.01) / (part[1] + 0.01).sum(axis=1, keepdims=True)
+    assert tempered(values, 2.5) == pytest.approx(probabilities_at(np.log(values), 2.5), abs=1e-9)
+    assert np.array_equal(tempered(part[1], 1), normalised(part[1]))
+
+
+@given(parts())
+def test_temperature_never_changes_which_class_is_first(part):
+    _, probabilities = part
+    first = np.take_along_axis(tempered(probabilities, 3.0), probabilities.argmax(axis=1)[:, None], axis=1)[:, 0]
+    assert np.array_equal(first, tempered(probabilities, 3.0).max(axis=1))

@@ -20,7 +20,7 @@ def imported(source) -> dict[str, set[str]]:
     names = {name.partition(".")[0] for module in source.modules for name in source.imports(module)}
     provided = packages_distributions()
     others = names - sys.stdlib_module_names - {"pixmill", "stages"}
-    return {name: {package.lower().replace("_", "-") for package in provided[name]} for name in others}
+    return {name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]} for name in others}
 
 
 def test_what_is_imported_is_declared(source) -> None:

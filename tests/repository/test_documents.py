@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.params import parse_params
-from pixmill.split import reasons as split
+from pixmill.core.params import parse_params
+from pixmill.split import straddling as split
 from pixmill.split.checks import checks as split_checks
 from pixmill.validate import reasons as validate
 from pixmill.validate.checks import checks as validate_checks

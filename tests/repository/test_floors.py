@@ -1,4 +1,4 @@
-"""The floors of the house are kept: each module imports only from those below it."""
+"""The layers hold: no module imports from one above its own."""
 
 import ast
 from pathlib import Path
@@ -6,18 +6,19 @@ from pathlib import Path
 import pytest
 
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
-VERBS = {"compare", "doctor", "predict", "registry", "review", "serve", "sweep", "use"}
+VERBS = {"bundled", "doctor", "review", "use"}
+TELLING = {"pages", "record"}
 ENTRANCES = {"__main__", "cli"}
 HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
 def floor(module: str) -> int:
-    """Return 1 for an entrance, 2 for a verb, 3 for a stage, 4 for the ground."""
+    """Return 1 for an entrance, 2 for a verb, 3 for what tells, 4 for a stage, 5 for the ground."""
     top, *rest = module.split(".")
     if top == "stages" or not rest or rest[0] in ENTRANCES:
         return 1
-    return 2 if rest[0] in VERBS else 3 if rest[0] in STAGES else 4
+    return 2 if rest[0] in VERBS else 3 if rest[0] in TELLING else 4 if rest[0] in STAGES else 5
 
 
 def ours(source, module: str) -> set[str]:
@@ -39,7 +40,7 @@ def test_no_stage_imports_another(source) -> None:
         f"{module} imports {name}"
         for module in source.modules
         for name in ours(source, module)
-        if floor(module) == floor(name) == 3 and module.split(".")[1] != name.split(".")[1]
+        if floor(module) == floor(name) == 4 and module.split(".")[1] != name.split(".")[1]
     ]
     assert crossing == []
 
@@ -51,7 +52,7 @@ def test_the_package_itself_imports_nothing(source) -> None:
 
 def test_heavy_libraries_are_imported_only_where_they_are_used(source) -> None:
     # MLflow alone runs this file, from a model's folder: no module of ours imports it.
-    served = "pixmill.tracking.served"
+    served = "pixmill.record.served"
     assert not [module for module in source.modules if served in source.imports(module)]
     early = [
         f"{module} imports {name}"
@@ -67,7 +68,7 @@ def test_libraries_know_neither_dvc_nor_the_command_line(source) -> None:
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module)
-        if floor(module) == 3 and name.split(".")[0] in {"argparse", "dvc"}
+        if floor(module) == 4 and name.split(".")[0] in {"argparse", "dvc"}
     ]
     assert knowing == []
 

@@ -68,7 +68,7 @@ def test_a_stage_declares_the_params_that_it_reads_and_no_other(pipeline, source
 
 
 def test_every_param_is_used(source) -> None:
-    from pixmill.params import flat, parse_params
+    from pixmill.core.params import flat, parse_params
 
     text = (source.root / "params.yaml").read_text(encoding="utf-8")
     code = "\n".join(path.read_text(encoding="utf-8") for path in source.modules.values())

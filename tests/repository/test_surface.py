@@ -7,54 +7,50 @@ import pytest
 
 SURFACE = {
     "pixmill": "",
-    "pixmill.backbones": "PixelSource backbone_digest build_backbone features",
-    "pixmill.browser": (
+    "pixmill.web.browser": (
         "Browser Grid LoadTimeout Unreachable Visit choose_browser close_popups find_browser install_browser "
         "open_browser visit"
     ),
-    "pixmill.bundled": "CLASSES PER_CLASS commit_data make_data",
+    "pixmill.cli": "main",
     "pixmill.compute": "Limits Loss default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
     "pixmill.evaluate": "LABELS Evaluation as_tracked evaluate predictions_schema unlabelled_schema",
-    "pixmill.expectations": (
-        "Advise Check Outcome Result Table Tell failures gate_error run_checks verdicts_by_name warnings"
-    ),
-    "pixmill.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
+    "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
         "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_picture read_verified sniff"
     ),
-    "pixmill.images.outlines": "OUTLINES Outline lengthened stops_short",
-    "pixmill.metrics": (
-        "Covered Difference McNemar accuracy_interval best_temperature class_scores confusion_counts "
-        "coverage_curve covered expected_calibration_error holm losses macro_f1 majority_accuracy mcnemar "
-        "normalised paired_differences reliability score_limits scores share_interval sure_enough tempered "
-        "worse_than_rest"
+    "pixmill.metrics": "",
+    "pixmill.learn": (
+        "Augmenter Classifier augmented backbone_variables build_classifier build_head export_litert "
+        "extract_features fix_threads fuse load_classifier objective reseed save_calibration save_classifier "
+        "scores_graph"
     ),
-    "pixmill.models": (
-        "Augmenter augmented backbone_variables build_classifier build_head fix_threads fuse load_classifier "
-        "objective reseed save_classifier scores_graph"
-    ),
-    "pixmill.params": (
+    "pixmill.core.params": (
         "SOURCES AugmentationParams BackboneParams BlockParams CnnParams DenseParams EvaluateParams FeaturesParams "
         "FolderParams KerasParams Params ScheduleParams ScrapeParams Severity SplitParams TrainParams UrlsParams "
-        "ValidateParams flat load_params parse_params"
+        "ValidateParams flat load_params parse_overrides parse_params parse_yaml read_text"
     ),
-    "pixmill.report": "figure_png figure_svg histogram_svg render_page shorten",
+    "pixmill.core": "",
+    "pixmill.images.likeness": "",
+    "pixmill.pages": "",
+    "pixmill.pages.evaluate": "figures render_report",
+    "pixmill.pages.scrape": "render_report",
+    "pixmill.pages.validate": "render_report",
+    "pixmill.pages.split": "render_report",
+    "pixmill.pages.train": "curves_figure draw_samples render_report",
+    "pixmill.web": "",
+    "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",
-    "pixmill.scrape": "Account Forecast ProbeReport ScrapeResult forecast probe_source render_report scrape",
-    "pixmill.scrape.sources.keras": "DATA_SETS DataSet KerasSource",
-    "pixmill.scrape.sources.urls": "UrlLists UrlsSource",
-    "pixmill.scrape.sources": "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources",
-    "pixmill.shop": "ORIGIN Shop serve",
-    "pixmill.parts": "PARTS Part PartName Shards load_parts",
-    "pixmill.split": "Split gap_error metrics pack plot_table render_report split summary",
-    "pixmill.tracking": "Run data_hashes evaluation_run send_waiting training_run",
-    "pixmill.train": (
-        "Interrupted Trained curves_csv curves_figure is_chief keep_checkpoints log_epochs log_folds render_report "
-        "train"
+    "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",
+    "pixmill.scrape.sources": (
+        "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"
     ),
+    "pixmill.web.shop": "ORIGIN Shop serve",
+    "pixmill.split": "Split metrics pack plot_table split summary",
+    "pixmill.record": "",
+    "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief train",
     "pixmill.use": "Recipe find_recipe find_recipes listing use",
-    "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions render_report validate",
+    "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions validate",
     "stages": "run",
 }
 

@@ -19,11 +19,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
-from pixmill.params import Params, parse_params
+from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
+from pixmill.core.params import Params, parse_params
+from pixmill.core.workspace import Workspace
+from pixmill.evaluate.labels import LABELS
 from pixmill.review.ledger import Ledger
 from pixmill.review.material import Material, load_material
-from pixmill.workspace import Workspace
 
 CLASSES = ("coat", "dress", "shoe")
 
@@ -111,6 +112,24 @@ class Project:
     def link(self, a: str, b: str, similarity: float = 0.995) -> None:
         """Make two pictures near-duplicates."""
         self.pairs[min(a, b), max(a, b)] = similarity
+
+    def suspect(self, suggested: dict[str, str]) -> None:
+        """Write evaluate's ranking of labels, with these images, most doubtful first, and the labels suggested."""
+        others = [name for name in sorted(self.rows) if name not in suggested and self.rows[name]["label"]]
+        names = [*suggested, *others]
+        ranking = pd.DataFrame(
+            {
+                "id": names,
+                "label": [self.rows[name]["label"] for name in names],
+                "suggested": [suggested.get(name) for name in names],
+                "score": np.linspace(0.01, 0.99, len(names)),
+                "rank": range(1, len(names) + 1),
+                "split": "train",
+            }
+        ).sort_values("id", ignore_index=True)
+        path = self.root / "artifacts/evaluate/labels.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(path, ranking, LABELS)
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixmill.review.case import Case, Link
+from pixmill.review.doubts import Case, Link
 from pixmill.validate.decisions import Decision
 
 LABELS = ["coat", "dress", "coat", None]

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from pixmill.errors import ManifestError
+from pixmill.core.errors import ManifestError
 from pixmill.review.material import load_material
 from pixmill.validate import Decision
 
@@ -35,7 +35,7 @@ def test_a_project_without_pictures_is_read(project):
         ("artifacts/validate/manifest.parquet", "dvc repro validate"),
         ("artifacts/validate/pairs.parquet", "dvc repro validate"),
         ("artifacts/scrape/sightings.parquet", "dvc repro scrape"),
-        ("artifacts/scrape/images", "dvc checkout artifacts/scrape"),
+        ("artifacts/scrape/images", "mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape"),
     ],
 )
 def test_what_is_missing_is_named(project, path, command):

@@ -12,21 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.fetch import Fetcher, Limits
-from pixmill.params import ScrapeParams
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape import run as stage
 from pixmill.scrape import scrape
 from pixmill.scrape.access import NetworkAccess
-from pixmill.scrape.board import Board
+from pixmill.scrape.candidate import Sighting
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.crawl import Crawl, Failing
+from pixmill.scrape.crawl import Crawl
 from pixmill.scrape.harvest import Harvest
+from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.ledger import Ledger
-from pixmill.scrape.pictures import Pictures
-from pixmill.scrape.plan import plan
-from pixmill.scrape.sighting import Sighting
+from pixmill.scrape.judge import Judge
+from pixmill.scrape.searches import FailedSearch, plan_searches
 from pixmill.scrape.sources import Opened
+from pixmill.web.fetch import Fetcher, Limits
 from tests.scrape.invented import Invented, Web
 
 
@@ -52,7 +51,7 @@ class Found:
     """What a crawl came to: the sightings in their order, and the searches that failed."""
 
     sightings: list[Sighting]
-    failing: list[Failing]
+    failed: list[FailedSearch]
 
     @property
     def reasons(self):
@@ -66,7 +65,7 @@ class Found:
     @property
     def failure(self):
         """The word for the only failure, or ``None``."""
-        return self.failing[0].failure if self.failing else None
+        return self.failed[0].failure if self.failed else None
 
 
 @pytest.fixture
@@ -119,24 +118,21 @@ def crawl(web, tmp_path):
     def crawl(*sources, classes=("hat",), connections=1, attempts=1, **given):
         given = {"snapshot": "2026-11-20", "expect_at_least": 0} | given
         params = ScrapeParams(source=tuple(source.name for source in sources), **given)
-        searches = plan(classes, params, {source.name: source for source in sources})
-        pictures, output = Pictures(tmp_path / "pictures"), Pictures(tmp_path / "images")
-        limits = Limits(connections=connections, attempts=attempts)
-        bounds = {"per_class": params.per_class, "per_query": params.per_query}
-        with Journal(tmp_path / "journal.jsonl") as journal:
-            ledger = Ledger(journal, [pictures, output], licences=params.licences, thumbnails=params.thumbnails)
+        searches = plan_searches(classes, params, {source.name: source for source in sources})
+        output = ImageStore(tmp_path / "images")
+        with Journal(tmp_path / "journal", params) as journal:
+            judge = Judge(journal, params)
 
             async def within():
+                limits = Limits(connections=connections, attempts=attempts)
                 async with Fetcher(limits, network=web.network) as fetcher:
-                    collector = Collector(fetcher, ledger, journal, pictures, [output], connections=connections)
+                    collector = Collector(fetcher, journal, judge, connections=connections)
                     access = NetworkAccess(fetcher, web.network, tmp_path / ".pixmill" / "scrape")
-                    asked = Crawl(access, journal, collector, Board(), **bounds, expect_at_least=params.expect_at_least)
                     with contextlib.closing(access):
-                        return await asked.run(searches, params.browsers)
+                        return await Crawl(access, journal, collector, params).run(searches)
 
-            failing = asyncio.run(within())
-            harvest = Harvest(searches, journal, ledger, output, **bounds, max_bytes=params.max_bytes)
-            return Found([sighting for _, sighting in harvest], failing)
+            failed = asyncio.run(within())
+            return Found([sighting for _, sighting in Harvest(searches, journal, judge, output, params)], failed)
 
     return crawl
 

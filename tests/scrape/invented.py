@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pixmill.fetch import Network
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources import SearchFailed
-from tests.fetch.conftest import Site
+from pixmill.web.fetch import Network
+from tests.web.fetch.conftest import Site
 
 __all__ = ["HOST", "Invented", "Web", "url_of"]
 

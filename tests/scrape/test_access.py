@@ -5,12 +5,11 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from pixmill.browser import find_browser
-from pixmill.errors import BrowserError, BrowserLost
-from pixmill.fetch import Fetcher
-from pixmill.scrape.access import NOWHERE, NetworkAccess, Stopped
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.access import NOWHERE, NetworkAccess, Stopped, open_access
 from pixmill.scrape.candidate import Query
-from tests.scrape.invented import url_of
+from pixmill.web.fetch import Fetcher
+from tests.scrape.invented import HOST, url_of
 
 QUERY = Query("hat", "hat", url_of("page"))
 
@@ -74,7 +73,7 @@ def test_what_goes_wrong_on_the_loop_is_told_to_who_waits(within):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        within(lambda access: access.wait_for(broken()))
+        within(lambda access: access.result(access.begin(broken())))
 
 
 @pytest.mark.browser
@@ -98,34 +97,6 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
     assert list((tmp_path / ".pixmill" / "scrape" / "browser").glob("profile-*")) == []
 
 
-@pytest.mark.browser
-def test_a_browser_that_does_not_start_after_others_did_is_a_lost_one(within, tmp_path, monkeypatch):
-    driver, starts = tmp_path / "driver", tmp_path / "starts"
-    driver.write_text(
-        f"""#!/bin/sh
-        [ "$1" = --version ] || echo >> '{starts}'
-        [ "$1" = --version ] || [ "$(wc -l < '{starts}')" = 1 ] || exit 1
-        exec '{find_browser().driver}' "$@"
-        """
-    )
-    driver.chmod(0o755)
-    monkeypatch.setenv("PIXMILL_DRIVER", str(driver))
-
-    def opened(access):
-        with access.browser() as driver:
-            return driver.session_id
-
-    def work(access):
-        assert opened(access)
-        with pytest.raises(BrowserLost, match="did not start"):
-            opened(access)
-
-    within(work)
-    with pytest.raises(BrowserError, match="did not start") as raised:
-        within(opened)
-    assert not isinstance(raised.value, BrowserLost)
-
-
 def test_what_lies_on_this_machine_needs_no_way_out():
     for way in (
         lambda: NOWHERE.permitted(url_of("page")),
@@ -139,3 +110,59 @@ def test_what_lies_on_this_machine_needs_no_way_out():
 
 def test_what_is_not_public_is_refused(within):
     assert within(lambda access: access.ask("http://127.0.0.1/")).reason == "private_address"
+
+
+@pytest.fixture
+def go_out(web, tmp_path):
+    """Do something with the fetcher that some params give."""
+
+    def go_out(work, *, served=None, network=None, **params):
+        params = ScrapeParams(**{"snapshot": "2026-11-20"} | params)
+
+        async def within():
+            async with open_access(params, served=served or {}, network=network, scratch=tmp_path) as (fetcher, _):
+                return await work(fetcher)
+
+        return asyncio.run(within())
+
+    return go_out
+
+
+def test_without_permission_nothing_on_this_machine_is_reached(go_out, web):
+    outcome = go_out(lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"))
+    assert outcome.reason == "private_address"
+    assert web.requests == []
+
+
+def test_who_is_allowed_is_reached(go_out, web, hats):
+    allowed = (f"localhost:{web.port}",)
+    assert go_out(lambda fetcher: fetcher.fetch(f"http://localhost:{web.port}/0"), allow_hosts=allowed).content
+
+
+def test_what_sources_serve_is_reached_by_its_name(go_out, web, hats):
+    assert go_out(lambda fetcher: fetcher.fetch(hats[0]), served={f"{HOST}:80": web.port}).content
+    assert go_out(lambda fetcher: fetcher.fetch(hats[0]), network=web.network).content
+
+
+def test_limits_and_manners_are_those_of_the_params(go_out, web, hats):
+    def reason(**params):
+        return go_out(lambda fetcher: fetcher.fetch(hats[0]), network=web.network, **params).reason
+
+    assert reason(max_bytes=10) == "too_large"
+    assert reason(opt_out=(HOST,)) == "opted_out"
+    web.answers["/robots.txt"] = b"User-agent: *\nDisallow: /"
+    assert reason() == "robots"
+    assert go_out(
+        lambda fetcher: fetcher.fetch(hats[0]), network=web.network, robots_exceptions=(HOST,), contact="me@x.test"
+    ).content
+    assert "(+me@x.test)" in web.requests[-1].headers["User-Agent"]
+
+
+def test_our_own_hosts_need_no_pauses(go_out, web, hats):
+    async def all_of_them(fetcher):
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(fetcher.fetch(url) for url in hats))
+        return asyncio.get_running_loop().time() - began
+
+    assert go_out(all_of_them, served={f"{HOST}:80": web.port}, rate=4.0) < 1.5
+    assert go_out(all_of_them, network=web.network, rate=8.0) > 9 / 8

@@ -1,19 +1,18 @@
 """What is fetched for a candidate, and what is kept of it."""
 
 import asyncio
-import contextlib
 import hashlib
 
 import pytest
 from aiohttp import web as server
 
-from pixmill.fetch import Fetcher, Limits
-from pixmill.scrape import junk
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
+from pixmill.scrape.image_store import ImageStore, Picture
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.ledger import Ledger
-from pixmill.scrape.pictures import Picture, Pictures
+from pixmill.scrape.judge import Judge
+from pixmill.web.fetch import Fetcher, Limits
 from tests.scrape.invented import url_of
 
 
@@ -23,22 +22,16 @@ def candidate(url, **given):
 
 @pytest.fixture
 def collect(web, tmp_path):
-    """Collect some batches side by side in a snapshot; return what came of each candidate."""
+    """Collect some batches side by side; return what came of each candidate."""
 
-    def collect(*batches, snapshot="now", before=None, licences=None, thumbnails=True):
-        with contextlib.ExitStack() as opened:
-            journal = opened.enter_context(Journal(tmp_path / snapshot / "journal.jsonl"))
-            previous, elsewhere = None, []
-            if before is not None:
-                previous = opened.enter_context(Journal(tmp_path / before / "journal.jsonl", read_only=True))
-                elsewhere = [Pictures(tmp_path / before / "pictures")]
-            pictures = Pictures(tmp_path / snapshot / "pictures")
-            ledger = Ledger(journal, [pictures, *elsewhere], licences=licences, thumbnails=thumbnails)
+    def collect(*batches, snapshot="2026-11-20", **params):
+        params = ScrapeParams(snapshot=snapshot, **params)
+        with Journal(tmp_path / "journal", params) as journal:
             settled = []
 
             async def within():
                 async with Fetcher(Limits(attempts=1), network=web.network) as fetcher:
-                    collector = Collector(fetcher, ledger, journal, pictures, elsewhere, previous=previous)
+                    collector = Collector(fetcher, journal, Judge(journal, params))
                     await asyncio.gather(*(collector.collect("source", "", batch, settled.append) for batch in batches))
 
             asyncio.run(within())
@@ -54,12 +47,7 @@ def reasons(sightings):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "empty"),
         (b"<!doctype html><p>Not found", "html"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg"),
-        (b"PK\x03\x04...", "archive"),
-        (b"%PDF-1.7", "pdf"),
-        (b"GIF? No.", "unknown"),
         ((b"", {}, 410), "http_410"),
         ((b"GIF89a...", {"X-Robots-Tag": "noai"}), "x_robots_tag"),
     ],
@@ -76,7 +64,7 @@ def test_a_truncated_picture_is_for_validate_to_judge(web, collect, picture):
 
 def test_a_picture_is_kept_by_its_content(web, collect, picture, tmp_path):
     (found,) = collect([candidate(*web.show(picture(1)))])
-    assert (tmp_path / "now" / "pictures" / found.picture.name).read_bytes() == picture(1)
+    assert (tmp_path / "journal" / "pictures" / found.picture.name).read_bytes() == picture(1)
 
 
 def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
@@ -96,13 +84,6 @@ def test_pictures_in_the_page_ask_nobody(web, collect):
     (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
     assert found.picture.format == "gif"
     assert web.fetched() == []
-
-
-def test_a_placeholder_is_refused_by_its_bytes(web, collect, picture, monkeypatch):
-    gone = picture(1)
-    monkeypatch.setattr(junk, "_MD5", frozenset({hashlib.md5(gone).hexdigest()}))
-    urls = web.show(gone, picture(2))
-    assert reasons(collect([candidate(url) for url in urls])) == ["placeholder", ""]
 
 
 def test_what_a_list_promises_is_held_against_what_comes(web, collect, picture):
@@ -181,31 +162,28 @@ def versions(web, picture):
     return shown
 
 
-def test_a_later_snapshot_asks_whether_anything_changed(versions, web, collect, tmp_path):
+def test_a_later_snapshot_asks_whether_anything_changed(versions, collect):
     shown = [candidate(url_of("versions"))]
-    first = collect(shown, snapshot="first")
-    second = collect(shown, snapshot="second", before="first")
-    assert second == first
-    assert versions["unchanged"] == 1
-    third = collect(shown, snapshot="third", before="second")
-    assert (third, versions["unchanged"]) == (first, 2)
-    assert (tmp_path / "third" / "pictures" / third[0].picture.name).is_file()
+    first = collect(shown)
+    for count, snapshot in enumerate(("2026-11-21", "2026-11-22"), start=1):
+        assert collect(shown, snapshot=snapshot) == first
+        assert versions["unchanged"] == count
 
 
-def test_what_changed_comes_anew(versions, collect, picture):
+def test_what_changed_is_fetched_anew(versions, collect, picture):
     shown = [candidate(url_of("versions"))]
-    collect(shown, snapshot="first")
+    collect(shown)
     versions |= {"version": '"2"', "content": picture(2)}
-    (found,) = collect(shown, snapshot="second", before="first")
-    assert found.picture == Picture.of(picture(2))
+    (sighting,) = collect(shown, snapshot="2026-11-21")
+    assert sighting.picture == Picture.of(picture(2))
     assert "unchanged" not in versions
 
 
 def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
     shown = [candidate(url_of("versions"))]
-    (found,) = collect(shown, snapshot="first")
-    (tmp_path / "first" / "pictures" / found.picture.name).unlink()
-    assert collect(shown, snapshot="second", before="first") == [found]
+    (sighting,) = collect(shown)
+    (tmp_path / "journal" / "pictures" / sighting.picture.name).unlink()
+    assert collect(shown, snapshot="2026-11-21") == [sighting]
     assert "unchanged" not in versions
 
 
@@ -213,6 +191,6 @@ def test_a_full_disk_is_told_as_what_it_is(hats, collect, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Pictures, "add", full)
+    monkeypatch.setattr(ImageStore, "add", full)
     with pytest.raises(OSError, match="No space left"):
         collect([candidate(url) for url in hats])

@@ -5,7 +5,10 @@ import time
 
 import pytest
 
-from pixmill.errors import BrowserError, BrowserLost
+from pixmill.core.errors import BrowserError, BrowserLost
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.journal import Journal
+from pixmill.scrape.searches import plan_searches
 from pixmill.scrape.sources import SearchFailed
 from tests.scrape.invented import url_of
 
@@ -14,7 +17,7 @@ def test_every_candidate_is_collected(invented, crawl, hats):
     found = crawl(invented({"hat": hats}))
     assert found.urls == hats
     assert len({sighting.picture.id for sighting in found.sightings}) == 10
-    assert found.failing == []
+    assert found.failed == []
 
 
 def test_nothing_is_asked_or_fetched_twice(invented, crawl, hats, web):
@@ -53,9 +56,8 @@ def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, we
 def test_a_picture_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
-    for folder in ("pictures", "images"):
-        (tmp_path / folder / first.sightings[4].picture.name).unlink()
-        (tmp_path / folder / first.sightings[7].picture.name).write_bytes(b"damaged")
+    (tmp_path / "journal" / "pictures" / first.sightings[4].picture.name).unlink()
+    (tmp_path / "journal" / "pictures" / first.sightings[7].picture.name).write_bytes(b"damaged")
     assert crawl(invented({})) == first
     assert web.fetched() == [hats[4], hats[7]]
 
@@ -65,7 +67,7 @@ def test_the_first_pictures_that_differ_are_taken(invented, crawl, hats, web):
     web.answers |= {"/1": None, "/3": web.answers["/2"]}
     found = crawl(invented({"hat": hats}), per_class=4, expect_at_least=20)
     assert found.urls == hats[:6]
-    assert found.failing == []
+    assert found.failed == []
     assert web.fetched() == hats[:6]
 
 
@@ -88,7 +90,7 @@ def test_a_lower_limit_asks_nobody(invented, crawl, hats, web):
 def test_only_so_many_candidates_of_a_query(invented, crawl, hats, web):
     found = crawl(invented({"hat": hats}), per_query=3, expect_at_least=20)
     assert found.urls == hats[:3]
-    assert found.failing == []
+    assert found.failed == []
     assert web.fetched() == hats[:3]
 
 
@@ -142,7 +144,7 @@ def test_a_changed_answer_never_leaves_a_class_short(invented, crawl, hats):
 
 def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented, crawl, hats, web):
     found = crawl(invented({"hat": hats[:3]}), expect_at_least=5)
-    (failing,) = found.failing
+    (failing,) = found.failed
     assert failing.failure == "too_few"
     assert str(failing) == (
         "hat (source 'site:invented'): http://invented.test/?q=hat shows 3 candidates, expected at least 5 "
@@ -150,23 +152,23 @@ def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented,
     )
     assert len(found.sightings) == 3
     web.fetched()
-    assert crawl(invented({"hat": hats}), expect_at_least=5).failing == []
+    assert crawl(invented({"hat": hats}), expect_at_least=5).failed == []
     assert web.fetched() == hats[3:]
 
 
 def test_a_higher_expectation_holds_for_remembered_answers_too(invented, crawl, hats, web):
-    assert crawl(invented({"hat": hats})).failing == []
+    assert crawl(invented({"hat": hats})).failed == []
     web.fetched()
     again = invented({"hat": hats})
     found = crawl(again, expect_at_least=50)
     assert found.failure == "too_few"
-    assert "expected at least 50" in found.failing[0].message
+    assert "expected at least 50" in found.failed[0].message
     assert (again.asked, web.fetched()) == (["hat"], [])
 
 
 @pytest.mark.parametrize("limit", ["per_class", "per_query"])
 def test_few_are_enough_where_few_are_wanted(invented, crawl, hats, limit):
-    assert crawl(invented({"hat": hats[:3]}), expect_at_least=5, **{limit: 3}).failing == []
+    assert crawl(invented({"hat": hats[:3]}), expect_at_least=5, **{limit: 3}).failed == []
 
 
 @pytest.mark.parametrize("per_class", [None, 8])
@@ -174,11 +176,11 @@ def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, 
     stopped = SearchFailed("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
     found = crawl(invented({"hat": [*hats[:3], stopped]}), per_class=per_class)
     assert found.failure == "stalled"
-    assert str(found.failing[0]).endswith("the page stopped; the page as it was is in .pixmill/scrape/evidence/1")
+    assert str(found.failed[0]).endswith("the page stopped; the page as it was is in .pixmill/scrape/evidence/1")
     assert found.reasons == ["", "", ""]
     web.fetched()
     again = invented({"hat": hats})
-    assert crawl(again, per_class=per_class).failing == []
+    assert crawl(again, per_class=per_class).failed == []
     assert again.asked == ["hat"]
     assert web.fetched() == hats[3:per_class]
 
@@ -199,11 +201,12 @@ def test_a_page_that_robots_txt_forbids_is_not_visited(invented, crawl, hats, we
     assert (source.asked, web.fetched()) == ([], [])
 
 
-def test_a_search_that_fails_stops_no_other(invented, crawl, hats):
+def test_a_search_that_fails_is_announced_and_stops_no_other(invented, crawl, hats, capsys):
     source = invented({"hat": [SearchFailed("timeout", "slow")], "cap": hats})
     found = crawl(source, queries={"hat": ["hat", "cap"]})
-    assert [failing.search.query.text for failing in found.failing] == ["hat"]
+    assert [failed.search.query.text for failed in found.failed] == ["hat"]
     assert found.urls == hats
+    assert capsys.readouterr().err == "Scrape hat (source 'site:invented'): timeout\n"
 
 
 @pytest.mark.parametrize("failure", ["blocked", "captcha"])
@@ -212,12 +215,12 @@ def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl,
     other = invented({"hat": hats[:1], "cap": hats[1:]}, name="site:other")
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
     assert blocking.asked == ["hat"]
-    assert [failing.failure for failing in found.failing] == [failure, failure]
-    assert str(found.failing[1]).startswith("hat (source 'site:blocking' 'cap'): not asked, since the site ")
-    assert str(found.failing[1]).endswith(": hat (source 'site:blocking')")
+    assert [failed.failure for failed in found.failed] == [failure, failure]
+    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): not asked, since the site refused")
+    assert str(found.failed[1]).endswith(": hat (source 'site:blocking')")
     assert found.urls == hats
     blocking.answers["hat"] = hats
-    assert crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1).failing == []
+    assert crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1).failed == []
     assert blocking.asked == ["hat", "hat", "cap"]
 
 
@@ -236,7 +239,7 @@ def test_failures_come_in_the_order_of_the_searches(invented, crawl):
 
     source = invented({"a": [dawdle, SearchFailed("timeout", "slow")], "b": [SearchFailed("endless", "fast")]})
     found = crawl(source, queries={"hat": ["a", "b"]})
-    assert [failing.failure for failing in found.failing] == ["timeout", "endless"]
+    assert [failed.failure for failed in found.failed] == ["timeout", "endless"]
 
 
 def test_searches_run_side_by_side(invented, crawl, hats):
@@ -249,7 +252,7 @@ def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web):
     source = invented({"hat": [*hats[:4], BrowserLost("the browser crashed")]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=hats))
     found = crawl(source)
-    assert (found.urls, found.failing) == (hats, [])
+    assert (found.urls, found.failed) == (hats, [])
     assert source.asked == ["hat", "hat"]
     assert web.fetched() == hats
 
@@ -261,7 +264,7 @@ def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invent
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert source.asked.count("hat") == 2
     assert found.failure == "browser"
-    assert (found.failing[0].message, found.failing[0].advice) == ("the browser crashed, 2 times", "pixmill doctor")
+    assert (found.failed[0].message, found.failed[0].advice) == ("the browser crashed, 2 times", "pixmill doctor")
     assert found.urls == hats
 
 
@@ -308,7 +311,11 @@ def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
 def test_addresses_from_a_list_are_not_kept_twice(invented, crawl, hats, web, tmp_path):
     source = invented({"hat": hats}, kind="list")
     assert crawl(source).urls == hats
-    assert b"answers" not in (tmp_path / "journal.jsonl").read_bytes()
+    with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20")) as journal:
+        (search,) = plan_searches(
+            ["hat"], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source}
+        )
+        assert journal.answers(search.name) is None
     web.fetched()
-    assert crawl(source, expect_at_least=50).failing == []  # nobody's page has changed
+    assert crawl(source, expect_at_least=50).failed == []  # nobody's page has changed
     assert web.fetched() == []

@@ -1,56 +1,58 @@
 import pytest
 
-from pixmill.fetch import Refused
-from pixmill.params import ScrapeParams
-from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.harvest import Harvest
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.harvest import Harvest, manifest_frame, manifest_row, sighting_row
+from pixmill.scrape.image_store import ImageStore, Picture
 from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.ledger import Ledger, address_of
-from pixmill.scrape.pictures import Picture, Pictures
-from pixmill.scrape.plan import plan
+from pixmill.scrape.judge import Judge, address_of
+from pixmill.scrape.searches import plan_searches
 from pixmill.scrape.sources import SearchFailed
 from pixmill.scrape.sources.folder import FolderSource
+from pixmill.web.fetch import Refused
 
 
 @pytest.fixture
 def journal(tmp_path):
-    with Journal(tmp_path / "journal.jsonl") as journal:
+    with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20", max_bytes=10_000)) as journal:
         yield journal
 
 
 @pytest.fixture
-def places(tmp_path):
-    """Where the fetched pictures lie, where all shall lie, and where those of an earlier snapshot lie."""
-    return [Pictures(tmp_path / name) for name in ("fetched", "output", "earlier")]
+def images(tmp_path):
+    """Where all images shall lie."""
+    return ImageStore(tmp_path / "output")
 
 
 @pytest.fixture
-def harvest(journal, places):
+def harvest(journal, images):
     """Go through what some sources were answered before."""
 
-    def harvest(*sources, classes=("hat", "boot"), licences=None, **bounds):
+    def harvest(*sources, classes=("hat", "boot"), **params):
         names = {source.name: source for source in sources}
-        params = ScrapeParams(source=tuple(names), snapshot="2026-11-20")
-        ledger = Ledger(journal, places, licences=licences, thumbnails=True)
-        bounds = {"per_class": None, "per_query": None, "max_bytes": 10_000} | bounds
-        return Harvest(plan(classes, params, names), journal, ledger, places[1], **bounds)
+        given = {"source": tuple(names), "snapshot": "2026-11-20", "max_bytes": 10_000} | params
+        params = ScrapeParams(**given)
+        return Harvest(plan_searches(classes, params, names), journal, Judge(journal, params), images, params)
 
     return harvest
 
 
 @pytest.fixture
-def answered(journal, places, invented, picture):
+def answered(journal, invented, picture):
     """A source that was asked for hats and boots, ten each, and answers no more; the first boot is the last hat."""
     source = invented({})
     for label, first in (("hat", 0), ("boot", 9)):
         (query,) = source.queries(label, [label])
-        (search,) = plan([label], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source})
+        (search,) = plan_searches(
+            [label], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source}
+        )
         urls = [f"http://x.test/{first + rank}" for rank in range(10)]
-        found = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
-        journal.keep_answers(search.name, label, query.text, Answers(found, None, complete=True))
+        candidates = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
+        journal.keep_answers(search.name, Answers(candidates, None, complete=True))
         for rank, url in enumerate(urls):
             content = picture(first + rank)
-            places[0].add(Picture.of(content), content)
+            journal.images.add(Picture.of(content), content)
             journal.keep_outcome(address_of("", url), Picture.of(content))
     return source
 
@@ -59,18 +61,18 @@ def labels(harvest):
     return [sighting.candidate.label for _, sighting in harvest]
 
 
-def test_everything_in_the_order_of_the_searches(harvest, answered, places):
+def test_everything_in_the_order_of_the_searches(harvest, answered, images):
     found = list(harvest(answered))
     assert [search.query.label for search, _ in found] == ["hat"] * 10 + ["boot"] * 10
     assert [sighting.candidate.rank for _, sighting in found] == [*range(10), *range(10)]
-    assert all(places[1].path(sighting.picture).is_file() for _, sighting in found)
+    assert all(images.path(sighting.picture).is_file() for _, sighting in found)
     assert answered.asked == []
 
 
-def test_nothing_is_begun_before_it_is_looked_at(harvest, answered, places):
+def test_nothing_is_begun_before_it_is_looked_at(harvest, answered, images):
     found = iter(harvest(answered))
     next(found)
-    assert len([path for path in places[1].folder.rglob("*") if path.is_file()]) == 1
+    assert len([path for path in images.folder.rglob("*") if path.is_file()]) == 1
 
 
 def test_so_many_of_a_class(harvest, answered):
@@ -85,29 +87,20 @@ def test_what_was_never_asked_has_nothing(harvest, invented):
     assert list(harvest(invented({}))) == []
 
 
-def test_a_picture_that_lies_in_another_place_only_is_taken_from_there(harvest, answered, places, picture):
-    lost = Picture.of(picture(3))
-    places[2].copy(lost, places[0])
-    places[0].path(lost).unlink()
-    places[0]._whole.clear()
-    assert len(list(harvest(answered))) == 20
-    assert places[1].path(lost).read_bytes() == picture(3)
-
-
-def test_files_of_this_machine_are_read_here(harvest, data, places):
+def test_files_of_this_machine_are_read_here(harvest, data, images):
     (data / "hat" / "999.txt").write_text("no picture")
     (data / "hat" / "large.png").write_bytes(bytes(10_001))
     found = [sighting for _, sighting in harvest(FolderSource(data))]
     assert len(found) == 62
     assert found[30].picture.format is None
-    assert places[1].path(found[30].picture).read_text() == "no picture"
+    assert images.path(found[30].picture).read_text() == "no picture"
     assert found[31].refused.reason == "too_large"
 
 
-def test_files_whose_licence_nobody_knows_are_left_where_some_are_wanted(harvest, data, places):
+def test_files_whose_licence_nobody_knows_are_left_where_some_are_wanted(harvest, data, images):
     found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
     assert {sighting.refused for sighting in found} == {Refused("licence", "its source tells none")}
-    assert not places[1].folder.exists()
+    assert not images.folder.exists()
 
 
 def test_a_list_is_read_again(harvest, answered, invented, journal):
@@ -119,12 +112,89 @@ def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invent
     (data / "scarf").mkdir()
     found = harvest(FolderSource(data), classes=("scarf", "hat", "boot"))
     assert len(list(found)) == 60
-    (failing,) = found.failing
-    assert (failing.failure, failing.message) == ("no_results", "data/scarf is empty")
+    (failed,) = found.failed
+    assert (failed.failure, failed.message) == ("no_results", "data/scarf is missing or empty")
 
 
 def test_a_list_that_breaks_off(harvest, invented, answered):
     listed = invented({"hat": ["http://x.test/3", SearchFailed("no_results", "the end")]}, kind="list")
     found = harvest(listed)
     assert len(list(found)) == 1
-    assert [str(failing) for failing in found.failing] == ["hat (source 'site:invented'): the end"]
+    assert [str(failed) for failed in found.failed] == ["hat (source 'site:invented'): the end"]
+
+
+A, B, C = Picture("aa" * 32, 10, "png"), Picture("bb" * 32, 20, None), Picture("cc" * 32, 30, "jpeg")
+GONE = Refused("http_404")
+SHOWN = [
+    Sighting("shop", Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"), B),
+    Sighting("shop", Candidate("hat", "hats", 1, "data:image/png;base64,AAAA", page_url="http://x.test/"), A),
+    Sighting("shop", Candidate("hat", "hats", 2, "http://x.test/a", route="click", width=9, height=8), A),
+    Sighting("shop", Candidate("hat", "hats", 3, "http://x.test/c"), None, GONE),
+    Sighting("bing", Candidate("coat", "coats", 0, "http://x.test/d", thumbnail_url="http://x.test/s"), C, GONE),
+    Sighting("folder", Candidate("coat", None, 1, "data/test/coat/e", given_split="test"), B),
+]
+FIRST = [SHOWN[0], SHOWN[1], SHOWN[4]]
+
+
+@pytest.fixture
+def written_sightings(tmp_path):
+    with table_writer(tmp_path / "sightings.parquet", SIGHTINGS) as write:
+        write([sighting_row(sighting) for sighting in SHOWN])
+    return read_table(tmp_path / "sightings.parquet", SIGHTINGS, stage="scrape")
+
+
+def frame(sightings, label):
+    return manifest_frame([manifest_row(sighting, "2026-11-20") for sighting in sightings], label)
+
+
+@pytest.fixture
+def manifest():
+    return frame(FIRST, {A.id: "hat", B.id: None, C.id: "coat"}.get)
+
+
+def test_the_manifest_has_a_row_a_picture_in_the_order_of_ids(manifest):
+    assert list(manifest["id"]) == [A.id, B.id, C.id]
+    assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
+    assert list(manifest["bytes"]) == [10, 20, 30]
+    assert set(manifest["snapshot"]) == {"2026-11-20"}
+
+
+def test_where_a_picture_is_from(manifest):
+    found = manifest.set_index("id")
+    assert found.loc[B.id, "image_url"] == "http://x.test/b"
+    assert found.loc[A.id, "page_url"] == "http://x.test/"
+    assert found["image_url"].isna()[A.id]  # it lies within the page
+    assert found.loc[C.id, "image_url"] == "http://x.test/s"  # the thumbnail is what lies here
+
+
+def test_a_label_is_what_the_tally_says(manifest):
+    assert list(manifest["label"].fillna("")) == ["hat", "", "coat"]
+
+
+def test_a_split_that_people_have_made_is_kept():
+    assert list(frame([SHOWN[5]], lambda _: "coat")["given_split"]) == ["test"]
+
+
+def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightings):
+    assert list(written_sightings["id"].fillna("")) == [B.id, A.id, A.id, "", C.id, B.id]
+    assert list(written_sightings["reason"].fillna("")) == ["", "", "", "http_404", "http_404", ""]
+    assert list(written_sightings["rank"]) == [0, 1, 2, 3, 0, 1]
+    assert list(written_sightings["source"]) == ["shop"] * 4 + ["bing", "folder"]
+    assert list(written_sightings["thumbnail"]) == [False, False, False, False, True, False]
+    assert written_sightings["image_url"].isna()[1]
+    assert list(written_sightings.loc[2, ["route", "width", "height"]]) == ["click", 9, 8]
+
+
+def test_the_manifest_fits_its_schema(tmp_path, manifest):
+    write_table(tmp_path / "manifest.parquet", manifest, SCRAPED)
+    assert len(read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape")) == 3
+
+
+def test_a_manifest_of_nothing_fits_its_schema(tmp_path):
+    write_table(tmp_path / "manifest.parquet", frame([], str), SCRAPED)
+    assert read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape").empty
+
+
+def test_a_row_of_the_manifest_is_a_picture():
+    with pytest.raises(ValueError, match="expected a picture"):
+        manifest_row(SHOWN[3], "2026-11-20")

@@ -1,18 +1,23 @@
-import itertools
-import os
-import time
-import tracemalloc
-import zlib
+import contextlib
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.fetch import Refused, Validators
+from pixmill.core.errors import StorageError
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.pictures import Picture
+from pixmill.scrape.image_store import Picture
+from pixmill.scrape.journal import Answers, Journal, hold_journal, read_journal
+from pixmill.web.fetch import Refused, Validators
 
+TODAY, TOMORROW = (ScrapeParams(snapshot=day) for day in ("2026-11-20", "2026-11-21"))
 COAT = "coat of a shop"
 ANSWERS = Answers(
     [
@@ -32,17 +37,13 @@ OUTCOMES = {
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "journal.jsonl"
+def folder(tmp_path):
+    return tmp_path / "journal"
 
 
-def keep_answers(journal, answers=ANSWERS):
-    journal.keep_answers(COAT, "coat", "warm coat", answers)
-
-
-def write(path):
-    with Journal(path) as journal:
-        keep_answers(journal)
+def write(folder, params=TODAY):
+    with Journal(folder, params) as journal:
+        journal.keep_answers(COAT, ANSWERS)
         for url, outcome in OUTCOMES.items():
             journal.keep_outcome(url, outcome)
 
@@ -51,49 +52,22 @@ def content(journal):
     return journal.answers(COAT), {url: journal.outcome(url) for url in OUTCOMES}
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-    write(path)
-    return path.read_bytes()
-
-
-def test_what_is_kept_is_there_the_next_time(path):
-    write(path)
-    with Journal(path) as journal:
+def test_records_are_there_at_once_and_the_next_time(folder):
+    write(folder)
+    with Journal(folder, TODAY) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
-        assert len(journal) == 4
-
-
-def test_it_is_there_at_once_too(path):
-    with Journal(path) as journal:
-        journal.keep_outcome("http://x.test/0.png", PICTURE)
-        assert journal.outcome("http://x.test/0.png") == PICTURE
-        assert journal.outcome("http://x.test/1.png") is None
-
-
-def test_a_record_has_left_the_process_when_the_call_returns(path):
-    with Journal(path) as journal:
-        journal.keep_outcome("http://x.test/0.png", PICTURE)
-        with Journal(path, read_only=True) as other:
-            assert other.outcome("http://x.test/0.png") == PICTURE
-
-
-def test_the_last_record_wins(path):
-    write(path)
-    with Journal(path) as journal:
-        journal.keep_outcome("http://x.test/1.png", PICTURE)
-    with Journal(path) as journal:
-        assert journal.outcome("http://x.test/1.png") == PICTURE
-
-
-def test_answers_tell_their_limit_and_whether_they_are_all(path):
-    few = Answers(ANSWERS.candidates[:1], limit=10, complete=False)
-    with Journal(path) as journal:
-        keep_answers(journal, few)
-    with Journal(path) as journal:
-        assert journal.answers(COAT) == few
         assert journal.answers("another search") is None
+        journal.keep_outcome("http://x.test/1.png", PICTURE)
+        assert journal.outcome("http://x.test/1.png") == PICTURE
+        with Journal(folder, TODAY) as other:
+            assert other.outcome("http://x.test/1.png") == PICTURE
+
+
+def test_answers_keep_their_limit_and_whether_they_are_complete(folder):
+    few = Answers(ANSWERS.candidates[:1], limit=10, complete=False)
+    with Journal(folder, TODAY) as journal:
+        journal.keep_answers(COAT, few)
+        assert journal.answers(COAT) == few
 
 
 @pytest.mark.parametrize(
@@ -116,133 +90,160 @@ def test_answers_that_suffice_for_what_is_wanted(limit, complete, wanted, enough
     assert Answers(ANSWERS.candidates, limit, complete).suffice(wanted) is enough
 
 
-def test_what_servers_say_of_versions(path):
-    with Journal(path) as journal:
-        journal.keep_outcome("a", PICTURE, Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/"))
-        journal.keep_outcome("b", PICTURE, Validators())
-        journal.keep_outcome("c", PICTURE)
-    with Journal(path) as journal:
-        assert journal.validators("a") == Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/")
-        assert [journal.validators(address) for address in "bcd"] == [None, None, None]
+@pytest.mark.parametrize("params", [TOMORROW, ScrapeParams(snapshot="2026-11-20", max_bytes=7)])
+def test_records_belong_to_a_snapshot_and_a_size_limit(folder, params):
+    write(folder)
+    with Journal(folder, params) as journal:
+        assert content(journal) == (None, dict.fromkeys(OUTCOMES))
 
 
-def test_what_this_run_has_written_is_fresh(path):
-    write(path)
-    with Journal(path) as journal:
-        journal.keep_outcome("http://x.test/1.png", Refused("timeout"))
-        assert [journal.is_fresh(url) for url in [*OUTCOMES, "never"]] == [False, True, False, False]
-
-
-def test_who_only_reads_changes_nothing(path):
-    write(path)
-    with path.open("ab") as file:
-        file.write(b"[1,torn")
-    before = path.read_bytes()
-    with Journal(path, read_only=True) as journal:
+def test_another_snapshot_takes_nothing_from_this_one(folder):
+    write(folder)
+    with Journal(folder, TOMORROW) as journal:
+        for address in OUTCOMES:
+            journal.keep_outcome(address, Refused("connection"))
+        journal.keep_answers(COAT, Answers([], None, False))
+    with Journal(folder, TODAY) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
-        with pytest.raises(ValueError, match="open for reading only"):
-            journal.keep_outcome("http://x.test/new.png", PICTURE)
-    assert path.read_bytes() == before
+
+
+def test_a_damaged_record_is_none(folder):
+    write(folder)
+    with contextlib.closing(sqlite3.connect(folder / "journal.db")) as database:
+        database.execute("UPDATE records SET record = substr(record, 2)")
+        database.commit()
+    with Journal(folder, TODAY) as journal:
+        assert content(journal) == (None, dict.fromkeys(OUTCOMES))
+
+
+def test_other_params_change_no_record(folder):
+    write(folder)
+    others = ScrapeParams(snapshot="2026-11-20", source="bing", per_class=7, rate=1.0, licences=("by",))
+    with Journal(folder, others) as journal:
+        assert content(journal) == (ANSWERS, OUTCOMES)
+
+
+def test_an_earlier_version_needs_validators_and_its_bytes(folder, picture):
+    kept = Picture.of(picture(1))
+    validators = Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/")
+    with Journal(folder, TODAY) as journal:
+        journal.images.add(kept, picture(1))
+        journal.keep_outcome("a", kept, validators)
+        journal.keep_outcome("without validators", kept, Validators())
+        journal.keep_outcome("without bytes", PICTURE, validators)
+        journal.keep_outcome("refused", Refused("http_404"))
+        assert journal.earlier_version("a") is None
+    with Journal(folder, TOMORROW) as journal:
+        assert journal.earlier_version("a") == (kept, validators)
+        for address in ("without validators", "without bytes", "refused", "never tried"):
+            assert journal.earlier_version(address) is None
+
+
+def test_what_was_refused_in_this_run_is_told_apart(folder):
+    write(folder)
+    with Journal(folder, TODAY) as journal:
+        journal.keep_outcome("http://x.test/2.png", Refused("timeout"))
+        assert journal.was_refused_now("http://x.test/2.png")
+        assert not journal.was_refused_now("http://x.test/1.png")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.image_store import Picture
+from pixmill.scrape.journal import Journal
+
+with Journal(Path(sys.argv[1]), ScrapeParams(snapshot="2026-11-20")) as journal:
+    for number in range(50):
+        journal.keep_outcome(f"http://x.test/{number}", Picture(f"{number:064x}", number, "png"))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.linux
+def test_a_killed_process_loses_no_record(folder):
+    killed = subprocess.run([sys.executable, "-c", KILLED, folder])
+    assert killed.returncode == -signal.SIGKILL
+    with Journal(folder, TODAY) as journal:
+        assert [journal.outcome(f"http://x.test/{number}").size for number in range(50)] == list(range(50))
 
 
 @given(data=st.data())
-def test_a_journal_cut_anywhere_loses_its_end_only(whole, tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("cut") / "journal.jsonl"
-    path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    lines = path.read_bytes().count(b"\n")
-    with Journal(path) as journal:
-        answers, outcomes = content(journal)
-        assert answers == (ANSWERS if lines >= 1 else None)
-        assert [outcome is not None for outcome in outcomes.values()] == [lines > place for place in (1, 2, 3)]
+def test_a_write_ahead_log_that_is_cut_loses_its_end_only(tmp_path_factory, data):
+    folder, copy = (tmp_path_factory.mktemp(name) for name in ("cut", "copy"))
+    with Journal(folder, TODAY) as journal:
+        for number in range(20):
+            journal.keep_outcome(f"http://x.test/{number}", Picture(f"{number:064x}", number, "png"))
+        log = (folder / "journal.db-wal").read_bytes()
+        shutil.copyfile(folder / "journal.db", copy / "journal.db")
+    (copy / "journal.db-wal").write_bytes(log[: data.draw(st.integers(0, len(log)))])
+    with Journal(copy, TODAY) as journal:
+        kept = [journal.outcome(f"http://x.test/{number}") is not None for number in range(20)]
+        assert kept == sorted(kept, reverse=True)
         journal.keep_outcome("http://x.test/new.png", PICTURE)
-    with Journal(path) as journal:
+    with Journal(copy, TODAY) as journal:
         assert journal.outcome("http://x.test/new.png") == PICTURE
-        assert content(journal) == (answers, outcomes)
 
 
-@given(data=st.data())
-def test_a_damaged_byte_is_never_believed(whole, tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("damage") / "journal.jsonl"
-    place = data.draw(st.integers(0, len(whole) - 1))
-    byte = data.draw(st.integers(0, 255))
-    path.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
-    with Journal(path) as journal:
-        answers, outcomes = content(journal)
-    assert answers in (None, ANSWERS)
-    assert all(outcome in (None, OUTCOMES[url]) for url, outcome in outcomes.items())
+@pytest.mark.parametrize("junk", [b"junk" * 2000, b"SQLite format 3\0" + bytes(5000), b"[1,{}]\n"])
+def test_a_damaged_file_is_named_with_the_folder_to_delete(folder, junk):
+    folder.mkdir()
+    (folder / "journal.db").write_bytes(junk)
+    with pytest.raises(StorageError, match=r"journal\.db cannot be used: ") as stop:
+        Journal(folder, TODAY)
+    assert f"delete {folder}" in stop.value.next
+    assert stop.value.next.endswith("dvc repro scrape")
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_a_journal(tmp_path_factory, junk):
-    path = tmp_path_factory.mktemp("junk") / "journal.jsonl"
-    path.write_bytes(junk)
-    write(path)
-    with Journal(path) as journal:
+def test_a_full_disk_keeps_all_records_before_it(folder):
+    with Journal(folder, TODAY) as journal:
+        pages = journal._database.execute("PRAGMA page_count").fetchone()[0]
+        journal._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite tells of it as of a full disk
+        with pytest.raises(StorageError, match="disk is full"):
+            for number in range(1000):
+                journal.keep_outcome(f"http://x.test/{number}.gif", PICTURE)
+        assert number > 1
+        assert journal.outcome(f"http://x.test/{number}.gif") is None
+    with Journal(folder, TODAY) as journal:
+        assert all(journal.outcome(f"http://x.test/{kept}.gif") == PICTURE for kept in range(number))
+
+
+def test_a_journal_that_cannot_be_opened_is_named(folder):
+    (folder / "journal.db").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"journal\.db cannot be used: unable to open"):
+        Journal(folder, TODAY)
+
+
+def test_half_written_files_are_swept(tmp_path, folder):
+    write(folder)
+    (folder / ".part-1-x.png").write_bytes(b"half")
+    with hold_journal(TODAY, tmp_path) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
+        assert not list(folder.glob(".part-*"))
 
 
-def test_a_record_of_another_version_is_done_again(path):
-    write(path)
-    text = path.read_bytes()
-    key = text.splitlines()[1].partition(b'"key":"')[2][:16]
-    with path.open("ab") as file:
-        for record in (b'{"kind":"picture"}', b'{"key":"%b","kind":"news"}' % key, b'{"key":"zzzz"}', b"{}", b"[]"):
-            file.write(b"[%d,%b]\n" % (zlib.crc32(record), record))
-    with Journal(path) as journal:
-        assert journal.outcome("http://x.test/0.png") is None
-        assert content(journal)[0] == ANSWERS
-        assert journal.outcome("data:,x") == OUTCOMES["data:,x"]
-    assert path.read_bytes().startswith(text)
+def test_a_second_process_waits(tmp_path, capfd):
+    order = []
+
+    def second():
+        with hold_journal(TODAY, tmp_path):
+            order.append("second")
+
+    with hold_journal(TODAY, tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        while "waiting" not in capfd.readouterr().err:
+            pass
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
 
 
-@pytest.mark.linux
-def test_what_a_full_disk_cut_off_is_no_record(path, monkeypatch):
-    with Journal(path) as journal:
-        journal.keep_outcome("http://x.test/0.png", PICTURE)
-        whole = path.read_bytes()
-
-        def full(_file):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(os, "fdatasync", full)
-        monkeypatch.setattr(journal, "_synced", 0.0)
-        with pytest.raises(OSError, match="No space left") as stop:
-            journal.keep_outcome("http://x.test/1.png", PICTURE)
-        assert stop.value.filename == str(path)
-        assert path.read_bytes() == whole
-        assert journal.outcome("http://x.test/1.png") is None
-        monkeypatch.undo()
-        journal.keep_outcome("http://x.test/1.png", PICTURE)
-    with Journal(path) as journal:
-        assert journal.outcome("http://x.test/1.png") == PICTURE
-
-
-@pytest.mark.linux
-def test_the_disk_is_waited_for_at_most_once_a_second(path, monkeypatch):
-    moments = []
-    monkeypatch.setattr(os, "fdatasync", lambda _file: moments.append(time.monotonic()))
-    began = time.monotonic()
-    with Journal(path) as journal:
-        while time.monotonic() < began + 1.5 or not moments:
-            journal.keep_outcome("http://x.test/0.png", PICTURE)
-    # One, but for a machine that stood still meanwhile.
-    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise([began, *moments]))
-
-
-def test_a_long_journal_opens_in_seconds_and_needs_little_memory(path):
-    count = 100_000
-    with Journal(path) as journal:
-        for number in range(count):
-            journal.keep_outcome(f"http://x.test/{number}.png", Picture(f"{number:064x}", number, "png"))
-    tracemalloc.start()
-    try:
-        began = time.monotonic()
-        with Journal(path) as journal:
-            seconds = time.monotonic() - began
-            assert len(journal) == count
-            held, _ = tracemalloc.get_traced_memory()
-            assert journal.outcome(f"http://x.test/{count - 1}.png").size == count - 1
-    finally:
-        tracemalloc.stop()
-    assert seconds < 10  # 0.2 where nobody traces the memory
-    assert held < 20 * count
+def test_a_journal_is_read_only_where_there_is_one(tmp_path, folder):
+    with read_journal(TODAY, tmp_path) as journal:
+        assert journal is None
+    assert not folder.exists()
+    write(folder)
+    with hold_journal(TODAY, tmp_path), read_journal(TODAY, tmp_path) as journal:
+        assert content(journal) == (ANSWERS, OUTCOMES)

@@ -1,10 +1,7 @@
-from typing import get_args
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.params import scrape as scrape_params
 from pixmill.scrape.licences import FAMILIES, Licence, parse_licence, permits
 
 
@@ -23,12 +20,7 @@ from pixmill.scrape.licences import FAMILIES, Licence, parse_licence, permits
         ("CC BY-SA 3.0 igo", "CC BY-SA 3.0 IGO"),
         ("by-nc-nd", "CC BY-NC-ND"),
         ("CC-BY-SA-3.0,2.5,2.0,1.0", "CC BY-SA"),
-        ("Attribution-NonCommercial 2.0 Generic", "CC BY-NC 2.0"),
-        ("Creative Commons Attribution-ShareAlike License", "CC BY-SA"),
-        ("Attribution-ShareAlike 4.0 International (CC BY-SA 4.0)", "CC BY-SA 4.0"),
-        ("Attribution-NoDerivs 2.0", "CC BY-ND 2.0"),
         ("CC0", "CC0"),
-        ("CC Zero 1.0", "CC0 1.0"),
         ("Public domain", "Public Domain Mark"),
         ("pdm 1.0", "Public Domain Mark 1.0"),
     ],
@@ -44,6 +36,7 @@ def test_a_licence_is_known_however_it_is_spelt(text, name):
         "",
         "All rights reserved",
         "MIT",
+        "Attribution-ShareAlike 4.0 International",
         "CC",
         "CC BY 2.0, CC BY-SA 3.0",
         "CC BY-SA 3.0 or GFDL",
@@ -82,7 +75,3 @@ def test_its_own_name_is_understood(licence):
 @given(st.text())
 def test_no_text_is_too_odd(text):
     assert parse_licence(text) is None or parse_licence(text).family in FAMILIES
-
-
-def test_params_name_the_same_families():
-    assert set(get_args(scrape_params.Licence)) == set(FAMILIES)

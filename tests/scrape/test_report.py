@@ -1,12 +1,11 @@
 import html
 import re
-from typing import get_args
 
 import pytest
 
-from pixmill.scrape import render_report
-from pixmill.scrape.report import _FAILURES, _MEANINGS, _meaning
-from pixmill.scrape.sources import Failure, SearchFailed
+from pixmill.pages.scrape import render_report
+from pixmill.pages.scrape.page import _MEANINGS, _meaning
+from pixmill.scrape.sources import SearchFailed
 
 
 def words(page):
@@ -97,13 +96,6 @@ def test_it_shows_examples_of_each_class(page):
     assert page.count("no picture") == 1  # for the one that cannot be decoded
 
 
-def test_of_many_classes_it_shows_fewer_examples_each(run, output, monkeypatch):
-    monkeypatch.setattr("pixmill.scrape.report._SHOWN", 6)
-    assert render_report(run(("boot", "hat")), output).count("data:image/jpeg;base64,") == 6
-    monkeypatch.setattr("pixmill.scrape.report._SHOWN", 2)
-    assert render_report(run(("boot", "hat")), output).count("data:image/jpeg;base64,") == 4
-
-
 def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):
     first = invented({"hat": hats[:2]}, name="site:first")
     second = invented({"hat": ["http://invented.test/gone"]}, name="site:second")
@@ -127,9 +119,5 @@ def code_of(repository, *packages):
 
 def test_every_reason_has_its_words(repository):
     """Reasons are given where things are refused; whoever adds one must explain it to people."""
-    reasons = set(re.findall(r'Refused\(\s*"(\w+)"', code_of(repository, "fetch", "scrape")))
+    reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
     assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == set(_MEANINGS)
-
-
-def test_every_failure_has_its_name(repository):
-    assert {*get_args(Failure), "browser"} == set(_FAILURES)

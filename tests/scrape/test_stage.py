@@ -8,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,13 +16,14 @@ import time
 import psutil
 import pytest
 
-from pixmill.fetch import USER_AGENT
-from pixmill.manifest import SCRAPED, SIGHTINGS, read_table
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.ledger import address_of
+from pixmill.scrape.judge import address_of
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.shop import ShopSource
-from pixmill.scrape.sources.sites import load_site
-from pixmill.shop import ORIGIN
+from pixmill.web.fetch import USER_AGENT
+from pixmill.web.shop import ORIGIN
 
 SECONDS = 240
 """A run takes ten, on a machine that does nothing else."""
@@ -78,14 +80,14 @@ class Workspace:
         }
 
     def journal(self):
-        found = list(self.root.glob(".pixmill/scrape/*/journal.jsonl"))
+        found = list(self.root.glob(".pixmill/scrape/*/journal.db"))
         return found[0] if found else None
 
     def known(self):
         """Return the pictures of the shop that the journal knows, by path."""
         with ShopSource(load_site("shop", None), self.root / "data") as shop:
             world = shop.fingerprint()
-        with Journal(self.journal(), read_only=True) as journal:
+        with Journal(self.journal().parent, ScrapeParams(snapshot="2026-11-20")) as journal:
             return {path for path in self.requests() if journal.outcome(address_of(world, ORIGIN + path))}
 
     def requests(self, agent=USER_AGENT):
@@ -149,7 +151,7 @@ def gone(processes):
 
 
 @pytest.mark.browser
-def test_from_the_shop(workspace, tree, data):
+def test_from_the_shop_and_again_without_a_browser(workspace, tree, data):
     code, output, error = workspace.run()
     assert (code, error) == (0, "")
     assert output.startswith("scrape: 60 pictures from ")
@@ -179,11 +181,7 @@ def test_from_the_shop(workspace, tree, data):
     assert asked["candidates"] == counts["candidates"]
     assert workspace.left() == []
 
-
-@pytest.mark.browser
-def test_again_without_a_browser(workspace):
-    """With a finished journal the outputs are rebuilt from it, also where they were lost."""
-    assert workspace.run()[0] == 0
+    # With a finished journal the outputs are rebuilt from it without a browser, also where they were lost.
     first = workspace.outputs()
     for path in first:
         (workspace.root / path).unlink()
@@ -194,7 +192,17 @@ def test_again_without_a_browser(workspace):
 
 def records(workspace, count):
     """Return whether the journal has so many records, when it is called."""
-    return lambda: (path := workspace.journal()) is not None and path.read_bytes().count(b"\n") >= count
+
+    def reached():
+        if (path := workspace.journal()) is None:
+            return False
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as journal:
+            try:
+                return journal.execute("SELECT count(*) FROM records").fetchone()[0] >= count
+            except sqlite3.OperationalError:  # it is only being made
+                return False
+
+    return reached
 
 
 def check_kills(workspace, moments):
@@ -245,6 +253,7 @@ def test_killed_at_ten_moments_that_nobody_chose(workspace):
     check_kills(workspace, [records(workspace, draw.randrange(1, 60)) for _ in range(5)])
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_interrupted_it_ends_in_seconds_and_leaves_nothing(workspace):
     with workspace.begun(witness=True) as process:
@@ -259,6 +268,7 @@ def test_interrupted_it_ends_in_seconds_and_leaves_nothing(workspace):
     assert workspace.left() == []
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(workspace, web):
     async def never(_request):
@@ -282,6 +292,7 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
     assert seconds < 25
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_browser_that_is_killed_is_replaced(workspace):
     with workspace.begun(witness=True) as process:
@@ -299,8 +310,9 @@ def test_a_browser_that_is_killed_is_replaced(workspace):
     assert workspace.outputs() == disturbed
 
 
+@pytest.mark.slow
 @pytest.mark.browser
-def test_too_few_candidates_are_named_after_the_account_is_written(workspace):
+def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
     workspace.params("boot, hat, scarf", expect_at_least=50)
     code, output, error = workspace.run()
     assert code == 1
@@ -326,6 +338,7 @@ def test_too_few_candidates_are_named_after_the_account_is_written(workspace):
     assert failures == {"boot": "too_few", "hat": "too_few", "scarf": "no_results"}
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_part_of_each_class(workspace):
     workspace.params(per_class=7)
@@ -341,20 +354,10 @@ def test_a_part_of_each_class(workspace):
 def test_no_browser(workspace):
     code, _, error = workspace.run(PATH="/nowhere", HOME="/nowhere")
     assert code == 1
-    assert error.startswith("scrape: no Chromium or Chrome was found on this machine")
+    # A browser in one of the system's own places is found without PATH; its driver is not.
+    assert re.match(r"scrape: no (Chromium or Chrome|ChromeDriver) was found", error)
     assert "Next: pixmill browser --install" in error
     assert "Traceback" not in error
-
-
-def test_from_folders(workspace):
-    workspace.params(source="folder")
-    code, output, error = workspace.run()
-    assert (code, error) == (0, "")
-    assert output.startswith("scrape: 60 pictures from 60 candidates; 0 seen before, 0 refused\n")
-    first = workspace.outputs()
-    shutil.rmtree(workspace.root / "artifacts")
-    assert workspace.run()[0] == 0
-    assert workspace.outputs() == first
 
 
 def test_what_is_tolerated_is_said_all_the_same(workspace):
@@ -368,41 +371,38 @@ def test_what_is_tolerated_is_said_all_the_same(workspace):
     assert "scrape: tolerated: hat (source 'urls'): list.csv has no address with the label 'hat'" in output
 
 
-def test_no_data(workspace, data):
-    shutil.rmtree(data)
-    for source in ("shop", "folder"):
-        workspace.params(source=source)
-        code, _, error = workspace.run()
-        assert code == 1
-        assert error.endswith("Next: put pictures into data/<class>/, or for the bundled ones: make data\n")
-
-
 def run_on_a_small_disk(workspace, kibibytes):
     """Run the stage where no file may be larger than this, which the system tells as it tells of a full disk."""
     limited = ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "-", sys.executable, "-m", "stages.scrape"]
     environ = os.environ | {"PYTHONPATH": str(workspace.repository)}
     done = subprocess.run(limited, cwd=workspace.root, env=environ, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 1
-    wrong, mending = done.stderr.splitlines()
-    assert re.fullmatch(r"scrape: /\S+ cannot be used: it would be larger than this system allows", wrong)
-    assert mending.startswith("Next: raise the limit (ulimit -f), then: dvc repro scrape")
+    wrong, fix = done.stderr.splitlines()
+    assert re.fullmatch(
+        r"scrape: /\S+ cannot be used: (it would be larger than this system allows|disk I/O error)", wrong
+    )
+    assert "ulimit -f" in fix
+    assert "then: dvc repro scrape" in fix
     assert not (workspace.root / "artifacts/scrape/manifest.parquet").exists()
     return wrong
 
 
 @pytest.mark.linux
-def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace):
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace, picture):
     workspace.params(source="folder")
+    (workspace.root / "data" / "hat" / "large.png").write_bytes(picture(99, side=400))
     assert workspace.run()[0] == 0
     undisturbed = workspace.outputs()
     for path in undisturbed:
         (workspace.root / path).unlink()
-    run_on_a_small_disk(workspace, 4)
+    assert "artifacts/scrape/images" in run_on_a_small_disk(workspace, 200)
     assert workspace.run()[0] == 0
     assert workspace.outputs() == undisturbed
 
 
 @pytest.mark.linux
+@pytest.mark.slow
 def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, picture):
     web.show(*(picture(seed) for seed in range(60)))
     origin = f"http://localhost:{web.port}"
@@ -410,8 +410,8 @@ def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, picture)
     (workspace.root / "list.csv").write_text("\n".join(["url,label", *rows]))
     given = {"source": "urls", "urls": {"files": ["list.csv"]}, "rate": None}
     workspace.params(**given, allow_hosts=[f"localhost:{web.port}"])
-    assert "journal.jsonl" in run_on_a_small_disk(workspace, 8)
-    with Journal(workspace.journal(), read_only=True) as journal:
+    assert "journal.db" in run_on_a_small_disk(workspace, 128)
+    with Journal(workspace.journal().parent, ScrapeParams(snapshot="2026-11-20")) as journal:
         known = {path for path in web.paths() if journal.outcome(address_of("", origin + path))}
     assert len(known) > 10
     web.requests.clear()

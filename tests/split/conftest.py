@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.manifest import PAIRS, VALIDATED, write_table
+from pixmill.core.manifest import PAIRS, VALIDATED, write_table
 
 CLASSES = ("coat", "dress")
 WIDTH, HEIGHT = 24, 16

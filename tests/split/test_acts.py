@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.manifest import SPLIT, read_table
+from pixmill.core.manifest import SPLIT, read_table
 
 pytestmark = pytest.mark.slow
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.parts import PARTS
+from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, TRAIN, VAL, folds_of, given_sides, place, places, sides_of
 from tests.split.conftest import ids
 
@@ -23,6 +23,7 @@ def test_the_place_of_an_id_is_pinned():
     assert place("0" * 64, "pixmill") == 0.3936977882254203
 
 
+@settings(max_examples=25)
 @given(NAMES, SALTS)
 def test_a_place_is_that_of_the_salted_digest(names, salt):
     for name, at in zip(names, places(names, salt), strict=True):
@@ -35,6 +36,7 @@ def test_the_ranks_are_those_of_the_parts():
     assert TRAIN < VAL < TEST
 
 
+@settings(max_examples=25)
 @given(PLACES, st.floats(0.01, 0.3), st.floats(0.01, 0.3), st.floats(0.01, 0.3))
 def test_another_share_of_val_moves_nothing_in_or_out_of_test(at, test, val, other):
     before, after = sides_of(at, val=val, test=test), sides_of(at, val=other, test=test)
@@ -78,6 +80,7 @@ def test_folds_are_even_and_of_other_dice_than_parts():
         assert np.abs(shares - 0.2).max() < 0.02
 
 
+@settings(max_examples=25)
 @given(NAMES, SALTS, st.integers(2, 100))
 def test_a_fold_is_one_of_those_that_were_asked_for(names, salt, count):
     folds = folds_of(names, salt, count)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
-from pixmill.expectations import gate_error, run_checks
-from pixmill.params import SplitParams
-from pixmill.split.checks import checks, tables
-from pixmill.split.splitting import assign
+from pixmill.core.expectations import gate_error, run_checks
+from pixmill.core.params import SplitParams
+from pixmill.split.checks import checks, count_by, tables
+from pixmill.split.splitting import assign, metrics, plot_table, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
 PARAMS = SplitParams(folds=2, group_by="page", class_shares={"tolerance": 0.3, "severity": "critical"})
@@ -200,3 +201,32 @@ def test_a_critical_failure_names_page_parameter_and_command(sound):
         "open reports/split.html; bring more pictures, or edit split.class_shares.tolerance in params.yaml; "
         "then: dvc repro"
     )
+
+
+@pytest.mark.parametrize("params", [SplitParams(group_by="page"), SplitParams(folds=20, test=0.3, val=0.3)])
+def test_a_class_without_images_in_a_part_or_fold_is_refused_with_what_moves_it(params):
+    labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
+    found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
+    error = gate_error(found.outcomes, report="reports/split.html")
+    assert "same_classes: train has no picture of 'hat'; expected all of coat, dress, hat in each part" in error.message
+    assert "split.salt in params.yaml" in error.next
+    assert ("split.group_by (page)" in error.next) == (params.group_by is not None)
+    assert ("lower split.folds (20) or change split.salt" in error.next) == (params.folds is not None)
+
+
+@pytest.mark.parametrize("count", [80, 0], ids=["one class", "nothing"])
+def test_metrics_and_plots_tell_of_a_class_without_images_too(count):
+    found = split(table(IDS[:count], ["coat"] * count), pairs_table([]), SplitParams(), classes=CLASSES)
+    numbers = metrics(found)
+    assert sum(numbers[part]["coat"] for part in ("train", "val", "test")) == count
+    assert numbers["test"]["dress"] == 0
+    assert numbers["gate"]["same_classes"] is False
+    assert plot_table(found).query("label == 'dress'")["share"].tolist() == [0, 0, 0]
+
+
+def test_counts_have_zeros():
+    frame = pd.DataFrame({"split": ["train", "train", None], "label": ["coat", "coat", "dress"]})
+    assert count_by(frame, "split", ("train", "val"), CLASSES) == {
+        "train": {"coat": 2, "dress": 0},
+        "val": {"coat": 0, "dress": 0},
+    }

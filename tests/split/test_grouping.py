@@ -1,13 +1,14 @@
-"""Pictures of one page, of one product: told from where each was seen first, and from nothing else."""
+"""Groups by page and product, and clusters."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.split.grouping import group_names, page_of, product_of
+from pixmill.split.grouping import clusters, group_names, page_of, product_of
 from tests.split.conftest import ids, table
 
 
@@ -90,6 +91,7 @@ def test_a_picture_from_the_web_without_a_page_stands_by_itself():
     assert groups("page", image_url=["data/coat/A_1.jpg"]) == [None]
 
 
+@settings(max_examples=25)
 @given(st.text(max_size=40))
 def test_any_text_for_an_address_names_something(text):
     assert product_of(text).startswith("product ")
@@ -100,3 +102,31 @@ def test_any_text_for_an_address_names_something(text):
 def test_the_name_follows_from_the_row_alone(by):
     pages = ["http://a.test/1", "http://a.test/2", None, "http://a.test/1", "http://b.test/1?x"]
     assert groups(by, page_url=pages) == [groups(by, page_url=[page])[0] for page in pages]
+
+
+MEMBERS = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from([None, *"uvwxyz"])), min_size=1, max_size=20)
+
+
+def joined(members):
+    """Return the clusters, found by joining them as long as there is something to join."""
+    found = [group for group, _ in members]
+    while True:
+        before = list(found)
+        for place, (group, name) in enumerate(members):
+            kin = [n for n, (g, m) in enumerate(members) if g == group or (name is not None and m == name)]
+            found[place] = min(before[n] for n in kin)
+        if found == before:
+            return found
+
+
+@settings(max_examples=25)
+@given(MEMBERS)
+def test_they_are_what_joining_one_by_one_comes_to(members):
+    groups, names = (np.array([member[place] for member in members], object) for place in (0, 1))
+    assert clusters(groups, names).tolist() == joined(members)
+
+
+def test_without_given_groups_they_are_the_near_duplicates():
+    groups = np.array(["a", "a", "b"], object)
+    assert clusters(groups, None).tolist() == ["a", "a", "b"]
+    assert clusters(groups, np.array([None, pd.NA, np.nan], object)).tolist() == ["a", "a", "b"]

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from pixmill.compute import Limits
-from pixmill.errors import ManifestError, SplitError
-from pixmill.files import read_json
+from pixmill.core.errors import ManifestError, SplitError
+from pixmill.core.files import read_json
+from pixmill.core.params import SplitParams
 from pixmill.images import decode, fit
+from pixmill.images.parts import open_shards
 from pixmill.images.png import png_bytes
-from pixmill.params import SplitParams
-from pixmill.parts.header import open_shards
 from pixmill.split import packing
 from pixmill.split.packing import pack
 from tests.split.conftest import HEIGHT, WIDTH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.split.assignment import TEST, TRAIN, VAL
@@ -44,6 +44,7 @@ def sides(*letters):
     return np.array([{"train": TRAIN, "val": VAL, "test": TEST, "": -1}[letter] for letter in letters], np.int8)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.booleans(), min_size=COUNT, max_size=COUNT).map(np.array), LINKS)
 def test_the_nearest_is_the_first_that_is_linked(wanted, found):
     pairs = linked(found)
@@ -67,6 +68,7 @@ def by_definition(assigned, pairs):
     return dropped
 
 
+@settings(max_examples=25)
 @given(SIDES, LINKS)
 def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
     against, kind = straddlers(assigned, found)
@@ -79,6 +81,7 @@ def test_those_go_that_the_rule_says_and_no_kept_link_crosses(assigned, found):
     assert not crossing(left, found).any()
 
 
+@settings(max_examples=25)
 @given(SIDES, LINKS, LINKS)
 def test_kinds_together_drop_what_all_links_together_drop(assigned, one, other):
     against, kind = straddlers(assigned, one, other)
@@ -89,12 +92,14 @@ def test_kinds_together_drop_what_all_links_together_drop(assigned, one, other):
         assert pair in linked((one, other)[kind[row]])
 
 
+@settings(max_examples=25)
 @given(SIDES, PAIRS, st.randoms())
 def test_the_order_of_the_pairs_does_not_matter(assigned, pairs, random):
     shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]
     np.testing.assert_array_equal(straddlers(assigned, links(pairs))[0], straddlers(assigned, links(shuffled))[0])
 
 
+@settings(max_examples=25)
 @given(SIDES, LINKS)
 def test_the_test_part_keeps_its_pictures(assigned, found):
     against, _ = straddlers(assigned, found)
@@ -117,6 +122,7 @@ def test_in_a_chain_a_picture_stays_whose_only_likeness_is_gone():
     assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
 
 
+@settings(max_examples=25)
 @given(FOLDS, LINKS)
 def test_no_kept_link_crosses_folds_and_who_goes_is_too_like_one_that_stays(folds, found):
     against = fold_straddlers(folds, found)
@@ -130,6 +136,7 @@ def test_no_kept_link_crosses_folds_and_who_goes_is_too_like_one_that_stays(fold
         assert folds[other] != folds[row]
 
 
+@settings(max_examples=25)
 @given(FOLDS, PAIRS, SETS, st.randoms())
 def test_the_order_of_the_pairs_does_not_matter_to_folds(folds, pairs, sets, random):
     shuffled = [pair if random.random() < 0.5 else pair[::-1] for pair in random.sample(pairs, len(pairs))]

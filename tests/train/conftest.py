@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.files import write_json
-from pixmill.manifest import SPLIT, write_table
-from pixmill.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.parts import load_parts
-from tests.parts.conftest import write_shards
+from pixmill.core.files import write_json
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.images.parts import load_parts
+from tests.images.packed import write_shards
 
 CLASSES = ("blue", "green", "red")
 SIZES = {"train": 150, "val": 45, "test": 30}

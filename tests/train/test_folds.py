@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pixmill.errors import ManifestError
+from pixmill.core.errors import ManifestError
 from pixmill.train.folds import FoldResult, fold_metrics, folds_of
 from tests.train.conftest import FOLDS, SIZES
 

@@ -1,14 +1,83 @@
-"""The best epoch and the end of training follow from the history alone."""
+"""The best epoch, the end of training, the learning rate and the table follow from params and history alone."""
 
 from __future__ import annotations
 
 import pytest
 
-from pixmill.train.history import Epoch, best_of, is_over
+from pixmill.core.params import ScheduleParams, TrainParams
+from pixmill.train.history import Epoch, best_of, curves_csv, is_over, learning_rate
+
+HISTORY = [
+    Epoch(1, 1.23456789, 0.5, 1.1, 0.6, 0.001),
+    Epoch(2, 0.9, 0.7, 0.8, 0.75, 0.001),
+    Epoch(3, 0.6, 0.8, 0.9, 0.7, 0.0005),
+]
 
 
-def history(*losses):
-    return [Epoch(number, 1.0, 0.5, loss, 0.5) for number, loss in enumerate(losses, start=1)]
+def params(monitor="val_loss", epochs=10, **schedule):
+    return TrainParams(learning_rate=0.1, epochs=epochs, monitor=monitor, schedule=ScheduleParams(**schedule))
+
+
+def history(*losses, accuracy=0.5):
+    return [Epoch(number, 1.0, 0.5, loss, accuracy) for number, loss in enumerate(losses, start=1)]
+
+
+def rates(given, epochs, steps=4):
+    return [learning_rate(given, [], epoch, step, steps) for epoch in range(1, epochs + 1) for step in range(steps)]
+
+
+def test_constant_is_constant():
+    assert set(rates(params(), 10)) == {0.1}
+
+
+def test_it_rises_in_a_straight_line_to_the_whole():
+    assert rates(params(warmup=2), 3) == pytest.approx(
+        [0.0125, 0.025, 0.0375, 0.05, 0.0625, 0.075, 0.0875, 0.1, 0.1, 0.1, 0.1, 0.1]
+    )
+
+
+def test_cosine_falls_from_the_whole_to_the_floor():
+    fall = rates(params(name="cosine", floor=0.2), 10)
+    assert fall[0] == pytest.approx(0.1)
+    assert fall == sorted(fall, reverse=True)
+    assert fall[20] == pytest.approx(0.1 * (0.2 + 0.8 / 2))
+    assert 0.02 < fall[-1] < 0.021
+
+
+def test_cosine_begins_behind_the_warm_up():
+    fall = rates(params(name="cosine", warmup=2), 10)
+    assert max(fall) == pytest.approx(0.1) == pytest.approx(fall[7]) == pytest.approx(fall[8])
+    assert fall[8:] == sorted(fall[8:], reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ((), 0.1),
+        ((0.5, 0.4, 0.3), 0.1),
+        ((0.5, 0.6), 0.1),
+        ((0.5, 0.6, 0.7), 0.05),
+        ((0.5, 0.6, 0.7, 0.8), 0.05),
+        ((0.5, 0.6, 0.7, 0.8, 0.9), 0.025),
+        ((0.5, 0.6, 0.4, 0.5), 0.1),
+        ((0.5, 0.6, 0.7, 0.4, 0.6, 0.7), 0.025),
+        ((0.5,) + (0.6,) * 20, 0.01),
+    ],
+)
+def test_plateau_is_reduced_each_time_that_patience_ends(losses, expected):
+    given = params(name="plateau", patience=2, factor=0.5, floor=0.1, epochs=99)
+    assert learning_rate(given, history(*losses), len(losses) + 1, 0, 4) == pytest.approx(expected)
+
+
+def test_plateau_watches_what_the_params_say():
+    given = params(name="plateau", patience=2, monitor="val_accuracy")
+    assert learning_rate(given, history(0.5, 0.4, 0.3), 4, 0, 4) == pytest.approx(0.05)
+
+
+def test_the_warm_up_costs_no_patience():
+    given = params(name="plateau", patience=2, warmup=3)
+    assert learning_rate(given, history(0.5, 0.6, 0.7), 4, 0, 4) == pytest.approx(0.1)
+    assert learning_rate(given, history(0.5, 0.6, 0.7, 0.8, 0.9), 6, 0, 4) == pytest.approx(0.05)
 
 
 def test_the_first_of_equal_epochs_is_the_best():
@@ -28,7 +97,7 @@ def test_the_first_of_equal_epochs_is_the_best():
     ],
 )
 def test_training_ends_at_the_last_epoch_or_when_patience_does(losses, patience, over):
-    assert is_over(history(*losses), epochs=5, patience=patience) is over
+    assert is_over(history(*losses), TrainParams(epochs=5, patience=patience)) is over
 
 
 def test_figures_have_the_names_that_mlflow_shows():
@@ -42,11 +111,25 @@ def test_accuracy_is_better_where_it_is_higher():
     rising = [Epoch(number, 1.0, 0.5, 0.5, accuracy) for number, accuracy in enumerate((0.5, 0.7, 0.7, 0.6), start=1)]
     assert best_of(rising, "val_accuracy").epoch == 2
     assert best_of(rising, "val_loss").epoch == 1
-    assert is_over(rising, epochs=9, patience=2, monitor="val_accuracy")
-    assert not is_over(rising, epochs=9, patience=3, monitor="val_accuracy")
+    assert is_over(rising, TrainParams(epochs=9, patience=2, monitor="val_accuracy"))
+    assert not is_over(rising, TrainParams(epochs=9, patience=3, monitor="val_accuracy"))
 
 
 @pytest.mark.parametrize(("seconds", "over"), [(59.9, False), (60.0, True)])
 def test_a_limit_of_time_ends_it_but_for_the_first_epoch(seconds, over):
-    assert is_over(history(0.5), epochs=5, patience=None, minutes=1.0, seconds=seconds) is over
-    assert not is_over([], epochs=5, patience=None, minutes=1.0, seconds=seconds)
+    limited = TrainParams(epochs=5, patience=None, minutes=1.0)
+    assert is_over(history(0.5), limited, seconds=seconds) is over
+    assert not is_over([], limited, seconds=seconds)
+
+
+def test_the_table_has_one_line_an_epoch_to_six_digits():
+    assert curves_csv(HISTORY).splitlines() == [
+        "epoch,train_loss,val_loss,train_accuracy,val_accuracy,learning_rate",
+        "1,1.23457,1.1,0.5,0.6,0.001",
+        "2,0.9,0.8,0.7,0.75,0.001",
+        "3,0.6,0.9,0.8,0.7,0.0005",
+    ]
+
+
+def test_what_is_solved_at_once_has_no_learning_rate():
+    assert curves_csv([Epoch(1, 0.5, 0.9, 0.75, 0.8)]).splitlines()[1] == "1,0.5,0.75,0.9,0.8,"

@@ -14,6 +14,7 @@ import yaml
 
 from tests.train.conftest import FOLDS, write_packed
 from tests.train.test_stage import OUTPUTS, outputs
+from tests.train.test_training import TAKEN_OVER
 
 pytestmark = pytest.mark.slow
 
@@ -46,31 +47,31 @@ def train(self, *batch):
 steps.Trainer.train = train
 """,
     "in mid checkpoint": """
-from pixmill.train import checkpoint
-whole = checkpoint.write_arrays
-def write_arrays(path, arrays):
-    if path.name == "state-000003.arrays":
+from pixmill.train import checkpoints
+whole = checkpoints.np.savez
+def savez(path, **arrays):
+    if b'"epoch": 3' in arrays["record"].tobytes():
         # Half of it under a temporary name, then nothing.
-        path.with_name(f".part-0-0-{path.name}").write_bytes(b"half")
+        path.write_bytes(b"half")
         kill()
-    return whole(path, arrays)
-checkpoint.write_arrays = write_arrays
+    return whole(path, **arrays)
+checkpoints.np.savez = savez
 """,
-    "between arrays and state": """
-from pixmill.train import checkpoint
-whole = checkpoint.write_text
-def write_text(path, text):
-    if "epoch\\\\\\": 4" in text: kill()
-    return whole(path, text)
-checkpoint.write_text = write_text
+    "between two epochs": """
+from pixmill.train import checkpoints
+whole = checkpoints.Checkpoints.save
+def save(self, checkpoint):
+    whole(self, checkpoint)
+    if len(checkpoint.history) == 3: kill()
+checkpoints.Checkpoints.save = save
 """,
     "after the last epoch": """
-from pixmill.train import page
+from pixmill.pages.train import page
 page.render_page = lambda *_, **__: kill()
 """,
 }
 _RUN = "\nimport runpy, sys; sys.argv = ['train']; runpy.run_module('stages.train', run_name='__main__')"
-CONTINUED = {"in mid checkpoint": 1, "between arrays and state": 2, "after the last epoch": 3, None: 4}
+CONTINUED = {"in mid checkpoint": 1, "between two epochs": 2, "after the last epoch": 3}
 
 
 def project(root, model, **params):
@@ -110,17 +111,17 @@ def test_it_goes_on_from_the_last_whole_epoch(repository, tmp_path, model):
     assert told[runs[-1][1]] == EPOCHS
     # An epoch that was whole is told by several runs as of the same moment; one that was killed was trained again.
     assert EPOCHS <= times <= EPOCHS + 1
-    assert not [path for path in (root / ".pixmill" / "train" / "checkpoints").iterdir() if path.is_dir()]
+    assert TAKEN_OVER in done.stderr
 
 
 def test_folds_go_on_too(repository, tmp_path):
     whole, root = project(tmp_path / "whole", "folds"), project(tmp_path / "killed", "folds")
     subprocess.run(**stage(whole, repository), capture_output=True, check=True)
     with subprocess.Popen(**stage(root, repository), stderr=subprocess.PIPE) as process:
-        until(lambda: list(root.glob(".pixmill/train/checkpoints/*/fold-1/state.json")), process)
+        until(lambda: list(root.glob(".pixmill/train/checkpoints/*.fold-1-*.npz")), process)
         process.kill()
     done = subprocess.run(**stage(root, repository), capture_output=True, check=True)
-    assert f"train: goes on from epoch {EPOCHS} of {EPOCHS}" in done.stderr
+    assert TAKEN_OVER in done.stderr
     assert outputs(root) == outputs(whole)
 
 
@@ -128,7 +129,7 @@ def test_folds_go_on_too(repository, tmp_path):
 def test_a_signal_ends_it_between_two_steps(repository, tmp_path, kind, status):
     root = project(tmp_path / "project", "cnn", epochs=500)
     with subprocess.Popen(**stage(root, repository), stderr=subprocess.PIPE) as process:
-        until(lambda: list(root.glob(".pixmill/train/checkpoints/*/state.json")), process)
+        until(lambda: list(root.glob(".pixmill/train/checkpoints/*.npz")), process)
         process.send_signal(kind)
         _, heard = process.communicate(timeout=120)
     assert process.returncode == status
@@ -146,15 +147,15 @@ def test_on_a_full_disk_training_goes_on_and_says_so(repository, tmp_path):
     """Outputs and database fit, checkpoints do not: `ulimit -f` is a disk that is full for large files."""
     root = project(tmp_path / "project", "cnn")
     script = (
-        "from pixmill.train import checkpoint\n"
+        "from pixmill.train import checkpoints\n"
         "import resource\n"
-        "whole = checkpoint.write_arrays\n"
-        "def write_arrays(path, arrays):\n"
+        "whole = checkpoints.np.savez\n"
+        "def savez(path, **arrays):\n"
         "    before = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
         "    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))\n"
-        "    try: return whole(path, arrays)\n"
+        "    try: return whole(path, **arrays)\n"
         "    finally: resource.setrlimit(resource.RLIMIT_FSIZE, before)\n"
-        "checkpoint.write_arrays = write_arrays\n"
+        "checkpoints.np.savez = savez\n"
     )
     command = stage(root, repository)
     done = subprocess.run(
@@ -167,9 +168,9 @@ def test_on_a_full_disk_training_goes_on_and_says_so(repository, tmp_path):
     assert all((root / name).exists() for name in OUTPUTS)
 
 
-def until(found, process):
+def until(reached, process):
     deadline = time.monotonic() + 300
-    while not found():
+    while not reached():
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -181,7 +182,7 @@ def test_a_signal_in_the_pass_over_features_is_one_line(repository, tmp_path, ki
     script = (
         "import os, signal\n"
         "from pixmill.train import heads\n"
-        f"heads.features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
+        f"heads.extract_features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
     )
     command = stage(root, repository)
     done = subprocess.run(

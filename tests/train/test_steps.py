@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
-from pixmill.models import build_classifier, build_head, fix_threads
-from pixmill.params import AugmentationParams, CnnParams, FeaturesParams
-from pixmill.train.feeding import epoch_order, feed
-from pixmill.train.steps import Trainer, balanced_weights
+from pixmill.core.params import AugmentationParams, CnnParams, FeaturesParams
+from pixmill.learn import build_classifier, build_head, fix_threads
+from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 from tests.ports import unused_port
 from tests.train.conftest import PARAMS, SIZE, write_packed
 
@@ -82,14 +82,15 @@ def test_the_rate_is_that_of_the_step(parts):
     assert all(np.array_equal(a, b) for a, b in zip(before, classifier.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "end"), [("sgd", "softmax"), ("adam", "sigmoid"), ("adamw", "logits")])
 def test_every_optimizer_learns_to_every_end(parts, optimizer, end):
     cnn = PARAMS.cnn.model_copy(update={"end": end})
     _, trainer = make(PARAMS.model_copy(update={"optimizer": optimizer, "cnn": cnn, "label_smoothing": 0.1}))
     run(trainer, parts["train"], [1], 0.01)
-    first = trainer.fitted()["loss"]
+    first = trainer.figures("train")["loss"]
     run(trainer, parts["train"], [2, 3, 4], 0.01)
-    assert trainer.fitted()["loss"] < first
+    assert trainer.figures("train")["loss"] < first
 
 
 def test_figures_are_means_over_pictures(parts):
@@ -99,7 +100,7 @@ def test_figures_are_means_over_pictures(parts):
         trainer.test(pixels, targets)
     _, losses = gradients_of(classifier, parts["val"].pixels[:], parts["val"].targets)
     right = np.asarray(classifier(np.asarray(parts["val"].pixels, np.float32))).argmax(axis=1) == parts["val"].targets
-    assert trainer.checked() == {
+    assert trainer.figures("test") == {
         "loss": pytest.approx(losses.mean(), rel=1e-5),
         "accuracy": pytest.approx(right.mean(), abs=1e-12),
     }
@@ -108,12 +109,18 @@ def test_figures_are_means_over_pictures(parts):
 def test_each_epoch_counts_anew(parts):
     _, trainer = make(PLAIN)
     run(trainer, parts["train"], [1, 2], 0.0)
-    twice = trainer.fitted()
+    twice = trainer.figures("train")
     run(trainer, parts["train"], [1], 0.0)
-    assert trainer.fitted() == pytest.approx(twice, rel=1e-6)
+    assert trainer.figures("train") == pytest.approx(twice, rel=1e-6)
 
 
-@pytest.mark.parametrize("changes", [{}, {"optimizer": "adamw", "clip_norm": 1.0}, {"precision": "bfloat16"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "adamw", "clip_norm": 1.0},
+        *(pytest.param(change, marks=pytest.mark.slow) for change in ({}, {"precision": "bfloat16"})),
+    ],
+)
 def test_a_restored_training_comes_to_the_same_bytes(parts, changes):
     params = PARAMS.model_copy(update=changes)
     classifier, trainer = make(params)
@@ -124,21 +131,9 @@ def test_a_restored_training_comes_to_the_same_bytes(parts, changes):
     run(again, parts["train"], [9])  # what it did before does not count
     again.restore(state)
     run(again, parts["train"], [2, 3])
-    assert trainer.fitted() == again.fitted()
+    assert trainer.figures("train") == again.figures("train")
     assert all(np.array_equal(trainer.state()[name], value) for name, value in again.state().items())
     assert all(np.array_equal(a, b) for a, b in zip(classifier.get_weights(), other.get_weights(), strict=True))
-
-
-def test_the_state_of_another_training_is_refused(parts):
-    _, trainer = make()
-    _, other = make(PARAMS.model_copy(update={"optimizer": "sgd"}))
-    with pytest.raises(ValueError, match="arrays by the names of this training"):
-        trainer.restore(other.state())
-    _, wider = make(
-        PARAMS.model_copy(update={"cnn": CnnParams(blocks=PARAMS.cnn.blocks[::-1], dense=PARAMS.cnn.dense)})
-    )
-    with pytest.raises(ValueError, match="expected the shape"):
-        trainer.restore(wider.state())
 
 
 def test_features_are_learnt_as_pictures_are():
@@ -151,7 +146,7 @@ def test_features_are_learnt_as_pictures_are():
         trainer.begin(epoch)
         trainer.train(features, targets, 0.01)
     trainer.test(features, targets)
-    assert trainer.checked()["accuracy"] > 0.9
+    assert trainer.figures("test")["accuracy"] > 0.9
 
 
 def test_bfloat16_leaves_a_float32_classifier(parts):
@@ -164,12 +159,13 @@ def test_bfloat16_leaves_a_float32_classifier(parts):
     assert classifier.to_json() == architecture
     assert {weight.dtype for weight in classifier.weights} == {"float32"}
     assert not np.array_equal(classifier.get_weights()[0], exact.get_weights()[0])
-    assert trainer.fitted()["loss"] == pytest.approx(exactly.fitted()["loss"], rel=0.05)
+    assert trainer.figures("train")["loss"] == pytest.approx(exactly.figures("train")["loss"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_backbone_learns_at_its_own_rate(parts):
-    from pixmill.models import backbone_variables
-    from pixmill.params import BackboneParams
+    from pixmill.core.params import BackboneParams
+    from pixmill.learn import backbone_variables
 
     backbone = BackboneParams(weights="none", unfreeze="all", rate_factor=0.01, dropout=0.0)
     params = PLAIN.model_copy(update={"model": "backbone", "backbone": backbone, "momentum": 0.0})
@@ -220,17 +216,80 @@ def test_balanced_weights_let_all_classes_weigh_the_same():
     assert weights.dtype == np.float32
 
 
+def test_every_picture_comes_once_with_its_target(parts):
+    part, order = parts["train"], epoch_order(150, seed=7, epoch=1)
+    batches = list(feed(part, 32, order))
+    assert [len(targets) for _, targets in batches] == [32, 32, 32, 32, 22]
+    assert all(pixels.dtype == np.uint8 for pixels, _ in batches)
+    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in batches]), part.pixels[order])
+    np.testing.assert_array_equal(np.concatenate([targets for _, targets in batches]), part.targets[order])
+
+
+def test_without_an_order_they_come_as_they_lie(parts):
+    np.testing.assert_array_equal(np.concatenate([pixels for pixels, _ in feed(parts["val"], 7)]), parts["val"].pixels)
+
+
+def test_the_order_follows_from_seed_and_epoch():
+    first = epoch_order(100, seed=7, epoch=1)
+    np.testing.assert_array_equal(np.sort(first), np.arange(100))
+    np.testing.assert_array_equal(epoch_order(100, seed=7, epoch=1), first)
+    assert not np.array_equal(epoch_order(100, seed=7, epoch=2), first)
+    assert not np.array_equal(epoch_order(100, seed=8, epoch=1), first)
+
+
+class Watched:
+    """Count the rows that are asked for, and fail at one of them."""
+
+    def __init__(self, pixels, fails_at=None):
+        self._pixels, self._fails_at = pixels, fails_at
+        self.asked = 0
+
+    def __getitem__(self, rows):
+        if self._fails_at in rows:
+            raise OSError("the disk is gone")
+        self.asked += len(rows)
+        return self._pixels[rows]
+
+
+def watch(part, **how):
+    watched = Watched(part.pixels, **how)
+    object.__setattr__(part, "pixels", watched)
+    return watched
+
+
+def test_no_more_than_a_few_batches_are_held(parts):
+    watched = watch(parts["train"])
+    batches = feed(parts["train"], 10)
+    for taken in range(1, 6):
+        next(batches)
+        assert watched.asked <= (taken + 2) * 10
+    batches.close()
+
+
+def test_a_training_that_stops_leaves_no_thread(parts):
+    batches = feed(parts["train"], 10)
+    next(batches)
+    batches.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("feed")]
+
+
+def test_what_fails_in_the_thread_fails_here(parts):
+    watch(parts["train"], fails_at=55)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(feed(parts["train"], 10))
+
+
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from pixmill.models import build_classifier, fix_threads
-from pixmill.params import TrainParams
-from pixmill.parts import load_parts
-from pixmill.train.feeding import epoch_order, feed
-from pixmill.train.steps import Trainer
+from pixmill.learn import build_classifier, fix_threads
+from pixmill.core.params import TrainParams
+from pixmill.images.parts import load_parts
+from pixmill.train.steps import Trainer, epoch_order, feed
 from pixmill.train.strategy import choose_strategy, is_chief
 
 folder, settings, kind = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+params = TrainParams.model_validate_json(settings)
 fix_threads(1)
 import tensorflow as tf
 
@@ -240,9 +299,8 @@ if kind == "mirrored":
     )
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 else:
-    strategy = choose_strategy()
+    strategy = choose_strategy(params)
 parts = load_parts(folder, ("blue", "green", "red"), side=16)
-params = TrainParams.model_validate_json(settings)
 with strategy.scope():
     classifier = build_classifier(params, labels=3, image_size=16)
     trainer = Trainer(classifier, params, labels=3)
@@ -254,7 +312,7 @@ for epoch in (1, 2, 3):
         trainer.train(pixels, targets, 0.01)
     for pixels, targets in feed(parts["val"], 32):
         trainer.test(pixels, targets)
-    losses.append([trainer.fitted()["loss"], trainer.checked()["loss"], trainer.checked()["accuracy"]])
+    losses.append([trainer.figures("train")["loss"], *trainer.figures("test").values()])
 trainer.restore(trainer.state())
 weights = [float(abs(weight).sum()) for weight in classifier.get_weights()]
 replicas = strategy.num_replicas_in_sync

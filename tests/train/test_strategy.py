@@ -6,49 +6,54 @@ import json
 
 import pytest
 
-from pixmill.errors import TrainError
-from pixmill.params import TrainParams
+from pixmill.core.errors import TrainError
+from pixmill.core.params import TrainParams
 from pixmill.train.strategy import choose_strategy, is_chief
 
+PARAMS = TrainParams()
 TWO = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+ASK = [lambda: choose_strategy(PARAMS), is_chief]
 
 
-def environ(cluster=None, kind="worker", index=0):
-    config = json.dumps({"cluster": cluster or TWO, "task": {"type": kind, "index": index}})
-    return {"PIXMILL_STRATEGY": "multi_worker", "TF_CONFIG": config}
+@pytest.fixture
+def environ(monkeypatch):
+    def set_to(strategy, config=None):
+        monkeypatch.setenv("PIXMILL_STRATEGY", strategy)
+        monkeypatch.setenv("TF_CONFIG", config or "")
+
+    return set_to
 
 
-@pytest.mark.parametrize("told", [{}, {"PIXMILL_STRATEGY": ""}, {"PIXMILL_STRATEGY": "auto"}])
-def test_without_several_gpus_it_is_one_device(told, monkeypatch):
+def task(cluster=TWO, kind="worker", index=0):
+    return json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})
+
+
+@pytest.mark.parametrize("strategy", ["", "auto", "one"])
+def test_without_several_gpus_it_is_one_device(environ, strategy, monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
-    assert choose_strategy(told).num_replicas_in_sync == 1
-    assert is_chief(told)
+    # A cluster in the environment means nothing unless it is asked for.
+    environ(strategy, task(index=1))
+    assert choose_strategy(PARAMS).num_replicas_in_sync == 1
+    assert is_chief()
 
 
-def test_one_is_one():
-    assert choose_strategy({"PIXMILL_STRATEGY": "one"}).num_replicas_in_sync == 1
-
-
-def test_a_cluster_in_the_environment_means_nothing_unless_it_is_asked_for():
-    told = environ(index=1) | {"PIXMILL_STRATEGY": "auto"}
-    assert is_chief(told)
-
-
-@pytest.mark.parametrize("ask", [choose_strategy, is_chief])
-def test_an_unknown_name_is_refused(ask):
+@pytest.mark.parametrize("ask", ASK)
+def test_an_unknown_name_is_refused(environ, ask):
+    environ("horovod")
     with pytest.raises(TrainError, match="expected auto, one, mirrored or multi_worker, received 'horovod'") as caught:
-        ask({"PIXMILL_STRATEGY": "horovod"})
+        ask()
     assert caught.value.next == "unset PIXMILL_STRATEGY, then: dvc repro train"
 
 
-def test_mirrored_needs_gpus(monkeypatch):
+def test_mirrored_needs_gpus(environ, monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    environ("mirrored")
     with pytest.raises(TrainError, match="needs at least two GPUs; TensorFlow sees 0 here"):
-        choose_strategy({"PIXMILL_STRATEGY": "mirrored"})
+        choose_strategy(PARAMS)
 
 
 @pytest.mark.parametrize(
@@ -59,35 +64,37 @@ def test_mirrored_needs_gpus(monkeypatch):
         "[]",
         "{}",
         json.dumps({"cluster": TWO}),
-        json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 2}}),
-        json.dumps({"cluster": TWO, "task": {"type": "worker", "index": -1}}),
-        json.dumps({"cluster": TWO, "task": {"type": "worker", "index": "0"}}),
-        json.dumps({"cluster": TWO, "task": {"type": "chief", "index": 0}}),
-        json.dumps({"cluster": TWO, "task": {"type": "ps", "index": 0}}),
-        json.dumps({"cluster": {"worker": "127.0.0.1:1"}, "task": {"type": "worker", "index": 0}}),
+        task(index=2),
+        task(index=-1),
+        task(index="0"),
+        task(kind="chief"),
+        task(kind="ps"),
     ],
 )
-@pytest.mark.parametrize("ask", [choose_strategy, is_chief])
-def test_several_processes_need_to_know_of_each_other(ask, config):
+@pytest.mark.parametrize("ask", ASK)
+def test_several_processes_need_to_know_of_each_other(environ, ask, config):
+    environ("multi_worker", config)
     with pytest.raises(TrainError, match="needs TF_CONFIG, JSON that lists all processes") as caught:
-        ask({"PIXMILL_STRATEGY": "multi_worker", "TF_CONFIG": config})
+        ask()
     assert caught.value.next.startswith("export TF_CONFIG='{")
 
 
 @pytest.mark.parametrize(
-    ("told", "chief"),
+    ("config", "chief"),
     [
-        (environ(index=0), True),
-        (environ(index=1), False),
-        (environ(TWO | {"chief": ["127.0.0.1:3"]}, "chief"), True),
-        (environ(TWO | {"chief": ["127.0.0.1:3"]}, "worker", 0), False),
+        (task(index=0), True),
+        (task(index=1), False),
+        (task(TWO | {"chief": ["127.0.0.1:3"]}, "chief"), True),
+        (task(TWO | {"chief": ["127.0.0.1:3"]}, "worker", 0), False),
     ],
 )
-def test_one_process_alone_writes_outputs(told, chief):
-    assert is_chief(told) is chief
+def test_one_process_alone_writes_outputs(environ, config, chief):
+    environ("multi_worker", config)
+    assert is_chief() is chief
 
 
 @pytest.mark.parametrize("change", [{"minutes": 1.0}, {"precision": "auto"}])
-def test_several_processes_decide_nothing_by_a_clock(change):
-    with pytest.raises(TrainError, match="is not for several processes"):
-        choose_strategy(environ(index=0), params=TrainParams(**change))
+def test_several_processes_decide_nothing_by_a_clock(environ, change):
+    environ("multi_worker", task())
+    with pytest.raises(TrainError, match="are not for several processes"):
+        choose_strategy(TrainParams(**change))

@@ -1,21 +1,15 @@
-"""From packed pictures to a fitted classifier, its figures and its page."""
+"""From packed images to a fitted classifier and its figures; what was fitted once is taken over."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import re
+import shutil
 
-import numpy as np
 import pytest
 
-from pixmill.errors import ManifestError, TrainError
-from pixmill.params import BlockParams, CnnParams
-from pixmill.train import render_report, train
-from pixmill.train.checkpoint import Checkpoints
-from pixmill.train.folds import Fold
-from pixmill.train.history import Epoch, Timing
-from pixmill.train.training import _cross_validate
+from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
+from pixmill.train import train
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
@@ -54,46 +48,6 @@ def test_it_knows_what_it_was_trained_on(trained):
     assert trained.preprocessing == {"image_size": 16, "aspect": "pad", "resize": "bicubic"}
 
 
-def test_the_page_holds_all_and_asks_for_nothing(trained):
-    page = render_report(trained, PARAMS)
-    for text in (
-        "150 pictures",
-        "45 others",
-        "convolution_0",
-        "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",
-        "A plain convolutional network of 2 convolutions, fitted from nothing",
-        "a dropout in <code>train.cnn.dense</code>",
-        "learning_rate",
-        "as the model may see it",
-    ):
-        assert text in page
-    assert page.count("<svg") == 3
-    assert page.count('src="data:image/png;base64,') == 1
-    assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
-    assert not re.search(r"<script|(?:src|href)=\"(?!data:|#)", page)
-
-
-def test_what_is_solved_at_once_speaks_of_no_epochs(trained):
-    solved = dataclasses.replace(trained, history=(Epoch(1, 0.1, 0.999, 0.3, 0.905),))
-    page = render_report(solved, PARAMS.model_copy(update={"model": "features"}))
-    assert "epochs, and no curves" in page
-    assert "90.5 % right" in page
-    assert not re.search(r"<svg|[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
-    assert solved.summary().startswith("validation accuracy 0.905, loss 0.300; ")
-    assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
-
-
-def test_of_very_many_classes_the_page_names_the_first(trained):
-    many = tuple(f"class {number}" for number in range(300))
-    page = render_report(dataclasses.replace(trained, labels=many), PARAMS)
-    assert "class 28, class 29 and 270 more, all named in" in page
-    assert "class 30" not in page
-
-
-def test_the_page_is_the_same_each_time(trained):
-    assert render_report(trained, PARAMS) == render_report(trained, PARAMS)
-
-
 def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
     with pytest.raises(ManifestError, match=r"preprocessing\.json is missing"):
         train(tmp_path, PARAMS, classes=CLASSES)
@@ -111,12 +65,15 @@ def test_a_damaged_record_of_how_pictures_were_prepared_is_a_message(tmp_path, t
 def test_accuracy_is_watched_where_params_say_so(packed):
     params = PARAMS.model_copy(update={"monitor": "val_accuracy", "epochs": 3, "precision": "bfloat16"})
     trained = train(packed, params, classes=CLASSES)
-    assert trained.choice.precision == "bfloat16"
+    assert trained.precision == "bfloat16"
     assert trained.best.val_accuracy == max(epoch.val_accuracy for epoch in trained.history)
-    assert "where the accuracy on the validation part is highest" in render_report(trained, params)
 
 
-def test_each_fold_is_told_by_a_model_that_never_met_it(packed, tmp_path):
+class Killed(BaseException):
+    """End a training as a kill would."""
+
+
+def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
     params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 3})
     opened = []
 
@@ -126,11 +83,8 @@ def test_each_fold_is_told_by_a_model_that_never_met_it(packed, tmp_path):
         opened.append((number, epochs))
         yield lambda epoch, _: epochs.append(epoch)
 
-    class Killed(BaseException):
-        pass
-
-    def run(on_fold):
-        return train(packed, params, classes=CLASSES, checkpoints=Checkpoints(tmp_path / "key"), on_fold=on_fold)
+    def run(on_fold, scratch=tmp_path):
+        return train(packed, params, classes=CLASSES, scratch=scratch, on_fold=on_fold)
 
     @contextlib.contextmanager
     def die_in_the_third(number):
@@ -142,38 +96,90 @@ def test_each_fold_is_told_by_a_model_that_never_met_it(packed, tmp_path):
     with pytest.raises(Killed):
         run(die_in_the_third)
     opened.clear()
-    trained = run(on_fold)
+    resumed = run(on_fold)
     assert [number for number, _ in opened] == list(range(FOLDS))
-    assert all(len(epochs) == trained.best.epoch for _, epochs in opened)
-    assert [fold.accuracy for fold in trained.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
-    alone = train(packed, params, classes=CLASSES)
-    assert alone.metrics() == trained.metrics()
-    figures = trained.metrics()["folds"]
+    assert all(len(epochs) == resumed.best.epoch for _, epochs in opened)
+    assert [fold.accuracy for fold in resumed.folds] == [epochs[-1].val_accuracy for _, epochs in opened]
+    whole = run(on_fold, scratch=None)
+    assert whole.metrics() == resumed.metrics()
+    figures = resumed.metrics()["folds"]
     assert figures["n"] == FOLDS
     assert 0.3 < figures["accuracy_mean"] <= 1
-    assert trained.record()["folds.accuracy_mean"] == figures["accuracy_mean"]
-    assert "How much of it is luck" in render_report(trained, params)
+    assert resumed.record()["folds.accuracy_mean"] == figures["accuracy_mean"]
 
 
-@pytest.mark.parametrize("settled", [False, True])
-@pytest.mark.parametrize("until", [1, 2, 3])
-def test_a_fold_that_was_kept_for_another_number_of_epochs_goes_on_only_where_it_can(tmp_path, until, settled):
-    history = [Epoch(number, 0.5, 0.6, 0.7, number / 10) for number in (1, 2, 3)]
-    kept, arrays = Checkpoints(tmp_path / "fold-0"), {"a": np.zeros(3)}
-    kept.save(history[:2], [Timing(0, 1.0, 1.0)] * 2, state=arrays, best=arrays)
-    if settled:
-        kept.settle()
-    begun = []
+def lines_of(capfd):
+    return [line for line in capfd.readouterr().err.splitlines() if line.startswith("train: ")]
 
-    def fitted(_model, _training, _validation, *, checkpoints):
-        last = checkpoints.load()
-        begun.append(len(last.history) if last else 0)
-        return history[:until]
 
-    fold = Fold(0, None, None)
-    result = _cross_validate(fold, lambda: None, fitted, kept, lambda *_: None, until)
-    assert result.accuracy == until / 10
-    assert begun == {1: [0], 2: [], 3: [0 if settled else 2]}[until]
+TAKEN_OVER = "train: weights taken over from an earlier training, since nothing that decides about them has changed"
+
+
+def weights(trained):
+    return [weight.tobytes() for weight in trained.classifier.get_weights()]
+
+
+@pytest.fixture
+def run(packed, tmp_path):
+    """Return what trains in one project, and what it reported: epochs with the time when they ended."""
+
+    def trained(**changes):
+        ended = []
+        params = PARAMS.model_copy(update={"epochs": 2, **changes})
+        on_epoch = lambda epoch, timing: ended.append((epoch, timing))  # noqa: E731
+        return train(packed, params, classes=CLASSES, scratch=tmp_path / "scratch", on_epoch=on_epoch), ended
+
+    return trained
+
+
+def test_a_finished_training_is_taken_over_also_after_another_one(run, capfd):
+    first, reported = run()
+    other, _ = run(seed=8)
+    assert lines_of(capfd) == []
+    assert weights(other) != weights(first)
+    # The momentum of `sgd` decides nothing about a training with `adam`.
+    again, reported_again = run(momentum=0.5)
+    assert lines_of(capfd) == [TAKEN_OVER]
+    assert weights(again) == weights(first)
+    # The very epochs of the first training, with the times when they were: nothing was fitted.
+    assert reported_again == reported
+    assert again.metrics() == first.metrics()
+
+
+def test_folds_are_added_to_a_training_that_is_taken_over(run, capfd):
+    first, _ = run()
+    folded, _ = run(cross_validation=True)
+    assert lines_of(capfd) == [TAKEN_OVER]
+    assert weights(folded) == weights(first)
+    assert len(folded.folds) == FOLDS
+    again, _ = run(cross_validation=True)
+    assert again.folds == folded.folds
+
+
+def test_a_damaged_kept_training_is_fitted_anew_with_a_line(run, tmp_path, capfd):
+    first, reported = run()
+    (kept,) = (tmp_path / "scratch" / "checkpoints").iterdir()
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1
+    kept.write_bytes(content)
+    again, reported_again = run()
+    (line,) = lines_of(capfd)
+    assert line.startswith(f"train: the kept training {kept} cannot be read (")
+    assert weights(again) == weights(first)
+    assert [epoch for epoch, _ in reported_again] == [epoch for epoch, _ in reported]
+    assert reported_again[-1][1].ended > reported[-1][1].ended
+
+
+def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_path, capfd):
+    params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
+    scratch = tmp_path / "scratch"
+    first = train(packed, params, classes=CLASSES, scratch=scratch)
+    shutil.rmtree(scratch / "features")
+    again = train(packed, params.model_copy(update={"epochs": 7}), classes=CLASSES, scratch=scratch)
+    assert TAKEN_OVER in capfd.readouterr().err
+    assert not (scratch / "features").exists()
+    assert weights(again) == weights(first)
+    assert (again.history, again.solved) == (first.history, True)
 
 
 @pytest.mark.slow

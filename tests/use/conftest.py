@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pixmill.models import fix_threads
-from pixmill.params import TrainParams
+from pixmill.core.params import TrainParams
+from pixmill.learn import fix_threads
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def threads() -> None:
     fix_threads(TrainParams().threads)

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.files import write_json
-from pixmill.manifest import SPLIT, write_table
-from pixmill.params import Params
+from pixmill.core.files import write_json
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.core.params import Params
 from pixmill.train import train
 from pixmill.use import find_recipe
-from tests.parts.conftest import write_shards
+from tests.images.packed import write_shards
 from tests.use.test_recipes import NAMES, ROOT
 
 SIZES = {"train": 2, "val": 1, "test": 1}
@@ -39,7 +39,10 @@ def packed(folder: Path, params: Params) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize(
+    "name", [name if name == "best" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+)
 def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path) -> None:
     params = find_recipe(ROOT, name).params()
     # Weights that would have to be downloaded are drawn instead.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.models import build_classifier
-from pixmill.params import parse_params
+from pixmill.core.params import parse_params
+from pixmill.learn import build_classifier
 from pixmill.use import find_recipe, find_recipes
 from pixmill.use.entries import entries, leaves
 from tests.use.rebase import rebased
@@ -46,6 +46,7 @@ def test_where_a_source_says_no_there_is_another(name: str) -> None:
     assert opened.opened().text == find_recipe(ROOT, name).text
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_recipe_has_the_parameters_of_its_source(name: str) -> None:
     params = find_recipe(ROOT, name).params()
@@ -54,6 +55,7 @@ def test_a_recipe_has_the_parameters_of_its_source(name: str) -> None:
     assert f"{PUBLISHED[name]:,}" in find_recipe(ROOT, name).text
 
 
+@pytest.mark.usefixtures("threads")
 def test_food_has_the_parameters_that_it_tells() -> None:
     params = find_recipe(ROOT, "food").params()
     model = build_classifier(params.train, labels=3, image_size=180)

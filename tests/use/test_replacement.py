@@ -1,5 +1,7 @@
 """A recipe takes the place of params.yaml, and nobody's work is lost."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 import sys
@@ -10,8 +12,8 @@ import yaml
 
 import pixmill
 from pixmill.cli import main
-from pixmill.errors import ParamsError
-from pixmill.params import load_params
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import load_params
 from pixmill.use import find_recipe, use
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,8 +31,8 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def git(folder: Path, *words: str) -> None:
-    subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
@@ -41,10 +43,15 @@ def edit(project: Path, before: str = "seed: 7", after: str = "seed: 8") -> str:
     return path.read_text(encoding="utf-8")
 
 
-def said(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pixmill", "use", *words], cwd=project, capture_output=True, text=True, timeout=60
-    )
+def command(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``pixmill use`` in a folder."""
+    output, errors, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.chdir(project), contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            main(["use", *arguments])
+        except SystemExit as stop:
+            status = int(stop.code or 0)
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
 
 
 def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
@@ -122,13 +129,31 @@ def test_data_and_parts_stay_where_only_the_model_is_wanted(project: Path) -> No
     assert "salt: ours  # mine" in (project / "params.yaml").read_text(encoding="utf-8")
 
 
-def test_a_short_file_of_old_gets_the_model_too(project: Path) -> None:
-    (project / "params.yaml").write_text("classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n")
+def test_a_file_without_the_section_gets_the_model_too(project: Path) -> None:
+    (project / "params.yaml").write_text(
+        "classes: [a, b]\nscrape:\n  snapshot: '2026-11-20'\nsplit:\n  val: 0.1\n"
+        "validate: {}\nevaluate: {}\n# the end\n"
+    )
     use(project, find_recipe(project, "scenes"), keep_data=True, force=True)
     params, wanted = load_params(project), find_recipe(project, "scenes").params()
     assert params.classes == ("a", "b")
     assert params.train == wanted.train
     assert (params.split.val, params.split.image_size) == (0.1, 150)
+    assert "# the end\n" in (project / "params.yaml").read_text()
+
+
+def test_sections_in_braces_cannot_be_kept_in_part(project: Path) -> None:
+    text = "classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.1}\n"
+    (project / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"cannot be kept in part: .*\nNext: pixmill use digits --force"):
+        use(project, find_recipe(project, "digits"), keep_data=True, force=True)
+    assert (project / "params.yaml").read_text() == text
+
+
+def test_a_recipe_that_leaves_out_the_model_cannot_be_merged(project: Path) -> None:
+    (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
+    with pytest.raises(ParamsError, match=r"'ours' leaves out split.image_size, .*, train, which --keep-data takes"):
+        use(project, find_recipe(project, "ours"), keep_data=True)
 
 
 def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
@@ -149,24 +174,19 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
     assert (project / "params.yaml").read_bytes() == before
 
 
-def test_folders_that_are_not_there_are_named(project: Path) -> None:
-    use(project, find_recipe(project, "garments"))
+def test_where_images_belong_is_said(project: Path) -> None:
     following = use(project, find_recipe(project, "scenes")).following
-    assert following[0] == "put pictures into data/train/buildings, data/train/forest, data/train/glacier, …"
-    for label in find_recipe(project, "scenes").params().classes:
-        for part in ("train", "test"):
-            (project / "data" / part / label).mkdir(parents=True)
-    assert use(project, find_recipe(project, "scenes")).following == ("dvc repro",)
+    assert following[0] == "put pictures into data/train/<class> and data/test/<class> where there are none yet"
 
 
 def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:
-    done = said(project, "digits")
+    done = command(project, "digits")
     assert (done.returncode, done.stderr) == (0, "")
     first, *changes, last = done.stdout.splitlines()
     assert first == "params.yaml is as the recipe 'digits' says"
     assert "  split.image_size: 160 -> 28" in changes
     assert last == "Next: dvc repro"
-    assert said(project, "digits").stdout == "params.yaml is already as the recipe 'digits' says\nNext: dvc repro\n"
+    assert command(project, "digits").stdout == "params.yaml is already as the recipe 'digits' says\nNext: dvc repro\n"
 
 
 def test_alone_it_lists_the_recipes_and_what_each_is_for(
@@ -184,22 +204,22 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
 
 
 def test_a_mistyped_name_is_guessed(project: Path) -> None:
-    done = said(project, "grament")
+    done = command(project, "grament")
     assert done.returncode == 1
     assert "pixmill: there is no recipe 'grament'; did you mean 'garments'?\nThe recipes are: best, " in done.stderr
     assert done.stderr.endswith("Next: pixmill use, to see them all\n")
-    assert "did you mean" not in said(project, "../params").stderr
+    assert "did you mean" not in command(project, "../params").stderr
 
 
 def test_a_recipe_that_asks_nobody_has_no_other_sources(project: Path) -> None:
-    done = said(project, "digits", "--open")
+    done = command(project, "digits", "--open")
     assert done.returncode == 1
     assert "the recipe 'digits' names no other sources" in done.stderr
 
 
 def test_a_project_without_recipes_says_where_they_are(project: Path) -> None:
     shutil.rmtree(project / "recipes")
-    done = said(project)
+    done = command(project)
     assert done.returncode == 1
     assert done.stderr.endswith("holds no recipe\nNext: git checkout recipes\n")
 
@@ -215,7 +235,7 @@ def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tm
         text=True,
         timeout=60,
     )
-    assert done.stdout.startswith(f"{installed}/pixmill/cli.py\nparams.yaml is as the recipe 'digits' says\n")
+    assert done.stdout.startswith(f"{installed}/pixmill/cli/__init__.py\nparams.yaml is as the recipe 'digits' says\n")
     assert yaml.safe_load((project / "params.yaml").read_text("utf-8"))["scrape"]["source"] == "keras"
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, write_table
+from pixmill.core.params import ValidateParams
 from pixmill.images import EXTENSIONS, sniff
-from pixmill.manifest import SCRAPED, SIGHTINGS, write_table
-from pixmill.params import ValidateParams
 from pixmill.validate import Decision, Validation, validate
 
 

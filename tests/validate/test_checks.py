@@ -1,4 +1,6 @@
-"""Each expectation fails for its own reason, alone, on real pictures, and says so; all hold where the data is sound."""
+"""Each expectation, and its words."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,9 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.errors import GateError
-from pixmill.expectations import Outcome, gate_error
-from pixmill.params import ValidateParams
+from pixmill.core.errors import GateError
+from pixmill.core.expectations import Outcome, gate_error
+from pixmill.core.params import ValidateParams
 from pixmill.validate import Validation, validate
 from pixmill.validate.checks import checks
 from tests.validate.conftest import Scrape, blocks, encoded, shapes
@@ -275,11 +277,11 @@ def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scr
         return str(gate_error(found.outcomes, report="page.html")).splitlines()[-1]
 
     assert stopped().startswith(
-        "Next: 2 files of artifacts/scrape are missing: dvc checkout artifacts/scrape brings back what was there, "
-        "dvc repro -f scrape fetches it anew; open page.html; "
+        "Next: 2 files of artifacts/scrape are missing: to bring it back: mv artifacts/scrape artifacts/scrape.old && "
+        "dvc checkout artifacts/scrape; open page.html; "
     )
     scrape.path(names[2]).write_bytes(b"other")
-    assert "3 files of artifacts/scrape are missing or changed: dvc checkout --force artifacts/scrape" in stopped()
+    assert "3 files of artifacts/scrape are missing or changed: to bring it back: mv artifacts/scrape " in stopped()
 
 
 def test_thresholds_and_severities_come_from_the_params() -> None:
@@ -294,3 +296,98 @@ def test_thresholds_and_severities_come_from_the_params() -> None:
     )
     assert found["dark"].kwargs == {"column": "brightness", "min_value": 99.5, "mostly": 0.5}
     assert found["dark"].wanted == "at least 0.5"
+
+
+def rows(**columns: list[object]) -> pd.DataFrame:
+    return pd.DataFrame(columns)
+
+
+def tell(name: str, table: pd.DataFrame, **result: int) -> list[str]:
+    """Return what a check says of a table."""
+    [check] = [check for check in checks(ValidateParams(), CLASSES) if check.name == name]
+    return check.tell(result, table)
+
+
+def told(table: pd.DataFrame) -> list[str]:
+    """Return what is said of pictures that should not be dark."""
+    missing, bad = int(table["brightness"].isna().sum()), int((table["brightness"] < 16).sum())
+    [line] = tell("dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad)
+    return [line.replace("readable pictures have a brightness of at least 16", "are light")]
+
+
+def test_a_share_says_which_classes_fall_short_the_worst_first() -> None:
+    labels = ["coat"] * 4 + ["shoe"] * 3 + ["hat"] * 2
+    table = rows(label=labels, brightness=[1.0, 2.0, 50.0, None, 3.0, 4.0, 5.0, 50.0, 50.0])
+    assert told(table) == ["3 of 8 are light (a share of 0.375); not so 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"]
+
+
+def test_a_share_that_is_whole_names_no_class() -> None:
+    assert told(rows(label=["coat"], brightness=[50.0])) == ["1 of 1 are light (a share of 1)"]
+    assert told(rows(label=["coat"], brightness=[None]).astype({"brightness": float})) == ["0 of 0 are light"]
+
+
+def test_of_many_classes_a_few_are_named() -> None:
+    [line] = told(rows(label=[f"class {number}" for number in range(9)], brightness=[1.0] * 9))
+    assert line.count("1 of 1 in class") == 5
+    assert line.endswith("1 of 1 in class 'class 4' and some in 4 more")
+
+
+def test_pictures_of_no_label_or_of_two_have_words_of_their_own() -> None:
+    assert told(rows(label=[None, "coat"], brightness=[1.0, 50.0]))[0].endswith("; not so 1 of 1 without one label")
+
+
+def test_conflicts_are_counted_by_their_labels() -> None:
+    told = tell("conflicts", rows(conflict=["coat, shoe", "coat, hat", "coat, shoe"]))
+    assert told == [
+        "2 pictures came under several labels: coat, shoe",
+        "1 picture came under several labels: coat, hat",
+    ]
+
+
+def test_every_placeholder_is_named_the_most_frequent_first() -> None:
+    table = rows(
+        id=["a" * 64, "b" * 64], placeholder=["came from 9 addresses", "came from 12 addresses"], addresses=[9, 12]
+    )
+    assert tell("placeholders", table) == [
+        f"picture {'b' * 12} came from 12 addresses", f"picture {'a' * 12} came from 9 addresses",
+    ]  # fmt: skip
+
+
+def test_leaks_are_counted_by_class_and_parts_with_one_place() -> None:
+    table = rows(
+        id=["a", "b", "c"], label=["shoe", "coat", "coat"], leak=["train and test"] * 3,
+        leak_places=["r and s", "t and u", "v and w"],
+    )  # fmt: skip
+    assert tell("leaks", table) == [
+        "2 pictures of class 'coat' lie in train and test of the given split, such as t and u",
+        "1 picture of class 'shoe' lies in train and test of the given split, such as r and s",
+    ]
+
+
+def test_near_duplicates_are_counted_by_their_labels_in_either_order() -> None:
+    table = rows(label_a=["shoe", "coat", "hat", "hat"], label_b=["coat", "shoe", "hat", "coat"])
+    assert tell("near_duplicates", table) == [
+        "2 pairs of near-duplicates carry the labels 'coat' and 'shoe'",
+        "1 pair of near-duplicates carries the labels 'coat' and 'hat'",
+    ]
+
+
+def test_where_there_is_no_finding_that_is_said() -> None:
+    assert tell("conflicts", rows(conflict=[None])) == ["no picture came under several labels"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "advice"),
+    [
+        (["truncated", None], None),
+        (["missing_file", None], "1 file of artifacts/scrape is missing: to bring it back: mv artifacts/scrape "),
+        (
+            ["changed_bytes"] * 2,
+            "2 files of artifacts/scrape are changed: to bring it back: mv artifacts/scrape ",
+        ),
+    ],
+)
+def test_what_dvc_can_bring_back_is_told(failures: list[str | None], advice: str | None) -> None:
+    [check] = [check for check in checks(ValidateParams(), CLASSES) if check.name == "readable"]
+    found = check.advise({}, rows(failure=failures))
+    assert found is None if advice is None else str(found).startswith(advice)

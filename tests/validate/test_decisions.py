@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.errors import ReviewError
-from pixmill.params import Params
+from pixmill.core.errors import ReviewError
+from pixmill.core.params import Params
 from pixmill.validate.decisions import (
     Decision,
     Names,
@@ -81,6 +81,7 @@ def test_a_malformed_line_is_refused_by_its_number(read, content: str | bytes, m
     assert "dvc repro validate" in str(caught.value)
 
 
+@settings(max_examples=25)
 @given(st.text(st.characters(codec="utf-8"), max_size=60) | st.binary(max_size=60))
 def test_whatever_stands_there_is_read_or_refused(tmp_path_factory, content: str | bytes) -> None:
     path = tmp_path_factory.mktemp("review") / "review.csv"
@@ -89,6 +90,7 @@ def test_whatever_stands_there_is_read_or_refused(tmp_path_factory, content: str
         read_decisions(path, CLASSES)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.text(max_size=8), max_size=6), max_size=5))
 def test_whatever_rows_stand_there_are_read_or_refused(tmp_path_factory, rows: list[list[str]]) -> None:
     path = tmp_path_factory.mktemp("review") / "review.csv"
@@ -166,6 +168,7 @@ decided = st.builds(
 ).map(lambda item: replace(item, label="shoe" if item.verb == "relabel" else ""))
 
 
+@settings(max_examples=25)
 @given(st.lists(decided, max_size=5))
 def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory, decisions: list[Decision]) -> None:
     path = tmp_path_factory.mktemp("review") / "review.csv"
@@ -180,6 +183,7 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
     assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
 
 
+@settings(max_examples=25)
 @given(st.lists(decided, max_size=4))
 def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Decision]) -> None:
     decisions = [replace(decision, line=line) for line, decision in enumerate(decisions, 2)]
@@ -192,6 +196,7 @@ def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Deci
         assert len({*found.values(), *gone}) == len(different)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
 def test_of_many_pictures_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
     decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]

@@ -49,7 +49,7 @@ def check(files: Sequence[Hostile], folder: Path) -> None:
     # Nothing is lost to the limits either: what would cost too much is told before it is done.
     assert wrong == {}
     counts = Counter(found)
-    assert min(counts[word] for word in (PIXELS, "truncated", "broken", "too_many_pixels", "too_complex")) >= 10
+    assert min(counts[word] for word in (PIXELS, "truncated", "broken", "too_many_pixels")) >= 10
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def test_of_each_file_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
 
 def test_of_some_files_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
     # All bombs, mazes and disguises, and some of what is merely cut or flipped.
-    check([file for number, file in enumerate(hostile_files()) if number % 20 == 0 or not cut(file)], tmp_path)
+    check([file for number, file in enumerate(hostile_files()) if number % 40 == 0 or not cut(file)], tmp_path)
 
 
 def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.validate.greys import small_grey
-from pixmill.validate.neighbours import near_duplicates
-from pixmill.validate.phash import perceptual_hashes
+from pixmill.images.likeness.hashing import perceptual_hashes, small_grey
+from pixmill.images.likeness.neighbours import near_duplicates
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.validate.sightings import PARTS, SEEN, Seen, seen
@@ -52,6 +52,7 @@ def test_places_are_those_of_the_first_sighting_in_each_part() -> None:
     assert places[["row", "part", "address"]].values.tolist() == [[0, 1, "page"], [0, 3, "x"]]
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None]))))
 def test_sets_of_pictures_have_what_their_pictures_were_seen_with(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.limits import Limits, Loss
-from pixmill.compute.pool import Pool
-from pixmill.compute.service import checked
+from pixmill.compute.pool import Limits, Loss, Pool
+from pixmill.compute.worker import checked
 
 __all__ = ["default_workers", "map_batches"]
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
-
-_MOST_ON_WINDOWS = 61
-"""``WaitForMultipleObjects`` waits for no more than 64 handles, some of which Python needs itself."""
 
 
 def default_workers() -> int:
@@ -56,6 +51,9 @@ def map_batches(
         lost: Gives the result of a row that was given up, called here and in the order of the rows: the row, and why it
             was lost (the second time). Needed with limits.
 
+    >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
+    [1, 3, 2]
+
     Raises:
         PixmillError: A worker process died (killed, or out of memory) and there are no limits, or cannot start.
         ValueError: The function did not return one result a row, or an argument is out of its range.
@@ -69,17 +67,16 @@ def map_batches(
     if workers < 0 or (limits and workers == 0):
         raise ValueError(f"workers must be at least {1 if limits else 0}, received {workers}")
     stream = iter(rows)
-    batches = iter(lambda: list(islice(stream, batch_size)), [])
     if limits is None:
-        first = list(islice(batches, 2))
-        batches = chain(first, batches)
-        if workers == 0 or len(first) < 2:
+        first = list(islice(stream, batch_size + 1))
+        stream = chain(first, stream)
+        if workers == 0 or len(first) <= batch_size:
             # One batch is not worth the start of a process.
-            for batch in batches:
+            while batch := list(islice(stream, batch_size)):
                 yield from checked(function(batch), batch)
             return
-    pool = Pool(function, min(workers, _MOST_ON_WINDOWS) if sys.platform == "win32" else workers, limits)
+    pool = Pool(function, workers, limits)
     try:
-        yield from pool.run(batches, lost)
+        yield from pool.run(stream, batch_size, lost)
     finally:
         pool.close()

@@ -1,34 +1,80 @@
-"""Who does what next: batches under way, and rows that are tried again."""
+"""Who does what next: rows under way, rows that are tried again, and the processes that do them."""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import multiprocessing
+import pickle
+import signal
+import sys
+import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, Literal
 
-from pixmill.compute.limits import Limits, Loss
-from pixmill.compute.memory import REFUSED_BY_KERNEL
-from pixmill.compute.window import Batch, Task
-from pixmill.compute.worker import Gone, Worker
-from pixmill.errors import PixmillError
+from pixmill.compute.worker import Kind, Raised, serve
+from pixmill.core.errors import PixmillError
 
-__all__ = ["Pool"]
+__all__ = ["Limits", "Loss", "Pool"]
 
-_AHEAD = 2
-"""Batches under way, a worker."""
+Loss = Literal["timeout", "memory", "crashed"]
+"""Why a row has no result: it ran past its time, it took too much memory, or its process died under it."""
 
-_HELD = 32 << 20
-"""Bytes of rows and results, as they travel, that may wait for a row before them, while other workers go on."""
+_BATCHES = 4
+"""Batches under way, a worker: so many wait at most for a row before them that takes long."""
 
-_STARTS = 10
-"""Workers that may be killed one after the other before they are ready."""
+_STARTS = 3
+"""Workers that may die one after the other before they are ready."""
 
-_GLANCE = 0.1
-"""Seconds between two looks at the workers' memory, where the kernel does not refuse what is too much."""
+_LOCK = threading.Lock()
+"""Held while a process starts, which changes for a moment what all threads see."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Say what one row may take.
+
+    Args:
+        seconds: Time by the clock, without the start of a process; above 0.
+        memory: Bytes above what a worker holds before its first row; above 0. Linux refuses what is more, and the row
+            gets a ``MemoryError``; other systems know no such limit.
+
+    Raises:
+        ValueError: A limit is not above 0.
+    """
+
+    seconds: float
+    memory: int
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"seconds must be above 0, received {self.seconds}")
+        if not self.memory > 0:
+            raise ValueError(f"memory must be above 0, received {self.memory}")
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """Stand where a result would, for a row that was given up."""
+
+    row: Any
+    loss: Loss
+
+
+@dataclass
+class _Task:
+    """Rows that one worker is asked for, with their numbers: those that have no result yet.
+
+    ``again`` says whether this is the second and last try of a single row.
+    """
+
+    rows: list[tuple[int, Any]]
+    again: bool = False
 
 
 class Pool:
@@ -48,56 +94,53 @@ class Pool:
         self._function = function
         self._most = workers
         self._limits = limits
-        self._workers: list[Worker] = []
-        self._window: deque[Batch] = deque()
-        self._waiting: deque[Task] = deque()
-        self._again: deque[Task] = deque()
+        self._workers: list[_Worker] = []
+        self._waiting: deque[_Task] = deque()
+        self._again: deque[_Task] = deque()
+        self._results: dict[int, Any] = {}
+        self._defects: dict[int, BaseException] = {}
         self._failed_starts = 0
-        # Runs at the exit of the interpreter, too, which may come before a generator is closed.
-        self._finalizer = weakref.finalize(self, _end_all, self._workers, os.getpid())
 
     def close(self) -> None:
         """End all workers, whatever they are at."""
-        self._finalizer()
+        for worker in self._workers:
+            worker.kill()
+        while self._workers:
+            self._workers.pop().end()
 
-    def run(self, batches: Iterator[Sequence[Any]], lost: Callable[[Any, Loss], Any] | None) -> Iterator[Any]:
+    def run(self, rows: Iterator[Any], batch_size: int, lost: Callable[[Any, Loss], Any] | None) -> Iterator[Any]:
         """Yield one result a row, in order.
 
         Args:
-            batches: What is to be done; batches are taken as they are needed.
+            rows: What is to be done; rows are taken as they are needed.
+            batch_size: Rows that a worker is given at a time.
             lost: Gives the result of a row that was given up.
 
         Raises:
             PixmillError: A worker died and there are no limits, or workers cannot start.
         """
+        numbered = enumerate(rows)
+        taken = given = 0
         while True:
-            self._take(batches)
+            while taken - given <= (_BATCHES * self._most - 1) * batch_size:
+                batch = list(islice(numbered, batch_size))
+                if not batch:
+                    break
+                taken += len(batch)
+                self._waiting.append(_Task(batch))
             self._hand_out()
-            if not self._window:
+            if given == taken:
                 return
-            if self._window[0].done:
-                self._listen(0)
-                self._hand_out()
-                yield from self._window.popleft().results(lost)
-            else:
-                self._listen(None)
-
-    def _take(self, batches: Iterator[Sequence[Any]]) -> None:
-        """Take batches until enough are under way."""
-        while len(self._window) < _AHEAD * self._most or self._held_up():
-            rows = next(batches, None)
-            if rows is None:
-                return
-            batch = Batch(rows)
-            self._window.append(batch)
-            self._waiting.append(Task(batch, range(len(rows))))
-
-    def _held_up(self) -> bool:
-        """Say whether workers have nothing to do only because an early row takes long or is tried again."""
-        if self._limits is None or self._window[0].done:
-            return False
-        idle = sum(worker.ready and worker.task is None for worker in self._workers)
-        return idle > len(self._waiting) and sum(batch.held for batch in self._window) < _HELD
+            if given in self._defects:
+                raise self._defects[given]
+            self._listen(0 if given in self._results else None)
+            if given in self._results:
+                result = self._results.pop(given)
+                given += 1
+                if isinstance(result, _Lost):
+                    assert lost is not None
+                    result = lost(result.row, result.loss)
+                yield result
 
     def _hand_out(self) -> None:
         """Give tasks to workers that wait, and start workers while there is more to do."""
@@ -105,101 +148,177 @@ class Pool:
             if worker.ready and worker.task is None and (task := self._next(worker)):
                 try:
                     worker.give(task)
-                except Gone:
+                except OSError:
                     # It was killed while it had nothing to do: no row is to blame.
-                    self._queue(task)
+                    worker.task = None
+                    (self._again if task.again else self._waiting).appendleft(task)
                     self._lose(worker, "crashed")
         starting = sum(not worker.ready for worker in self._workers)
         while len(self._workers) < self._most and starting < len(self._waiting) + len(self._again):
-            self._workers.append(Worker(self._function, self._limits))
+            self._workers.append(_Worker(self._function, self._limits))
             starting += 1
 
-    def _next(self, worker: Worker) -> Task | None:
+    def _next(self, worker: _Worker) -> _Task | None:
         """Return what a worker is to do: a second try only as the first task of its process, alone and undisturbed."""
         if self._again and not worker.used:
             return self._again.popleft()
         return self._waiting.popleft() if self._waiting else None
 
-    def _queue(self, task: Task) -> None:
-        (self._again if task.again else self._waiting).appendleft(task)
-
     def _listen(self, timeout: float | None) -> None:
-        """Hear workers, and end those that run past a limit."""
-        if self._limits is not None:
-            now = time.monotonic()
-            until = [worker.deadline() for worker in self._workers if worker.task]
-            if not REFUSED_BY_KERNEL:
-                until.append(now + _GLANCE)
-            if timeout is None and until:
-                timeout = max(0.0, min(until) - now)
+        """Hear workers, and end those that run past their time."""
+        if timeout is None and (busy := [worker.deadline for worker in self._workers if worker.task and self._limits]):
+            timeout = max(0.0, min(busy) - time.monotonic())
         audible = set(wait([worker.connection for worker in self._workers], timeout))
         for worker in [worker for worker in self._workers if worker.connection in audible]:
-            self._hear(worker)
-        if self._limits is None:
-            return
-        now = time.monotonic()
+            try:
+                self._hear(worker)
+            except (EOFError, OSError):
+                self._lose(worker, "crashed")
         for worker in list(self._workers):
-            if worker.task and worker.deadline() < now:
+            if self._limits and worker.task and worker.deadline < time.monotonic():
                 self._lose(worker, "timeout")
-            elif worker.task and not REFUSED_BY_KERNEL and worker.swollen():
-                self._lose(worker, "memory")
 
-    def _hear(self, worker: Worker) -> None:
-        try:
-            kind = worker.hear()
-        except Gone:
-            self._lose(worker, "crashed")
-            return
+    def _hear(self, worker: _Worker) -> None:
+        """Take the next message of a worker.
+
+        Raises:
+            EOFError, OSError: The process has ended, and has said all.
+        """
+        kind, content = worker.hear()
         if kind == "ready":
+            worker.ready = True
             self._failed_starts = 0
-        elif kind == "memory":
+            return
+        task = worker.task
+        assert task is not None
+        if kind == "memory":
             self._lose(worker, "memory")
+        elif kind == "raised":
+            error, text = content
+            error.__cause__ = Raised(text)
+            self._defects[task.rows[0][0]] = error
+            worker.task = None
+        else:
+            answered, task.rows = task.rows[: len(content)], task.rows[len(content) :]
+            self._results.update(zip((number for number, _ in answered), content, strict=True))
+            worker.task = task if task.rows else None
 
-    def _lose(self, worker: Worker, loss: Loss) -> None:
+    def _lose(self, worker: _Worker, loss: Loss) -> None:
         """End a worker, and see to it that the rows which it had are done by others."""
-        row = worker.row()
         self._workers.remove(worker)
         code = worker.end()
-        worker.hear_all()
+        function = getattr(self._function, "func", self._function)  # behind functools.partial
+        name = f"{function.__module__}.{function.__qualname__}"
         if not worker.ready:
-            # What ends by itself (an error of an import) would do so for ever, what is killed would not.
-            self._failed_starts += 1 if code is not None and code < 0 else _STARTS
-        if self._limits is None or self._failed_starts >= _STARTS:
-            raise self._death(code, ready=worker.ready)
-        task = worker.task
-        if task is None:
-            return
-        if loss == "crashed":
-            row = worker.row()
-        rest, alone = task.without(row)
-        self._waiting.extendleft(rest)
-        if alone is None:
-            return
-        if task.again:
-            task.give_up(loss)
-        else:
-            self._again.append(alone)
-
-    def _death(self, code: int | None, *, ready: bool) -> PixmillError:
-        name = f"{self._function.__module__}.{self._function.__qualname__}"
-        if ready:
-            return PixmillError(
+            self._failed_starts += 1
+            if self._failed_starts >= _STARTS:
+                raise PixmillError(
+                    f"worker processes of {name} die as they start (exit code {code})",
+                    next="read what they wrote above, free some memory, then run the same command again",
+                )
+        elif self._limits is None:
+            raise PixmillError(
                 f"a worker process died in {name} (killed, or out of memory)",
                 next="free some memory, then run the same command again: finished work is kept",
             )
-        return PixmillError(
-            f"worker processes of {name} die as they start (exit code {code})",
-            next="read what they wrote above, free some memory, then run the same command again",
-        )
+        if worker.task is None:
+            return
+        (number, row), *rest = worker.task.rows
+        if rest:
+            self._waiting.appendleft(_Task(rest))
+        if worker.task.again:
+            self._results[number] = _Lost(row, loss)
+        else:
+            self._again.append(_Task([(number, row)], again=True))
 
 
-def _end_all(workers: list[Worker], owner: int) -> None:
-    if os.getpid() != owner:
-        # A fork of the owner, which has the list but not the processes.
+class _Worker:
+    """A spawned process that does one task at a time.
+
+    It is spawned, never forked, since a fork of a process with threads may hang. It dies with the thread that made it,
+    and at the latest when this object's :meth:`end` is called.
+    """
+
+    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.task: _Task | None = None
+        self.ready = False
+        self.used = False
+        self.deadline = 0.0
+        self._seconds = limits.seconds if limits else 0.0
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
+        try:
+            with _LOCK, _no_interrupt(), _no_script(function):
+                self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, task: _Task) -> None:
+        """Hand a task to the waiting process.
+
+        Raises:
+            OSError: The process has ended.
+        """
+        self.task, self.used = task, True
+        message = pickle.dumps([row for _, row in task.rows], pickle.HIGHEST_PROTOCOL)
+        self.connection.send_bytes(message)
+        self.deadline = time.monotonic() + self._seconds
+
+    def hear(self) -> tuple[Kind, Any]:
+        """Return what the process says next; the time of its next row begins.
+
+        Raises:
+            EOFError, OSError: The process has ended, and has said all.
+        """
+        message = self.connection.recv_bytes()
+        self.deadline = time.monotonic() + self._seconds
+        kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
+        return kind, content
+
+    def kill(self) -> None:
+        """Kill the process, whatever it is at."""
+        self._process.kill()
+
+    def end(self) -> int | None:
+        """Kill the process, free what it held, and return its exit code."""
+        self.kill()
+        self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        self.connection.close()
+        return code
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Let a process that starts meanwhile never be interrupted by Ctrl-C, not even before its first own line."""
+    if sys.platform == "win32":
+        yield
         return
-    for worker in workers:
-        worker.kill()
-    while workers:
-        worker = workers.pop()
-        worker.end()
-        worker.connection.close()
+    # Its start lets signals through again.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _no_script(function: Callable[..., Any]) -> Iterator[None]:
+    """Let a process that starts meanwhile not run the script that this one was started with, unless the pass is in it.
+
+    ``multiprocessing`` imports it in each process, with all that it imports: for a stage a second and 100 MB.
+    """
+    main = sys.modules["__main__"]
+    hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
+    shown = {name: vars(main)[name] for name in hidden if name in vars(main)}
+    vars(main).update((name, hidden[name]) for name in shown)
+    try:
+        yield
+    finally:
+        vars(main).update(shown)

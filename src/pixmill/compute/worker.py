@@ -1,200 +1,136 @@
-"""One disposable process, as its owner sees it."""
+"""What a disposable process does: answer batches until its owner ends it."""
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
+import ctypes
+import errno
 import pickle
 import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import resource_tracker
-from types import FrameType
-from typing import Any
+import traceback
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, Literal
 
-from pixmill.compute.limits import Limits
-from pixmill.compute.memory import REFUSED_BY_KERNEL, resident_memory
-from pixmill.compute.service import Kind, Raised, serve
-from pixmill.compute.window import Task
+from pixmill.core.process import die_with_parent
 
-__all__ = ["Gone", "Worker"]
+__all__ = ["Kind", "Raised", "checked", "serve"]
 
-_LOCK = threading.Lock()
-"""Held while a process starts, which changes for a moment what all threads see."""
+Kind = Literal["ready", "results", "memory", "raised"]
+"""What a message holds: nothing (it waits for its first batch), results of the next rows, nothing (the next row took
+too much memory), or what the pass raised."""
 
-
-class Gone(Exception):  # noqa: N818 (what became of it, in one word)
-    """Say that a worker's process has ended."""
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""From ``malloc.h``: free bytes at the end of the heap that are kept; the least size that is mapped by itself, of which
+32 MB is the most that glibc takes."""
 
 
-class Worker:
-    """A spawned process that does one task at a time.
+class Raised(Exception):  # noqa: N818 (the cause of another exception, not an error of its own)
+    """Carry the traceback of an exception from the worker in which it was raised.
 
-    It is spawned, never forked, since a fork of a process with threads may hang. It dies with the thread that made it,
-    and at the latest when this object's :meth:`end` is called.
+    Args:
+        text: The traceback as Python prints it.
+    """
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.args[0]}"""'
+
+
+def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
+    """Answer batches until the other end closes.
 
     Args:
         function: The pass.
-        limits: What a row may take; ``None``: anything.
+        connection: Batches come in; pairs of a :data:`Kind` and its content go out.
+        memory: Bytes that a row may take above what this process holds now: each row is then done and answered by
+            itself. ``None``: any, and the pass gets whole batches.
     """
-
-    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.task: Task | None = None
-        self.ready = False
-        self.used = False
-        self._limits = limits
-        self._base = 0
-        self._clock = context.RawArray("d", 2)
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve,
-            args=(function, theirs, self._clock, limits and limits.memory),
-            daemon=True,
-        )
+    die_with_parent()
+    # Ctrl-C reaches every process of the terminal; the owner ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        _keep_freed_memory()
+        if memory is not None:
+            _limit_memory(memory)
+    connection.send_bytes(_pickled("ready", None))
+    while True:
         try:
-            with _LOCK, _held_back(), _no_interrupt(), _no_script(function):
-                self._process.start()
-        except BaseException:
-            self.connection.close()
-            raise
-        finally:
-            theirs.close()
-        self._heard = time.monotonic()
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        assert self._process.pid is not None
-        return self._process.pid
-
-    def give(self, task: Task) -> None:
-        """Hand a task to the waiting process.
-
-        Raises:
-            Gone: The process has ended.
-        """
-        self._clock[0], self._clock[1] = 0.0, 0.0
-        message = pickle.dumps(task.rows(), pickle.HIGHEST_PROTOCOL)
-        try:
-            self.connection.send_bytes(message)
-        except OSError:
-            raise Gone from None
-        task.batch.held += len(message)
-        self.task, self.used = task, True
-        self._heard = time.monotonic()
-
-    def hear(self) -> Kind:
-        """Take what the process says next to its task, and return which kind of message it was.
-
-        Raises:
-            Gone: The process has ended, and has said all.
-        """
-        try:
-            message = self.connection.recv_bytes()
+            request = connection.recv_bytes()
         except (EOFError, OSError):
-            raise Gone from None
-        self._heard = time.monotonic()
-        kind: Kind
-        kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
-        if kind == "ready":
-            self.ready = True
-            if self._limits and not REFUSED_BY_KERNEL:
-                self._base = resident_memory(self.pid)
-        elif self.task is not None:
-            if kind == "raised":
-                error, text = content
-                error.__cause__ = Raised(text)
-                self.task.batch.error = error
-            elif kind != "memory":
-                self.task.answer(content, len(message))
-            if kind in ("all", "raised"):
-                self.task = None
-        return kind
-
-    def hear_all(self) -> None:
-        """Take to its task what the process said before its end, and close its pipe."""
+            # The owner has ended.
+            return
         try:
-            while True:
-                self.hear()
-        except Gone:
-            self.connection.close()
-
-    def deadline(self) -> float:
-        """Return when the time of the row that is being done is over, by ``time.monotonic``."""
-        assert self._limits is not None
-        return (self._clock[1] or self._heard) + self._limits.seconds
-
-    def row(self) -> int:
-        """Return which row of its task the process is at, or was last."""
-        return int(self._clock[0])
-
-    def swollen(self) -> bool:
-        """Say whether the process holds more memory than a row may take."""
-        return self._limits is not None and resident_memory(self.pid) > self._base + self._limits.memory
-
-    def kill(self) -> None:
-        """Kill the process, whatever it is at."""
-        self._process.kill()
-
-    def end(self) -> int | None:
-        """Kill the process, free what it held, and return its exit code; what it has said can still be heard."""
-        self.kill()
-        self._process.join()
-        code = self._process.exitcode
-        self._process.close()
-        return code
+            batch = pickle.loads(request)  # noqa: S301 (from the owner)
+            size = len(batch) if memory is None else 1
+            for start in range(0, len(batch), size):
+                rows = batch[start : start + size]
+                connection.send_bytes(_pickled("results", checked(function(rows), rows)))
+        except BaseException as error:  # noqa: BLE001 (the owner raises it)
+            connection.send_bytes(_pickled("memory", None) if memory and _lacks_memory(error) else _defect(error))
 
 
-@contextlib.contextmanager
-def _held_back() -> Iterator[None]:
-    """Let a signal that ends this process come through only afterwards: half a start leaves a traceback behind.
+def checked(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
+    """Return the results of a batch if there is one a row.
 
-    To block it does not suffice. Another thread takes it then, and the main one acts on it all the same.
+    Raises:
+        ValueError: There are more or fewer.
     """
-    handlers: dict[int, Any] = {}
-    received: list[tuple[int, FrameType | None]] = []
-    if threading.current_thread() is threading.main_thread():
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            if callable(signal.getsignal(kind)):
-                handlers[kind] = signal.signal(kind, lambda *call: received.append(call))
+    if len(results) != len(batch):
+        raise ValueError(f"a pass must return one result a row: expected {len(batch)}, received {len(results)}")
+    return results
+
+
+def _pickled(kind: Kind, content: Any) -> bytes:
+    return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
+
+
+def _defect(error: BaseException) -> bytes:
+    """Pickle an exception with its traceback, or its text where it cannot travel."""
+    text = "".join(traceback.format_exception(error))
     try:
-        yield
-    finally:
-        for signum, handler in handlers.items():
-            signal.signal(signum, handler)
-        for signum, frame in received:
-            handlers[signum](signum, frame)
+        message = _pickled("raised", (error, text))
+        pickle.loads(message)  # noqa: S301 (what was pickled a line above)
+    except Exception:  # noqa: BLE001 (whatever a class of exceptions does when it is pickled)
+        message = _pickled("raised", (RuntimeError(f"{type(error).__qualname__}: {error}"), text))
+    return message
 
 
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Let a process that starts meanwhile never be interrupted by Ctrl-C, not even before its first own line."""
-    if sys.platform == "win32":
-        yield
-        return
-    # Its start lets signals through again.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _lacks_memory(error: BaseException | None) -> bool:
+    """Say whether an exception comes of a lack of memory, even where a library turned it into one of its own."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
-@contextlib.contextmanager
-def _no_script(function: Callable[..., Any]) -> Iterator[None]:
-    """Let a process that starts meanwhile not run the script that this one was started with, unless the pass is in it.
+def _keep_freed_memory() -> None:
+    """Let this process keep what one row has freed for the next, up to 64 MB (with glibc; else no effect).
 
-    ``multiprocessing`` imports it in each process, with all that it imports: for a stage a second and 100 MB.
+    By default glibc maps each block of some 100 KB anew, or gives the end of its heap back at every other row, and the
+    kernel clears the pages again: 600 faults a picture of 640 x 480, which take as long as looking at it.
     """
-    main = sys.modules["__main__"]
-    hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
-    shown = {name: vars(main)[name] for name in hidden if name in vars(main)}
-    vars(main).update((name, hidden[name]) for name in shown)
-    try:
-        yield
-    finally:
-        vars(main).update(shown)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+
+
+def _limit_memory(more: int) -> None:
+    """Let this process take so many more bytes than it holds now, and crash without a copy of its memory on the disk.
+
+    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also count what is only
+    reserved or mapped from files: each thread's arena, each library. Other systems enforce neither.
+
+    Args:
+        more: Bytes of private writable memory.
+    """
+    import resource
+
+    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 (pathlib reads it whole)
+        held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    # Nobody has more than the largest number that the kernel takes.
+    allowed = min(held + more, sys.maxsize, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,13 +1,40 @@
-"""What a run needs, looked at one by one, with the command that mends what is amiss.
+"""What a run needs, checked one by one, with the command that fixes what is missing.
 
-- ``examination``: all of it, and its lines
 - ``machine``: Python, packages and disk
-- ``project``: parameters, pictures and what DVC keeps
+- ``project``: parameters, images and what DVC keeps
 - ``services``: the browser, MLflow and the network
-- ``finding``: what came of one look
+- ``finding``: the result of one check
 """
 
-from pixmill.doctor.examination import examine, render
-from pixmill.doctor.finding import Finding, State
+from __future__ import annotations
+
+from pathlib import Path
+
+from pixmill.doctor.finding import Finding, State, render
+from pixmill.doctor.machine import check_disk, check_packages, check_python
+from pixmill.doctor.project import check_data, check_dvc, check_params
+from pixmill.doctor.services import check_browser, check_mlflow, check_network
 
 __all__ = ["Finding", "State", "examine", "render"]
+
+
+def examine(root: Path) -> list[Finding]:
+    """Check all that a run needs; nothing is changed.
+
+    Args:
+        root: The project's folder.
+
+    Returns:
+        The findings, in the order in which a person would fix them.
+    """
+    return [
+        *check_python(),
+        *check_packages(root),
+        *check_params(root),
+        *check_data(root),
+        *check_dvc(root),
+        *check_disk(root),
+        *check_browser(),
+        *check_mlflow(root),
+        *check_network(),
+    ]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics import macro_f1
-from pixmill.parts import Part
+from pixmill.images.parts import Part
+from pixmill.metrics.scores import macro_f1
 
 __all__ = ["colour_histograms", "histogram_figures", "predict_by_colours"]
 
@@ -39,10 +39,9 @@ def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
     """
     predicted = predict_by_colours(training, tested)
     actual = tested.targets.astype(np.int64)
-    classes = int(max(actual.max(), predicted.max(), training.targets.max())) + 1
     return {
         "histogram_accuracy": float(np.mean(predicted == actual)),
-        "histogram_macro_f1": macro_f1(actual, predicted, classes),
+        "histogram_macro_f1": macro_f1(actual, predicted),
     }
 
 
@@ -83,14 +82,14 @@ def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         pixels: ``uint8`` of shape (pictures, height, width, 3).
     """
     every = -(-max(pixels.shape[1:3]) // _SIDE)
-    seen = pixels[:, ::every, ::every].reshape(len(pixels), -1, 3).astype(np.int64)
-    levels = seen // (256 // _LEVELS) + _LEVELS * np.arange(3)
-    steps = seen // (256 // _STEPS)
+    sampled = pixels[:, ::every, ::every].reshape(len(pixels), -1, 3).astype(np.int64)
+    levels = sampled // (256 // _LEVELS) + _LEVELS * np.arange(3)
+    steps = sampled // (256 // _STEPS)
     colours = 3 * _LEVELS + (steps[..., 0] * _STEPS + steps[..., 1]) * _STEPS + steps[..., 2]
     places = np.concatenate([levels.reshape(len(pixels), -1), colours], axis=1)
     places += _LENGTH * np.arange(len(pixels))[:, None]
     counts = np.bincount(places.ravel(), minlength=_LENGTH * len(pixels)).reshape(len(pixels), _LENGTH)
-    shares: npt.NDArray[np.float64] = np.sqrt(counts / seen.shape[1])
+    shares: npt.NDArray[np.float64] = np.sqrt(counts / sampled.shape[1])
     return shares
 
 

@@ -5,44 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.params import EvaluateParams
 from pixmill.evaluate.baseline import histogram_figures
-from pixmill.evaluate.calibration import Calibration, calibrate
-from pixmill.evaluate.figures import (
-    confusion_figure,
-    coverage_figure,
-    mistakes_figure,
-    reliability_figure,
-    sheet_figure,
-)
 from pixmill.evaluate.gradcam import attention, heated
-from pixmill.evaluate.labels_search import find_label_errors, first_doubts, seen_features
-from pixmill.evaluate.measure import measure
-from pixmill.evaluate.mistakes import surest_mistakes
-from pixmill.evaluate.page import Findings, render_report
-from pixmill.evaluate.predictions import class_indices, predict_parts, probabilities_of
-from pixmill.evaluate.sheets import Shown, least_sure, mistakes_by_pair, random_predictions, typical_pictures
-from pixmill.evaluate.slices import COLUMNS, slice_figures, slices, worse_slices
-from pixmill.evaluate.unlabelled import Preprocessing, predict_unlabelled, unlabelled_folder
-from pixmill.manifest import SPLIT, read_table
-from pixmill.metrics import confusion_counts
-from pixmill.models import fix_threads, load_classifier
-from pixmill.params import EvaluateParams
-from pixmill.parts import load_parts
+from pixmill.evaluate.labels import Doubt, backbone_features, find_label_errors, first_doubts
+from pixmill.evaluate.measure import measure, measure_confidence
+from pixmill.evaluate.mistakes import (
+    Confusion,
+    Example,
+    least_sure,
+    mistakes_by_pair,
+    random_predictions,
+    surest_mistakes,
+    typical_images,
+)
+from pixmill.evaluate.predictions import (
+    predict_parts,
+    predict_unlabelled,
+    unlabelled_folder,
+)
+from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
+from pixmill.images.parts import load_parts
+from pixmill.learn import Classifier, fix_threads, load_classifier
 
-if TYPE_CHECKING:
-    import keras
-    from matplotlib.figure import Figure
-
-    from pixmill.evaluate.mistakes import Mistake
-    from pixmill.parts import Part, PartName
-
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "Pixels", "evaluate"]
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
 """Pictures on each of the sheets, at most; of the typical ones there is one a class."""
@@ -63,11 +56,20 @@ class Evaluation:
             :func:`pixmill.evaluate.predictions.predictions_schema`.
         ranking: How well each label fits, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where wrong
             labels were not looked for.
-        unlabelled: What the model says of pictures without labels; ``None`` where there are none.
+        unlabelled: What the model says of pictures without labels, columns as in
+            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` where there are none.
         metrics: The content of ``metrics/evaluate.json``.
         plots: The data of plots, by file name without its ending.
-        page: The report as HTML.
-        figures: Pictures for tools that show pictures only, by file name.
+        matrix: Test pictures by actual (row) and predicted (column) class.
+        interval_confidence: Confidence of the intervals.
+        target_accuracy: The share of answers that shall be right.
+        mistakes: The mistakes to show, the surest first.
+        pairs: The commonest confusions, each with its worst mistakes.
+        typical: A picture that was rightly named of each class, or of the first ones where there are very many.
+        heatmaps: Where the model looked, by id of the picture; of some pictures only.
+        unsure: Pictures that the model could hardly decide on.
+        sample: Pictures at random.
+        doubts: The likeliest wrong labels.
     """
 
     labels: tuple[str, ...]
@@ -76,17 +78,25 @@ class Evaluation:
     unlabelled: pd.DataFrame | None
     metrics: dict[str, Any]
     plots: dict[str, pd.DataFrame]
-    page: str
-    figures: dict[str, Figure]
+    matrix: npt.NDArray[np.int64]
+    interval_confidence: float
+    target_accuracy: float
+    mistakes: Sequence[Example]
+    pairs: Sequence[tuple[Confusion, Sequence[Example]]]
+    typical: Sequence[Example]
+    heatmaps: Mapping[str, Pixels]
+    unsure: Sequence[Example]
+    sample: Sequence[Example]
+    doubts: Sequence[Doubt]
 
 
 def evaluate(
-    classifier: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path
+    trained: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path
 ) -> Evaluation:
     """Predict every packed picture and say how good that is.
 
     Args:
-        classifier: ``artifacts/train``.
+        trained: ``artifacts/train``.
         packed: ``artifacts/split``.
         params: What the report shows and how sure its intervals are.
         threads: Threads that compute; part of the result, since another number rounds differently.
@@ -97,143 +107,69 @@ def evaluate(
         DataError: There is no folder of unlabelled pictures, although params name one.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
+    from sklearn.metrics import confusion_matrix
+
     folder = None if params.unlabelled is None else unlabelled_folder(root, params.unlabelled)
     fix_threads(threads)
-    model, labels = load_classifier(classifier)
-    parts = load_parts(packed, labels, side=model.input_shape[1])
-    predictions = predict_parts(model.predict_on_batch, parts.values(), labels)
+    classifier = Classifier.load(trained)
+    labels = classifier.labels
+    parts = load_parts(packed, labels, side=classifier.preprocessing.image_size)
+    predictions = predict_parts(classifier, parts.values())
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
-    drawn: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
-    calibration = calibrate(predictions, groups, labels, target=params.target_accuracy, **drawn)
-    cut = slices(predictions, _kept(packed), **drawn)
+    resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
+    confidence, curves = measure_confidence(predictions, groups, labels, classifier.calibration, **resampling)
+    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
+    cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     metrics = {
-        **measure(predictions, groups, labels, top_k=params.top_k, **drawn),
-        **calibration.metrics,
+        **measure(predictions, groups, labels, top_k=params.top_k, **resampling),
+        **confidence,
         "slices": slice_figures(cut),
     }
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
-    unlabelled = None
-    if folder is not None:
-        unlabelled = predict_unlabelled(
-            model.predict_on_batch,
-            folder,
-            labels,
-            Preprocessing.of(classifier),
-            temperature=metrics["temperature"],
-            threshold=metrics["threshold"],
-        )
-    ranking = _ranking(parts, labels, params, threads=threads, scratch=scratch)
+    ranking = None
+    if params.label_errors:
+        every = list(parts.values())
+        features = backbone_features(every, scratch=scratch, threads=threads)
+        ranking = find_label_errors(every, labels, features, threads=threads)
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
-    actual, predicted = (class_indices(tested[column], labels) for column in ("label", "predicted"))
-    given = probabilities_of(tested, labels)
-    matrix = confusion_counts(actual, predicted, len(labels))
-    mistakes = surest_mistakes(tested, part, limit=max(params.mistakes, _HELD))
-    typical = typical_pictures(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
-    found = Findings(
-        metrics=metrics,
-        labels=labels,
-        matrix=matrix,
-        interval_confidence=params.confidence,
-        mean_confidence=float(np.mean(given.max(axis=1))),
-        target_accuracy=params.target_accuracy,
-        mistakes=mistakes[: params.mistakes],
-        typical=typical,
-        looked=_looked(model, [*mistakes[: min(params.grad_cam, params.mistakes)], *typical], labels),
-        pairs=mistakes_by_pair(mistakes, matrix, labels),
-        unsure=least_sure(tested, part, labels, limit=_UNSURE),
-        sample=random_predictions(tested, part, labels, limit=_SAMPLE),
-        doubts=None if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
-        doubtful=0 if ranking is None else int(ranking["suggested"].notna().sum()),
-        reliability=calibration.reliability[~calibration.reliability["calibrated"]],
-        coverage=calibration.coverage[calibration.coverage["split"] == "test"],
-        slices=cut,
-        worse=worse_slices(cut),
-        unlabelled=unlabelled,
-    )
+    matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
+    mistakes = surest_mistakes(tested, part, labels, limit=max(params.mistakes, _HELD))
+    typical = typical_images(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
     return Evaluation(
-        labels=tuple(labels),
+        labels=labels,
         predictions=predictions,
         ranking=ranking,
-        unlabelled=unlabelled,
+        unlabelled=None if folder is None else predict_unlabelled(classifier, folder),
         metrics=metrics,
         plots={
             "confusion": tested[["label", "predicted"]].rename(columns={"label": "actual"}),
-            **_curves(calibration),
+            **curves,
             "per_class": pd.DataFrame({"label": label, **row} for label, row in metrics["per_class"].items()),
             "slices": cut,
         },
-        page=render_report(found),
-        figures=_figures(found),
+        matrix=matrix,
+        interval_confidence=params.confidence,
+        target_accuracy=classifier.calibration.target_accuracy,
+        mistakes=mistakes[: params.mistakes],
+        pairs=mistakes_by_pair(mistakes, matrix, labels),
+        typical=typical,
+        heatmaps=_heatmaps(trained, [*mistakes[: min(params.grad_cam, params.mistakes)], *typical]),
+        unsure=least_sure(tested, part, labels, limit=_UNSURE),
+        sample=random_predictions(tested, part, labels, limit=_SAMPLE),
+        doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
     )
 
 
-def _curves(calibration: Calibration) -> dict[str, pd.DataFrame]:
-    """Return each curve as a table of its own: DVC would join those of one table, and take a gap for nought."""
-    bins, curves = calibration.reliability, calibration.coverage
-    return {
-        "calibration": bins[~bins["calibrated"]].drop(columns="calibrated"),
-        "calibrated": bins[bins["calibrated"]].drop(columns="calibrated"),
-        "coverage": curves[curves["split"] == "test"].drop(columns="split"),
-        "coverage_val": curves[curves["split"] == "val"].drop(columns="split"),
-    }
-
-
-def _ranking(
-    parts: Mapping[PartName, Part], labels: Sequence[str], params: EvaluateParams, *, threads: int, scratch: Path
-) -> pd.DataFrame | None:
-    if not params.label_errors:
-        return None
-    return find_label_errors(
-        list(parts.values()), labels, seen_features(scratch=scratch, threads=threads), threads=threads
-    )
-
-
-def _kept(packed: Path) -> pd.DataFrame:
-    """Return what slices need to know of the pictures in the parts."""
-    manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
-    return manifest[manifest["split"].notna()]
-
-
-def _looked(model: keras.Model, shown: Sequence[Mistake | Shown], labels: Sequence[str]) -> dict[str, Pixels]:
+def _heatmaps(trained: Path, examples: Sequence[Example]) -> dict[str, Pixels]:
     """Return where the model looked, by id: what spoke for the class that it named."""
-    if not shown:
+    if not examples:
         return {}
-    pixels = np.stack([item.pixels for item in shown])
-    heat = attention(model, pixels, [labels.index(item.predicted) for item in shown])
+    # Gradients need Keras.
+    model, labels = load_classifier(trained)
+    heat = attention(
+        model, np.stack([item.pixels for item in examples]), [labels.index(item.predicted) for item in examples]
+    )
     if heat is None:
         return {}
-    return {item.id: heated(item.pixels, warmth) for item, warmth in zip(shown, heat, strict=True)}
-
-
-def _figures(found: Findings) -> dict[str, Figure]:
-    figures = {
-        "confusion.png": confusion_figure(found.matrix, found.labels),
-        "mistakes.png": mistakes_figure(found.mistakes),
-        "calibration.png": reliability_figure(found.reliability),
-        "coverage.png": coverage_figure(found.coverage),
-        # Not samples.png: in the same run of MLflow that is the sheet of what training saw.
-        "predictions.png": sheet_figure(
-            [
-                (
-                    item.pixels,
-                    f"{item.predicted} {100 * item.confidence:.0f} %" + ("" if item.right else f"\nis {item.label}"),
-                )
-                for item in found.sample
-            ],
-            empty="no picture",
-        ),
-    }
-    looks = [
-        (pixels, f"said {item.predicted}\nis {item.label}")
-        for item in found.mistakes
-        if item.id in found.looked
-        for pixels in (item.pixels, found.looked[item.id])
-    ]
-    if looks:
-        figures["grad_cam.png"] = sheet_figure(looks, empty="no mistake")
-    if found.doubts:
-        figures["labels.png"] = sheet_figure(
-            [(item.pixels, f"{item.label}, or\n{item.suggested}?") for item in found.doubts], empty="no doubt"
-        )
-    return figures
+    return {item.id: heated(item.pixels, warmth) for item, warmth in zip(examples, heat, strict=True)}

@@ -54,7 +54,7 @@ def attention(
         for start in range(0, len(pixels), _BATCH)
     ]
     side = pixels.shape[1]
-    return np.stack([_enlarged(found, side) for found in np.concatenate(maps)])
+    return np.stack([_enlarged(heat, side) for heat in np.concatenate(maps)])
 
 
 def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -89,22 +89,22 @@ def _maps(
     import keras
     import tensorflow as tf
 
-    seen = tf.constant(pixels, tf.float32)
+    inputs = tf.constant(pixels, tf.float32)
     with tf.GradientTape() as tape:
         # Weights of a frozen backbone are not watched, and then nothing behind them would be.
-        tape.watch(seen)
-        found, facts = graph(seen, training=False)
-        scores = keras.ops.matmul(keras.ops.cast(facts, "float32"), end.kernel) + end.bias
+        tape.watch(inputs)
+        maps, features = graph(inputs, training=False)
+        scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias
         score = keras.ops.sum(scores * keras.ops.one_hot(classes, scores.shape[-1]))
-    slopes = np.asarray(tape.gradient(score, found), np.float32)
-    weights = slopes.mean(axis=(1, 2), keepdims=True)
-    evidence: npt.NDArray[np.float32] = (weights * np.asarray(found, np.float32)).sum(axis=-1)
+    gradients = np.asarray(tape.gradient(score, maps), np.float32)
+    weights = gradients.mean(axis=(1, 2), keepdims=True)
+    evidence: npt.NDArray[np.float32] = (weights * np.asarray(maps, np.float32)).sum(axis=-1)
     return np.maximum(evidence, 0)
 
 
-def _enlarged(found: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
-    most = float(found.max())
+def _enlarged(heat: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    most = float(heat.max())
     if not most > 0:
         return np.zeros((side, side), np.float32)
-    picture = Image.fromarray(found / most).resize((side, side), Image.Resampling.BILINEAR)
+    picture = Image.fromarray(heat / most).resize((side, side), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(picture, np.float32), 0, 1)

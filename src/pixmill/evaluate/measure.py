@@ -1,16 +1,21 @@
-"""The figures of ``metrics/evaluate.json``, from the predictions alone."""
+"""The figures of ``metrics/evaluate.json``, from the predictions and the model's calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
-from pixmill.metrics import class_scores, majority_accuracy, score_limits, scores, share_interval
+from pixmill.metrics.calibration import Calibration
+from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
+from pixmill.metrics.limits import accuracy_interval, score_limits
+from pixmill.metrics.probabilities import losses
+from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
-__all__ = ["as_tracked", "measure"]
+__all__ = ["as_tracked", "measure", "measure_confidence"]
 
 
 def measure(
@@ -46,7 +51,7 @@ def measure(
         limits, of_classes = score_limits(
             actual[name], probabilities, members, labels, draws=draws, confidence=confidence, top_k=top_k
         )
-        limits["accuracy"] = share_interval(right, members, draws=draws, confidence=confidence)
+        limits["accuracy"] = accuracy_interval(right, members, draws=draws, confidence=confidence)
         per_class = class_scores(actual[name], class_indices(table["predicted"], labels), labels)
         measured[name] = {
             **scores(actual[name], probabilities, top_k=top_k),
@@ -60,6 +65,70 @@ def measure(
         "baseline": {"majority_accuracy": majority_accuracy(actual["train"], actual["test"])},
         "val": measured["val"],
         "train": {name: trained[name] for name in ("accuracy", "log_loss", "n")},
+    }
+
+
+def measure_confidence(
+    predictions: pd.DataFrame,
+    groups: pd.Series,
+    labels: Sequence[str],
+    calibration: Calibration,
+    *,
+    draws: int,
+    confidence: float,
+) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
+    """Measure a calibration on the test part, which did not choose it.
+
+    Args:
+        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        groups: The cluster of each image, by id: near-duplicates share one, and images of one given group.
+        labels: The classes in the order of the model's outputs.
+        calibration: The model's.
+        draws: How often the limits' bootstrap resamples.
+        confidence: Confidence of the limits, such as 0.95.
+
+    Returns:
+        Entries of ``metrics/evaluate.json``: the model's ``temperature`` and ``threshold``, which train found on
+        validation; ``calibrated``, the test part's ``log_loss`` and ``ece`` at that temperature; ``coverage``, the
+        share of the test part that gets an answer, and ``covered_accuracy`` with its limits, the share of these answers
+        that are right.
+
+        Curves by the name of their plot. ``calibration`` and ``calibrated``: rows as of
+        :func:`pixmill.metrics.confidence.reliability` of the test part, as the network says it and at the temperature;
+        ``coverage`` and ``coverage_val``: rows as of
+        :func:`~pixmill.metrics.confidence.coverage_curve` of test and validation.
+        Each is a table of its own: DVC would join those of one table, and take a gap for nought.
+    """
+    tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
+    actual = class_indices(tables["test"]["label"], labels)
+    uncalibrated = {name: probabilities_of(table, labels) for name, table in tables.items()}
+    calibrated = {name: calibration.apply(values) for name, values in uncalibrated.items()}
+    certainty = {name: values.max(axis=1) for name, values in calibrated.items()}
+    right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
+
+    sure = np.array([calibration.is_sure(value) for value in certainty["test"]])
+    accuracy, low, high = None, None, None
+    if sure.any():
+        members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
+        accuracy = float(np.mean(right["test"][sure]))
+        low, high = accuracy_interval(right["test"][sure], members, draws=draws, confidence=confidence)
+    metrics = {
+        "temperature": calibration.temperature,
+        "calibrated": {
+            "log_loss": float(np.mean(losses(actual, calibrated["test"]))),
+            "ece": expected_calibration_error(actual, calibrated["test"]),
+        },
+        "threshold": calibration.threshold,
+        "coverage": float(np.mean(sure)),
+        "covered_accuracy": accuracy,
+        "covered_accuracy_low": low,
+        "covered_accuracy_high": high,
+    }
+    return metrics, {
+        "calibration": reliability(actual, uncalibrated["test"]),
+        "calibrated": reliability(actual, calibrated["test"]),
+        "coverage": coverage_curve(certainty["test"], right["test"]),
+        "coverage_val": coverage_curve(certainty["val"], right["val"]),
     }
 
 

@@ -1,32 +1,48 @@
-"""What the model says of every picture: the table that all figures follow from."""
+"""What the model says of every image: the table that all figures follow from, and images that have no label."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.metrics import losses
-from pixmill.parts import Part
-from pixmill.progress import Progress
+from pixmill.compute import Limits, map_batches
+from pixmill.core.errors import DataError
+from pixmill.core.files import target_within
+from pixmill.core.progress import Progress, track
+from pixmill.images import Undecodable, read_picture
+from pixmill.images.parts import Part
+from pixmill.learn.classifier import Classifier, Prediction, Preprocessing
+from pixmill.metrics.probabilities import losses
 
-__all__ = ["Predict", "class_indices", "predict_parts", "predictions_schema", "probabilities_of"]
-
-Predict = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""Takes raw values, 0 to 255, of shape (pictures, side, side, 3); gives probabilities (pictures, classes)."""
+__all__ = [
+    "class_indices",
+    "predict_parts",
+    "predict_unlabelled",
+    "predictions_schema",
+    "probabilities_of",
+    "unlabelled_folder",
+    "unlabelled_schema",
+]
 
 _BATCH = 64
-"""Pictures a step; fixed, since another size may round the last bits differently."""
+"""Images that are read at a time."""
+
+_LIMITS = Limits(seconds=20, memory=1 << 30)
+"""What one image may take, as validate's own defaults."""
 
 
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability; ``p_<class>`` what the model gave each; ``loss`` the
-    cross-entropy in nats.
+    ``predicted`` is the class with the highest probability; ``p_<class>`` what the network gave each, before
+    calibration; ``loss`` the cross-entropy of that in nats.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -43,17 +59,30 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
-def predict_parts(predict: Predict, parts: Iterable[Part], labels: Sequence[str]) -> pd.DataFrame:
-    """Return one row a picture of all parts, sorted by id, with the columns of :func:`predictions_schema`.
+def predict_parts(classifier: Classifier, parts: Iterable[Part]) -> pd.DataFrame:
+    """Return one row an image of all parts, sorted by id, with the columns of :func:`predictions_schema`.
 
     Args:
-        predict: The model.
+        classifier: The model; its own probabilities are kept, before calibration.
         parts: The packed parts.
-        labels: The classes in the order of the model's outputs.
     """
-    parts = list(parts)
+    names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
     with Progress("Predict", sum(map(len, parts))) as progress:
-        tables = [_table(part, _probabilities(predict, part, progress), labels) for part in parts]
+        for part in parts:
+            batches = []
+            for start in range(0, len(part), _BATCH):
+                batches.append(classifier.uncalibrated(part.pixels[start : start + _BATCH]))
+                progress.advance(len(batches[-1]))
+            given = np.concatenate(batches)
+            columns = {
+                "id": part.rows["id"],
+                "split": part.name,
+                "label": part.rows["label"],
+                "predicted": names[given.argmax(axis=1)],
+                **{f"p_{label}": given[:, place] for place, label in enumerate(names)},
+                "loss": losses(part.targets, given),
+            }
+            tables.append(pd.DataFrame(columns))
     return pd.concat(tables).sort_values("id", ignore_index=True)
 
 
@@ -67,25 +96,112 @@ def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 
 
-def _probabilities(predict: Predict, part: Part, progress: Progress) -> npt.NDArray[np.float32]:
-    batches = []
-    for pixels, _ in part.batches(_BATCH):
-        batches.append(np.asarray(predict(pixels), dtype=np.float32))
-        progress.advance(len(pixels))
-    return np.concatenate(batches)
+def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of ``unlabelled.parquet``, one row a file, sorted by path.
 
+    ``path`` is relative to the folder, ``id`` the sha256 of the bytes. ``predicted`` is the class with the highest
+    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
+    whether it reaches the threshold of answers. All of these are null where the file is no image; ``reason`` says in a
+    word why.
 
-def _table(part: Part, probabilities: npt.NDArray[np.float32], labels: Sequence[str]) -> pd.DataFrame:
-    if probabilities.shape != (len(part), len(labels)):
-        raise ValueError(f"expected {len(part)} x {len(labels)} probabilities, received {probabilities.shape}")
-    names = np.asarray(labels, dtype=object)
-    return pd.DataFrame(
-        {
-            "id": part.rows["id"],
-            "split": part.name,
-            "label": part.rows["label"],
-            "predicted": names[probabilities.argmax(axis=1)],
-            **{f"p_{label}": probabilities[:, index] for index, label in enumerate(labels)},
-            "loss": losses(part.targets, probabilities),
-        }
+    Args:
+        labels: The classes in the order of the model's outputs.
+    """
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.string()),
+            pa.field("predicted", pa.string()),
+            pa.field("confidence", pa.float64()),
+            pa.field("sure", pa.bool_()),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("reason", pa.string()),
+        ]
     )
+
+
+def unlabelled_folder(root: Path, name: str) -> Path:
+    """Return the folder of pictures without labels.
+
+    Args:
+        root: The project's folder.
+        name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
+
+    Raises:
+        DataError: It is not below ``data/``, or there is no such folder.
+    """
+    folder, data = (root / name).resolve(), (root / "data").resolve()
+    if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
+        raise DataError(
+            f"evaluate.unlabelled: {name!r} is no folder below data/",
+            next="put pictures without labels into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
+            "params.yaml, or null where there are none",
+        )
+    return root / name
+
+
+def predict_unlabelled(
+    classifier: Classifier, folder: Path, *, limits: Limits = _LIMITS, workers: int | None = None
+) -> pd.DataFrame:
+    """Return what the model says of every file in a folder and the folders in it, hidden ones left out.
+
+    A file that is no image, or that takes more than it may, is a row with a reason. Images are decoded by other
+    processes and predicted as they come, so that no more than some batches are in memory.
+
+    Args:
+        classifier: The model.
+        folder: Where the images are.
+        limits: What one image may take; default: 20 seconds and 1 GiB.
+        workers: Processes; default: one a processor.
+
+    Returns:
+        The columns of :func:`unlabelled_schema`, sorted by path.
+    """
+    paths = sorted((_text(path.relative_to(folder)), path) for path in folder.rglob("*") if _is_shown(path, folder))
+    images = map_batches(
+        partial(_images, folder, classifier.preprocessing),
+        [path for _, path in paths],
+        workers=workers,
+        limits=limits,
+        lost=lambda _, loss: (None, None, loss),
+    )
+    rows = []
+    for (name, _), (digest, pixels, reason) in track(zip(paths, images, strict=True), "Predict unlabelled", len(paths)):
+        answer = Prediction(reason=reason) if pixels is None else classifier.predict([pixels])[0]
+        rows.append({"path": name, "id": digest, "predicted": answer.label, **answer.as_row(classifier.labels)})
+    table = pa.Table.from_pylist(rows, unlabelled_schema(classifier.labels))
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}.get)
+    return frame
+
+
+def _is_shown(path: Path, folder: Path) -> bool:
+    """Tell whether a path is a row: no folder, though a link to one is, and nothing hidden."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and (path.is_symlink() or not path.is_dir())
+
+
+def _text(path: Path) -> str:
+    """Return a path as a text that every table can hold, the same on every system."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+_Image = tuple[str | None, npt.NDArray[np.uint8] | None, str | None]
+"""A file's digest, the image as the model sees it, and the reason why there is none."""
+
+
+def _images(folder: Path, preprocessing: Preprocessing, paths: Sequence[Path]) -> list[_Image]:
+    return [_image(folder, preprocessing, path) for path in paths]
+
+
+def _image(folder: Path, preprocessing: Preprocessing, path: Path) -> _Image:
+    digest = None
+    try:
+        if path.is_symlink() and target_within(path, folder) is None:
+            return None, None, "symlink"
+        content = read_picture(path)
+        digest = hashlib.sha256(content).hexdigest()
+        return digest, preprocessing(content), None
+    except Undecodable as error:
+        return digest, None, error.reason
+    except (OSError, RuntimeError):  # RuntimeError: links that go round in a circle
+        return digest, None, "unreadable"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pixmill.metrics import holm, share_interval, worse_than_rest
+from pixmill.metrics.comparison import holm, worse_than_rest
+from pixmill.metrics.limits import accuracy_interval
 
-__all__ = ["COLUMNS", "slice_figures", "slices", "worse_slices"]
+__all__ = ["COLUMNS", "slice_figures", "slices"]
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
 """What is read of the manifest's kept rows; ``group`` tells near-duplicates, ``cluster`` what is drawn as one."""
@@ -54,7 +55,7 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
     sizes = manifest["group"].value_counts()
     rows = []
     for dimension, name, what, inside in _cuts(table, sizes):
-        low, high = share_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
+        low, high = accuracy_interval(right[inside], groups[inside], draws=draws, confidence=confidence)
         asked = min(len(np.unique(groups[side])) for side in (inside, ~inside)) >= _FEWEST
         rows.append(
             {
@@ -92,16 +93,6 @@ def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     return figures
 
 
-def worse_slices(table: pd.DataFrame) -> list[str]:
-    """Return a sentence for each slice that is significantly worse than the rest, the worst first.
-
-    Args:
-        table: As :func:`slices` returns it.
-    """
-    worse = table[table["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
-    return [_sentence(row) for row in worse.to_dict("records")]
-
-
 _ROW = ("dimension", "slice", "what", "n", "right", "accuracy", "accuracy_low", "accuracy_high", "rest", "p")
 
 
@@ -127,12 +118,3 @@ def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str
     if alike.any() and not alike.all():
         yield "near_duplicate", "yes", "pictures that have a near-duplicate", alike
         yield "near_duplicate", "no", "pictures without a near-duplicate", ~alike
-
-
-def _sentence(row: Mapping[Hashable, Any]) -> str:
-    what = row["what"][0].upper() + row["what"][1:]
-    return (
-        f"{what}: {row['right']:,} of {row['n']:,} right ({100 * row['accuracy']:.1f} %), against "
-        f"{100 * row['rest']:.1f} % of all others. "
-        f"Chance alone would hardly do that (p = {max(row['p_adjusted'], 0.0001):.2g}, all slices counted)."
-    )

@@ -1,4 +1,4 @@
-"""Read a picture's file, and nothing that only bears such a name."""
+"""Read an image's file, and nothing that only bears such a name; and the reason why some bytes are no image."""
 
 from __future__ import annotations
 
@@ -7,12 +7,31 @@ import os
 import stat
 from pathlib import Path
 
-from pixmill.images.undecodable import Undecodable
-
-__all__ = ["read_picture", "read_verified"]
+__all__ = ["Undecodable", "read_picture", "read_verified"]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """A pipe that nobody writes to would hold up an ordinary ``open`` for ever; one with ``O_NONBLOCK`` returns."""
+
+
+class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
+    """Say why some bytes are no picture.
+
+    Args:
+        reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``;
+            ``no_decoder`` where the machine has none for the format. ``not_a_file``: a folder, a pipe or a device.
+            ``missing_file`` and ``changed_bytes``: not there, or no longer what the picture's id was made of.
+            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: more work than a picture is worth, told before
+            it is done. ``truncated``: the file ends before the picture does. ``broken``: anything else.
+        detail: What the decoder said.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __reduce__(self) -> tuple[type[Undecodable], tuple[str, str]]:
+        return type(self), (self.reason, self.detail)
 
 
 def read_picture(path: Path, *, max_bytes: int = 1 << 30) -> bytes:

@@ -1,79 +1,144 @@
-"""Whether a model's confidence can be taken at its word."""
+"""Calibration: a temperature that makes a model as sure as it is right, and a threshold below which it is not sure."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import logits, normalised, tempered
 
-__all__ = ["BINS", "confidence_gaps", "expected_calibration_error", "reliability"]
+__all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "sure_enough"]
 
-BINS = 15
-"""Bins of equal width, as in Guo et al. (2017)."""
+_LARGEST = 20.0
+"""A temperature beyond this, or below its inverse, is no longer told from one without end."""
+
+_PRECISION = 1_000_000
+"""A threshold is rounded down to a whole number of such parts of one, so that it stays the same when it is written."""
 
 
-def expected_calibration_error(
-    actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike, *, bins: int = BINS
-) -> float:
-    """Return the mean gap between confidence and accuracy: 0 is perfect, 0.1 is ten percentage points.
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Say how far a model's probabilities can be taken at their word.
 
-    Pictures are binned by the probability of their predicted class; a bin's gap counts by its pictures.
-
-    Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015;
-    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+    >>> calibration = Calibration(temperature=2.0, threshold=0.7)
+    >>> calibration.apply([[0.9, 0.1]]).round(2)
+    array([[0.75, 0.25]])
+    >>> calibration.is_sure(0.75), calibration.is_sure(0.69)
+    (True, False)
 
     Args:
-        actual: Class indices, shape (pictures,).
+        temperature: What the logits are divided by; ``None`` where none is best: the probabilities then stay as they
+            are. Above 1 the model was too sure.
+        threshold: The calibrated confidence from which on an answer is sure; 0: all are; ``None``: none is, since no
+            threshold gives the target.
+        target_accuracy: The share of sure answers that shall be right, which the threshold was found for.
+    """
+
+    temperature: float | None = None
+    threshold: float | None = 0.0
+    target_accuracy: float = 0.95
+
+    def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return calibrated probabilities, whose rows sum to one; which class is first stays.
+
+        Args:
+            probabilities: The model's own, shape (pictures, classes).
+        """
+        return tempered(probabilities, self.temperature or 1.0)
+
+    def is_sure(self, confidence: float) -> bool:
+        """Tell whether an answer of some calibrated confidence is sure."""
+        return self.threshold is not None and confidence >= self.threshold
+
+
+def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], target: float) -> Calibration:
+    """Find the temperature and the threshold on pictures that the model was not fitted to.
+
+    Both are rounded to six digits first, so that they mean the same once they are written.
+
+    Args:
+        probabilities: The model's own, shape (pictures, classes).
+        actual: Class indices, shape (pictures,), at least one.
+        target: The share of sure answers that shall be right, > 0 and < 1.
+    """
+    best = best_temperature(actual, probabilities)
+    temperature = None if best is None else float(f"{best:.6g}")
+    calibrated = tempered(probabilities, temperature or 1.0)
+    right = calibrated.argmax(axis=1) == actual
+    return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, target), target)
+
+
+def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
+    """Return the temperature at which the log-loss of these pictures is least; measure it on pictures of another part.
+
+    There is none where the loss goes on falling without end: the model is right of every picture, so that being ever
+    surer only pays, or is no better than chance.
+
+    Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
+
+    Args:
+        actual: Class indices, shape (pictures,), at least one.
         probabilities: Shape (pictures, classes).
-        bins: How many bins; bin m of M holds the confidences in ((m - 1) / M, m / M].
+
+    >>> import numpy as np
+    >>> actual = np.array([0, 0, 0, 1])
+    >>> too_sure = np.array([[0.99, 0.01]] * 4)  # of which three in four are right
+    >>> round(best_temperature(actual, too_sure), 2)
+    4.18
     """
-    bin_of, gap, _ = confidence_gaps(actual, normalised(probabilities), bins=bins)
-    # The gap of a bin times its pictures is a difference of sums, so an empty bin needs no special case.
-    gaps = np.bincount(bin_of, weights=gap, minlength=bins)
-    return float(np.abs(gaps).sum() / len(gap))
+    from scipy.optimize import brentq
+
+    scores = logits(normalised(probabilities))
+    scores -= scores.max(axis=1, keepdims=True)
+    truth = scores[np.arange(len(actual)), actual]
+
+    def slope(inverse: float) -> float:
+        # Of the mean loss by the inverse of the temperature, in which it is convex: so this never falls.
+        raised = np.exp(inverse * scores)
+        expected = (raised * scores).sum(axis=1) / raised.sum(axis=1)
+        return float(np.mean(expected - truth))
+
+    if slope(1 / _LARGEST) >= 0 or slope(_LARGEST) <= 0:
+        return None
+    return 1 / float(brentq(slope, 1 / _LARGEST, _LARGEST, xtol=1e-12, rtol=1e-12))
 
 
-def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike, *, bins: int = BINS) -> pd.DataFrame:
-    """Return how right the model was where it was how sure: the table behind a reliability diagram.
+def sure_enough(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: float) -> float | None:
+    """Return the least confidence from which on a share of all answers is right, or ``None`` where there is none.
+
+    The least is the one that leaves the fewest pictures without an answer. It is 0 where all answers together are right
+    often enough. So few answers that one mistake more would miss the target (1 / (1 - target), such as 20) show
+    nothing, and do not count.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        probabilities: Shape (pictures, classes).
-        bins: How many bins, as of :func:`expected_calibration_error`.
-
-    Returns:
-        One row a bin that has pictures: ``low`` and ``high``, its confidences; ``n``, its pictures; ``confidence`` and
-        ``accuracy``, their means.
+        confidence: The probability of each picture's predicted class, shape (pictures,).
+        right: Whether that class is the true one.
+        target: The share of answers that shall be right, > 0 and < 1.
     """
-    values = normalised(probabilities)
-    bin_of, _, _ = confidence_gaps(actual, values, bins=bins)
-    count = np.bincount(bin_of, minlength=bins)
-    there = np.flatnonzero(count)
-    confidence = np.bincount(bin_of, weights=values.max(axis=1), minlength=bins)[there] / count[there]
-    right = np.bincount(bin_of, weights=values.argmax(axis=1) == actual, minlength=bins)[there]
-    return pd.DataFrame(
-        {
-            "low": there / bins,
-            "high": (there + 1) / bins,
-            "n": count[there],
-            "confidence": confidence,
-            "accuracy": right / count[there],
-        }
-    )
+    levels, answers, hits = by_confidence(confidence, right)
+    fewest = min(math.ceil(round(1 / (1 - target), 9)), len(right) + 1)
+    enough = (hits >= target * answers - 1e-9) & (answers >= fewest)
+    if not enough.any():
+        return None
+    place = int(np.flatnonzero(enough)[-1])
+    if place == len(levels) - 1:
+        return 0.0
+    return math.floor(float(levels[place]) * _PRECISION) / _PRECISION
 
 
-def confidence_gaps(
-    actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], *, bins: int = BINS
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], int]:
-    """Return each picture's bin from 0, how much less sure than right (0 or 1) the model was of it, and the bins.
+def by_confidence(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return each confidence that occurs, highest first, with the answers and the right ones from it on.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        values: Probabilities as :func:`pixmill.metrics.normalised` returns them.
-        bins: How many bins.
+        confidence: The probability of each picture's predicted class, shape (pictures,).
+        right: Whether that class is the true one.
     """
-    confidence = values.max(axis=1)
-    bin_of = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return bin_of, (values.argmax(axis=1) == actual) - confidence, bins
+    levels, level_of = np.unique(-confidence, return_inverse=True)
+    answers = np.cumsum(np.bincount(level_of))
+    hits = np.cumsum(np.bincount(level_of, weights=right)).astype(np.int64)
+    return -levels, answers, hits

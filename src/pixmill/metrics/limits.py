@@ -1,27 +1,73 @@
-"""How far chance alone may have moved the figures of a part and of each class."""
+"""How far chance alone may have moved an accuracy, the figures of a part, and those of each class."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.interval import alike_at_least
 from pixmill.metrics.probabilities import normalised
-from pixmill.metrics.resampled import resampled_scores
-from pixmill.metrics.resampling import percentiles
+from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import class_scores, scores
 
-__all__ = ["score_limits"]
+__all__ = ["accuracy_interval", "alike_at_least", "score_limits"]
 
 Limits = tuple[float, float] | None
 
-_BIASED = {"ece"}
-"""Figures that chance makes larger in every draw, as it did already in what was measured."""
+_NO_SHARES = {"log_loss", "ece", "roc_auc", "pr_auc"}
+"""Figures that may be 0 or 1 by themselves; all others are 1 where all is right and 0 where nothing is."""
 
-_SHARES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1"}
-"""Figures that are 1 where all pictures are right and 0 where none is; shares of the first k answers besides."""
+
+def accuracy_interval(
+    right: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int, confidence: float
+) -> tuple[float, float]:
+    """Return the limits of an accuracy by the percentile bootstrap over groups.
+
+    Near-duplicates are right or wrong together, so what is drawn again is the group, not the picture. Groups of the
+    same size with the same number right are alike: a draw is one multinomial count of such kinds of groups, which is
+    the same distribution at a cost that does not grow with the number of pictures. Where all pictures are right, or
+    none is, no draw differs: the limits are then the exact binomial ones of as many groups.
+
+    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
+    Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+
+    Args:
+        right: Whether each picture was predicted right, shape (pictures,), at least one.
+        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        draws: How often to resample.
+        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
+
+    >>> import numpy as np
+    >>> right = np.arange(100) < 90
+    >>> accuracy_interval(right, np.arange(100), draws=10_000, confidence=0.95)
+    (0.84, 0.95)
+    """
+    group_of = group_numbers(groups)
+    if right.all() or not right.any():
+        alike = alike_at_least(int(group_of.max()) + 1, confidence)
+        return (alike, 1.0) if right.all() else (0.0, 1 - alike)
+    sizes = np.bincount(group_of)
+    hits = np.bincount(group_of, weights=right).astype(np.int64)
+    kinds, count = np.unique(np.stack([sizes, hits]), axis=1, return_counts=True)
+    generator = np.random.Generator(np.random.PCG64(SEED))
+    drawn = generator.multinomial(count.sum(), count / count.sum(), size=draws)
+    accuracy = (drawn @ kinds[1]) / (drawn @ kinds[0])
+    low, high = np.quantile(accuracy, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(low), float(high)
+
+
+def alike_at_least(groups: int, confidence: float) -> float:
+    """Return which share of all groups is at least like those seen, which were all alike.
+
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
+    Biometrika 26, 1934.
+
+    Args:
+        groups: How many were seen.
+        confidence: Confidence of both limits together, such as 0.95; the other one is 1.
+    """
+    return float(((1 - confidence) / 2) ** (1 / groups))
 
 
 def score_limits(
@@ -54,12 +100,11 @@ def score_limits(
     """
     values = normalised(probabilities)
     predicted = values.argmax(axis=1)
-    drawn = resampled_scores(actual, values, groups, draws=draws, top_k=top_k)
+    drawn, drawn_of_classes = resampled_scores(actual, values, groups, draws=draws, top_k=top_k)
     figures = scores(actual, values, top_k=top_k)
-    names = np.asarray(groups)
-    all_groups = len(np.unique(names))
+    group_of = group_numbers(groups)
     overall = {
-        name: _of_a_part(name, figures[name], all_groups, drawn.overall.get(name), confidence)
+        name: _limits(name, figures[name], drawn.get(name, np.empty(0)), len(np.unique(group_of)), confidence)
         for name in figures
         if name != "n"
     }
@@ -68,49 +113,24 @@ def score_limits(
         among = {"precision": predicted == place, "recall": actual == place}
         among["f1"] = among["precision"] | among["recall"]
         per_class[label] = {
-            name: _of_a_class(name, row, len(np.unique(names[pictures])), drawn.per_class[name][place], confidence)
-            for name, pictures in among.items()
+            name: _limits(name, row[name], column[place], len(np.unique(group_of[among[name]])), confidence)
+            for name, column in drawn_of_classes.items()
         }
     return overall, per_class
 
 
-def _limits(name: str, figure: float | None, drawn: npt.NDArray[np.float64] | None, confidence: float) -> Limits:
-    if figure is None or drawn is None:
+def _limits(name: str, figure: float | None, drawn: npt.NDArray[np.float64], groups: int, confidence: float) -> Limits:
+    limits = percentiles(drawn, confidence)
+    if figure is None or limits is None:
         return None
-    found = percentiles(drawn, confidence)
-    if found is None:
-        return None
-    low, high = found
-    if name in _BIASED:
+    if figure in (0, 1) and name not in _NO_SHARES:
+        alike = alike_at_least(groups, confidence)
+        limit = alike if figure == 1 else 1 - alike
+        if name == "f1":
+            # F1 is 2 J / (1 + J) of the share J that is right among all that are of the class or were taken for it.
+            limit = 2 * limit / (1 + limit)
+        return (limit, 1.0) if figure == 1 else (0.0, limit)
+    low, high = limits
+    if name == "ece":
         low, high = max(0.0, 2 * figure - high), 2 * figure - low
     return min(low, figure), max(high, figure)
-
-
-def _of_a_part(
-    name: str, figure: float | None, groups: int, drawn: npt.NDArray[np.float64] | None, confidence: float
-) -> Limits:
-    found = _limits(name, figure, drawn, confidence)
-    if found is None or figure not in (0, 1) or not (name in _SHARES or name.startswith("top_")):
-        return found
-    alike = alike_at_least(groups, confidence)
-    return (alike, 1.0) if figure == 1 else (0.0, 1 - alike)
-
-
-def _of_a_class(
-    name: str,
-    row: Mapping[str, float | int | None],
-    groups: int,
-    drawn: npt.NDArray[np.float64],
-    confidence: float,
-) -> Limits:
-    figure = row[name]
-    found = _limits(name, figure, drawn, confidence)
-    if found is None or figure not in (0, 1):
-        return found
-    # Of so many groups without an exception, this share at least is alike.
-    alike = alike_at_least(groups, confidence)
-    if figure == 1:
-        # F1 is 2 J / (1 + J) of the share J that is right among all that are of the class or were taken for it.
-        return (2 * alike / (1 + alike) if name == "f1" else alike), 1.0
-    most = 1 - alike
-    return 0.0, 2 * most / (1 + most) if name == "f1" else most

@@ -1,14 +1,17 @@
-"""What a model says about each picture: checked, summing to one, and the loss it costs."""
+"""A model's probabilities: checked, summing to one, at another temperature, and the loss that they cost."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["losses", "normalised"]
+__all__ = ["logits", "losses", "normalised", "tempered"]
 
 _TOLERANCE = 1e-3
 """How far from one a row may sum: far above the rounding of ``float32``, far below any other meaning."""
+
+_EPSILON = float(np.finfo(np.float64).eps)
+"""What a class that was given nothing counts as."""
 
 
 def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -47,6 +50,33 @@ def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt
     """
     values = normalised(probabilities)
     given = values[np.arange(len(actual)), actual]
-    epsilon = np.finfo(np.float64).eps
-    result: npt.NDArray[np.float64] = -np.log(np.clip(given, epsilon, 1 - epsilon))
+    result: npt.NDArray[np.float64] = -np.log(np.clip(given, _EPSILON, 1 - _EPSILON))
+    return result
+
+
+def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+    """Return probabilities at another temperature: above 1 less sure, below 1 surer; which class is first stays.
+
+    They are those that the model's softmax would give, had its logits been divided by the temperature.
+
+    Args:
+        probabilities: Shape (pictures, classes).
+        temperature: Above 0; 1 changes nothing.
+    """
+    values = normalised(probabilities)
+    if temperature == 1:
+        return values
+    scaled = logits(values) / temperature
+    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    result: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return result
+
+
+def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return logarithms of probabilities: the logits but for what is common to a row.
+
+    Args:
+        values: As :func:`normalised` returns them.
+    """
+    result: npt.NDArray[np.float64] = np.log(np.maximum(values, _EPSILON))
     return result

@@ -1,13 +1,37 @@
-"""Parts drawn again, group by group: the common ground of every interval."""
+"""Parts drawn again, group by group: what intervals and paired differences are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SEED", "group_numbers", "group_weights", "percentiles"]
+from pixmill.metrics.confidence import BINS, confidence_gaps
+from pixmill.metrics.probabilities import losses, normalised
+from pixmill.metrics.scores import among_top, ranked_classes
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = [
+    "SEED",
+    "group_numbers",
+    "group_weights",
+    "percentiles",
+    "ranking_sums",
+    "resampled_scores",
+    "weighted_areas",
+]
+
+Drawn = npt.NDArray[np.float64]
+
+_WORK = 20_000_000_000
+"""Pictures times classes times draws above which fewer draws are made: they take minutes, and the limits are narrow."""
+
+_FEWEST = 1000
+"""At least so many draws are made, where so many are asked for."""
 
 SEED = 20170401
 """Any fixed number: the same pictures give the same draws on every machine."""
@@ -56,3 +80,132 @@ def percentiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[floa
         return None
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def resampled_scores(
+    actual: npt.NDArray[np.integer],
+    probabilities: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    draws: int,
+    top_k: int | None = None,
+) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
+    """Return the figures of a part, with its groups drawn anew each time.
+
+    Each is a function of sums over groups, so that a draw costs a product of matrices. The draws follow from the number
+    of groups alone: of two models on the same pictures, draw i is the same pictures.
+
+    Sources: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
+
+    Args:
+        actual: Class indices, shape (pictures,), at least one.
+        probabilities: Shape (pictures, classes).
+        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        draws: How often to draw; less often, but at least a thousand times, where pictures, classes and draws multiply
+            to more than 20 thousand million.
+        top_k: As of :func:`pixmill.metrics.scores`.
+
+    Returns:
+        By name as of :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
+        of the classes, each of shape (classes, draws). Not-a-number where a draw leaves a figure undefined.
+    """
+    from scipy.sparse import csr_array
+
+    values = normalised(probabilities)
+    group_of = group_numbers(groups)
+    draws = min(draws, max(_FEWEST, _WORK // values.size))
+    classes, count = values.shape[1], int(group_of.max()) + 1
+    predicted = values.argmax(axis=1)
+    right = predicted == actual
+    bin_of, gap = confidence_gaps(actual, values)
+    tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": among_top(actual, values, top_k)}
+    # Rows of the sums: one each for the pictures, what was right, the loss, ...; a row a bin; three a class.
+    everyone = np.ones(len(actual))
+    single = [everyone, right, losses(actual, values), *tops.values()]
+    starts = np.cumsum([len(single), BINS, classes, classes])
+    entries = [
+        *((np.full(len(actual), row), np.asarray(column, np.float64)) for row, column in enumerate(single)),
+        (starts[0] + bin_of, gap),
+        (starts[1] + actual, right.astype(np.float64)),
+        (starts[2] + actual, everyone),
+        (starts[3] + predicted, everyone),
+    ]
+    rows, data = (np.concatenate(column) for column in zip(*entries, strict=True))
+    sums = csr_array((data, (rows, np.tile(group_of, len(entries)))), shape=(starts[3] + classes, count))
+    rankings = [ranking_sums(actual == label, values[:, label], group_of) for label in ranked_classes(actual, classes)]
+
+    overall: list[dict[str, Drawn]] = []
+    per_class: list[dict[str, Drawn]] = []
+    for weights in group_weights(count, draws):
+        alone, gaps, hits, support, claims = np.split(sums @ weights, starts)
+        n = alone[0]
+        areas = [weighted_areas(ranking, weights) for ranking in rankings]
+        roc, average = np.reshape(areas, (-1, 2, len(n))).swapaxes(0, 1)
+        with np.errstate(invalid="ignore"):
+            of_class = {"precision": hits / claims, "recall": hits / support, "f1": 2 * hits / (support + claims)}
+            per_class.append(of_class)
+            overall.append(
+                {
+                    "accuracy": alone[1] / n,
+                    "balanced_accuracy": _mean_defined(of_class["recall"]),
+                    "macro_f1": _mean_defined(of_class["f1"]),
+                    "weighted_f1": np.nansum(of_class["f1"] * support, axis=0) / n,
+                    "log_loss": alone[2] / n,
+                    "ece": np.abs(gaps).sum(axis=0) / n,
+                    **{name: alone[3 + place] / n for place, name in enumerate(tops)},
+                    "roc_auc": _mean_defined(roc),
+                    "pr_auc": _mean_defined(average),
+                }
+            )
+    return _joined(overall), _joined(per_class)
+
+
+def ranking_sums(
+    members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64], group_of: npt.NDArray[np.intp]
+) -> csr_array:
+    """Return what the areas under a class's curves are computed from, counted by group: of shape (3 steps, groups).
+
+    A step is a value that the model gave to pictures of the class, highest first; and one below all. First come the
+    pictures of the class at each step, then the others above it, up to the step before, then the others at it.
+
+    Args:
+        members: Whether each picture is of the class, shape (pictures,).
+        given: What the model gave the class, shape (pictures,).
+        group_of: Each picture's group by number.
+    """
+    from scipy.sparse import csr_array
+
+    values = np.unique(given[members])[::-1]
+    kind = np.where(members, 0, np.where(np.isin(given, values), 2, 1))
+    rows = np.searchsorted(-values, -given) + kind * (len(values) + 1)
+    return csr_array((np.ones(len(rows)), (rows, group_of)), shape=(3 * len(values) + 3, int(group_of.max()) + 1))
+
+
+def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
+    """Return the areas under the ROC curve and under precision by recall (average precision) of one class.
+
+    They are not-a-number where the class, or all others, have no weight.
+
+    Args:
+        sums: What :func:`ranking_sums` returns.
+        weights: How often each group counts, whole numbers of shape (groups, draws).
+    """
+    inside, between, tied = np.split(sums @ weights, 3)
+    found, alarms = np.cumsum(inside, axis=0), np.cumsum(between + tied, axis=0)
+    total, others = found[-1], alarms[-1]
+    with np.errstate(invalid="ignore"):
+        roc = (inside * (others - alarms + tied / 2)).sum(axis=0) / (total * others)
+        # Nothing found and no alarm: that step counts nothing, whatever it is divided by.
+        average = (inside * (found / np.maximum(found + alarms, 1))).sum(axis=0) / total
+    return roc, np.where(others > 0, average, np.nan)
+
+
+def _joined(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
+    return {name: np.concatenate([chunk[name] for chunk in chunks], axis=-1) for name in chunks[0]}
+
+
+def _mean_defined(drawn: Drawn) -> Drawn:
+    """Return the mean over the classes where it is defined, of each draw."""
+    defined = ~np.isnan(drawn)
+    mean: Drawn = np.nansum(drawn, axis=0) / defined.sum(axis=0)
+    return mean

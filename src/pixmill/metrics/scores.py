@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.calibration import expected_calibration_error
+from pixmill.metrics.confidence import expected_calibration_error
 from pixmill.metrics.probabilities import normalised
-from pixmill.metrics.ranking import pr_auc, roc_auc
 
-__all__ = ["among_top", "class_scores", "confusion_counts", "macro_f1", "scores"]
+__all__ = ["among_top", "class_scores", "macro_f1", "majority_accuracy", "ranked_classes", "scores"]
 
 
 def scores(
@@ -29,11 +28,11 @@ def scores(
 
     Returns:
         ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have pictures); ``macro_f1`` (each class
-        counts the same); ``weighted_f1`` (each counts by its pictures); ``log_loss`` in nats; ``roc_auc`` (with two
-        classes that of the second, else the mean of each class against the rest); ``pr_auc`` (the mean of each class);
-        ``ece``; ``n``, the pictures.
+        counts the same); ``weighted_f1`` (each counts by its pictures); ``log_loss`` in nats; ``roc_auc`` (the mean of
+        each class against the rest: 0.5 is chance); ``pr_auc`` (the mean of each class's average precision, which tells
+        of false alarms in a rare class: chance is its share); ``ece``; ``n``, the pictures.
     """
-    from sklearn.metrics import accuracy_score, f1_score, log_loss, recall_score
+    from sklearn import metrics
 
     values = normalised(probabilities)
     classes = np.arange(values.shape[1])
@@ -42,34 +41,32 @@ def scores(
     defined: dict[str, Any] = {"labels": classes, "zero_division": np.nan}
     tops: dict[str, float | int | None] = {}
     if top_k is not None:
-        known = float(np.mean(among_top(actual, values, top_k))) if top_k < len(classes) else None
-        tops[f"top_{top_k}_accuracy"] = known
+        share = float(np.mean(among_top(actual, values, top_k))) if top_k < len(classes) else None
+        tops[f"top_{top_k}_accuracy"] = share
     return {
-        "accuracy": float(accuracy_score(actual, predicted)),
-        "balanced_accuracy": float(recall_score(actual, predicted, average="macro", **defined)),
-        "macro_f1": macro_f1(actual, predicted, len(classes)),
-        "weighted_f1": float(f1_score(actual, predicted, average="weighted", **defined)),
-        "log_loss": float(log_loss(actual, values, labels=classes)),
-        "roc_auc": roc_auc(actual, values),
-        "pr_auc": pr_auc(actual, values),
+        "accuracy": float(metrics.accuracy_score(actual, predicted)),
+        "balanced_accuracy": float(metrics.recall_score(actual, predicted, average="macro", **defined)),
+        "macro_f1": macro_f1(actual, predicted),
+        "weighted_f1": float(metrics.f1_score(actual, predicted, average="weighted", **defined)),
+        "log_loss": float(metrics.log_loss(actual, values, labels=classes)),
+        "roc_auc": _mean_area(metrics.roc_auc_score, actual, values),
+        "pr_auc": _mean_area(metrics.average_precision_score, actual, values),
         "ece": expected_calibration_error(actual, values),
         "n": len(actual),
         **tops,
     }
 
 
-def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int) -> float:
+def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
     """Return the mean F1 of the classes that have pictures or were predicted, each counting the same.
 
     Args:
         actual: Class indices, shape (pictures,), at least one.
         predicted: Class indices, shape (pictures,).
-        classes: How many classes there are.
     """
     from sklearn.metrics import f1_score
 
-    labels = np.arange(classes)
-    return float(f1_score(actual, predicted, average="macro", labels=labels, zero_division=np.nan))
+    return float(f1_score(actual, predicted, average="macro", zero_division=np.nan))
 
 
 def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
@@ -82,8 +79,8 @@ def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], 
     """
     given = values[np.arange(len(actual)), actual][:, None]
     before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
-    ahead = (values > given) | ((values == given) & before)
-    result: npt.NDArray[np.bool_] = ahead.sum(axis=1) < top_k
+    higher = (values > given) | ((values == given) & before)
+    result: npt.NDArray[np.bool_] = higher.sum(axis=1) < top_k
     return result
 
 
@@ -111,20 +108,28 @@ def class_scores(
     }
 
 
-def confusion_counts(
-    actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
-) -> npt.NDArray[np.int64]:
-    """Return how many pictures of each class (row) were taken for each class (column).
+def majority_accuracy(training: npt.NDArray[np.integer], actual: npt.NDArray[np.integer]) -> float:
+    """Return the accuracy of always saying the class that training saw most.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        predicted: Class indices, shape (pictures,).
-        classes: How many classes there are.
+        training: Class indices of the training part, at least one; of equally frequent classes the first counts.
+        actual: Class indices of the part that is scored, at least one.
     """
-    from sklearn.metrics import confusion_matrix
+    commonest = int(np.argmax(np.bincount(training)))
+    return float(np.mean(actual == commonest))
 
-    matrix = confusion_matrix(actual, predicted, labels=np.arange(classes))
-    return np.asarray(matrix, dtype=np.int64)
+
+def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
+    """Return the classes that have pictures, but not all of them: those whose ranking means something."""
+    counts = np.bincount(actual, minlength=classes)
+    return [label for label in range(classes) if 0 < counts[label] < len(actual)]
+
+
+def _mean_area(
+    area: Callable[..., float], actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
+) -> float | None:
+    areas = [float(area(actual == label, values[:, label])) for label in ranked_classes(actual, values.shape[1])]
+    return float(np.mean(areas)) if areas else None
 
 
 def _number(value: float) -> float | None:

@@ -3,21 +3,19 @@
 What is in doubt:
 
 - ``material``: the tables of validate, scrape and evaluate
-- ``case``: pictures to be seen side by side, and when they are settled
-- ``outliers`` and ``suspects``: what is unlike its class, and what looks like another
-- ``ranking``: what looks like another by evaluate's search, once that has run
-- ``doubts``: the queue of cases
+- ``doubts``: cases, that is images to be seen side by side, and when they are settled
+- ``outliers``: what is unlike its class
 
 What is decided:
 
 - ``ledger``: ``review.csv``, changed line by line
-- ``session``: cases and decisions, as the page is told of them
+- ``review_session``: cases and decisions, as the page is told of them
 
 The page:
 
 - ``preview``: pictures, decoded under guard and encoded anew
-- ``server``: the page, for one person's browser and nobody else
-- ``sitting``: all of it as one function
+- ``page_server``: the page, for one person's browser and nobody else
+- ``reviewing``: all of it as one function
 
 The package itself imports nothing: the processes that decode pictures import it too, and a person waits for them.
 """

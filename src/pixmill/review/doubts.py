@@ -1,26 +1,29 @@
-"""The queue of cases: what is in doubt about a project's pictures, most doubtful first."""
+"""Cases of doubt: images that a person sees side by side, most doubtful first."""
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
 
-from pixmill.review.case import KINDS, Case, Kind, Link
 from pixmill.review.material import Material
 from pixmill.review.outliers import Habits, find_habits
-from pixmill.review.ranking import ranked_suspects
-from pixmill.review.suspects import find_suspects
+from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
-__all__ = ["SHOWN", "find_doubts"]
+__all__ = ["KINDS", "SHOWN", "Case", "Kind", "Link", "find_doubts"]
 
 Item = TypeVar("Item")
+
+Kind = Literal["conflicts", "near-duplicates", "labels", "outliers", "dropped"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What may be in doubt, most doubtful first."""
 
 SHOWN = 9
 """The most pictures side by side: one key each."""
@@ -30,6 +33,80 @@ _MOST = 25
 
 _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
 """Reasons that no look at the picture alone would change."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Say how alike two members of a case are.
+
+    Args:
+        a: One's place among the members.
+        b: The other's, behind it.
+        similarity: 0 to 1, as :data:`pixmill.core.manifest.PAIRS` has it.
+    """
+
+    a: int
+    b: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """Hold what a person decides on at one time.
+
+    Args:
+        kind: What is in doubt: the label of one picture that came under several (``conflicts``); which of verified
+            near-duplicates stay, and under which label (``near-duplicates``); whether a picture that looks like those
+            of another class has the right label (``labels``); whether one that is unlike its class belongs to it
+            (``outliers``); whether one that was dropped by a rule should be (``dropped``).
+        title: The doubt in a few words.
+        why: What it rests on, as a sentence.
+        members: Rows of the manifest, in the order in which they are shown.
+        links: Near-duplicates among the members.
+        beside: Rows that are shown for comparison, and not decided on.
+        suggestion: The label that the picture may have instead.
+    """
+
+    kind: Kind
+    title: str
+    why: str
+    members: tuple[int, ...]
+    links: tuple[Link, ...] = ()
+    beside: tuple[int, ...] = ()
+    suggestion: str | None = None
+
+    def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+        """Tell whether no doubt is left.
+
+        A conflict is settled once pictures of one label were chosen (kept or given it), or what was not dropped has
+        one label. Near-duplicates are settled once each linked pair has a decision on one of its two. All else is
+        settled once it has a decision.
+
+        Args:
+            labels: The label of each row; ``None`` where the picture came under several.
+            decisions: What people decided, by row.
+        """
+        if self.kind == "conflicts":
+            return self._has_one_label(labels, decisions)
+        if self.links:
+            return all(self.members[link.a] in decisions or self.members[link.b] in decisions for link in self.links)
+        return all(row in decisions for row in self.members)
+
+    def is_complete(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+        """Tell whether there is nothing more to decide here: a settled conflict, or a decision on every member."""
+        if self.kind == "conflicts":
+            return self._has_one_label(labels, decisions)
+        return all(row in decisions for row in self.members)
+
+    def _has_one_label(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
+        chosen, standing = set(), set()
+        for row in self.members:
+            decision = decisions.get(row)
+            if decision is None or (decision.verb == "keep" and labels[row] is None):
+                standing.add(labels[row])
+            elif decision.verb != "drop":
+                chosen.add(decision.label or labels[row])
+        return len(chosen) == 1 if chosen else None not in standing and len(standing) < 2
 
 
 def find_doubts(material: Material, *, decided: Collection[int] = (), only: Kind | None = None) -> list[Case]:
@@ -101,24 +178,26 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
 
 
 def _labels(material: Material, habits: dict[str, Habits], decided: Collection[int]) -> Iterator[Case]:
-    ranked = material.ranking is not None
-    suspects = (
-        find_suspects(material.manifest)
-        if material.ranking is None
-        else ranked_suspects(material.manifest, material.ranking)
-    )
-    for suspect in _heads(suspects, [item.label for item in suspects], [item.row for item in suspects], decided):
-        shown = [habits[label].ordinary(2) for label in (suspect.label, suspect.other) if label in habits]
-        beside = tuple(row for rows in shown for row in rows if row != suspect.row)
-        by = "a model that has not seen it finds" if ranked else "by shape and greys"
+    """Yield the labels that evaluate's search finds doubtful; none where it has not run.
+
+    The search may be of an earlier run: what is gone, dropped or relabelled since is in doubt no more.
+    """
+    if material.ranking is None:
+        return
+    doubtful = material.ranking[material.ranking["suggested"].notna()]
+    manifest = material.manifest
+    kept = manifest.loc[manifest["verdict"] == "keep", ["id", "label"]].rename_axis("row").reset_index()
+    doubtful = doubtful.merge(kept, on=["id", "label"], how="inner").sort_values("rank")
+    suspects = list(zip(doubtful["row"].tolist(), doubtful["label"], doubtful["suggested"], strict=True))
+    for row, label, other in _heads(suspects, doubtful["label"].tolist(), doubtful["row"].tolist(), decided):
+        typical = [habits[name].ordinary(2) for name in (label, other) if name in habits]
         yield Case(
             "labels",
             "A label in doubt",
-            f"It carries the label '{suspect.label}', but {by} "
-            + (f"'{suspect.other}' more probable." if ranked else f"it looks more like '{suspect.other}'."),
-            (suspect.row,),
-            beside=beside,
-            suggestion=suspect.other,
+            f"It carries the label '{label}', but a model that has not seen it finds '{other}' more probable.",
+            (row,),
+            beside=tuple(shown for rows in typical for shown in rows if shown != row),
+            suggestion=other,
         )
 
 
@@ -149,32 +228,24 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
 
     Args:
         pairs: The edges, as two rows each.
-        order: The edges' numbers; a set begins with the first that is in none yet, and grows by the first that
-            touches it.
+        order: The edges' numbers; a set begins with the first that is in none yet, and grows by those that touch it.
     """
-    touching: dict[int, list[tuple[int, int]]] = {}
-    for rank, edge in enumerate(order):
-        for row in pairs[edge]:
-            touching.setdefault(row, []).append((rank, edge))
-    covered: set[int] = set()
+    touching: dict[int, list[int]] = {}
     for edge in order:
-        if edge in covered:
+        for row in pairs[edge]:
+            touching.setdefault(row, []).append(edge)
+    covered: set[int] = set()
+    for first in order:
+        if first in covered:
             continue
-        members = set(pairs[edge])
-        front = list(heapq.merge(*(touching[row] for row in members)))
-        taken = [edge]
-        covered.add(edge)
-        while front:
-            _, nearest = heapq.heappop(front)
-            grown = members | set(pairs[nearest])
-            if nearest in covered or len(grown) > SHOWN:
-                continue
-            taken.append(nearest)
-            covered.add(nearest)
-            for row in grown - members:
-                for item in touching[row]:
-                    heapq.heappush(front, item)
-            members = grown
+        members, taken = list(pairs[first]), []
+        for row in members:  # which grows meanwhile
+            for edge in touching[row]:
+                fresh = set(pairs[edge]) - set(members)
+                if edge not in covered and len(members) + len(fresh) <= SHOWN:
+                    members += fresh
+                    taken.append(edge)
+                    covered.add(edge)
         yield taken
 
 

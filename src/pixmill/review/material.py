@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.errors import ManifestError
-from pixmill.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
-from pixmill.review.ranking import load_ranking
+from pixmill.core.errors import ManifestError
+from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
+from pixmill.evaluate.labels import LABELS
 from pixmill.validate.decisions import Decision, Names, names_of
 
 __all__ = ["Material", "load_material"]
@@ -24,9 +24,9 @@ class Material:
     """Hold the tables, so that all that is known of one picture is found at once.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.VALIDATED`, sorted by id.
-        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
-        sightings: The columns of :data:`pixmill.manifest.SIGHTINGS`.
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
+        sightings: The columns of :data:`pixmill.core.manifest.SIGHTINGS`.
         ranking: The columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where evaluate has looked for no
             wrong labels.
 
@@ -94,12 +94,16 @@ def load_material(root: Path) -> Material:
         ManifestError: A table is missing, of another version, or of another run than the others.
     """
     scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    ranking = root / "artifacts/evaluate/labels.parquet"
     manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")
     if len(manifest) and not (scraped / "images").is_dir():
-        raise ManifestError(f"{scraped / 'images'} is missing", next="dvc checkout artifacts/scrape")
+        raise ManifestError(
+            f"{scraped / 'images'} is missing",
+            next="mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape",
+        )
     return Material(
         manifest,
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
-        load_ranking(root),
+        read_table(ranking, LABELS, stage="evaluate") if ranking.exists() else None,
     )

@@ -46,20 +46,16 @@ class _Feature:
     high: str
 
 
-def _same(values: Floats) -> Floats:
-    return values
-
-
 def _log(values: Floats) -> Floats:
     return np.log(np.maximum(values, 1e-6))
 
 
 _FEATURES = (
-    _Feature("brightness", _same, 4.0, "darker", "brighter"),
-    _Feature("contrast", _same, 3.0, "flatter", "harsher"),
+    _Feature("brightness", np.asarray, 4.0, "darker", "brighter"),
+    _Feature("contrast", np.asarray, 3.0, "flatter", "harsher"),
     _Feature("sharpness", np.log1p, 0.2, "more blurred", "sharper or noisier"),
-    _Feature("entropy", _same, 0.2, "emptier", "busier"),
-    _Feature("border", _same, 0.04, "without the border", "with more border"),
+    _Feature("entropy", np.asarray, 0.2, "emptier", "busier"),
+    _Feature("border", np.asarray, 0.04, "without the border", "with more border"),
     _Feature("aspect_ratio", _log, 0.08, "narrower", "wider"),
     _Feature("short_side", _log, 0.15, "smaller", "larger"),
 )
@@ -126,7 +122,7 @@ def find_habits(manifest: pd.DataFrame) -> dict[str, Habits]:
     """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept pictures.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.VALIDATED`, with its rows numbered from 0.
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, with its rows numbered from 0.
     """
     labels = manifest["label"].astype(object).where((manifest["verdict"] == "keep").to_numpy(bool))
     groups = labels.groupby(labels, sort=True).indices

@@ -12,7 +12,7 @@ from typing import Self
 
 from pixmill.compute import Limits, Loss, map_batches
 from pixmill.images import Undecodable, decode, read_verified
-from pixmill.images.thumbnail import thumbnail
+from pixmill.images.fit import thumbnail
 
 __all__ = ["Previews", "Source", "preview_batch"]
 

@@ -1,30 +1,28 @@
 """The stage scrape: pictures from the web or from people, each with where it came from.
 
+A source yields candidates, the crawl has them fetched by the collector, the judge says what came of each, the journal
+keeps it, and the harvest streams it all into the tables.
+
 - ``run``: the whole of it
-- ``candidate``, ``sighting``: a picture that a source shows, and what came of it
-- ``sources/``: where pictures come from; ``sites/``: how pages of results are built; ``plan``: who is asked for what
-- ``crawl``, ``handover``, ``collector``: asking the web, and fetching what it shows
-- ``access``, ``equipment``: the guarded ways out
-- ``journal``, ``index``, ``shelf``, ``pictures``: what is not asked for again
-- ``ledger``, ``junk``, ``licences``: what is a picture, and which may be taken
-- ``harvest``, ``tables``: all that was found, streamed into the manifest and the sightings
-- ``account``, ``examples``, ``report``, ``board``: what came of it, for programs and for people
-- ``forecast``, ``probe``: looking ahead, and into a page
+- ``searches``, ``candidate``: who is asked for what, and what is shown
+- ``sources/``: where pictures come from; ``sites/``: how pages of results are built
+- ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
+- ``collector``, ``judge``, ``licences``: fetching candidates, and what is accepted
+- ``journal``, ``image_store``: what is not asked for again
+- ``harvest``, ``tally``: the tables and the counts
+- ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
 """
 
-from pixmill.scrape.account import Account
-from pixmill.scrape.forecast import Forecast, forecast
-from pixmill.scrape.probe import ProbeReport, probe_source
-from pixmill.scrape.report import render_report
+from pixmill.scrape.forecast import forecast
 from pixmill.scrape.run import ScrapeResult, scrape
+from pixmill.scrape.site_probe import ProbeReport, probe_source
+from pixmill.scrape.tally import ScrapeTally
 
 __all__ = [
-    "Account",
-    "Forecast",
     "ProbeReport",
     "ScrapeResult",
+    "ScrapeTally",
     "forecast",
     "probe_source",
-    "render_report",
     "scrape",
 ]

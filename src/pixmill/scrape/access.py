@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pixmill.errors import BrowserError, BrowserLost
-from pixmill.fetch import Fetched, Fetcher, Network, Refused
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-    from pixmill.browser import Browser, Grid
+    from pixmill.web.browser import Browser, Grid
 
-__all__ = ["NOWHERE", "NetworkAccess", "Stopped"]
+__all__ = ["NOWHERE", "NetworkAccess", "Stopped", "open_access"]
 
 Result = TypeVar("Result")
 
@@ -35,17 +37,10 @@ class Stopped(Exception):  # noqa: N818 (a request, not a fault)
 class _Nowhere:
     """Give nothing to sources that read what lies on this machine."""
 
-    def permitted(self, url: str) -> Refused | None:
-        raise ValueError(f"expected no question from a source on this machine, received {url}")
+    def _refuse(self, *received: object) -> Any:
+        raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
 
-    def ask(self, url: str) -> Fetched | Refused:
-        raise ValueError(f"expected no question from a source on this machine, received {url}")
-
-    def browser(self) -> contextlib.AbstractContextManager[WebDriver]:
-        raise ValueError("expected no use of a browser by a source on this machine")
-
-    def witness(self, driver: WebDriver, query: Query) -> str:
-        raise ValueError(f"expected no page of a source on this machine, received {query} in {driver}")
+    permitted = ask = browser = witness = _refuse
 
 
 NOWHERE = _Nowhere()
@@ -71,15 +66,14 @@ class NetworkAccess:
         self._opened = contextlib.ExitStack()
         self._proxy: str | None = None
         self._browser: Browser | Grid | None = None
-        self._has_started = False
 
     def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
-        return self.wait_for(self._fetcher.permitted(url))
+        return self.result(self.begin(self._fetcher.permitted(url)))
 
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
-        return self.wait_for(self._fetcher.ask(url))
+        return self.result(self.begin(self._fetcher.ask(url)))
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:
@@ -87,25 +81,22 @@ class NetworkAccess:
 
         Raises:
             BrowserError: There is none, or it does not start.
-            BrowserLost: It does not start, where others of the run did: the next one may.
             Stopped: The run ends; each command of the browser raises it then.
         """
-        from pixmill.browser import open_browser
+        from pixmill.web.browser import open_browser
+        from pixmill.web.fetch.proxy import Proxy
 
-        browser, proxy = self._equipment()
-        opening = open_browser(
-            browser, proxy=proxy, profile=self._scratch / "browser", authority=self._network.authority
-        )
-        with contextlib.ExitStack() as stack:
-            try:
-                driver = stack.enter_context(opening)
-            except BrowserError as error:
-                if self._has_started:
-                    raise BrowserLost(error.message, next=error.next) from None
-                raise
-            self._has_started = True
+        browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
+        with self._lock:
+            self._proxy = self._proxy or self._opened.enter_context(Proxy(self._network)).url
+        with open_browser(browser, proxy=self._proxy, profile=profile, authority=authority) as driver:
             execute = driver.execute
-            driver.execute = self._unless_stopped(execute)
+
+            def checked(*args: Any, **kwargs: Any) -> Any:
+                self.check()
+                return execute(*args, **kwargs)
+
+            driver.execute = checked
             try:
                 yield driver
             finally:
@@ -113,20 +104,12 @@ class NetworkAccess:
 
     def witness(self, driver: WebDriver, query: Query) -> str:
         """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
-        from pixmill.scrape.sources.evidence import save_evidence
+        from pixmill.scrape.sources.failure import save_evidence
 
         # The same search gets the same folder, so that evidence is replaced rather than piled up.
         name = hashlib.sha256(f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
         folder = save_evidence(driver, self._scratch / "evidence" / name)
         return folder.relative_to(self._scratch.parents[1]).as_posix()
-
-    def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Return what some work on the event loop comes to.
-
-        Raises:
-            Stopped: The run ends.
-        """
-        return self.result(self.begin(work))
 
     def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
         """Begin some work on the event loop.
@@ -165,32 +148,55 @@ class NetworkAccess:
         """Stop the proxy, once all browsers are gone."""
         self._opened.close()
 
-    def _unless_stopped(self, work: Callable[..., Result]) -> Callable[..., Result]:
-        def checked(*args: Any, **kwargs: Any) -> Result:
-            self.check()
-            return work(*args, **kwargs)
-
-        return checked
-
     def choose_browser(self) -> Browser | Grid:
         """Return the browser that searches are given, without starting it.
 
         Raises:
             BrowserError: There is none, or its driver does not fit it.
         """
-        from pixmill.browser import choose_browser
+        from pixmill.web.browser import choose_browser
 
         with self._lock:
-            if self._browser is None:
-                self._browser = choose_browser()
+            self._browser = self._browser or choose_browser()
             return self._browser
 
-    def _equipment(self) -> tuple[Browser | Grid, str]:
-        """Return the browser and the proxy, which the first search that needs them starts for all."""
-        from pixmill.fetch.proxy import Proxy
 
-        browser = self.choose_browser()
-        with self._lock:
-            if self._proxy is None:
-                self._proxy = self._opened.enter_context(Proxy(self._network)).url
-            return browser, self._proxy
+@contextlib.asynccontextmanager
+async def open_access(
+    params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
+) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
+    """Open the fetcher, and the ways out that searches are given, with the limits and manners of the params.
+
+    Args:
+        params: Limits and manners.
+        served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
+        network: What else may be reached beside the public internet.
+        scratch: The stage's scratch place.
+
+    Raises:
+        ParamsError: The params name a host that cannot be one.
+    """
+    given = network or Network()
+    reach = dataclasses.replace(
+        given, served={**given.served, **served}, allowed=given.allowed | frozenset(params.allow_hosts)
+    )
+    limits = Limits(
+        max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections, per_host=params.per_host
+    )
+    manners = Manners(
+        contact=params.contact,
+        rate=params.rate,
+        opt_out=frozenset(params.opt_out),
+        robots_exceptions=frozenset(params.robots_exceptions),
+        own=frozenset(origin.rpartition(":")[0] for origin in served),
+    )
+    try:
+        opening = Fetcher(limits, manners, reach)
+    except ValueError as error:
+        raise ParamsError(
+            f"scrape: expected hosts in opt_out, robots_exceptions and allow_hosts, received one that is none: {error}",
+            next="edit params.yaml, then: pixmill check",
+        ) from None
+    async with opening as fetcher:
+        with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
+            yield fetcher, access

@@ -1,11 +1,14 @@
-"""A picture that a source shows, before anyone has fetched it; and the query that it answers."""
+"""A picture that a source shows, the query that it answers, and what came of it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-__all__ = ["Candidate", "Query"]
+from pixmill.scrape.image_store import Picture
+from pixmill.web.fetch import Refused
+
+__all__ = ["Candidate", "Query", "Sighting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,13 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Say where one picture is to be had, and what its source said of it.
+    r"""Say where one picture is to be had, and what its source says of it.
+
+    What strangers write is made fit for every file and terminal; a number that can be no length is dropped:
+
+    >>> hat = Candidate("hat", "straw hat", 0, "http://x.test/hat.jpg", title="Straw\that", width=640, height=-1)
+    >>> hat.title, hat.width, hat.height
+    ('Straw hat', 640, None)
 
     Args:
         label: The class that it was found for.
@@ -66,17 +75,37 @@ class Candidate:
 
     def __post_init__(self) -> None:
         for name in _STRANGERS:
-            text = getattr(self, name)
-            if text is not None and not text.isascii():
-                object.__setattr__(self, name, text.encode("utf-8", "replace").decode())
-        for name in _WORDS:
-            text = getattr(self, name)
-            if text is not None and not (len(text) <= _LONGEST and text.isprintable()):
-                short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-                object.__setattr__(self, name, _CONTROL.sub(" ", short))
+            if (text := getattr(self, name)) is not None:
+                clean = text.encode("utf-8", "replace").decode()
+                if name in _WORDS:
+                    short = clean if len(clean) <= _LONGEST else f"{clean[: _LONGEST - 1]}…"
+                    clean = _CONTROL.sub(" ", short)
+                object.__setattr__(self, name, clean)
         for name in ("width", "height"):
-            if not _is_length(getattr(self, name)):
+            if type(number := getattr(self, name)) is not int or not 0 < number <= _LARGEST:
                 object.__setattr__(self, name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Hold what came of a candidate.
+
+    Args:
+        source: The name of who showed it.
+        candidate: What was shown.
+        picture: The picture that it is: its original, or the thumbnail where that was refused.
+        refused: Why the original could not be had.
+    """
+
+    source: str
+    candidate: Candidate
+    picture: Picture | None
+    refused: Refused | None = None
+
+    @property
+    def thumbnail(self) -> bool:
+        """Whether the picture is only a small copy of the original."""
+        return self.picture is not None and self.refused is not None
 
 
 _STRANGERS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")
@@ -92,7 +121,3 @@ _LONGEST = 1000
 
 _LARGEST = 2**31 - 1
 """The largest number that a table's column for pixels holds."""
-
-
-def _is_length(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool) and 0 < number <= _LARGEST

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import queue
 import threading
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future
-from dataclasses import dataclass
+from itertools import groupby
 
-from pixmill.errors import BrowserLost
+from pixmill.core.errors import BrowserLost
+from pixmill.core.params import ScrapeParams
+from pixmill.core.progress import Progress, announce
 from pixmill.scrape.access import NetworkAccess, Stopped
-from pixmill.scrape.board import Board
-from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.handover import Handover
+from pixmill.scrape.dispatch import Dispatcher
 from pixmill.scrape.journal import Answers, Journal
-from pixmill.scrape.plan import Search
-from pixmill.scrape.sighting import Sighting
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.searches import FailedSearch, Search
+from pixmill.scrape.sources import SearchFailed
 
-__all__ = ["Crawl", "Failing", "fewest"]
+__all__ = ["Crawl", "least_expected"]
 
 _LEAVE_SECONDS = 10.0
 """How long a search may take to end once the run does; a browser that is opening a page cannot be asked sooner."""
@@ -29,31 +27,8 @@ _LEAVE_SECONDS = 10.0
 _BROWSERS = 2
 """In how many browsers one search is tried."""
 
-_REFUSALS = {"blocked": "refused programs", "captcha": "asked for a proof of being human"}
-"""What a site answers that wants no more questions, by failure."""
-
-
-@dataclass(frozen=True)
-class Failing:
-    """Say what a search failed of.
-
-    Args:
-        search: The search.
-        failure: One word for tables, of :data:`pixmill.scrape.sources.failure.Failure`, or ``browser``.
-        message: What happened, for people.
-        evidence: The folder with the saved page and its screenshot.
-        advice: What a person may do.
-    """
-
-    search: Search
-    failure: str
-    message: str
-    evidence: str | None = None
-    advice: str | None = None
-
-    def __str__(self) -> str:
-        seen = f"; the page as it was is in {self.evidence}" if self.evidence else ""
-        return f"{self.search}: {self.message}{seen}"
+_REFUSALS = {"blocked", "captcha"}
+"""How a search fails whose site wants no more questions."""
 
 
 class Crawl:
@@ -66,60 +41,42 @@ class Crawl:
         access: The ways out that searches are given.
         journal: What was answered before.
         collector: Turns candidates into pictures.
-        board: Told what is going on.
-        per_class: The most different pictures of a class; later searches of a class that has them are not begun.
-        per_query: The most candidates of a search.
-        expect_at_least: Fewer candidates of a search are a failure, unless one of the limits is reached.
+        params: The limits of classes and queries, how many candidates are expected, and how many searches run at once.
     """
 
-    def __init__(
-        self,
-        access: NetworkAccess,
-        journal: Journal,
-        collector: Collector,
-        board: Board,
-        *,
-        per_class: int | None,
-        per_query: int | None,
-        expect_at_least: int,
-    ) -> None:
+    def __init__(self, access: NetworkAccess, journal: Journal, collector: Collector, params: ScrapeParams) -> None:
         self._access = access
         self._journal = journal
         self._collector = collector
-        self._board = board
-        self._per_class = per_class
-        self._per_query = per_query
-        self._expected = fewest(expect_at_least, per_class, per_query)
-        self._failures: dict[str, Failing] = {}
-        self._refusals: dict[str, Failing] = {}
+        self._params = params
+        self._expected = least_expected(params)
+        self._progress = Progress("Scrape", 0, unit="candidate")
+        self._progress_lock = threading.Lock()
+        self._refused = 0
+        self._failed: dict[str, FailedSearch] = {}
+        self._refusals: dict[str, FailedSearch] = {}
         self._broken: list[BaseException] = []
 
-    async def run(self, searches: Sequence[Search], threads: int) -> list[Failing]:
+    async def run(self, searches: Sequence[Search]) -> list[FailedSearch]:
         """Carry out some searches; return those that failed, in the order of the searches.
 
         Args:
             searches: What to ask; those of local files are left out, since they need no crawl.
-            threads: Searches at the same time.
 
         Raises:
             BrowserError: There is no browser, or it does not start. That there is none which fits its driver is told
                 before anything is asked of anybody.
         """
-        groups: queue.SimpleQueue[list[Search]] = queue.SimpleQueue()
-        by_class: dict[str, list[Search]] = {}
-        for search in searches:
-            by_class.setdefault(search.query.label, []).append(search)
-        count, first = 0, []
-        for of_class in by_class.values():
-            # Whether a class has enough is known only after its earlier searches.
-            for group in [of_class] if self._per_class is not None else [[search] for search in of_class]:
-                groups.put(group)
-                first.append(group[0])
-                count += 1
-        # Those behind them may turn out not to be needed.
-        if any(search.source.kind == "pages" and self._journal.answers(search.name) is None for search in first):
+        # Whether a class has enough is known only after its earlier searches.
+        in_turn = self._params.per_class is not None
+        grouped = groupby(searches, key=lambda search: search.query.label if in_turn else search.name)
+        groups = [list(group) for _, group in grouped]
+        # Those behind the first may turn out not to be needed.
+        if any(first.source.kind == "pages" and self._journal.answers(first.name) is None for first, *_ in groups):
             await asyncio.to_thread(self._access.choose_browser)
-        workers = [threading.Thread(target=self._work, args=(groups,), daemon=True) for _ in range(min(threads, count))]
+        threads = min(self._params.browsers, len(groups))
+        pending = iter(groups)
+        workers = [threading.Thread(target=self._work, args=(pending,), daemon=True) for _ in range(threads)]
         for worker in workers:
             worker.start()
         try:
@@ -131,27 +88,25 @@ class Crawl:
             await asyncio.to_thread(self._access.close)
             for worker in workers:
                 await asyncio.to_thread(worker.join, _LEAVE_SECONDS)
+            self._progress.close()
         if self._broken:
             raise self._broken[0]
-        return [self._failures[search.name] for search in searches if search.name in self._failures]
+        return [self._failed[search.name] for search in searches if search.name in self._failed]
 
-    def _work(self, groups: queue.SimpleQueue[list[Search]]) -> None:
-        with contextlib.suppress(queue.Empty, Stopped):
-            while True:
-                self._access.check()
-                group = groups.get_nowait()
+    def _work(self, pending: Iterator[list[Search]]) -> None:
+        """Carry out groups of searches, which several threads take from one iterator, until there is none left."""
+        try:
+            for group in pending:
                 ids: set[str] = set()
                 for search in group:
-                    if self._per_class is not None and len(ids) >= self._per_class:
-                        break
-                    try:
+                    self._access.check()
+                    if self._params.per_class is None or len(ids) < self._params.per_class:
                         ids = self._carry_out(search, ids)
-                    except Stopped:
-                        raise
-                    except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
-                        self._broken.append(error)
-                        self._access.stop()
-                        return
+        except Stopped:
+            return
+        except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
+            self._broken.append(error)
+            self._access.stop()
 
     def _carry_out(self, search: Search, ids: Set[str]) -> set[str]:
         """Search, and collect what is found; what the journal holds is not asked for again.
@@ -163,105 +118,94 @@ class Crawl:
         Returns:
             The different pictures of the class with what now stands in the journal.
         """
-        is_kept = search.source.kind != "list"
-        known = self._journal.answers(search.name) if is_kept else None
-        remembered = None
+        is_list = search.source.kind == "list"
+        known = None if is_list else self._journal.answers(search.name)
+        remembered = self._dispatcher(search, ids)
         if known is not None:
-            remembered = self._handover(search, ids)
-            for candidate in known.candidates[: self._per_query]:
-                remembered.take(candidate)
-                if remembered.is_full():
+            for candidate in known.candidates:
+                if not remembered.take(candidate):
                     break
             remembered.finish()
-            if remembered.is_full() or (known.suffice(self._per_query) and remembered.taken >= self._expected):
+            is_enough = known.suffice(self._params.per_query) and remembered.taken >= self._expected
+            if is_enough or remembered.is_full():
                 return remembered.ids
         if refusal := self._refusals.get(search.source.name):
-            self._failures[search.name] = Failing(
-                search, refusal.failure, f"not asked, since the site {_REFUSALS[refusal.failure]}: {refusal.search}"
-            )
-            return remembered.ids if remembered is not None else set(ids)
+            message = f"not asked, since the site refused another search: {refusal.search}"
+            self._failed[search.name] = FailedSearch(search, refusal.failure, message)
+            return remembered.ids
         # What is asked again may be answered otherwise: what was known of it counts no longer.
-        handover, failing = self._ask(search, ids)
+        answered, failed = self._ask(search, ids)
         self._access.check()  # what fails because the run ends is no failure
-        if failing is not None:
-            self._failures[search.name] = failing
-            self._board.failed(search, failing.failure)
-            if failing.failure in _REFUSALS:
-                self._refusals.setdefault(search.source.name, failing)
-        if not is_kept:
-            return handover.ids
-        if failing is not None and remembered is not None and remembered.taken > handover.taken:
-            return remembered.ids  # an earlier run came further
-        # What breaks off is kept, but asked for again; so is what ends where the class had enough.
-        complete = failing is None and (handover.is_limited() or not handover.is_full())
-        answers = Answers(handover.candidates, self._per_query, complete)
-        self._journal.keep_answers(search.name, search.query.label, search.query.text, answers)
-        return handover.ids
+        if failed is not None:
+            self._failed[search.name] = failed
+            # Said at once: a run may go on for an hour before it tells all.
+            announce(f"Scrape {search}: {failed.failure.replace('_', ' ')}")
+            if failed.failure in _REFUSALS:
+                self._refusals.setdefault(search.source.name, failed)
+            if remembered.taken > answered.taken:
+                return remembered.ids  # an earlier run came further
+        if not is_list:
+            # What breaks off is kept, but asked for again; so is what ends where the class had enough.
+            complete = failed is None and (answered.is_limited() or not answered.is_full())
+            answers = Answers(answered.candidates, self._params.per_query, complete)
+            self._journal.keep_answers(search.name, answers)
+        return answered.ids
 
-    def _ask(self, search: Search, ids: Set[str]) -> tuple[Handover, Failing | None]:
+    def _ask(self, search: Search, ids: Set[str]) -> tuple[Dispatcher, FailedSearch | None]:
         """Ask the source; where its browser is lost, once more in a new one."""
-        attempts: list[Handover] = []
+        attempts: list[Dispatcher] = []
         for _ in range(_BROWSERS):
-            handover = self._handover(search, ids)
-            attempts.append(handover)
+            attempts.append(self._dispatcher(search, ids))
             try:
-                self._listen(search, handover)
-                return handover, None
+                self._listen(search, attempts[-1])
+                return attempts[-1], None
             except SearchFailed as error:
-                failing = Failing(search, error.failure, error.message, error.evidence, error.advice)
+                failed = FailedSearch.of(search, error)
                 break
             except BrowserLost as error:
-                failing = Failing(search, "browser", f"{error.message}, {len(attempts)} times", advice=error.next)
+                message = f"{error.message}, {len(attempts)} times"
+                failed = FailedSearch(search, "browser", message, advice=error.next)
             finally:
-                handover.finish()
-        return max(attempts, key=lambda attempt: attempt.taken), failing
+                attempts[-1].finish()
+        return max(attempts, key=lambda attempt: attempt.taken), failed
 
-    def _listen(self, search: Search, handover: Handover) -> None:
+    def _listen(self, search: Search, dispatcher: Dispatcher) -> None:
         answers = search.source.search(search.query, self._access)
         try:
             for candidate in answers:
                 self._access.check()
-                handover.take(candidate)
-                if handover.is_limited() or handover.is_full():
+                if not dispatcher.take(candidate):
                     return
         finally:
             close = getattr(answers, "close", None)
             if close is not None:
                 close()
-        if search.source.kind != "list" and handover.taken < self._expected:
+        if search.source.kind != "list" and dispatcher.taken < self._expected:
             raise SearchFailed(
                 "too_few",
-                f"{search.query.address} shows {handover.taken} candidates, expected at least {self._expected} "
+                f"{search.query.address} shows {dispatcher.taken} candidates, expected at least {self._expected} "
                 "(scrape.expect_at_least)",
             )
 
-    def _handover(self, search: Search, ids: Set[str]) -> Handover:
-        so_far = set(ids)
+    def _dispatcher(self, search: Search, ids: Set[str]) -> Dispatcher:
+        class_ids = set(ids)
 
         def settled(sighting: Sighting) -> None:
-            self._board.settled(sighting)
-            if self._per_class is not None and sighting.picture is not None:
-                so_far.add(sighting.picture.id)
+            with self._progress_lock:
+                self._refused += sighting.picture is None
+                self._progress.advance(note=f"{self._refused:,} refused" if self._refused else "")
+            if self._params.per_class is not None and sighting.picture is not None:
+                class_ids.add(sighting.picture.id)
 
         def begin(batch: list[Candidate]) -> Future[None]:
-            self._board.found(search.query.label, len(batch))
+            with self._progress_lock:
+                self._progress.expect(len(batch))
             return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settled))
 
-        return Handover(
-            begin,
-            self._access.result,
-            so_far,
-            per_class=self._per_class,
-            per_query=self._per_query,
-            keep=search.source.kind != "list",
-        )
+        keep = search.source.kind != "list"
+        return Dispatcher(begin, self._access.result, class_ids, self._params, keep=keep)
 
 
-def fewest(expect_at_least: int, *limits: int | None) -> int:
-    """Return the fewest candidates that a search must bring: no more than a limit lets it.
-
-    Args:
-        expect_at_least: What it must bring where there is no limit.
-        limits: The most that are wanted; ``None`` for no limit.
-    """
-    return min([expect_at_least, *(limit for limit in limits if limit is not None)])
+def least_expected(params: ScrapeParams) -> int:
+    """Return the fewest candidates that a search must bring: no more than a limit lets it."""
+    return min(number for number in (params.expect_at_least, params.per_class, params.per_query) if number is not None)

@@ -1,24 +1,27 @@
-"""What all searches came to: every sighting in its order, read from the journal or from this machine."""
+"""All sightings in their order, from the journal or from this machine, and the two tables that they become."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
+from typing import Any
 
-from pixmill.fetch import Refused
-from pixmill.progress import track
+import pandas as pd
+import pyarrow as pa
+
+from pixmill.core.manifest import SCRAPED
+from pixmill.core.params import ScrapeParams
+from pixmill.core.progress import track
 from pixmill.scrape.access import NOWHERE
-from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.crawl import Failing
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.image_store import ImageStore, Picture
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.ledger import Ledger
-from pixmill.scrape.pictures import Picture, Pictures
-from pixmill.scrape.plan import Search
-from pixmill.scrape.sighting import Sighting
-from pixmill.scrape.sources.failure import SearchFailed
-from pixmill.scrape.sources.source import LocalSource, is_local
+from pixmill.scrape.judge import Judge
+from pixmill.scrape.searches import FailedSearch, Search
+from pixmill.scrape.sources import LocalSource, SearchFailed, is_local
+from pixmill.web.fetch import Refused
 
-__all__ = ["Harvest"]
+__all__ = ["Harvest", "manifest_frame", "manifest_row", "sighting_row"]
 
 
 class Harvest:
@@ -28,84 +31,128 @@ class Harvest:
 
     Args:
         searches: In the order that decides which sighting of a picture is its first.
-        journal: What the searches of the web were answered.
-        ledger: Knows what came of each address, and where its picture lies.
+        journal: What the searches of the web were answered, and their images.
+        judge: Knows what came of each candidate.
         output: Where all pictures shall lie.
-        per_class: The most different pictures of a class; what is behind the last of them is left out.
-        per_query: The most candidates of a search.
-        max_bytes: The largest file that is read.
+        params: The limits: different pictures of a class, candidates of a search, bytes of a file.
     """
 
     def __init__(
-        self,
-        searches: Sequence[Search],
-        journal: Journal,
-        ledger: Ledger,
-        output: Pictures,
-        *,
-        per_class: int | None,
-        per_query: int | None,
-        max_bytes: int,
+        self, searches: Sequence[Search], journal: Journal, judge: Judge, output: ImageStore, params: ScrapeParams
     ) -> None:
         self._searches = searches
         self._journal = journal
-        self._ledger = ledger
+        self._judge = judge
         self._output = output
-        self._per_class = per_class
-        self._per_query = per_query
-        self._max_bytes = max_bytes
-        self.failing: list[Failing] = []
+        self._params = params
+        self.failed: list[FailedSearch] = []
         """The searches of this machine's files and lists that failed."""
 
     def __iter__(self) -> Iterator[tuple[Search, Sighting]]:
-        """Yield each sighting with its search; ``failing`` is complete at the end."""
+        """Yield each sighting with its search; ``failed`` is complete at the end."""
         for label, searches in groupby(self._searches, key=lambda search: search.query.label):
-            yield from self._up_to_limit(track(self._of_class(searches), f"Gather {label}", unit="candidate"))
+            ids: set[str] = set()
+            for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
+                yield search, sighting
+                if self._params.per_class is not None and sighting.picture is not None:
+                    ids.add(sighting.picture.id)
+                    if len(ids) >= self._params.per_class:
+                        break
 
     def _of_class(self, searches: Iterator[Search]) -> Iterator[tuple[Search, Sighting]]:
         for search in searches:
             try:
-                for sighting in islice(self._of_search(search), self._per_query):
-                    yield search, sighting
+                for candidate in islice(self._candidates(search), self._params.per_query):
+                    yield search, self._sighting(search, candidate)
             except SearchFailed as error:
-                self.failing.append(Failing(search, error.failure, error.message, error.evidence, error.advice))
-
-    def _up_to_limit(self, sightings: Iterator[tuple[Search, Sighting]]) -> Iterator[tuple[Search, Sighting]]:
-        ids: set[str] = set()
-        for search, sighting in sightings:
-            if sighting.picture is not None:
-                if not is_local(search.source):
-                    self._output.copy(sighting.picture, self._ledger.place(sighting.picture))
-                if self._per_class is not None:
-                    ids.add(sighting.picture.id)
-            yield search, sighting
-            if self._per_class is not None and len(ids) >= self._per_class:
-                return
-
-    def _of_search(self, search: Search) -> Iterator[Sighting]:
-        source = search.source
-        if is_local(source):
-            for candidate in source.search(search.query, NOWHERE):
-                yield self._read(source, candidate)
-            return
-        for candidate in self._candidates(search):
-            yield self._ledger.sighting(source.name, search.world, candidate)
+                self.failed.append(FailedSearch.of(search, error))
 
     def _candidates(self, search: Search) -> Iterator[Candidate]:
-        if search.source.kind == "list":
+        if search.source.kind in ("local", "list"):
             return search.source.search(search.query, NOWHERE)
         answers = self._journal.answers(search.name)
         return iter(answers.candidates if answers else ())
 
+    def _sighting(self, search: Search, candidate: Candidate) -> Sighting:
+        if is_local(search.source):
+            return self._read(search.source, candidate)
+        sighting = self._judge.sighting(search.source.name, search.world, candidate)
+        if sighting.picture is not None:
+            self._output.copy(sighting.picture, self._journal.images)
+        return sighting
+
     def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
-        if refused := self._ledger.refused_licence(candidate):
-            return Sighting(source.name, candidate, None, refused)
-        if candidate.image_url is None:
-            raise ValueError(f"expected an address, received {candidate}")
-        received = source.read(candidate.image_url, max_bytes=self._max_bytes)
+        refused = self._judge.refused_licence(candidate)
+        received = refused or source.read(candidate.image_url or "", max_bytes=self._params.max_bytes)
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Every file that people brought is taken as it is, so that validate can name what is wrong with it.
         picture = Picture.of(received.content)
         self._output.add(picture, received.content)
         return Sighting(source.name, candidate, picture)
+
+
+def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | None]) -> pd.DataFrame:
+    """Return the manifest, sorted by id.
+
+    Args:
+        rows: One a picture, by :func:`manifest_row`; sorted in place.
+        label: Tells the class of a picture by its id; ``None`` where its sightings disagree.
+    """
+    rows.sort(key=lambda row: row[0])
+    columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
+    columns["label"] = pa.array((label(row[0]) for row in rows), pa.string())
+    frame: pd.DataFrame = pa.table(columns, SCRAPED).to_pandas(types_mapper=_TYPES.get)
+    return frame
+
+
+_TYPES: Mapping[pa.DataType, Any] = {pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}
+
+_SAME = ("label", "query", "page_url", "licence", "author", "given_split")
+"""Columns of both tables that are fields of a candidate."""
+
+_SHOWN = (*_SAME, "rank", "title", "price", "width", "height", "route")
+
+
+def sighting_row(sighting: Sighting) -> dict[str, Any]:
+    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`: which picture a candidate is, or why it was refused."""
+    candidate = sighting.candidate
+    return {
+        **{name: getattr(candidate, name) for name in _SHOWN},
+        "id": sighting.picture.id if sighting.picture else None,
+        "source": sighting.source,
+        "image_url": _without_data(candidate.image_url),
+        "thumbnail_url": _without_data(candidate.thumbnail_url),
+        "thumbnail": sighting.thumbnail,
+        "reason": sighting.refused.reason if sighting.refused else None,
+    }
+
+
+def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
+    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, with the provenance of a picture's first sighting.
+
+    A tuple takes a fraction of a dictionary's memory, and there may be a million of them.
+
+    Args:
+        sighting: The first of its picture.
+        snapshot: The date that the picture stands for.
+    """
+    candidate, picture = sighting.candidate, sighting.picture
+    if picture is None:
+        raise ValueError(f"expected a picture, received {sighting}")
+    row = {
+        **{name: getattr(candidate, name) for name in _SAME},
+        "id": picture.id,
+        "path": f"images/{picture.name}",
+        "bytes": picture.size,
+        "format": picture.format,
+        "source": sighting.source,
+        "image_url": _without_data(candidate.thumbnail_url if sighting.thumbnail else candidate.image_url),
+        "snapshot": snapshot,
+    }
+    return tuple(row[name] for name in SCRAPED.names)
+
+
+def _without_data(url: str | None) -> str | None:
+    """Return an address that names a place; a ``data:`` URI is the picture itself, which the manifest has."""
+    return None if url is None or url[:5].lower() == "data:" else url

@@ -1,36 +1,42 @@
-"""The journal of a scrape: what has been found and fetched, so that nobody is asked for it again."""
+"""The journal of a scrape: what searches were answered and what came of each address, so that none is asked again."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
-import os
+import sqlite3
 import threading
-import time
-import zlib
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
-from pixmill.fetch import Refused, Validators
+import filelock
+
+from pixmill.core.errors import StorageError
+from pixmill.core.files import remove_temporary
+from pixmill.core.params import ScrapeParams
+from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.index import Index
-from pixmill.scrape.pictures import Picture
+from pixmill.scrape.image_store import ImageStore, Picture
+from pixmill.web.fetch import Refused, Validators
 
-__all__ = ["Answers", "Journal", "Outcome"]
+__all__ = ["Answers", "Journal", "Outcome", "hold_journal", "read_journal"]
 
 Outcome = Picture | Refused
 
-_SYNC_SECONDS = 1.0
-"""A process that is killed loses nothing that was written; only what a power cut may take is bounded by this."""
+_FOLDER, _FILE = "journal", "journal.db"
 
-_HEAD = b'{"key":"'
-"""How each record begins, so that its key is found without reading the rest."""
+_VERSION = 6
+"""Part of each record: goes up when an old record would mislead this code."""
 
-_DEFAULTS = {field.name: field.default for field in fields(Candidate) if field.default is not MISSING}
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (key BLOB, snapshot TEXT, record TEXT, PRIMARY KEY (key, snapshot)) WITHOUT ROWID
+"""
+
+_PATIENCE = 10.0
+"""Seconds that a statement waits for another process to end its own."""
 
 
 @dataclass(frozen=True)
@@ -59,52 +65,44 @@ class Answers:
 
 
 class Journal:
-    """Remember the answers to searches, and what came of each picture's address; a context manager, for all threads.
+    """Remember the answers to searches and the outcome of each address; a context manager, for all threads.
 
-    A file of JSON lines, one record each, written by one call when the thing has happened: a process that is killed
-    loses what was under way, nothing else. Each line carries the checksum of its record, so that whatever is torn or
-    damaged is told from what is sound, and simply done again. Later records win over earlier ones. In memory there are
-    sixteen bytes a record; keys are told apart by 64 bits of a hash, which one pair in 10¹⁹ shares.
+    An SQLite database in WAL mode, beside the images that it speaks of. Each record is committed when the thing has
+    happened, so that a process that is killed loses what was under way and nothing else; only a power cut may take the
+    last records with it. Each snapshot has records of its own; of another one nothing is believed, but for
+    :meth:`earlier_version`.
 
     Args:
-        path: The file.
-        read_only: Whether it is only looked at, for instance while another process writes it.
+        folder: Where the database and the images lie; made if absent.
+        params: Those that decide over a record: ``snapshot`` and ``max_bytes``.
+
+    Attributes:
+        images: The images that were fetched.
+
+    Raises:
+        StorageError: The database cannot be written, or is damaged.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        self._path = path
-        self._read_only = read_only
-        self._index = Index()
+    def __init__(self, folder: Path, params: ScrapeParams) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.images = ImageStore(folder / "pictures")
+        self._path = folder / _FILE
+        self._snapshot = json.dumps([_VERSION, params.snapshot, params.max_bytes])
+        self._refused: set[bytes] = set()
         self._lock = threading.Lock()
-        self._writer: BinaryIO | None = None
-        self._end = 0
-        self._began = 0
-        self._synced = time.monotonic()
+        with self._storage_errors():
+            self._database = sqlite3.connect(
+                self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+            )
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", _SCHEMA):
+            self._execute(statement)
 
     def __enter__(self) -> Self:
-        if not self._read_only:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a record must have left this process before the next thing is begun.
-            self._writer = self._path.open("ab", buffering=0)
-        self._reader = self._path.open("rb")
-        self._index.fill(self._entries())
-        self._began = self._end
-        if self._writer is not None:
-            # What a killed process left unfinished must not run into the next record.
-            self._writer.truncate(self._end)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._reader.close()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def __len__(self) -> int:
+    def __exit__(self, *_: object) -> None:
         with self._lock:
-            return len(self._index)
+            self._database.close()
 
     def answers(self, search: str) -> Answers | None:
         """Return what a source answered last, or ``None`` where it was never asked.
@@ -112,123 +110,115 @@ class Journal:
         Args:
             search: The name of the search: the source, the class and the query.
         """
-        record = self._record(_key("answers", search))
-        if record is None or record.get("search") != search:
+        record = self._read("answers", search)
+        if record is None:
             return None
-        candidates = [
-            Candidate(record["label"], record["query"], rank, **row) for rank, row in enumerate(record["candidates"])
-        ]
+        candidates = [Candidate(**fields) for fields in record["candidates"]]
         return Answers(candidates, record["limit"], record["complete"])
 
-    def keep_answers(self, search: str, label: str, query: str | None, answers: Answers) -> None:
-        """Remember what a source answered; ranks are the candidates' places."""
-        self._write(
-            _key("answers", search),
-            {
-                "kind": "answers",
-                "search": search,
-                "label": label,
-                "query": query,
-                "limit": answers.limit,
-                "complete": answers.complete,
-                "candidates": [_row(candidate) for candidate in answers.candidates],
-            },
-        )
+    def keep_answers(self, search: str, answers: Answers) -> None:
+        """Remember what a source answered."""
+        self._write("answers", search, asdict(answers))
 
     def outcome(self, address: str) -> Outcome | None:
         """Return what came of an address, or ``None`` where it has not been tried."""
-        match self._record(_key("outcome", address)):
-            case {"kind": "picture", "id": str(digest), "size": int(size), "format": str() | None as kind}:
-                return Picture(digest, size, kind)
-            case {"kind": "refused", "reason": str(reason), "detail": str(detail)}:
-                return Refused(reason, detail)
-            case _:
-                return None  # never tried, or in another version's form: that is done again
+        record = self._read("outcome", address)
+        return None if record is None else _outcome(record)
 
-    def validators(self, address: str) -> Validators | None:
-        """Return by what a server tells whether the bytes at an address have changed, where it said so."""
-        record = self._record(_key("outcome", address)) or {}
-        etag, modified = record.get("etag"), record.get("modified")
-        return Validators(etag, modified, record.get("from")) if etag or modified else None
+    def earlier_version(self, address: str) -> tuple[Picture, Validators] | None:
+        """Return what another snapshot had of an address, if a server can compare it and its bytes are at hand.
 
-    def is_fresh(self, address: str) -> bool:
-        """Tell whether the outcome of an address was written by this process."""
-        with self._lock:
-            place = self._index.get(_key("outcome", address))
-        return place is not None and place >= self._began
+        Of several snapshots it is the one with the latest date.
+        """
+        for snapshot, text in self._rows("outcome", address):
+            if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
+                continue
+            record = json.loads(text)
+            picture, validators = _outcome(record), Validators(**record.get("validators", {}))
+            if isinstance(picture, Picture) and (validators.etag or validators.modified) and self.images.holds(picture):
+                return picture, validators
+        return None
+
+    def was_refused_now(self, address: str) -> bool:
+        """Tell whether an address was refused in this run."""
+        return _key("outcome", address) in self._refused
 
     def keep_outcome(self, address: str, outcome: Outcome, validators: Validators | None = None) -> None:
-        """Remember what came of an address."""
-        record: dict[str, Any]
-        if isinstance(outcome, Picture):
-            record = {"kind": "picture", "id": outcome.id, "size": outcome.size, "format": outcome.format}
-            if validators is not None:
-                record |= {"etag": validators.etag, "modified": validators.modified, "from": validators.url}
-        else:
-            record = {"kind": "refused", "reason": outcome.reason, "detail": outcome.detail}
-        self._write(_key("outcome", address), record)
+        """Remember what came of an address, and by what its server would tell another version."""
+        record: dict[str, Any] = asdict(outcome)
+        if isinstance(outcome, Refused):
+            self._refused.add(_key("outcome", address))
+        elif validators is not None:
+            record["validators"] = asdict(validators)
+        self._write("outcome", address, record)
 
-    def _write(self, key: int, record: dict[str, Any]) -> None:
-        if self._writer is None:
-            raise ValueError(f"{self._path} is open for reading only")
+    def _read(self, kind: str, name: str) -> Any:
+        """Return a record of this snapshot; ``None`` where there is none, or one that a bad disk has damaged."""
+        for snapshot, text in self._rows(kind, name):
+            if snapshot == self._snapshot:
+                with contextlib.suppress(json.JSONDecodeError):
+                    return json.loads(text)
+        return None
+
+    def _rows(self, kind: str, name: str) -> list[tuple[str, str]]:
+        """Return the records of all snapshots, the latest first."""
+        statement = "SELECT snapshot, record FROM records WHERE key = ? ORDER BY snapshot DESC"
+        return self._execute(statement, _key(kind, name))
+
+    def _write(self, kind: str, name: str, record: dict[str, Any]) -> None:
         # A text from the web may hold half a surrogate pair, which only ASCII can carry.
-        body = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-        text = b'%b%016x",%b' % (_HEAD, key, body[1:])
-        line = b"[%d,%b]\n" % (zlib.crc32(text), text)
-        with self._lock:
-            rest = memoryview(line)
-            try:
-                while rest:
-                    rest = rest[self._writer.write(rest) :]
-                if time.monotonic() - self._synced >= _SYNC_SECONDS:
-                    (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(self._writer.fileno())
-                    self._synced = time.monotonic()
-            except OSError as error:
-                error.filename = str(self._path)  # a write that fails names no file
-                with contextlib.suppress(OSError):
-                    self._writer.truncate(self._end)
-                raise
-            self._index.put(key, self._end)
-            self._end += len(line)
+        content = json.dumps(record, separators=(",", ":"))
+        self._execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?)", _key(kind, name), self._snapshot, content)
 
-    def _record(self, key: int) -> dict[str, Any] | None:
-        with self._lock:
-            place = self._index.get(key)
-            if place is None:
-                return None
-            self._reader.seek(place)
-            line = self._reader.readline()
-        text = _sound(line)
-        return None if text is None else json.loads(text)
+    def _execute(self, statement: str, *values: bytes | str) -> list[Any]:
+        with self._lock, self._storage_errors():
+            return self._database.execute(statement, values).fetchall()
 
-    def _entries(self) -> Iterator[tuple[int, int]]:
-        """Yield the key and the place of each sound record, and note where the last whole line ends."""
-        for line in self._reader:
-            if not line.endswith(b"\n"):
-                break
-            place, self._end = self._end, self._end + len(line)
-            text = _sound(line)
-            if text is not None and text.startswith(_HEAD):
-                with contextlib.suppress(ValueError):
-                    yield int(text[len(_HEAD) : len(_HEAD) + 16], 16), place
+    @contextlib.contextmanager
+    def _storage_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise StorageError(
+                f"{self._path} cannot be used: {error}",
+                next="look at its disk (df, ulimit -f) and its owner (ls -ld), or where the file is damaged, delete "
+                f"{self._path.parent}, so that all is fetched anew; then: dvc repro scrape",
+            ) from error
 
 
-def _sound(line: bytes) -> bytes | None:
-    """Return the record of a line, or ``None`` where the line is damaged."""
-    checksum, _, text = line.removeprefix(b"[").removesuffix(b"]\n").partition(b",")
-    return text if text and checksum == b"%d" % zlib.crc32(text) else None
+@contextlib.contextmanager
+def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
+    """Open the journal of a project, alone, cleaned of what killed processes left half-written.
+
+    Where another process holds it, wait: what that one fetches need not be fetched again.
+
+    Args:
+        params: What its records depend on.
+        scratch: The stage's scratch place.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(scratch / f"{_FOLDER}.lock")
+    try:
+        held = lock.acquire(timeout=0)
+    except filelock.Timeout:
+        announce("scrape: another run is scraping too; waiting for it")
+        held = lock.acquire()
+    with held, Journal(scratch / _FOLDER, params) as journal:
+        remove_temporary(scratch / _FOLDER)
+        yield journal
 
 
-def _row(candidate: Candidate) -> dict[str, Any]:
-    """Return what a candidate says beside its query and its place; what it does not say is left out."""
-    row = {"image_url": candidate.image_url}
-    for name, default in _DEFAULTS.items():
-        value = getattr(candidate, name)
-        if value != default:
-            row[name] = value
-    return row
+def read_journal(params: ScrapeParams, scratch: Path) -> contextlib.AbstractContextManager[Journal | None]:
+    """Open the journal of a project to look at, also while another process writes it; ``None`` where there is none."""
+    folder = scratch / _FOLDER
+    return Journal(folder, params) if (folder / _FILE).is_file() else contextlib.nullcontext()
 
 
-def _key(kind: str, text: str) -> int:
-    digest = hashlib.blake2b(f"{kind}\0{text}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
+def _outcome(record: dict[str, Any]) -> Outcome:
+    if "reason" in record:
+        return Refused(record["reason"], record["detail"])
+    return Picture(record["id"], record["size"], record["format"])
+
+
+def _key(kind: str, name: str) -> bytes:
+    return hashlib.blake2b(f"{kind}\0{name}".encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.parts import PARTS
+from pixmill.images.parts import PARTS
 
 __all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "given_sides", "place", "places", "sides_of"]
 
 Sides = npt.NDArray[np.int8]
-"""The part of each picture as its place among :data:`pixmill.parts.PARTS`: the later a part, the higher its rank."""
+"""The part of each picture as its place among :data:`.PARTS`: the later a part, the higher its rank."""
 
 TRAIN, VAL, TEST = (PARTS.index(part) for part in PARTS)
 

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-from pixmill.expectations import Check, Result, Table, Tell
-from pixmill.params import SplitParams
-from pixmill.parts import PARTS
-from pixmill.split.gaps import count_by
+from pixmill.core.expectations import Check, Result, Table, Tell
+from pixmill.core.params import SplitParams
+from pixmill.images.parts import PARTS
 
-__all__ = ["checks", "tables"]
+__all__ = ["checks", "count_by", "tables"]
 
 _SHORT = 12
 """Letters of an id, as pages show it."""
 
 _NAMED = 3
 """Offenders that a message names."""
+
+Side = TypeVar("Side", str, int)
+
+
+def count_by(
+    manifest: pd.DataFrame, column: str, sides: Iterable[Side], classes: Sequence[str]
+) -> dict[Side, dict[str, int]]:
+    """Return how many images there are by side and class, zeros included.
+
+    Args:
+        manifest: The split manifest.
+        column: ``split`` or ``fold``.
+        sides: The values of that column.
+        classes: The labels.
+    """
+    sizes = manifest[manifest["split"].notna()].groupby([column, "label"]).size().to_dict()
+    return {side: {label: int(sizes.get((side, label), 0)) for label in classes} for side in sides}
 
 
 def tables(
@@ -32,8 +49,8 @@ def tables(
     """Return what is checked.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.SPLIT`.
-        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
+        manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         groups: The name of each row's group; ``None`` where no groups were asked for.
         classes: The labels.
         folds: How many folds there are; ``None`` where none were asked for.
@@ -98,6 +115,11 @@ def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
 
 
 def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
+    grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
+    advice = (
+        f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; what "
+        "people put into data/train, data/val and data/test stays there (scrape.folder.layout)"
+    )
     for part in PARTS:
         yield _check(
             "same_classes",
@@ -106,6 +128,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             {"column": "label", "value_set": list(classes)},
             f"all of {', '.join(classes)} in each part, and no other",
             _classes(part, classes),
+            advice,
         )
     if params.folds is not None:
         yield _check(
@@ -115,6 +138,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             {"column": "n", "min_value": 1},
             f"all of {', '.join(classes)} in each fold",
             _classes_of_folds,
+            f"lower split.folds ({params.folds}){grouping} or change split.salt in params.yaml",
         )
     yield _check(
         "given_test_kept",
@@ -142,7 +166,15 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
     )
 
 
-def _check(name: str, table: str, expectation: str, kwargs: Mapping[str, object], wanted: str, tell: Tell) -> Check:
+def _check(
+    name: str,
+    table: str,
+    expectation: str,
+    kwargs: Mapping[str, object],
+    wanted: str,
+    tell: Tell,
+    advice: str = "dvc repro -f validate makes the tables anew that must not be like this",
+) -> Check:
     return Check(
         name=name,
         table=table,
@@ -152,7 +184,7 @@ def _check(name: str, table: str, expectation: str, kwargs: Mapping[str, object]
         parameters=(),
         wanted=wanted,
         tell=tell,
-        advise=lambda _result, _rows: "dvc repro -f validate makes the tables anew that must not be like this",
+        advise=lambda _result, _rows: advice,
     )
 
 

@@ -13,14 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import Limits, Loss, map_batches
-from pixmill.errors import ManifestError, SplitError
-from pixmill.files import replacing, reserve, write_json
+from pixmill.core.errors import ManifestError, SplitError
+from pixmill.core.files import replacing, reserve, write_json
+from pixmill.core.params import SplitParams
+from pixmill.core.progress import track
 from pixmill.images import Undecodable, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize
-from pixmill.params import SplitParams
-from pixmill.parts import PARTS
-from pixmill.parts.header import plan_shards, shard_path, write_header
-from pixmill.progress import track
+from pixmill.images.parts import PARTS, plan_shards, shard_path, write_header
 
 __all__ = ["pack"]
 
@@ -44,13 +43,13 @@ def pack(
     the end, or not at all, and headers after them.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.SPLIT`.
+        manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
         pictures: The folder that the manifest's paths are relative to.
         folder: Where ``<part>/<number>.bin``, ``<part>.json`` and ``preprocessing.json`` go.
         params: The section ``split``.
         limits: What one picture may take.
         workers: Processes; default: one a processor.
-        plan: How many pictures each shard of a part holds; default: see :func:`pixmill.parts.header.plan_shards`.
+        plan: How many pictures each shard of a part holds; default: see :func:`.plan_shards`.
 
     Raises:
         ManifestError: A picture is absent, or is not what validate saw.

@@ -1,4 +1,4 @@
-"""The stage's first half: kept pictures in, parts, folds and the expectations' outcomes out; no picture is opened."""
+"""The stage's first half: kept images in; parts, folds, the expectations' outcomes and metrics out; none is opened."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.errors import ManifestError
-from pixmill.expectations import Outcome, run_checks
-from pixmill.manifest import SPLIT
-from pixmill.params import SplitParams
-from pixmill.parts import PARTS
+from pixmill.core.errors import ManifestError
+from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
+from pixmill.core.manifest import SPLIT
+from pixmill.core.params import SplitParams
+from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
-from pixmill.split.checks import checks, tables
-from pixmill.split.clusters import clusters
-from pixmill.split.gaps import Gaps, find_gaps
-from pixmill.split.grouping import group_names
-from pixmill.split.straddling import Links, fold_straddlers, straddlers
+from pixmill.split.checks import checks, count_by, tables
+from pixmill.split.grouping import clusters, group_names
+from pixmill.split.straddling import REASONS, Links, fold_straddlers, straddlers
 
-__all__ = ["Assignment", "Split", "assign", "split"]
+__all__ = ["Assignment", "Split", "assign", "metrics", "plot_table", "split", "summary"]
 
 Texts = npt.NDArray[np.object_]
 
@@ -32,50 +30,40 @@ class Assignment:
     """Hold where each picture belongs.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.SPLIT`, sorted by id.
+        manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
         groups: The name of each row's group, absent where it stands by itself; ``None`` where no groups were asked for.
         dropped: What was dropped here, sorted by id: ``id``, ``label``, ``part`` (that it would be in), ``word`` (of
-            :data:`pixmill.split.reasons.REASONS`) and ``other``, the id of the picture that stays.
-        gaps: Which classes have no picture in some part or fold; ``None`` where each has.
+            :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the picture that stays.
     """
 
     manifest: pd.DataFrame
     groups: pd.Series | None
     dropped: pd.DataFrame
-    gaps: Gaps | None = None
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Assignment):
     """Hold what the stage found.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.SPLIT`, sorted by id.
-        groups: As of :class:`Assignment`.
-        dropped: As of :class:`Assignment`.
         pairs: Verified near-duplicates, as validate found them.
         classes: The labels, in the order of the params.
         outcomes: What came of each expectation.
         folds: How many folds there are; ``None`` where none were asked for.
-        gaps: As of :class:`Assignment`.
     """
 
-    manifest: pd.DataFrame
-    groups: pd.Series | None
-    dropped: pd.DataFrame
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
     folds: int | None
-    gaps: Gaps | None = None
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
     """Give each kept picture its part and its fold, and see that nothing leaks.
 
     Args:
-        manifest: What validate wrote, with the columns of :data:`pixmill.manifest.VALIDATED`, sorted by id.
-        pairs: Verified near-duplicates, with the columns of :data:`pixmill.manifest.PAIRS`.
+        manifest: What validate wrote, with the columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: Verified near-duplicates, with the columns of :data:`pixmill.core.manifest.PAIRS`.
         params: The section ``split``.
         classes: The labels, in the order of the params.
 
@@ -86,16 +74,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
-    return Split(
-        assigned.manifest,
-        assigned.groups,
-        assigned.dropped,
-        pairs,
-        tuple(classes),
-        outcomes,
-        params.folds,
-        assigned.gaps,
-    )
+    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
@@ -141,11 +120,10 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
             "other": ids[against[gone]],
         }
     )
-    result = _completed(manifest, kept, dropped, staying, folds, named)
-    return Assignment(result, groups, dropped, find_gaps(result, dropped, groups, params, classes))
+    return Assignment(_completed(manifest, kept, dropped, staying, folds, named), groups, dropped)
 
 
-_WORDS = np.array(["straddles", "straddles_group", "straddles_folds"], object)
+_WORDS = np.array(list(REASONS), object)
 _FOLDS = 2
 _NO_PAIRS = (np.empty(0, np.int64), np.empty(0, np.int64))
 
@@ -207,3 +185,40 @@ def _completed(
         **{name: pd.arrays.IntegerArray(column, column < 0) for name, column in (("row", rows), ("fold", numbers))},
     }
     return pd.DataFrame({name: added[name] if name in added else manifest[name] for name in SPLIT.names})
+
+
+def metrics(split: Split) -> dict[str, Any]:
+    """Return what ``metrics/split.json`` holds.
+
+    Returns:
+        ``<part>.<label>`` pictures, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
+        ``gate.<expectation>`` (whether it holds), and where folds were asked for ``folds.<number>.<label>``.
+    """
+    words = split.dropped["word"]
+    found: dict[str, Any] = {
+        **count_by(split.manifest, "split", PARTS, split.classes),
+        "dropped": len(words),
+        "reasons": {word: int((words == word).sum()) for word in REASONS if (words == word).any()},
+        "gate": verdicts_by_name(split.outcomes),
+    }
+    if split.folds is not None:
+        found["folds"] = count_by(split.manifest, "fold", range(split.folds), split.classes)
+    return found
+
+
+def plot_table(split: Split) -> pd.DataFrame:
+    """Return one row a part and class: ``part``, ``label``, ``name`` (of both), ``n`` and ``share`` of the part."""
+    counts = count_by(split.manifest, "split", PARTS, split.classes)
+    rows = [
+        (part, label, f"{part} {label}", n, round(n / max(1, sum(counts[part].values())), 6))
+        for part in PARTS
+        for label, n in counts[part].items()
+    ]
+    return pd.DataFrame(rows, columns=["part", "label", "name", "n", "share"])
+
+
+def summary(split: Split) -> str:
+    """Return in one line how many pictures each part has, and how many were dropped here."""
+    sizes = split.manifest["split"].value_counts()
+    parts = ", ".join(f"{sizes[part]:,} {part}" for part in PARTS)
+    return f"{parts}; {len(split.dropped):,} dropped so that nothing leaks"

@@ -1,4 +1,4 @@
-"""Pictures that are too like one on another side, or belong to its group: who goes, and because of whom."""
+"""Images that are too like one on another side, or belong to its group: who goes, and because of whom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import numpy.typing as npt
 
 from pixmill.split.assignment import TRAIN, VAL, Sides
 
-__all__ = ["Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
+__all__ = ["REASONS", "Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
+
+REASONS = {
+    "straddles": "a near-duplicate of it, or the same picture, lies in another part, which ranks higher",
+    "straddles_group": "people put another picture of its group into another part, which ranks higher",
+    "straddles_folds": "a near-duplicate of it, or the same picture, lies in another fold",
+}
+"""Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the picture that stays.
+
+Test ranks above val, and val above train.
+"""
+
 
 Rows = npt.NDArray[np.int64]
 

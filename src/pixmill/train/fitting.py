@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pixmill.errors import TrainError
-from pixmill.params import TrainParams
-from pixmill.parts import Part
-from pixmill.progress import Progress, announce
-from pixmill.train.checkpoint import Arrays, Checkpoints
-from pixmill.train.feeding import epoch_order, feed
-from pixmill.train.history import Epoch, Timing, best_of, is_over
+from pixmill.core.errors import TrainError
+from pixmill.core.params import TrainParams
+from pixmill.core.progress import Progress, announce
+from pixmill.images.parts import Part
+from pixmill.learn.precision import Precision, has_bfloat16
+from pixmill.train.checkpoints import Arrays, Checkpoint, Checkpoints, OnEpoch
+from pixmill.train.history import Epoch, Timing, best_of, is_over, learning_rate
 from pixmill.train.interruption import Interruption
-from pixmill.train.precision import Choice, choose_precision
-from pixmill.train.schedule import rate
-from pixmill.train.steps import Trainer, balanced_weights
+from pixmill.train.steps import Trainer, balanced_weights, epoch_order, feed
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["OnEpoch", "fit"]
+__all__ = ["choose_precision", "fit", "weights_of"]
 
-_TELL_EVERY = 1.0
-"""Seconds between two looks at the loss."""
+_REPORT_EVERY = 1.0
+"""Seconds between two looks at the loss, each of which waits for a step."""
 
-OnEpoch = Callable[[Epoch, Timing], None]
-"""What is called after each epoch, also after those of a training that goes on."""
+_MEASURED = 8
+"""Steps that are measured of each precision; the first ones compile, and the quickest one counts."""
+
+_WORTH = 1.1
+"""How many times as fast bfloat16 must be, since float32 loses nothing."""
 
 
 def fit(
@@ -39,10 +40,9 @@ def fit(
     *,
     checkpoints: Checkpoints | None = None,
     on_epoch: OnEpoch = lambda *_: None,
-    on_choice: Callable[[Choice], None] = lambda _: None,
     until: int | None = None,
     what: str = "Train",
-) -> list[Epoch]:
+) -> Checkpoint:
     """Fit a classifier and leave it with the weights of its best epoch.
 
     The order of the pictures and all that is random follow from seed and epoch, so equal inputs give equal weights,
@@ -55,68 +55,50 @@ def fit(
         params: The section ``train``.
         checkpoints: Where each epoch is kept, and what a killed training goes on from; default: nowhere.
         on_epoch: Called after each epoch, also after those that were kept; default: nothing.
-        on_choice: Called with the precision, and what was seen where it was measured; default: nothing.
         until: The epoch that it ends with, whatever the params say of patience and time; it is left with that one's
             weights. Default: what the params say.
         what: What the progress is called.
 
     Returns:
-        The figures of each epoch.
+        The finished training, which is not saved yet.
 
     Raises:
         TrainError: The loss is no number any more.
         Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
     """
-    kept = checkpoints.load() if checkpoints else None
-    history, timings = (kept.history, kept.timings) if kept else ([], [])
-    best = kept.best if kept else _weights(classifier)
     labels = int(classifier.output_shape[-1])
-    choice = Choice(kept.precision, {}) if kept else choose_precision(classifier, params, training, labels=labels)
-    if choice.rates:
-        announce(f"{what.lower()}: {choice.summary()}")
-    on_choice(choice)
+    kept = checkpoints.load() if checkpoints else None
+    if kept is None:
+        precision = choose_precision(classifier, params, training, labels=labels)
+        kept = Checkpoint([], [], {}, weights_of(classifier), precision)
+    history, timings, best = kept.history, kept.timings, kept.best
     balanced = balanced_weights(training.targets, labels) if params.class_weights else None
-    trainer = Trainer(classifier, params, labels=labels, class_weights=balanced, precision=choice.precision)
+    trainer = Trainer(classifier, params, labels=labels, class_weights=balanced, precision=kept.precision)
     most = until or params.epochs
-    if kept:
-        trainer.restore(dict(kept.state))
+    if history:
+        trainer.restore(kept.state)
         announce(f"{what.lower()}: goes on from epoch {len(history)} of {most}")
-        for one, timing in zip(history, timings, strict=True):
-            on_epoch(one, timing)
-    with Interruption() as interruption, _Show(what, len(training), len(history), most) as show:
-        while not _is_over(history, timings, params, until):
-            one, timing = _epoch(trainer, training, validation, params, history, interruption, show)
-            history.append(one)
+        for epoch, timing in zip(history, timings, strict=True):
+            on_epoch(epoch, timing)
+
+    def over() -> bool:
+        seconds = sum(timing.seconds for timing in timings)
+        return len(history) >= until if until else is_over(history, params, seconds=seconds)
+
+    with Interruption() as interruption, Progress(what, len(training) * (most - len(history))) as progress:
+        while not over():
+            epoch, timing = _epoch(trainer, training, validation, params, history, interruption, progress, most)
+            history.append(epoch)
             timings.append(timing)
-            is_best = best_of(history, params.monitor) is one
-            if is_best:
-                best = _weights(classifier)
+            if best_of(history, params.monitor) is epoch:
+                best = weights_of(classifier)
             if checkpoints:
-                checkpoints.save(
-                    history,
-                    timings,
-                    state=trainer.state(),
-                    best=best if is_best else None,
-                    precision=choice.precision,
-                )
-            on_epoch(one, timing)
-            interruption.check(one.epoch + 1)
+                checkpoints.save(Checkpoint(history, timings, trainer.state(), best, kept.precision))
+            on_epoch(epoch, timing)
+            interruption.check(epoch.epoch + 1)
     if until is None:
         classifier.set_weights(list(best.values()))
-    return history
-
-
-def _is_over(history: list[Epoch], timings: list[Timing], params: TrainParams, until: int | None) -> bool:
-    if until is not None:
-        return len(history) >= until
-    return is_over(
-        history,
-        epochs=params.epochs,
-        patience=params.patience,
-        monitor=params.monitor,
-        minutes=params.minutes,
-        seconds=sum(timing.seconds for timing in timings),
-    )
+    return Checkpoint(history, timings, {}, weights_of(classifier), kept.precision, finished=True)
 
 
 def _epoch(
@@ -126,47 +108,82 @@ def _epoch(
     params: TrainParams,
     history: list[Epoch],
     interruption: Interruption,
-    show: _Show,
+    progress: Progress,
+    most: int,
 ) -> tuple[Epoch, Timing]:
     number, began = len(history) + 1, time.monotonic()
     steps = -(-len(training) // params.batch_size)
     order = epoch_order(len(training), seed=params.seed, epoch=number)
-    used = 0.0
+    rate, note, due = 0.0, f"epoch {number} of {most}", began
     trainer.begin(number)
     for step, (pixels, targets) in enumerate(feed(training, params.batch_size, order)):
-        used = rate(params, history, number, step, steps)
-        trainer.train(pixels, targets, used)
+        rate = learning_rate(params, history, number, step, steps)
+        trainer.train(pixels, targets, rate)
         interruption.check(number)
-        if show.step(len(targets)):
-            # To ask for the loss waits for the step: not each time.
-            loss = _number(trainer.fitted()["loss"], number, params, used)
-            show.tell(f"epoch {number} of {show.most}, loss {loss:.3f}")
-    fitted = trainer.fitted()
-    _number(fitted["loss"], number, params, used)
+        if time.monotonic() >= due:
+            loss = _finite(trainer.figures("train")["loss"], number, params, rate)
+            note, due = f"epoch {number} of {most}, loss {loss:.3f}", time.monotonic() + _REPORT_EVERY
+        progress.advance(len(targets), note)
+    fitted = trainer.figures("train")
+    _finite(fitted["loss"], number, params, rate)
     trained = time.monotonic() - began
     for pixels, targets in feed(validation, params.batch_size):
         trainer.test(pixels, targets)
         interruption.check(number)
-    checked = trainer.checked()
-    _number(checked["loss"], number, params, used)
-    show.tell(f"epoch {number} of {show.most}, validation accuracy {checked['accuracy']:.3f}")
-    one = Epoch(
+    validated = trainer.figures("test")
+    _finite(validated["loss"], number, params, rate)
+    progress.advance(0, f"epoch {number} of {most}, validation accuracy {validated['accuracy']:.3f}")
+    epoch = Epoch(
         number,
         train_loss=fitted["loss"],
         train_accuracy=fitted["accuracy"],
-        val_loss=checked["loss"],
-        val_accuracy=checked["accuracy"],
-        learning_rate=used,
+        val_loss=validated["loss"],
+        val_accuracy=validated["accuracy"],
+        learning_rate=rate,
     )
-    return one, Timing(int(time.time() * 1000), time.monotonic() - began, len(training) / trained)
+    return epoch, Timing(int(time.time() * 1000), time.monotonic() - began, len(training) / trained)
 
 
-def _weights(classifier: keras.Model) -> Arrays:
+def weights_of(classifier: keras.Model) -> Arrays:
+    """Return the weights of a classifier in the order of ``get_weights``, by name."""
     return {f"{place:04}": weight for place, weight in enumerate(classifier.get_weights())}
 
 
-def _number(loss: float, epoch: int, params: TrainParams, used: float) -> float:
-    """Return a loss that is a number."""
+def choose_precision(classifier: keras.Model, params: TrainParams, training: Part, *, labels: int) -> Precision:
+    """Return what params name, or the faster one where they say ``auto``.
+
+    A few steps are taken with each on a real batch, and a line tells how long one took; the classifier has its weights
+    back afterwards. Where this device cannot compute with bfloat16, nothing is measured.
+
+    Args:
+        classifier: What is to be fitted, within the scope of its strategy.
+        params: The section ``train``.
+        training: The images.
+        labels: How many classes there are.
+    """
+    if params.precision != "auto":
+        return params.precision
+    if not has_bfloat16():
+        return "float32"
+    pixels, targets = next(feed(training, params.batch_size))
+    before = classifier.get_weights()
+
+    def seconds(precision: Precision) -> float:
+        trainer = Trainer(classifier, params, labels=labels, precision=precision)
+        times = [time.perf_counter()]
+        for _ in range(_MEASURED):
+            float(trainer.train(pixels, targets, 0.0)["loss"])
+            times.append(time.perf_counter())
+        return min(end - start for start, end in itertools.pairwise(times))
+
+    exact, short = seconds("float32"), seconds("bfloat16")
+    classifier.set_weights(before)
+    announce(f"train: a step takes {1000 * exact:.1f} ms with float32, {1000 * short:.1f} ms with bfloat16")
+    return "bfloat16" if exact >= _WORTH * short else "float32"
+
+
+def _finite(loss: float, epoch: int, params: TrainParams, rate: float) -> float:
+    """Return a loss, where it is a number."""
     if math.isfinite(loss):
         return loss
     advice = ["lower train.learning_rate in params.yaml, by ten to begin with"]
@@ -175,59 +192,6 @@ def _number(loss: float, epoch: int, params: TrainParams, used: float) -> float:
     if params.precision != "float32":
         advice.append("set train.precision to float32")
     raise TrainError(
-        f"the loss is not a number any more in epoch {epoch} (optimizer {params.optimizer}, learning rate {used:g})",
+        f"the loss is not a number any more in epoch {epoch} (optimizer {params.optimizer}, learning rate {rate:g})",
         next=f"{', or '.join(advice)}, then: dvc repro",
     )
-
-
-class _Show(Progress):
-    """Show how good it is, how fast it goes and how long it may take yet.
-
-    Args:
-        what: What is being done.
-        epoch: Pictures in an epoch.
-        done: Epochs that were there before.
-        most: The most epochs there are.
-    """
-
-    def __init__(self, what: str, epoch: int, done: int, most: int) -> None:
-        super().__init__(what, epoch * (most - done))
-        self.most = most
-        self._began: float | None = None
-        self._before = 0
-        self._told = time.monotonic()
-
-    def step(self, count: int) -> bool:
-        """Add the pictures of a step, and tell whether it is time to say how good it is.
-
-        Args:
-            count: Pictures.
-        """
-        self.advance(count, self._note)
-        now = time.monotonic()
-        if self._began is None:
-            # The first step builds the graph: it says nothing of those that follow.
-            self._began, self._before = now, self.done
-            return True
-        return now - self._told >= _TELL_EVERY
-
-    def tell(self, text: str) -> None:
-        """Show a few words, with the speed and the time that is left.
-
-        Args:
-            text: The words.
-        """
-        self._told = time.monotonic()
-        passed = self._told - (self._began or self._told)
-        if passed >= _TELL_EVERY and self.done > self._before:
-            speed = (self.done - self._before) / passed
-            left = ((self.total or 0) - self.done) / speed
-            text += f", {speed:.0f} pictures/s, at most {_duration(left)} left"
-        self.advance(0, text)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"

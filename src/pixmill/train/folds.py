@@ -1,19 +1,23 @@
-"""The same model fitted once for each fold, to tell how much of a figure is luck."""
+"""The same model fitted once without each fold, to tell how much of a figure is luck."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.errors import ManifestError
-from pixmill.parts import Part, Shards
+from pixmill.core.errors import ManifestError
+from pixmill.images.parts import Part, Shards
+from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 
-__all__ = ["Fold", "FoldResult", "fold_metrics", "folds_of"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Fold", "FoldResult", "cross_validate", "fold_metrics", "folds_of"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class FoldResult:
 
     Args:
         number: From 0.
-        accuracy: Share of the fold's pictures that are told right by a model that never met them.
+        accuracy: Share of the fold's pictures that are classified right by a model that never met them.
         loss: Mean loss of the fold's pictures.
     """
 
@@ -47,7 +51,7 @@ class FoldResult:
 
 
 class _Chosen:
-    """Index some of the pictures of several parts as if they lay in one array; nothing is read before that.
+    """Index some of the images of several parts as if they lay in one array; nothing is read before that.
 
     Args:
         sources: The parts' pixels.
@@ -55,28 +59,16 @@ class _Chosen:
     """
 
     def __init__(self, sources: Sequence[Shards], rows: npt.NDArray[np.int64]) -> None:
-        self._sources, self._rows = sources, rows
-        self._starts = np.cumsum([0, *(len(source) for source in sources)])
-        self.shape = (len(rows), *sources[0].shape[1:])
-        self.dtype = sources[0].dtype
+        # Shards of shards: what indexes like an array is one to them.
+        self._source, self._rows = Shards(sources), rows  # type: ignore[arg-type]
+        self.shape = (len(rows), *self._source.shape[1:])
+        self.dtype = self._source.dtype
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
-        rows = self._rows[key]
-        flat = np.atleast_1d(rows)
-        found = np.empty((len(flat), *self.shape[1:]), np.uint8)
-        for source, start in zip(self._sources, self._starts[:-1].tolist(), strict=True):
-            here = (flat >= start) & (flat < start + len(source))
-            if here.any():
-                found[here] = source[flat[here] - start]
-        return found if np.ndim(rows) else found[0]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
-        if copy is False:
-            raise ValueError("pixels that lie in files cannot become an array without a copy")
-        return self[:].astype(self.dtype if dtype is None else dtype)
+        return self._source[self._rows[key]]
 
 
 def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
@@ -99,13 +91,42 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
     targets = np.concatenate([part.targets for part in both])
     numbers = rows["fold"].to_numpy(np.int64)
 
-    def some(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
+    def chosen_part(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
         places = np.flatnonzero(chosen)
         pixels = cast("Shards", _Chosen([part.pixels for part in both], places))
         return Part(name, rows.iloc[places].reset_index(drop=True), targets[places], pixels)
 
     for number in np.unique(numbers).tolist():
-        yield Fold(number, some("train", numbers != number), some("val", numbers == number))
+        yield Fold(number, chosen_part("train", numbers != number), chosen_part("val", numbers == number))
+
+
+def cross_validate(
+    fold: Fold,
+    build: Callable[[], keras.Model],
+    fit_fold: Callable[..., Checkpoint],
+    checkpoints: Checkpoints | None,
+    on_epoch: OnEpoch,
+) -> FoldResult:
+    """Fit the model without a fold, and measure it on that.
+
+    It is fitted for as many epochs as the best one's number: were the best epoch chosen by the fold itself, the fold
+    would look better than new images.
+
+    Args:
+        fold: The fold.
+        build: Builds a fresh classifier.
+        fit_fold: Fits it to the parts that it is given.
+        checkpoints: Where this fold's training is kept, for this number of epochs.
+        on_epoch: Called for each epoch, also of a fold that was fitted before.
+    """
+    result = checkpoints.load_finished(on_epoch) if checkpoints else None
+    if result is None:
+        result = fit_fold(build(), fold.training, fold.validation, checkpoints=checkpoints, on_epoch=on_epoch)
+        if checkpoints:
+            # Nobody asks for its weights.
+            checkpoints.save(replace(result, best={}))
+    last = result.history[-1]
+    return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss)
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:

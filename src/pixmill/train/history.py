@@ -1,14 +1,20 @@
-"""The figures of each epoch, and what follows from them."""
+"""The figures of each epoch, and what follows from them alone: the best one, the end, the next learning rate."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-__all__ = ["Epoch", "Monitor", "Timing", "best_of", "is_better", "is_over"]
+from pixmill.core.files import significant
+from pixmill.core.params import TrainParams
+
+__all__ = ["Epoch", "Monitor", "Timing", "best_of", "curves_csv", "is_better", "is_over", "learning_rate"]
 
 Monitor = Literal["val_loss", "val_accuracy"]
+
+_COLUMNS = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -17,10 +23,10 @@ class Epoch:
 
     Args:
         epoch: Its number, from 1.
-        train_loss: Mean loss of the changed training pictures, as they went by.
-        train_accuracy: Share of them that were told right.
+        train_loss: Mean loss of the changed training images, as they went by.
+        train_accuracy: Share of them that were classified right.
         val_loss: Mean loss of the validation part after the epoch.
-        val_accuracy: Share of it that is told right.
+        val_accuracy: Share of it that is classified right.
         learning_rate: That of its last step; ``None`` where all is solved at once, which is no epoch at all.
     """
 
@@ -32,7 +38,7 @@ class Epoch:
     learning_rate: float | None = None
 
     def figures(self) -> dict[str, float]:
-        """Return what there is but the number, by name."""
+        """Return all but the number, by name."""
         return {name: figure for name, figure in asdict(self).items() if name != "epoch" and figure is not None}
 
 
@@ -43,7 +49,7 @@ class Timing:
     Args:
         ended: When it ended, in milliseconds since 1970.
         seconds: How long it took, the validation part included.
-        images_per_second: Training pictures a second, the validation part not counted.
+        images_per_second: Training images a second, the validation part not counted.
     """
 
     ended: int
@@ -76,29 +82,74 @@ def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
     return best
 
 
-def is_over(
-    history: Sequence[Epoch],
-    *,
-    epochs: int,
-    patience: int | None,
-    monitor: Monitor = "val_loss",
-    minutes: float | None = None,
-    seconds: float = 0.0,
-) -> bool:
-    """Tell whether training ends here. It follows from the history alone, so a training that goes on tells the same.
+def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0.0) -> bool:
+    """Tell whether training ends here: after the last epoch, or when patience or time is used up.
 
     Args:
         history: The epochs so far.
-        epochs: The most there are.
-        patience: Epochs in a row without a better one that end it; ``None`` for never.
-        monitor: What a better one is told by.
-        minutes: After how many no epoch begins; ``None`` for no limit.
-        seconds: What the epochs so far took.
+        params: The section ``train``.
+        seconds: How long the epochs so far took.
     """
-    if len(history) >= epochs:
+    if len(history) >= params.epochs:
         return True
     if not history:
         return False
-    if minutes is not None and seconds >= 60 * minutes:
+    if params.minutes is not None and seconds >= 60 * params.minutes:
         return True
-    return patience is not None and len(history) - best_of(history, monitor).epoch >= patience
+    return params.patience is not None and len(history) - best_of(history, params.monitor).epoch >= params.patience
+
+
+def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, step: int, steps: int) -> float:
+    """Return the learning rate of one step.
+
+    It first rises in a straight line, so that the last step of the warm-up has the whole rate; then it follows the
+    schedule. Nothing is remembered between two calls: a training that goes on from a checkpoint has the same rates.
+
+    >>> from pixmill.core.params import ScheduleParams
+    >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=ScheduleParams(name="cosine", warmup=1))
+    >>> [round(learning_rate(params, [], epoch, 0, 1), 3) for epoch in (1, 2, 3, 4)]
+    [0.1, 0.1, 0.075, 0.025]
+
+    Args:
+        params: The section ``train``.
+        history: The epochs before this one.
+        epoch: The epoch's number, from 1.
+        step: The step's number within the epoch, from 0.
+        steps: Steps in an epoch.
+    """
+    schedule = params.schedule
+    full = params.learning_rate
+    if epoch <= schedule.warmup:
+        return full * (epoch - 1 + (step + 1) / steps) / schedule.warmup
+    if schedule.name == "cosine":
+        done = (epoch - 1 + step / steps - schedule.warmup) / max(1, params.epochs - schedule.warmup)
+        return full * (schedule.floor + (1 - schedule.floor) * (1 + math.cos(math.pi * min(1.0, done))) / 2)
+    if schedule.name == "plateau":
+        return full * max(schedule.floor, schedule.factor ** _reductions(params, history))
+    return full
+
+
+def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
+    """Count how often it went on without a better epoch for as long as ``schedule.patience`` says.
+
+    Epochs of the warm-up may be the best ones, but nothing is held against them.
+    """
+    reductions = waited = 0
+    best: Epoch | None = None
+    for epoch in history:
+        if best is None or is_better(epoch, best, params.monitor):
+            best, waited = epoch, 0
+        elif epoch.epoch > params.schedule.warmup:
+            waited += 1
+            if waited == params.schedule.patience:
+                reductions, waited = reductions + 1, 0
+    return reductions
+
+
+def curves_csv(history: Sequence[Epoch]) -> str:
+    """Return one line an epoch, to six significant digits, with Unix line ends."""
+    lines = [",".join(_COLUMNS)]
+    for epoch in history:
+        figures = significant(asdict(epoch))
+        lines.append(",".join("" if figures[name] is None else str(figures[name]) for name in _COLUMNS))
+    return "\n".join(lines) + "\n"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from pixmill.train.strategy import several_processes
 
 __all__ = ["Interrupted", "Interruption"]
 
@@ -46,8 +47,7 @@ class Interruption:
 
     def __enter__(self) -> Self:
         # Python lets the main thread alone set handlers; whoever trains in another one keeps their own ways.
-        alone = os.environ.get("PIXMILL_STRATEGY") != "multi_worker"
-        if alone and threading.current_thread() is threading.main_thread():
+        if not several_processes() and threading.current_thread() is threading.main_thread():
             for kind in _SIGNALS:
                 if signal.getsignal(kind) not in (signal.SIG_IGN, None):
                     self._before[kind] = signal.signal(kind, self._receive)

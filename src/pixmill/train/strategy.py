@@ -6,47 +6,123 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pixmill.errors import TrainError
-from pixmill.models.loading import load_tensorflow
-from pixmill.params import TrainParams
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import TrainParams
+from pixmill.learn.determinism import load_tensorflow
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-__all__ = ["choose_strategy", "is_chief"]
+__all__ = ["Replicas", "choose_strategy", "is_chief", "several_processes"]
 
 _NAMES = ("auto", "one", "mirrored", "multi_worker")
 
 _EXAMPLE = '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, "task": {"type": "worker", "index": 0}}'
 
+Array = npt.NDArray[Any]
 
-def choose_strategy(
-    environ: Mapping[str, str] = os.environ, *, params: TrainParams | None = None
-) -> tf.distribute.Strategy:
+
+class Replicas:
+    """Compute steps on the devices of the strategy in whose scope this is created, each with its share of a batch.
+
+    Outside of any strategy that is the one device there is.
+    """
+
+    def __init__(self) -> None:
+        import tensorflow as tf
+
+        self._strategy = tf.distribute.get_strategy()
+        self._count = int(self._strategy.num_replicas_in_sync)
+
+    def compiled(self, step: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
+        """Return a step as one graph, for batches of any number of images.
+
+        XLA compiles this kind of network to code that is several times slower on processors.
+        """
+        import tensorflow as tf
+
+        # Values of several replicas have no signature.
+        known = signature if self._count == 1 else None
+        graph: Callable[..., Any] = tf.function(step, input_signature=known, jit_compile=False, autograph=False)
+        return graph
+
+    def share(self, pixels: Array, targets: Array) -> tuple[Any, ...]:
+        """Return a batch as a step takes it: with the weight of each image, 1, and how many there are in all."""
+        total, weights = np.float32(len(targets)), np.ones(len(targets), np.float32)
+        if self._count == 1:
+            return pixels, targets, weights, total
+        import tensorflow as tf
+
+        if len(targets) < self._count:
+            # No replica goes without: the last image again, with no weight.
+            rows = np.minimum(np.arange(self._count), len(targets) - 1)
+            weights = (np.arange(self._count) < len(targets)).astype(np.float32)
+            pixels, targets = pixels[rows], targets[rows]
+
+        def deal(values: Array) -> Any:
+            shares = np.array_split(values, self._count)
+            return self._strategy.experimental_distribute_values_from_function(
+                lambda context: tf.constant(shares[context.replica_id_in_sync_group])
+            )
+
+        return deal(pixels), deal(targets), deal(weights), tf.constant(total)
+
+    def run(self, step: Callable[..., tuple[Any, ...]], batch: tuple[Any, ...]) -> tuple[tf.Tensor, ...]:
+        """Call a step in each replica, and return the sums of what they give; within a compiled graph."""
+        if self._count == 1:
+            return step(*batch)
+        results = self._strategy.run(step, args=batch)
+        return tuple(self._strategy.reduce("SUM", result, axis=None) for result in results)
+
+    def clipped(self, gradients: list[tf.Tensor], norm: float) -> list[tf.Tensor]:
+        """Return this replica's part of the gradients of all, together no longer than a norm; within a step.
+
+        The optimizer sums up the parts.
+        """
+        import tensorflow as tf
+
+        if self._count > 1:
+            gradients = tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+        return [gradient / self._count for gradient in tf.clip_by_global_norm(gradients, norm)[0]]
+
+    def place(self) -> tf.Tensor | int:
+        """Return the number of this replica; within a step."""
+        import tensorflow as tf
+
+        return tf.distribute.get_replica_context().replica_id_in_sync_group if self._count > 1 else 0
+
+
+def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
     """Return the strategy that ``PIXMILL_STRATEGY`` names.
 
     ``one`` is one GPU, or the processor where there is none; ``mirrored`` all GPUs of this machine; ``multi_worker``
     the processes that ``TF_CONFIG`` lists, of which each must be started. ``auto`` is ``mirrored`` where there are
-    several GPUs, else ``one``. Call it after :func:`pixmill.models.fix_threads` and before anything is computed.
+    several GPUs, else ``one``. Call it after :func:`pixmill.learn.fix_threads` and before anything is computed.
 
     Args:
-        environ: The environment; default: this process's.
-        params: What is trained there; default: it is not looked at.
+        params: What is trained there.
 
     Raises:
         TrainError: The variable names no strategy, or one that this machine, ``TF_CONFIG`` or the params do not allow.
     """
-    name = _name(environ)
+    name = _name()
     load_tensorflow()
     import tensorflow as tf
 
     if name == "multi_worker":
-        _task(environ)
-        if params is not None:
-            _refuse_clocks(params)
+        _task()
+        if params.minutes is not None or params.precision == "auto":
+            # They would part, and wait for each other for ever.
+            raise TrainError(
+                "train.minutes and train.precision: auto are not for several processes, since each measures by itself",
+                next="set train.minutes to null and train.precision to float32 in params.yaml, in all of them",
+            )
         if threading.current_thread() is threading.main_thread():
             # To wait for the others is TensorFlow's, where Python hears no Ctrl-C.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -62,34 +138,29 @@ def choose_strategy(
     return tf.distribute.MirroredStrategy()
 
 
-def is_chief(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this process writes outputs: of several, the first alone does.
-
-    Args:
-        environ: The environment; default: this process's.
+def several_processes() -> bool:
+    """Tell whether several processes train together.
 
     Raises:
-        TrainError: As of :func:`choose_strategy`.
+        TrainError: ``PIXMILL_STRATEGY`` names no strategy.
     """
-    if _name(environ) != "multi_worker":
+    return _name() == "multi_worker"
+
+
+def is_chief() -> bool:
+    """Tell whether this process writes outputs: of several, the first alone does.
+
+    Raises:
+        TrainError: ``PIXMILL_STRATEGY`` names no strategy, or ``TF_CONFIG`` does not say which process this is.
+    """
+    if not several_processes():
         return True
-    cluster, kind, index = _task(environ)
+    cluster, kind, index = _task()
     return kind == "chief" or ("chief" not in cluster and index == 0)
 
 
-def _refuse_clocks(params: TrainParams) -> None:
-    """Refuse what each process would decide by its own clock: they would part, and wait for each other for ever."""
-    clocks = {"train.minutes": params.minutes is not None, "train.precision: auto": params.precision == "auto"}
-    for name, wanted in clocks.items():
-        if wanted:
-            raise TrainError(
-                f"{name} is not for several processes, since each measures by itself",
-                next="set train.minutes to null and train.precision to float32 in params.yaml, in all of them",
-            )
-
-
-def _name(environ: Mapping[str, str]) -> str:
-    name = environ.get("PIXMILL_STRATEGY") or "auto"
+def _name() -> str:
+    name = os.environ.get("PIXMILL_STRATEGY") or "auto"
     if name not in _NAMES:
         raise TrainError(
             f"PIXMILL_STRATEGY: expected {', '.join(_NAMES[:-1])} or {_NAMES[-1]}, received {name!r}",
@@ -98,20 +169,18 @@ def _name(environ: Mapping[str, str]) -> str:
     return name
 
 
-def _task(environ: Mapping[str, str]) -> tuple[dict[str, Any], str, int]:
+def _task() -> tuple[dict[str, Any], str, int]:
     """Return the cluster of ``TF_CONFIG``, and which of its processes this is."""
-    given = environ.get("TF_CONFIG", "")
+    text = os.environ.get("TF_CONFIG", "")
     try:
-        config = json.loads(given)
-    except ValueError:
-        config = None
-    match config:
-        case {"cluster": dict(cluster), "task": {"type": "chief" | "worker" as kind, "index": int(index)}}:
-            processes = cluster.get(kind)
-            if isinstance(processes, list) and 0 <= index < len(processes):
-                return cluster, str(kind), index
+        config = json.loads(text)
+        cluster, kind, index = config["cluster"], config["task"]["type"], config["task"]["index"]
+        if kind in ("chief", "worker") and index in range(len(cluster[kind])):
+            return cluster, kind, index
+    except (LookupError, TypeError, ValueError):
+        pass
     raise TrainError(
         "PIXMILL_STRATEGY=multi_worker needs TF_CONFIG, JSON that lists all processes and says which one this is; "
-        f"received {given or 'none'!r}",
+        f"received {text or 'none'!r}",
         next=f"export TF_CONFIG='{_EXAMPLE}', with another index for each process, then: dvc repro train",
     )

@@ -11,20 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from pixmill.errors import ManifestError
-from pixmill.files import read_json
-from pixmill.models import build_classifier, fix_threads
-from pixmill.params import TrainParams
-from pixmill.parts import load_parts
-from pixmill.train.checkpoint import Checkpoints
-from pixmill.train.fitting import OnEpoch, fit
-from pixmill.train.folds import Fold, FoldResult, fold_metrics, folds_of
+from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.files import read_json
+from pixmill.core.params import TrainParams
+from pixmill.core.progress import announce
+from pixmill.images.parts import Part, load_parts
+from pixmill.learn import build_classifier, fix_threads
+from pixmill.learn.precision import Precision
+from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
+from pixmill.train.fitting import fit
+from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
 from pixmill.train.heads import fit_head
 from pixmill.train.history import Epoch, Monitor, best_of
-from pixmill.train.memory import enough_memory
-from pixmill.train.precision import Choice
-from pixmill.train.samples import Samples, draw_samples
-from pixmill.train.strategy import choose_strategy
+from pixmill.train.strategy import choose_strategy, several_processes
+from pixmill.train.training_key import training_key
 
 if TYPE_CHECKING:
     import keras
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["OnEpoch", "OnFold", "Preprocessing", "Trained", "train"]
 
 
+_TAKEN_OVER = "train: weights taken over from an earlier training, since nothing that decides about them has changed"
+
+
 class Preprocessing(TypedDict):
-    """Say how a picture becomes what the model takes."""
+    """Say how an image becomes what the model takes."""
 
     image_size: int
     aspect: str
@@ -52,23 +55,25 @@ class Trained:
         classifier: The graph that is used, uncompiled, with the best epoch's weights.
         labels: The classes, in the order of its outputs.
         history: The figures of each epoch.
-        pictures: Pictures by part.
+        pictures: Images by part.
+        training: The training part.
+        validation: The validation part.
         preprocessing: Side of the pictures in pixels, how a picture becomes square, and the filter that resizes it.
         monitor: What tells the best epoch.
         folds: What came of each fold; none where there was no cross-validation.
-        samples: Training pictures as the model saw them.
-        choice: What it was computed with, and what was measured to choose that.
+        precision: What it was computed with.
     """
 
     classifier: keras.Model
     labels: tuple[str, ...]
     history: tuple[Epoch, ...]
     pictures: dict[str, int]
+    training: Part
+    validation: Part
     preprocessing: Preprocessing
     monitor: Monitor
     folds: tuple[FoldResult, ...]
-    samples: Samples
-    choice: Choice
+    precision: Precision
 
     @property
     def best(self) -> Epoch:
@@ -102,12 +107,11 @@ class Trained:
         }
 
     def record(self) -> dict[str, float]:
-        """Return what runs are compared by: :meth:`metrics` by names that no curve has, and what was measured."""
+        """Return what runs are compared by: :meth:`metrics` by names that no curve has."""
         figures = {name: value for name, value in self.metrics().items() if name not in self.best.figures()}
         folds = {f"folds.{name}": value for name, value in figures.pop("folds", {}).items()}
         best = {f"best_{name}": value for name, value in self.best.figures().items() if name.startswith("val_")}
-        rates = {f"{name}_images_per_second": rate for name, rate in self.choice.rates.items()}
-        return {**figures, **best, **folds, **rates}
+        return {**figures, **best, **folds}
 
     def summary(self) -> str:
         """Return in one line how it went."""
@@ -119,7 +123,7 @@ class Trained:
 
 
 @contextlib.contextmanager
-def _nobody(_: int) -> Any:
+def _ignore_fold(_: int) -> Iterator[OnEpoch]:
     yield lambda *_: None
 
 
@@ -130,11 +134,10 @@ def train(
     classes: Sequence[str],
     root: Path | None = None,
     scratch: Path | None = None,
-    checkpoints: Checkpoints | None = None,
     on_epoch: OnEpoch = lambda *_: None,
-    on_fold: OnFold = _nobody,
+    on_fold: OnFold = _ignore_fold,
 ) -> Trained:
-    """Fit a classifier to what split packed.
+    """Fit a classifier to what split packed, or take over what an earlier training of the same key came to.
 
     The number of threads is fixed for the rest of this process.
 
@@ -143,14 +146,13 @@ def train(
         params: The section ``train``.
         classes: The labels, in the order of the params.
         root: The project's folder, where a file of pretrained weights is looked for; default: the current one.
-        scratch: Where features of pictures are kept, for this training and others; default: nowhere.
-        checkpoints: Where each epoch is kept, and what a killed training goes on from; default: nowhere.
+        scratch: Where trainings and features are kept, for this training and others; default: nowhere.
         on_epoch: Called after each epoch; default: nothing.
         on_fold: Opened for each fold; default: nothing.
 
     Raises:
         ManifestError: The folder is not whole, or was written for other classes.
-        TrainError: The model does not fit the pictures, or the loss is no number any more.
+        TrainError: The model does not fit the images or the memory, or the loss is no number any more.
         Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
     """
     preprocessing = _preprocessing(folder / "preprocessing.json")
@@ -159,82 +161,65 @@ def train(
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
     fix_threads(params.threads)
 
-    def fresh() -> keras.Model:
-        return build_classifier(params, labels=len(classes), image_size=image_size, root=root)
-
-    # A head that is solved at once asks for none.
-    choices = [Choice("float32", {})]
-    results = []
-    with choose_strategy(params=params).scope(), enough_memory(), _fitter(params, root, scratch) as fitted:
-        classifier = fresh()
-        history = fitted(
-            classifier,
-            parts["train"],
-            parts["val"],
-            params,
-            checkpoints=checkpoints,
-            on_epoch=on_epoch,
-            on_choice=choices.append,
-        )
-        until = best_of(history, params.monitor).epoch
+    build = partial(build_classifier, params, labels=len(classes), image_size=image_size, root=root)
+    with contextlib.ExitStack() as stack:
+        checkpoints = None
+        # Several processes keep none: killed at different moments, they would go on from different epochs.
+        if scratch and not several_processes():
+            key = training_key(folder, parts, params, labels=classes, root=root)
+            checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
+        fit_model: Callable[..., Checkpoint] = fit
+        if params.model == "features":
+            features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
+            fit_model = partial(fit_head, scratch=features, root=root)
+        stack.enter_context(choose_strategy(params).scope())
+        stack.enter_context(_enough_memory())
+        classifier = build()
+        fitted = checkpoints.load_finished(on_epoch) if checkpoints else None
+        if fitted:
+            classifier.set_weights(list(fitted.best.values()))
+            announce(_TAKEN_OVER)
+        else:
+            fitted = fit_model(classifier, *parts.values(), params, checkpoints=checkpoints, on_epoch=on_epoch)
+            if checkpoints:
+                checkpoints.save(fitted)
+        until = best_of(fitted.history, params.monitor).epoch
         # What was measured once holds for the folds.
-        settled = params.model_copy(update={"precision": choices[-1].precision})
+        settled = params.model_copy(update={"precision": fitted.precision})
+        results = []
         for fold in folds:
-            kept = checkpoints.within(f"fold-{fold.number}") if checkpoints else None
+            # `train.minutes` goes by the clock: the best epoch may be another one next time.
+            kept = checkpoints.within(f"fold-{fold.number}-{until}") if checkpoints else None
             with on_fold(fold.number) as on_its_epoch:
                 what = f"Train fold {fold.number + 1} of {len(folds)}"
-                follow = partial(fitted, params=settled, on_epoch=on_its_epoch, until=until, what=what)
-                results.append(_cross_validate(fold, fresh, follow, kept, on_its_epoch, until))
+                fit_fold = partial(fit_model, params=settled, until=until, what=what)
+                results.append(cross_validate(fold, build, fit_fold, kept, on_its_epoch))
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
-        history=tuple(history),
+        history=tuple(fitted.history),
         pictures={name: len(part) for name, part in parts.items()},
+        training=parts["train"],
+        validation=parts["val"],
         preprocessing=preprocessing,
         monitor=params.monitor,
         folds=tuple(results),
-        samples=draw_samples(parts["train"], params, labels=classes),
-        choice=choices[-1],
+        precision=fitted.precision,
     )
 
 
 @contextlib.contextmanager
-def _fitter(params: TrainParams, root: Path | None, scratch: Path | None) -> Iterator[Callable[..., list[Epoch]]]:
-    """Yield what fits this kind of model."""
-    if params.model != "features":
-        yield fit
-        return
-    with contextlib.ExitStack() as stack:
-        folder = scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yield partial(fit_head, scratch=folder / "features", root=root)
+def _enough_memory() -> Iterator[None]:
+    """Turn what memory refuses to the block into a message for people."""
+    import tensorflow as tf
 
-
-def _cross_validate(
-    fold: Fold,
-    fresh: Callable[[], keras.Model],
-    fitted: Callable[..., list[Epoch]],
-    checkpoints: Checkpoints | None,
-    on_epoch: OnEpoch,
-    until: int,
-) -> FoldResult:
-    """Fit the model without a fold, and see how well it tells that.
-
-    It is fitted for as many epochs as the best one's number: were the best epoch chosen by the fold itself, the fold
-    would be told better than new pictures.
-    """
-    done = checkpoints.load() if checkpoints else None
-    if done and len(done.history) == until:
-        history = done.history
-        for epoch, timing in zip(done.history, done.timings, strict=True):
-            on_epoch(epoch, timing)
-    else:
-        if checkpoints and done and (len(done.history) > until or not done.state):
-            # Kept beside another best epoch (`train.minutes` goes by the clock): nothing leads from there to this one.
-            checkpoints.remove()
-        history = fitted(fresh(), fold.training, fold.validation, checkpoints=checkpoints)
-    if checkpoints:
-        checkpoints.settle()
-    return FoldResult(fold.number, accuracy=history[-1].val_accuracy, loss=history[-1].val_loss)
+    try:
+        yield
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        raise TrainError(
+            "the memory does not suffice for this model and batch",
+            next="lower train.batch_size in params.yaml, or describe a smaller model, then: dvc repro train",
+        ) from error
 
 
 def _preprocessing(path: Path) -> Preprocessing:

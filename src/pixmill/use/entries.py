@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from pixmill.params import Params
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode, Node
+
+from pixmill.core.params import Params
 
 __all__ = ["Entry", "entries", "leaves", "text_of"]
-
-_KEY = re.compile(r"(?P<indent> *)(?P<key>[A-Za-z_]\w*):(?: |$)")
 
 
 @dataclass(frozen=True)
@@ -19,18 +20,12 @@ class Entry:
     """Hold one key of a params file with the lines that belong to it.
 
     Args:
-        name: The dotted name, such as ``train.cnn.blocks``.
         above: The comments and empty lines above it.
         lines: The key's own line and, where its value takes several, those too.
     """
 
-    name: str
     above: tuple[str, ...]
     lines: tuple[str, ...]
-
-    def with_value_of(self, other: Entry) -> Entry:
-        """Return the entry with another's value and its own comments."""
-        return replace(self, lines=other.lines)
 
 
 def leaves(section: type[Any] = Params, prefix: str = "") -> Iterator[str]:
@@ -44,34 +39,31 @@ def leaves(section: type[Any] = Params, prefix: str = "") -> Iterator[str]:
 
 
 def entries(text: str) -> dict[str, Entry]:
-    """Return the keys of a params file, by dotted name and in the order of the file.
+    """Return the keys of a params file by dotted name, in the order of the file; a section in braces is one value.
 
     Args:
-        text: A sound params file in block style: each section's keys stand on lines of their own.
+        text: A sound params file.
     """
-    values = set(leaves())
-    found: dict[str, Entry] = {}
-    path: list[tuple[int, str]] = []
-    above: list[str] = []
-    for line in text.splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            above.append(line)
-            continue
-        key = _KEY.match(line)
-        indent = len(line) - len(line.lstrip())
-        inside = bool(path) and path[-1][1] in values and (indent > path[-1][0] or key is None)
-        if inside or key is None:
-            # A value of several lines; a comment within it stays where it is.
-            last = found[path[-1][1]]
-            found[last.name] = replace(last, lines=(*last.lines, *above, line))
-            above = []
-            continue
-        path = [item for item in path if item[0] < indent]
-        name = f"{path[-1][1]}.{key['key']}" if path else key["key"]
-        path.append((indent, name))
-        found[name] = Entry(name, tuple(above), (line,))
-        above = []
-    return found
+    lines = text.splitlines()
+    keys = [*_keys(YAML().compose(text), set(leaves())), (len(lines), "")]
+    result, above = {}, 0
+    for (first, name), (following, _) in pairwise(keys):
+        # The comments before a key are its own; those at the end belong to the last one.
+        last = following
+        while last < len(lines) and lines[last - 1].strip()[:1] in ("", "#"):
+            last -= 1
+        result[name] = Entry(tuple(lines[above:first]), tuple(lines[first:last]))
+        above = last
+    return result
+
+
+def _keys(node: Node, values: set[str], prefix: str = "") -> Iterator[tuple[int, str]]:
+    """Yield the line of each key, counted from 0, and its dotted name."""
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        yield key.start_mark.line, name
+        if isinstance(value, MappingNode) and not value.flow_style and name not in values:
+            yield from _keys(value, values, f"{name}.")
 
 
 def text_of(parts: Mapping[str, Entry]) -> str:

@@ -6,8 +6,8 @@ import difflib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixmill.errors import ParamsError
-from pixmill.params import Params, parse_params
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import Params, parse_params, read_text
 from pixmill.use.entries import entries, text_of
 
 __all__ = ["OWN", "Recipe", "find_recipe", "find_recipes", "listing"]
@@ -55,8 +55,7 @@ class Recipe:
         """
         parts = entries(self.text)
         source = parts["scrape.source"]
-        offer = f"  {OWN} source:"
-        other = next((line for line in source.above if line.startswith(offer)), None)
+        other = next((line for line in source.above if line.startswith(f"  {OWN} source:")), None)
         if other is None:
             raise ParamsError(
                 f"the recipe '{self.name}' names no other sources: it asks none that might refuse",
@@ -74,17 +73,12 @@ def find_recipes(root: Path) -> list[Recipe]:
         root: The project's folder.
 
     Raises:
-        ParamsError: It has none, or one is no text.
+        ParamsError: It has none, or one cannot be read.
     """
-    found = []
-    for path in sorted((root / "recipes").glob("*.yaml"), key=lambda path: path.stem):
-        try:
-            found.append(Recipe(path.stem, path.read_text(encoding="utf-8")))
-        except UnicodeDecodeError as error:
-            raise ParamsError(f"{path}: expected UTF-8, received {error}", next=f"git checkout {path}") from None
-    if not found:
+    paths = sorted((root / "recipes").glob("*.yaml"), key=lambda path: path.stem)
+    if not paths:
         raise ParamsError(f"{root / 'recipes'} holds no recipe", next="git checkout recipes")
-    return found
+    return [Recipe(path.stem, read_text(path)) for path in paths]
 
 
 def find_recipe(root: Path, name: str) -> Recipe:
@@ -97,13 +91,14 @@ def find_recipe(root: Path, name: str) -> Recipe:
     Raises:
         ParamsError: There is none of this name.
     """
-    found = {recipe.name: recipe for recipe in find_recipes(root)}
-    if name in found:
-        return found[name]
-    close = difflib.get_close_matches(name, found, n=3, cutoff=0.5)
+    recipes = {recipe.name: recipe for recipe in find_recipes(root)}
+    if name in recipes:
+        return recipes[name]
+    close = difflib.get_close_matches(name, recipes, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(f'{other!r}' for other in close)}?" if close else ""
     raise ParamsError(
-        f"there is no recipe '{name}'{hint}\nThe recipes are: {', '.join(found)}.", next="pixmill use, to see them all"
+        f"there is no recipe '{name}'{hint}\nThe recipes are: {', '.join(recipes)}.",
+        next="pixmill use, to see them all",
     )
 
 
@@ -113,6 +108,6 @@ def listing(root: Path) -> str:
     Raises:
         ParamsError: There is none.
     """
-    found = find_recipes(root)
-    width = max(len(recipe.name) for recipe in found)
-    return "\n".join(f"{recipe.name:<{width}}  {recipe.summary}".rstrip() for recipe in found)
+    recipes = find_recipes(root)
+    width = max(len(recipe.name) for recipe in recipes)
+    return "\n".join(f"{recipe.name:<{width}}  {recipe.summary}".rstrip() for recipe in recipes)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pixmill.errors import ParamsError
-from pixmill.files import write_text
-from pixmill.git import git
-from pixmill.params import Params, flat, parse_params
+from pixmill.core.errors import ParamsError
+from pixmill.core.files import write_text
+from pixmill.core.git import git
+from pixmill.core.params import Params, flat, parse_params, read_text
+from pixmill.scrape.sources import row_of
 from pixmill.use.entries import Entry, entries, text_of
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
 
-_SHOWN = 30
-"""So many changed keys are shown; a whole other project changes more than anybody reads."""
-
 _PACKED = ("split.image_size", "split.aspect", "split.resize")
 """What a model sees of a picture; the other keys of split say which picture is in which part."""
-
-_WEB = {"openverse", "wikimedia", "google", "bing", "yahoo", "duckduckgo", "amazon", "flipkart", "myntra"}
 
 
 @dataclass(frozen=True)
@@ -42,13 +38,11 @@ class Replacement:
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """Return what a person is told."""
-        told = [f"  {name}: {_shown(was)} -> {_shown(now)}" for name, (was, now) in self.changes.items()]
-        if len(told) > _SHOWN:
-            told = [*told[:_SHOWN], f"  and {len(told) - _SHOWN} more"]
+        """Return what is printed."""
+        lines = [f"  {name}: {_shown(was)} -> {_shown(now)}" for name, (was, now) in self.changes.items()]
         if self.backup is not None:
-            told.append(f"The former file is kept: cp {self.backup} params.yaml")
-        return [*told, *(f"Next: {command}" for command in self.following)]
+            lines.append(f"The former file is kept: cp {self.backup} params.yaml")
+        return [*lines, *(f"Next: {command}" for command in self.following)]
 
 
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
@@ -69,14 +63,25 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     """
     path = root / "params.yaml"
     recipe.params()
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+    before = read_text(path) if path.exists() else None
     after = recipe.text
     if keep_data and before is not None:
         parse_params(before)
+        if absent := [name for name in (*_PACKED, "train") if name not in entries(recipe.text)]:
+            raise ParamsError(
+                f"the recipe '{recipe.name}' leaves out {', '.join(absent)}, which --keep-data takes over",
+                next=f"add them to recipes/{recipe.name}.yaml",
+            )
         after = _merged(before, recipe.text)
-    now = parse_params(after)
+    try:
+        now = parse_params(after)
+    except ParamsError:
+        raise ParamsError(
+            "params.yaml cannot be kept in part: its sections do not stand in lines of their own, a key a line",
+            next=f"pixmill use {recipe.name} --force (a copy is kept)",
+        ) from None
     if before == after:
-        return Replacement(False, {}, None, _following(root, now))
+        return Replacement(False, {}, None, _following(now))
     backup = None
     if before is not None and not _safe(root, before):
         if not force:
@@ -88,27 +93,23 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         backup = Path(".pixmill") / "use" / name
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(True, _changes(before, now), backup, _following(root, now))
+    return Replacement(True, _changes(before, now), backup, _following(now))
 
 
 def _merged(before: str, recipe: str) -> str:
     """Return the file with the recipe's way to pack pictures and to train."""
-    mine, theirs = entries(before), entries(recipe)
-    training = {name: entry for name, entry in theirs.items() if _top(name) == "train"}
+    current, chosen = entries(before), entries(recipe)
+    training = {name: entry for name, entry in chosen.items() if name.partition(".")[0] == "train"}
     parts: dict[str, Entry] = {}
-    for name, entry in mine.items():
-        if _top(name) != "train":
-            parts[name] = entry.with_value_of(theirs[name]) if name in _PACKED else entry
-        if name == "split":
-            # What the file leaves out has a default, which need not be the recipe's.
-            parts |= {packed: theirs[packed] for packed in _PACKED if packed not in mine}
+    for name, entry in current.items():
         if name == "train":
             parts |= training
-    return text_of(parts if "train" in mine else parts | training)
-
-
-def _top(name: str) -> str:
-    return name.partition(".")[0]
+        elif not name.startswith("train."):
+            parts[name] = replace(entry, lines=chosen[name].lines) if name in _PACKED else entry
+        if name == "split":
+            # What the file leaves out has a default, which need not be the recipe's.
+            parts |= {packed: chosen[packed] for packed in _PACKED if packed not in current}
+    return text_of(parts | training)
 
 
 def _safe(root: Path, text: str) -> bool:
@@ -138,23 +139,15 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
     }
 
 
-def _following(root: Path, params: Params) -> tuple[str, ...]:
+def _following(params: Params) -> tuple[str, ...]:
     sources = {source for label in params.classes for source in params.scrape.sources_of(label)}
-    if sources & _WEB:
+    if any(row_of(source).on_web for source in sources):
         return ("pixmill scrape --dry-run", "dvc repro")
     if "folder" in sources:
-        parts = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
-        lacking = [
-            folder
-            for part in parts
-            for label in params.classes
-            if not (root / (folder := "/".join(filter(None, ("data", part, label))))).is_dir()
-        ]
-        if lacking:
-            return (f"put pictures into {', '.join(lacking[:3])}{', …' if len(lacking) > 3 else ''}", "dvc repro")
+        layout = "data/train/<class> and data/test" if params.scrape.folder.layout == "fixed" else "data"
+        return (f"put pictures into {layout}/<class> where there are none yet", "dvc repro")
     return ("dvc repro",)
 
 
 def _shown(value: object) -> str:
-    text = "(none)" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return "(none)" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from pixmill.expectations import Check, Tell
-from pixmill.params import Severity, ValidateParams
-from pixmill.validate import wording
+import pandas as pd
+
+from pixmill.core.expectations import Advise, Check, Result, Tell
+from pixmill.core.params import Severity, ValidateParams
 
 __all__ = ["checks"]
 
 _NAMED = 20
 """Classes that a message names one by one."""
 
+_CLASSES = 5
+"""Classes that one line names, those with the most offenders first."""
+
 _DECIDE = "decide on them (pixmill review shows them side by side and writes review.csv)"
+
+_MEASURES = (
+    ("image_size", "width", "min_width", "are at least {:g} pixels wide"),
+    ("image_size", "height", "min_height", "are at least {:g} pixels high"),
+    ("aspect_ratio", "elongation", "max_ratio", "are at most {:g} times as long as wide"),
+    ("dark", "brightness", "min_brightness", "have a brightness of at least {:g}"),
+    ("blurred", "sharpness", "min_sharpness", "have a sharpness of at least {:g}"),
+    ("blank", "entropy", "min_entropy", "have an entropy of at least {:g}"),
+)
+"""Each measure with a threshold: the section of its params, its column, the threshold's key, and the phrase."""
 
 
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
@@ -25,16 +40,10 @@ def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
         params: Thresholds and severities.
         classes: The declared labels.
     """
-    return [
-        *_of_files(params),
-        *_of_pictures(params),
-        *_of_labels(params, classes),
-        *_of_repetition(params),
-        *_of_classes(params),
-    ]
+    return [*_of_images(params), *_of_labels(params, classes), *_of_repetition(params), *_of_classes(params)]
 
 
-def _of_files(params: ValidateParams) -> Iterator[Check]:
+def _of_images(params: ValidateParams) -> Iterator[Check]:
     # Great Expectations finds nothing to complain of in an empty table.
     yield Check(
         name="not_empty",
@@ -61,100 +70,88 @@ def _of_files(params: ValidateParams) -> Iterator[Check]:
         ],
         advise=lambda *_: "make the manifest anew (dvc repro -f scrape)",
     )
-    yield Check(
-        name="readable",
-        table="images",
+    yield _share(
+        "readable",
+        "pixels",
+        params.readable,
         expectation="ExpectColumnValuesToNotBeNull",
-        kwargs={"column": "pixels", "mostly": params.readable.share},
-        severity=params.readable.severity,
-        parameters=("validate.readable.share",),
-        wanted=f"at least {params.readable.share:g}",
-        tell=wording.share("pictures can be decoded to the end", "pixels", lambda pixels: pixels.isna()),
-        advise=wording.restore,
+        phrase="pictures can be decoded to the end",
+        bad=lambda pixels: pixels.isna(),
+        advise=_restore,
     )
-
-
-def _of_pictures(params: ValidateParams) -> Iterator[Check]:
-    size = params.image_size
-    yield _at_least(
-        "image_size", "width", size.min_width, size.share, size.severity, "min_width", "are at least {} pixels wide"
-    )
-    yield _at_least(
-        "image_size", "height", size.min_height, size.share, size.severity, "min_height", "are at least {} pixels high"
-    )
-    ratio = params.aspect_ratio
-    yield Check(
-        name="aspect_ratio",
-        table="images",
-        expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": "elongation", "max_value": ratio.max_ratio, "mostly": ratio.share},
-        severity=ratio.severity,
-        parameters=("validate.aspect_ratio.max_ratio", "validate.aspect_ratio.share"),
-        wanted=f"at least {ratio.share:g}",
-        tell=wording.share(
-            f"readable pictures are at most {ratio.max_ratio:g} times as long as wide",
-            "elongation",
-            lambda values: values > ratio.max_ratio,
-        ),
-    )
+    measures = [_measure(params, *row) for row in _MEASURES]
     formats = params.formats
-    yield Check(
-        name="formats",
-        table="images",
+    allowed = _share(
+        "formats",
+        "format",
+        formats,
         expectation="ExpectColumnValuesToBeInSet",
-        kwargs={"column": "format", "value_set": list(formats.allowed), "mostly": formats.share},
-        severity=formats.severity,
-        parameters=("validate.formats.allowed", "validate.formats.share"),
-        wanted=f"at least {formats.share:g}",
-        tell=wording.share(
-            f"readable pictures are {' or '.join(formats.allowed)}",
-            "format",
-            lambda values: values.notna() & ~values.isin(list(formats.allowed)),
-        ),
+        kwargs={"value_set": list(formats.allowed)},
+        parameter="allowed",
+        phrase=f"readable pictures are {' or '.join(formats.allowed)}",
+        bad=lambda values: values.notna() & ~values.isin(list(formats.allowed)),
     )
-    dark, blurred, blank = params.dark, params.blurred, params.blank
-    yield _at_least(
-        "dark",
-        "brightness",
-        dark.min_brightness,
-        dark.share,
-        dark.severity,
-        "min_brightness",
-        "have a brightness of at least {}",
-    )
-    yield _at_least(
-        "blurred",
-        "sharpness",
-        blurred.min_sharpness,
-        blurred.share,
-        blurred.severity,
-        "min_sharpness",
-        "have a sharpness of at least {}",
-    )
-    yield _at_least(
-        "blank",
-        "entropy",
-        blank.min_entropy,
-        blank.share,
-        blank.severity,
-        "min_entropy",
-        "have an entropy of at least {}",
+    yield from (*measures[:3], allowed, *measures[3:])
+
+
+def _measure(params: ValidateParams, name: str, column: str, parameter: str, phrase: str) -> Check:
+    """Return a check of a measure that has a least value, or a greatest."""
+    section = getattr(params, name)
+    limit = getattr(section, parameter)
+    most = parameter.startswith("max")
+    return _share(
+        name,
+        column,
+        section,
+        kwargs={"max_value" if most else "min_value": limit},
+        parameter=parameter,
+        phrase=f"readable pictures {phrase.format(limit)}",
+        bad=lambda values: values > limit if most else values < limit,
     )
 
 
-def _at_least(
-    name: str, column: str, least: float, share: float, severity: Severity, parameter: str, phrase: str
+def _share(
+    name: str,
+    column: str,
+    section: Any,
+    *,
+    phrase: str,
+    bad: Callable[[pd.Series[Any]], pd.Series[bool]],
+    expectation: str = "ExpectColumnValuesToBeBetween",
+    kwargs: Mapping[str, Any] | None = None,
+    parameter: str | None = None,
+    advise: Advise = lambda *_: None,
 ) -> Check:
-    """Return a check of a measure that has a least value."""
+    """Return a check that a share of the images is as it must be.
+
+    Args:
+        name: The check, and its section of params.
+        column: What is looked at; what is absent is not, except where absence is what is looked for.
+        section: That section; it has a ``share`` and a ``severity``.
+        phrase: What the good ones are or do (``readable pictures are at least 32 pixels wide``).
+        bad: Tells which values are not as they must be.
+        expectation: Of Great Expectations.
+        kwargs: Its arguments besides column and share.
+        parameter: The key of the threshold in the section.
+        advise: See :class:`pixmill.core.expectations.Check`.
+    """
+
+    def tell(result: Result, rows: pd.DataFrame) -> list[str]:
+        total = result["element_count"] - result.get("missing_count", 0)
+        good = total - result["unexpected_count"]
+        text = f"{good:,} of {total:,} {phrase}" + (f" (a share of {good / total:.3g})" if total else "")
+        return [text + (f"; not so {_offenders(rows, column, bad)}" if good < total else "")]
+
     return Check(
         name=name,
         table="images",
-        expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": column, "min_value": least, "mostly": share},
-        severity=severity,
-        parameters=(f"validate.{name}.{parameter}", f"validate.{name}.share"),
-        wanted=f"at least {share:g}",
-        tell=wording.share(f"readable pictures {phrase.format(f'{least:g}')}", column, lambda values: values < least),
+        expectation=expectation,
+        kwargs={"column": column, **(kwargs or {}), "mostly": section.share},
+        severity=section.severity,
+        parameters=tuple(f"validate.{name}.{key}" for key in (parameter, "share") if key),
+        wanted=f"at least {section.share:g}",
+        tell=tell,
+        advise=advise,
     )
 
 
@@ -167,32 +164,21 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.labels_declared.severity,
         parameters=("classes",),
         wanted=f"only {', '.join(classes)}" if len(classes) <= _NAMED else f"only the {len(classes):,} classes",
-        tell=wording.undeclared(classes),
+        tell=_undeclared(classes),
     )
     yield _none(
-        "conflicts",
-        "conflict",
-        params.conflicts.severity,
-        ("validate.conflicts.severity",),
-        wording.absent("no picture came under several labels", wording.conflicts, "conflict"),
-        _DECIDE,
+        "conflicts", params.conflicts.severity, "severity", "no picture came under several labels", _conflicts, _DECIDE
     )
 
 
 def _of_repetition(params: ValidateParams) -> Iterator[Check]:
-    yield Check(
-        name="duplicates",
-        table="images",
-        expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": "redundant", "max_value": 0, "mostly": params.duplicates.share},
-        severity=params.duplicates.severity,
-        parameters=("validate.duplicates.share",),
-        wanted=f"at least {params.duplicates.share:g}",
-        tell=wording.share(
-            "readable pictures are neither the copy nor the near-duplicate of another",
-            "redundant",
-            lambda values: values > 0,
-        ),
+    yield _share(
+        "duplicates",
+        "redundant",
+        params.duplicates,
+        kwargs={"max_value": 0},
+        phrase="readable pictures are neither the copy nor the near-duplicate of another",
+        bad=lambda values: values > 0,
     )
     yield Check(
         name="near_duplicates",
@@ -202,38 +188,43 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         severity=params.near_duplicates.severity,
         parameters=("validate.near_duplicates.severity",),
         wanted="none of different labels",
-        tell=wording.unlike,
+        tell=_across_labels,
         advise=lambda *_: _DECIDE,
     )
-    yield _none(
-        "placeholders",
-        "placeholder",
-        params.placeholders.severity,
-        ("validate.placeholders.repeats",),
-        wording.absent("no picture stands in the place of many", wording.placeholders, "placeholder"),
-        _DECIDE,
-    )
-    yield _none(
-        "leaks",
-        "leak",
-        params.leaks.severity,
-        ("validate.leaks.severity",),
-        wording.absent("no picture lies in two parts of a given split", wording.leaks, "leak"),
-        "take the pictures out of one of the two parts",
-    )
+    nothing = "no picture stands in the place of many"
+    yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
+    nothing, advice = "no picture lies in two parts of a given split", "take the pictures out of one of the two parts"
+    yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
 
 
-def _none(name: str, column: str, severity: Severity, parameters: tuple[str, ...], tell: Tell, advice: str) -> Check:
-    """Return a check of findings that should not be there."""
+def _none(
+    name: str,
+    severity: Severity,
+    parameter: str,
+    nothing: str,
+    sentences: Callable[[pd.DataFrame], list[str]],
+    advice: str,
+) -> Check:
+    """Return a check of findings that should not be there.
+
+    Args:
+        name: The check; its singular is the column where findings stand, null elsewhere.
+        severity: Of a failure.
+        parameter: The key in its section of params.
+        nothing: What is said where there are none.
+        sentences: What is said of the rows that have one.
+        advice: What to do next.
+    """
+    column = name.removesuffix("s")
     return Check(
         name=name,
         table="images",
         expectation="ExpectColumnValuesToBeNull",
         kwargs={"column": column},
         severity=severity,
-        parameters=parameters,
+        parameters=(f"validate.{name}.{parameter}",),
         wanted="none",
-        tell=tell,
+        tell=lambda _, rows: sentences(rows[rows[column].notna()]) or [nothing],
         advise=lambda *_: advice,
     )
 
@@ -247,7 +238,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
-        tell=wording.per_class(lambda row, _: f"class '{row['label']}' has {wording.pictures(row['n'])}"),
+        tell=_per_class(lambda row, _: f"class '{row['label']}' has {_pictures(row['n'])}"),
     )
     yield Check(
         name="class_balance",
@@ -257,10 +248,113 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.class_balance.severity,
         parameters=("validate.class_balance.ratio",),
         wanted=f"at least {params.class_balance.ratio:g}",
-        tell=wording.per_class(
+        tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {wording.pictures(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} "
+                f"class '{row['label']}' has {_pictures(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} "
                 f"to the largest class '{largest['label']}' ({largest['n']:,})"
             )
         ),
     )
+
+
+def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]) -> str:
+    failing = bad(rows[column]).fillna(False).astype(bool)
+    looked_at = rows[column].notna() | failing
+    # A word of its own for what has no label; no class can have it, since a class is not empty.
+    labels = rows["label"].fillna("").astype(object)
+    counts = pd.DataFrame({"bad": labels[failing].value_counts()}).rename_axis("name")
+    counts = counts.assign(all=labels[looked_at].value_counts()).reset_index()
+    counts = counts.sort_values(["bad", "name"], ascending=[False, True])
+    lines = [
+        f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "without one label")
+        for bad, of, label in counts[["bad", "all", "name"]].head(_CLASSES).itertuples(index=False)
+    ]
+    more = len(counts) - len(lines)
+    return ", ".join(lines) + (f" and some in {more:,} more" if more > 0 else "")
+
+
+def _conflicts(rows: pd.DataFrame) -> list[str]:
+    """Say how many pictures came under which labels."""
+    return [f"{_pictures(n)} came under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
+
+
+def _placeholders(rows: pd.DataFrame) -> list[str]:
+    """Name every placeholder, by the first digits of its id."""
+    ordered = rows.sort_values(["addresses", "id"], ascending=[False, True])
+    return [f"picture {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
+
+
+def _leaks(rows: pd.DataFrame) -> list[str]:
+    """Say of how many pictures of a class lie in which parts, and where one of them does."""
+    counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
+    return [
+        f"{_pictures(n)} of class '{label}' lie{'s' if n == 1 else ''} in {parts} of the given split, such as {places}"
+        for label, parts, n, places in counts.itertuples(index=False)
+    ]
+
+
+def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
+    """Say how many near-duplicates carry which two labels."""
+    across = pairs[pairs["label_a"] != pairs["label_b"]]
+    labels = (sorted(pair) for pair in zip(across["label_a"], across["label_b"], strict=True))
+    both = pd.Series([f"'{one}' and '{other}'" for one, other in labels], dtype=object)
+    lines = [
+        f"{n:,} pair{'' if n == 1 else 's'} of near-duplicates carr{'ies' if n == 1 else 'y'} the labels {text}"
+        for text, n in _counts(both)
+    ]
+    return lines or ["no near-duplicates carry different labels"]
+
+
+def _undeclared(classes: Sequence[str]) -> Tell:
+    """Return a tell of the labels that are not among the classes."""
+
+    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+        labels = rows["label"].dropna()
+        counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
+        return [f"{_pictures(n)} came with the label '{label}'" for label, n in counts.items()] or [
+            "no picture came with another label"
+        ]
+
+    return tell
+
+
+def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Tell:
+    """Return a tell with one line a class that fails.
+
+    Args:
+        sentence: Returns it, of the class's row and that of the largest class.
+    """
+
+    def tell(result: Result, classes: pd.DataFrame) -> list[str]:
+        rows: dict[str, Any] = {row["label"]: row for row in classes.to_dict("records")}
+        largest = max(rows.values(), key=lambda row: row["n"])
+        short = [rows[item["label"]] for item in result.get("unexpected_index_list") or []]
+        # Where all is well the smallest class shows how well.
+        return [sentence(row, largest) for row in short or [min(rows.values(), key=lambda row: row["n"])]]
+
+    return tell
+
+
+def _restore(_: Result, rows: pd.DataFrame) -> str | None:
+    """Say how to bring back files that the manifest knows, where they are gone or others now."""
+    missing, changed = (int((rows["failure"] == word).sum()) for word in ("missing_file", "changed_bytes"))
+    if not missing + changed:
+        return None
+    count = f"{missing + changed:,} file{'' if missing + changed == 1 else 's'}"
+    what = "missing" if not changed else "changed" if not missing else "missing or changed"
+    # Where DVC's cache does not have what it looks for, it deletes what is in its place.
+    return (
+        f"{count} of artifacts/scrape {'is' if missing + changed == 1 else 'are'} {what}: to bring it back: "
+        "mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape"
+    )
+
+
+def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
+    """Return different texts, the most frequent first, of equals by name."""
+    counts = texts.value_counts()
+    return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0]))
+
+
+def _pictures(count: int) -> str:
+    """Return a number of pictures in words."""
+    return f"{count:,} picture{'' if count == 1 else 's'}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from pixmill.errors import ReviewError
+from pixmill.core.errors import ReviewError
 
 __all__ = ["HEADER", "Decision", "Names", "match_decisions", "names_of", "read_decisions", "render_decisions"]
 
@@ -75,17 +74,17 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
         ReviewError: A line is malformed; the message says which, what was expected and what was received.
     """
     try:
-        content = path.read_bytes()
+        text = path.read_text("utf-8-sig")
     except FileNotFoundError:
         return ()
     except IsADirectoryError:
         raise ReviewError(
             f"{path.name} is a folder, expected a file", next=f"mv {path.name} elsewhere, then: dvc repro validate"
         ) from None
-    try:
-        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _refusal(content[: error.start].count(b"\n") + 1, "UTF-8", f"byte 0x{content[error.start]:02x}") from None
+        raise _refusal(
+            error.object[: error.start].count(b"\n") + 1, "UTF-8", f"byte 0x{error.object[error.start]:02x}"
+        ) from None
     rows = _rows(text)
     line, header = next(rows, (1, []))
     if tuple(header) != HEADER:
@@ -116,7 +115,7 @@ def match_decisions(
 
     Args:
         decisions: What people decided.
-        pictures: The pictures that are there; of those that no decision names nothing is held.
+        pictures: The pictures that decisions may mean.
 
     Returns:
         The decisions by id, and those whose picture is not there.
@@ -125,16 +124,20 @@ def match_decisions(
         ReviewError: A line means several pictures, or two lines mean the same one and are not the same.
     """
     first = list({replace(decision, line=0): decision for decision in reversed(list(decisions))}.values())[::-1]
-    meant = _meant(first, pictures)
+    by_name: dict[str, set[str]] = {}
+    for picture in pictures:
+        for name in (picture.id[:_SHORTEST], *picture.places):
+            by_name.setdefault(name, set()).add(picture.id)
     found: dict[str, Decision] = {}
     gone: dict[str, Decision] = {}
     for decision in first:
-        names = meant.get(decision.line, set())
-        if len(names) > 1:
-            count = len(names)
-            raise _refusal(decision.line, "the name of one picture", f"{decision.picture!r}, which {count} have")
+        ids = set(by_name.get(decision.picture, ()))
+        if _DIGITS.fullmatch(start := decision.picture.lower()):
+            ids |= {name for name in by_name.get(start[:_SHORTEST], ()) if name.startswith(start)}
+        if len(ids) > 1:
+            raise _refusal(decision.line, "the name of one picture", f"{decision.picture!r}, which {len(ids)} have")
         # Of pictures that are gone, nobody knows whether they are the same but by what people call them.
-        name, known = (names.pop(), found) if names else (decision.picture, gone)
+        name, known = (ids.pop(), found) if ids else (decision.picture, gone)
         if name in known:
             other = f"another than that of line {known[name].line}, of {name}"
             raise _refusal(decision.line, "one decision a picture", other)
@@ -162,22 +165,6 @@ def names_of(decisions: Iterable[Decision], pictures: pd.DataFrame, sightings: p
         places.setdefault(name, []).append(place)
     there = pictures.loc[pictures["id"].isin(set(places)), "id"]
     return [Names(name, tuple(dict.fromkeys(places[name]))) for name in there]
-
-
-def _meant(decisions: Iterable[Decision], pictures: Iterable[Names]) -> dict[int, set[str]]:
-    """Return the ids that each decision may mean, by its line."""
-    by_place: dict[str, list[Decision]] = {}
-    by_start: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        by_place.setdefault(decision.picture, []).append(decision)
-        if _DIGITS.fullmatch(decision.picture.lower()):
-            by_start.setdefault(decision.picture[:_SHORTEST].lower(), []).append(decision)
-    meant: dict[int, set[str]] = {}
-    for names in pictures if by_place else ():
-        near = [item for item in by_start.get(names.id[:_SHORTEST], ()) if names.id.startswith(item.picture.lower())]
-        for decision in itertools.chain(near, *(by_place.get(place, ()) for place in names.places)):
-            meant.setdefault(decision.line, set()).add(names.id)
-    return meant
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:

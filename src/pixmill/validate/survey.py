@@ -1,45 +1,127 @@
-"""The one pass over all pictures: each is decoded once, ever, and what is found of them becomes one table."""
+"""The one pass over all images: each is decoded once, ever, and the results become one table."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from pixmill.compute import Limits, Loss, map_batches
+from pixmill.core.progress import Progress
 from pixmill.images import Undecodable, read_verified
-from pixmill.progress import Progress
+from pixmill.images.likeness.hashing import SIDE
+from pixmill.images.measures import Measures, measure
 from pixmill.validate.cache import Cache, version
-from pixmill.validate.measures import Failure, Picture, measure
-from pixmill.validate.record import failure, pack
-from pixmill.validate.surveyed import Surveyed, gather
 
-__all__ = ["survey"]
+__all__ = ["RECORD", "Surveyed", "pack", "survey", "tabulate"]
+
+RECORD = np.dtype(
+    [
+        ("failure", "S24"),
+        ("width", "<i4"),
+        ("height", "<i4"),
+        ("format", "S8"),
+        ("mode", "S16"),
+        ("pixels", "u1", 32),
+        ("phash", "<u8"),
+        ("brightness", "<f4"),
+        ("contrast", "<f4"),
+        ("sharpness", "<f4"),
+        ("entropy", "<f4"),
+        ("border", "<f4"),
+        ("grey", "u1", (SIDE, SIDE)),
+    ]
+)
+"""The fields of :class:`pixmill.images.measures.Measures`; ``failure`` is empty, or why all others are zero."""
 
 _CHUNK = 512
-"""Pictures that the cache is asked for at a time, and the most that it is told of."""
+"""Images that the cache is asked for at a time, and records that are written to it."""
 
 _SECONDS = 2.0
-"""Time after which it is told of fewer: what a kill may cost."""
+"""Time after which fewer are written: what a kill may cost."""
 
-_AS_KNOWN = b""
-"""Stands for the record that the cache has: the file is there, and is what it was."""
+_PASSING = {"missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"}
+"""What is not a matter of an image's bytes alone: another day may do better, so it is not kept."""
 
-_PASSING = {
-    *("missing_file", "changed_bytes", "not_a_file", "too_many_bytes", "no_decoder"),
-    *("timeout", "memory", "crashed"),
-}
-"""What is not a matter of a picture's bytes alone: another day may do better, so it is not kept."""
+_PLAIN = tuple(name for name in Measures._fields if name not in ("pixels", "grey"))
+_REAL = ("brightness", "contrast", "sharpness", "entropy", "border")
+_PANDAS = {pa.int32(): pd.Int32Dtype(), pa.large_string(): pd.StringDtype("pyarrow", na_value=pd.NA)}
+
+
+def pack(measures: Measures | str) -> bytes:
+    """Return a record of measures, or of the reason why there are none."""
+    record = np.zeros((), RECORD)
+    if isinstance(measures, str):
+        record["failure"] = measures
+    else:
+        for name in _PLAIN:
+            record[name] = getattr(measures, name)
+        record["pixels"] = np.frombuffer(bytes.fromhex(measures.pixels), np.uint8)
+        record["grey"] = np.frombuffer(measures.grey, np.uint8).reshape(SIDE, SIDE)
+    return record.tobytes()
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """Hold what was found of all images, in the order in which they were given.
+
+    Args:
+        table: One row an image, with the columns of :data:`.VALIDATED` from ``width`` to ``border``,
+            ``format`` by content, and ``failure``: absent, or the word for why all others are absent.
+        hashes: Perceptual hashes, ``uint64`` of shape (n,); 0 where there is none.
+        greys: Small greys, ``uint8`` of shape (n, 32, 32), not to be written to; black where there is none.
+    """
+
+    table: pd.DataFrame
+    hashes: npt.NDArray[np.uint64]
+    greys: npt.NDArray[np.uint8]
+
+
+def tabulate(records: npt.NDArray[np.void]) -> Surveyed:
+    """Make columns of records, of type :data:`RECORD`, absent where there was a failure."""
+    absent = records["failure"] != b""
+    width, height = records["width"], records["height"]
+    ratio = (width / np.where(absent, 1, height)).astype(np.float32)
+    numbers = {"width": width, "height": height, "short_side": np.minimum(width, height), "aspect_ratio": ratio}
+    numbers |= {name: records[name] for name in _REAL}
+    texts = {name: records[name].astype(str) for name in ("format", "mode")}
+    texts |= {
+        "pixels": _hexadecimal(records["pixels"]),
+        "phash": _hexadecimal(records["phash"].astype(">u8").view("u1").reshape(-1, 8)),
+    }
+    columns = {name: pa.array(np.ascontiguousarray(values), mask=absent) for name, values in numbers.items()}
+    columns |= {name: pa.array(values.astype(object), pa.large_string(), mask=absent) for name, values in texts.items()}
+    failure = pa.array(records["failure"].astype(str).astype(object), pa.large_string(), mask=~absent)
+    frame: pd.DataFrame = pa.table(columns | {"failure": failure}).to_pandas(types_mapper=_PANDAS.get)
+    return Surveyed(frame, records["phash"].copy(), records["grey"])
+
+
+def _hexadecimal(values: npt.NDArray[np.generic]) -> npt.NDArray[np.object_]:
+    return np.array([value.tobytes().hex() for value in values], object)
 
 
 class _Row(NamedTuple):
-    picture: Picture
-    known: bool
+    """Name an image that is looked at.
+
+    Args:
+        id: The sha256 of the bytes that it must have.
+        path: Where the file is.
+        max_pixels: The most pixels that are decoded.
+        known: Its record, where the cache has one.
+    """
+
+    id: str
+    path: Path
+    max_pixels: int
+    known: bytes | None
 
 
 def survey(
@@ -51,87 +133,69 @@ def survey(
     scratch: Path | None = None,
     workers: int | None = None,
 ) -> Surveyed:
-    """Look at every picture, or take from the cache what an earlier run has found of it.
+    """Look at every image, or take from the cache what an earlier run has found of it.
 
-    A picture that fails is a row with a word, never an exception. Of every picture the bytes are read and compared with
+    An image that fails is a row with a word, never an exception. Of every image the bytes are read and compared with
     the id; only those that the cache does not know are decoded. What is found is kept as the pass goes on, so that a
     killed run is taken up where it was; with the cache and without it, the outcome is the same. Memory grows by some
-    0.4 KB a picture.
+    1.5 KB an image.
 
     Args:
-        rows: ``id`` (the sha256 of the bytes) and ``path`` of each picture.
+        rows: ``id`` (the sha256 of the bytes) and ``path`` of each image.
         folder: What the paths are relative to.
-        max_pixels: The most pixels of a picture that are decoded.
-        limits: What looking at one picture may take; default: anything.
-        scratch: Where the cache and a file of greys may lie; default: no cache, and all greys in memory.
+        max_pixels: The most pixels of an image that are decoded.
+        limits: What looking at one image may take; default: anything.
+        scratch: Where the cache may lie; default: no cache.
         workers: Processes; default: one a processor. 0 is this one, without limits only.
     """
     with ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(Cache(scratch, version(max_pixels)))
-        asked: deque[tuple[str, bytes | None]] = deque()
-        results = map_batches(
-            _look,
-            _rows(rows, folder, max_pixels, cache, asked),
-            workers=workers,
-            limits=limits,
-            lost=None if limits is None else _lost,
-        )
+        lost = None if limits is None else _lost
+        asked = _rows(rows, folder, max_pixels, cache)
+        results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost)
         progress = opened.enter_context(Progress("Look at", len(rows)))
-        records = opened.enter_context(closing(_records(results, asked, cache, progress)))
-        return gather(records, len(rows), scratch)
+        records = np.empty(len(rows), RECORD)
+        fresh, since = {}, time.monotonic()
+        try:
+            for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
+                records[place] = np.frombuffer(record, RECORD)[0]
+                if lasting:
+                    fresh[name] = record
+                progress.advance()
+                if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):
+                    cache.write(fresh)
+                    fresh, since = {}, time.monotonic()
+        finally:
+            if cache is not None:
+                cache.write(fresh)
+    return tabulate(records)
 
 
-def _rows(
-    rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None, asked: deque[tuple[str, bytes | None]]
-) -> Iterator[_Row]:
-    """Yield what workers are asked, and note what was asked of them and is known already."""
+def _rows(rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
+    """Yield what workers are asked."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
-        known = {} if cache is None else cache.read(some["id"].tolist())
+        cached = {} if cache is None else cache.read(some["id"].tolist())
+        known = {name: record for name, record in cached.items() if len(record) == RECORD.itemsize}
         for name, path in zip(some["id"], some["path"], strict=True):
-            asked.append((name, known.get(name)))
-            yield _Row(Picture(name, folder / path, max_pixels), name in known)
+            yield _Row(name, folder / path, max_pixels, known.get(name))
 
 
-def _records(
-    results: Iterable[bytes], asked: deque[tuple[str, bytes | None]], cache: Cache | None, progress: Progress
-) -> Generator[bytes]:
-    """Yield a record a picture, and keep those that are new."""
-    known, fresh, since = 0, {}, time.monotonic()
-    try:
-        for result in results:
-            name, kept = asked.popleft()
-            if result != _AS_KNOWN:
-                if cache is not None and failure(result) not in _PASSING:
-                    fresh[name] = result
-                yield result
-            else:
-                assert kept is not None
-                known += 1
-                yield kept
-            progress.advance(note=f"{known:,} known from before" if known else "")
-            if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):
-                cache.write(fresh)
-                fresh, since = {}, time.monotonic()
-    finally:
-        if cache is not None:
-            cache.write(fresh)
-
-
-def _look(rows: Sequence[_Row]) -> list[bytes]:
-    """Look at some pictures: what :func:`pixmill.compute.map_batches` runs in workers."""
+def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
+    """Look at some images: what :func:`pixmill.compute.map_batches` runs in workers."""
     return [_record(row) for row in rows]
 
 
-def _record(row: _Row) -> bytes:
-    if not row.known:
-        return pack(measure(row.picture))
+def _record(row: _Row) -> tuple[bytes, bool]:
+    """Return an image's record, and whether the cache should keep it."""
     try:
-        read_verified(row.picture.path, row.picture.id)
+        if row.known is None:
+            return pack(measure(row.path, row.id, max_pixels=row.max_pixels)), True
+        read_verified(row.path, row.id)
     except Undecodable as error:
-        return pack(Failure(error.reason))
-    return _AS_KNOWN
+        return pack(error.reason), error.reason not in _PASSING
+    return row.known, False
 
 
-def _lost(_: _Row, loss: Loss) -> bytes:
-    return pack(Failure(loss))
+def _lost(_: _Row, loss: Loss) -> tuple[bytes, bool]:
+    return pack(loss), False

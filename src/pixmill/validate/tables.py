@@ -1,14 +1,14 @@
-"""The tables that the gate looks at: one row a picture, one a pair of near-duplicates."""
+"""The tables that the gate looks at: one row an image, one a pair of near-duplicates, one a class."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["image_table", "pair_table"]
+__all__ = ["class_table", "image_table", "pair_table"]
 
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
@@ -58,7 +58,7 @@ def pair_table(pairs: pd.DataFrame, pictures: pd.DataFrame, *, settled: npt.NDAr
     """Return the near-duplicates with their labels, but for pairs of which a person has decided to keep both.
 
     Args:
-        pairs: The columns of :data:`pixmill.manifest.PAIRS`.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         pictures: The validated manifest.
         settled: Which pictures a person has decided to keep.
 
@@ -113,3 +113,22 @@ def _rows(known: pd.Series[str], ids: pd.Series[str]) -> npt.NDArray[np.int64]:
     """Return the row of each id that has one."""
     rows = pd.Index(known).get_indexer(pd.Index(ids))
     return rows[rows >= 0].astype(np.int64)
+
+
+def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a declared class, in their order, with or without pictures.
+
+    Args:
+        manifest: The validated manifest.
+        classes: The declared labels.
+
+    Returns:
+        ``label``, ``n`` (kept pictures), ``dropped``, and ``ratio_to_largest`` (0 where no class has a picture).
+    """
+    kept = manifest["verdict"] == "keep"
+    table = pd.DataFrame({"label": list(classes)})
+    table["n"] = table["label"].map(manifest.loc[kept, "label"].value_counts()).fillna(0).astype(int)
+    table["dropped"] = table["label"].map(manifest.loc[~kept, "label"].value_counts()).fillna(0).astype(int)
+    largest = table["n"].max()
+    table["ratio_to_largest"] = table["n"] / largest if largest else 0.0
+    return table

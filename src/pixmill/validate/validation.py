@@ -11,20 +11,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import Limits
-from pixmill.expectations import Outcome, Table, run_checks
-from pixmill.manifest import PAIRS, VALIDATED
-from pixmill.params import ValidateParams
+from pixmill.core.expectations import Outcome, Table, run_checks
+from pixmill.core.manifest import PAIRS, VALIDATED
+from pixmill.core.params import ValidateParams
+from pixmill.images.likeness.groups import Links, groups
+from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
-from pixmill.validate.classes import class_table
 from pixmill.validate.decisions import Decision, match_decisions, names_of
-from pixmill.validate.families import groups
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
-from pixmill.validate.links import Links
-from pixmill.validate.neighbours import near_duplicates
 from pixmill.validate.sightings import PARTS, Seen, seen
-from pixmill.validate.survey import survey
-from pixmill.validate.surveyed import Surveyed
-from pixmill.validate.tables import image_table, pair_table
+from pixmill.validate.survey import Surveyed, survey
+from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
 
 __all__ = ["Review", "Validation", "conclude", "validate"]
@@ -50,9 +47,9 @@ class Validation:
     """Hold all that the stage found.
 
     Args:
-        manifest: The columns of :data:`pixmill.manifest.VALIDATED`, sorted by id.
-        pairs: The columns of :data:`pixmill.manifest.PAIRS`: verified near-duplicates among kept pictures.
-        classes: One row a class, see :func:`pixmill.validate.classes.class_table`.
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept pictures.
+        classes: One row a class, see :func:`pixmill.validate.tables.class_table`.
         outcomes: What came of each expectation.
         review: What became of people's decisions.
         sightings: All sightings, for the report.
@@ -97,38 +94,23 @@ def validate(
     A picture that fails is a row with a reason, never an exception. Per picture some 2 KB are held, nothing else.
 
     Args:
-        manifest: The scraped manifest, with the columns of :data:`pixmill.manifest.SCRAPED`.
+        manifest: The scraped manifest, with the columns of :data:`pixmill.core.manifest.SCRAPED`.
         sightings: The candidates behind it, with at least :data:`pixmill.validate.sightings.SEEN`.
         classes: The declared labels.
         params: Limits, thresholds and severities.
         folder: What the paths in the manifest are relative to.
         decisions: People's decisions on single pictures.
-        scratch: A folder for the cache of measures, and for Data Docs; default: neither is written.
+        scratch: A folder for the cache of measures; default: there is none.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
 
     Raises:
         ReviewError: Two decisions mean the same picture, or one means several.
     """
-    rows = _distinct(manifest)
-    limits = Limits(seconds=params.timeout, memory=params.memory << 20)
+    limits = None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
-        rows[["id", "path"]],
-        folder,
-        max_pixels=params.max_pixels,
-        limits=None if workers == 0 else limits,
-        scratch=scratch,
-        workers=workers,
+        _distinct(manifest), folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers
     )
-    return conclude(
-        manifest,
-        surveyed,
-        sightings,
-        classes=classes,
-        params=params,
-        decisions=decisions,
-        docs=scratch / "data_docs" if params.data_docs and scratch is not None else None,
-        workers=workers,
-    )
+    return conclude(manifest, surveyed, sightings, classes=classes, params=params, decisions=decisions, workers=workers)
 
 
 def conclude(
@@ -139,7 +121,6 @@ def conclude(
     classes: Sequence[str],
     params: ValidateParams,
     decisions: Iterable[Decision] = (),
-    docs: Path | None = None,
     workers: int | None = None,
 ) -> Validation:
     """Judge pictures that have been looked at: all of :func:`validate` but the pass over the files.
@@ -151,7 +132,6 @@ def conclude(
         classes: As for :func:`validate`.
         params: As for :func:`validate`.
         decisions: As for :func:`validate`.
-        docs: Where Data Docs go; default: nowhere.
         workers: Threads that compare pictures; default: one a processor. ``0`` compares in this one.
     """
     rows = _distinct(manifest)
@@ -175,7 +155,9 @@ def conclude(
         workers=workers,
     )
     verdicts = verdicts.without(links.repeats, table["id"])
-    stands_for, links = links.repeats, _left(links, verdicts.kept)
+    both = verdicts.kept[links.a] & verdicts.kept[links.b]
+    stands_for = links.repeats
+    links = Links(links.a[both], links.b[both], links.similarity[both], repeats=links.repeats[:0])
     ids = table["id"]
     table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
     pairs = pd.DataFrame(
@@ -190,16 +172,14 @@ def conclude(
     repeated = find_repeated(table["id"], verdicts, where, stands_for)
     leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
+    images = image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
     outcomes = run_checks(
         checks(params, classes),
         {
-            "images": Table(
-                image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
-            ),
+            "images": Table(images),
             "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
             "classes": Table(of_classes, named_by=("label",)),
         },
-        docs=docs,
     )
     powerless = [*verdicts.powerless, *((decision, "no such picture is there") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
@@ -231,9 +211,3 @@ def _parts(given: pd.Series[str], where: Seen) -> npt.NDArray[np.int8]:
     known = pd.Categorical(given, categories=PARTS).codes
     parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)
     return parts
-
-
-def _left(links: Links, kept: npt.NDArray[np.bool_]) -> Links:
-    """Return the pairs of pictures that are both kept."""
-    both = kept[links.a] & kept[links.b]
-    return Links(links.a[both], links.b[both], links.similarity[both], np.empty((0, 2), np.int64))

@@ -17,9 +17,8 @@ import psutil
 import yaml
 from PIL import Image
 
-from pixmill.fetch import USER_AGENT
-from pixmill.manifest import SCRAPED, SIGHTINGS, read_table
-from pixmill.scrape.shelf import JOURNAL
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
+from pixmill.web.fetch import USER_AGENT
 
 __all__ = ["BROUGHT", "MIB", "Done", "Project", "is_picture"]
 
@@ -148,7 +147,7 @@ class Project:
 
     def journal(self):
         """Return the path of the journal, or ``None`` before there is one."""
-        return next(self.scratch.glob(f"*/{JOURNAL}"), None)
+        return next(self.scratch.glob("*/journal.db"), None)
 
     def leftovers(self):
         """Return what a run that has ended must not leave: temporary files, profiles, and processes that use them."""

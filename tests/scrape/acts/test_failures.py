@@ -85,7 +85,7 @@ def check_told(made, done, bad):
 
 BAD = {
     "google": Bad("sorry429", "captcha", "captcha", "proof of being human"),
-    "duckduckgo": Bad("rate_limited", "blocked", "blocked", "Retry-After: 120", {"retry_after": 120}),
+    "duckduckgo": Bad("rate_limited", "blocked", "blocked", "status 429"),
     "yahoo": Bad("consent_redirect", "consent", "consent wall", "asks for a consent", {"stuck": True}),
     "amazon": Bad("unknown_layout", "layout_changed", "layout changed", "s-search-result"),
     "flipkart": Bad("empty", "no_results", "no results", "no results"),

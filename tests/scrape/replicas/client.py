@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from pixmill.fetch.network import Network
+from pixmill.web.fetch.values import Network
 from tests.scrape.replicas.world import World
 
 __all__ = ["Answer", "get"]

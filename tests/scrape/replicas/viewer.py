@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from selenium.common.exceptions import JavascriptException, TimeoutException
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.browser import find_browser, open_browser
-from pixmill.fetch.proxy import Proxy
+from pixmill.web.browser import find_browser, open_browser
+from pixmill.web.fetch.proxy import Proxy
 from tests.scrape.replicas.world import World
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from pixmill.fetch.network import Network
+from pixmill.web.fetch.values import Network
 from tests.connections import ConnectionServer
 from tests.scrape.replicas.cdn import Cdn
 from tests.scrape.replicas.certificates import Authority

@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from pixmill.fetch import Fetched, Fetcher, Limits, Network, Refused
+from pixmill.web.fetch import Fetched, Fetcher, Limits, Network, Refused
 
 __all__ = ["ApiAccess"]
 

@@ -5,20 +5,19 @@ from contextlib import ExitStack
 
 import pytest
 
-from pixmill.browser import find_browser, open_browser
-from pixmill.fetch.proxy import Proxy
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.sources.browsing import ANYTHING, Page, script
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.google import GoogleSource
-from pixmill.scrape.sources.page import ANYTHING, Page, script
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.sites import load_site
-from pixmill.scrape.sources.yahoo import YahooSource
+from pixmill.web.browser import find_browser, open_browser
+from pixmill.web.fetch.proxy import Proxy
 from tests.scrape.replicas.world import World
 from tests.scrape.sources.access import OneBrowser
 
-ENGINES = {"google": GoogleSource, "bing": SiteSource, "yahoo": YahooSource, "duckduckgo": DuckDuckGoSource}
+ENGINES = {"google": GoogleSource, "bing": SiteSource, "yahoo": SiteSource, "duckduckgo": DuckDuckGoSource}
 TEXT = 'red "hatt" & é'
 
 
@@ -70,7 +69,7 @@ class Searches:
         self.driver.execute_script("document.documentElement.innerHTML = arguments[0]", base + body)
         query = Query("hat", "hat", site.address("hat"))
         page = Page(self.driver, site, query, OneBrowser(self.driver, self.folder))
-        return page.run(f"const complete = new Set();\n{script(site.script)}", told=ANYTHING)
+        return page.run(f"const complete = new Set();\n{script(site.script)}", answer=ANYTHING)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ def test_what_is_shown_twice_is_found_once(searches):
     assert len({one.image_url for one in found}) == 90
 
 
+@pytest.mark.slow
 def test_where_the_json_is_broken_the_link_names_the_original(searches):
     routes = {one.rank: one.route for one in searches.all("bing")}
     expected = {"json": "json", "attribute": "link"}
@@ -45,6 +46,7 @@ def test_where_the_json_is_broken_the_link_names_the_original(searches):
     assert set(routes.values()) == {"json", "link"}
 
 
+@pytest.mark.slow
 def test_a_page_that_shows_the_same_dozen_over_and_over_ends(searches):
     with searches.switched("bing", "cyclic"):
         found = searches.all("bing")

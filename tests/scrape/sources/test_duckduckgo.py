@@ -2,12 +2,9 @@
 
 import pytest
 
-from pixmill.errors import ParamsError
-from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.sites import load_site
 from tests.scrape.replicas.duckduckgo import DuckDuckGo
-from tests.scrape.sources.engines import TEXT, compare, hasty, searching
+from tests.scrape.sources.engines import compare, hasty, searching
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +35,7 @@ def test_a_rate_limit_is_a_block_and_what_was_found_holds(searches):
     assert len(found) in (100, 200)  # the page's own script has asked as well
 
 
+@pytest.mark.slow
 def test_answers_that_are_no_json_are_named(searches):
     with searches.switched("duckduckgo", "broken_json"):
         found, error = searches.failing("duckduckgo")
@@ -45,6 +43,7 @@ def test_answers_that_are_no_json_are_named(searches):
     assert "/i.js answered with status 200 and no results in JSON" in error.message
 
 
+@pytest.mark.slow
 def test_a_page_without_its_token_is_named(searches):
     with searches.switched("duckduckgo", "no_vqd"):
         found, error = searches.failing("duckduckgo")
@@ -61,10 +60,3 @@ def test_without_json_the_page_gives_its_thumbnails_marked_as_such(searches, mod
     assert [one.title for one in found] == [one.title for one in results]
     if not modes:
         assert [one.page_url for one in found] == [one.page_url for one in results]
-
-
-def test_a_query_that_is_too_long_is_refused_before_anything_is_asked():
-    source = DuckDuckGoSource(load_site("duckduckgo", None))
-    assert len(source.queries("hat", [TEXT, "x" * 499])) == 2
-    with pytest.raises(ParamsError, match=r"scrape\.queries\.hat: expected at most 499 .* received 500 \('x{40}…'\)"):
-        source.queries("hat", ["x" * 500])

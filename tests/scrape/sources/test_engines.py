@@ -11,6 +11,10 @@ from tests.scrape.sources.engines import ENGINES, compare, searching
 pytestmark = pytest.mark.browser
 
 
+def slow(*case):
+    return pytest.param(*case, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def searches(tmp_path_factory):
     google = Google(total=100, batch=40, button_after=60, scripted=0.95, silent=0.0)
@@ -27,12 +31,13 @@ def test_every_original_with_its_place_its_page_and_its_query(searches, name):
 @pytest.mark.parametrize(
     ("name", "modes"),
     [
-        *((name, modes) for name in ENGINES for modes in (("rerender", "loses_scroll"), ("renamed",), ("endless",))),
-        ("google", ("consent_overlay",)),
-        ("google", ("consent_redirect",)),
-        ("google", ("last_years_layout",)),
-        ("bing", ("consent_overlay",)),
         ("yahoo", ("consent_redirect",)),
+        slow("google", ("consent_overlay",)),
+        *(slow(name, (mode,)) for name in ENGINES for mode in ("renamed", "endless")),
+        *(slow(name, ("rerender", "loses_scroll")) for name in ENGINES),
+        slow("google", ("consent_redirect",)),
+        slow("google", ("last_years_layout",)),
+        slow("bing", ("consent_overlay",)),
     ],
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
@@ -41,26 +46,27 @@ def test_nothing_is_lost_to(searches, name, modes):
         compare(searches.all(name), searches.results(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["google", "bing", "yahoo"])
 def test_broken_json_is_made_up_for_by_another_route(searches, name):
     with searches.switched(name, "broken_json", share=0.1):
         compare(searches.all(name), searches.results(name))
 
 
-@pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize(
-    ("mode", "failure"),
+    ("name", "mode", "failure"),
     [
-        ("captcha", "captcha"),
-        ("sorry429", "captcha"),
-        ("forbidden403", "blocked"),
-        ("rate_limited", "blocked"),
-        ("block_200", "blocked"),
-        ("js_shell", "blocked"),
-        ("empty", "no_results"),
-        ("unknown_layout", "layout_changed"),
-        ("never_loads", "timeout"),
-        ("down", "unreachable"),
+        ("google", "captcha", "captcha"),
+        ("bing", "empty", "no_results"),
+        *(slow(name, "captcha", "captcha") for name in ENGINES if name != "google"),
+        *(slow(name, "empty", "no_results") for name in ENGINES if name != "bing"),
+        *(slow(name, "sorry429", "captcha") for name in ENGINES),
+        *(slow(name, mode, "blocked") for name in ENGINES for mode in ("block_200", "js_shell")),
+        ("bing", "down", "unreachable"),
+        slow("bing", "forbidden403", "blocked"),
+        slow("bing", "rate_limited", "blocked"),
+        slow("bing", "unknown_layout", "layout_changed"),
+        slow("bing", "never_loads", "timeout"),
     ],
 )
 def test_what_answers_in_an_engines_place_is_named(searches, name, mode, failure):
@@ -73,6 +79,7 @@ def test_what_answers_in_an_engines_place_is_named(searches, name, mode, failure
     assert error.evidence == str(searches.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["bing", "duckduckgo", "yahoo"])
 def test_last_years_layout_is_named_with_what_found_nothing(searches, name):
     with searches.switched(name, "last_years_layout"):
@@ -82,16 +89,8 @@ def test_last_years_layout_is_named_with_what_found_nothing(searches, name):
     assert "<html" in (searches.folder / "page.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["google", "yahoo"])
-def test_a_consent_that_leads_nowhere_is_named(searches, name):
-    with searches.switched(name, "consent_redirect", stuck=True):
-        _, error = searches.failing(name)
-    assert error.failure == "consent"
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ENGINES)
-def test_four_hundred_results(name, tmp_path):
-    replicas = {"google": Google, "bing": Bing, "yahoo": Yahoo, "duckduckgo": DuckDuckGo}
-    with searching(tmp_path, replicas[name](total=400), pace=0.2) as searches:
-        compare(searches.all(name), searches.results(name))
+def test_a_consent_that_leads_nowhere_is_named(searches):
+    with searches.switched("google", "consent_redirect", stuck=True):
+        _, error = searches.failing("google")
+    assert error.failure == "consent"

@@ -1,12 +1,11 @@
 """Google's tiles, panels and routes, on its replica in a real browser."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from tests.scrape.replicas.google import Google
-from tests.scrape.sources.engines import TEXT, compare, searching
+from tests.scrape.sources.engines import compare, searching
 
 pytestmark = pytest.mark.browser
 
@@ -22,7 +21,7 @@ LINK = "/imgres?imgurl=https%3A%2F%2Fcdn.test%2Fcat.jpg&imgrefurl=https%3A%2F%2F
 @pytest.fixture(scope="module")
 def clicked(tmp_path_factory):
     """A replica whose scripts hold no original."""
-    google = Google(total=16, scripted=0.0, silent=0.1, inlined=8)
+    google = Google(total=8, scripted=0.0, silent=0.5, inlined=4)
     with searching(tmp_path_factory.mktemp("google"), google, pace=0.1) as searches:
         yield searches
 
@@ -40,10 +39,11 @@ def test_a_click_on_each_tile_finds_what_no_script_holds(clicked, found):
 
 
 def test_a_thumbnail_may_be_in_the_page_itself(found):
-    assert all(one.thumbnail_url.startswith("data:image/jpeg;base64,") for one in found[:8])
-    assert all(one.thumbnail_url.startswith("https://encrypted-tbn") for one in found[8:])
+    assert all(one.thumbnail_url.startswith("data:image/jpeg;base64,") for one in found[:4])
+    assert all(one.thumbnail_url.startswith("https://encrypted-tbn") for one in found[4:])
 
 
+@pytest.mark.slow
 def test_panels_are_found_again_whatever_their_classes_are_called(clicked):
     with clicked.switched("google", "renamed", "rerender"):
         compare(clicked.all("google"), clicked.results("google"))
@@ -59,25 +59,11 @@ def test_panels_that_no_longer_show_originals_are_given_up(tmp_path):
     assert len(opened) == 10
 
 
+@pytest.mark.slow
 def test_each_route_is_named(tmp_path):
-    with searching(tmp_path, Google(total=40, scripted=0.8, silent=0.0), pace=0.1) as searches:
+    with searching(tmp_path, Google(total=15, scripted=0.8, silent=0.0), pace=0.1) as searches:
         found, results = searches.all("google"), searches.results("google")
     assert [one.route for one in found] == [one.route for one in results]
-
-
-class Twice(Google):
-    """Google, where every original is behind two tiles."""
-
-    def _results(self, query):
-        results = super()._results(query)
-        return tuple(replace(one, original_url=results[one.rank // 2 * 2].original_url) for one in results)
-
-
-def test_an_original_behind_two_tiles_comes_once(tmp_path):
-    with searching(tmp_path, Twice(total=20, scripted=1.0), pace=0.05) as searches:
-        found, results = searches.all("google"), searches.results("google")
-    assert [one.image_url for one in found] == [one.original_url for one in results[::2]]
-    assert [one.rank for one in found] == list(range(10))
 
 
 def test_what_a_tile_says(clicked):
@@ -115,9 +101,3 @@ def test_without_any_mark_a_thumbnail_is_known_by_its_address_and_its_words(clic
     bare = '<p><img alt="Cat" width="300" src="https://encrypted-tbn0.gstatic.com/images?q=tbn:T1">'
     [tile] = clicked.tiles("google", bare + bare.replace("Cat", ""))
     assert (tile["key"], tile["title"]) == ("T1", "Cat")
-
-
-@pytest.mark.slow
-def test_a_hundred_clicks(tmp_path):
-    with searching(tmp_path, Google(total=100, scripted=0.0), pace=1.0) as searches:
-        compare(searches.all("google", TEXT), searches.results("google"))

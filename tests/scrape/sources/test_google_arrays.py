@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from pixmill.scrape.sources.google_arrays import ArrayForm, Original, read_arrays, thumbnail_id
-
-FORM = ArrayForm()
+from pixmill.scrape.sources.google import read_arrays, thumbnail_id
 
 
 def thumbnail(name):
@@ -21,36 +19,38 @@ def entry(name, image="https://cdn.test/cat.jpg", *, before='0,"doc",', details=
 
 
 def read(*texts):
-    return read_arrays(texts, FORM)
+    return read_arrays(texts)
 
 
 def test_what_an_array_says():
-    assert read(f"var blob=[{entry('T1')}];") == [
-        Original(
-            image="https://cdn.test/cat.jpg",
-            thumbnail=thumbnail("T1"),
-            ids=frozenset({"T1", "DT1", "doc"}),
-            page="https://site.test/T1?a=1",
-            title="Tabby & cat",
-            width=1920,
-            height=1080,
-        )
-    ]
+    [(ids, tile)] = read(f"var blob=[{entry('T1')}];")
+    assert ids == {"T1", "doc", ("https://site.test/T1?a=1", "Tabby & cat")}
+    assert (tile.image, tile.thumbnail, tile.route) == ("https://cdn.test/cat.jpg", thumbnail("T1"), "script")
+    assert (tile.page, tile.title) == ("https://site.test/T1?a=1", "Tabby & cat")
+    assert (tile.width, tile.height) == (1920, 1080)
 
 
 def test_arrays_come_in_the_order_of_the_scripts():
     scripts = [f"x([{entry('A')},{entry('B')}])", "unrelated()", f"AF_initDataCallback({{data:[{entry('C')}]}});"]
-    assert [original.page[-5] for original in read(*scripts)] == ["A", "B", "C"]
+    assert [tile.thumbnail for _, tile in read(*scripts)] == [thumbnail(name) for name in "ABC"]
 
 
-def test_what_follows_the_next_picture_is_not_taken_for_this_one():
-    first, second = read(f"[{entry('A', details=False)},{entry('B')}]")
+def test_details_belong_to_the_pair_before_them():
+    (_, first), (_, second) = read(f"[{entry('A', details=False)},{entry('B')}]")
     assert (first.page, first.title) == (None, None)
     assert second.page == "https://site.test/B?a=1"
 
 
+@pytest.mark.parametrize("details", ['"2003":[null,', '"2003":{}', '"2003":[1,2,3,4]', '"2003":[unquoted]'])
+def test_broken_details_cost_no_original(details):
+    broken = entry("A", details=False).replace('"2000":[null,"site.test","68KB"]', details)
+    (_, tile), *_ = read(f"[{broken},{entry('B')}]")
+    assert (tile.image, tile.page) == ("https://cdn.test/cat.jpg", None)
+
+
 def test_a_pair_needs_neither_an_id_nor_details():
-    assert read(f"[{entry('A', before='', details=False)}]")[0].ids == {"A"}
+    [(ids, _)] = read(f"[{entry('A', before='', details=False)}]")
+    assert ids == {"A"}
 
 
 @pytest.mark.parametrize(
@@ -64,20 +64,10 @@ def test_other_pairs_of_pictures_are_none_of_ours():
     assert read('["https://encrypted-tbn0.x"];[["https://a.test/1.png",1,2],["https://b.test/2.png",3,4]]') == []
 
 
-@pytest.mark.parametrize(
-    "details", ['"2003":[null,', '"2003":{}', '"2003":[1,2,3,4]', '"2003":[]', '"2003":[unquoted]']
-)
-def test_broken_details_cost_no_original(details):
-    broken = entry("A", details=False).replace('"2000":[null,"site.test","68KB"]', details)
-    original, *_ = read(f"[{broken},{entry('B')}]")
-    assert (original.image, original.page) == ("https://cdn.test/cat.jpg", None)
-
-
 def test_strings_are_unescaped_as_a_script_does():
-    text = entry("A").replace("cat.jpg", "c\\x61t\\u002f\\u00e9.jpg").replace("Tabby", "\\ud83d")
-    original, *_ = read(text)
-    assert original.image == "https://cdn.test/cat/é.jpg"
-    assert original.title == "? & cat"
+    text = entry("A").replace("cat.jpg", "c\\x61t\\u002f\\u00e9.jpg")
+    [(_, tile)] = read(text)
+    assert tile.image == "https://cdn.test/cat/é.jpg"
 
 
 def test_a_hostile_script_takes_no_long_time():

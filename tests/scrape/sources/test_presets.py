@@ -5,11 +5,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from pixmill.browser import find_browser, open_browser
-from pixmill.fetch.proxy import Proxy
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.sites import load_site
+from pixmill.web.browser import find_browser, open_browser
+from pixmill.web.fetch.proxy import Proxy
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.flipkart import Flipkart
 from tests.scrape.replicas.myntra import Myntra
@@ -96,18 +96,21 @@ def test_every_product_with_its_full_size_picture_its_title_and_its_page(world, 
     assert all(candidate.thumbnail_url != candidate.image_url for candidate in lifted)
 
 
+@pytest.mark.slow
 def test_the_print_on_a_garment_is_not_lost(search):
     composite = [one for one in search("amazon", "jeans") if "%7C" in one.image_url]
     assert composite
     assert all("_AC_UL960_" in one.image_url and one.thumbnail_url is None for one in composite)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["amazon", "myntra"])
 def test_other_class_names_change_nothing(world, search, name):
     world.switch(name, "renamed")
     compare(search(name), world.results(name, "saree"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modes", [["list_layout"], ["consent_overlay"], ["endless"], ["popups", "alerts"]])
 def test_amazon_in_its_moods(world, search, modes):
     world.switch("amazon", *modes)
@@ -115,8 +118,7 @@ def test_amazon_in_its_moods(world, search, modes):
     assert found == [(one.title, one.page_url) for one in world.results("amazon", "saree")]
 
 
-@pytest.mark.parametrize("status", [200, 503])
-@pytest.mark.parametrize("kind", ["captcha", "button"])
+@pytest.mark.parametrize(("kind", "status"), [("captcha", 200), pytest.param("button", 503, marks=pytest.mark.slow)])
 def test_amazons_robot_check_is_named_and_not_answered(world, fails, kind, status):
     world.switch("amazon", "robot_check", every=1, kind=kind, status=status)
     error = fails("amazon")
@@ -126,6 +128,7 @@ def test_amazons_robot_check_is_named_and_not_answered(world, fails, kind, statu
     assert world.log.visits(path="/errors/validateCaptcha") == []
 
 
+@pytest.mark.slow
 def test_a_robot_check_on_a_later_page_leaves_what_was_found(world, driver, tmp_path):
     world.switch("amazon", "robot_check", every=2)
     source = SiteSource(hasty(load_site("amazon", None)))
@@ -139,7 +142,8 @@ def test_a_robot_check_on_a_later_page_leaves_what_was_found(world, driver, tmp_
     assert 40 < len(found) < 60
 
 
-@pytest.mark.parametrize("name", [SHOPS[0], *(pytest.param(name, marks=pytest.mark.slow) for name in SHOPS[1:])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHOPS)
 def test_last_years_layout_is_named_with_the_selector_that_found_nothing(world, fails, name, tmp_path):
     world.switch(name, "last_years_layout")
     error = fails(name)
@@ -151,15 +155,14 @@ def test_last_years_layout_is_named_with_the_selector_that_found_nothing(world, 
     assert "<html" in (tmp_path / "evidence" / "page.html").read_text()
 
 
-@pytest.mark.parametrize("name", SHOPS)
 @pytest.mark.parametrize(
-    ("mode", "failure"),
+    ("name", "mode", "failure"),
     [
-        ("empty", "no_results"),
-        ("forbidden403", "blocked"),
-        ("never_loads", "timeout"),
-        ("rate_limited", "blocked"),
-        ("unknown_layout", "layout_changed"),
+        ("flipkart", "empty", "no_results"),
+        *(pytest.param(name, "empty", "no_results", marks=pytest.mark.slow) for name in ("amazon", "myntra")),
+        pytest.param("amazon", "forbidden403", "blocked", marks=pytest.mark.slow),
+        pytest.param("myntra", "unknown_layout", "layout_changed", marks=pytest.mark.slow),
+        pytest.param("flipkart", "never_loads", "timeout", marks=pytest.mark.slow),
     ],
 )
 def test_what_answers_in_a_shops_place_is_named(world, fails, name, mode, failure):
@@ -168,14 +171,3 @@ def test_what_answers_in_a_shops_place_is_named(world, fails, name, mode, failur
     assert error.failure == failure
     assert re.match(r"https://www\.(amazon|flipkart|myntra)\.", error.message)
     assert error.evidence
-
-
-@pytest.mark.slow
-def test_three_classes_of_three_hundred_from_amazon(driver, tmp_path):
-    with World(Amazon(total=300)) as world, Proxy(world.network) as proxy:
-        browser = open_browser(find_browser(), proxy=proxy.url, profile=tmp_path, authority=world.network.authority)
-        with browser as own:
-            for text in ("sarees", "trousers", "jeans"):
-                source = SiteSource(hasty(load_site("amazon", None)))
-                [query] = source.queries("cloth", [text])
-                compare(list(source.search(query, OneBrowser(own, tmp_path))), world.results("amazon", text))

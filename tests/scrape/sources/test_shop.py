@@ -4,13 +4,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from pixmill.browser import find_browser, open_browser
-from pixmill.errors import DataError
-from pixmill.fetch.network import Network
-from pixmill.fetch.proxy import Proxy
+from pixmill.core.errors import DataError
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.shop import ShopSource
-from pixmill.scrape.sources.sites import load_site
+from pixmill.web.browser import find_browser, open_browser
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
 from tests.scrape.sources.access import OneBrowser
 
 

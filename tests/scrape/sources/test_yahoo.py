@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from pixmill.scrape.sources.definition import Offset
-from pixmill.scrape.sources.yahoo import YahooSource
+from pixmill.scrape.sources.site import SiteSource
 from tests.scrape.replicas.yahoo import Yahoo
 from tests.scrape.sources.engines import compare, hasty, searching
 
@@ -45,18 +44,11 @@ def test_pages_are_counted_in_the_address(searches):
     assert [query.rpartition("b=")[2] for query in pages(searches)][:3] == ["1", "61", "121"]
 
 
-def test_where_the_address_counts_for_nothing_the_button_goes_on(searches):
-    deaf = hasty("yahoo").model_copy(update={"offset": Offset(parameter="unheard", first=1, step=60)})
-    searches.world.log.clear()
-    found = searches.all("yahoo", source=YahooSource(deaf))
-    compare(found, searches.results("yahoo"), share=1)
-    assert any("o=js" in query for query in pages(searches))
-
-
+@pytest.mark.slow
 def test_a_regional_host_does_as_well(searches):
     site = hasty("yahoo")
     regional = site.model_copy(update={"url": site.url.replace("//images.", "//uk.images.")})
-    compare(searches.all("yahoo", source=YahooSource(regional)), searches.results("yahoo"), share=1)
+    compare(searches.all("yahoo", source=SiteSource(regional)), searches.results("yahoo"), share=1)
 
 
 def test_what_a_tile_says(searches):

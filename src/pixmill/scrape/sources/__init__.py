@@ -1,17 +1,17 @@
-"""Where pictures come from: one small interface, one module a source.
+"""Where images come from: one small interface, one module a source, one row each in ``catalogue``.
 
-- ``source``: the interface, and ``opening``: which source a name stands for
-- ``site``: any page of results in a browser, described by a file of ``sites/``; ``google``, ``yahoo`` and
+- ``source``: the interface, and ``catalogue``: which source a name stands for
+- ``site``: any page of results in a browser, described by a file of ``sites/``; ``google`` and
   ``duckduckgo`` where a description is not enough; ``shop``: the bundled shop
-- ``results``, ``page``, ``tile``, ``stillness``, ``state`` and ``evidence``: reading such pages
-- ``definition`` and ``sites``: reading their descriptions
+- ``browsing``, ``page_state`` and ``tile``: a page in a browser, what it is, and what it shows
+- ``definition``: the files that describe sites
 - ``openverse``, ``wikimedia`` and ``api``: public APIs
 - ``urls``, ``folder`` and ``keras``: what lies on this machine
-- ``failure``: why a search did not answer
+- ``failure``: why a search failed, and what the browser showed
 """
 
+from pixmill.scrape.sources.catalogue import Opened, open_sources, row_of
 from pixmill.scrape.sources.failure import Failure, SearchFailed
-from pixmill.scrape.sources.opening import Opened, open_sources
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "Source",
     "is_local",
     "open_sources",
+    "row_of",
 ]

@@ -1,15 +1,17 @@
-"""Asking the public API of a site: a JSON object, or why there is none."""
+"""Searching the public API of a site, which answers with JSON objects."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Protocol
 
-from pixmill.fetch import Refused
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import Failure, SearchFailed
-from pixmill.scrape.sources.source import Access
+from pixmill.scrape.sources.source import Access, Kind, Source
+from pixmill.web.fetch import Refused
 
-__all__ = ["Refusal", "ask_json", "number", "text"]
+__all__ = ["ApiSource", "ask_json", "dig", "number", "text"]
 
 _FAILURES: dict[str, Failure] = {
     "busy": "blocked",
@@ -27,35 +29,56 @@ _ADVICE: dict[Failure, str] = {
 }
 
 
-class Refusal(SearchFailed):
-    """Tell that an API gave no answer.
+class ApiSource(Source, Protocol):
+    """Search an API; a subclass says how its answers are asked for, and what a result says."""
 
-    Args:
-        url: What was asked.
-        refused: Why there was no answer.
-    """
+    kind: Kind = "api"
 
-    def __init__(self, url: str, refused: Refused) -> None:
-        failure = _FAILURES.get(refused.reason, "unreachable")
-        detail = f" ({refused.detail})" if refused.detail else ""
-        super().__init__(failure, f"{url} gave no answer: {refused.reason}{detail}", advice=_ADVICE.get(failure))
-        self.url = url
-        self.refused = refused
+    def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
+        """Return a search for each text."""
+        return [Query(label, words, self.address(words)) for words in texts]
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (Refusal, (self.url, self.refused))
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
+        """Yield the results in the API's own order.
+
+        Raises:
+            SearchFailed: The API does not answer, answers something unknown, or has no results.
+        """
+        rank = 0
+        for result in self.results(query, access):
+            yield Candidate(query.label, query.text, rank, route="json", **self.fields(result))
+            rank += 1
+        if rank == 0:
+            raise SearchFailed("no_results", f"{query.address} has no results")
+
+    def address(self, words: str) -> str:
+        """Return the address of the first answer to a search."""
+
+    def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
+        """Yield the results of all answers, no sooner than they are asked for."""
+
+    def fields(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Return what a result says, by the fields of :class:`~pixmill.scrape.candidate.Candidate`."""
 
 
-def ask_json(access: Access, url: str) -> dict[str, Any]:
+def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, Any]:
     """Return the object that an API answers with.
 
+    Args:
+        access: The ways out.
+        url: What is asked.
+        ends: The reasons of a refusal that mean the end of the results: an object without anything is returned then.
+
     Raises:
-        Refusal: It does not answer.
-        SearchFailed: Its answer is no JSON object.
+        SearchFailed: It does not answer, or its answer is no JSON object.
     """
     answer = access.ask(url)
     if isinstance(answer, Refused):
-        raise Refusal(url, answer)
+        if answer.reason in ends:
+            return {}
+        failure = _FAILURES.get(answer.reason, "unreachable")
+        detail = f" ({answer.detail})" if answer.detail else ""
+        raise SearchFailed(failure, f"{url} gave no answer: {answer.reason}{detail}", advice=_ADVICE.get(failure))
     try:
         content = json.loads(answer.content)
     except (ValueError, RecursionError):
@@ -63,6 +86,16 @@ def ask_json(access: Access, url: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SearchFailed("layout_changed", f"{url} answered with something else than a JSON object")
     return content
+
+
+def dig(value: Any, *path: str | int) -> Any:
+    """Return what stands at a path through an answer's objects and lists, ``None`` where there is none."""
+    for key in path:
+        try:
+            value = value[key]
+        except (LookupError, TypeError):
+            return None
+    return value
 
 
 def text(value: object) -> str | None:

@@ -1,15 +1,39 @@
-"""What a site's file says: where its results are, what its other pages look like, and how to go through them."""
+"""The files that describe sites: where results are, what other pages look like, and how to go through them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
-__all__ = ["Buttons", "Markers", "Offset", "Rewrite", "Settings", "SiteDefinition", "States"]
+from pixmill.core.errors import ParamsError, ScrapeError
+from pixmill.core.params import parse_yaml
+from pixmill.core.params.refusal import refusals
+
+__all__ = [
+    "Buttons",
+    "Markers",
+    "Offset",
+    "Rewrite",
+    "Settings",
+    "SiteDefinition",
+    "States",
+    "load_site",
+    "parse_site",
+    "site_file",
+]
 
 CARD_SELECTORS = ("item", "key", "picture", "link", "title", "price")
 """What ``tiles.js``, the script for sites without one of their own, looks for."""
@@ -21,16 +45,6 @@ def _pattern(text: str) -> str:
     except re.error as error:
         raise ValueError(f"expected a regular expression, received {text!r} ({error})") from None
     return text
-
-
-def _selectors(given: Any) -> Any:
-    lists = isinstance(given, dict) and all(
-        isinstance(texts, list) and texts and all(isinstance(text, str) and text.strip() for text in texts)
-        for texts in given.values()
-    )
-    if not lists:
-        raise ValueError(f"expected lists of CSS selectors by what they find, received {given!r}")
-    return given
 
 
 Text = Annotated[str, Field(min_length=1)]
@@ -180,7 +194,6 @@ class SiteDefinition(_Part):
         more: Buttons that ask for more results.
         next: Links to the next page of results.
         offset: How to count pages instead.
-        endless: Whether a page grows while it is scrolled; default: where there is no next page.
         end: What appears after the last result, where there is such a mark: a page that stops without it is an error.
         states: What else the site may show.
         settings: Pace and limits.
@@ -188,10 +201,10 @@ class SiteDefinition(_Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     version: Annotated[int, Field(ge=1)]
-    checked: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    checked: Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     url: Text
     script: Literal["bing", "duckduckgo", "google", "tiles", "yahoo"] = "tiles"
-    selectors: Annotated[Mapping[str, Texts], BeforeValidator(_selectors)]
+    selectors: dict[str, Annotated[Texts, Field(min_length=1)]]
     addresses: Texts = ("data-src", "currentSrc", "src")
     placeholders: Patterns = ()
     rewrite: tuple[Rewrite, ...] = ()
@@ -200,7 +213,6 @@ class SiteDefinition(_Part):
     more: Buttons = Buttons()
     next: Buttons = Buttons()
     offset: Offset | None = None
-    endless: bool | None = None
     end: Texts = ()
     states: States = States()
     settings: Settings = Settings()
@@ -219,13 +231,8 @@ class SiteDefinition(_Part):
 
     @property
     def paged(self) -> bool:
-        """Whether results go on on a next page."""
+        """Whether results go on on a next page; else a page grows while it is scrolled."""
         return self.next != Buttons() or self.offset is not None
-
-    @property
-    def grows(self) -> bool:
-        """Whether a page grows while it is scrolled."""
-        return not self.paged if self.endless is None else self.endless
 
     def address(self, text: str) -> str:
         """Return the URL of the page that answers a query."""
@@ -239,7 +246,71 @@ class SiteDefinition(_Part):
         for rule in self.rewrite:
             if rule.unless is not None and re.search(rule.unless, address):
                 continue
-            lifted = re.sub(rule.pattern, rule.replacement, address, count=1)
-            if lifted != address:
-                return lifted
+            original = re.sub(rule.pattern, rule.replacement, address, count=1)
+            if original != address:
+                return original
         return address
+
+
+def site_file(name: str, overrides: Path | None) -> Path:
+    """Return the file that describes a site: the project's own, or else the one that comes with Pixmill.
+
+    Args:
+        name: The site's name.
+        overrides: The project's folder of sites.
+
+    Raises:
+        ScrapeError: There is no such file.
+    """
+    own = (overrides or Path("sites")) / f"{name}.yaml"
+    if own.is_file():
+        return own
+    packaged = Path(str(files("pixmill.scrape"))) / "sites"
+    known = sorted(path.stem for path in packaged.glob("*.yaml"))
+    if name not in known:
+        raise ScrapeError(
+            f"{own} is missing: nothing describes the site '{name}'; those that come with Pixmill: {', '.join(known)}",
+            next=f"mkdir -p {own.parent} && cp {packaged / 'shop.yaml'} {own}, then describe the site in it",
+        )
+    return packaged / f"{name}.yaml"
+
+
+def load_site(name: str, overrides: Path | None) -> SiteDefinition:
+    """Read the description of a site.
+
+    Args:
+        name: The site's name.
+        overrides: The project's folder of sites; ``<name>.yaml`` in it wins over the one in the package.
+
+    Raises:
+        ScrapeError: There is no such file, or it says something that it must not; one line for each key.
+    """
+    file = site_file(name, overrides)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScrapeError(f"{file} cannot be read: {error}", next=f"edit {file}") from None
+    return parse_site(text, source=str(file) if file.parent == overrides else file.name)
+
+
+def parse_site(text: str, *, source: str) -> SiteDefinition:
+    """Return what the text of a site's file says.
+
+    Args:
+        text: YAML.
+        source: Its file, for messages.
+
+    Raises:
+        ScrapeError: It is no YAML mapping, or a key is unknown, missing or wrong; one line for each.
+    """
+    try:
+        content = parse_yaml(text, file=source)
+    except ParamsError as error:
+        raise ScrapeError(error.message, next=f"edit {source}") from None
+    if not isinstance(content, dict):
+        raise ScrapeError(f"{source}: expected keys, received {type(content).__name__}", next=f"edit {source}")
+    try:
+        return SiteDefinition.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{source}: {line}" for line in refusals(SiteDefinition, error)]
+        raise ScrapeError("\n".join(lines), next=f"edit {source}") from None

@@ -1,13 +1,19 @@
-"""Why a search did not answer as it should, in one word for tables and a sentence for people."""
+"""Why a search failed, in one word for tables and a sentence for people, and what the browser showed then."""
 
 from __future__ import annotations
 
-from typing import Literal
+import base64
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from pixmill.errors import ScrapeError
-from pixmill.fetch.outcome import legible
+from pixmill.core.errors import ScrapeError
+from pixmill.core.files import fresh_folder
+from pixmill.web.fetch.values import legible
 
-__all__ = ["Failure", "SearchFailed"]
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["Failure", "SearchFailed", "save_evidence"]
 
 Failure = Literal[
     "blocked",
@@ -36,6 +42,12 @@ _LONGEST = 8192
 """Characters of a message: room for an address of any length that is asked for, and what came of it."""
 
 
+_CHARACTERS = 4_000_000
+"""Of a page's HTML that is saved."""
+
+_HTML = "return document.documentElement?.outerHTML.slice(0, arguments[0]).toWellFormed() ?? '';"
+
+
 class SearchFailed(ScrapeError):  # noqa: N818 (an outcome that the crawl takes down)
     """Tell why a search did not answer as it should.
 
@@ -50,15 +62,36 @@ class SearchFailed(ScrapeError):  # noqa: N818 (an outcome that the crawl takes 
     def __init__(
         self, failure: Failure, message: str, *, advice: str | None = None, evidence: str | None = None
     ) -> None:
-        said = legible(message[:_LONGEST])
-        super().__init__(said if len(message) <= _LONGEST else f"{said}…")
+        super().__init__(legible(message[:_LONGEST]))
         self.failure: Failure = failure
         self.advice = advice
         self.evidence = evidence
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (self.failure, self.message, self.advice, self.evidence))
 
+def save_evidence(driver: WebDriver, folder: Path) -> Path:
+    """Save ``page.html``, ``address.txt`` and ``page.png`` of what a browser shows.
 
-def _rebuild(failure: Failure, message: str, advice: str | None, evidence: str | None) -> SearchFailed:
-    return SearchFailed(failure, message, advice=advice, evidence=evidence)
+    Where a browser can no longer tell one of them, ``missing.txt`` says why: to keep the evidence of a failure must not
+    become another one.
+
+    Args:
+        driver: The browser's driver.
+        folder: Where to; what an earlier failure left there is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BrowserLost: The browser crashed or hangs.
+    """
+    from selenium.common import WebDriverException
+
+    fresh_folder(folder)
+    try:
+        (folder / "address.txt").write_text(f"{driver.current_url}\n", encoding="utf-8")
+        html = driver.execute_script(_HTML, _CHARACTERS)
+        (folder / "page.html").write_text(html, encoding="utf-8", errors="replace")
+        (folder / "page.png").write_bytes(base64.b64decode(driver.get_screenshot_as_base64()))
+    except WebDriverException as error:
+        (folder / "missing.txt").write_text(f"{error}\n", encoding="utf-8")
+    return folder

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pixmill.errors import DataError
-from pixmill.fetch import Fetched, Refused
-from pixmill.files import target_within
+from pixmill.core.errors import DataError
+from pixmill.core.files import target_within
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
-from pixmill.scrape.sources.source import Access, Kind
+from pixmill.scrape.sources.source import Access, Kind, LocalSource
+from pixmill.web.fetch import Fetched, Refused
 
 __all__ = ["FolderSource", "Layout"]
 
@@ -25,14 +25,11 @@ _PARTS = ("test", "val", "train")
 _NEEDED = {"train", "test"}
 _UNLABELLED = "unlabelled"
 """Below ``data/``: pictures that wait for a label, which no class ever takes."""
-_NAMED = 3
-"""How many files a remark names."""
-
-_MANY = 20
-"""How many classes an advice names."""
+_NAMED = 20
+"""How many files or classes a message names."""
 
 
-class FolderSource:
+class FolderSource(LocalSource):
     """Take the pictures in people's folders.
 
     Folders that are no class are taken too, with their name for a label: validate's gate then tells which labels nobody
@@ -56,48 +53,36 @@ class FolderSource:
                 next="put pictures into data/<class>/, or for the bundled ones: make data",
             )
         self._data = data
-        self._parts: tuple[str | None, ...] = (None,)
+        self._parts: dict[str | None, Path] = {None: data}
         if layout == "fixed":
-            self._parts = tuple(part for part in _PARTS if (data / part).is_dir())
-            for part in _PARTS:
-                if part in _NEEDED and part not in self._parts:
-                    raise DataError(
-                        f"{data / part} is missing: a fixed layout has the folders train and test, and val if "
-                        "there is one, with a folder for each class in them",
-                        next="put them there, or set scrape.folder.layout to classes in params.yaml",
-                    )
-
-    def fingerprint(self) -> str:
-        """Return nothing: a folder is read anew each time."""
-        return ""
+            self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
+            for part in sorted(_NEEDED - self._parts.keys()):
+                raise DataError(
+                    f"{data / part} is missing: a fixed layout has the folders train and test, and val if there is "
+                    "one, with a folder for each class in them",
+                    next="put them there, or set scrape.folder.layout to classes in params.yaml",
+                )
 
     def labels(self) -> list[str]:
         """Return every folder with a file in it, by name."""
-        found = {
-            name
-            for part in self._parts
-            for name in _visible(self._folder(part))
-            if self._is_class(name, part) and _visible(self._folder(part) / name)
-        }
-        return sorted(_text(name) for name in found)
+        names = {name for folder in self._parts.values() for name in _visible(folder) if _files(folder, name)}
+        return sorted(_text(name) for name in names)
 
     def remarks(self) -> list[str]:
         """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""
         remarks = []
-        for part in self._parts:
-            folder = self._folder(part)
-            loose = [name for name in _visible(folder) if not (folder / name).is_dir()]
-            if loose:
-                count = "1 file" if len(loose) == 1 else f"{len(loose)} files"
-                some = _some(loose)
-                remarks.append(f"{self._address(part)} holds {count} outside the classes' folders, not taken: {some}")
-        beside = [name for name in _visible(self._data) if name not in {*_PARTS, _UNLABELLED}]
-        if self._parts != (None,) and beside:
+        for folder in self._parts.values():
+            if loose := [name for name in _visible(folder) if not (folder / name).is_dir()]:
+                remarks.append(
+                    f"{self._address(folder)} holds files outside the classes' folders, not taken: {_some(loose)}"
+                )
+        names = set(_visible(self._data))
+        if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED})):
             remarks.append(
                 f"{self._data.name} holds more than the parts of a split, which are called train, val and test; not "
-                f"taken: {_some(beside)}"
+                f"taken: {_some(others)}"
             )
-        if self._parts == (None,) and all((self._data / part).is_dir() for part in _NEEDED):
+        if None in self._parts and names >= _NEEDED:
             remarks.append(
                 f"{self._data.name} holds the folders train and test: where these are a split that people have made, "
                 "set scrape.folder.layout to fixed in params.yaml"
@@ -106,7 +91,7 @@ class FolderSource:
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
         """Return one query for a class, whatever else people look for."""
-        return [Query(label, None, ", ".join(f"{self._address(part)}/{label}" for part in self._parts))]
+        return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
 
     def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
         """Yield everything in a class's folders, part by part, by name.
@@ -114,25 +99,17 @@ class FolderSource:
         Raises:
             SearchFailed: There is no such folder, or nothing in it.
         """
-        rank, missing = 0, True
-        for part in self._parts:
-            folder = self._folder(part) / query.label
-            if not (self._is_class(query.label, part) and folder.is_dir()):
-                continue
-            missing = False
-            for name in _visible(folder):
-                path = f"{self._address(part)}/{query.label}/{_text(name)}"
+        rank = 0
+        for part, folder in self._parts.items():
+            for name in _files(folder, query.label):
+                path = f"{self._address(folder)}/{query.label}/{_text(name)}"
                 yield Candidate(query.label, None, rank, path, title=_text(name), given_split=part)
                 rank += 1
         if rank == 0:
-            there = self.labels()
             raise SearchFailed(
                 "no_results",
-                f"{query.address} is {'missing' if missing else 'empty'}",
-                advice=f"put pictures there, or name in classes what {self._data.name} holds: "
-                f"{', '.join(there[:_MANY])}{', …' if len(there) > _MANY else ''}"
-                if there
-                else None,
+                f"{query.address} is missing or empty",
+                advice=f"put pictures there, or name in classes what {self._data.name} holds: {_some(self.labels())}",
             )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
@@ -142,9 +119,8 @@ class FolderSource:
             address: Its path, from the name of the folder on.
             max_bytes: The largest file that is read.
         """
-        path = self._data.parent / address
         try:
-            target = target_within(path, self._data)
+            target = target_within(self._data.parent / address, self._data)
             if target is None:
                 return Refused("symlink", "it leads out of the folder")
             if target.is_dir():
@@ -157,14 +133,13 @@ class FolderSource:
         except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
             return Refused("unreadable", type(error).__name__)
 
-    def _folder(self, part: str | None) -> Path:
-        return self._data if part is None else self._data / part
+    def _address(self, folder: Path) -> str:
+        return folder.relative_to(self._data.parent).as_posix()
 
-    def _address(self, part: str | None) -> str:
-        return self._data.name if part is None else f"{self._data.name}/{part}"
 
-    def _is_class(self, name: str, part: str | None) -> bool:
-        return name != _UNLABELLED and (self._folder(part) / name).is_dir()
+def _files(folder: Path, label: str) -> list[str]:
+    """Return the names in a class's folder; none where it is missing, or no class."""
+    return _visible(folder / label) if label != _UNLABELLED and (folder / label).is_dir() else []
 
 
 def _visible(folder: Path) -> list[str]:

@@ -18,12 +18,12 @@ const ours = (link) =>
   (!stale.has(link.href) && tile.page !== null && tile.original(link)?.page === tile.page);
 const look = () => {
   const link = links().find((one) => ours(one) && tile.original(one));
-  if (link) return { ...tile.original(link), route: "click" };
+  if (link) return { key: wanted, ...tile.original(link), route: "click" };
   const picture = pictures().find((one) => {
     const around = one.closest("a[href]");
     return !stale.has(one.src) && (!site.selectors.original.some((css) => around?.matches(css)) || ours(around));
   });
-  return picture ? { image: picture.src, route: "click" } : null;
+  return picture ? { key: wanted, image: picture.src, route: "click" } : null;
 };
 
 const poll = (done, until) => {

@@ -20,9 +20,7 @@ const page = document.scrollingElement;
 const behavior = step.smooth ? "smooth" : "instant";
 look.position = Math.round(window.scrollY);
 look.bottom = bottom();
-if (step.sweep) {
-  window.scrollTo({ top: 0, behavior: "instant" });
-} else if (step.nudge) {
+if (step.nudge) {
   // A scroll that happened while the page was loading may have been lost on it.
   window.scrollBy({ top: -window.innerHeight / 2, behavior: "instant" });
   window.dispatchEvent(new Event("scroll"));

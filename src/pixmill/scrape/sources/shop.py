@@ -6,17 +6,16 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from pixmill.files import file_digest
+from pixmill.core.files import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access
-from pixmill.shop import ORIGIN, Shop
+from pixmill.web.shop import ORIGIN, Shop
 
 __all__ = ["ShopSource"]
 
@@ -44,9 +43,7 @@ class ShopSource(SiteSource):
         self._opened.enter_context(self._shop)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._opened.close()
 
     @property

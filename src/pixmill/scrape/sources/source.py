@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeGuard
 
-from pixmill.fetch import Fetched, Refused
 from pixmill.scrape.candidate import Candidate, Query
+from pixmill.web.fetch import Fetched, Refused
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -43,19 +43,14 @@ and is read again each time, or with ``local`` files."""
 class Source(Protocol):
     """Turn a query into a stream of candidates."""
 
-    @property
-    def name(self) -> str:
-        """Its name in ``scrape.source`` and in the manifest."""
-        ...
-
-    @property
-    def kind(self) -> Kind:
-        """How it answers."""
-        ...
+    name: str
+    """Its name in ``scrape.source`` and in the manifest."""
+    kind: Kind
+    """How it answers."""
 
     def fingerprint(self) -> str:
-        """Return a text that changes when the bytes behind its addresses do; empty for the live web."""
-        ...
+        """Return a text that changes when the bytes behind its addresses do; empty for what is read anew each time."""
+        return ""
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
         """Return what is asked for a class.
@@ -80,11 +75,36 @@ class Source(Protocol):
 
 
 class LocalSource(Source, Protocol):
-    """A source on this machine: its files are read again by every run, and nobody need be asked for permission."""
+    """A source on this machine: its files are read again by every run, and nobody need be asked for permission.
+
+    Examples:
+        A class with these methods, in a module of its own, and a row in
+        :data:`~pixmill.scrape.sources.catalogue.CATALOGUE` make a source:
+
+        >>> class Notes(LocalSource):
+        ...     name = "notes"
+        ...     kind = "local"
+        ...
+        ...     def queries(self, label, texts):
+        ...         return [Query(label, text, "notes") for text in texts]
+        ...
+        ...     def search(self, query, access):
+        ...         for rank in range(2):
+        ...             yield Candidate(query.label, query.text, rank, f"notes/{rank}.gif", licence="CC0")
+        ...
+        ...     def read(self, address, *, max_bytes):
+        ...         return Fetched(b"GIF89a" + address.encode(), address)
+        >>> notes = Notes()
+        >>> [query] = notes.queries("hat", ["red hat"])
+        >>> [(candidate.rank, candidate.image_url) for candidate in notes.search(query, access=None)]
+        [(0, 'notes/0.gif'), (1, 'notes/1.gif')]
+        >>> notes.read("notes/0.gif", max_bytes=1000).content
+        b'GIF89anotes/0.gif'
+    """
 
     def labels(self) -> list[str]:
         """Return the classes that it knows beside the declared ones."""
-        ...
+        return []
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the bytes of a candidate's ``image_url``, or why there are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from itertools import takewhile
 
 __all__ = ["Tile", "Tiles"]
 
@@ -39,7 +40,7 @@ class Tile:
         if self.image is not None:
             return self
         news = {field.name: value for field in fields(later) if (value := getattr(later, field.name)) is not None}
-        return replace(self, **news)
+        return replace(self, **news | {"key": self.key})
 
 
 class Tiles:
@@ -52,7 +53,6 @@ class Tiles:
     def __init__(self, most: int) -> None:
         self._most = most
         self._tiles: dict[str, Tile] = {}
-        self._order: list[str] = []
         self._given = 0
 
     def __len__(self) -> int:
@@ -62,11 +62,6 @@ class Tiles:
     def full(self) -> bool:
         """Whether no more are kept."""
         return len(self._tiles) >= self._most
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys of all."""
-        return list(self._order)
 
     @property
     def complete(self) -> list[str]:
@@ -86,28 +81,26 @@ class Tiles:
             Whether it is a new tile, or the original of one that is known.
         """
         known = self._tiles.get(tile.key)
-        if known is None:
-            if self.full:
-                return False
-            self._order.append(tile.key)
-            self._tiles[tile.key] = tile
-            return True
-        self._tiles[tile.key] = known.refined(tile)
-        return known.image is None and tile.image is not None
+        if known is None and self.full:
+            return False
+        self._tiles[tile.key] = tile if known is None else known.refined(tile)
+        return known is None or (known.image is None and tile.image is not None)
 
     def lacking(self) -> list[Tile]:
         """Return those that were not yielded and whose original is not known."""
-        waiting = (self._tiles[key] for key in self._order[self._given :])
-        return [tile for tile in waiting if tile.image is None]
+        return [tile for tile in self._pending() if tile.image is None]
 
     def ready(self) -> Iterator[Tile]:
         """Yield those that were not, up to the first whose original is not known."""
-        while self._given < len(self._order) and self._tiles[self._order[self._given]].image is not None:
+        for tile in takewhile(lambda tile: tile.image is not None, self._pending()):
             self._given += 1
-            yield self._tiles[self._order[self._given - 1]]
+            yield tile
 
     def rest(self) -> Iterator[Tile]:
         """Yield all that were not."""
-        while self._given < len(self._order):
+        for tile in self._pending():
             self._given += 1
-            yield self._tiles[self._order[self._given - 1]]
+            yield tile
+
+    def _pending(self) -> list[Tile]:
+        return list(self._tiles.values())[self._given :]

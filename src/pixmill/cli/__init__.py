@@ -1,0 +1,92 @@
+"""The command ``pixmill``: what a person does around the pipeline.
+
+A verb is a module of its name, listed in ``_VERBS``: its docstring is its help, ``run(arguments)`` does the work, and
+``add_options(parser)`` and ``EXAMPLES`` complete the help. What is slow to import is imported in ``run``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from pixmill import __version__
+from pixmill.cli import browser, check, data, doctor, review, scrape, shop, summary, sync, use
+from pixmill.cli.parser import Parser
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import storage_errors
+
+__all__ = ["main"]
+
+_VERBS: tuple[ModuleType, ...] = (check, data, browser, doctor, scrape, review, shop, summary, use, sync)
+"""In the order of the help."""
+
+_EPILOG = """\
+examples:
+  pixmill use best           put a recipe in place of params.yaml; alone: list them
+  pixmill check              is params.yaml sound?
+  pixmill data               fill an empty data/ with the bundled pictures
+  pixmill doctor             does this machine have all that a run needs?
+  pixmill scrape --dry-run   what would be visited, and for how long?
+  pixmill scrape --probe bing "silk saree"
+                             what does each selector find on the page?
+  pixmill review             decide on pictures of doubt, by key press
+  pixmill shop --open        look at the bundled shop
+  pixmill browser --install  find or install a browser with its driver
+  pixmill summary            what the last run found, and where to look
+
+The pipeline itself is run by DVC: `dvc repro`, or `make repro` which also sets everything up.
+"""
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="pixmill",
+        description="Mill pictures from the web into a reviewed image classifier.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for verb in _VERBS:
+        text = verb.__doc__ or ""
+        added = subparsers.add_parser(
+            verb.__name__.rpartition(".")[2],
+            help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
+            description=text,
+            epilog=getattr(verb, "EXAMPLES", None),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if hasattr(verb, "add_options"):
+            verb.add_options(added)
+        added.set_defaults(run=verb.run)
+    parser.verbs = tuple(subparsers.choices)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command.
+
+    Args:
+        argv: The words behind ``pixmill``; default: the process's own.
+    """
+    parser = _parser()
+    parser.typed = sys.argv[1:] if argv is None else argv
+    arguments = parser.parse_args(parser.typed)
+    if not hasattr(arguments, "run"):
+        parser.print_help()
+        return
+    try:
+        with storage_errors(then="the same command"):
+            arguments.run(arguments)
+    except PixmillError as error:
+        print(f"pixmill: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (`pixmill … | head`): nothing is wrong, and nothing more can be said.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        sys.exit(0)

@@ -1,0 +1,26 @@
+"""Show the browser and driver that scraping uses."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from pixmill.cli.parser import say
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be typed behind the verb."""
+    parser.add_argument("--install", action="store_true", help="install them where there are none")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the browser and driver, or the grid."""
+    from pixmill.web.browser import Grid, choose_browser, install_browser
+
+    if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
+        install_browser(report=say)
+    found = choose_browser()
+    if isinstance(found, Grid):
+        print(f"grid: {found.url} (PIXMILL_WEBDRIVER_URL)")
+    else:
+        print(f"browser: {found.binary} {found.version}\ndriver:  {found.driver} {found.driver_version}")

@@ -1,0 +1,20 @@
+"""Fill an empty data/ with the bundled pictures.
+
+Pictures that are there already are yours and are never touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pixmill.cli.parser import project_root, say
+
+
+def run(_: argparse.Namespace) -> None:
+    """Fill ``data/`` and record it in DVC's cache."""
+    from pixmill.bundled import commit_data, make_data
+
+    root = project_root()
+    make_data(root, report=say)
+    # Always: an earlier call may have been killed between the two.
+    commit_data(root, report=say)

@@ -1,0 +1,58 @@
+"""What the verbs share: a parser that guesses, the project's folder, and lines for standard error."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pixmill.core.errors import PixmillError
+
+__all__ = ["Parser", "port", "project_root", "say"]
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that guesses what a mistyped verb meant."""
+
+    verbs: Sequence[str] = ()
+    typed: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with the message and the command that helps."""
+        typed = next((word for word in self.typed if not word.startswith("-")), "")
+        if "invalid choice" in message and self.verbs and typed:
+            close = difflib.get_close_matches(typed, self.verbs, n=1)
+            message = f"there is no command '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
+            message += f"\nThe commands are: {', '.join(self.verbs)}."
+        self.exit(2, f"{self.prog}: {message}\nNext: {self.prog} --help\n")
+
+
+def project_root() -> Path:
+    """Return the project's folder: this one or the nearest above it, as for Git and DVC.
+
+    Raises:
+        PixmillError: There is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
+            return folder
+    raise PixmillError(
+        f"{here} belongs to no project: neither it nor a folder above it holds dvc.yaml",
+        next="cd to the project's folder, then the same command again",
+    )
+
+
+def port(text: str) -> int:
+    """Return the number of a port, for ``type=`` of an option."""
+    if not (text.isdecimal() and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, received '{text}'")
+    return int(text)
+
+
+def say(text: str) -> None:
+    """Print a line to standard error."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,132 @@
+"""Whether the results in the workspace are new, and how to keep them or, where nothing is lost by it, to go back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.git import git
+from pixmill.core.params import parse_yaml
+
+__all__ = ["RESULTS", "advice", "is_committed", "notes"]
+
+RESULTS = ("dvc.lock", "metrics", "plots")
+"""What Git has of a run's results."""
+
+Stages = dict[str, dict[str, Any]]
+"""The stages of a ``dvc.lock`` by name."""
+
+
+def is_committed(root: Path, *paths: str) -> bool:
+    """Tell whether these files and folders are as the last commit has them."""
+    return git(root, "status", "--porcelain", "--", *paths) == ""
+
+
+def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
+    """Return how to keep the results, and how to go back to those of the last commit where that loses nothing.
+
+    ``dvc checkout`` removes an output whose committed version is not in DVC's cache, as in a fresh clone.
+
+    Args:
+        root: The project's folder.
+        paths: What a commit must carry, or Git restore.
+        undo: Whether the files were as committed before the run, so that Git can restore them.
+    """
+    lines = [f"To keep them: git add {' '.join(paths)} && git commit"]
+    if undo and _is_restorable(root):
+        lines.append(f"To go back to the last commit: git checkout {' '.join(paths)} && dvc checkout dvc.yaml")
+    return "\n".join(lines)
+
+
+def notes(root: Path) -> list[str]:
+    """Return what a person should know of the results that differ from the last commit's, and do about them."""
+    status = git(root, "status", "--porcelain", "-z", "--no-renames")
+    if status is None:
+        return []
+    changed = [entry[3:] for entry in status.split("\0") if entry]
+    results = [path for path in changed if path.split("/")[0] in RESULTS]
+    lines = []
+    if "data.dvc" in changed:
+        lines.append("The pictures in data/ are others than those committed: commit data.dvc.")
+    if not results:
+        return lines
+    lock = _stages((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
+    committed = _committed_stages(root)
+    if (stage := _failed(root, lock, results) or _outdated(lock)) is not None:
+        lines += [f"These figures are of an earlier run: the last one did not get past {stage}.", "To go on: dvc repro"]
+    elif committed and _inputs(committed) == _inputs(lock):
+        lines += [
+            f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and",
+            "pictures: another kind of processor, or another version of a library, rounds differently.",
+            "They are as good as the committed ones.",
+            advice(root, RESULTS),
+        ]
+    else:
+        reviewed = ["review.csv"] if "review.csv" in changed else []
+        paths = ["data.dvc", "dvc.lock", "params.yaml", *reviewed, "metrics", "plots"]
+        lines.append(f"The results are new. {advice(root, paths, undo=False)}")
+    return lines
+
+
+def _stages(lock: str | None) -> Stages:
+    return dict((parse_yaml(lock or "", file="dvc.lock") or {}).get("stages", {}))
+
+
+def _committed_stages(root: Path) -> Stages:
+    return _stages(git(root, "show", "HEAD:./dvc.lock"))
+
+
+def _is_restorable(root: Path) -> bool:
+    """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
+    outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
+    tracked = (git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD") or "").split("\0")
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
+    cache = root / done.stdout.strip() / "files" / "md5"
+    return done.returncode == 0 and all(
+        out["path"] in tracked or _is_cached(cache, out.get("md5", "")) for out in outputs
+    )
+
+
+def _is_cached(cache: Path, md5: str) -> bool:
+    path = cache / md5[:2] / md5[2:]
+    if not path.is_file():
+        return False
+    return not md5.endswith(".dir") or all(_is_cached(cache, entry["md5"]) for entry in json.loads(path.read_bytes()))
+
+
+def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
+    """Return the first stage that wrote one of the changed files and then failed, so that ``dvc.lock`` knows others."""
+    for name, stage in stages.items():
+        for out in stage.get("outs", []):
+            path = root / out["path"]
+            if out["path"] in changed and path.is_file():
+                digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC does
+                if digest != out.get("md5"):
+                    return name
+    return None
+
+
+def _outdated(stages: Stages) -> str | None:
+    """Return the first stage that last ran on other outputs than those of the stages before it."""
+    made = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
+    for name, stage in stages.items():
+        if any(made.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in stage.get("deps", [])):
+            return name
+    return None
+
+
+def _inputs(stages: Stages) -> dict[str, Any]:
+    """Return all that the stages follow from: code, pictures that people brought, and params."""
+    return {
+        name: (
+            {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},
+            stage.get("params"),
+        )
+        for name, stage in stages.items()
+    }

@@ -1,0 +1,51 @@
+"""Look ahead at a scrape, or into a page of results.
+
+The stage itself is run by `dvc repro scrape`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pixmill.cli.parser import project_root
+from pixmill.core.errors import PixmillError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be typed behind the verb."""
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
+        "--dry-run", action="store_true", help="say what would be visited and about how long it takes; visits nothing"
+    )
+    modes.add_argument(
+        "--probe",
+        nargs=2,
+        metavar=("SOURCE", "QUERY"),
+        help="open the source's page for a query, print what each selector of sites/<source>.yaml finds there (count, "
+        "first example), and save the page and a picture of it",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the forecast or the probe's report."""
+    from pixmill.core.params import load_params
+    from pixmill.core.workspace import Workspace
+
+    workspace = Workspace(project_root(), project_root())
+    params = load_params(workspace.root)
+    scratch = workspace.scratch("scrape")
+    if arguments.probe:
+        from pixmill.scrape import probe_source
+
+        source, text = arguments.probe
+        report = probe_source(source, text, params.scrape, root=workspace.root, scratch=scratch)
+        print("\n".join(report.lines()))
+        if report.failure is not None:
+            sys.exit(1)
+    elif arguments.dry_run:
+        from pixmill.scrape import forecast
+
+        print("\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch)))
+    else:
+        raise PixmillError("the stage is run by DVC, which knows what has changed", next="dvc repro scrape")

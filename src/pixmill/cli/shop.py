@@ -1,0 +1,23 @@
+"""Serve the bundled shop on this machine.
+
+Ctrl-C ends it.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pixmill.cli.parser import port, project_root
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be typed behind the verb."""
+    parser.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1; 0 takes a free one (default: 8000)")
+    parser.add_argument("--open", action="store_true", help="open it in your browser")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve it until Ctrl-C."""
+    from pixmill.web.shop import serve
+
+    serve(project_root() / "data", port=arguments.port, open_browser=arguments.open)

@@ -1,0 +1,67 @@
+"""Print what the last run found, and where to look."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.cli.parser import project_root
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import read_json
+
+__all__ = ["run", "summary"]
+
+_NO_PAGES = "the pages are not here yet: dvc pull fetches them, make repro makes them anew"
+
+
+def run(_: argparse.Namespace) -> None:
+    """Print the summary."""
+    print(summary(project_root(), environ=os.environ))
+
+
+def summary(root: Path, *, environ: Mapping[str, str]) -> str:
+    """Return the summary of the last run as plain text.
+
+    Args:
+        root: The project's folder.
+        environ: Where ``MLFLOW_TRACKING_URI`` may stand.
+
+    Raises:
+        ManifestError: There is no finished run.
+    """
+    from pixmill.cli.results import notes
+
+    metrics = read_json(root / "metrics" / "evaluate.json", stage="evaluate")
+    lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
+    pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
+    lines += ["Look at it:"]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
+    server = environ.get("MLFLOW_TRACKING_URI")
+    lines += [f"  MLflow: {server}" if server else "  make ui            the runs, in MLflow's pages", ""]
+    lines += notes(root)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _headline(metrics: Mapping[str, Any]) -> list[str]:
+    try:
+        interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
+        return [
+            f"Test accuracy {metrics['accuracy']:.3f} (confidence interval {interval}) on {metrics['n']} pictures; "
+            f"always the commonest class: {metrics['baseline']['majority_accuracy']:.3f}",
+            f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
+            f"calibration error {metrics['ece']:.3f}",
+        ]
+    except KeyError as error:
+        raise ManifestError(f"metrics/evaluate.json lacks {error}", next="dvc repro -f evaluate") from None
+
+
+def _per_class(metrics: Mapping[str, Any]) -> list[str]:
+    width = max(map(len, [*metrics["per_class"], "class"]))
+    rows = [f"  {'class':{width}}  precision  recall     F1  pictures"]
+    for name, row in metrics["per_class"].items():
+        cells = [f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("precision", "recall", "f1")]
+        rows.append(f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}")
+    return rows

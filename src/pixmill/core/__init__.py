@@ -1,0 +1,1 @@
+"""What everything stands on: params, the manifest, files, errors, processes."""

@@ -1,0 +1,254 @@
+"""What is expected of a stage's tables, checked by Great Expectations, and what stops the pipeline, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pixmill.core.errors import GateError
+from pixmill.core.params import Severity
+
+if TYPE_CHECKING:
+    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.datasource.fluent.interfaces import Batch
+
+__all__ = [
+    "Advise",
+    "Check",
+    "Outcome",
+    "Result",
+    "Table",
+    "Tell",
+    "failures",
+    "gate_error",
+    "run_checks",
+    "verdicts_by_name",
+    "warnings",
+]
+
+Result = Mapping[str, Any]
+Tell = Callable[[Result, pd.DataFrame], list[str]]
+Advise = Callable[[Result, pd.DataFrame], str | None]
+
+_LINES = 20
+"""The most lines that one expectation may fill in a message: a hundred classes need not scroll by."""
+
+_LINES_OF_WARNINGS = 3
+"""The same of what stops nothing; the report has the rest."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Hold a table that is checked.
+
+    Args:
+        rows: The table; absent values are null.
+        named_by: The columns that name a row, such as ``label``: results then list every row that fails, by name.
+            Without them, as befits a table of a million rows, results hold counts and the first few values.
+    """
+
+    rows: pd.DataFrame
+    named_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold one expectation of one table.
+
+    >>> check = Check(
+    ...     name="enough",
+    ...     table="classes",
+    ...     expectation="ExpectColumnValuesToBeBetween",
+    ...     kwargs={"column": "n", "min_value": 30},
+    ...     severity="critical",
+    ...     parameters=("validate.min_per_class.count",),
+    ...     wanted="at least 30",
+    ...     tell=lambda result, rows: [f"{result['unexpected_count']} of {len(rows)} classes have fewer"],
+    ... )
+    >>> classes = pd.DataFrame({"label": ["coat", "shoe"], "n": [40, 20]})
+    >>> outcomes = run_checks([check], {"classes": Table(classes, named_by=("label",))})
+    >>> print(gate_error(outcomes, report="reports/validate.html").message)
+    the gate stopped the pipeline, 1 critical expectation failed
+      enough: 1 of 2 classes have fewer; expected at least 30 (validate.min_per_class.count)
+
+    Args:
+        name: What metrics and messages call it; several checks may share a name.
+        table: The name of the table.
+        expectation: The class of :mod:`great_expectations.expectations`.
+        kwargs: Its arguments; thresholds stand here, so that its record shows them.
+        severity: What a failure does.
+        parameters: The keys of ``params.yaml`` that govern it; none where it must hold whatever they say.
+        wanted: What is expected, in words.
+        tell: Returns the result in words, from Great Expectations' result and the table: one line for each class or
+            label that fails, or one for all.
+        advise: Returns how to fix a failure, where the table tells it, as a clause (``dvc checkout … brings them
+            back``); default: nothing in particular.
+    """
+
+    name: str
+    table: str
+    expectation: str
+    kwargs: Mapping[str, Any]
+    severity: Severity
+    parameters: tuple[str, ...]
+    wanted: str
+    tell: Tell
+    advise: Advise = lambda _result, _rows: None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what came of a check.
+
+    Args:
+        check: What was expected.
+        success: Whether it holds.
+        type: Great Expectations' name of the expectation.
+        kwargs: The arguments that it was given, as Great Expectations records them.
+        result: The result as Great Expectations records it.
+        found: The result in words, one line for each class or label that fails.
+        advice: How to fix a failure, as a clause; ``None`` where there is nothing in particular to say.
+    """
+
+    check: Check
+    success: bool
+    type: str
+    kwargs: Mapping[str, Any]
+    result: Mapping[str, Any]
+    found: tuple[str, ...]
+    advice: str | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return what is kept of it: nothing that holds a clock or a random name."""
+        return {
+            "name": self.check.name,
+            "table": self.check.table,
+            "type": self.type,
+            "kwargs": dict(self.kwargs),
+            "severity": self.check.severity,
+            "success": self.success,
+            "result": dict(self.result),
+        }
+
+
+def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Outcome]:
+    """Run every check on its table and return the outcomes, in the order of the checks.
+
+    Args:
+        checks: What is expected.
+        tables: The tables by name.
+
+    Raises:
+        RuntimeError: An expectation could not be computed (a defect: Great Expectations itself calls that a failure).
+    """
+    # Great Expectations takes seconds to import.
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    batches = {name: _batch(context, name, table.rows) for name, table in tables.items()}
+    return [_outcome(check, batches[check.table], tables[check.table]) for check in checks]
+
+
+def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return the outcomes that stop the pipeline: those that are critical and failed."""
+    return [outcome for outcome in outcomes if not outcome.success and outcome.check.severity == "critical"]
+
+
+def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
+    """Return what failed and stops nothing, by name: in lines as those of the gate, behind the severity."""
+    lines: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if not outcome.success and outcome.check.severity != "critical":
+            more = [f"{outcome.check.severity}: {line}" for line in _lines(outcome, most=_LINES_OF_WARNINGS)]
+            lines.setdefault(outcome.check.name, []).extend(more)
+    return lines
+
+
+def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
+    """Return for each name whether all of its checks hold."""
+    verdicts: dict[str, bool] = {}
+    for outcome in outcomes:
+        verdicts[outcome.check.name] = verdicts.get(outcome.check.name, True) and outcome.success
+    return verdicts
+
+
+def gate_error(outcomes: Iterable[Outcome], *, report: str, mend: str = "mend the pictures") -> GateError | None:
+    """Return the error that stops the pipeline, or nothing where it may go on.
+
+    Each line names the expectation, the result (in which class, how many), what was expected and the parameter.
+
+    Args:
+        outcomes: What came of the checks.
+        report: The page to open, as a path that a person can type.
+        mend: What else than editing params may help, as a clause.
+    """
+    failed = failures(outcomes)
+    if not failed:
+        return None
+    names = list(dict.fromkeys(outcome.check.name for outcome in failed))
+    parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
+    advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
+    lines = [line for outcome in failed for line in _lines(outcome, most=_LINES)]
+    count = f"{len(names)} critical expectation{'s' if len(names) > 1 else ''} failed"
+    edit = f"{mend}, or edit {', '.join(parameters)} in params.yaml" if parameters else mend
+    return GateError(
+        "\n".join([f"the gate stopped the pipeline, {count}", *(f"  {line}" for line in lines)]),
+        next="; ".join([*advice, f"open {report}", edit, "then: dvc repro"]),
+    )
+
+
+def _batch(context: AbstractDataContext, name: str, rows: pd.DataFrame) -> Batch:
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    return asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": _plain(rows)})
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its numbers as Great Expectations writes them rightly: it knows no other than these."""
+    numbers = {
+        name: column.to_numpy(dtype="float64", na_value=float("nan"))
+        for name, column in rows.items()
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    }
+    return rows.assign(**{str(name): values for name, values in numbers.items()})
+
+
+def _outcome(check: Check, batch: Batch, table: Table) -> Outcome:
+    from great_expectations import expectations as gxe
+
+    complete = {"result_format": "COMPLETE", "unexpected_index_column_names": list(table.named_by)}
+    item = batch.validate(
+        getattr(gxe, check.expectation)(**check.kwargs, severity=check.severity),
+        result_format=complete if table.named_by else {"result_format": "SUMMARY"},
+    ).to_json_dict()
+    info = item["exception_info"]
+    # One flat record where all went well, one a metric where not.
+    for part in [info] if "raised_exception" in info else info.values():
+        if part["raised_exception"]:
+            raise RuntimeError(f"the check '{check.name}' could not be computed: {part['exception_message']}")
+    config, result = item["expectation_config"], item["result"]
+    success = bool(item["success"])
+    return Outcome(
+        check=check,
+        success=success,
+        type=config["type"],
+        kwargs={key: value for key, value in config["kwargs"].items() if key != "batch_id"},
+        result=result,
+        found=tuple(_printable(line) for line in check.tell(result, table.rows)),
+        advice=None if success else check.advise(result, table.rows),
+    )
+
+
+def _printable(line: str) -> str:
+    """Return a line as a terminal may show it: names come from strangers, and some characters are commands to it."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in line)
+
+
+def _lines(outcome: Outcome, *, most: int) -> list[str]:
+    check, found = outcome.check, outcome.found
+    parameters = f" ({', '.join(check.parameters)})" if check.parameters else ""
+    lines = [f"{check.name}: {text}; expected {check.wanted}{parameters}" for text in found[:most]]
+    return lines if len(found) <= most else [*lines, f"{check.name}: {len(found) - most:,} more like these"]

@@ -1,0 +1,230 @@
+"""Files that are either finished or absent, and what a full or forbidden disk is told as."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import ManifestError, StorageError
+
+__all__ = [
+    "file_digest",
+    "fresh_folder",
+    "keep_newest",
+    "read_json",
+    "remove_temporary",
+    "replacing",
+    "reserve",
+    "significant",
+    "storage_errors",
+    "target_within",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_TEMPORARY = ".part-"
+"""Marks names of files that are still being written; such names never reach DVC or a later run."""
+
+_CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
+"""Where DVC keeps a file that it links to from the workspace (``cache.type symlink``)."""
+
+_REFUSALS = {
+    errno.ENOSPC: ("the disk is full", "free some space there"),
+    errno.EDQUOT: ("the quota is used up", "free some space there"),
+    errno.EFBIG: ("it would be larger than this system allows", "raise the limit (ulimit -f)"),
+    errno.EROFS: ("the disk is read-only", "make it writable"),
+    errno.EACCES: ("there is no permission", "see who owns it (ls -ld)"),
+    errno.EPERM: ("there is no permission", "see who owns it (ls -ld)"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+}
+"""What is no defect but the state of a disk: what a person is told, and asked to do."""
+
+
+@contextlib.contextmanager
+def storage_errors(*, then: str) -> Iterator[None]:
+    """Turn what a disk refuses to the block into a message for people.
+
+    Args:
+        then: The command that goes on once the disk is mended.
+
+    Raises:
+        StorageError: A disk or quota is full, a file or folder is read-only or not permitted, or its name is too long.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        # Of two names the second is the one that is written.
+        name = error.filename2 or error.filename
+        reason, mending = _REFUSALS[error.errno]
+        raise StorageError(
+            f"{'a file' if name is None else os.fsdecode(name)} cannot be used: {reason}",
+            next=f"{mending}, then: {then} (finished work is kept)",
+        ) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path`` and rename it into place when the block ends well.
+
+    A block that raises leaves the old file as it was. A process that is killed leaves only a temporary name, which
+    :func:`remove_temporary` sweeps.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last: writers such as NumPy and Keras choose the format by it.
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 (atomic on every platform, unlike Path.rename on Windows)
+    except OSError as error:
+        # A write that fails names no file, and a temporary name tells a person nothing.
+        if error.errno is not None and str(temporary) in (error.filename2, error.filename or str(temporary)):
+            error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Make a file of at least some bytes whose place on the disk is taken, where the system can (not on macOS).
+
+    For those who crash on a full disk: a memory map is killed, and so is HDF5. Asked first, the system just says so.
+
+    Args:
+        path: The file; what is in it stays.
+        size: In bytes.
+
+    Raises:
+        OSError: There is no room.
+    """
+    with path.open("ab") as file:
+        if size and hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def remove_temporary(folder: Path, ending: str = "") -> int:
+    """Remove what killed processes left half-written in a folder tree, and return how many files that were.
+
+    Call it only while holding the lock of the stage that writes there.
+
+    Args:
+        folder: The tree; it may be absent.
+        ending: Of the names that are meant, where others write there too.
+    """
+    left = [path for path in folder.rglob(f"{_TEMPORARY}*{ending}") if path.is_file()]
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def keep_newest(paths: Iterable[Path], most: int) -> None:
+    """Remove the files that were written longest ago, until those left take at most some bytes.
+
+    The newest stays, however large it is.
+
+    Args:
+        paths: The files.
+        most: In bytes.
+    """
+    # Another process may be at the same.
+    with contextlib.suppress(FileNotFoundError):
+        files = sorted(((path.stat(), path) for path in paths), key=lambda file: file[0].st_mtime_ns, reverse=True)
+        size = 0
+        for place, (state, path) in enumerate(files):
+            size += state.st_size
+            if place and size > most:
+                path.unlink(missing_ok=True)
+
+
+def target_within(path: Path, folder: Path) -> Path | None:
+    """Return where a path leads, all links followed, or ``None`` if that is neither in the folder nor in DVC's cache.
+
+    Args:
+        path: What is asked for.
+        folder: What people put their files into.
+
+    Raises:
+        OSError: There is nothing.
+        RuntimeError: Links go round in a circle.
+    """
+    target = path.resolve(strict=True)
+    within = target.is_relative_to(folder.resolve()) or _CACHED.fullmatch(target.as_posix())
+    return target if within else None
+
+
+def fresh_folder(folder: Path) -> Path:
+    """Return the folder, made anew and empty."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file as UTF-8 with Unix line ends, at once or not at all."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def significant(value: Any, digits: int = 6) -> Any:
+    """Return the value with every float in it rounded to significant digits.
+
+    Last bits differ between kinds of processors; what a reviewer diffs must not. Not-a-number and infinities become
+    ``None``, since JSON has no word for them. NumPy scalars become Python's own.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): significant(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [significant(item, digits) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str | bytes):
+        value = value.item()
+    if isinstance(value, float):
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
+    return value
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write metrics or records as JSON that diffs well: sorted keys, six significant digits, never NaN."""
+    text = json.dumps(significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path, *, stage: str) -> Any:
+    """Read a JSON file that an earlier stage wrote.
+
+    Args:
+        path: The file.
+        stage: The stage that writes it, named in the error.
+
+    Raises:
+        ManifestError: The file is absent or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing", next=f"dvc repro {stage}") from None
+    except (IsADirectoryError, RecursionError, ValueError) as error:
+        raise ManifestError(f"{path} is not valid JSON: {error}", next=f"dvc repro -f {stage}") from None
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Return the hexadecimal digest of a file's bytes, read as a stream."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()

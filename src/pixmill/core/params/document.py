@@ -1,0 +1,176 @@
+"""The whole of ``params.yaml``: its sections together, read from a file or a text, and changed by name."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params.reading import NEXT, parse_yaml, read_text
+from pixmill.core.params.refusal import refusals
+from pixmill.core.params.scrape import ScrapeParams
+from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams, ValidateParams
+from pixmill.core.params.train import TrainParams
+
+__all__ = ["Params", "flat", "load_params", "parse_overrides", "parse_params"]
+
+_RESERVED = {"train", "val", "test", "unlabelled"}
+"""Folder names under ``data/`` that can be no class."""
+
+
+class Params(Section):
+    """Hold the whole of ``params.yaml``."""
+
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)]
+    scrape: ScrapeParams
+    validate_: Annotated[ValidateParams, Field(alias="validate")] = ValidateParams()
+    split: SplitParams = SplitParams()
+    train: TrainParams = TrainParams()
+    evaluate: EvaluateParams = EvaluateParams()
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        lowered = [name.lower() for name in names]
+        for name in names:
+            if lowered.count(name.lower()) > 1:
+                raise ValueError(f"expected different names, received {name!r} more than once")
+            if name.lower() in _RESERVED:
+                raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
+        return names
+
+    @model_validator(mode="after")
+    def _queries_of_classes(self) -> Self:
+        for key, named in self.scrape.by_class().items():
+            for label in named:
+                if label not in self.classes:
+                    raise ValueError(f"scrape.{key}: expected names among classes, received {label!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _folds_to_validate_across(self) -> Self:
+        if self.train.cross_validation and self.split.folds is None:
+            raise ValueError("train.cross_validation: expected split.folds to say how many, received null there")
+        return self
+
+    @model_validator(mode="after")
+    def _unlabelled_apart(self) -> Self:
+        folder = self.evaluate.unlabelled
+        labelled = {"train", "val", "test", *(name.lower() for name in self.classes)}
+        if folder is not None and folder.split("/")[1].lower() in labelled:
+            raise ValueError(f"evaluate.unlabelled: expected a folder of no class and no part, received {folder!r}")
+        return self
+
+    @property
+    def validate(self) -> ValidateParams:  # type: ignore[override]
+        """The section of the stage validate (pydantic has a method of this name)."""
+        return self.validate_
+
+
+def flat(section: BaseModel | Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a section as ``{dotted name: value}``, as MLflow and tables want it.
+
+    The items of a list of sections go by their places:
+
+    >>> flat({"train": {"epochs": 3, "cnn": {"blocks": [{"filters": 8}, {"filters": 16}]}}})
+    {'train.epochs': 3, 'train.cnn.blocks.0.filters': 8, 'train.cnn.blocks.1.filters': 16}
+    """
+    content = section.model_dump(by_alias=True) if isinstance(section, BaseModel) else section
+    result: dict[str, Any] = {}
+    for key, value in content.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            result |= flat(value, f"{name}.")
+        elif isinstance(value, list | tuple) and value and all(isinstance(item, Mapping) for item in value):
+            result |= flat({str(place): item for place, item in enumerate(value)}, f"{name}.")
+        else:
+            result[name] = list(value) if isinstance(value, tuple) else value
+    return result
+
+
+def parse_params(text: str) -> Params:
+    """Return the whole of a ``params.yaml`` as frozen, typed objects; what it leaves out has its default.
+
+    >>> params = parse_params('''
+    ... classes: [coat, dress]
+    ... scrape: {snapshot: '2026-11-20'}
+    ... train: {epochs: 3}
+    ... ''')
+    >>> params.train.epochs, params.train.batch_size
+    (3, 32)
+    >>> parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {learning_rate: fast}}")
+    Traceback (most recent call last):
+    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0, received 'fast'
+    Next: edit params.yaml, then: pixmill check
+
+    Raises:
+        ParamsError: The text is no YAML mapping, or a key is unknown, missing or wrong; one line for each.
+    """
+    return _checked(parse_yaml(text))
+
+
+def load_params(root: Path) -> Params:
+    """Read and check the ``params.yaml`` in a folder.
+
+    In a project of DVC every section must be there: DVC stops at one that is absent, and a file that was cut off would
+    else pass for a short one.
+
+    Raises:
+        ParamsError: The file is absent or cannot be read, or says something that it must not.
+    """
+    content = parse_yaml(read_text(root / "params.yaml"))
+    params = _checked(content)
+    absent = [
+        field.alias or name for name, field in Params.model_fields.items() if (field.alias or name) not in content
+    ]
+    if absent and (root / "dvc.yaml").exists():
+        raise ParamsError(
+            f"params.yaml: expected the sections {', '.join(absent)} too, received none (was the file cut off?)",
+            next="git diff params.yaml, then add them, empty at least (train: {})",
+        )
+    return params
+
+
+def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return values that were given as texts as ``params.yaml`` would hold them, checked with the whole file.
+
+    Args:
+        params: What the file says now.
+        texts: By dotted name, such as ``{"train.epochs": "3"}``; items of a list go by their places.
+
+    Raises:
+        ParamsError: With these values the file would not be sound; one line for each.
+    """
+    current = flat(params)
+    values: dict[str, Any] = dict(texts)
+    content = params.model_dump(mode="json", by_alias=True)
+    for name, text in texts.items():
+        if name not in current:
+            close = difflib.get_close_matches(name, current, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ParamsError(f"{name}: there is no such parameter{hint}", next="edit params.yaml")
+        if not isinstance(current[name], str):
+            with contextlib.suppress(ParamsError):
+                values[name] = parse_yaml(text)
+        *sections, key = name.split(".")
+        owner = content
+        for section in sections:
+            owner = owner[int(section) if isinstance(owner, list) else section]
+        owner[key] = values[name]
+    _checked(content)
+    return values
+
+
+def _checked(content: Any) -> Params:
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else type(content).__name__
+        raise ParamsError(f"params.yaml: expected sections, received {kind}", next=NEXT)
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise ParamsError("\n".join(refusals(Params, error)), next=NEXT) from None

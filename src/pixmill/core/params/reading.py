@@ -1,0 +1,104 @@
+"""Read YAML with DVC's own reader, so that both see the same values, and refuse what DVC would stumble over."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, SafeConstructor
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import Node
+
+from pixmill.core.errors import ParamsError
+
+__all__ = ["NEXT", "parse_yaml", "read_text"]
+
+NEXT = "edit params.yaml, then: pixmill check"
+
+_LIMIT = 2**20
+"""In bytes: a thousand classes with ten queries each take a tenth of it."""
+
+_PLAIN = (dict, list, str, int, float, bool, date, type(None))
+"""A date is let through, since its refusal by name says more; DVC itself fails on one."""
+
+
+class _Constructor(SafeConstructor):
+    """Tell the place of each value that cannot be used."""
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        try:
+            value = super().construct_object(node, deep=deep)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            value = ...
+        if type(value) not in _PLAIN or (isinstance(value, int) and abs(value) >= 2**63):
+            raise self._error(node, f"is no {(node.tag or 'value').rpartition(':')[2]} that DVC and Pixmill can use")
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise self._error(node, "holds half of a character (a \\u escape from D800 to DFFF)")
+        return value
+
+    def _error(self, node: Node, problem: str) -> ConstructorError:
+        shown = ascii(node.value) if isinstance(node.value, str) else "this"
+        return ConstructorError(None, None, f"{shown[:60]} {problem}", node.start_mark)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a params file, with Unix line ends.
+
+    Raises:
+        ParamsError: It is absent, no file, larger than 1 MiB, or not UTF-8.
+    """
+    if not path.exists():
+        raise ParamsError(f"{path} is missing", next=f"cd to the project's folder, or: git checkout {path.name}")
+    if not path.is_file():
+        raise ParamsError(f"{path}: expected a file, received a folder, pipe or device", next=f"ls -ld {path}")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LIMIT + 1)
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}", next=f"ls -ld {path}") from None
+    if len(content) > _LIMIT:
+        raise ParamsError(f"{path}: expected at most {_LIMIT:,} bytes, received more", next=f"git diff {path}")
+    try:
+        return io.StringIO(content.decode("utf-8"), newline=None).read()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ParamsError(
+            f"{path}: expected UTF-8, received the byte 0x{content[error.start]:02x} in line {line}",
+            next=f"save {path} as UTF-8, then: pixmill check",
+        ) from None
+
+
+def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
+    """Return what a YAML document holds: mappings, lists, texts, numbers, dates, booleans and null.
+
+    Args:
+        text: The document.
+        file: What it is called in errors. Default: ``params.yaml``.
+
+    Raises:
+        ParamsError: It is not one sound YAML 1.2 document, or holds anything else.
+    """
+    following = NEXT if file == "params.yaml" else f"git diff {file}"
+    yaml = YAML(typ="safe")
+    yaml.Constructor = _Constructor
+    try:
+        return yaml.load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        position = getattr(error, "position", None)
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        if position is not None:
+            where = f" in line {text.count(chr(10), 0, position) + 1}"
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        template = "; {{ }} belongs to a template that was not filled in" if "{{" in text else ""
+        raise ParamsError(
+            f"{file}: expected YAML, received an error{where}: {problem}{template}", next=following
+        ) from None
+    except RecursionError:
+        raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following) from None
+    except (AssertionError, LookupError, TypeError, ValueError) as error:
+        # ruamel.yaml's own oversights, such as a %YAML line of a version that there is not.
+        raise ParamsError(f"{file}: expected YAML, received an error: {error}", next=following) from None

@@ -1,0 +1,170 @@
+"""Say in one line a parameter's dotted name, what was expected and what was received."""
+
+from __future__ import annotations
+
+import difflib
+import reprlib
+import types
+from datetime import date
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
+
+__all__ = ["refusals"]
+
+_PATTERNS = {
+    r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
+    r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
+    CONTACT: "an e-mail address or a URL",
+    HOST: "a host's name in small letters, such as 'example.org'",
+    ORIGIN: "a host's name with its port, such as 'example.org:8080'",
+}
+
+_SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+"""The bounds of pydantic's constraints, by the attribute that holds them, in the order that they are told."""
+
+_SHORT = reprlib.Repr()
+"""Shows a value that contains itself, or others many times over by YAML's aliases, without following all of it."""
+_SHORT.maxlevel = 4
+_SHORT.maxlist = _SHORT.maxdict = 20
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 100
+
+
+def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
+    """Return one line for each wrong key, in the order of the file's sections.
+
+    Args:
+        model: The model that refused.
+        error: What it raised.
+    """
+    details = error.errors(include_url=False)
+    deeper = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    # A list whose only item is wrong is also reported as too short: the item says enough.
+    told = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in deeper]
+    # What fits none of several kinds is reported once for each.
+    return list(dict.fromkeys(_line(model, detail) for detail in told))
+
+
+def _line(model: type[BaseModel], detail: Any) -> str:
+    location = _told(model, detail["loc"])
+    name = ".".join(_key(part) for part in location) or "params.yaml"
+    received = _shown(detail["input"])
+    if detail["type"] in ("extra_forbidden", "invalid_key"):
+        known = _keys(_bare(_field_at(model, location[:-1])))
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        return f"{name}: expected one of the keys {', '.join(known)}{hint}, received {received}"
+    if detail["type"] == "missing":
+        return f"{name}: expected {_described(_field_at(model, location))}, received nothing"
+    if detail["type"] == "value_error":
+        message = str(detail["ctx"]["error"])
+        if not location:
+            return message  # one that compares sections names the key itself
+        return f"{name}: {message}"
+    return f"{name}: expected {_described(_field_at(model, location))}, received {received}"
+
+
+def _told(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a location without the kinds, of several that a value may be of, which are no place in the file."""
+    for depth in range(1, len(location)):
+        found = _bare(_field_at(model, location[:depth]))
+        if get_origin(found) in (Union, types.UnionType) and get_origin(_some(found)) not in (tuple, dict):
+            return location[:depth]
+    return location
+
+
+def _key(part: int | str) -> str:
+    # A key with control characters must not break the line.
+    text = str(part)
+    return text if text.isprintable() and text else repr(text)
+
+
+def _shown(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, date):
+        return f"{value} without quotes"
+    text = _SHORT.repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
+    """Return the annotation of what stands at a location, with its constraints."""
+    annotation: Any = model
+    for part in location:
+        owner = _some(_bare(annotation))
+        if get_origin(owner) in (tuple, dict):
+            # A list's items are of its first argument, a mapping's values of its second.
+            annotation = get_args(owner)[get_origin(owner) is dict]
+            continue
+        if not (isinstance(owner, type) and issubclass(owner, BaseModel)):
+            break
+        field = next((item for name, item in owner.model_fields.items() if part in (item.alias, name)), None)
+        if field is None:
+            break
+        annotation = Annotated[field.annotation, field]
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _some(annotation: Any) -> Any:
+    """Return what is expected beside null."""
+    if get_origin(annotation) not in (Union, types.UnionType):
+        return annotation
+    return _bare(next(item for item in get_args(annotation) if item is not type(None)))
+
+
+def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        return _described(inner, (*constraints, *_constraints(metadata)))
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_described(item, constraints) for item in arguments)
+    if annotation is type(None):
+        return "null"
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
+    if origin is tuple:
+        least = max((getattr(item, "min_length", 0) or 0 for item in constraints), default=0)
+        items = f"{f'at least {least} ' if least else ''}item{'s' if least != 1 else ''}"
+        return f"a list of {items}, each {_described(arguments[0])}"
+    if origin is dict:
+        return "a mapping from classes"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return f"a section with the keys {', '.join(_keys(annotation))}"
+    if annotation is bool:
+        return "true or false"
+    if annotation is str:
+        pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
+        filled = any(getattr(item, "min_length", None) for item in constraints)
+        return _PATTERNS.get(pattern or "", "a text that is not empty" if filled else "a text")
+    kind = "a whole number" if annotation is int else "a number"
+    return f"{kind}{_bounds(constraints)}"
+
+
+def _constraints(metadata: list[Any]) -> list[Any]:
+    found: list[Any] = []
+    for item in metadata:
+        found += item.metadata if isinstance(item, FieldInfo) else [item]
+    return found
+
+
+def _bounds(constraints: tuple[Any, ...]) -> str:
+    bounds = [
+        f"{sign} {getattr(item, attribute):g}"
+        for attribute, sign in _SIGNS.items()
+        for item in constraints
+        if hasattr(item, attribute)
+    ]
+    return f" {' and '.join(bounds)}" if bounds else ""

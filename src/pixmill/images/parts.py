@@ -1,0 +1,284 @@
+"""The packed parts of a split: the arrays that the stage split writes, and train and evaluate read."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, SupportsIndex, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import read_json, write_json
+from pixmill.core.manifest import SPLIT, read_table
+
+__all__ = [
+    "PARTS",
+    "Part",
+    "PartName",
+    "Shards",
+    "header_path",
+    "load_parts",
+    "map_shard",
+    "open_shards",
+    "plan_shards",
+    "shard_path",
+    "write_header",
+]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Shards:
+    """Index pictures that lie in several arrays as if they lay in one.
+
+    It takes what NumPy takes along the first axis: a whole number, a slice, whole numbers or truth values in an array.
+    ``numpy.asarray`` reads all of it.
+
+    Args:
+        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), alike but for their rows.
+    """
+
+    def __init__(self, arrays: Sequence[Pixels]) -> None:
+        self._arrays = tuple(arrays)
+        self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
+        self.shape: tuple[int, ...] = (int(self._starts[-1]), *self._arrays[0].shape[1:])
+        self.dtype = self._arrays[0].dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: SupportsIndex | slice | npt.ArrayLike) -> Pixels:
+        if len(self._arrays) == 1:
+            images: Pixels = self._arrays[0][key]  # type: ignore[index]
+            return images
+        if isinstance(key, int | np.integer) and 0 <= key < len(self):
+            shard = int(np.searchsorted(self._starts, key, side="right")) - 1
+            image: Pixels = self._arrays[shard][int(key) - int(self._starts[shard])]
+            return image
+        # NumPy itself says which rows a key means, or why it means none.
+        rows = np.arange(len(self))[key]  # type: ignore[index]
+        flat = np.ravel(rows)
+        shards = np.searchsorted(self._starts, flat, side="right") - 1
+        gathered = np.empty((len(flat), *self.shape[1:]), np.uint8)
+        for place, (shard, row) in enumerate(zip(shards.tolist(), (flat - self._starts[shards]).tolist(), strict=True)):
+            gathered[place] = self._arrays[shard][row]
+        return gathered.reshape(*np.shape(rows), *self.shape[1:])
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
+        if copy is False:
+            raise ValueError("pixels that lie in files cannot become an array without a copy")
+        return self[:].astype(self.dtype if dtype is None else dtype)
+
+
+_ONE = 500_000_000
+"""What fits into this many bytes is one file: 53,146 pictures of 56 x 56 pixels."""
+
+_SEVERAL = 400_000_000
+"""The largest of several files, in bytes. They are alike in size, so none is smaller than half of this."""
+
+_AGAIN = "dvc repro -f split"
+
+
+def header_path(folder: Path, name: str) -> Path:
+    """Return where the header of a part is; the pictures are all there once it is.
+
+    Args:
+        folder: ``artifacts/split``.
+        name: The part.
+    """
+    return folder / f"{name}.json"
+
+
+def shard_path(folder: Path, name: str, number: int) -> Path:
+    """Return where a shard of a part is.
+
+    Args:
+        folder: ``artifacts/split``.
+        name: The part.
+        number: Its number, from 0.
+    """
+    return folder / name / f"{number:05}.bin"
+
+
+def plan_shards(count: int, row_bytes: int) -> list[int]:
+    """Return how many pictures each shard of a part holds: few large files, that DVC and networks like.
+
+    Args:
+        count: Pictures in the part.
+        row_bytes: Bytes of one packed picture.
+    """
+    if count * row_bytes <= _ONE:
+        return [count] if count else []
+    shards = -(-count // max(1, _SEVERAL // row_bytes))
+    return [count // shards + (number < count % shards) for number in range(shards)]
+
+
+def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> None:
+    """Write the header of a part whose shards are there.
+
+    Args:
+        folder: ``artifacts/split``.
+        name: The part.
+        side: Side of the pictures in pixels.
+        rows: How many pictures each shard holds.
+    """
+    files = [shard_path(folder, name, number).relative_to(folder).as_posix() for number in range(len(rows))]
+    write_json(
+        header_path(folder, name),
+        {
+            "dtype": "uint8",
+            "shape": [sum(rows), side, side, 3],
+            "shards": [{"file": file, "rows": count} for file, count in zip(files, rows, strict=True)],
+        },
+    )
+
+
+def open_shards(folder: Path, name: str) -> Shards:
+    """Return the pixels of a part, mapped and not read.
+
+    Args:
+        folder: ``artifacts/split``.
+        name: The part.
+
+    Raises:
+        ManifestError: The header or a shard is absent or is not what split writes.
+    """
+    path = header_path(folder, name)
+    match read_json(path, stage="split"):
+        case {"dtype": "uint8", "shape": [int(count), int(side), int(width), 3], "shards": [*shards]} if (
+            side == width > 0 < count and all(_is_shard(shard, name, place) for place, shard in enumerate(shards))
+        ):
+            rows = [shard["rows"] for shard in shards]
+            if sum(rows) == count:
+                return Shards([map_shard(shard_path(folder, name, n), row, side) for n, row in enumerate(rows)])
+    raise ManifestError(f"{path}: expected square RGB pictures of uint8 in shards that hold all of them", next=_AGAIN)
+
+
+def _is_shard(shard: object, name: str, number: int) -> bool:
+    """Tell whether a header's entry is that of a shard: the name is known beforehand, a header leads nowhere else."""
+    match shard:
+        case {"file": str(file), "rows": int(rows)}:
+            return rows > 0 and file == shard_path(Path(), name, number).as_posix()
+    return False
+
+
+def map_shard(path: Path, rows: int, side: int) -> Pixels:
+    """Return the pixels in a shard, mapped and not read.
+
+    Args:
+        path: Rows of raw ``uint8``, nothing else.
+        rows: How many images it holds.
+        side: Side of the images in pixels.
+
+    Raises:
+        ManifestError: There is no such file, or it is longer or shorter.
+    """
+    shape = (rows, side, side, 3)
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == math.prod(shape):
+                # A plain array over the mapping: numpy.memmap is slow to index.
+                return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8).reshape(shape)
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing", next="dvc repro split") from None
+    raise ManifestError(
+        f"{path} does not hold the {rows:,} pictures of {math.prod(shape[1:]):,} bytes that its header tells of: "
+        f"expected {math.prod(shape):,} bytes, received {size:,}",
+        next=_AGAIN,
+    )
+
+
+PartName = Literal["train", "val", "test"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
+
+
+_COLUMNS = ("id", "label", "cluster", "fold")
+"""What a part keeps of the manifest."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Hold the pictures of one part, on disk until they are asked for.
+
+    Args:
+        name: ``train``, ``val`` or ``test``.
+        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is picture i of ``pixels``.
+        targets: ``int32`` of shape (n,): each picture's class by its place among the labels.
+        pixels: ``uint8`` of shape (n, side, side, 3), mapped from its files, not read.
+    """
+
+    name: PartName
+    rows: pd.DataFrame
+    targets: npt.NDArray[np.int32]
+    pixels: Shards
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(
+        self, size: int, order: npt.NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
+        """Yield pictures as a model takes them, ``float32`` from 0 to 255, with their targets.
+
+        Args:
+            size: Pictures a batch; the last one may have fewer.
+            order: Rows in the order of their coming; default: as they lie.
+        """
+        rows = np.arange(len(self)) if order is None else order
+        for start in range(0, len(rows), size):
+            chosen = rows[start : start + size]
+            yield self.pixels[chosen].astype(np.float32), self.targets[chosen]
+
+
+def load_parts(
+    folder: Path, labels: Sequence[str], *, side: int, names: Sequence[PartName] = PARTS
+) -> dict[PartName, Part]:
+    """Return parts by name, each with the manifest's rows in the order of its array.
+
+    Args:
+        folder: ``artifacts/split``.
+        labels: The classes, in the order of the model's outputs.
+        side: Side of the pictures in pixels.
+        names: Which parts; default: all three.
+
+    Raises:
+        ManifestError: A file is missing or malformed, an array has not the pictures that the manifest lists, or they
+            are of other classes or another size.
+    """
+    path = folder / "manifest.parquet"
+    manifest = read_table(path, SPLIT, stage="split", columns=[*_COLUMNS, "split", "row"])
+    kept = manifest[manifest["split"].notna()]
+    unknown = sorted(set(kept["label"]) - set(labels))
+    if unknown:
+        raise ManifestError(
+            f"{path} has pictures of {', '.join(unknown)}; expected {', '.join(labels)}", next="dvc repro"
+        )
+    return {name: _load(folder, name, kept[kept["split"] == name], labels, side) for name in names}
+
+
+def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], side: int) -> Part:
+    rows = rows.sort_values("row")
+    if rows.empty:
+        raise ManifestError(f"{folder / 'manifest.parquet'} has no picture in {name}", next=_AGAIN)
+    pixels = open_shards(folder, name)
+    if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
+        raise ManifestError(
+            f"{header_path(folder, name)} tells of {len(pixels)} pictures, and the manifest beside it lists "
+            f"{len(rows)} for {name}: expected one row each, numbered from 0",
+            next=_AGAIN,
+        )
+    if pixels.shape[1] != side:
+        raise ManifestError(
+            f"{header_path(folder, name)} tells of pictures of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
+            f"{side} x {side}",
+            next="dvc repro",
+        )
+    targets = pd.Index(labels).get_indexer(pd.Index(rows["label"])).astype(np.int32)
+    return Part(name, rows[list(_COLUMNS)].reset_index(drop=True), targets, pixels)

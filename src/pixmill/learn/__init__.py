@@ -1,0 +1,45 @@
+"""Networks: built from params, kept as files whose bytes depend on their weights alone, loaded safely.
+
+- ``classifier``: the one answer to images: label, calibrated confidence, sure or not
+- ``networks``: the network that params describe, and the loss that it is fitted by
+- ``augmentation``: random changes of training images
+- ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
+- ``features``: what a frozen backbone computes of images, computed once and kept
+- ``precision``: what inner layers compute with, and on what machine
+- ``folder``: a network as files; ``litert``: the same converted, to run without TensorFlow
+- ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
+"""
+
+from pixmill.learn.augmentation import Augmenter, augmented
+from pixmill.learn.classifier import Classifier, save_calibration
+from pixmill.learn.determinism import fix_threads, reseed
+from pixmill.learn.features import extract_features
+from pixmill.learn.folder import load_classifier, save_classifier
+from pixmill.learn.litert import export_litert
+from pixmill.learn.networks import (
+    backbone_variables,
+    build_classifier,
+    build_head,
+    fuse,
+    objective,
+    scores_graph,
+)
+
+__all__ = [
+    "Augmenter",
+    "Classifier",
+    "augmented",
+    "backbone_variables",
+    "build_classifier",
+    "build_head",
+    "export_litert",
+    "extract_features",
+    "fix_threads",
+    "fuse",
+    "load_classifier",
+    "objective",
+    "reseed",
+    "save_calibration",
+    "save_classifier",
+    "scores_graph",
+]

@@ -1,0 +1,332 @@
+"""Random changes of training images, a batch at a time: moved, recoloured, erased, mixed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.params import AugmentationParams
+from pixmill.learn.determinism import load_tensorflow, reseed
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+__all__ = ["Augmenter", "augmented", "even_shares"]
+
+_ERASED, _LONG = (0.02, 0.33), 3.3
+"""The share of a picture that is erased, and the most that one side of it is longer (Zhong et al., 2020)."""
+
+_STREAM = 2**34
+"""What tells the seeds of one step's draws apart: far above what a seed begins with."""
+
+
+class Augmenter:
+    """Change pictures at random, and their targets where pictures are mixed.
+
+    It is no part of a classifier and never saved. What it draws follows from its one state, which
+    :func:`pixmill.learn.reseed` sets, from the steps since, and from a picture's place in its batch.
+
+    Args:
+        params: The changes; those that are off cost nothing.
+    """
+
+    def __init__(self, params: AugmentationParams) -> None:
+        import keras
+
+        self._params = params
+        # The number only keeps one from being drawn: the state is set anew each epoch.
+        self._chance = keras.random.SeedGenerator(0)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The state of chance."""
+        return [self._chance.state]
+
+    def __call__(
+        self, pixels: tf.Tensor, targets: tf.Tensor, *, stream: tf.Tensor | int = 0
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return a batch with its changes.
+
+        Args:
+            pixels: Numbers from 0 to 255 of shape (n, side, side, 3).
+            targets: ``float32`` of shape (n, labels), rows that sum to one.
+            stream: Which of several shares of a batch this is: each has draws of its own. Default: the only one.
+
+        Returns:
+            Both as ``float32``, of the same shapes and in the same ranges.
+        """
+        import tensorflow as tf
+
+        params, count = self._params, tf.shape(pixels)[0]
+        seeds = self._seeds(tf.cast(stream, tf.int64))
+        pixels = tf.cast(pixels, tf.float32)
+        amounts = _drawn_shapes(params, tf.random.stateless_uniform([len(_SHAPES), count], seeds[0]))
+        if params.rand_augment:
+            more = _rand_augment_amounts(count, params.rand_augment, seeds[1])
+            amounts |= {name: more[name] + amounts.get(name, 0.0) for name in _SHAPES if name in more}
+            pixels = _recolour(_warp(pixels, amounts), more)
+        else:
+            pixels = _warp(pixels, amounts)
+        if params.brightness or params.contrast:
+            pixels = _exposed(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
+        if params.erasing:
+            pixels = _erased(pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3]))
+        if params.mix == "none":
+            return pixels, targets
+        shares = even_shares(count, params.mix_alpha, seeds[4])
+        if params.mix == "mixup":
+            return _mixup(pixels, targets, shares)
+        return _cutmix(pixels, targets, shares, tf.random.stateless_uniform([count, 2], seeds[5]))
+
+    def _seeds(self, stream: tf.Tensor) -> list[tf.Tensor]:
+        """Return the seeds of this step's draws, and go on to the next step."""
+        import tensorflow as tf
+
+        state = tf.cast(self._chance.next(), tf.int64)
+        return [state + tf.stack([(8 * stream + draw) * _STREAM, 0]) for draw in range(6)]
+
+
+def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int) -> npt.NDArray[np.uint8]:
+    """Return pictures as training may see them in its first epoch, for people to look at.
+
+    Args:
+        pixels: ``uint8`` of shape (n, side, side, 3).
+        params: The changes.
+        seed: What chance follows from.
+    """
+    load_tensorflow()
+    import tensorflow as tf
+
+    augmenter = Augmenter(params)
+    reseed(augmenter, seed=seed, epoch=1)
+    changed, _ = augmenter(tf.constant(pixels), tf.zeros([len(pixels), 1]))
+    rounded: npt.NDArray[np.uint8] = np.clip(np.rint(changed.numpy()), 0, 255).astype(np.uint8)
+    return rounded
+
+
+def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Return how pictures are moved, by the names of :data:`_SHAPES`; what is off is left out."""
+    import tensorflow as tf
+
+    farthest = {
+        "rotation": math.radians(params.rotation),
+        "zoom": params.zoom,
+        "shift_x": params.shift,
+        "shift_y": params.shift,
+        "shear_x": params.shear,
+        "shear_y": 0.0,
+    }
+    amounts = {name: (2 * drawn[_SHAPES.index(name)] - 1) * most for name, most in farthest.items() if most}
+    if params.flip:
+        amounts["flip"] = tf.cast(drawn[_SHAPES.index("flip")] < 0.5, tf.float32)
+    return amounts
+
+
+def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
+    """Return pictures of another contrast, about their own mean, and of another brightness."""
+    import tensorflow as tf
+
+    brighter, stronger = tf.unstack(2 * drawn - 1)
+    if params.contrast:
+        mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+        pixels = mean + (pixels - mean) * (1 + params.contrast * stronger)
+    return tf.clip_by_value(pixels + 255 * params.brightness * brighter, 0, 255)
+
+
+def _erased(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
+    """Return pictures of which some have a rectangle of their mean colour."""
+    import tensorflow as tf
+
+    chosen, area, length, down, right = tf.unstack(drawn)
+    area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
+    longer = tf.exp(math.log(_LONG) * (2 * length - 1))
+    height, width = tf.minimum(tf.sqrt(area * longer), 1), tf.minimum(tf.sqrt(area / longer), 1)
+    # Wholly within the picture.
+    centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
+    inside = _boxes(centres, tf.stack([height, width], axis=1), pixels) & (chosen < share)[:, None, None, None]
+    return tf.where(inside, tf.reduce_mean(pixels, axis=[1, 2], keepdims=True), pixels)
+
+
+_SHAPES = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x", "shear_y")
+"""What :func:`_warp` understands."""
+
+
+def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
+    """Return pictures that were moved as a plane: each is read once, between pixels, and goes on at its edges.
+
+    Several layers that each resample cost several times as much and blur what they pass on.
+
+    Args:
+        pixels: ``float32`` of shape (n, side, side, 3).
+        amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored picture, else 0),
+            ``rotation`` (radians), ``zoom``, ``shift_*`` and ``shear_*`` (shares of the side).
+    """
+    import tensorflow as tf
+
+    if not amounts:
+        return pixels
+    side = tf.shape(pixels)[1]
+    centre = (tf.cast(side, tf.float32) - 1) / 2
+    none = tf.zeros(tf.shape(pixels)[0])
+    flip, rotation, zoom, shift_x, shift_y, shear_x, shear_y = (amounts.get(name, none) for name in _SHAPES)
+    cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
+    mirror = scale * (1 - 2 * flip)
+    # Rows of rotation x shear x scale: where a pixel of the result is read, as seen from the centre.
+    xx, xy = (cosine - sine * shear_y) * mirror, (cosine * shear_x - sine) * scale
+    yx, yy = (sine + cosine * shear_y) * mirror, (sine * shear_x + cosine) * scale
+    right = centre - (xx + xy) * centre + shift_x * tf.cast(side, tf.float32)
+    down = centre - (yx + yy) * centre + shift_y * tf.cast(side, tf.float32)
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=pixels,
+        transforms=tf.stack([xx, xy, right, yx, yy, down, none, none], axis=1),
+        output_shape=tf.stack([side, side]),
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="NEAREST",
+    )
+
+
+_FULL = {"rotation": 0.5236, "shift_x": 0.3, "shift_y": 0.3, "shear_x": 0.3, "shear_y": 0.3}
+"""How far each goes at full strength, as :func:`_warp` takes it (30 degrees, 0.3 of the side)."""
+
+_COLOURS = ("brightness", "contrast", "saturation", "sharpness", "posterize", "solarize", "autocontrast")
+
+_ALL = (*_FULL, *_COLOURS, "identity")
+
+_DRAWN = 2
+"""Changes of one picture."""
+
+_GAIN = 0.9
+"""How far brightness, contrast, saturation and sharpness go at full strength: from a tenth to nearly twice."""
+
+
+def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Draw which changes each picture gets, and how far they go (Cubuk et al., 2020).
+
+    Args:
+        count: Pictures.
+        strength: Above 0 to 1; 1 is as far as any change goes.
+        seed: Two whole numbers.
+
+    Returns:
+        By name, each of shape (count,): -strength to strength for a change that was drawn, else 0; those that move a
+        picture are named and scaled as :func:`_warp` takes them.
+    """
+    import tensorflow as tf
+
+    drawn = tf.random.stateless_uniform(tf.stack([2, count, len(_ALL)]), seed)
+    chosen = tf.reduce_sum(tf.one_hot(tf.math.top_k(drawn[0], _DRAWN).indices, len(_ALL)), axis=1)
+    amounts = tf.unstack(chosen * strength * (2 * drawn[1] - 1), axis=1)
+    return {name: amount * _FULL.get(name, 1.0) for name, amount in zip(_ALL, amounts, strict=True)}
+
+
+def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
+    """Return pictures whose colours were changed, one change behind the other, within 0 to 255.
+
+    Args:
+        pixels: ``float32`` of shape (n, side, side, 3), from 0 to 255.
+        amounts: What :func:`_rand_augment_amounts` drew; 0 leaves a picture as it is.
+    """
+    import tensorflow as tf
+
+    amounts = {name: amounts[name][:, None, None, None] for name in _COLOURS}
+
+    def away_from(base: tf.Tensor, name: str) -> tf.Tensor:
+        return tf.clip_by_value(base + (pixels - base) * (1 + _GAIN * amounts[name]), 0, 255)
+
+    pixels = away_from(tf.zeros(()), "brightness")
+    grey = tf.reduce_sum(pixels * tf.constant([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
+    pixels = away_from(grey, "saturation")
+    pixels = away_from(tf.reduce_mean(grey, axis=[1, 2], keepdims=True), "contrast")
+    blurred = tf.nn.avg_pool2d(pixels, 3, 1, "SAME")
+    pixels = away_from(blurred, "sharpness")
+    # As many levels as 4 to 8 bits have.
+    step = 2 ** tf.round(4 * tf.abs(amounts["posterize"]))
+    pixels = tf.where(amounts["posterize"] == 0, pixels, tf.floor(pixels / step) * step)
+    pixels = tf.where(pixels > 255 * (1 - tf.abs(amounts["solarize"])), 255 - pixels, pixels)
+    low = tf.reduce_min(pixels, axis=[1, 2], keepdims=True)
+    high = tf.reduce_max(pixels, axis=[1, 2], keepdims=True)
+    stretched = tf.minimum((pixels - low) * (255 / tf.maximum(high - low, 1)), 255)
+    return tf.where(amounts["autocontrast"] == 0, pixels, stretched)
+
+
+def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Blend each picture with its neighbour in the batch (Zhang et al., 2018).
+
+    Args:
+        pixels: ``float32`` of shape (n, side, side, 3).
+        targets: ``float32`` of shape (n, labels), rows that sum to one.
+        shares: What each keeps of itself, 0 to 1, of shape (n,).
+    """
+    import tensorflow as tf
+
+    of_pixels, of_targets = shares[:, None, None, None], shares[:, None]
+    return (
+        of_pixels * pixels + (1 - of_pixels) * tf.roll(pixels, 1, axis=0),
+        of_targets * targets + (1 - of_targets) * tf.roll(targets, 1, axis=0),
+    )
+
+
+def _cutmix(
+    pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor, centres: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Put a square of its neighbour in the batch into each picture (Yun et al., 2019).
+
+    Labels go by the pixels that were really taken: what lies beyond the edge does not count.
+
+    Args:
+        pixels: ``float32`` of shape (n, side, side, 3).
+        targets: ``float32`` of shape (n, labels), rows that sum to one.
+        shares: What each keeps of itself where the square lies wholly within, 0 to 1, of shape (n,).
+        centres: Of the squares, as shares of the side, of shape (n, 2).
+    """
+    import tensorflow as tf
+
+    length = tf.sqrt(1 - shares)
+    inside = _boxes(centres, tf.stack([length, length], axis=1), pixels)
+    taken = tf.reduce_mean(tf.cast(inside, tf.float32), axis=[1, 2])
+    return (
+        tf.where(inside, tf.roll(pixels, 1, axis=0), pixels),
+        (1 - taken) * targets + taken * tf.roll(targets, 1, axis=0),
+    )
+
+
+def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+    """Return which pixels lie in a rectangle, truth values of shape (n, side, side, 1).
+
+    Args:
+        centres: Row and column, as shares of the side, of shape (n, 2).
+        sizes: Height and width, as shares of the side, of shape (n, 2).
+        pixels: The pictures, for their number and side.
+    """
+    import tensorflow as tf
+
+    side = tf.shape(pixels)[1]
+    places = (tf.range(tf.cast(side, tf.float32)) + 0.5) / tf.cast(side, tf.float32)
+    within = tf.abs(places[None, None, :] - centres[:, :, None]) < sizes[:, :, None] / 2
+    return (within[:, 0, :, None] & within[:, 1, None, :])[..., None]
+
+
+def even_shares(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
+    """Draw from the distribution Beta(alpha, alpha), of shape (count,).
+
+    As a ratio of two gammas, each of alpha + 1 and brought down by a uniform number to the power 1 / alpha, by their
+    logarithms: the gammas themselves are too near zero for floats where alpha is small.
+
+    Args:
+        count: How many.
+        alpha: Above 0; the less, the nearer to 0 or 1.
+        seed: Two whole numbers.
+    """
+    import tensorflow as tf
+
+    shape = tf.stack([2, count])
+    uniform = 1 - tf.random.stateless_uniform(shape, seed)
+    gamma = tf.random.stateless_gamma(shape, seed + tf.constant([2**33, 0], seed.dtype), alpha + 1.0)
+    logarithms = tf.math.log(gamma) + tf.math.log(uniform) / alpha
+    return tf.sigmoid(logarithms[0] - logarithms[1])

@@ -1,0 +1,241 @@
+"""The one answer to images: a network with its preprocessing, its labels and its calibration."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import read_json, write_json
+from pixmill.images import Undecodable, decode, fit
+from pixmill.learn.folder import load_classifier, read_description
+from pixmill.learn.litert import LITERT, Network, load_litert
+from pixmill.metrics.calibration import Calibration, calibrate
+
+if TYPE_CHECKING:
+    from pixmill.images.fit import Aspect, Resize
+    from pixmill.images.parts import Part
+
+__all__ = ["Classifier", "Prediction", "Preprocessing", "save_calibration"]
+
+_CALIBRATION = "calibration.json"
+
+_BATCH = 64
+"""Images that are read at a time."""
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """Turn the bytes of an image's file into what the network sees.
+
+    Args:
+        image_size: Side of the square that an image is fitted to, in pixels.
+        aspect: How it becomes square.
+        resize: The filter.
+        max_pixels: The most pixels (width times height) that are decoded.
+    """
+
+    image_size: int
+    aspect: Aspect
+    resize: Resize
+    max_pixels: int = 50_000_000
+
+    def __call__(self, content: bytes) -> Pixels:
+        """Return the pixels, ``uint8`` of shape (image_size, image_size, 3).
+
+        Raises:
+            Undecodable: The bytes are no whole image, or one that is too large.
+            MemoryError: There was too little memory for it.
+        """
+        pixels = decode(content, max_pixels=self.max_pixels).pixels
+        return fit(pixels, self.image_size, self.aspect, self.resize)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Hold the answer to one image; all but ``reason`` is ``None`` where there is none.
+
+    Args:
+        label: The likeliest class, the first of equals.
+        confidence: Its calibrated probability, 0 to 1.
+        sure: Whether the confidence reaches the threshold.
+        probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
+        reason: Why there is no answer, in one word as of :class:`pixmill.images.Undecodable`, or ``memory``.
+    """
+
+    label: str | None = None
+    confidence: float | None = None
+    sure: bool | None = None
+    probabilities: npt.NDArray[np.float64] | None = None
+    reason: str | None = None
+
+    def as_row(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row of a table: ``label``, ``confidence``, ``sure``, ``p_<class>`` of each class, ``reason``.
+
+        Args:
+            labels: The classes, in the order of the network's outputs.
+        """
+        given = [None] * len(labels) if self.probabilities is None else self.probabilities.tolist()
+        columns = {f"p_{label}": value for label, value in zip(labels, given, strict=True)}
+        sure = {"label": self.label, "confidence": self.confidence, "sure": self.sure}
+        return {**sure, **columns, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """Answer with a label, how sure that is, and the probability of each class.
+
+    evaluate, its unlabelled images and the model in MLflow all answer by this class, one image at a time, and so with
+    the same numbers.
+
+    >>> import numpy as np
+    >>> from pixmill.metrics.calibration import Calibration
+    >>> def brightness(pixels):
+    ...     light = pixels.mean(axis=(1, 2, 3)) / 255
+    ...     return np.stack([1 - light, light], axis=1).astype(np.float32)
+    >>> classifier = Classifier(
+    ...     ("dark", "light"), Preprocessing(8, "pad", "bicubic"), Calibration(2.0, threshold=0.6), brightness
+    ... )
+    >>> bright, broken = classifier.predict([np.full((8, 8, 3), 204, np.uint8), b"no image"])
+    >>> bright.label, round(bright.confidence, 3), bright.sure
+    ('light', 0.667, True)
+    >>> broken.label, broken.reason
+    (None, 'unknown')
+
+    Args:
+        labels: The classes, in the order of the network's outputs.
+        preprocessing: How a file becomes what the network sees.
+        calibration: The temperature of the probabilities, and the least confidence of a sure answer.
+        network: Pixels in, the network's own probabilities out.
+    """
+
+    labels: tuple[str, ...]
+    preprocessing: Preprocessing
+    calibration: Calibration
+    network: Network
+
+    @classmethod
+    def load(cls, folder: Path) -> Classifier:
+        """Load a classifier from its files.
+
+        LiteRT runs the network where it was converted for that and is installed, else Keras. The two differ in the last
+        digits.
+
+        Args:
+            folder: ``artifacts/train``, or a copy.
+
+        Raises:
+            ManifestError: A file is missing or malformed.
+        """
+        description = read_description(folder)
+        labels = tuple(description["labels"])
+        preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
+        match read_json(folder / _CALIBRATION, stage="train"):
+            case {
+                "temperature": float() | int() | None as temperature,
+                "threshold": float() | int() | None as threshold,
+                "target_accuracy": float() as target,
+            }:
+                network = _network(folder)
+                _check(network, labels, preprocessing, temperature, threshold, folder)
+                return cls(labels, preprocessing, Calibration(temperature, threshold, target), network)
+        raise ManifestError(
+            f"{folder / _CALIBRATION}: expected temperature, threshold and target_accuracy", next="dvc repro -f train"
+        )
+
+    def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
+        """Return an answer to each image, in their order; what is no image gets a reason.
+
+        Args:
+            images: The bytes of a file, or its pixels as the network sees them: ``uint8`` of shape
+                (image_size, image_size, 3).
+        """
+        return [self._predict(image) for image in images]
+
+    def uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        """Return the network's own probabilities, shape (n, classes).
+
+        Args:
+            pixels: ``uint8`` of shape (n, image_size, image_size, 3).
+
+        Raises:
+            ValueError: The pixels have another shape.
+        """
+        side = self.preprocessing.image_size
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
+            raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
+        return np.asarray(self.network(pixels), np.float32)
+
+    def _predict(self, image: bytes | Pixels) -> Prediction:
+        try:
+            pixels = image if isinstance(image, np.ndarray) else self.preprocessing(bytes(image))
+        except Undecodable as error:
+            return Prediction(reason=error.reason)
+        except MemoryError:
+            return Prediction(reason="memory")
+        probabilities = self.calibration.apply(self.uncalibrated(pixels[None]))[0]
+        best = int(probabilities.argmax())
+        confidence = float(probabilities[best])
+        return Prediction(self.labels[best], confidence, self.calibration.is_sure(confidence), probabilities)
+
+
+def save_calibration(folder: Path, validation: Part, *, target: float) -> None:
+    """Calibrate a saved network on images that it was not fitted to, and write that beside its weights.
+
+    Args:
+        folder: ``artifacts/train``, with the network.
+        validation: The validation part.
+        target: The share of sure answers that shall be right, > 0 and < 1.
+    """
+    network, pixels = _network(folder), validation.pixels
+    batches = [network(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
+    calibration = calibrate(np.concatenate(batches), validation.targets, target)
+    write_json(folder / _CALIBRATION, asdict(calibration))
+
+
+def _check(
+    network: Network,
+    labels: Sequence[str],
+    preprocessing: Preprocessing,
+    temperature: float | None,
+    threshold: float | None,
+    folder: Path,
+) -> None:
+    """Refuse files that do not belong together, or that no training writes."""
+    side = preprocessing.image_size
+    try:
+        shape = network(np.zeros((1, side, side, 3), np.uint8)).shape
+    except ValueError as error:
+        raise ManifestError(f"{folder}: the network takes other images: {error}", next="dvc repro -f train") from error
+    is_calibrated = (temperature is None or 0 < temperature < math.inf) and (threshold is None or 0 <= threshold <= 1)
+    if shape != (1, len(labels)) or not is_calibrated:
+        raise ManifestError(
+            f"{folder}: expected {len(labels)} outputs, a temperature above 0 and a threshold from 0 to 1, "
+            f"received {shape[-1]}, {temperature} and {threshold}",
+            next="dvc repro -f train",
+        )
+
+
+def _network(folder: Path) -> Network:
+    path = folder / LITERT
+    if path.exists() and importlib.util.find_spec("ai_edge_litert"):
+        try:
+            return load_litert(path)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ManifestError(f"{path} holds no whole network: {error}", next="dvc repro -f train") from error
+    model, _ = load_classifier(folder)
+
+    def network(pixels: Pixels) -> npt.NDArray[np.float32]:
+        # One at a time, as LiteRT: the size of a batch may change the last digits.
+        return np.concatenate([model.predict_on_batch(image[None].astype(np.float32)) for image in pixels])
+
+    return network

@@ -1,0 +1,112 @@
+"""TensorFlow as results rest on it: loaded quietly, with fixed threads and seeds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["derived_seed", "first_line", "fix_threads", "load_tensorflow", "reseed"]
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras for the first time, quietly, with the settings that results rest on.
+
+    A person's ``KERAS_BACKEND`` or ``keras.json`` (backend, float type, order of axes, epsilon) would give another
+    model under the same params, or none, so they do not count here.
+
+    While it is loaded and looks for devices, TensorFlow writes lines about oneDNN and absent GPUs straight to the file
+    descriptor of standard error, whatever its own settings say. They are kept, and shown where the import fails.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as heard:
+        stderr = os.dup(2)
+        os.dup2(heard.fileno(), 2)
+        try:
+            import keras
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+        except Exception:
+            heard.seek(0)
+            with os.fdopen(os.dup(stderr), "wb") as screen:
+                shutil.copyfileobj(heard, screen)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an exception of Keras or TensorFlow says first, which may be nothing."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
+def fix_threads(threads: int) -> None:
+    """Compute with a fixed number of threads and in a fixed order.
+
+    The sum of floats depends on their order, and that on the number of threads: by default it would follow the
+    machine's processors. Call it before the first computation; TensorFlow takes no other number after it.
+
+    What NumPy multiplies is computed with as many; who uses SciPy or scikit-learn, which bring libraries of their own,
+    sets those there.
+
+    Args:
+        threads: Threads within and between operations, whatever the number of processors.
+
+    Raises:
+        RuntimeError: TensorFlow has begun to compute with another number (a defect of the caller).
+    """
+    load_tensorflow()
+    import tensorflow as tf
+    from threadpoolctl import threadpool_limits
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    # Under op determinism TensorFlow refuses random operations without a global seed, also those that have their own.
+    tf.random.set_seed(0)
+    threadpool_limits(threads)
+
+
+def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: int) -> None:
+    """Set the state of every random layer by seed and epoch alone.
+
+    The states are in no weights file, so a training that goes on from one could not know them otherwise.
+
+    Args:
+        model: The graph that is trained, or variables of which some are such states; their order counts.
+        seed: The seed of the run.
+        epoch: The epoch that is about to begin, from 1.
+    """
+    variables = getattr(model, "variables", model)
+    states = [variable for variable in variables if variable.path.endswith("seed_generator_state")]
+    for index, state in enumerate(states):
+        state.assign(np.random.SeedSequence([seed, epoch, index]).generate_state(2))
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """Return the seed of one of several draws under a seed: neighbouring seeds have none in common.
+
+    >>> derived_seed(7, 0), derived_seed(7, 1), derived_seed(8, 0)
+    (2083679832, 369571992, 765685289)
+
+    Args:
+        seed: The seed of the run.
+        number: Which draw it is, such as the number of a layer.
+    """
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -1,0 +1,157 @@
+"""A classifier as files: weights, architecture and labels."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import read_json, replacing, reserve, write_text
+from pixmill.images import ASPECTS, RESIZES
+from pixmill.learn.determinism import first_line, load_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["load_classifier", "read_description", "save_classifier"]
+
+_PARTS: dict[str | None, set[str]] = {
+    None: {"__keras_tensor__"},
+    "keras": {"DTypePolicy"},
+    "keras.initializers": {"GlorotUniform", "HeNormal", "Ones", "VarianceScaling", "Zeros"},
+    "keras.layers": {
+        "Activation",
+        "Add",
+        "BatchNormalization",
+        "Conv2D",
+        "Dense",
+        "DepthwiseConv2D",
+        "Dropout",
+        "Flatten",
+        "GlobalAveragePooling2D",
+        "InputLayer",
+        "LayerNormalization",
+        "MaxPooling2D",
+        "Multiply",
+        "Normalization",
+        "ReLU",
+        "Rescaling",
+        "Reshape",
+        "Resizing",
+        "ZeroPadding2D",
+    },
+    "keras.src.applications.convnext": {"LayerScale"},
+    "keras.src.models.functional": {"Functional"},
+    "keras.src.ops.image": {"RGBToGrayscale"},
+    "keras.src.ops.numpy": {"Add", "Multiply"},
+}
+"""All that our builders use, by module (an edge of the graph has none); what names anything else is not ours."""
+
+_HDF5_BYTES = 2**20
+"""More than HDF5 adds to the numbers themselves."""
+
+_WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
+
+
+def save_classifier(
+    model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str, resize: str
+) -> Path:
+    """Write a classifier as three files, whose bytes follow from weights, architecture and labels alone.
+
+    Keras' own ``.keras`` file holds the time of its writing and is another one each time.
+
+    Args:
+        model: The classifier; it must be uncompiled, since an optimizer is no part of it.
+        labels: The classes, in the order of the model's outputs.
+        folder: Where the files go.
+        image_size: Side of the square that a picture is fitted to, in pixels.
+        aspect: How a picture becomes square: ``pad``, ``crop`` or ``stretch``.
+        resize: The filter that it is resized with, as of :func:`pixmill.images.fit`.
+
+    Returns:
+        The weights file, which is written last.
+    """
+    if model.compiled:
+        raise ValueError("a compiled model would carry its optimizer into the weights file")
+    architecture = json.dumps(json.loads(model.to_json()), indent=1, sort_keys=True)
+    preprocessing = {"labels": list(labels), "image_size": image_size, "aspect": aspect, "resize": resize}
+    write_text(folder / _ARCHITECTURE, architecture + "\n")
+    write_text(folder / _LABELS, json.dumps(preprocessing, indent=1, ensure_ascii=False) + "\n")
+    with replacing(folder / _WEIGHTS) as temporary:
+        reserve(temporary, sum(weight.numpy().nbytes for weight in model.weights) + _HDF5_BYTES)
+        model.save_weights(temporary)
+    return folder / _WEIGHTS
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what a classifier's file says of its images: ``labels``, ``image_size``, ``aspect`` and ``resize``.
+
+    Args:
+        folder: What :func:`save_classifier` wrote.
+
+    Raises:
+        ManifestError: The file is absent, or is not what Pixmill writes.
+    """
+    match read_json(folder / _LABELS, stage="train"):
+        case {"labels": [_, *_] as labels, "image_size": int(side), "aspect": aspect, "resize": resize}:
+            named = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
+            if named and aspect in ASPECTS and resize in RESIZES:
+                return {"labels": labels, "image_size": side, "aspect": aspect, "resize": resize}
+    raise ManifestError(
+        f"{folder / _LABELS}: expected different labels, image_size, aspect and resize", next="dvc repro -f train"
+    )
+
+
+def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
+    """Return a classifier and its labels, uncompiled.
+
+    Nothing in the files is run: no pickle, no code, no layer but those that Pixmill builds.
+
+    Args:
+        folder: What :func:`save_classifier` wrote.
+
+    Raises:
+        ManifestError: A file is absent, or is not what Pixmill writes.
+    """
+    load_tensorflow()
+    import keras
+
+    description = read_description(folder)
+    labels, side = description["labels"], description["image_size"]
+    architecture = read_json(folder / _ARCHITECTURE, stage="train")
+    weights = folder / _WEIGHTS
+    if not weights.exists():
+        raise ManifestError(f"{weights} is missing", next="dvc repro train")
+    try:
+        strange = _strange(architecture)
+        if strange is not None:
+            raise ValueError(f"{_ARCHITECTURE} names {strange}, which Pixmill does not build")
+        model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
+        with warnings.catch_warnings():
+            # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(weights)
+        if model.output_shape != (None, len(labels)):
+            raise ValueError(f"expected one output a label ({len(labels)}), received {model.output_shape}")
+        if model.input_shape != (None, side, side, 3):
+            raise ValueError(f"expected pictures of image_size ({side}), received {model.input_shape}")
+    except Exception as error:
+        # What a file asks for may be larger than any memory, and deeper than Python goes.
+        reason = first_line(error)
+        raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
+    return model, labels
+
+
+def _strange(part: Any) -> str | None:
+    """Return what in an architecture, however deep, is not ours; ``None`` where all is."""
+    if isinstance(part, dict):
+        module, name = part.get("module"), part.get("class_name")
+        if (module, name) != (None, None) and name not in _PARTS.get(module, ()):
+            return f"{module}.{name}"
+        part = list(part.values())
+    if isinstance(part, list):
+        return next(filter(None, map(_strange, part)), None)
+    return None

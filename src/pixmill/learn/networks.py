@@ -1,0 +1,329 @@
+"""Networks from params: a plain convolutional one, a pretrained one with a head of its own, or the head alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.learn.backbones import build_backbone
+from pixmill.learn.determinism import derived_seed
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["backbone_variables", "build_classifier", "build_head", "fuse", "objective", "scores_graph"]
+
+_PROBABILITIES, _SCORES = "probabilities", "scores"
+"""Names of the last layers: the one that is used, and the one that was fitted where that is another."""
+
+_RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
+"""Factor and summand; ``none`` has no layer."""
+
+_WITH_BACKBONE = "backbone"
+"""The name of a graph with a backbone, which tells it from a plain network."""
+
+_HEAD = "head_"
+"""What the names of the head's layers begin with, but for the last."""
+
+
+class _Draw:
+    """Give each layer first weights of its own, all of which follow from one seed.
+
+    Uniform with a variance by the layer's inputs and outputs (Glorot and Bengio 2010).
+
+    Args:
+        seed: What all of them are drawn from.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._drawn = itertools.count()
+
+    def __call__(self) -> keras.initializers.Initializer:
+        """Return the next layer's initializer."""
+        import keras
+
+        return keras.initializers.GlorotUniform(seed=derived_seed(self.seed, next(self._drawn)))
+
+
+def _dense_layers(
+    x: keras.KerasTensor, dense: Iterable[DenseParams], draw: _Draw, *, prefix: str = ""
+) -> keras.KerasTensor:
+    """Return vectors behind dense layers, each with ReLU and perhaps dropout.
+
+    Args:
+        x: Vectors, of shape (n, features).
+        dense: The layers.
+        draw: Gives the first weights.
+        prefix: What the layers' names begin with; default: nothing.
+    """
+    from keras import layers
+
+    for index, layer in enumerate(dense):
+        name = f"{prefix}dense_{index}"
+        x = layers.Dense(layer.units, activation="relu", kernel_initializer=draw(), name=name)(x)
+        if layer.dropout:
+            x = layers.Dropout(layer.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+    return x
+
+
+def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> keras.KerasTensor:
+    """Return probabilities, in float32 whatever the precision of the rest.
+
+    A sigmoid end answers yes or no for each class by itself. In use its answers are scaled to sum to one, as the
+    softmax of their logarithms: the same number, and one too where all answers are too close to zero for a float.
+
+    Args:
+        x: Vectors, of shape (n, features).
+        end: ``softmax``, ``sigmoid`` or ``logits``.
+        draw: Gives the first weights.
+        labels: How many classes there are.
+    """
+    from keras import layers
+
+    softmax = end == "softmax"
+    x = layers.Dense(
+        labels,
+        activation="softmax" if softmax else None,
+        kernel_initializer=draw(),
+        dtype="float32",
+        name=_PROBABILITIES if softmax else _SCORES,
+    )(x)
+    if end == "sigmoid":
+        x = layers.Activation("log_sigmoid", dtype="float32", name="log_sigmoid")(x)
+    return x if softmax else layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
+
+
+def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
+    """Return a classifier with fresh weights, drawn from ``params.seed``.
+
+    It is one functional graph, un-nested and uncompiled: float32 pixels from 0 to 255 of shape (n, image_size,
+    image_size, 3) in, float32 probabilities of shape (n, labels) out. All that happens to a picture after its resize
+    happens within.
+
+    Args:
+        params: The section ``train``.
+        labels: How many classes there are.
+        image_size: Side of the pictures in pixels.
+        root: The project's folder, where a file of weights is looked for; default: the current one.
+
+    Raises:
+        TrainError: The pictures are too small for so many layers, or a backbone's weights cannot be had.
+    """
+    if params.model == "cnn":
+        return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
+    return _build_with_backbone(params, labels=labels, image_size=image_size, root=root)
+
+
+def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> keras.Model:
+    """Return blocks of convolutions, joined by dense layers to probabilities.
+
+    Args:
+        params: The layers.
+        labels: How many classes there are.
+        image_size: Side of the pictures in pixels.
+        seed: What the first weights are drawn from.
+
+    Raises:
+        TrainError: The pictures are too small for so many layers.
+    """
+    _require_room(params, image_size)
+    import keras
+    from keras import layers
+
+    draw = _Draw(seed)
+    pixels = keras.Input((image_size, image_size, 3), name="pixels")
+    x = pixels
+    if params.channels == 1:
+        # Weighted as in ITU-R BT.601; an operation, since no layer of Keras does only this.
+        x = keras.ops.image.rgb_to_grayscale(x)
+    if params.rescaling in _RESCALINGS:
+        scale, offset = _RESCALINGS[params.rescaling]
+        x = layers.Rescaling(scale, offset, name="rescaling")(x)
+    for index, block in enumerate(params.blocks):
+        x = _block(x, block, draw, f"block_{index}")
+    join = layers.Flatten(name="flatten") if params.head == "flatten" else layers.GlobalAveragePooling2D(name="average")
+    x = _dense_layers(join(x), params.dense, draw)
+    model = keras.Model(pixels, _end_layers(x, params.end, draw, labels=labels), name="cnn")
+    for operation in model.operations:
+        if not isinstance(operation, layers.Layer):
+            # Keras names it by counting those of this process.
+            operation.name = "grey"
+    return model
+
+
+def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> keras.KerasTensor:
+    from keras import layers
+
+    for index in range(block.convolutions):
+        x = layers.Conv2D(
+            block.filters,
+            block.kernel,
+            padding=block.padding,
+            activation="relu",
+            kernel_initializer=draw(),
+            name=f"{name}_convolution_{index}",
+        )(x)
+        if block.batch_norm:
+            x = layers.BatchNormalization(name=f"{name}_normalization_{index}")(x)
+    if block.pooling > 1:
+        x = layers.MaxPooling2D(block.pooling, padding=block.pool_padding, name=f"{name}_pooling")(x)
+    if block.dropout:
+        x = layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
+    return x
+
+
+def _require_room(params: CnnParams, image_size: int) -> None:
+    """Follow the side of the pictures through the blocks, which take from it."""
+    side = image_size
+    for index, block in enumerate(params.blocks):
+        steps = [("kernel", block.kernel, block.padding)] * block.convolutions
+        for name, size, padding in [*steps, ("pooling", block.pooling, block.pool_padding)]:
+            if padding == "valid" and side < size:
+                raise TrainError(
+                    f"train.cnn.blocks.{index}.{name}: {size} pixels are more than the {side} that are left there "
+                    f"of pictures of {image_size} (split.image_size)",
+                    next="take fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
+                    "params.yaml, then: dvc repro",
+                )
+            if name == "kernel":
+                side -= size - 1 if padding == "valid" else 0
+            else:
+                side = side // size if padding == "valid" else -(-side // size)
+
+
+def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
+    """Return a backbone with a fresh head, in one un-nested graph.
+
+    For the model ``features`` the backbone is frozen as a whole, whatever ``unfreeze`` says. Batch norm stays in
+    inference, since the statistics of a few small batches are worse than those that came with the weights.
+
+    Args:
+        params: The section ``train``.
+        labels: How many classes there are.
+        image_size: Side of the pictures in pixels.
+        root: The project's folder, where a file of weights is looked for; default: the current one.
+
+    Raises:
+        TrainError: The weights cannot be had or do not fit.
+    """
+    import keras
+
+    backbone = build_backbone(params.backbone, image_size=image_size, seed=params.seed, root=root)
+    _unfreeze(backbone, params.backbone.unfreeze if params.model == "backbone" else 0)
+    probabilities = _head(backbone.output, params, labels=labels)
+    return keras.Model(backbone.input, probabilities, name=_WITH_BACKBONE)
+
+
+def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Model:
+    """Return the head alone, from features to probabilities: what ``features`` fits, to be fused afterwards.
+
+    Args:
+        params: The section ``train``.
+        labels: How many classes there are.
+        features: How many values the backbone gives for a picture.
+    """
+    import keras
+
+    vectors = keras.Input((features,), name="features")
+    return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
+
+
+def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
+    """Put a fitted head onto its backbone.
+
+    Args:
+        classifier: A classifier of the model ``features``, changed in place.
+        weights: Kernel and bias of each dense layer of the head in turn, as ``get_weights`` of :func:`build_head`'s
+            model returns them; of a logistic regression (coefficients transposed, intercepts).
+    """
+    import numpy as np
+
+    layers = [layer for layer in classifier.layers if _in_head(layer) and layer.weights]
+    owned = [weight for layer in layers for weight in layer.weights]
+    for variable, weight in zip(owned, weights, strict=True):
+        variable.assign(np.asarray(weight, dtype=np.float32))
+
+
+def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
+    """Return the trainable variables of the backbone, which learn at a lower rate; none in a plain network.
+
+    Args:
+        classifier: Any classifier of ours, or a copy of it.
+    """
+    if classifier.name != _WITH_BACKBONE:
+        return []
+    return [variable for layer in classifier.layers if not _in_head(layer) for variable in layer.trainable_variables]
+
+
+def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.KerasTensor:
+    from keras import layers
+
+    draw = _Draw(params.seed)
+    dense: tuple[DenseParams, ...] = params.backbone.dense
+    dropout = params.backbone.dropout
+    if params.model == "features":
+        dense, dropout = (params.features.dense if params.features.head == "mlp" else ()), 0.0
+    if dropout:
+        x = layers.Dropout(dropout, seed=params.seed, name=f"{_HEAD}dropout")(x)
+    return _end_layers(_dense_layers(x, dense, draw, prefix=_HEAD), "softmax", draw, labels=labels)
+
+
+def _in_head(layer: keras.layers.Layer) -> bool:
+    return bool(layer.name == _PROBABILITIES or layer.name.startswith(_HEAD))
+
+
+def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
+    """Leave only the last layers with weights trainable, and silence what is random in the frozen ones."""
+    from keras import layers
+
+    weighted = [
+        layer
+        for layer in backbone.layers
+        if layer.weights and not isinstance(layer, layers.BatchNormalization | layers.Normalization)
+    ]
+    fitted = weighted if count == "all" else weighted[max(0, len(weighted) - count) :]
+    frozen = True
+    for layer in backbone.layers:
+        layer.trainable = layer in fitted
+        frozen = frozen and not layer.trainable
+        if isinstance(layer, layers.Dropout) and frozen:
+            # What comes before the first fitted layer is the same each time.
+            layer.rate = 0.0
+
+
+def objective(params: TrainParams) -> keras.losses.Loss:
+    """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``scores_graph``.
+
+    For a sigmoid end it is the mean of one binary cross-entropy a class, else the categorical one, in nats. Called
+    with targets and scores, both float32 of shape (n, labels), and perhaps a weight a picture, it returns the mean.
+
+    Args:
+        params: The section ``train``.
+    """
+    import keras
+
+    end = params.cnn.end if params.model == "cnn" else "softmax"
+    kind = keras.losses.BinaryCrossentropy if end == "sigmoid" else keras.losses.CategoricalCrossentropy
+    return kind(from_logits=end != "softmax", label_smoothing=params.label_smoothing, dtype="float32")
+
+
+def scores_graph(classifier: keras.Model) -> keras.Model:
+    """Return a graph of the classifier's own layers that ends where :func:`objective` reads.
+
+    These are probabilities for a softmax end. For the others they are the values before sigmoid or softmax: the loss
+    of those neither overflows nor vanishes. Either way the largest is the class that is told.
+
+    Args:
+        classifier: What is to be fitted; what is trained here is trained there.
+    """
+    import keras
+
+    end = next((layer for layer in classifier.layers if layer.name == _SCORES), classifier)
+    return keras.Model(classifier.input, end.output, name="scores")

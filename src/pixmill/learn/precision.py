@@ -1,0 +1,101 @@
+"""What is computed with: the machine, and float32 throughout or bfloat16 between the ends of a graph."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pixmill.learn.determinism import load_tensorflow
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["Precision", "computing_with", "has_bfloat16", "machine", "processor"]
+
+Precision = Literal["float32", "bfloat16"]
+
+_CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""What processors that compute with bfloat16 call it; others emulate it, up to a hundred times slower."""
+
+_GPU_CAPABILITY = (8, 0)
+"""The least compute capability of an NVIDIA GPU that has it."""
+
+_SETTINGS = (
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_",
+    "NPY_DISABLE_CPU_FEATURES",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_",
+    "OPENBLAS_CORETYPE",
+    "PIXMILL_STRATEGY",
+    "TF_CONFIG",
+    "TF_ENABLE_",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""Of the environment: what chooses among ways to compute, which round differently."""
+
+
+@contextlib.contextmanager
+def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
+    """Let the inner layers of a graph compute with a precision while they are called in here.
+
+    The weights are float32 all the same, and so are both ends: what comes before the first layer with weights, and the
+    last one with all behind it. The layers are as before afterwards, so what is saved knows nothing of it.
+
+    Args:
+        graph: Whose layers are meant.
+        precision: What the inner ones compute with.
+    """
+    import keras
+
+    weighted = [index for index, layer in enumerate(graph.layers) if layer.weights]
+    inner = graph.layers[weighted[0] : weighted[-1]] if weighted and precision == "bfloat16" else []
+    before = [layer.dtype_policy for layer in inner]
+    try:
+        for layer in inner:
+            layer.dtype_policy = keras.DTypePolicy("mixed_bfloat16")
+        yield
+    finally:
+        for layer, policy in zip(inner, before, strict=True):
+            layer.dtype_policy = policy
+
+
+def processor() -> str:
+    """Return the kind of processor with the instructions that it knows, as far as Linux tells."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    # Of all cores that differ; the last name is what ARM calls the flags.
+    facts = re.findall(r"^(?:model name|flags|Features)\s*: (.*)$", text, re.MULTILINE)
+    return " ".join([platform.machine(), *dict.fromkeys(facts)])
+
+
+def has_bfloat16() -> bool:
+    """Tell whether this device computes with bfloat16 itself."""
+    gpus = _gpus()
+    if gpus:
+        return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in gpus)
+    return bool(_CPU_FLAGS & set(processor().split()))
+
+
+def machine() -> str:
+    """Return the kind of processor and of accelerators, and the settings of the libraries that compute with them.
+
+    The last bits of a sum of floats follow from the instructions that it is made with.
+    """
+    settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_SETTINGS)]
+    return " ".join([processor(), *(str(gpu.get("device_name")) for gpu in _gpus()), *settings])
+
+
+def _gpus() -> list[dict[str, Any]]:
+    load_tensorflow()
+    import tensorflow as tf
+
+    return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]

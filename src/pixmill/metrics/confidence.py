@@ -1,0 +1,100 @@
+"""Whether a model's confidence can be taken at its word, and what it costs to answer only where it is sure."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.metrics.calibration import by_confidence
+from pixmill.metrics.probabilities import normalised
+
+__all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
+
+_STEPS = 100
+"""Rows of a curve at most: one a percent of the pictures."""
+
+BINS = 15
+"""Bins of equal width, as in Guo et al. (2017)."""
+
+
+def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float:
+    """Return the mean gap between confidence and accuracy: 0 is perfect, 0.1 is ten percentage points.
+
+    Pictures are binned by the probability of their predicted class, bin m of 15 holding ((m - 1) / 15, m / 15]; a bin's
+    gap counts by its pictures.
+
+    Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015;
+    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+
+    Args:
+        actual: Class indices, shape (pictures,).
+        probabilities: Shape (pictures, classes).
+    """
+    bin_of, gap = confidence_gaps(actual, normalised(probabilities))
+    # The gap of a bin times its pictures is a difference of sums, so an empty bin needs no special case.
+    return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
+
+
+def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:
+    """Return how right the model was where it was how sure: the table behind a reliability diagram.
+
+    Args:
+        actual: Class indices, shape (pictures,).
+        probabilities: Shape (pictures, classes).
+
+    Returns:
+        One row a bin that has pictures: ``low`` and ``high``, its confidences; ``n``, its pictures; ``confidence`` and
+        ``accuracy``, their means.
+    """
+    values = normalised(probabilities)
+    bin_of, _ = confidence_gaps(actual, values)
+    bins, place, count = np.unique(bin_of, return_inverse=True, return_counts=True)
+    return pd.DataFrame(
+        {
+            "low": bins / BINS,
+            "high": (bins + 1) / BINS,
+            "n": count,
+            "confidence": np.bincount(place, weights=values.max(axis=1)) / count,
+            "accuracy": np.bincount(place, weights=values.argmax(axis=1) == actual) / count,
+        }
+    )
+
+
+def confidence_gaps(
+    actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return each picture's bin from 0, and how much less sure than right (0 or 1) the model was of it.
+
+    Args:
+        actual: Class indices, shape (pictures,).
+        values: Probabilities as :func:`pixmill.metrics.normalised` returns them.
+    """
+    confidence = values.max(axis=1)
+    bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+    return bin_of, (values.argmax(axis=1) == actual) - confidence
+
+
+def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
+    """Return what each threshold would do: at most a hundred rows, from the surest pictures alone to all of them.
+
+    Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
+
+    Args:
+        confidence: The probability of each picture's predicted class, shape (pictures,), at least one.
+        right: Whether that class is the true one.
+
+    Returns:
+        Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the answers.
+    """
+    levels, answers, hits = by_confidence(confidence, right)
+    answered = np.arange(1, _STEPS + 1) / _STEPS * len(right)
+    rows = np.unique(np.minimum(np.searchsorted(answers, answered - 1e-9), len(answers) - 1))
+    return pd.DataFrame(
+        {
+            "coverage": answers[rows] / len(right),
+            "accuracy": hits[rows] / answers[rows],
+            "threshold": levels[rows],
+            "n": answers[rows],
+        }
+    )

@@ -1,0 +1,11 @@
+"""Pages for people: one self-contained HTML file a stage, which works offline.
+
+- ``page``: a stage's template, rendered within the common ``base.html``, and matplotlib figures as SVG or PNG
+- ``histogram``: counts as a small SVG in the page's own colours
+- ``thumbnails``: pictures' files, decoded under guard
+"""
+
+from pixmill.pages.base.histogram import histogram_svg
+from pixmill.pages.base.page import figure_png, figure_svg, render_page, shorten
+
+__all__ = ["figure_png", "figure_svg", "histogram_svg", "render_page", "shorten"]

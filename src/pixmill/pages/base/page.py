@@ -1,0 +1,83 @@
+"""Render a stage's page within the common frame, and matplotlib figures as bytes that follow from their content."""
+
+from __future__ import annotations
+
+import io
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["figure_png", "figure_svg", "render_page", "shorten"]
+
+_TAIL = 30
+
+
+def render_page(package: str, template: str, **content: Any) -> str:
+    """Return a self-contained HTML page.
+
+    Every value is escaped: names, URLs and titles come from strangers. Templates extend ``base.html`` of this package
+    and fill its blocks ``title``, ``lead`` and ``content``; their filters ``count`` and ``percent`` show numbers, and
+    ``shorten`` long names (:func:`shorten`).
+
+    Args:
+        package: The package that holds the template, such as ``pixmill.validate``.
+        template: The template's file name there, such as ``report.html``.
+        content: What the template names; a name that is not given is an error.
+    """
+    import jinja2
+
+    def load(name: str) -> str:
+        owner = "pixmill.pages.base" if name in ("base.html", "macros.html") else package
+        return files(owner).joinpath(name).read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(load),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
+    environment.filters["shorten"] = shorten
+    environment.filters["count"] = lambda value: f"{value:,}"
+    return environment.get_template(template).render(**content)
+
+
+def shorten(text: str, limit: int = 90) -> str:
+    """Return a long name or URL without its middle: both ends tell where it is from.
+
+    Args:
+        text: The name.
+        limit: The most letters that are shown, above 31.
+    """
+    return text if len(text) <= limit else f"{text[: limit - _TAIL - 1]}…{text[-_TAIL:]}"
+
+
+def figure_svg(figure: Figure) -> str:
+    """Return a figure as an ``<svg>`` element for use within a page.
+
+    matplotlib writes a clock and random ids unless told otherwise; letters are drawn as paths, so the page looks the
+    same where a font is missing.
+    """
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "pixmill", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+    text = buffer.getvalue()
+    return text[text.index("<svg") :].strip()
+
+
+def figure_png(figure: Figure, *, dpi: int = 110) -> bytes:
+    """Return a figure as a PNG file, for tools that show pictures only.
+
+    Args:
+        figure: The figure.
+        dpi: Dots an inch.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None}, bbox_inches="tight")
+    return buffer.getvalue()

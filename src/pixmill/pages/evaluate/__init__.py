@@ -1,0 +1,6 @@
+"""The page of evaluate, ``reports/evaluate.html``, and the figures that MLflow keeps."""
+
+from pixmill.pages.evaluate.figures import figures
+from pixmill.pages.evaluate.page import render_report
+
+__all__ = ["figures", "render_report"]

@@ -1,0 +1,198 @@
+"""The page for people: ``reports/evaluate.html``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.evaluate import Evaluation
+from pixmill.evaluate.evaluation import Pixels
+from pixmill.evaluate.labels import Doubt
+from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
+from pixmill.images.fit import thumbnail_uri
+from pixmill.pages.base import figure_svg, render_page
+from pixmill.pages.evaluate import reading
+from pixmill.pages.evaluate.figures import confusion_figure, curve_svg
+
+__all__ = ["render_report"]
+
+_CONFUSIONS = 6
+"""Confusions that are spelt out; the matrix has them all."""
+
+_CELLS = 30
+"""Classes up to which the matrix is a table, in which each count can be read; above it is a picture."""
+
+_UNLABELLED = 48
+"""Unlabelled pictures that are listed; all are in a file."""
+
+_ID_DIGITS = 12
+"""Digits of an id that are shown: enough to find the picture by, few enough to read."""
+
+_DEPTH = 0.45
+"""The most colour in a cell, so that its count can be read on it in light and in dark."""
+
+
+def render_report(evaluation: Evaluation) -> str:
+    """Return the page as HTML that asks nothing of any server: under 5 MB, whatever the number of pictures.
+
+    Args:
+        evaluation: What it tells.
+    """
+    metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
+    heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibration"], evaluation.plots["slices"]
+    confusions, worse = commonest_confusions(matrix, labels), reading.worse_slices(slices)
+    doubtful = 0 if evaluation.ranking is None else int(evaluation.ranking["suggested"].notna().sum())
+    mean_confidence = float(np.average(reliability["confidence"], weights=reliability["n"]))
+    return render_page(
+        "pixmill.pages.evaluate",
+        "page.html",
+        metrics=metrics,
+        headline=reading.headline(metrics, evaluation.interval_confidence),
+        meaning=reading.meaning(metrics),
+        cautions=list(reading.cautions(metrics)),
+        steps=list(reading.next_steps(metrics, confusions, doubtful=doubtful, worse=worse)),
+        calibration=reading.calibration_sentence(metrics, mean_confidence),
+        threshold=reading.threshold_sentence(metrics, evaluation.target_accuracy),
+        top=_top(metrics),
+        per_class=_per_class(metrics["per_class"], confusions),
+        table=_cells(matrix) if len(labels) <= _CELLS else None,
+        matrix="" if len(labels) <= _CELLS else figure_svg(confusion_figure(matrix, labels)),
+        labels=labels,
+        confusions=[reading.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
+        reliability=_reliability(reliability),
+        coverage=_coverage(evaluation.plots["coverage"], metrics),
+        slices=slices.to_dict("records"),
+        worse=worse,
+        mistakes=[_mistake(item, heatmaps) for item in evaluation.mistakes],
+        typical=[_typical(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
+        named_right=int(np.count_nonzero(np.diag(matrix))),
+        has_looks=bool(heatmaps),
+        pairs=[_pair(*pair) for pair in evaluation.pairs],
+        unsure=[_unsure(item) for item in evaluation.unsure],
+        sample=[_sampled(item) for item in evaluation.sample],
+        sample_right=sum(item.right for item in evaluation.sample),
+        doubts=None if evaluation.ranking is None else [_doubt(doubt) for doubt in evaluation.doubts],
+        doubtful=doubtful,
+        unlabelled=_unlabelled(evaluation.unlabelled),
+        wrong=int(matrix.sum() - np.trace(matrix)),
+    )
+
+
+def _per_class(per_class: Mapping[str, Mapping[str, Any]], confusions: Sequence[Confusion]) -> list[dict[str, Any]]:
+    commonest: dict[str, str] = {}
+    for confusion in confusions:
+        commonest.setdefault(confusion.actual, f"{confusion.predicted} ({confusion.count:,})")
+    return [{"label": label, **row, "taken_for": commonest.get(label)} for label, row in per_class.items()]
+
+
+def _top(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
+    """Return how many of the likeliest classes are looked at, and how often the right one is among them."""
+    for name, value in metrics.items():
+        if value is not None and (found := re.fullmatch(r"top_(\d+)_accuracy", name)):
+            return int(found[1]), value
+    return None
+
+
+def _cells(matrix: npt.NDArray[np.int64]) -> list[list[tuple[int, str, int]]]:
+    """Return count, kind and depth of colour of each cell; the shade is the share of its row."""
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    # The square root lifts small shares, which are the ones to look for.
+    depth = np.rint(100 * _DEPTH * np.sqrt(share)).astype(int)
+    return [
+        [
+            (int(count), "good" if row == column else "bad", int(depth[row, column]))
+            for column, count in enumerate(counts)
+        ]
+        for row, counts in enumerate(matrix)
+    ]
+
+
+def _reliability(table: pd.DataFrame) -> str:
+    return curve_svg(
+        list(zip(table["confidence"], table["accuracy"], strict=True)),
+        name="How often the model is right by how sure it says it is",
+        x_label="how sure it said it was",
+        y_label="how often it was right",
+        dots=list(table["n"] / table["n"].max()),
+    )
+
+
+def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
+    # The last row of the table is the accuracy of all answers.
+    lowest = table["accuracy"].min()
+    mark = None if metrics["covered_accuracy"] is None else (metrics["coverage"], metrics["covered_accuracy"])
+    return curve_svg(
+        list(zip(table["coverage"], table["accuracy"], strict=True)),
+        name="How often the answers are right by how many pictures get an answer",
+        x_label="pictures that get an answer",
+        y_label="answers that are right",
+        # Steps of a quarter of the axis shall be round.
+        y_low=max(0.0, float(np.floor(lowest * 5 - 0.25) / 5)),
+        mark=mark,
+    )
+
+
+def _card(
+    item: Example | Doubt, title: str, lines: Sequence[str], heatmaps: Mapping[str, Pixels] = MappingProxyType({})
+) -> dict[str, Any]:
+    return {
+        "uri": thumbnail_uri(item.pixels),
+        "look": thumbnail_uri(heatmaps[item.id]) if item.id in heatmaps else None,
+        "title": title,
+        "lines": lines,
+        "id": item.id[:_ID_DIGITS],
+    }
+
+
+def _mistake(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+    sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.truth:.1f} % {item.label}"]
+    return _card(item, f"Said {item.predicted}, is {item.label}", sure, heatmaps)
+
+
+def _typical(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+    return _card(item, item.label, [f"{100 * item.confidence:.1f} % sure, and right"], heatmaps)
+
+
+def _pair(confusion: Confusion, mistakes: Sequence[Example]) -> dict[str, Any]:
+    times = "once" if confusion.count == 1 else f"{confusion.count:,} times"
+    return {
+        "title": f"{confusion.actual} taken for {confusion.predicted}, {times}",
+        "cards": [_card(item, f"{100 * item.confidence:.0f} % sure", []) for item in mistakes],
+    }
+
+
+def _unsure(item: Example) -> dict[str, Any]:
+    sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.second_confidence:.1f} % {item.second}"]
+    return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"is {item.label}"])
+
+
+def _sampled(item: Example) -> dict[str, Any]:
+    lines = [f"{100 * item.confidence:.0f} % sure", *([] if item.right else [f"is {item.label}"])]
+    return _card(item, f"{'✓' if item.right else '✗'} {item.predicted}", lines)
+
+
+def _doubt(item: Doubt) -> dict[str, Any]:
+    return _card(item, f"{item.label}, or {item.suggested}?", [f"label fits {item.score:.2f} of 1", f"in {item.split}"])
+
+
+def _unlabelled(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    if table is None:
+        return None
+    read = table[table["predicted"].notna()]
+    first = read.sort_values(["confidence", "path"], ascending=[True, True]).head(_UNLABELLED)
+    unread = table[table["predicted"].isna()]
+    return {
+        "n": len(table),
+        "counts": [(str(label), int(n)) for label, n in read["predicted"].value_counts(sort=True).items()],
+        "rows": first.to_dict("records"),
+        "unread": unread.head(_UNLABELLED).to_dict("records"),
+        "n_unread": len(unread),
+        "n_sure": int(read["sure"].sum()),
+        "n_read": len(read),
+    }

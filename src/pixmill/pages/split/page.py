@@ -1,0 +1,213 @@
+"""The stage's page for people: what is expected and holds, what lies where, what was dropped and why."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pixmill.compute import Limits
+from pixmill.core.expectations import failures
+from pixmill.core.params import SplitParams
+from pixmill.images.parts import PARTS
+from pixmill.pages.base import render_page, shorten
+from pixmill.pages.base.thumbnails import Shown, thumbnails
+from pixmill.split.checks import count_by
+from pixmill.split.splitting import Split, metrics
+from pixmill.split.straddling import REASONS
+
+__all__ = ["Card", "Deck", "render_report"]
+
+_ROWS = 400
+"""Classes that tables list."""
+
+_FOLDS = 20
+"""Folds that a table has a column for."""
+
+
+def render_report(
+    split: Split, params: SplitParams, limits: Limits, *, folder: Path, workers: int | None = None
+) -> str:
+    """Return the page as HTML: under 5 MB, whatever the number of pictures.
+
+    Args:
+        split: What the stage found.
+        params: The section ``split``.
+        limits: What one picture may take.
+        folder: What the paths in the manifest are relative to.
+        workers: Processes that decode; default: one a processor.
+    """
+    deck = Deck(split, folder, params)
+    lost, samples = list(deck.lost()), deck.samples()
+    met = [card for item in lost for gone, stays, _ in item["meetings"] for card in (gone, stays)]
+    cards = [*met, *(card for sample in samples.values() for card in sample)]
+    counts = count_by(split.manifest, "split", PARTS, split.classes)
+    sizes = {part: sum(counts[part].values()) for part in PARTS}
+    stopping = failures(split.outcomes)
+    places, more_places = deck.places()
+    groups, more_groups = deck.groups()
+    return render_page(
+        "pixmill.pages.split",
+        "page.html",
+        figures=metrics(split),
+        outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
+        stopped=bool(stopping),
+        warned=any(not outcome.success for outcome in split.outcomes),
+        parts=list(sizes.items()),
+        total=sum(sizes.values()),
+        most=_ROWS,
+        classes=[(label, [counts[part][label] for part in PARTS]) for label in split.classes[:_ROWS]],
+        more_classes=len(split.classes) - _ROWS,
+        folds=_folds(split),
+        more_folds=(split.folds or 0) - _FOLDS,
+        lost=lost,
+        samples=samples,
+        places=places,
+        more_places=more_places,
+        groups=groups,
+        more_groups=more_groups,
+        params=params,
+        uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
+    )
+
+
+def _folds(split: Split) -> list[tuple[str | int, ...]]:
+    """Return one row a class with its pictures in each fold, and one of all."""
+    if split.folds is None:
+        return []
+    shown = range(min(split.folds, _FOLDS))
+    counts = count_by(split.manifest, "fold", shown, split.classes)
+    rows: list[tuple[str | int, ...]] = [
+        (label, *(counts[fold][label] for fold in shown)) for label in split.classes[:_ROWS]
+    ]
+    return [*rows, ("all", *(sum(counts[fold].values()) for fold in shown))]
+
+
+_MEETINGS = 12
+"""Dropped pictures of one reason that are shown with the one that stays."""
+
+_SAMPLE = 18
+"""Pictures of a part that are shown."""
+
+_PLACES = 25
+"""Places that pictures came from, and groups, that are listed."""
+
+
+class Card(NamedTuple):
+    """Hold what is shown of an image: how it is drawn, its short id, and lines of text."""
+
+    shown: Shown
+    title: str
+    lines: tuple[str, ...]
+
+
+class Deck:
+    """Deal the cards of a split.
+
+    Args:
+        split: What the stage found.
+        folder: What the paths in the manifest are relative to.
+        params: The section ``split``.
+    """
+
+    def __init__(self, split: Split, folder: Path, params: SplitParams) -> None:
+        self._split = split
+        self._folder = folder
+        self._params = params
+        self._manifest = split.manifest
+        self._index = pd.Index(split.manifest["id"].to_numpy(object))
+
+    def lost(self) -> Iterator[dict[str, Any]]:
+        """Yield what was dropped here, by reason.
+
+        Each is ``reason``, ``meaning``, ``count`` and ``meetings``, the most alike first: some that were dropped, each
+        with what stays because of it, and how alike they are (``None`` where the pixels are the same, or what they
+        share is the group).
+        """
+        dropped = self._alike()
+        for word, meaning in REASONS.items():
+            rows = dropped[dropped["word"] == word]
+            if rows.empty:
+                continue
+            first = rows.sort_values(["similarity", "id"], ascending=[False, True]).head(_MEETINGS)
+            meetings = [
+                (
+                    self._card(row["id"], f"dropped from {row['part']}"),
+                    self._card(row["other"]),
+                    None if pd.isna(row["similarity"]) else float(row["similarity"]),
+                )
+                for row in first.to_dict("records")
+            ]
+            yield {"reason": word, "meaning": meaning, "count": len(rows), "meetings": meetings}
+
+    def samples(self) -> dict[str, list[Card]]:
+        """Return a random sample of each part as a model sees it, the same each time."""
+        samples: dict[str, list[Card]] = {}
+        for part in PARTS:
+            names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
+            # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+            chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
+            samples[part] = [self._sampled(str(name)) for name in chosen]
+        return samples
+
+    def places(self) -> tuple[list[tuple[str | int, ...]], int]:
+        """Return how many pictures of each part came from where, most first, and how many more places there are."""
+        kept = self._manifest[self._manifest["split"].notna()]
+        url = kept["page_url"].astype(object).where(kept["page_url"].notna(), kept["image_url"].astype(object))
+        host = url.astype("string").str.extract(r"^[a-zA-Z]+://(?:[^/?#]*@)?([^/?#]+)")[0]
+        place = kept["source"].astype("string").str.cat(host, sep=" · ").fillna(kept["source"].astype("string"))
+        sizes = kept.groupby([place, "split"]).size().to_dict()
+        sums = place.value_counts().to_dict()
+        order = sorted((str(name) for name in sums), key=lambda name: (-sums[name], name))
+        rows: list[tuple[str | int, ...]] = [
+            (shorten(name), *(int(sizes.get((name, part), 0)) for part in PARTS)) for name in order[:_PLACES]
+        ]
+        return rows, max(0, len(order) - _PLACES)
+
+    def groups(self) -> tuple[list[tuple[str, str, int]], int]:
+        """Return the largest groups with their part and size, and how many more there are of two pictures or more."""
+        if self._split.groups is None:
+            return [], 0
+        kept = self._manifest[self._manifest["split"].notna()]
+        table = pd.DataFrame(
+            {"group": self._split.groups[kept.index].to_numpy(object), "part": kept["split"].to_numpy(object)}
+        )
+        sizes = table.dropna().groupby(["group", "part"]).size()
+        several = sizes[sizes > 1].reset_index(name="n").sort_values(["n", "group"], ascending=[False, True])
+        first = several.head(_PLACES)
+        rows = [(shorten(group), part, int(n)) for group, part, n in first.itertuples(index=False)]
+        return rows, len(several) - len(rows)
+
+    def _alike(self) -> pd.DataFrame:
+        """Return what was dropped here, with how alike it is to what stays; absent where they are no verified pair."""
+        dropped = self._split.dropped
+        sorted_ids = np.sort(dropped[["id", "other"]].to_numpy(str), axis=1)
+        pairs = self._split.pairs
+        pairs = pairs[pairs["a"].isin(sorted_ids[:, 0])].astype({"a": object, "b": object})
+        keyed = dropped.assign(a=sorted_ids[:, 0].astype(object), b=sorted_ids[:, 1].astype(object))
+        return keyed.merge(pairs, on=["a", "b"], how="left")
+
+    def _card(self, name: str, fate: str = "") -> Card:
+        """Return an image as it came, with its fate: by default where it stays."""
+        row = self._row(name)
+        if not fate:
+            fate = f"stays in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
+        url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
+        lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
+        return Card(self._shown(row), name[:12], tuple(line for line in lines if line))
+
+    def _sampled(self, name: str) -> Card:
+        """Return an image as a model sees it."""
+        row, params = self._row(name), self._params
+        return Card(self._shown(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
+
+    def _shown(self, row: pd.Series, *shape: Any) -> Shown:
+        return Shown(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
+
+    def _row(self, name: str) -> pd.Series:
+        row: pd.Series = self._manifest.iloc[self._index.get_loc(name)]
+        return row

@@ -1,0 +1,78 @@
+"""A sheet of training images as they are packed, and as the model sees them after random changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.params import TrainParams
+from pixmill.images.parts import Part
+from pixmill.images.png import png_bytes
+from pixmill.learn import augmented
+from pixmill.learn.determinism import derived_seed
+
+__all__ = ["Samples", "draw_samples"]
+
+_CLASSES = 4
+"""Classes of which a picture is shown; the first ones."""
+
+_CHANGED = 5
+"""How often each is shown with other changes."""
+
+_SIDE = 112
+"""Pictures on the sheet are enlarged to about this many pixels by whole numbers, so that each pixel is seen."""
+
+_GAP, _PAPER = 4, 255
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Hold pictures and what became of them.
+
+    Args:
+        labels: One a row.
+        pixels: ``uint8`` of shape (rows, 1 + changes, side, side, 3); the first of a row is as it was packed.
+    """
+
+    labels: tuple[str, ...]
+    pixels: npt.NDArray[np.uint8]
+
+    def sheet(self) -> bytes:
+        """Return them as one PNG file, whose bytes follow from the pixels alone."""
+        side = self.pixels.shape[2]
+        # Larger than the sheet wants it, a picture is thinned out; smaller, each pixel becomes several.
+        small = self.pixels[:, :, :: max(1, side // _SIDE), :: max(1, side // _SIDE)]
+        large = small.repeat(factor := max(1, _SIDE // side), axis=2).repeat(factor, axis=3)
+        framed = np.pad(large, ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=_PAPER)
+        rows, columns, height, width, _ = framed.shape
+        sheet = framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+        return png_bytes(np.pad(sheet, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=_PAPER))
+
+
+def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) -> Samples:
+    """Return the first training picture of some classes, each with several changes.
+
+    Where features are computed once, nothing is changed: there are several pictures of each class instead.
+
+    Args:
+        training: The training part.
+        params: The section ``train``.
+        labels: The classes, in the order of the targets.
+    """
+    classes = np.unique(training.targets)[:_CLASSES]
+    names = tuple(str(labels[label]) for label in classes)
+    if params.model == "features":
+        rows = [np.flatnonzero(training.targets == label) for label in classes]
+        several = [training.pixels[np.resize(some[: 1 + _CHANGED], 1 + _CHANGED)] for some in rows]
+        return Samples(names, np.stack(several))
+    pixels = np.ascontiguousarray(
+        training.pixels[np.array([np.argmax(training.targets == label) for label in classes])]
+    )
+    # As one batch, so that pictures of different classes are mixed where they are.
+    columns = [
+        augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
+    ]
+    return Samples(names, np.stack([pixels, *columns], axis=1))

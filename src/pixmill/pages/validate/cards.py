@@ -1,0 +1,192 @@
+"""Cards: what the stage's page shows of single pictures, made from their rows in the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.pages.base import shorten
+from pixmill.validate.reasons import word
+from pixmill.validate.validation import Validation
+
+__all__ = ["CARDS", "Card", "Deck", "Rows", "Spread"]
+
+CARDS = 12
+"""The most cards, or sets of cards, of one kind: a page of a million pictures must still be read by a person."""
+
+_MEMBERS = 6
+"""Members of one set that are shown."""
+
+_PLACES = 3
+"""Places of one picture that are named."""
+
+Rows = npt.NDArray[np.int64]
+"""Places of pictures in the manifest."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """Hold what is shown of a picture.
+
+    Args:
+        id: Its id.
+        label: Its label, or the labels that it came as.
+        facts: Its size and format, and measures.
+        place: Where a person finds it: where it came from, or where it lies.
+        verdict: ``kept``, or ``dropped`` and why; empty where that goes without saying.
+        path: Where its file lies, relative to scrape's folder.
+        readable: Whether it has pixels to show.
+        bytes: The size of the file.
+    """
+
+    id: str
+    label: str
+    facts: tuple[str, ...]
+    place: str
+    verdict: str
+    path: str
+    readable: bool
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Hold pictures to be shown side by side.
+
+    Args:
+        title: What they have in common.
+        cards: The pictures.
+        warning: Why a person should look; empty where that is not needed.
+        more: How many members are not shown.
+    """
+
+    title: str
+    cards: list[Card]
+    warning: str = ""
+    more: int = 0
+
+
+class Deck:
+    """Deal the cards of a validation; a picture is named by its row in the manifest.
+
+    Whatever looks at all rows does so by columns, and a card costs the same among a thousand pictures or a million.
+
+    Args:
+        validation: What the stage found.
+
+    Attributes:
+        manifest: The validated manifest, with rows from 0.
+        kept: Whether each picture is kept.
+        labelled: Whether each picture has one label.
+        readable: Whether each picture has pixels.
+        words: The word of each reason, absent where a picture is kept.
+        others: The row of the picture that each reason names, -1 where it names none.
+        times: How many times each picture was seen.
+    """
+
+    def __init__(self, validation: Validation) -> None:
+        self.manifest = validation.manifest.reset_index(drop=True)
+        self._ids = pd.Index(self.manifest["id"].astype(object))
+        self.kept = (self.manifest["verdict"] == "keep").to_numpy(dtype=bool)
+        self.labelled = self.manifest["label"].notna().to_numpy(dtype=bool)
+        self.readable = self.manifest["pixels"].notna().to_numpy(dtype=bool)
+        reasons = self.manifest["reason"].astype(object).where(self.manifest["reason"].notna(), None)
+        told = reasons.dropna().str.partition(":")
+        self.words: pd.Series[Any] = told[0].reindex(reasons.index) if len(told) else reasons
+        self.others = np.full(len(self.manifest), -1)
+        self.others[told.index] = self.rows(told[2]) if len(told) else []
+        self._sightings = validation.sightings
+        seen = self.rows(self._sightings["id"])
+        self._order = np.argsort(seen, kind="stable")
+        self._starts = np.searchsorted(seen[self._order], np.arange(len(self.manifest) + 1))
+        self.times = np.diff(self._starts)
+
+    def rows(self, ids: Iterable[Any]) -> Rows:
+        """Return the rows of pictures by id, -1 where there is no such picture."""
+        rows: Rows = self._ids.get_indexer(pd.Index(ids, dtype=object)).astype(np.int64)
+        return rows
+
+    def card(
+        self, row: int, *facts: str, verdict: bool = False, everywhere: bool = False, place: str | None = None
+    ) -> Card:
+        """Return a picture's card.
+
+        Args:
+            row: The picture.
+            facts: What to tell of it besides its size and format.
+            verdict: Whether to say if it was kept.
+            everywhere: Whether to name the places of all its sightings, not just where it came from first.
+            place: The one place to name.
+        """
+        told = [] if pd.isna(self._of(row, "width")) else [self._size(row)]
+        return Card(
+            id=str(self._of(row, "id")),
+            label=self._label(row),
+            facts=(*told, *facts),
+            place=shorten(place) if place is not None else self.places(row) if everywhere else self._place(row),
+            verdict=self._verdict(row) if verdict else "",
+            path=str(self._of(row, "path")),
+            readable=bool(self.readable[row]),
+            bytes=int(self._of(row, "bytes")),
+        )
+
+    def spread(
+        self, title: str, rows: Sequence[int], *, warning: str = "", facts: Sequence[str] = (), verdict: bool = True
+    ) -> Spread:
+        """Return pictures side by side, of many the first few.
+
+        Args:
+            title: What they have in common.
+            rows: The pictures.
+            warning: Why a person should look.
+            facts: What to tell of each.
+            verdict: Whether to say which ones were kept.
+        """
+        told = facts or [""] * len(rows)
+        cards = [
+            self.card(row, *filter(None, [fact]), verdict=verdict, everywhere=True)
+            for row, fact in zip(rows[:_MEMBERS], told, strict=False)
+        ]
+        return Spread(title, cards, warning, max(0, len(rows) - _MEMBERS))
+
+    def places(self, row: int) -> str:
+        """Return the first few of all places where a picture was seen."""
+        places = self.seen(row, "image_url") or self.seen(row, "page_url")
+        if not places:
+            return self._place(row)
+        more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
+        return ", ".join(shorten(place) for place in places[:_PLACES]) + more
+
+    def seen(self, row: int, column: str) -> list[str]:
+        """Return the different values of a column over all sightings of a picture."""
+        sightings = self._order[self._starts[row] : self._starts[row + 1]]
+        return list(dict.fromkeys(self._sightings[column].iloc[sightings].dropna()))
+
+    def labels(self, row: int) -> list[str]:
+        """Return the labels that a picture came as."""
+        return sorted(self.seen(row, "label"))
+
+    def _of(self, row: int, column: str) -> Any:
+        return self.manifest.at[row, column]
+
+    def _size(self, row: int) -> str:
+        return f"{self._of(row, 'width')} \u00d7 {self._of(row, 'height')} {self._of(row, 'format')}"
+
+    def _label(self, row: int) -> str:
+        label = self._of(row, "label")
+        return shorten(f"came as {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
+
+    def _verdict(self, row: int) -> str:
+        return "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
+
+    def _place(self, row: int) -> str:
+        """Return where a picture came from first, or where it lies."""
+        url, page = self._of(row, "image_url"), self._of(row, "page_url")
+        if not pd.isna(url):
+            return shorten(url)
+        return shorten(f"artifacts/scrape/{self._of(row, 'path')}" if pd.isna(page) else f"inlined in {page}")

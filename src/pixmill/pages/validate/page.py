@@ -1,0 +1,172 @@
+"""The stage's page for people: the gate's verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pixmill.compute import Limits
+from pixmill.core.expectations import Outcome
+from pixmill.core.params import ValidateParams
+from pixmill.pages.base import histogram_svg, render_page, shorten
+from pixmill.pages.base.thumbnails import Shown, thumbnails
+from pixmill.pages.validate.cards import Card, Deck, Spread
+from pixmill.pages.validate.sections import (
+    doubtful,
+    dropped_by_class,
+    leaks,
+    near_duplicates,
+    offenders,
+    placeholders,
+    repeated_files,
+    sheets,
+)
+from pixmill.validate.decisions import Decision
+from pixmill.validate.reasons import UNREADABLE
+from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, metrics
+from pixmill.validate.validation import Validation
+
+__all__ = ["render_report"]
+
+_ROWS, _DECISIONS = 400, 200
+"""Classes that tables list, and decisions."""
+
+_BARS, _RANGES = 60, 30
+"""Classes whose numbers are drawn, and whose dimensions."""
+
+_TYPICAL = ("brightness", "contrast", "sharpness", "entropy", "border")
+"""Measures whose middle value is told by class."""
+
+_SEVERITIES = ("critical", "warning", "info")
+
+_BYTES = 3_500_000
+"""What all thumbnails of the page may take, so that it stays under 5 MB whatever is in it."""
+
+
+def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
+    """Return the page as HTML: under 5 MB, whatever the number of pictures.
+
+    Args:
+        validation: What the stage found.
+        folder: What the paths in the manifest are relative to.
+        params: What the stage was run with.
+        workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
+    """
+    deck = Deck(validation)
+    labels = list(validation.classes["label"])
+    followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
+    offending = list(offenders(deck))
+    decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
+    doubts = list(doubtful(deck, params, decided=decided))
+    near, groups = near_duplicates(deck, validation.pairs, validation.pairs_across_labels())
+    standing, every = placeholders(deck, validation.repeated)
+    leaking = leaks(deck, validation.leaks)
+    repeated, files = repeated_files(deck)
+    sampled = sheets(deck, labels)
+    # Where the page is full, what comes last has no thumbnail.
+    cards = [
+        *_cards(spread for item in offending for spread in item["spreads"]),
+        *_cards(leaking),
+        *standing,
+        *_cards(near),
+        *(card for item in offending for card in item["cards"]),
+        *(card for item in doubts for card in item["cards"]),
+        *repeated,
+        *(card for sheet in sampled.values() for card in sheet),
+    ]
+    shown = (Shown(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    return render_page(
+        "pixmill.pages.validate",
+        "page.html",
+        figures=metrics(validation),
+        outcomes=_ranked(validation.outcomes),
+        failed={severity: _failed(validation.outcomes, severity) for severity in _SEVERITIES},
+        classes=_smallest(validation.classes).to_dict("records"),
+        balance=validation.classes.head(_ROWS).to_dict("records"),
+        labels=labels,
+        least=params.min_per_class.count,
+        most_rows=_ROWS,
+        most_bars=_BARS,
+        most_ranges=_RANGES,
+        dimensions=dimension_table(validation.manifest, labels).head(_ROWS).to_dict("records"),
+        sizes=DIMENSIONS,
+        typical=_typical(deck, labels),
+        measures=_TYPICAL,
+        charts=[_chart(item.trimmed()) for item in distributions(validation.manifest, params)],
+        unreadable=[item for item in offending if item["reason"] in UNREADABLE],
+        offenders=[item for item in offending if item["reason"] not in UNREADABLE],
+        dropped=dropped_by_class(deck).head(_ROWS),
+        doubtful=doubts,
+        placeholders=standing,
+        more_placeholders=every - len(standing),
+        leaks=leaking,
+        more_leaks=len(validation.leaks) - len(leaking),
+        near=near,
+        more_near=groups - len(near),
+        repeated=repeated,
+        more_repeated=files - len(repeated),
+        followed=[
+            (*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_DECISIONS]
+        ],
+        more_followed=len(followed) - _DECISIONS,
+        powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+        more_powerless=len(validation.review.powerless) - _DECISIONS,
+        sheets=sampled,
+        uris=_fitting(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
+    )
+
+
+def _limits(params: ValidateParams, workers: int | None) -> Limits | None:
+    # Nobody watches over what is done in this process.
+    return None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
+
+
+def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
+    """Return the classes that are drawn: of very many those with the fewest pictures."""
+    return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
+
+
+def _cards(spreads: Iterable[Spread]) -> Iterator[Card]:
+    return (card for spread in spreads for card in spread.cards)
+
+
+def _ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return what failed first, the most severe before the others."""
+    return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
+
+
+def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
+    """Return the names of the expectations of a severity that failed, each once."""
+    return list(
+        dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
+    )
+
+
+def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
+    """Return the middle value of each measure over the kept pictures of each class."""
+    kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
+    table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
+    return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
+
+
+def _chart(found: Distribution) -> tuple[str, str]:
+    scale, counts = found.scale, {"kept": found.kept.tolist(), "dropped": found.dropped.tolist()}
+    return scale.title, histogram_svg(scale.edges, counts, ticks=scale.ticks, marks=scale.limits, name=scale.title)
+
+
+def _told(decision: Decision) -> tuple[int, str, str]:
+    return decision.line, shorten(decision.picture), decision.verb
+
+
+def _fitting(uris: Mapping[Shown, str]) -> dict[str, str]:
+    """Return thumbnails by id: the first ones, as many as the page has room for."""
+    chosen: dict[str, str] = {}
+    left = _BYTES
+    for image, uri in uris.items():
+        if len(uri) <= left:
+            chosen[image.id] = uri
+            left -= len(uri)
+    return chosen

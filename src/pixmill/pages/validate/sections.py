@@ -1,0 +1,318 @@
+"""The sections of the page that show images: what was dropped, what is in doubt, what is alike, and a sheet a class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pixmill.core.params import ValidateParams
+from pixmill.pages.base import shorten
+from pixmill.pages.validate.cards import CARDS, Card, Deck, Rows, Spread
+from pixmill.validate.reasons import REASONS
+
+__all__ = [
+    "SHEETS",
+    "doubtful",
+    "dropped_by_class",
+    "leaks",
+    "near_duplicates",
+    "offenders",
+    "placeholders",
+    "repeated_files",
+    "sheets",
+]
+
+_BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
+"""Reasons that rest on other pictures, which stand beside."""
+
+_ELSEWHERE = ("placeholder", "leak")
+"""Reasons whose pictures have a section of their own on the page."""
+
+_ORIGINS = 4
+"""Hosts and folders that are named."""
+
+_NO_LABEL = "several labels"
+
+_ORIGIN = r"(?i)^(?:[a-z]+://(?P<host>[^/?#]*)|(?P<folder>.*)/)"
+
+
+def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
+    """Yield what was dropped, by reason in the order of the vocabulary.
+
+    Each is the ``reason`` and its ``meaning``; ``count`` images; ``origins``, the hosts and folders that most of them
+    came from, each with how many, and how many came from ``elsewhere``; some of them as ``cards``, or as ``spreads``
+    beside the images that the reason names, the largest sets first; and how many ``more`` cards or sets there are.
+    """
+    words = deck.words.to_numpy(dtype=object)
+    for name in REASONS:
+        rows = np.flatnonzero(words == name)
+        if not len(rows):
+            continue
+        cards: list[Card] = []
+        spreads: list[Spread] = []
+        total = 0
+        if name in _BESIDE:
+            sets, total = _sets(rows, deck.others[rows] if name == "repeated" else None, deck)
+            spreads = [deck.spread(_title(name, len(members)), members) for members in sets]
+        elif name not in _ELSEWHERE:
+            cards, total = [deck.card(row) for row in rows[:CARDS].tolist()], len(rows)
+        origins = _origins(deck.manifest.iloc[rows])
+        yield {
+            "reason": name,
+            "meaning": REASONS[name],
+            "count": len(rows),
+            "origins": origins,
+            "elsewhere": len(rows) - sum(n for _, n in origins),
+            "cards": cards,
+            "spreads": spreads,
+            "more": total - len(cards) - len(spreads),
+        }
+
+
+def dropped_by_class(deck: Deck) -> pd.DataFrame:
+    """Return how many pictures were dropped: one row a class, one column a reason in the order of the vocabulary.
+
+    The rows are sorted by label; last come those without one, as :data:`_NO_LABEL`.
+    """
+    dropped = pd.DataFrame({"label": deck.manifest["label"].astype(object), "reason": deck.words})[~deck.kept]
+    labels = dropped["label"].where(dropped["label"].notna(), None)
+    table = dropped.groupby([labels, "reason"], dropna=False).size().unstack(fill_value=0)
+    table = table.reindex(columns=[name for name in REASONS if name in table.columns])
+    order = sorted(table.index, key=lambda label: (pd.isna(label), str(label)))
+    table = table.reindex(order)
+    table.index = pd.Index([_NO_LABEL if pd.isna(label) else shorten(label) for label in order], dtype=object)
+    return table
+
+
+def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]], int]:
+    """Return the sets that offenders make with the pictures that they resemble, and how many there are.
+
+    The largest sets come first; within one what is kept, then by id.
+
+    Args:
+        rows: The offenders.
+        leaders: The picture that each of them belongs to; by default they belong to those with the same pixels.
+        deck: The pictures.
+    """
+    if leaders is None:
+        # What has no pixels is like nothing else.
+        table = deck.manifest[["width", "height"]].assign(pixels=deck.manifest["pixels"].fillna(deck.manifest["id"]))
+        involved = table[table["pixels"].isin(table["pixels"].iloc[rows])]
+        parts = involved.groupby(["pixels", "width", "height"], sort=False, dropna=False).ngroup().to_numpy()
+        members = involved.index.to_numpy()
+    else:
+        first = np.unique(leaders)
+        members, parts = np.append(rows, first), np.searchsorted(first, np.append(leaders, first))
+    offending = np.unique(parts[np.isin(members, rows)])
+    sizes = np.bincount(parts)
+    largest = offending[np.argsort(-sizes[offending], kind="stable")][:CARDS]
+    sets = [members[parts == part] for part in largest]
+    return [some[np.lexsort((some, ~deck.kept[some]))].tolist() for some in sets], len(offending)
+
+
+def _title(name: str, members: int) -> str:
+    if members == 1:
+        return "The same file under several labels"
+    return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} pictures with the same pixels"
+
+
+def _origins(rows: pd.DataFrame) -> list[tuple[str, int]]:
+    """Return the hosts of URLs and the folders of files that most rows came from."""
+    places = rows["image_url"].fillna(rows["page_url"]).astype(object)
+    found = places.where(places.notna(), "").str.extract(_ORIGIN)
+    counts = found["host"].fillna(found["folder"]).value_counts()
+    first = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return [(shorten(str(name)), int(count)) for name, count in first[:_ORIGINS]]
+
+
+_EXTREMES = 6
+"""Pictures that are shown of a measure none of which is beyond its threshold: they help to choose one."""
+
+
+_DOUBTS = (
+    ("Dark", "brightness", "dark.min_brightness", "of a brightness below {:g}", "brightness {:.1f}"),
+    ("Blank", "entropy", "blank.min_entropy", "of an entropy below {:g} bits", "entropy {:.2f} bits"),
+    ("Blurred", "sharpness", "blurred.min_sharpness", "of a sharpness below {:g}", "sharpness {:.1f}"),
+    (
+        "Long and narrow",
+        "aspect_ratio",
+        "aspect_ratio.max_ratio",
+        "more than {:g} times as long as wide",
+        "{:.3g} times as long as wide",
+    ),
+)
+"""The title, the column, the threshold, what it means to be beyond it, and what a card says."""
+
+
+def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the extremes of each measure among the kept images.
+
+    Each is a ``title``; what it means to be ``beyond`` the threshold, and the ``parameter`` that holds it; the
+    ``count`` of kept images that are, how many more of them a person decided to keep (``settled``), and how many stand
+    ``above``, beyond the threshold of an earlier measure, and are not shown again; the ``cards``, furthest first, where
+    some are beyond the threshold only of such; and how many ``more`` of them there are.
+
+    Args:
+        deck: The images.
+        params: The thresholds.
+        decided: Ids of images that people decided to keep, which are not in doubt.
+    """
+    settled = np.isin(np.arange(len(deck.manifest)), deck.rows(sorted(decided)))
+    above = np.zeros_like(settled)
+    for title, column, parameter, beyond, fact in _DOUBTS:
+        section, key = parameter.split(".")
+        limit = getattr(getattr(params, section), key)
+        values = deck.manifest[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        if column == "aspect_ratio":
+            values = np.maximum(values, 1 / np.where(values > 0, values, np.nan))
+        # The smaller, the worse.
+        badness = -values if key.startswith("max") else values
+        out = deck.kept & (badness < (-limit if key.startswith("max") else limit))
+        bad = out & ~settled
+        rows = np.flatnonzero(bad & ~above if bad.any() else deck.kept & ~settled & ~np.isnan(values))
+        worst = rows[np.argsort(badness[rows], kind="stable")][: CARDS if bad.any() else _EXTREMES].tolist()
+        again = int((bad & above).sum())
+        yield {
+            "title": title,
+            "beyond": beyond.format(limit),
+            "parameter": f"validate.{parameter}",
+            "count": int(bad.sum()),
+            "settled": int((out & settled).sum()),
+            "above": again,
+            "cards": [deck.card(row, fact.format(values[row])) for row in worst],
+            "more": int(bad.sum()) - again - len(worst) if bad.any() else 0,
+        }
+        above |= bad
+
+
+def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[Spread], int]:
+    """Return the groups of near-duplicates, and how many there are.
+
+    Those with different labels come first, then the largest. A pair that joins two groups, where a chain was cut, is
+    shown by itself if its labels differ.
+
+    Args:
+        deck: The pictures.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
+        across: Those of the pairs whose different labels a person should look at.
+    """
+    one, other, alike = deck.rows(pairs["a"]), deck.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
+    groups = deck.rows(deck.manifest["group"])
+    labels = deck.manifest["label"].to_numpy(dtype=object, na_value="")
+    crossing = pd.MultiIndex.from_frame(pairs[["a", "b"]]).isin(pd.MultiIndex.from_frame(across[["a", "b"]]))
+    joining = groups[one] != groups[other]
+    sizes = np.bincount(groups[groups >= 0], minlength=len(groups))
+    large = np.flatnonzero(sizes > 1)
+    warned = np.isin(large, groups[one[crossing & ~joining]])
+    loose = np.flatnonzero(crossing & joining)
+    first = loose[np.argsort(-alike[loose], kind="stable")][:CARDS]
+    spreads = [_spread(deck, [one[place], other[place]], pairs.iloc[[place]], crossing=True) for place in first]
+    for place in np.lexsort((large, -sizes[large], ~warned)).tolist()[:CARDS]:
+        members = np.flatnonzero(groups == large[place])
+        within = pairs[np.isin(one, members) & np.isin(other, members)]
+        # Of many members each label shows one first.
+        turns = pd.Series(labels[members]).groupby(labels[members]).cumcount().to_numpy()
+        order = members[np.lexsort((members, labels[members], turns))].tolist()
+        spreads.append(_spread(deck, order, within, crossing=bool(warned[place])))
+    spreads.sort(key=lambda spread: not spread.warning)
+    return spreads[:CARDS], len(large) + len(loose)
+
+
+def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> Spread:
+    """Return pictures side by side, each with how alike it is to that of the others which it is most like."""
+    nearest = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")]).groupby(level=0).max()
+    likeness = nearest.reindex(deck.manifest["id"].iloc[list(rows)]).to_numpy()
+    low, high = pairs["similarity"].min(), pairs["similarity"].max()
+    return deck.spread(
+        f"{len(rows):,} pictures, {low:.4f}{f' to {high:.4f}' if high > low else ''} alike",
+        rows,
+        warning="under different labels" if crossing else "",
+        facts=["" if np.isnan(value) or len(rows) == 2 else f"{value:.4f} like its nearest" for value in likeness],
+        verdict=False,
+    )
+
+
+def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
+    """Return the pictures that stand in the place of many, at the most addresses first, and how many there are.
+
+    Args:
+        deck: The pictures.
+        repeated: The columns of :data:`pixmill.validate.findings.REPEATED`.
+    """
+    found = repeated[repeated["kind"] == "placeholder"]
+    found = found.sort_values(["addresses", "pictures", "id"], ascending=[False, False, True])
+    first = found.head(CARDS)
+    cards = [
+        deck.card(
+            row,
+            f"{_count(pictures, 'file', 'files')}, {_count(addresses, 'address', 'addresses')}",
+            # A picture without a label of its own tells the labels that it came as anyhow.
+            *([f"as {shorten(labels)}"] if deck.labelled[row] else []),
+            verdict=True,
+            everywhere=True,
+        )
+        for row, pictures, addresses, labels in zip(
+            deck.rows(first["id"]).tolist(), first["pictures"], first["addresses"], first["labels"], strict=True
+        )
+    ]
+    return cards, len(found)
+
+
+def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
+    """Return the first pictures that lie in two parts of a given split, each pair with both places.
+
+    Args:
+        deck: The pictures.
+        found: The columns of :data:`pixmill.validate.findings.LEAKS`.
+    """
+    first = found.head(CARDS)
+    rows = zip(deck.rows(first["id"]).tolist(), deck.rows(first["other"]).tolist(), strict=True)
+    return [
+        Spread(
+            "The same file" if row == other else "The same pixels",
+            [
+                deck.card(row, f"in {leak.part}", place=str(leak.place)),
+                deck.card(other, f"in {leak.other_part}", place=str(leak.other_place)),
+            ],
+        )
+        for leak, (row, other) in zip(first.itertuples(index=False), rows, strict=True)
+    ]
+
+
+def repeated_files(deck: Deck) -> tuple[list[Card], int]:
+    """Return files that were seen more than once, most often first, and how many there are."""
+    often = np.flatnonzero(deck.times > 1)
+    first = often[np.argsort(-deck.times[often], kind="stable")][:CARDS].tolist()
+    return [deck.card(row, f"seen {deck.times[row]:,} times", everywhere=True) for row in first], len(often)
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+SHEETS = 300
+"""Classes of which a sheet is shown."""
+
+_ALL, _LEAST, _MOST = 600, 2, 32
+"""Pictures of all sheets together, and bounds for one."""
+
+
+def sheets(deck: Deck, labels: Sequence[str]) -> dict[str, list[Card]]:
+    """Return a random sample of each class's kept pictures.
+
+    Args:
+        deck: The pictures.
+        labels: The classes; of many the first ones have a sheet.
+    """
+    shown = list(labels[:SHEETS])
+    size = min(_MOST, max(_LEAST, _ALL // max(1, len(shown))))
+    rows = np.flatnonzero(deck.kept)
+    # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+    dice = np.array(deck.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
+    drawn = rows[np.argsort(dice, kind="stable")]
+    by_label = pd.Series(drawn).groupby(deck.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)
+    chosen = by_label.groupby(deck.manifest["label"].iloc[by_label].to_numpy(dtype=object)).agg(list)
+    return {label: [deck.card(row) for row in chosen.get(label, [])] for label in shown}

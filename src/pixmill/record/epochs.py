@@ -1,0 +1,30 @@
+"""What a training tells while it goes on: each epoch as a point of the run's curves, each fold as a run beneath it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from pixmill.record.run import Run
+from pixmill.train import OnEpoch
+
+__all__ = ["fold_run", "log_epochs"]
+
+
+def log_epochs(run: Run) -> OnEpoch:
+    """Return what records each epoch in a run, with the time when it ended."""
+    return lambda epoch, timing: run.log_epoch(
+        epoch.epoch, {**epoch.figures(), **timing.figures()}, timestamp=timing.ended
+    )
+
+
+@contextlib.contextmanager
+def fold_run(run: Run, number: int) -> Iterator[OnEpoch]:
+    """Open a run for a fold, beneath the training's, and yield what records its epochs.
+
+    Args:
+        run: The training's.
+        number: The fold, from 0.
+    """
+    with run.child(f"fold {number + 1}", {"fold": number}) as child:
+        yield log_epochs(child)

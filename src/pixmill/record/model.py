@@ -1,0 +1,77 @@
+"""A model as MLflow keeps it, written to a folder: MLflow itself may be away."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pixmill.learn.litert import LITERT
+from pixmill.record.standalone import copy_standalone
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["save_classifier_model", "save_keras_model"]
+
+_SERVED = Path(__file__).with_name("served.py")
+
+
+def save_keras_model(model: keras.Model, folder: Path) -> None:
+    """Write a Keras model in MLflow's own form, with its signature and an example.
+
+    Args:
+        model: One float32 tensor in, one out.
+        folder: Where it goes; nothing is there yet.
+    """
+    import mlflow.keras
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(shape: tuple[int | None, ...]) -> Schema:
+        return Schema([TensorSpec(np.dtype("float32"), (-1, *shape[1:]))])
+
+    folder.mkdir(exist_ok=True)
+    mlflow.keras.save_model(
+        model,
+        str(folder),
+        signature=ModelSignature(schema(model.input_shape), schema(model.output_shape)),
+        input_example=np.full((1, *model.input_shape[1:]), 127, np.float32),
+        pip_requirements=_pinned("keras", "tensorflow"),
+    )
+
+
+def save_classifier_model(classifier: Path, folder: Path) -> None:
+    """Write what takes the bytes of images, as code with its files: no pickle, and nothing of Pixmill to install.
+
+    Args:
+        classifier: ``artifacts/train``, or a copy.
+        folder: Where it goes; nothing is there yet.
+    """
+    import mlflow.pyfunc
+
+    converted = (classifier / LITERT).exists()
+    network = [LITERT] if converted else ["model.json", "model.weights.h5"]
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        temporary = Path(name)
+        (temporary / "classifier").mkdir()
+        for file in ("labels.json", "calibration.json", *network):
+            shutil.copyfile(classifier / file, temporary / "classifier" / file)
+        code = copy_standalone("pixmill.learn.classifier", temporary)
+        mlflow.pyfunc.save_model(
+            str(folder),
+            python_model=str(_SERVED),
+            artifacts={"classifier": str(temporary / "classifier"), "code": str(code)},
+            pip_requirements=_pinned(
+                "mlflow", "numpy", "pandas", "pillow", *(["ai-edge-litert"] if converted else ["keras", "tensorflow"])
+            ),
+        )
+    for cache in folder.rglob("__pycache__"):
+        shutil.rmtree(cache, ignore_errors=True)
+
+
+def _pinned(*packages: str) -> list[str]:
+    return [f"{package}=={version(package)}" for package in packages]

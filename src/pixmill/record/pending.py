@@ -1,0 +1,95 @@
+"""A run as files, which hold it until MLflow has it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.files import write_text
+
+__all__ = ["RunData", "now", "pending_folders"]
+
+_DATA = "run.json"
+
+
+def now() -> int:
+    """Return the time in milliseconds since 1970."""
+    return int(time.time() * 1000)
+
+
+@dataclass
+class RunData:
+    """Hold all that MLflow shall know of a run, but its files.
+
+    Args:
+        stage: ``train`` or ``evaluate``.
+        started: When it began, in milliseconds since 1970; default: now.
+        name: Its name; default: MLflow makes one up.
+        parent: The id of the run that it lies beneath.
+        project: The run of ``mlflow run`` that it belongs to; default: ``MLFLOW_RUN_ID``.
+        experiment: The name of its experiment; default: ``MLFLOW_EXPERIMENT_NAME``.
+        experiment_id: The id of its experiment, which wins over the name; default: ``MLFLOW_EXPERIMENT_ID``.
+        weights: The md5 of the weights that the run produced, or evaluated.
+        run_id: The run's id in MLflow, where that is known.
+        origin: Tags that a new run gets, and one that is there already does not.
+        tags: Tags that it gets in any case.
+        params: Parameters, flattened.
+        points: Figures as ``[name, value, timestamp, step]``; step 0 is a figure of the whole run.
+        datasets: ``name``, ``digest``, ``context`` and ``profile`` of what it read.
+        children: The runs beneath it.
+        status: How it ended.
+        ended: When, in milliseconds since 1970.
+    """
+
+    stage: str
+    started: int = field(default_factory=now)
+    name: str | None = None
+    parent: str | None = None
+    project: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_RUN_ID"))
+    experiment: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_NAME"))
+    experiment_id: str | None = field(default_factory=lambda: os.environ.get("MLFLOW_EXPERIMENT_ID"))
+    weights: str | None = None
+    run_id: str | None = None
+    origin: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    points: list[list[Any]] = field(default_factory=list)
+    datasets: list[dict[str, str | None]] = field(default_factory=list)
+    children: list[RunData] = field(default_factory=list)
+    status: str = "FINISHED"
+    ended: int = 0
+
+    @classmethod
+    def load(cls, folder: Path) -> RunData:
+        """Return the data of a run that waits in a folder.
+
+        Raises:
+            OSError: They cannot be read.
+            ValueError: They are damaged.
+        """
+        path = folder / _DATA
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**content, "children": [cls(**child) for child in content["children"]]})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from None
+
+    def save(self, folder: Path) -> None:
+        """Write the data into a folder."""
+        write_text(folder / _DATA, json.dumps(asdict(self)))
+
+
+def pending_folders(place: Path) -> list[Path]:
+    """Return the folders of the runs that wait, the oldest first, as their names begin with the time.
+
+    Each holds ``run.json``, the run's files in ``artifacts/`` under the names that they have in MLflow, and its models
+    in ``models/``.
+
+    Args:
+        place: ``.pixmill/record``; a name that begins with a dot is a run that is being written.
+    """
+    return sorted(path.parent for path in place.glob(f"[!.]*/{_DATA}"))

@@ -1,0 +1,282 @@
+"""One sitting: the cases, what people have decided, and what the page is told of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from pixmill.core.errors import PixmillError
+from pixmill.review.doubts import KINDS, SHOWN, Case
+from pixmill.review.ledger import Ledger
+from pixmill.review.material import Material
+from pixmill.validate.decisions import Decision
+from pixmill.validate.reasons import meaning
+
+__all__ = ["Choice", "Refusal", "Session"]
+
+_PLACES = 3
+"""Places of one picture that are named."""
+
+
+class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made no error)
+    """Tell why a decision was not written."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Hold what a person chose for one picture.
+
+    Args:
+        id: The picture.
+        verb: ``keep``, ``drop``, ``relabel``, or ``clear``, which takes an earlier decision back.
+        label: The label of a ``relabel``.
+    """
+
+    id: str
+    verb: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """Hold what one choice changed, so that it can be undone: by id, what was written and what was there before."""
+
+    case: int
+    before: Mapping[str, Decision | None]
+    after: Mapping[str, Decision | None]
+
+
+class Session:
+    """Show cases and take decisions; threads may share it.
+
+    Args:
+        material: What is reviewed.
+        cases: The cases, in their order.
+        ledger: Where decisions are written.
+        classes: The declared labels.
+        by: Who decides.
+        outdated: Tells whether the tables behind the cases have been written anew meanwhile.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        cases: Sequence[Case],
+        ledger: Ledger,
+        *,
+        classes: Sequence[str],
+        by: str,
+        outdated: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.cases = cases
+        self.written = 0
+        self._material = material
+        self._ledger = ledger
+        self._classes = tuple(classes)
+        self._by = by
+        self._outdated = outdated
+        self._numbers = {
+            kind: numbers
+            for kind in KINDS
+            if (numbers := [number for number, case in enumerate(cases) if case.kind == kind])
+        }
+        self._read: Mapping[str, Decision] | None = None
+        self._decisions: dict[int, Decision] = {}
+        self._settled: list[bool] = []
+        self._steps: list[_Step] = []
+        self._lock = threading.Lock()
+
+    def knows(self, name: str) -> bool:
+        """Tell whether there is a picture with this id."""
+        return self._material.row(name) is not None
+
+    def overview(self) -> dict[str, Any]:
+        """Return what the page needs once: who decides, the classes, and where to begin."""
+        with self._lock:
+            _, settled = self._now()
+            return {
+                "by": self._by,
+                "classes": list(self._classes),
+                "total": len(self.cases),
+                "first": _next_open(settled, -1),
+            }
+
+    def case(self, number: int) -> dict[str, Any]:
+        """Return all that is shown of a case.
+
+        Args:
+            number: From 0.
+
+        Raises:
+            IndexError: There is no such case.
+            ReviewError: ``review.csv`` is malformed.
+        """
+        with self._lock:
+            return self._content(number)
+
+    def decide(self, number: int, choices: Sequence[Choice], why: str) -> dict[str, Any]:
+        """Write decisions on pictures of a case, and return the case as it is then.
+
+        Args:
+            number: The case, from 0.
+            choices: One a picture.
+            why: The reason; may be empty.
+
+        Raises:
+            Refusal: A choice has no effect or no meaning.
+            ReviewError: ``review.csv`` is malformed; nothing was written.
+            StorageError: It cannot be written.
+        """
+        with self._lock:
+            members = {self._material.ids[row] for row in self.cases[number].members}
+            changes = {choice.id: self._decision(choice, members, why) for choice in choices}
+            before = self._ledger.change(changes)
+            now = self._ledger.read()
+            self._steps.append(_Step(number, before, {name: now.get(name) for name in changes}))
+            self.written += len(changes)
+            return self._content(number)
+
+    def undo(self) -> dict[str, Any]:
+        """Take the last choice of this sitting back, and return its case.
+
+        Raises:
+            Refusal: There is none, or somebody changed the same line meanwhile.
+            ReviewError: ``review.csv`` is malformed; nothing was written.
+        """
+        with self._lock:
+            if not self._steps:
+                raise Refusal("there is nothing to undo in this sitting")
+            step, now = self._steps[-1], self._ledger.read()
+            for name, decision in step.after.items():
+                if _content(now.get(name)) != _content(decision):
+                    raise Refusal(f"the decision on {name[:12]} was changed elsewhere meanwhile, so it stays as it is")
+            self._ledger.change(step.before)
+            self._steps.pop()
+            self.written -= len(step.before)
+            return self._content(step.case)
+
+    def upcoming(self, number: int, count: int = 8) -> list[str]:
+        """Return the ids of the pictures of a case and of the next few, in the order in which they will be wanted."""
+        rows: Iterable[int] = (
+            row for case in self.cases[number : number + count] for row in (*case.members[:SHOWN], *case.beside)
+        )
+        return [self._material.ids[row] for row in rows]
+
+    def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
+        if choice.id not in members:
+            raise Refusal("that picture is not in this case")
+        if choice.verb == "clear":
+            return None
+        row = self._material.row(choice.id)
+        label = None if row is None else self._material.labels[row]
+        if choice.verb == "relabel":
+            if choice.label not in self._classes:
+                raise Refusal(f"expected a label of {', '.join(self._classes)}, received {choice.label!r}")
+            return Decision(0, choice.id, "relabel", choice.label, self._by, why)
+        if choice.verb == "drop":
+            return Decision(0, choice.id, "drop", "", self._by, why)
+        if choice.verb != "keep":
+            raise Refusal(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
+        if label is None:
+            raise Refusal("it came under several labels: relabel says which one holds")
+        if label not in self._classes:
+            raise Refusal(f"its label '{label}' is not among the classes: relabel gives it one")
+        return Decision(0, choice.id, "keep", "", self._by, why)
+
+    def _now(self) -> tuple[dict[int, Decision], list[bool]]:
+        """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""
+        matched = self._ledger.read()
+        if matched is not self._read:
+            by_row = {self._material.row(name): decision for name, decision in matched.items()}
+            self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
+            self._settled = [case.is_settled(self._material.labels, self._decisions) for case in self.cases]
+            self._read = matched
+        return self._decisions, self._settled
+
+    def _content(self, number: int) -> dict[str, Any]:
+        case = self.cases[number]
+        decisions, settled = self._now()
+        return {
+            "number": number,
+            "total": len(self.cases),
+            "kind": case.kind,
+            "title": case.title,
+            "why": case.why,
+            "suggestion": case.suggestion,
+            "settled": settled[number],
+            "complete": case.is_complete(self._material.labels, decisions),
+            "next": _next_open(settled, number),
+            "done": sum(settled),
+            "kinds": self._kinds(settled),
+            "undoable": len(self._steps),
+            "outdated": self._outdated(),
+            "pictures": [
+                self._picture(row, decisions.get(row)) | {"alike": self._alike(case, place)}
+                for place, row in enumerate(case.members[:SHOWN])
+            ],
+            "hidden": [self._material.ids[row] for row in case.members[SHOWN:]],
+            "beside": [self._picture(row, decisions.get(row)) for row in case.beside],
+        }
+
+    def _kinds(self, settled: Sequence[bool]) -> list[dict[str, Any]]:
+        return [
+            {
+                "kind": kind,
+                "total": len(numbers),
+                "done": sum(settled[number] for number in numbers),
+                "first": next((number for number in numbers if not settled[number]), numbers[0]),
+            }
+            for kind, numbers in self._numbers.items()
+        ]
+
+    def _picture(self, row: int, decision: Decision | None) -> dict[str, Any]:
+        image = self._material.manifest.iloc[row]
+        sightings = self._material.sightings(row)
+        reason = None if pd.isna(image["reason"]) else str(image["reason"])
+        return {
+            "id": self._material.ids[row],
+            "label": self._material.labels[row],
+            "came_as": sorted({item["label"] for item in sightings}),
+            "size": None if pd.isna(image["width"]) else f"{image['width']} \u00d7 {image['height']}",
+            "format": None if pd.isna(image["format"]) else str(image["format"]),
+            "bytes": int(image["bytes"]),
+            "verdict": str(image["verdict"]),
+            "reason": None if reason is None else meaning(reason),
+            "places": [
+                {
+                    "source": item["source"],
+                    "label": item["label"],
+                    "query": item["query"],
+                    "title": item["title"],
+                    "url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}",
+                }
+                for item in sightings[:_PLACES]
+            ],
+            "more_places": max(0, len(sightings) - _PLACES),
+            "decision": None
+            if decision is None
+            else {"verb": decision.verb, "label": decision.label, "by": decision.by, "why": decision.why},
+        }
+
+    def _alike(self, case: Case, place: int) -> list[dict[str, Any]]:
+        """Return how alike a member is to each other that it is linked with, the most alike first."""
+        linked = [
+            {"place": link.a + link.b - place, "similarity": link.similarity}
+            for link in case.links
+            if place in (link.a, link.b)
+        ]
+        return sorted(linked, key=lambda item: (-item["similarity"], item["place"]))
+
+
+def _content(decision: Decision | None) -> Decision | None:
+    return decision and replace(decision, line=0)
+
+
+def _next_open(settled: Sequence[bool], number: int) -> int | None:
+    """Return the next case that is not settled, from the beginning again where there is none behind it."""
+    order = [*range(number + 1, len(settled)), *range(number + 1)]
+    return next((place for place in order if not settled[place]), None)

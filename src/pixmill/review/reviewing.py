@@ -1,0 +1,111 @@
+"""A sitting as one function: a project in, a page until Ctrl-C, decisions in ``review.csv``."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from pixmill.compute import Limits
+from pixmill.core.git import git
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.review.doubts import Kind, find_doubts
+from pixmill.review.ledger import Ledger
+from pixmill.review.material import load_material
+from pixmill.review.page_server import Server
+from pixmill.review.preview import Previews, Source
+from pixmill.review.review_session import Session
+
+__all__ = ["default_name", "review"]
+
+
+def review(
+    workspace: Workspace,
+    params: Params,
+    *,
+    by: str | None = None,
+    only: Kind | None = None,
+    port: int = 0,
+    open_browser: bool = True,
+) -> None:
+    """Show what is in doubt and write what a person decides, until Ctrl-C.
+
+    Args:
+        workspace: The project's folders.
+        params: Its parameters.
+        by: Who decides; default: :func:`default_name`.
+        only: The one kind of doubt to show; default: all.
+        port: The port on 127.0.0.1; default: a free one.
+        open_browser: Whether to show the page in the person's own browser.
+
+    Raises:
+        ManifestError: The tables of scrape or validate are missing, or do not belong together.
+        PixmillError: The port is taken.
+        ReviewError: ``review.csv`` is malformed.
+    """
+    root = workspace.root
+    table = root / "artifacts/validate/manifest.parquet"
+    stamp = _stamp(table)
+    material = load_material(root)
+    ledger = Ledger(
+        root / "review.csv",
+        params.classes,
+        material.names,
+        lock=workspace.scratch("review") / "review.lock",
+    )
+    decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
+    cases = find_doubts(material, decided=decided, only=only)
+    if not cases:
+        _say(f"Nothing is in doubt{f' among {only}' if only else ''}.")
+        if material.ranking is None and only in (None, "labels"):
+            _say("Labels have not been checked yet.\nNext: dvc repro evaluate, with evaluate.label_errors above 0")
+        return
+    session = Session(
+        material,
+        cases,
+        ledger,
+        classes=params.classes,
+        by=default_name(root) if by is None else by,
+        outdated=lambda: _stamp(table) != stamp,
+    )
+    folder = root / "artifacts/scrape"
+    paths = dict(zip(material.ids, material.manifest["path"], strict=True))
+    limits = Limits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
+
+    def source(name: str) -> Source:
+        return Source(name, folder / paths[name], params.validate.max_pixels)
+
+    try:
+        with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
+            _say(f"Review {len(cases):,} cases at {server.address} (Ctrl-C ends it)")
+            if open_browser:
+                webbrowser.open(server.ticket)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        _say(
+            f"\n{session.written:,} decisions were written to review.csv."
+            + ("\nNext: dvc repro" if session.written else "")
+        )
+
+
+def default_name(root: Path) -> str:
+    """Return who sits here: the name in Git's settings, else that of the login, else nothing."""
+    if name := (git(root, "config", "user.name") or "").strip():
+        # A name that is no text could be written to no file.
+        return name.encode("utf-8", "replace").decode()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        # A container's user may have no name.
+        return ""
+
+
+def _stamp(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201

@@ -1,0 +1,164 @@
+"""What comes of each candidate: which bytes are accepted, which licences, and when a thumbnail stands in."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pixmill.core.params import ScrapeParams
+from pixmill.images import sniff
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.image_store import Picture
+from pixmill.scrape.journal import Journal, Outcome
+from pixmill.scrape.licences import permits
+from pixmill.web.fetch import Refused
+from pixmill.web.fetch.location import BadURL, host_of, parse_url
+
+__all__ = ["LEFT_ALONE", "Judge", "accept", "address_of"]
+
+LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
+"""Why pictures are left alone: their sites ask for it, or cannot be asked. So are the copies that others show."""
+
+_BY_PARAMS = frozenset({"opted_out", "private_address"})
+"""What people's own params forbid: another run may have others, and finds out without a request."""
+
+_BY_ROBOTS = frozenset({"crawl_delay", "robots"})
+"""What holds until a person sets the host's ``robots.txt`` aside."""
+
+_THUMBNAIL = 320
+"""Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
+
+_PLACEHOLDER_BYTES = 16_384
+"""Placeholders are small; larger files need not be looked at."""
+
+_PLACEHOLDERS = frozenset(
+    {
+        "880a7a58e05d3e83797f27573bb6d35c",  # Flickr: "this photo is no longer available", 2051 bytes
+        "596246739a83bb45e30e13437e0810d9",  # a warning sign
+        "969e595182a947c7fdaaef4a34401760",  # a forbidden sign
+        "af5db09e39ca35d8930b4e59962e09e5",  # the logo of a parked domain
+    }
+)
+"""MD5 of what image lists of the last ten years are found to be full of, once their pictures are gone."""
+
+
+def accept(content: bytes, md5: str | None = None) -> Outcome:
+    """Return the picture that some bytes are, or why they are refused.
+
+    Args:
+        content: What an address delivered.
+        md5: The MD5 that its source promises, in hexadecimal; ``None`` where it promises none.
+    """
+    picture = Picture.of(content)
+    if picture.format is None:
+        return Refused(sniff(content), "no picture, by its first bytes")
+    if len(content) <= _PLACEHOLDER_BYTES and _md5(content) in _PLACEHOLDERS:
+        return Refused("placeholder", "a picture that says that there is none")
+    if md5 is not None and _md5(content) != md5:
+        return Refused("wrong_md5", "not the bytes that the list promises")
+    return picture
+
+
+def address_of(world: str, url: str, md5: str | None = None) -> str:
+    """Return by what the journal knows an address: what is promised of it is part of its name."""
+    return "\0".join((world, md5 or "", url))
+
+
+class Judge:
+    """Judge candidates by what a journal holds; nothing here reaches out.
+
+    Args:
+        journal: What came of each address, and the images.
+        params: Which licences and thumbnails are taken, and whose ``robots.txt`` is set aside.
+    """
+
+    def __init__(self, journal: Journal, params: ScrapeParams) -> None:
+        self._journal = journal
+        self._params = params
+        self._robots_exceptions = {host_of(name) for name in params.robots_exceptions}
+
+    def sighting(self, source: str, world: str, candidate: Candidate) -> Sighting:
+        """Return a candidate that has been collected with what came of it.
+
+        It follows from the journal and the pictures alone, never from the order in which things were fetched.
+        """
+        outcome = self._original(world, candidate)
+        if isinstance(outcome, Picture):
+            return Sighting(source, candidate, outcome)
+        small = self._thumbnail(world, candidate) if self._may_be_replaced(outcome) else None
+        return Sighting(source, candidate, small, outcome)
+
+    def needs_thumbnail(self, world: str, candidate: Candidate) -> bool:
+        """Tell whether a candidate whose original has been tried needs its thumbnail: in its place, or to compare."""
+        if candidate.thumbnail_url is None:
+            return False
+        original = self._original(world, candidate)
+        return self._is_small(original) if isinstance(original, Picture) else self._may_be_replaced(original)
+
+    def refused_licence(self, candidate: Candidate) -> Refused | None:
+        """Return why a candidate's licence keeps us from it, or ``None`` where it does not."""
+        if permits(candidate.licence, self._params.licences):
+            return None
+        return Refused("licence", candidate.licence or "its source tells none")
+
+    def is_settled(self, address: str) -> bool:
+        """Tell whether an address need not be fetched.
+
+        What failed for a passing reason, or for one that the params no longer give, is tried once a run.
+        """
+        outcome = self._journal.outcome(address)
+        if outcome is None or isinstance(outcome, Picture):
+            return outcome is not None and self._journal.images.holds(outcome)
+        if self._journal.was_refused_now(address):
+            return True
+        is_lifted = outcome.reason in _BY_ROBOTS and self._is_exception(address)
+        return not (outcome.transient or outcome.reason in _BY_PARAMS or is_lifted)
+
+    def _is_exception(self, address: str) -> bool:
+        """Tell whether the ``robots.txt`` of an address's host is set aside."""
+        try:
+            url = parse_url(address.split("\0", 2)[2])
+        except BadURL:
+            return False
+        return host_of(url.raw_host or "") in self._robots_exceptions
+
+    def _original(self, world: str, candidate: Candidate) -> Outcome:
+        """Return what came of a candidate's original, held against what its source promised."""
+        if refused := self.refused_licence(candidate):
+            return refused
+        if candidate.image_url is None:
+            return Refused("no_address", "the page never showed one")
+        outcome = self._journal.outcome(address_of(world, candidate.image_url, candidate.md5))
+        if outcome is None:
+            raise ValueError(f"not collected: {candidate}")
+        if isinstance(outcome, Refused):
+            return outcome
+        if candidate.bytes is not None and outcome.size != candidate.bytes:
+            return Refused("wrong_size", f"{outcome.size} bytes, expected {candidate.bytes}")
+        if candidate.thumbnail_url is not None and self._is_small(outcome):
+            small = self._thumbnail(world, candidate)
+            if small is not None and self._is_smaller(outcome, small):
+                return Refused("smaller_than_thumbnail", "the original is smaller than its thumbnail")
+        return outcome
+
+    def _thumbnail(self, world: str, candidate: Candidate) -> Picture | None:
+        if candidate.thumbnail_url is None:
+            return None
+        outcome = self._journal.outcome(address_of(world, candidate.thumbnail_url))
+        return outcome if isinstance(outcome, Picture) else None
+
+    def _may_be_replaced(self, refused: Refused) -> bool:
+        """Tell whether a thumbnail may stand in the place of an original that was refused."""
+        return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
+
+    def _is_small(self, picture: Picture) -> bool:
+        side = self._journal.images.longest_side(picture)
+        return side is not None and side < _THUMBNAIL
+
+    def _is_smaller(self, picture: Picture, other: Picture) -> bool:
+        """Tell whether a picture is surely smaller than another: what cannot be measured suspects nothing."""
+        side, other_side = (self._journal.images.longest_side(each) for each in (picture, other))
+        return side is not None and other_side is not None and side < other_side
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,184 @@
+"""Show what each selector of a site finds on a page, so that a person can fix the site's file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from pixmill.core.errors import ScrapeError
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.access import open_access
+from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.sources import Access, SearchFailed, open_sources
+from pixmill.scrape.sources.browsing import Page, script
+from pixmill.scrape.sources.definition import SiteDefinition, site_file
+from pixmill.scrape.sources.failure import save_evidence
+from pixmill.scrape.sources.site import SiteSource
+from pixmill.web.fetch import Network
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+    from pixmill.scrape.candidate import Query
+
+__all__ = ["Finding", "ProbeReport", "probe", "probe_source"]
+
+_CANDIDATES = 20
+"""Results of the search that are read."""
+
+_LONGEST = 200
+"""Characters of an address that are shown."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Say what one selector finds.
+
+    Args:
+        place: Where it stands in the site's file, such as ``selectors.item``.
+        selector: The selector, or the words on a button.
+        within: Whether it was looked for in each result, and not on the whole page.
+        count: In how many results it finds something, or how many elements of the page it finds.
+        example: What it finds first: text, address or HTML.
+    """
+
+    place: str
+    selector: str
+    within: bool
+    count: int
+    example: str | None
+
+
+@dataclass
+class ProbeReport:
+    """Hold what a probe saw.
+
+    Args:
+        url: The page that was opened.
+        site: What is known of the site.
+        folder: Where the page's HTML and an image of it lie.
+        candidates: The first ones that a search finds.
+        findings: What each selector finds, in the order of the file; nothing where no page was opened.
+        failure: What the search failed of, or ``None``.
+        fix: The command that makes the site's file the project's own; ``None`` where it is already.
+    """
+
+    url: str
+    site: SiteDefinition
+    folder: Path
+    candidates: list[Candidate] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    failure: str | None = None
+    fix: str | None = None
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report as text; a page's own words cannot command a terminal."""
+        for line in self._lines():
+            yield "".join(character if character.isprintable() else " " for character in line)
+
+    def _lines(self) -> Iterator[str]:
+        yield self.url
+        yield f"{self.site.name}.yaml, checked {self.site.checked}"
+        if self.failure is not None:
+            yield self.failure
+        place = ""
+        for finding in self.findings:
+            if finding.place != place:
+                place = finding.place
+                yield f"{place}:"
+            count = f"{finding.count:>5} {'results' if finding.within else 'on the page'}"
+            example = f"  e.g. {finding.example}" if finding.example else ""
+            yield f"{count:>17}  {finding.selector}{example}"
+        originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
+        routes = Counter(candidate.route or "tile" for candidate in originals)
+        by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
+        yield f"{len(self.candidates)} results read, {len(originals)} with the address of an original ({by_route})"
+        yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
+        if self.fix is not None:
+            yield f"to fix it: {self.fix}"
+        yield f"saved: {self.folder}"
+
+
+class _Lent:
+    """Lend one browser to a search, which gives its other ways out as another does, and save what fails in a folder."""
+
+    def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
+        self.permitted, self.ask = access.permitted, access.ask
+        self._driver, self._folder = driver, folder
+
+    def browser(self) -> contextlib.nullcontext[WebDriver]:
+        return contextlib.nullcontext(self._driver)
+
+    def witness(self, driver: WebDriver, _query: Query) -> str:
+        return str(save_evidence(driver, self._folder))
+
+
+def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeReport:
+    """Search a site for a few results, and look at its page with each of its selectors.
+
+    Args:
+        source: A source that reads pages in a browser.
+        text: What to search for.
+        access: The ways out.
+        folder: Where to save the page's HTML and an image of it.
+
+    Raises:
+        BrowserError: There is no browser, or it broke down.
+    """
+    query = source.queries("probe", [text])[0]
+    report = ProbeReport(query.address, source.site, folder)
+    with access.browser() as driver:
+        lent = _Lent(access, driver, folder)
+        try:
+            report.candidates += islice(source.search(query, lent), _CANDIDATES)
+        except SearchFailed as failed:
+            report.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
+        if driver.current_url.startswith("http"):
+            page = Page(driver, source.site, query, lent)
+            report.findings = page.run(script("selectors"), answer=TypeAdapter(list[Finding]))
+        save_evidence(driver, folder)
+    return report
+
+
+def probe_source(
+    name: str, text: str, params: ScrapeParams, *, root: Path, scratch: Path, network: Network | None = None
+) -> ProbeReport:
+    """Open the page of a source by its name, and look at it.
+
+    Args:
+        name: As in ``scrape.source``.
+        text: What to search for.
+        params: Limits and manners.
+        root: The project's folder, whose ``sites/`` wins over the descriptions that come with Pixmill.
+        scratch: The stage's scratch place, where the page and an image of it are saved.
+        network: What else may be reached beside the public internet.
+
+    Raises:
+        ScrapeError: The source has no page, or its description is not sound.
+        BrowserError: There is no browser, or it broke down.
+    """
+    with open_sources([name], ["probe"], params, root=root) as opened:
+        source = opened.sources[name]
+        if not isinstance(source, SiteSource):
+            raise ScrapeError(
+                f"the source '{name}' has no page of results: there is nothing to look at",
+                next="name one that has, such as: pixmill scrape --probe bing 'silk saree'",
+            )
+
+        async def look() -> ProbeReport:
+            async with open_access(params, served=opened.served, network=network, scratch=scratch) as (_, access):
+                # In a thread, since the page's questions are answered by this event loop.
+                return await asyncio.to_thread(probe, source, text, access, scratch / "probe" / source.site.name)
+
+        file = site_file(source.site.name, root / "sites")
+        report = asyncio.run(look())
+        report.fix = None if file.is_relative_to(root / "sites") else f"mkdir -p sites && cp {file} sites/"
+        return report

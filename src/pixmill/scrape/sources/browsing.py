@@ -1,0 +1,314 @@
+"""One page of a site in a browser: opened, told from what it is not, and asked by scripts."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from pixmill.scrape.candidate import Query
+from pixmill.scrape.sources.definition import SiteDefinition
+from pixmill.scrape.sources.failure import Failure, SearchFailed
+from pixmill.scrape.sources.page_state import Facts, PageState, Verdict, classify
+from pixmill.scrape.sources.source import Access
+from pixmill.scrape.sources.tile import Tile
+from pixmill.web.browser.visit import LoadTimeout, Unreachable, visit
+
+if TYPE_CHECKING:
+    from selenium.common import WebDriverException
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "script"]
+
+Answer = TypeVar("Answer")
+
+ALTERNATIVES = "try another source, or the same one on another day; openverse and wikimedia answer programs by design"
+"""What a person may do whose search a site does not answer."""
+
+_DOCTOR = "see what is amiss: pixmill doctor"
+"""What a person may do whose network does not lead to a site."""
+
+_ATTEMPTS = 3
+"""How often a script is run whose page is exchanged under its hands."""
+
+_EXCHANGE_SECONDS = 0.2
+
+_CONSENT_SECONDS = 5.0
+_CONSENT_PAUSE = 0.3
+_SECOND_LOOK_SECONDS = 2.0
+
+_UNSOUND = "unsound selector: "
+"""How ``prelude.js`` speaks of a selector that no browser understands."""
+
+_MISSING = {
+    "item": "no result",
+    "key": "results that nothing tells apart",
+    "picture": "results without any picture",
+}
+
+_NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
+    "captcha": ("captcha", "asks for a proof of being human ({}), which this program does not give"),
+    "blocked": ("blocked", "refuses programs or asks for a pause ({})"),
+    "consent": ("consent", "asks for a consent ({}) that none of the known buttons answers"),
+    "empty": ("no_results", "says that it has no results ({})"),
+    "js_shell": ("blocked", "draws nothing but a shell of scripts ({}): it refuses this browser"),
+}
+
+_PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Hold what ``look.js`` sees.
+
+    Args:
+        url: Where the page is now.
+        tiles: The results that it shows, but for those whose original is known.
+        count: How many results it shows in all.
+        ended: Whether it shows the mark of its end.
+        pressed: The kind of the button that was pressed.
+        position: How far it is scrolled, in pixels.
+        bottom: Whether that is all the way.
+    """
+
+    url: str
+    tiles: list[Tile]
+    count: int
+    ended: bool
+    pressed: str | None
+    position: int
+    bottom: bool
+
+
+ANYTHING = TypeAdapter(object)
+"""What a script returns whose answer is of no use."""
+
+_LOOK = TypeAdapter(Look)
+_FACTS = TypeAdapter(Facts)
+
+
+class Page:
+    """Hold a page of results in a browser, for a query.
+
+    Args:
+        driver: The browser's driver.
+        site: What is known of the site.
+        query: What is asked.
+        access: Who permits pages, and keeps what is seen of those that fail.
+    """
+
+    def __init__(self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access) -> None:
+        self.driver = driver
+        self.site = site
+        self.query = query
+        self.access = access
+        self.url = query.address
+        self.status = 0
+        self._arrived = ""
+        self._site_json = site.model_dump_json()
+
+    def open(self, url: str) -> Verdict:
+        """Visit a page, answer its request for consent, and return what it is then.
+
+        Raises:
+            SearchFailed: It must not be visited, cannot be reached, or answers with an error.
+        """
+        self._permit(url)
+        self.url = url
+        self._visit()
+        verdict = self.verdict()
+        if verdict.state == "consent":
+            verdict = self._agree()
+        if verdict.state in ("unknown", "js_shell") and self.status >= 500:
+            self.fail("blocked", f"answered with status {self.status}: the site fails, or refuses programs")
+        if verdict.state in ("unknown", "js_shell") and self.status >= 400:
+            name, checked = f"{self.site.name}.yaml", self.site.checked
+            what = f"is its address still so ({name}, url, checked {checked})?"
+            self.fail("layout_changed", f"answered with status {self.status}: {what}")
+        # What stands in the place of results is named for what it is, whatever its address.
+        if verdict.state == "results" and self._arrived != _document(url):
+            self._permit(self._arrived)
+        return verdict
+
+    def run(self, source: str, *arguments: Any, answer: TypeAdapter[Answer]) -> Answer:
+        """Return what a script returns, whose page may be exchanged while it runs.
+
+        A page's own scripts may have changed what every word of a script means, and an alert takes its answer away:
+        what comes is believed only where it has the shape that was agreed on.
+
+        Args:
+            source: The body of a function; it sees ``site``, and the functions of ``prelude.js``.
+            arguments: What it finds in ``arguments``, plain JSON.
+            answer: The shape of what it returns.
+
+        Raises:
+            SearchFailed: The page breaks every script, or closed its window; or a selector is not sound.
+        """
+        from selenium.common import WebDriverException
+
+        text = f"{script('prelude')}\nconst site = {self._site_json};\n{source}"
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            try:
+                return answer.validate_python(self.driver.execute_script(text, *arguments))
+            except ValidationError:
+                problem = "its own scripts or alerts get into the way"
+            except WebDriverException as error:
+                problem = _first_line(error)
+                if _UNSOUND in problem:
+                    name, unsound = f"{self.site.name}.yaml", problem.partition(_UNSOUND)[2]
+                    # Of this search alone: a page, too, may say so.
+                    what = f"cannot be searched: {name}: expected CSS selectors, received '{unsound}'"
+                    self.fail("layout_changed", what, advice=f"edit {name}")
+            time.sleep(_EXCHANGE_SECONDS)
+        return self.fail("stalled", f"cannot be read: {problem}")
+
+    def look(
+        self, complete: Sequence[str], *, buttons: Sequence[str], smooth: bool = True, nudge: bool = False
+    ) -> Look:
+        """Return what ``look.js`` sees with the site's own script, and go one step on.
+
+        Args:
+            complete: The keys of tiles whose original is known.
+            buttons: The kinds that may be pressed.
+            smooth: Whether to glide.
+            nudge: Whether to stir a page that stands still.
+
+        Raises:
+            SearchFailed: The page went where it must not be followed, or cannot be read.
+        """
+        source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
+        step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
+        look = self.run(source, complete, step, answer=_LOOK)
+        if (arrived := _document(look.url)) != self._arrived:
+            self._follow(arrived)
+        return look
+
+    def verdict(self) -> Verdict:
+        """Return what the page is now."""
+        facts = self.run(script("state"), answer=_FACTS)
+        self.status = facts.status
+        self._arrived = _document(facts.url)
+        return classify(facts, self.site.states)
+
+    def judge(self, verdict: Verdict) -> None:
+        """Complain of a page that is known to be none of results.
+
+        Raises:
+            SearchFailed: It is.
+        """
+        if verdict.state in _NONE_OF_RESULTS:
+            failure, what = _NONE_OF_RESULTS[verdict.state]
+            self.fail(failure, what.format(verdict.sign), advice=None if failure == "no_results" else ALTERNATIVES)
+
+    def missing(self, place: str) -> NoReturn:
+        """Complain of a page that shows nothing of what it must, after a second look.
+
+        Args:
+            place: Whose selectors find nothing: ``item``, ``key`` or ``picture``.
+
+        Raises:
+            SearchFailed: With what the page is, or with the selectors that find nothing.
+        """
+        time.sleep(_SECOND_LOOK_SECONDS)
+        self.judge(self.verdict())
+        selectors = "', '".join(self.site.selectors.get(place, ()))
+        name = self.site.name
+        cause = f"nothing matched '{selectors}'" if selectors else f"{self.site.script}.js found nothing"
+        self.fail(
+            "layout_changed",
+            f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked {self.site.checked}); has its "
+            "layout changed?",
+            advice=f"see what each selector finds with: pixmill scrape --probe {name} "
+            f"{json.dumps(self.query.text or '', ensure_ascii=False)}",
+        )
+
+    def fail(self, failure: Failure, what: str, *, advice: str | None = ALTERNATIVES) -> NoReturn:
+        """End the search, and keep what the browser shows.
+
+        Args:
+            failure: The word for tables.
+            what: What the page does, to stand behind its address.
+            advice: What a person may do.
+
+        Raises:
+            SearchFailed: Always.
+        """
+        evidence = self.access.witness(self.driver, self.query)
+        raise SearchFailed(failure, f"{self.url} {what}", advice=advice, evidence=evidence)
+
+    def _visit(self) -> None:
+        """Load the page."""
+        from selenium.common import WebDriverException
+
+        try:
+            visit(self.driver, self.url)
+        except LoadTimeout:
+            self.fail("timeout", "did not load in time")
+        except Unreachable as error:
+            self.fail("unreachable", f"cannot be reached: {error.reason}", advice=_DOCTOR)
+        except WebDriverException as error:
+            self.fail("unreachable", f"cannot be opened: {_first_line(error)}")
+
+    def _follow(self, arrived: str) -> None:
+        """Allow a page to have gone elsewhere, by a button or by itself, as far as a link would be followed."""
+        self._arrived = arrived
+        self._permit(arrived)
+        here, there = urlsplit(self.query.address), urlsplit(arrived)
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            self.judge(self.verdict())
+            self.fail("stalled", f"went to another site: {there.scheme}://{there.netloc}")
+
+    def _agree(self) -> Verdict:
+        """Answer a request for consent, and return what the page is then.
+
+        Sites lead back to the results by themselves; one that leads elsewhere is visited once more.
+        """
+        deadline = time.monotonic() + _CONSENT_SECONDS
+        verdict = Verdict("consent")
+        while verdict.state == "consent" and time.monotonic() < deadline:
+            self.run("button(site.consent)?.click();", answer=ANYTHING)
+            time.sleep(_CONSENT_PAUSE)
+            verdict = self.verdict()
+        if verdict.state in ("results", "consent"):
+            return verdict
+        self._visit()
+        return self.verdict()
+
+    def _permit(self, url: str) -> None:
+        """Complain of a page that must not be visited."""
+        refused = self.access.permitted(url)
+        if refused is None:
+            return
+        if refused.reason == "robots":
+            raise SearchFailed(
+                "robots",
+                f"{url} must not be visited: robots.txt asks programs to stay away",
+                advice="try another source: openverse and wikimedia answer programs by design; who answers for it may "
+                "name the host in scrape.robots_exceptions",
+            )
+        cause = "its host is among scrape.opt_out" if refused.reason == "opted_out" else refused.reason
+        cause += f", {refused.detail}" if refused.detail else ""
+        verb, advice = ("cannot", _DOCTOR) if refused.transient else ("must not", None)
+        raise SearchFailed("unreachable", f"{url} {verb} be visited: {cause}", advice=advice)
+
+
+def _first_line(error: WebDriverException) -> str:
+    return (error.msg or type(error).__name__).splitlines()[0]
+
+
+def _document(url: str) -> str:
+    return url.partition("#")[0]
+
+
+@cache
+def script(name: str) -> str:
+    """Return a script of this package."""
+    return files(__package__).joinpath(f"{name}.js").read_text(encoding="utf-8")

@@ -1,0 +1,204 @@
+"""The data sets of ``keras.datasets``, from a copy of one's own or by Keras' download, in their published parts."""
+
+from __future__ import annotations
+
+import re
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import DataError
+from pixmill.images.idx import read_labelled
+from pixmill.images.png import png_bytes
+from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.source import Access, Kind, LocalSource
+from pixmill.web.fetch import Fetched, Refused
+
+__all__ = ["DATA_SETS", "DataSet", "KerasSource", "Parts", "load_keras"]
+
+Array = npt.NDArray[np.uint8]
+Parts: TypeAlias = Mapping[str, tuple[Array, Array]]
+"""Of ``train`` and ``test`` each the images, of shape ``(n, 28, 28)``, and their labels, of shape ``(n,)``."""
+
+_ADDRESS = re.compile(r"(?P<name>\w+)/(?P<part>train|test)/(?P<index>\d{1,6})")
+_SIDE = 28
+_IDX_NAMES = {"train": "train", "test": "t10k"}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Describe a data set of grey images, 28 by 28.
+
+    Args:
+        classes: The names of its classes, by their index.
+        licence: Its licence.
+        author: Who made it.
+    """
+
+    classes: tuple[str, ...]
+    licence: str
+    author: str
+
+    def index(self, text: str) -> int | None:
+        """Return the index of a class, or ``None`` where there is no such class.
+
+        Args:
+            text: Its name, in capital or small letters, or its index.
+
+        Examples:
+            >>> DATA_SETS["fashion_mnist"].index("ankle boot")
+            9
+        """
+        names = enumerate(self.classes)
+        return next((index for index, name in names if text.casefold() in {name.casefold(), str(index)}), None)
+
+
+DATA_SETS = {
+    "mnist": DataSet(
+        tuple("0123456789"), "https://creativecommons.org/licenses/by-sa/3.0/", "Yann LeCun and Corinna Cortes"
+    ),
+    "fashion_mnist": DataSet(
+        (
+            "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+            "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        ),
+        "MIT",
+        "Zalando SE",
+    ),
+}  # fmt: skip
+"""By the names of their modules in ``keras.datasets``."""
+
+
+class KerasSource(LocalSource):
+    """Give the images of a data set as PNG files, whose bytes depend on nothing but their pixels.
+
+    The data set is held in memory whole: 55 MB.
+
+    Args:
+        name: Its name in :data:`DATA_SETS`.
+        path: A copy of it: an ``.npz`` file as Keras keeps it (``~/.keras/datasets/mnist.npz``), or a folder with its
+            four IDX files, gzipped or not. Without one, Keras downloads it, or takes what it has downloaded before.
+    """
+
+    name = "keras"
+    kind: Kind = "local"
+
+    def __init__(self, name: str, path: Path | None = None) -> None:
+        self._module = name
+        self._data_set = DATA_SETS[name]
+        self._path = path
+        self._lock = threading.Lock()
+        self._loaded: Parts | None = None
+
+    def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
+        """Return a query for each text: the name or the index of a class of the data set."""
+        return [Query(label, text, f"keras.datasets.{self._module}") for text in texts]
+
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
+        """Yield the images of a class: those to train with, then those to test with, in the order of the data set.
+
+        Raises:
+            DataError: The data set cannot be had.
+            SearchFailed: It has no such class.
+        """
+        data_set = self._data_set
+        index = data_set.index(query.text or query.label)
+        if index is None:
+            raise SearchFailed(
+                "no_results",
+                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}: say in "
+                f"scrape.queries.{query.label} which of them is meant",
+            )
+        rank = 0
+        for part, (_, labels) in self._parts().items():
+            for place in np.flatnonzero(labels == index):
+                yield Candidate(
+                    query.label,
+                    query.text,
+                    rank,
+                    f"{self._module}/{part}/{place:05}",
+                    page_url=f"https://keras.io/api/datasets/{self._module}/",
+                    title=data_set.classes[index],
+                    width=_SIDE,
+                    height=_SIDE,
+                    licence=data_set.licence,
+                    author=data_set.author,
+                    given_split=part,
+                )
+                rank += 1
+
+    def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
+        """Return an image as a PNG file.
+
+        Args:
+            address: The data set, the part and the index of the image in it: ``fashion_mnist/train/00042``.
+            max_bytes: The largest file that is returned.
+        """
+        match = _ADDRESS.fullmatch(address)
+        if match is None or match["name"] != self._module:
+            return Refused("unreadable", f"{self._module} has no such picture")
+        images, index = self._parts()[match["part"]][0], int(match["index"])
+        if index >= len(images):
+            return Refused("unreadable", f"{self._module} has no such picture")
+        content = png_bytes(images[index])
+        return (
+            Fetched(content, address) if len(content) <= max_bytes else Refused("too_large", f"over {max_bytes} bytes")
+        )
+
+    def _parts(self) -> Parts:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = load_keras(self._module) if self._path is None else _read(self._path, self._module)
+            return self._loaded
+
+
+def _read(path: Path, name: str) -> Parts:
+    """Return a copy of a data set.
+
+    Raises:
+        DataError: It is missing, damaged, or something else.
+    """
+    advice = "put the files there as they are published, or correct scrape.keras in params.yaml"
+    parts: Parts
+    if path.is_dir():
+        parts = {part: read_labelled(path, prefix) for part, prefix in _IDX_NAMES.items()}
+    else:
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                parts = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in _IDX_NAMES}
+        except (OSError, EOFError, LookupError, MemoryError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise DataError(f"{path} cannot be read as {name}.npz: {error}", next=advice) from error
+    for part, (images, labels) in parts.items():
+        if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:
+            raise DataError(
+                f"{path} is not {name}: its part '{part}' has pictures of shape {images.shape} and labels of shape "
+                f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",
+                next=advice,
+            )
+    return parts
+
+
+def load_keras(name: str) -> Parts:
+    """Return a data set as Keras downloads it, or has downloaded it before.
+
+    Raises:
+        DataError: It cannot be downloaded.
+    """
+    import keras
+
+    try:
+        loaded = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises bare Exception where a download fails
+        raise DataError(
+            f"keras.datasets.{name} cannot be loaded: {error}",
+            next="look at the network, or give the path of a copy as scrape.keras.path in params.yaml",
+        ) from error
+    return dict(zip(_IDX_NAMES, loaded, strict=True))

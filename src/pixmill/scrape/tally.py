@@ -1,0 +1,255 @@
+"""What came of all candidates: counts by class, source, query and host, and examples of each class and refusal."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.image_store import Picture
+from pixmill.scrape.searches import FailedSearch, Search
+from pixmill.scrape.sources.site import SiteSource
+
+__all__ = ["LOCAL", "OTHERS", "Counts", "ScrapeTally", "SearchTally"]
+
+LOCAL = "local"
+"""Stands for the host where pictures come from this machine."""
+
+OTHERS = "others"
+"""Stands for the hosts that are not told one by one."""
+
+_HOSTS = 50
+"""Hosts of a class and a source that are told one by one, those with the most candidates: engines lead to hundreds."""
+
+_EXAMPLES = 7
+_REFUSED_EXAMPLES = 3
+
+_DOUBT = 10
+"""Pictures of a search below which nothing is concluded of its thumbnails."""
+
+
+@dataclass
+class Counts:
+    """Count what came of some candidates.
+
+    ``candidates`` is the sum of ``fetched`` and all of ``refused``; ``duplicates`` are those fetched whose picture an
+    earlier candidate had already brought; ``thumbnails`` those fetched of which only a small copy could be had.
+    """
+
+    candidates: int = 0
+    fetched: int = 0
+    duplicates: int = 0
+    thumbnails: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def add(self, sighting: Sighting, *, is_new: bool) -> None:
+        """Count one more."""
+        self.candidates += 1
+        if sighting.picture is None:
+            self.refused[sighting.refused.reason if sighting.refused else ""] += 1
+        else:
+            self.fetched += 1
+            self.duplicates += not is_new
+            self.thumbnails += sighting.thumbnail
+
+    def merge(self, other: Counts) -> None:
+        """Add the counts of another."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the counts as ``metrics/scrape.json`` has them."""
+        return vars(self) | {"refused": dict(self.refused)}
+
+
+@dataclass
+class SearchTally:
+    """Count what came of one search.
+
+    Args:
+        search: The search.
+        counts: What came of its candidates.
+        routes: How many originals its source gave away by each route.
+        lifted: How many candidates have the address of an original and of a smaller copy.
+        failed: What it failed of; ``None`` where it did not.
+    """
+
+    search: Search
+    counts: Counts = field(default_factory=Counts)
+    routes: Counter[str] = field(default_factory=Counter)
+    lifted: int = 0
+    failed: FailedSearch | None = None
+
+    def remark(self) -> str | None:
+        """Return a sentence where the pictures are mostly thumbnails, or probably so: pages change without failing."""
+        source, counts = self.search.source, self.counts
+        site = source.site if isinstance(source, SiteSource) else None
+        if counts.fetched < _DOUBT:
+            return None
+        if 2 * counts.thumbnails > counts.fetched:
+            remark = (
+                f"{counts.thumbnails:,} of {counts.fetched:,} pictures are thumbnails, since their originals "
+                "could not be had (scrape.thumbnails: false does without them)"
+            )
+        elif site is not None and site.rewrite and not self.lifted:
+            remark = (
+                f"none of {counts.fetched:,} pictures has an address that rewrite in {site.name}.yaml "
+                "makes an original of, so that they may be thumbnails"
+            )
+        else:
+            return None
+        query = shlex.quote(self.search.query.text or "")
+        probe = f"; look at it with: pixmill scrape --probe {source.name} {query}" if site else ""
+        return f"{self.search}: {remark}{probe}"
+
+
+class ScrapeTally:
+    """Count what came of each candidate, in the order of the searches.
+
+    Args:
+        classes: The labels that must have pictures.
+        searches: All searches, in order.
+
+    Attributes:
+        total: All candidates.
+        parts: The counts by class, source and host, in the order of the classes.
+        searches: The counts by search, in their order.
+        examples: The first different pictures of each class, each with the candidate that showed it first.
+        refused: How many originals were refused for each reason, also where a thumbnail took their place.
+        refused_examples: The first addresses that were refused, by reason.
+    """
+
+    def __init__(self, classes: Sequence[str], searches: Sequence[Search]) -> None:
+        self.total = Counts()
+        self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
+        self.searches = {search.name: SearchTally(search) for search in searches}
+        self.examples: defaultdict[str, dict[Picture, Candidate]] = defaultdict(dict)
+        self.refused: Counter[str] = Counter()
+        self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
+        self._classes = tuple(classes)
+        self._labels: dict[bytes, str | None] = {}
+
+    def add(self, search: Search, sighting: Sighting) -> bool:
+        """Count a sighting; return whether it is the first of its picture."""
+        candidate, picture = sighting.candidate, sighting.picture
+        is_new = False
+        if picture is not None:
+            key = bytes.fromhex(picture.id)
+            is_new = key not in self._labels
+            if self._labels.setdefault(key, candidate.label) != candidate.label:
+                self._labels[key] = None  # which of them is right is for people to say
+            examples = self.examples[candidate.label]
+            if len(examples) < _EXAMPLES:
+                examples.setdefault(picture, candidate)
+        if sighting.refused is not None:
+            reason = sighting.refused.reason
+            self.refused[reason] += 1
+            if len(self.refused_examples[reason]) < _REFUSED_EXAMPLES:
+                self.refused_examples[reason].append(_address(candidate))
+        of_search = self.searches[search.name]
+        part = self.parts[candidate.label, sighting.source, _host(candidate)]
+        for counts in (self.total, part, of_search.counts):
+            counts.add(sighting, is_new=is_new)
+        if candidate.route is not None:
+            of_search.routes[candidate.route] += 1
+        of_search.lifted += candidate.image_url is not None and candidate.thumbnail_url is not None
+        return is_new
+
+    def fail(self, searches: Iterable[FailedSearch]) -> None:
+        """Take down which searches failed."""
+        for failed in searches:
+            self.searches[failed.search.name].failed = failed
+
+    def label(self, picture_id: str) -> str | None:
+        """Return the class of a picture, or ``None`` where its sightings disagree."""
+        return self._labels[bytes.fromhex(picture_id)]
+
+    @property
+    def pictures(self) -> int:
+        """How many different pictures there are."""
+        return len(self._labels)
+
+    @property
+    def conflicts(self) -> int:
+        """How many of them were found for more than one class."""
+        return sum(label is None for label in self._labels.values())
+
+    @property
+    def failed(self) -> list[FailedSearch]:
+        """The searches that failed, in order."""
+        return [of_search.failed for of_search in self.searches.values() if of_search.failed]
+
+    def advice(self) -> dict[str, str]:
+        """Return what a person may do, once for each way in which searches failed."""
+        return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for each search that brought thumbnails where originals were meant."""
+        return [remark for of_search in self.searches.values() if (remark := of_search.remark()) is not None]
+
+    @property
+    def empty_classes(self) -> list[str]:
+        """The classes for which nothing was fetched."""
+        return [label for label in self._classes if not self.examples.get(label)]
+
+    def __str__(self) -> str:
+        refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
+        small = self.total.thumbnails
+        return (
+            f"{self.pictures:,} pictures from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
+            f"before, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
+            f"{f', {small:,} only as thumbnails' if small else ''}"
+        )
+
+    def by_host(self) -> dict[tuple[str, str, str], Counts]:
+        """Return the counts by class, source and host; hosts with few candidates together as :data:`OTHERS`."""
+        ranks: defaultdict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+        for (label, source, host), counts in self.parts.items():
+            ranks[label, source].append((-counts.candidates, host))
+        merged: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
+        for (label, source), ranked in ranks.items():
+            for rank, (_, host) in enumerate(sorted(ranked)):
+                merged[label, source, host if rank < _HOSTS else OTHERS].merge(self.parts[label, source, host])
+        return merged
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what ``metrics/scrape.json`` holds."""
+        per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        for (label, source, host), counts in self.by_host().items():
+            per_class[label][source][host] = counts.metrics()
+        per_query: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+        for of_search in self.searches.values():
+            query, source = of_search.search.query, of_search.search.source.name
+            per_query[query.label][source][query.text or query.label] = of_search.counts.metrics() | {
+                "routes": dict(of_search.routes),
+                "failure": of_search.failed.failure if of_search.failed else None,
+            }
+        return {
+            "pictures": self.pictures,
+            "conflicts": self.conflicts,
+            **self.total.metrics(),
+            "per_class": per_class,
+            "per_query": per_query,
+        }
+
+
+def _address(candidate: Candidate) -> str:
+    url = candidate.image_url
+    if url is None or url[:5].lower() == "data:":
+        return f"inlined in {candidate.page_url}" if url else f"on {candidate.page_url}"
+    return url
+
+
+def _host(candidate: Candidate) -> str:
+    """Return the host that a picture came from; for one that its page carries within itself, the page's."""
+    for url in (candidate.image_url, candidate.page_url):
+        if url is not None and url.startswith(("http://", "https://")):
+            try:
+                return urlsplit(url).hostname or ""
+            except ValueError:  # a stranger's address may be any text
+                return ""
+    return LOCAL

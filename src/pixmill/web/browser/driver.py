@@ -1,0 +1,137 @@
+"""The driver's process and the browser's profile: made for one session, and nothing left of either."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from pixmill.core.errors import BrowserError
+from pixmill.core.process import die_with_parent
+from pixmill.web.browser.finder import Browser
+
+__all__ = ["own_profile", "running_driver"]
+
+_START_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+_PORT = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)(\d+)\D")
+"""What ChromeDriver and msedgedriver, and geckodriver, print once they listen."""
+
+
+@contextlib.contextmanager
+def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Start a driver, and leave no process of it behind.
+
+    On Linux it dies with the *thread* that started it (``PR_SET_PDEATHSIG``), which must therefore outlive the session.
+
+    Args:
+        browser: The browser with its driver.
+        log: The file for what the driver prints.
+
+    Yields:
+        Its address, and a function that ends it and all that it started, without asking.
+
+    Raises:
+        BrowserError: It does not start.
+    """
+    try:
+        with log.open("wb") as output:
+            # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
+            process = subprocess.Popen(  # noqa: S603
+                [str(browser.driver), "--port=0"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=os.name == "posix",
+                preexec_fn=die_with_parent if sys.platform == "linux" else None,
+            )
+    except OSError as error:
+        raise _not_started(browser, str(error.strerror)) from None
+    with process:
+        try:
+            yield f"http://localhost:{_port(browser, process, log)}", partial(_kill, process)
+        finally:
+            _kill(process)
+
+
+def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if port := _PORT.search(log.read_bytes()):
+            return int(port[1])
+        if process.poll() is not None:
+            raise _not_started(browser, f"it ended with {process.returncode}")
+        time.sleep(_POLL_SECONDS)
+    raise _not_started(browser, f"it did not listen within {_START_SECONDS:g} s")
+
+
+def _not_started(browser: Browser, reason: str) -> BrowserError:
+    return BrowserError(
+        f"the driver {browser.driver} did not start: {reason}", next=f"see why with: {browser.driver} --port=0"
+    )
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if os.name != "posix":
+        process.kill()
+        return
+    # The driver leads a group of its own, and everything it started is in it. macOS forbids to signal a group that
+    # has nothing but the dead in it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def own_profile(home: Path) -> Iterator[Path]:
+    """Yield a path for a fresh profile below a folder, and remove it in the end with those of dead sessions.
+
+    Args:
+        home: The folder of all profiles; made if absent.
+    """
+    from filelock import FileLock
+
+    home.mkdir(parents=True, exist_ok=True)
+    with FileLock(home / "profiles.lock"):
+        _sweep(home)
+        folder = Path(tempfile.mkdtemp(prefix="profile-", dir=home))
+        held = FileLock(folder / "lock")
+        held.acquire()
+    try:
+        yield folder / "data"
+    finally:
+        held.release()
+        # A process that is just dying may still write here; what it leaves goes with the next sweep.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(home: Path) -> None:
+    from filelock import FileLock, Timeout
+
+    for folder in home.glob("profile-*"):
+        try:
+            # The system drops a lock with its holder, however that dies, so a lock that is free marks the dead.
+            with FileLock(folder / "lock", blocking=False):
+                pass
+        except Timeout:
+            continue
+        _end_users_of(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_users_of(folder: Path) -> None:
+    """End the browsers that a dead session left with its profile: Firefox outlives its driver."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(folder / "data") in word for word in process.cmdline()):
+                process.kill()

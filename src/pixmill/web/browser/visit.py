@@ -1,0 +1,124 @@
+"""Open a page: the one way in which a browser is sent anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pixmill.core.errors import PixmillError
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["LoadTimeout", "Unreachable", "Visit", "close_popups", "visit"]
+
+_ARRIVAL = """
+const entry = performance.getEntriesByType("navigation")[0];
+const status = entry && entry.responseStatus || 0;
+const line = document.contentType === "text/plain" && document.body ? document.body.textContent.trim() : "";
+if (line.startsWith("pixmill: ")) return [status, line.slice(9, 300)];
+if (location.protocol !== "chrome-error:" || status) return [status, ""];
+const code = /ERR_\\w+/.exec(document.documentElement.textContent);
+return [status, code ? code[0] : "the browser shows an error of its own"];
+"""
+
+_ALERTS = 10
+
+_NETWORK_ERROR = re.compile(r"net::(?P<chromium>ERR_\w+)|about:neterror\?e=(?P<firefox>\w+)")
+
+_NO_TUNNEL = {"ERR_TUNNEL_CONNECTION_FAILED", "proxyConnectFailure"}
+"""What browsers call a host with TLS that the proxy does not lead to: they do not tell what the proxy says of it."""
+
+
+class Unreachable(PixmillError):  # noqa: N818 (an outcome that callers turn into a failure, not a fault)
+    """Say why there is no page at a URL.
+
+    Args:
+        url: What was to be opened.
+        reason: The browser's name for the error (``ERR_CONNECTION_RESET``), explained where need be, or the proxy's own
+            words.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url} cannot be opened: {reason}")
+        self.reason = reason
+
+
+class LoadTimeout(PixmillError):  # noqa: N818
+    """Say that a page does not finish to load; what has arrived of it may be looked at."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Say where a browser arrived.
+
+    Args:
+        url: The page's address, redirects followed.
+        status: The HTTP status of the page; 0 where the browser does not tell.
+    """
+
+    url: str
+    status: int
+
+
+def visit(driver: WebDriver, url: str) -> Visit:
+    """Open a page in the window of a session, and close every other window.
+
+    Args:
+        driver: A driver of :func:`pixmill.web.browser.open_browser`; it dismisses alerts by itself.
+        url: The page's address.
+
+    Raises:
+        Unreachable: The URL is not one of http or https, or there is no answer to it.
+        LoadTimeout: The page does not finish to load.
+        BrowserLost: The browser crashed or hangs; a page that never lets go of it counts as a hang.
+    """
+    from selenium.common import TimeoutException, WebDriverException
+
+    # A driver would open file:, view-source: and chrome: as well.
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise Unreachable(url, "only http and https pages are opened")
+    close_popups(driver)
+    try:
+        driver.get(url)
+    except TimeoutException:
+        close_popups(driver)
+        raise LoadTimeout(f"{url} does not finish to load within the time limit") from None
+    except WebDriverException as error:
+        if match := _NETWORK_ERROR.search(error.msg or ""):
+            code = match["chromium"] or match["firefox"]
+            meaning = " (the host is unknown, does not answer or is not public)" if code in _NO_TUNNEL else ""
+            raise Unreachable(url, code + meaning) from None
+        raise
+    close_popups(driver)
+    # An alert that opens while a script runs takes its answer away.
+    answers = (driver.execute_script(_ARRIVAL) for _ in range(_ALERTS))
+    match next(filter(None, answers), [0, "it shows alerts without end"]):
+        case [_, str(refusal)] if refusal:
+            raise Unreachable(url, refusal)
+        case [int(status), _]:
+            return Visit(driver.current_url, status)
+        case _:  # The page changed what the words of a script mean.
+            return Visit(driver.current_url, 0)
+
+
+def close_popups(driver: WebDriver) -> None:
+    """Close every window but the session's own, and return to that."""
+    from selenium.common import NoSuchWindowException
+
+    windows = driver.window_handles
+    try:
+        own = driver.current_window_handle
+    except NoSuchWindowException:  # A popup that was looked at closed itself.
+        own = windows[0]
+        driver.switch_to.window(own)
+    for window in windows:
+        if window != own:
+            with contextlib.suppress(NoSuchWindowException):
+                driver.switch_to.window(window)
+                driver.close()
+    if len(windows) > 1:
+        driver.switch_to.window(own)

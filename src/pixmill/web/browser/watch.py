@@ -1,0 +1,140 @@
+"""Tell a browser that crashed or hangs from a page that misbehaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import BrowserLost
+
+if TYPE_CHECKING:
+    from selenium.common import WebDriverException
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+__all__ = ["Watch"]
+
+_CRASHES = (
+    "tab crashed",
+    "disconnected",
+    "chrome not reachable",
+    "msedge not reachable",
+    "session deleted",
+    "target frame detached",
+    "failed to decode response from marionette",
+    "tried to run command without establishing a connection",
+)
+"""What ChromeDriver, msedgedriver and geckodriver say of a browser, or a page's process, that is gone."""
+
+_NO_ANSWER = "receiving message from renderer"
+"""What ChromeDriver says when the page's process does not answer in time, be it busy or waiting for the network."""
+
+_NAVIGATIONS = frozenset({"get", "refresh", "goBack", "goForward", "clickElement"})
+"""The commands that wait for the network."""
+
+_NAVIGATED = "aborted by navigation"
+
+_ALIVE_SECONDS = 5.0
+
+_REPEATS = 30
+_REPEAT_SECONDS = 0.1
+
+
+class Watch:
+    """Have every command of a driver, and of its elements, raise ``BrowserLost`` once the browser is lost.
+
+    - The browser or the process of the page is gone: the driver says so.
+    - A script, or alerts without end, keep the page's process busy for ever.
+    - The driver is gone, or the browser or the driver hangs: no answer comes within the client's time limit, which
+      lies above the driver's own limits for pages and scripts.
+
+    A page that loads for too long, or a script that takes too long, is the page's fault and stays what it is,
+    Selenium's ``TimeoutException``. After a loss each command fails at once, and the driver has been killed.
+
+    Args:
+        driver: The driver to watch; from then on its ``execute``, which every command goes through, is the watch's.
+        kill: Ends the driver and the browser without asking either; ``None`` on a grid, whose driver is not ours.
+
+    Attributes:
+        lost: Whether the browser is lost.
+    """
+
+    def __init__(self, driver: WebDriver, kill: Callable[[], None] | None) -> None:
+        self.lost = False
+        self._place = "its first page"
+        self._kill = kill
+        self._client = driver.command_executor.client_config
+        self._execute = driver.execute
+        driver.execute = self.execute
+
+    def execute(self, command: Any, params: dict[str, Any] | None = None) -> Any:
+        """Send a command, as ``WebDriver.execute`` does; one that an alert or a navigation cuts off is sent again.
+
+        Raises:
+            BrowserLost: The browser crashed or does not answer.
+        """
+        from selenium.common import (
+            InvalidSessionIdException,
+            TimeoutException,
+            UnexpectedAlertPresentException,
+            WebDriverException,
+        )
+        from urllib3.exceptions import HTTPError
+
+        if self.lost:
+            raise self._error()
+        if command == "get" and params:
+            self._place = params["url"]
+        for _ in range(_REPEATS):
+            try:
+                return self._execute(command, params)
+            except UnexpectedAlertPresentException:
+                continue  # It was there before the command, and has been dismissed; there may be another one.
+            except TimeoutException as error:
+                is_navigation = command in _NAVIGATIONS
+                if not (is_navigation or _mentions(error, _NO_ANSWER)):
+                    raise
+                if not self._answers():
+                    break
+                if is_navigation:
+                    raise
+                # What it waited for was the rest of the page, which it has now given up.
+            except (HTTPError, InvalidSessionIdException):
+                break
+            except WebDriverException as error:
+                if _mentions(error, _NAVIGATED):
+                    time.sleep(_REPEAT_SECONDS)
+                elif _mentions(error, *_CRASHES):
+                    break
+                else:
+                    raise
+        self.lost = True
+        if self._kill is not None:
+            self._kill()
+        raise self._error()
+
+    def _answers(self) -> bool:
+        """Tell whether the page's process does anything, once the load of the page has been given up."""
+        from selenium.common import TimeoutException, UnexpectedAlertPresentException
+        from urllib3.exceptions import HTTPError
+
+        usual, self._client.timeout = self._client.timeout, _ALIVE_SECONDS
+        try:
+            self._execute("w3cExecuteScript", {"script": "return 1", "args": []})
+        except UnexpectedAlertPresentException:
+            pass
+        except (TimeoutException, HTTPError):
+            return False
+        finally:
+            self._client.timeout = usual
+        return True
+
+    def _error(self) -> BrowserLost:
+        return BrowserLost(
+            f"the browser crashed, or is kept busy for ever, at {self._place}",
+            next="the same command again; if it happens again: pixmill doctor",
+        )
+
+
+def _mentions(error: WebDriverException, *messages: str) -> bool:
+    return any(message in (error.msg or "").lower() for message in messages)

@@ -1,0 +1,26 @@
+"""The guarded fetcher: a stranger's URL in, bytes or a reason out.
+
+- ``fetcher``: pictures, pages' permissions and the answers of APIs, with redirects and repeats
+- ``exchange``: one request and its answer, its body within a limit
+- ``host``: the manners towards one host: how often it is asked, whether at all, and when again
+- ``robots``: what sites ask of crawlers
+- ``guard``: only public addresses, checked at every step; ``proxy``: the same guard for a browser
+- ``location``: which texts are URLs that are fetched
+- ``values``: what bounds a fetch, and what comes of it
+"""
+
+from pixmill.web.fetch.exchange import USER_AGENT
+from pixmill.web.fetch.fetcher import Fetcher
+from pixmill.web.fetch.values import Fetched, Limits, Manners, Network, Refused, Unchanged, Validators
+
+__all__ = [
+    "USER_AGENT",
+    "Fetched",
+    "Fetcher",
+    "Limits",
+    "Manners",
+    "Network",
+    "Refused",
+    "Unchanged",
+    "Validators",
+]

@@ -1,0 +1,219 @@
+"""One request and its answer, over a guarded connection and within limits."""
+
+from __future__ import annotations
+
+import email.utils
+import ssl
+import time
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from pixmill import __version__
+from pixmill.web.fetch.guard import Forbidden, Guard
+from pixmill.web.fetch.location import parse_url
+from pixmill.web.fetch.robots import opt_out
+from pixmill.web.fetch.values import Fetched, Limits, Network, Refused, Unchanged, Validators
+
+__all__ = ["USER_AGENT", "Request", "exchange", "open_session", "retry_after"]
+
+USER_AGENT = f"Pixmill/{__version__}"
+"""What we call ourselves; where the person responsible can be reached comes after it, in brackets."""
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_DELIVERED = {200, 203}
+
+_KEEP_ALIVE = 3.0
+"""Seconds that an idle connection is kept: at hundreds of hosts a second, more would use up the file descriptors."""
+
+_LONGEST_VALIDATOR = 512
+
+_CHUNK = 65536
+_PLAIN, _COMPRESSED = {"", "identity"}, {"gzip", "x-gzip", "deflate"}
+"""We ask for no compression, but some servers compress in any case: these are undone, never further than the limit."""
+
+_ANY_WRAPPER = zlib.MAX_WBITS | 32
+"""Tells zlib to find out itself whether the data is gzip or zlib."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Say what a request is for.
+
+    Args:
+        accept: The media types that are asked for.
+        max_bytes: The largest body, in bytes, compressed or not.
+        cut: Whether a larger body is cut at the limit rather than refused.
+        kept: Whether the answer is kept, so that ``robots.txt`` and ``X-Robots-Tag`` have a say in it.
+        known: The version that is there already, where one is.
+    """
+
+    accept: str
+    max_bytes: int
+    cut: bool = False
+    kept: bool = True
+    known: Validators | None = None
+
+
+def open_session(limits: Limits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
+    """Return a session for requests, which keeps no cookies and connects to nothing that the guard refuses.
+
+    Args:
+        limits: What each request obeys.
+        guard: Decides what may be connected to.
+        network: Whose authority is believed beside the system's.
+        contact: Where the person responsible can be reached.
+    """
+    trust = ssl.create_default_context()
+    if network.authority is not None:
+        trust.load_verify_locations(cafile=network.authority)
+    connector = aiohttp.TCPConnector(
+        resolver=guard,
+        socket_factory=guard.open_socket,
+        ssl=trust if network.authority else True,
+        limit=0,  # the hosts' turns bound them
+        keepalive_timeout=_KEEP_ALIVE,
+    )
+    return aiohttp.ClientSession(
+        connector=connector,
+        headers={
+            "User-Agent": f"{USER_AGENT} (+{contact})" if contact else USER_AGENT,
+            "Accept-Encoding": "identity",
+        },
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_timeout, sock_read=limits.read_timeout),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,  # aiohttp takes a gzip body that ends early for whole
+    )
+
+
+async def exchange(
+    session: aiohttp.ClientSession, guard: Guard, url: URL, request: Request
+) -> Fetched | Unchanged | Refused | URL:
+    """Ask for a URL once, and return what comes: a URL where the answer is a redirect that may be followed.
+
+    Args:
+        session: The session of :func:`open_session`.
+        guard: The guard of that session.
+        url: An http(s) URL without credentials.
+        request: What it is asked for.
+    """
+    known = request.known or Validators()
+    conditions = {
+        name: value
+        for name, value in {"If-None-Match": known.etag, "If-Modified-Since": known.modified}.items()
+        if value
+    }
+    try:
+        guard.check(url)
+        headers = {"Accept": request.accept, **conditions}
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
+            if response.status == 304 and conditions:
+                return _objection(response, request) or Unchanged()
+            return await _read(response, url, request)
+    except (aiohttp.ClientError, OSError) as error:
+        return _refusal(error)
+
+
+async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) -> Fetched | Refused | URL:
+    status, headers = response.status, response.headers
+    if status in _REDIRECTS:
+        return _target(url, headers.get("Location"))
+    if status not in _DELIVERED:
+        return Refused(f"http_{status}", retry_after=retry_after(headers.get("Retry-After")))
+    if refused := _objection(response, request):
+        return refused
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    if coding not in _PLAIN | _COMPRESSED:
+        return Refused("encoding", coding[:40])
+    too_large = Refused("too_large", f"more than {request.max_bytes} bytes")
+    if not request.cut and coding in _PLAIN and (response.content_length or 0) > request.max_bytes:
+        return too_large
+    chunks = response.content.iter_chunked(_CHUNK)
+    body = bytearray()
+    try:
+        async for chunk in _inflated(chunks, request.max_bytes) if coding in _COMPRESSED else chunks:
+            body += chunk
+            if len(body) > request.max_bytes:
+                if not request.cut:
+                    return too_large
+                break
+    except zlib.error as error:
+        return Refused("incomplete", f"the body is not what Content-Encoding says: {error}")
+    content = bytes(body[: request.max_bytes])
+    return Fetched(content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")))
+
+
+async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    inflater = zlib.decompressobj(_ANY_WRAPPER)
+    async for chunk in chunks:
+        # One byte above the limit is enough to know; a bomb never unfolds further.
+        yield inflater.decompress(chunk, limit + 1)
+    if not inflater.eof:
+        raise zlib.error("it ends early")
+
+
+def _objection(response: aiohttp.ClientResponse, request: Request) -> Refused | None:
+    directive = opt_out(response.headers.getall("X-Robots-Tag", ())) if request.kept else None
+    return Refused("x_robots_tag", directive) if directive else None
+
+
+def _validator(header: str | None) -> str | None:
+    """Return a validator that can be sent back as it came; others are of no use."""
+    usable = header is not None and header.isascii() and header.isprintable() and len(header) <= _LONGEST_VALIDATOR
+    return header if usable else None
+
+
+def _target(url: URL, location: str | None) -> URL | Refused:
+    if not location:
+        return Refused("bad_redirect", "no Location")
+    try:
+        target = parse_url(str(url.join(URL(location))))
+    except ValueError as error:
+        return Refused("bad_redirect", str(error))
+    if url.scheme == "https" and target.scheme == "http":
+        return Refused("bad_redirect", "from https to http")
+    return target
+
+
+def retry_after(header: str | None) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3).
+
+    Args:
+        header: Its value, seconds or a date; what is neither counts as absent.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _refusal(error: BaseException) -> Refused:
+    """Name what went wrong, in words that hold no port and no moment."""
+    name = type(error).__name__
+    match getattr(error, "os_error", error):
+        case Forbidden(strerror=reason):
+            return Refused("private_address", reason or "")
+    match error:
+        case aiohttp.InvalidURL():
+            return Refused("bad_url", name)
+        case aiohttp.ClientPayloadError():
+            return Refused("incomplete", "the body ended early, or is not coded as it says")
+        case aiohttp.ClientResponseError():
+            return Refused("bad_response", name)
+        case aiohttp.ClientSSLError():
+            return Refused("tls", name)
+        case TimeoutError():
+            return Refused("timeout", "no answer")
+        case aiohttp.ClientConnectorError():
+            return Refused("connection", "no such host, or nothing answers there")
+        case _:
+            return Refused("connection", name)

@@ -1,0 +1,307 @@
+"""A loopback forward proxy: the one way out of a browser, with the fetcher's own guard in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine
+from http import HTTPStatus
+from typing import NamedTuple, Self
+
+from pixmill.web.fetch.guard import Forbidden, Guard
+from pixmill.web.fetch.values import Network
+
+__all__ = ["Proxy", "Refusal"]
+
+_CHUNK_BYTES = 64 * 1024
+"""What is read at once, and the longest head."""
+
+_CONNECT_SECONDS = 15.0
+_MOST_CLIENTS, _HEAD_SECONDS = 512, 60.0
+"""Connections at a time, and the seconds that each has to say what it wants."""
+
+_TOTAL_SECONDS = 1800.0
+"""The longest life of a connection: a browser gives up what is silent by itself, and ends long before."""
+
+_FAREWELL_SECONDS = 2.0
+_ACCEPT_SECONDS = 0.05
+_REMEMBERED = 1000
+
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te upgrade".split()
+)
+"""What concerns one connection only (RFC 9110, section 7.6.1); bodies pass as they are coded, hence no others."""
+
+_HOST = rb"(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+_TUNNEL = re.compile(rb"CONNECT " + _HOST + rb":(?P<port>\d{1,5}) HTTP/1\.[01]")
+_PLAIN = re.compile(
+    rb"(?P<method>[A-Z]{1,20}) (?i:http)://(?:[^@/?# ]*@)?(?P<authority>" + _HOST + rb"(?::(?P<port>\d{1,5}))?)"
+    rb"(?P<path>[/?][!-~\x80-\xff]*)? HTTP/1\.[01]"
+)
+_FIELD = re.compile(rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[^\r\n\x00]*)")
+_STATUS = re.compile(rb"HTTP/1\.[01] (?P<status>[1-9]\d\d)(?: [^\r\n\x00]*)?")
+
+_Fields = list[tuple[bytes, bytes]]
+
+_CALLS_HOME = frozenset(
+    {
+        # Chromium and Chrome, seen at a proxy in spite of every switch that quiets them.
+        "accounts.google.com",
+        "android.clients.google.com",
+        "chromewebstore.googleapis.com",
+        "clients1.google.com",
+        "clients2.google.com",
+        "clients2.googleusercontent.com",
+        "clients4.google.com",
+        "clientservices.googleapis.com",
+        "content-autofill.googleapis.com",
+        "gvt1.com",
+        "mtalk.google.com",
+        "optimizationguide-pa.googleapis.com",
+        "passwordsleakcheck-pa.googleapis.com",
+        "safebrowsing.google.com",
+        "safebrowsing.googleapis.com",
+        "start.duckduckgo.com",  # Debian's Chromium connects to the start page of its search engine in advance.
+        "tools.google.com",
+        "update.googleapis.com",
+        # Edge (https://learn.microsoft.com/deployedge/microsoft-edge-security-endpoints).
+        "config.edge.skype.com",
+        "data.microsoft.com",
+        "edge.microsoft.com",
+        "events.data.msn.com",
+        "msedge.api.cdp.microsoft.com",
+        "smartscreen.microsoft.com",
+        # Firefox (https://support.mozilla.org/kb/how-stop-firefox-making-automatic-connections).
+        "ads.mozilla.org",
+        "aus5.mozilla.org",
+        "cdn.mozilla.net",
+        "detectportal.firefox.com",
+        "mozilla-backup.org",
+        "services.mozilla.com",
+        "telemetry.mozilla.org",
+    }
+)
+"""Whom browsers report to and ask for updates, which no page of ours needs. Each stands for the hosts below it too."""
+
+
+class Refusal(NamedTuple):
+    """Name a connection that was not made, and why."""
+
+    host: str
+    port: int
+    reason: str
+
+
+class _Answer(Exception):  # noqa: N818 (an answer, not a fault)
+    """Carry what the client receives instead of what it asked for."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        body = f"pixmill: {reason}\n".encode("ascii", "backslashreplace")
+        self.message = (
+            b"HTTP/1.1 %d %b\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, status.phrase.encode(), len(body), body)
+        )
+
+
+class Proxy:
+    """Serve a forward proxy on a free port of 127.0.0.1, from a thread of its own, while its context is open.
+
+    It speaks what browsers speak to a proxy: plain requests in absolute form, and CONNECT for TLS and web sockets (RFC
+    9110, section 9.3.6; RFC 9112, section 3.2.2). Each connection goes through the fetcher's guard: public addresses,
+    and what the network names. Browsers' calls to their makers are refused by name. A host that is refused is answered
+    with 403, one that cannot be reached with 502 or 504, each with a line of plain text that begins with ``pixmill:``.
+
+    Args:
+        network: What may be reached beside the public internet; by default nothing.
+
+    Attributes:
+        url: The proxy's own address, such as ``http://127.0.0.1:41873``.
+        refusals: The last thousand connections that were not made, the oldest first.
+    """
+
+    def __init__(self, network: Network | None = None) -> None:
+        self._network = network or Network()
+        self._guard = Guard(self._network)
+        self.refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
+        self._clients: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="pixmill-proxy", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+    def _run(self, listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(listener))  # The runner cancels the clients that are left.
+
+    async def _serve(self, listener: socket.socket) -> None:
+        server = await asyncio.start_server(self._accept, sock=listener, limit=_CHUNK_BYTES)
+        await self._end.wait()
+        # asyncio leaks connections that it has accepted when it closes: they become clients first.
+        with contextlib.suppress(NotImplementedError):  # the event loop of Windows
+            self._loop.remove_reader(listener)
+        await asyncio.sleep(_ACCEPT_SECONDS)
+        server.close()
+        await self._guard.close()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._clients) >= _MOST_CLIENTS:
+            writer.close()
+            return
+        client = self._loop.create_task(self._handle(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Either side may go away at any time: then there is nobody left to answer.
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            async with _closing(writer), asyncio.timeout(_TOTAL_SECONDS):
+                try:
+                    await self._forward(reader, writer)
+                except _Answer as answer:
+                    writer.write(answer.message)
+                    writer.write_eof()
+                    # What is left unread would reset the connection, and take the answer with it.
+                    async with asyncio.timeout(_FAREWELL_SECONDS):
+                        while await reader.read(_CHUNK_BYTES):
+                            pass
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(_HEAD_SECONDS):
+                first, fields = await _read_head(reader)
+            request = _TUNNEL.fullmatch(first) or _PLAIN.fullmatch(first)
+            if request is None:
+                raise ValueError("this is a forward proxy: it takes CONNECT and http:// URLs")
+            host, port = request["host"].decode().strip("[]").lower().rstrip("."), int(request["port"] or 80)
+            if not host or not 0 < port < 65536:
+                raise ValueError("no such host and port")
+            body_bytes = _body_bytes(fields)
+        except asyncio.LimitOverrunError:
+            raise _Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long") from None
+        except ValueError as error:
+            raise _Answer(HTTPStatus.BAD_REQUEST, str(error)) from None
+        host_reader, host_writer = await self._connect(host, port)
+        async with _closing(host_writer):
+            if request.re is _TUNNEL:
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await _until_one_ends(_copy(reader, host_writer), _copy(host_reader, writer))
+            else:
+                path = request["path"] or b"/"
+                start = b"%b %b HTTP/1.1" % (request["method"], path if path.startswith(b"/") else b"/" + path)
+                own = [(b"Host", request["authority"]), (b"Via", b"1.1 pixmill")]
+                host_writer.write(_head(start, own + [field for field in fields if field[0] != b"host"]))
+                # One request a connection: whatever comes after the body ends it.
+                await _until_one_ends(_copy(reader, host_writer, body_bytes), _copy_response(host_reader, writer))
+
+    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        try:
+            if _is_call_home(host) and f"{host}:{port}" not in self._network.served:
+                raise Forbidden(f"{host} is where browsers call home")
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                return await self._guard.open_connection(host, port)
+        except Forbidden as error:
+            status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
+        except socket.gaierror:
+            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} has no address"
+        except TimeoutError:
+            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not answer within {_CONNECT_SECONDS:g} s"
+        except (OSError, UnicodeError) as error:
+            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
+        self.refusals.append(Refusal(host, port, reason))
+        raise _Answer(status, reason)
+
+
+async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, _Fields]:
+    """Return the first line and the fields of a message, their names in lower case.
+
+    Raises:
+        ValueError: A field is malformed.
+    """
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n").split(b"\r\n")
+    fields = [match for line in lines if (match := _FIELD.fullmatch(line))]
+    if len(fields) < len(lines):
+        raise ValueError("a header line is malformed")
+    return first, [(field["name"].lower(), field["value"].rstrip()) for field in fields]
+
+
+def _head(first: bytes, fields: _Fields) -> bytes:
+    """Return a head as it is sent on, without what concerns the one connection that it came by."""
+    listed = {option.strip().lower() for name, value in fields if name == b"connection" for option in value.split(b",")}
+    kept = [name + b": " + value for name, value in fields if name not in _HOP_BY_HOP | listed]
+    return b"\r\n".join([first, *kept, b"Connection: close", b"", b""])
+
+
+def _body_bytes(fields: _Fields) -> int:
+    lengths = [value for name, value in fields if name == b"content-length"]
+    # Two lengths, or one that is no number, let two readers see two different requests (RFC 9112, section 11.2).
+    if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)) or any(n == b"transfer-encoding" for n, _ in fields):
+        raise ValueError("the length of the body must be given, as one number")
+    return int(lengths[0]) if lengths else 0
+
+
+async def _until_one_ends(*directions: Coroutine[None, None, None]) -> None:
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int | None = None) -> None:
+    """Pass bytes on until there are no more; or so many of them, and then wait for the end or for one more."""
+    while chunk := await reader.read(_CHUNK_BYTES if size is None else min(size, _CHUNK_BYTES)):
+        size = None if size is None else size - len(chunk)
+        writer.write(chunk)
+        await writer.drain()
+    await reader.read(1)
+
+
+async def _copy_response(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    status = b"100"
+    while status.startswith(b"1"):  # Interim responses are left out.
+        try:
+            first, fields = await _read_head(reader)
+        except (ValueError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
+            first = b""
+        line = _STATUS.fullmatch(first)
+        if line is None or line["status"] == b"101":
+            raise _Answer(HTTPStatus.BAD_GATEWAY, "the host does not answer in HTTP/1")
+        status = line["status"]
+    writer.write(_head(first, fields))
+    await _copy(reader, writer)
+
+
+@contextlib.asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    try:
+        yield
+        writer.close()
+        with contextlib.suppress(OSError):  # The other side may be gone, with what it was still to be sent.
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()  # Nothing is lost of what was sent in time.
+
+
+def _is_call_home(host: str) -> bool:
+    """Tell whether a host is where browsers call home, or lies below one."""
+    labels = host.lower().rstrip(".").split(".")
+    return any(".".join(labels[start:]) in _CALLS_HOME for start in range(len(labels)))

@@ -1,0 +1,202 @@
+"""The shop's catalogue: which cards each class shows, which picture each stands for, and what is odd about it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from pixmill.core.errors import DataError
+
+__all__ = ["BACKDROPS", "Card", "Catalogue", "Kind", "describe", "display_name", "price", "title"]
+
+_INLINE_BYTES = 64 * 1024
+"""Larger pictures are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
+
+_INLINE: dict[int, Literal["src", "data-src"]] = {0: "src", 1: "data-src"}
+
+_MAKES = {
+    "coat": ("Wool", "Loden", "Waxed", "Quilted", "Melton", "Tweed"),
+    "dress": ("Linen", "Silk", "Jersey", "Crêpe", "Cotton", "Viscose"),
+    "shirt": ("Oxford", "Poplin", "Flannel", "Chambray", "Linen", "Twill"),
+    "sneaker": ("Canvas", "Suede", "Leather", "Mesh", "Knit", "Court"),
+    "trouser": ("Linen", "Denim", "Twill", "Corduroy", "Wool", "Cotton"),
+}
+_OTHER_MAKES = ("Harbour", "Meadow", "Studio", "Linden", "Atlas", "Orchard", "Quarry", "Northern")
+
+_PRICES = {"coat": (129, 289), "dress": (59, 149), "shirt": (39, 89), "sneaker": (69, 139), "trouser": (49, 119)}
+_OTHER_PRICES = (19, 199)
+
+BACKDROPS = ("sand", "sage", "fog", "clay", "rose", "straw", "sky", "stone")
+"""Names of the colours that a picture may stand before; the style sheet knows them."""
+
+_PRAISE = (
+    "Made slowly, in small numbers, and meant to be kept.",
+    "A quiet favourite that gets better with wear.",
+    "Simple on purpose: nothing to add, nothing to take away.",
+    "Cut for every day, good enough for the others.",
+    "The one that is always in the wash, because it is always worn.",
+    "Plain from afar, particular up close.",
+)
+
+
+class Kind(Enum):
+    """Say why a card is there."""
+
+    PRODUCT = "product"  # one for each picture
+    AGAIN = "again"  # the same picture on another card, under another address
+    SOLD_OUT = "sold-out"  # an extra card; its picture is gone
+    MEMBERS = "members"  # an extra card; robots.txt asks to leave its picture alone
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Describe one card, which is also one product.
+
+    Args:
+        id: The product's name in addresses: sixteen hexadecimal digits.
+        label: The class it is found under.
+        kind: Why it is there.
+        title: What people read.
+        price: In whole euros.
+        backdrop: One of ``BACKDROPS``.
+        picture: The address of its picture, relative to the shop.
+        path: The file behind it.
+        inline: The attribute in which the card carries the picture itself as a ``data:`` URI; ``None``: nowhere.
+        mislabelled: The content type that the picture is served with in place of its own; ``None``: its own.
+    """
+
+    id: str
+    label: str
+    kind: Kind
+    title: str
+    price: int
+    backdrop: str
+    picture: str
+    path: Path
+    inline: Literal["src", "data-src"] | None
+    mislabelled: str | None
+
+
+class Catalogue:
+    """Hold all cards of a shop, indexed once.
+
+    Only names are read, no picture; what happens to a picture follows from the hash of its path within ``data/``, so
+    that one picture more changes nothing about the others.
+
+    Args:
+        data: A folder of pictures as ``<class>/<file>``. Hidden files are left out, everything else is taken for a
+            picture: a scraper must cope with a text file named ``.jpg`` too.
+
+    Attributes:
+        classes: The cards of each class, in the order of their ids.
+        products: Each card by its id.
+        media: The card that each picture's address stands for.
+        slow: The card whose picture takes its time.
+
+    Raises:
+        DataError: There is no such folder, or no class in it.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self.classes: dict[str, tuple[Card, ...]] = {}
+        for folder in _visible(data) if data.is_dir() else ():
+            if folder.is_dir():
+                label = _text(folder.name)
+                cards = [card for path in _visible(folder) if path.is_file() for card in _cards(label, path)]
+                self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.picture)))
+        if not self.classes:
+            raise DataError(
+                f"{data} holds no class: the shop shows <class>/<file>",
+                next="put pictures into data/<class>/, or for the bundled ones: make data",
+            )
+        every = [card for cards in self.classes.values() for card in cards]
+        self.products = {card.id: card for card in every}
+        self.media = {card.picture: card for card in every if card.kind is not Kind.SOLD_OUT}
+        fetched = [card for card in every if card.kind is Kind.PRODUCT and card.inline is None]
+        self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
+
+    def find(self, query: str) -> tuple[Card, ...]:
+        """Return the cards that a query finds: those of the class of that name, or of that name in another case."""
+        name = query.strip().casefold()
+        alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == name)
+        return self.classes.get(query) or next(alike, ())
+
+    def display(self, label: str, count: int) -> tuple[Card, ...]:
+        """Return the first few flawless cards of a class, for a shop window."""
+        fine = (card for card in self.classes[label] if card.kind is Kind.PRODUCT and card is not self.slow)
+        return tuple(islice(fine, count))
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _text(name: str) -> str:
+    """Return a file's name as text, which on Linux it need not be."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _cards(label: str, path: Path) -> Iterator[Card]:
+    """Yield the cards that one picture leads to: its own and, now and then, another."""
+    key = f"{label}/{_text(path.name)}"
+    yield _card(Kind.PRODUCT, label, path, key)
+    for kind, one_in in ((Kind.AGAIN, 12), (Kind.SOLD_OUT, 25), (Kind.MEMBERS, 25)):
+        if _number(key, kind.value) % one_in == 0:
+            yield _card(kind, label, path, f"{key}\0{kind.value}")
+
+
+def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
+    id_ = f"{_number(key, 'product'):016x}"
+    # Nothing of a local name but a harmless extension becomes part of an address.
+    suffix = path.suffix.lower()
+    extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+    folder = "/media/private" if kind is Kind.MEMBERS else "/media"
+    may_be_inline = kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
+    wrong_type = "image/png" if suffix in (".jpg", ".jpeg") else "image/jpeg"
+    return Card(
+        id=id_,
+        label=label,
+        kind=kind,
+        title=title(label, key),
+        price=price(label, key),
+        backdrop=BACKDROPS[_number(key, "backdrop") % len(BACKDROPS)],
+        picture=f"{folder}/{_number(key, 'picture'):016x}{extension}",
+        path=path,
+        inline=_INLINE.get(_number(key, "inline") % 16) if may_be_inline else None,
+        mislabelled={0: wrong_type, 1: "text/plain"}.get(_number(id_, "content type") % 20),
+    )
+
+
+def _number(key: str, purpose: str) -> int:
+    """Return a number that follows from a key alone, another one for each purpose."""
+    return int.from_bytes(hashlib.sha256(f"{purpose}\0{key}".encode()).digest()[:8])
+
+
+def display_name(label: str) -> str:
+    """Return a class's name as people read it: ``running_shoe`` becomes ``Running Shoe``."""
+    return label.replace("_", " ").replace("-", " ").title()
+
+
+def title(label: str, key: str) -> str:
+    """Return a product's title, such as ``Linen Trouser No. 412``."""
+    makes = _MAKES.get(label, _OTHER_MAKES)
+    make = makes[_number(key, "make") % len(makes)]
+    return f"{make} {display_name(label)} No. {100 + _number(key, 'title') % 900}"
+
+
+def price(label: str, key: str) -> int:
+    """Return a product's price in whole euros, ending in 9 or 5."""
+    low, high = _PRICES.get(label, _OTHER_PRICES)
+    tens = low // 10 + _number(key, "price") % (high // 10 - low // 10 + 1)
+    return 10 * tens + (9, 5)[_number(key, "ending") % 2]
+
+
+def describe(key: str) -> str:
+    """Return a line of praise."""
+    return _PRAISE[_number(key, "praise") % len(_PRAISE)]

@@ -1,0 +1,118 @@
+"""The shop's pages: a catalogue's cards as HTML."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import jinja2
+
+from pixmill.images.formats import sniff
+from pixmill.web.shop.catalogue import Card, Catalogue, Kind, describe, display_name
+
+__all__ = ["BATCH", "FIRST_PAUSE", "PAUSE_EVERY", "Pages", "content_type"]
+
+BATCH = 20
+"""Cards that one batch brings; fills whole rows of 2, 4 and 5."""
+
+FIRST_PAUSE, PAUSE_EVERY = 2, 5
+"""After this batch, and after each so many more, scrolling stops until "Show more" is clicked."""
+
+_PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+
+
+def content_type(content: bytes) -> str:
+    """Return the content type of a picture by its first bytes; anything else is ``application/octet-stream``."""
+    name = sniff(content)
+    return f"image/{name}" if name in ("jpeg", "png", "webp", "gif", "bmp", "tiff") else "application/octet-stream"
+
+
+class Pages:
+    """Render a catalogue.
+
+    Args:
+        catalogue: What the shop shows.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("pixmill.web.shop"),
+            autoescape=True,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        self._templates.globals |= {
+            "classes": {label: display_name(label) for label in catalogue.classes},
+            "Kind": Kind,
+            "pictures": _pictures,
+            "praise": lambda card: describe(card.id),
+        }
+
+    def home(self, *, consented: bool) -> str:
+        """Return the entrance: a window, a tile for each class, and a few novelties."""
+        windows = {label: self._catalogue.display(label, 5) for label in self._catalogue.classes}
+        counts = {
+            label: sum(card.kind is Kind.PRODUCT for card in cards) for label, cards in self._catalogue.classes.items()
+        }
+        novelties = [card for place in range(3, 5) for cards in windows.values() for card in cards[place : place + 1]]
+        return self._render("home.html", consented, windows=windows, counts=counts, novelties=novelties[:10])
+
+    def search(self, query: str, *, consented: bool) -> str:
+        """Return the results of a query, with the first batch in place."""
+        cards = self._catalogue.find(query)
+        if not cards:
+            return self._render("nothing.html", consented, query=query)
+        batch = self._batch(cards, 1)
+        return self._render("search.html", consented, query=query, current=cards[0].label, total=len(cards), **batch)
+
+    def more(self, query: str, page: int) -> dict[str, Any] | None:
+        """Return a further batch, or ``None`` where there is no such page.
+
+        Returns:
+            ``html``, the cards; ``next``, the number of the next page, or ``None`` at the end; ``pause``, whether the
+            next page waits for a click.
+        """
+        batch = self._batch(self._catalogue.find(query), page)
+        if page < 1 or not batch["cards"]:
+            return None
+        return {
+            "html": self._templates.get_template("cards.html").render(cards=batch["cards"]),
+            "next": batch["next"],
+            "pause": batch["pause"],
+        }
+
+    def product(self, product: str, *, consented: bool) -> str | None:
+        """Return a product's page, or ``None`` where there is no such product."""
+        card = self._catalogue.products.get(product)
+        if card is None:
+            return None
+        others = [other for other in self._catalogue.display(card.label, 6) if other.id != card.id][:5]
+        return self._render("product.html", consented, current=card.label, card=card, others=others)
+
+    def notice(self, heading: str, text: str, *, consented: bool) -> str:
+        """Return a page that only says something."""
+        return self._render("notice.html", consented, heading=heading, text=text)
+
+    def _batch(self, cards: tuple[Card, ...], page: int) -> dict[str, Any]:
+        end = page * BATCH
+        return {
+            "cards": cards[end - BATCH : end],
+            "next": page + 1 if end < len(cards) else None,
+            "pause": end < len(cards) and page >= FIRST_PAUSE and (page - FIRST_PAUSE) % PAUSE_EVERY == 0,
+        }
+
+    def _render(self, template: str, consented: bool, **values: Any) -> str:
+        return self._templates.get_template(template).render(
+            {"consented": consented, "query": "", "current": "", **values}
+        )
+
+
+def _pictures(card: Card) -> dict[str, str]:
+    """Return what a card's ``src`` and ``data-src`` hold; an absent ``data-src`` is empty."""
+    if card.inline is None:
+        return {"src": _PLACEHOLDER, "data_src": card.picture}
+    content = card.path.read_bytes()
+    inlined = f"data:{content_type(content)};base64,{base64.b64encode(content).decode()}"
+    return {"src": inlined, "data_src": ""} if card.inline == "src" else {"src": _PLACEHOLDER, "data_src": inlined}

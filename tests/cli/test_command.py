@@ -1,0 +1,222 @@
+"""The command helps, refuses and stays fast."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixmill import __version__
+from pixmill.cli import main
+
+
+def exit_code(*arguments: str) -> int:
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    return 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(*arguments) == 0
+    shown = capsys.readouterr().out
+    for verb in (
+        "check",
+        "data",
+        "browser",
+        "doctor",
+        "scrape --dry-run",
+        "--probe bing",
+        "review",
+        "shop",
+        "summary",
+        "use best",
+        "examples:",
+        "dvc repro",
+    ):
+        assert verb in shown
+
+
+def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("chekc") == 2
+    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+
+
+def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("nonsense") == 2
+    assert (
+        "The commands are: check, data, browser, doctor, scrape, review, shop, summary, use, sync.\n"
+        "Next: pixmill --help" in capsys.readouterr().err
+    )
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("--version") == 0
+    assert capsys.readouterr().out == f"pixmill {__version__}\n"
+
+
+def test_check_passes_the_committed_params(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    assert exit_code("check") == 0
+    assert "params.yaml is sound: " in capsys.readouterr().out
+
+
+def test_check_names_the_first_and_the_last_of_very_many_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"class_{number:03}" for number in range(300)]
+    (tmp_path / "params.yaml").write_text(f"classes: {names}\nscrape: {{source: folder, snapshot: '2026-11-20'}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert exit_code("check") == 0
+    output = capsys.readouterr().out
+    assert output.startswith("params.yaml is sound: 300 classes (class_000, class_001, ")
+    assert "class_299); pictures from folder" in output
+    assert len(output) < 400
+
+
+def test_check_names_what_is_wrong(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
+    monkeypatch.chdir(tmp_path)
+    assert exit_code("check") == 1
+    assert "trian: expected one of the keys" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["check", "data", "review", "shop", "summary"])
+def test_outside_a_project_nothing_is_made(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert exit_code(verb) == 1
+    assert "belongs to no project" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_within_the_project_will_do(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository / "src" / "pixmill")
+    assert exit_code("check") == 0
+
+
+@pytest.fixture
+def project(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a few files of two classes, and the current folder."""
+    for label in ("boot", "hat"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        (tmp_path / "data" / label / "0.png").write_bytes(b"x")
+    (tmp_path / "params.yaml").write_text("classes: [boot, hat]\nscrape: {snapshot: '2026-11-20', source: folder}\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("scrape", "--dry-run") == 0
+    assert capsys.readouterr().out == (
+        "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
+        "Nothing to visit: all of it is in the journal or on this machine.\n"
+    )
+    text = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
+    assert exit_code("scrape", "--dry-run") == 0
+    output = capsys.readouterr().out
+    assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in output
+    assert output.endswith("about 1 minute, where sites answer as they usually do and their robots.txt lets us.\n")
+    assert not (project / ".pixmill" / "scrape" / "evidence").exists()
+
+
+@pytest.mark.browser
+def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("scrape", "--probe", "shop", "hat") == 0
+    output = capsys.readouterr().out
+    assert "selectors.item:\n" in output
+    assert re.search(r"^to fix it: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
+    assert "article.card[data-product-id]" in output
+    assert (project / ".pixmill/scrape/probe/shop/page.html").is_file()
+    assert (project / ".pixmill/scrape/probe/shop/page.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--probe", "folder", "hat"), "the source 'folder' has no page of results"),
+        (("--probe", "site:ebay", "hat"), "nothing describes the site 'ebay'"),
+        ((), "Next: dvc repro scrape"),
+    ],
+)
+def test_a_source_without_a_page_of_results_is_refused(
+    arguments: tuple[str, ...], message: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exit_code("scrape", *arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["web", "-1", "65536"])
+def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("shop", f"--port={port}") == 2
+    assert f"expected a port from 0 to 65535, received '{port}'\nNext: pixmill shop --help" in capsys.readouterr().err
+
+
+def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -> None:
+    from pixmill.review.doubts import KINDS
+
+    assert exit_code("review", "--only", "boredom") == 2
+    offered = capsys.readouterr().err.partition("choose from ")[2].partition(")")[0]
+    assert tuple(kind.strip("'") for kind in offered.split(", ")) == KINDS
+
+
+def test_a_surplus_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("check", "everything") == 2
+    assert "unrecognized arguments: everything\nNext: pixmill --help" in capsys.readouterr().err
+
+
+def test_check_tells_of_another_python_first_on_path(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(repository)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert exit_code("check") == 0
+    assert "dvc would run no python at all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argument", ["--help", "nonsense"])
+def test_the_command_imports_nothing_heavy(argument: str) -> None:
+    heavy = (
+        "tensorflow",
+        "keras",
+        "mlflow",
+        "great_expectations",
+        "selenium",
+        "pandas",
+        "numpy",
+        "pydantic",
+        "ruamel.yaml",
+        "sklearn",
+    )
+    script = (
+        "import sys\nfrom pixmill.cli import main\n"
+        f"try: main([{argument!r}])\nexcept SystemExit: pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_the_command_answers_at_once() -> None:
+    # What a processor has to do for it: what else it is doing meanwhile is no matter of the command.
+    times = []
+    for _ in range(3):
+        start = _seconds_of_children()
+        subprocess.run([sys.executable, "-m", "pixmill", "--help"], capture_output=True, check=True)
+        times.append(_seconds_of_children() - start)
+    assert min(times) < 0.5
+
+
+def _seconds_of_children() -> float:
+    spent = os.times()
+    return spent.children_user + spent.children_system

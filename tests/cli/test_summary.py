@@ -1,0 +1,63 @@
+"""The summary says what a run found and what a commit should carry."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pixmill.cli.summary import summary
+from pixmill.core.errors import ManifestError
+
+METRICS = {
+    "accuracy": 0.9,
+    "accuracy_low": 0.86,
+    "accuracy_high": 0.93,
+    "macro_f1": 0.89,
+    "log_loss": 0.3,
+    "ece": 0.02,
+    "n": 250,
+    "baseline": {"majority_accuracy": 0.2},
+    "per_class": {"coat": {"precision": 0.9, "recall": None, "f1": 0.9, "support": 50}},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in {
+        "metrics/evaluate.json": json.dumps(METRICS),
+        "reports/evaluate.html": "",
+        "reports/scrape.html": "",
+        ".gitignore": "/reports/\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
+    text = summary(project, environ={})
+    assert "Test accuracy 0.900 (confidence interval 0.860 to 0.930) on 250 pictures" in text
+    assert "  coat       0.900       -  0.900        50" in text
+    assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("make ui")
+    assert "commit" not in text
+
+
+def test_it_names_a_tracking_server(project: Path) -> None:
+    text = summary(project, environ={"MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"})
+    assert "MLflow: http://127.0.0.1:5000" in text
+    assert "make ui" not in text
+
+
+def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
+    for page in (project / "reports").iterdir():
+        page.unlink()
+    assert "dvc pull fetches them" in summary(project, environ={})
+
+
+def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"evaluate\.json is missing\nNext: dvc repro evaluate"):
+        summary(tmp_path, environ={})

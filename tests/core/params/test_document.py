@@ -1,0 +1,359 @@
+"""params.yaml is parsed whole, and what is wrong is named."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import Params, SplitParams, flat, load_params, parse_overrides, parse_params
+from pixmill.images import ASPECTS, EXTENSIONS
+
+COMMITTED = (Path(__file__).parents[3] / "params.yaml").read_text(encoding="utf-8")
+DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}")
+# Not the committed file: its values are people's to change.
+TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
+
+
+def edited(before: str, after: str) -> str:
+    assert before in TEXT
+    return TEXT.replace(before, after, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("epochs: 30", "epochs: many", "train.epochs: expected a whole number >= 1, received 'many'"),
+        ("test: 0.2", "test: 1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
+        ("learning_rate: 0.001", "learning_rate: fast", "train.learning_rate: expected a number > 0, received 'fast'"),
+        ("learning_rate: 0.001", "learning_rate: .nan", "train.learning_rate: expected a number > 0, received nan"),
+        ("epochs: 30", "epochs: true", "train.epochs: expected a whole number >= 1, received true"),
+        ("epochs: 30", "epochs:", "train.epochs: expected a whole number >= 1, received null"),
+        ("epochs: 30", "epochs: 3.0", "train.epochs: expected a whole number >= 1, received 3.0"),
+        ("flip: true", "flip: yes", "train.augmentation.flip: expected true or false, received 'yes'"),
+        (
+            "source: shop",
+            "source: web",
+            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
+            "duckduckgo, amazon, flipkart, myntra or site:<name>, received 'web'",
+        ),
+        (
+            "source: shop",
+            "source: [bing, gogle]",
+            "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
+            "duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean google?), received 'gogle'",
+        ),
+        ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
+        ("source: shop", "source: []", "scrape.source: expected a list of at least 1 item, each a text, received []"),
+        ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),
+        (
+            "queries: {}",
+            "queries: {coat: a}",
+            "scrape.queries.coat: expected a list of at least 1 item, each a text, received 'a'",
+        ),
+        ("queries: {}", "queries: []", "scrape.queries: expected a mapping from classes, received []"),
+        (
+            "source_by_class: {}",
+            "source_by_class: {coat: bong}",
+            "scrape.source_by_class.coat: expected one of shop, folder, urls, keras, openverse, wikimedia, google, "
+            "bing, yahoo, duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean bing?), "
+            "received 'bong'",
+        ),
+        (
+            "allow_hosts: []",
+            "allow_hosts: [intranet]",
+            "scrape.allow_hosts.0: expected a host's name with its port, such as 'example.org:8080', "
+            "received 'intranet'",
+        ),
+        (
+            "robots_exceptions: []",
+            "robots_exceptions: ['https://example.org']",
+            "scrape.robots_exceptions.0: expected a host's name in small letters, such as 'example.org', "
+            "received 'https://example.org'",
+        ),
+        ("contact: null", "contact: me", "scrape.contact: expected an e-mail address or a URL or null, received 'me'"),
+        (
+            "licences: null",
+            "licences: [gpl]",
+            "scrape.licences.0: expected one of cc0, pdm, by, by-sa, by-nc, by-nd, by-nc-sa, by-nc-nd, received 'gpl'",
+        ),
+        (
+            "snapshot: '2026-11-20'",
+            "snapshot: now",
+            "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 'now'",
+        ),
+        (
+            "snapshot: '2026-11-20'",
+            "snapshot: '2026-13-40'",
+            "scrape.snapshot: expected a date of the calendar, received '2026-13-40'",
+        ),
+        ("- coat", "- 3", "classes.0: expected a name of letters, digits and spaces, received 3"),
+        ("- coat", "- ../coat", "classes.0: expected a name of letters, digits and spaces, received '../coat'"),
+        ("- coat", "- dress", "classes: expected different names, received 'dress' more than once"),
+        ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
+        (
+            "test: 0.2",
+            "test: 0.9",
+            "split: expected val + test < 1, so that some are left for training, received 1.05",
+        ),
+        ("- filters: 16", "- filters: 0", "train.cnn.blocks.0.filters: expected a whole number >= 1, received 0"),
+        (
+            "- filters: 16",
+            "- kernal: 3\n      filters: 16",
+            "train.cnn.blocks.0.kernal: expected one of the keys filters, kernel, padding, convolutions, batch_norm, "
+            "pooling, pool_padding, dropout (did you mean kernel?), received 3",
+        ),
+        (
+            "dense: []",
+            "dense: [dropuot]",
+            "train.backbone.dense.0: expected a section with the keys units, dropout, received 'dropuot'",
+        ),
+        (
+            "snapshot: '2026-11-20'",
+            "snapshot: 2026-11-20",
+            "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 2026-11-20 without quotes",
+        ),
+        (
+            "queries: {}",
+            "3: x",
+            "scrape.3: expected one of the keys source, source_by_class, queries, snapshot, per_class, per_query, "
+            "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, robots_exceptions, "
+            "opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes, received 3",
+        ),
+        ("channels: 3", "channels: 2", "train.cnn.channels: expected one of 1, 3, received 2"),
+        (
+            "unfreeze: 0",
+            "unfreeze: most",
+            "train.backbone.unfreeze: expected a whole number >= 0 or all, received 'most'",
+        ),
+        ("unfreeze: 0", "unfreeze: -1", "train.backbone.unfreeze: expected a whole number >= 0 or all, received -1"),
+        ("weights: imagenet", "weights: ''", "train.backbone.weights: expected a text that is not empty, received ''"),
+        (
+            "cross_validation: false",
+            "cross_validation: true",
+            "train.cross_validation: expected split.folds to say how many, received null there",
+        ),
+        *(
+            (
+                "unlabelled: null",
+                f"unlabelled: {folder}",
+                f"evaluate.unlabelled: expected a folder below data/, such as data/unlabelled, received {folder!r}",
+            )
+            for folder in (
+                "photos",
+                "data",
+                "data/",
+                "/data/photos",
+                "data/../photos",
+                "data//photos",
+                "../data/photos",
+                r"data\photos",
+            )
+        ),
+        *(
+            (
+                "unlabelled: null",
+                f"unlabelled: {folder}",
+                f"evaluate.unlabelled: expected a folder of no class and no part, received {folder!r}",
+            )
+            for folder in ("data/coat", "data/Test", "data/train/new")
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_line(before: str, after: str, line: str) -> None:
+    with pytest.raises(ParamsError) as refusal:
+        parse_params(edited(before, after))
+    assert refusal.value.message == line
+    assert refusal.value.next == "edit params.yaml, then: pixmill check"
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
+    with pytest.raises(ParamsError, match=r"^train\.learnig_rate: .*did you mean learning_rate\?\), received 1"):
+        parse_params(edited("learning_rate: 0.001", "learnig_rate: 1"))
+
+
+def test_an_unknown_section_is_refused_even_when_empty() -> None:
+    with pytest.raises(ParamsError, match=r"^trian: expected one of the keys .*did you mean train\?\), received \{\}"):
+        parse_params(TEXT + "trian: {}\n")
+
+
+def test_each_wrong_key_gets_its_own_line() -> None:
+    text = edited("epochs: 30", "epochs: many").replace("test: 0.2", "test: 2", 1)
+    with pytest.raises(ParamsError) as refusal:
+        parse_params(text)
+    assert [line.split(":")[0] for line in refusal.value.message.splitlines()] == ["split.test", "train.epochs"]
+
+
+def test_numbers_and_names_mean_what_dvc_reads() -> None:
+    params = parse_params(edited("learning_rate: 0.001", "learning_rate: 1e-3").replace("- coat", "- no", 1))
+    assert params.train.learning_rate == 0.001
+    assert params.classes[0] == "no"
+
+
+def test_formats_and_aspects_are_those_that_pictures_have() -> None:
+    assert DEFAULTS.validate.formats.allowed == tuple(EXTENSIONS)
+    assert get_args(SplitParams.model_fields["aspect"].annotation) == ASPECTS
+
+
+def test_folds_and_unlabelled_pictures_are_taken_where_they_can_be() -> None:
+    text = edited("folds: null", "folds: 3").replace("cross_validation: false", "cross_validation: true")
+    params = parse_params(text.replace("unlabelled: null", "unlabelled: data/unlabelled/summer 2026"))
+    assert params.train.cross_validation
+    assert params.evaluate.unlabelled == "data/unlabelled/summer 2026"
+
+
+def test_sections_in_a_list_go_by_their_places() -> None:
+    names = {"filters": 16, "kernel": 3, "padding": "same", "convolutions": 1, "batch_norm": False}
+    names |= {"pooling": 2, "pool_padding": "valid", "dropout": 0.0}
+    table = flat(DEFAULTS)
+    assert {name: table[f"train.cnn.blocks.0.{name}"] for name in names} == names
+    assert table["train.cnn.blocks.2.filters"] == 64
+    assert table["train.cnn.dense.0.units"] == 128
+    assert table["train.backbone.dense"] == []
+    assert "train.cnn.blocks" not in table
+
+
+def told_defaults(text: str) -> dict[str, object]:
+    """Return the defaults that comments tell, by dotted name: those of one comment belong to the keys after it."""
+    told: dict[str, object] = {}
+    sections: list[tuple[int, str]] = []
+    comment, values = "", []
+    for line in text.splitlines():
+        if found := re.match(r" *# ?(.*)", line):
+            comment += f"{found[1]} "
+            stated = re.search(r"Defaults?: (.+?)\.(?=\s)", re.sub(r" \(.*?\)", "", comment))
+            values = yaml.safe_load(f"[{stated[1].replace(' and ', ', ')}]") if stated else []
+        elif found := re.match(r"( *)(\w+):", line):
+            sections = [(indent, name) for indent, name in sections if indent < len(found[1])]
+            sections.append((len(found[1]), found[2]))
+            name, comment = ".".join(name for _, name in sections), ""
+            if values and name in leaves(DEFAULTS.model_dump(by_alias=True)):
+                told[name] = values.pop(0)
+    return told
+
+
+def leaves(content: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Return the dotted names of the keys that hold no section; unlike with ``flat``, a list of sections is one."""
+    return {
+        name
+        for key, value in content.items()
+        for name in (leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}"})
+    }
+
+
+def test_the_committed_file_has_every_key_and_tells_its_default() -> None:
+    content = yaml.safe_load(COMMITTED)
+    assert leaves(content) == leaves(DEFAULTS.model_dump(by_alias=True))
+    assert yaml.safe_load(COMMITTED).keys() == Params.model_json_schema()["properties"].keys()
+    told = told_defaults(COMMITTED)
+    # What the classifier is about, and which day's pictures, nobody can say beforehand.
+    assert leaves(content) - told.keys() == {"classes", "scrape.snapshot"}
+    for dotted, value in told.items():
+        *sections, key = dotted.split(".")
+        owner = content
+        for section in sections:
+            owner = owner[section]
+        owner[key] = value
+    content |= {"classes": ["coat", "dress"]}
+    content["scrape"]["snapshot"] = "2026-11-20"
+    assert parse_params(json.dumps(content)) == DEFAULTS
+
+
+def test_dvc_edits_the_committed_file_without_losing_a_comment(tmp_path: Path) -> None:
+    from dvc.utils.hydra import apply_overrides
+
+    path = tmp_path / "params.yaml"
+    path.write_text(COMMITTED, encoding="utf-8")
+    # DVC puts a new list in an old one's place, and what stands behind the old one goes with it: no comment must.
+    apply_overrides(path, ["train.cnn.blocks=[{filters:8},{filters:16,kernel:5}]", "train.epochs=3"])
+    apply_overrides(path, ["train.cnn.dense=[{units:64}]", "classes=[coat,dress]", "train.backbone.dense=[{units:9}]"])
+    apply_overrides(path, ["train.cnn.blocks.0.filters=4", "validate.formats.allowed=[png,jpeg]"])
+    comments = [[line for line in text.splitlines() if "#" in line] for text in (COMMITTED, path.read_text("utf-8"))]
+    assert comments[0] == comments[1]
+    train = load_params(tmp_path).train
+    assert [(block.filters, block.kernel) for block in train.cnn.blocks] == [(4, 3), (16, 5)]
+    assert [dense.units for dense in (*train.cnn.dense, *train.backbone.dense)] == [64, 9]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("train.epochs", "3", 3),
+        ("train.learning_rate", "1e-4", 0.0001),
+        ("train.patience", "null", None),
+        ("scrape.per_class", "40", 40),
+        ("split.salt", "007", "007"),
+        ("scrape.snapshot", "2026-12-01", "2026-12-01"),
+        ("train.augmentation.flip", "false", False),
+        ("validate.min_per_class.count", "5", 5),
+        ("train.cnn.blocks.1.filters", "48", 48),
+    ],
+)
+def test_an_override_becomes_what_the_file_would_hold(params, name, text, value):
+    assert parse_overrides(params, {name: text}) == {name: value}
+    assert type(parse_overrides(params, {name: text})[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("train.epochs", "many", "train.epochs: expected a whole number >= 1, received 'many'"),
+        ("train.epochs", "2.5", "train.epochs: expected a whole number >= 1, received 2.5"),
+        ("train.epochs", "[", "train.epochs: expected a whole number >= 1, received '['"),
+        ("train.epoch", "3", "train.epoch: there is no such parameter; did you mean train.epochs?"),
+        ("train.learning_rate", "nan", "train.learning_rate: expected"),
+        ("split.test", "1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
+        ("split.aspect", "squeeze", "split.aspect: expected one of pad, crop, stretch, received 'squeeze'"),
+        ("scrape.snapshot", "today", "scrape.snapshot: expected a date"),
+        ("train.cnn.blocks.1.filters", "0", "train.cnn.blocks.1.filters: expected a whole number >= 1, received 0"),
+    ],
+)
+def test_a_wrong_override_is_refused_as_in_the_file(params, name, text, expected):
+    with pytest.raises(ParamsError) as error:
+        parse_overrides(params, {name: text})
+    assert error.value.message.startswith(expected)
+
+
+def test_overrides_are_checked_together():
+    params = parse_params("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\nsplit: {val: 0.2, test: 0.2}\n")
+    assert parse_overrides(params, {"split.val": "0.5", "split.test": "0.4"}) == {"split.val": 0.5, "split.test": 0.4}
+    with pytest.raises(ParamsError, match=r"split: expected val \+ test < 1"):
+        parse_overrides(params, {"split.val": "0.5", "split.test": "0.5"})
+
+
+def test_an_override_may_be_in_any_script():
+    text = "classes: [a, b]\nscrape: {snapshot: '2026-11-20', queries: {a: [🧥, 𠮷野家]}}\n"
+    assert parse_overrides(parse_params(text), {"split.salt": "🧂"}) == {"split.salt": "🧂"}
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+documents = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+)
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(["classes", "scrape", "validate", "split", "train", "evaluate", "train.cnn", "train.epochs"]),
+    documents,
+)
+def test_nothing_but_a_refusal_ever_comes_of_a_wrong_file(name: str, value: object) -> None:
+    content = yaml.safe_load(TEXT)
+    *sections, key = name.split(".")
+    owner = content
+    for section in sections:
+        owner = owner[section]
+    owner[key] = value
+    message = ""
+    try:
+        parse_params(yaml.safe_dump(content))
+    except ParamsError as refusal:
+        message = refusal.message
+    starts = (name.split(".")[0], "params.yaml")
+    assert all(line.startswith(starts) for line in message.splitlines())

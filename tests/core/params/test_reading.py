@@ -1,0 +1,166 @@
+"""A params file is read as DVC reads it, or refused with its file, its line and the next command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc.utils.serialize import load_yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import load_params, parse_params, parse_yaml, read_text
+
+VALID = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
+
+AGREED = {
+    "octal": "a: 0o17",
+    "digits with an underscore": "a: 1_000",
+    "leading zeros": "a: 007",
+    "exponent without a point": "a: 1e-3",
+    "words of YAML 1.1": "a: [no, yes, on, off, y, 12:30]",
+    "YAML 1.1 by its directive": "%YAML 1.1\n---\na: [no, 12:30]",
+    "infinity": "a: [.inf, -.inf]",
+    "null": "a: [null, ~, ]\nb:",
+    "anchor": "a: &x [1]\nb: *x",
+    "merge key": "a: &x {b: 1, c: 2}\nd:\n  <<: *x\n  b: 3",
+    "byte order mark": "\ufeffa: 1",
+    "Windows line ends": "a: 1\r\nb: |\r\n  x\r\n  y\r\n",
+    "a date": "a: 2026-11-20",
+    "a quoted date": "a: '2026-11-20'",
+    "keys that are no text": "1: a\nnull: b\n2.5: c",
+    "any script": "a: [🧥, 𠮷野家, '\\x']",
+    "the end of a document": "a: 1\n...\n",
+}
+
+
+@pytest.mark.parametrize("text", AGREED.values(), ids=AGREED)
+def test_dvc_reads_the_same_values(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes(text.encode())
+    assert parse_yaml(read_text(path)) == load_yaml(path)
+
+
+def test_dvc_reads_the_committed_file_and_all_recipes_alike(repository: Path) -> None:
+    for path in (repository / "params.yaml", *(repository / "recipes").glob("*.yaml")):
+        assert parse_yaml(read_text(path)) == load_yaml(path), path
+
+
+@settings(max_examples=25)
+@given(st.text(alphabet="ab01_.eE+-:~!&*<>[]{}#|'\" \n\t?%", max_size=40))
+def test_any_text_is_read_as_by_dvc_or_refused(text: str) -> None:
+    from dvc.utils.serialize import parse_yaml as parse_as_dvc
+
+    try:
+        content = parse_yaml(text)
+    except ParamsError:
+        return
+    assert repr(content or {}) == repr(parse_as_dvc(text, "params.yaml"))
+
+
+REFUSED = {
+    "template": ("train: {epochs: {{ epochs }}}", "found unhashable key; {{ }} belongs to a template"),
+    "wrong tag": ("train: {epochs: !!int abc}", "in line 3, column 17: 'abc' is no int"),
+    "empty number": ("train: {epochs: !!int ''}", "in line 3, column 17: '' is no int"),
+    "5,000 digits": ("train: {epochs: " + 5000 * "1" + "}", "in line 3, column 17: '1111"),
+    "5,000 hexadecimal digits": ("train: {epochs: 0x" + 5000 * "f" + "}", "in line 3, column 17: '0xff"),
+    "no day of the calendar": ("a: 2026-13-40", "in line 3, column 4: '2026-13-40' is no timestamp"),
+    "time of day": ("a: 2026-11-20 10:00:00", "in line 3, column 4: '2026-11-20 10:00:00' is no timestamp"),
+    "bytes": ("a: !!binary aGk=", "in line 3, column 4: 'aGk=' is no binary"),
+    "set": ("a: !!set {b}", "in line 3, column 4: this is no set"),
+    "Python object": ("a: !!python/object:os.system x", "in line 3, column 4: could not determine a constructor"),
+    "tab": ("train:\n\tepochs: 3", "in line 4, column 1: found character '\\t'"),
+    "NUL": ("a: \0", "in line 3: unacceptable character #x0000"),
+    "duplicate key": ("scrape: {}", 'in line 3, column 1: found duplicate key "scrape"'),
+    "two documents": ("---\na: 1", "in line 3, column 1: but found another document"),
+    "unknown alias": ("a: *b", "in line 3, column 4: found undefined alias"),
+    "open bracket": ("a: [1, 2", "expected ',' or ']'"),
+    "half of a character": ('split: {salt: "\\uD800"}', r"in line 3, column 15: '\ud800' holds half of a character"),
+    "a character in halves": ('split: {salt: "\\uD83D\\uDE00"}', "in line 3, column 15: '\\ud83d\\ude00' holds half"),
+    "nesting": ("a: " + 3000 * "[", "received lists nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), REFUSED.values(), ids=REFUSED)
+def test_what_dvc_stumbles_over_is_refused_with_its_line(text: str, problem: str) -> None:
+    with pytest.raises(ParamsError) as error:
+        parse_params(VALID + text)
+    assert error.value.message.startswith("params.yaml: expected ")
+    assert problem in error.value.message
+    assert "\n" not in error.value.message
+    assert str(error.value).isascii()
+    assert error.value.next == "edit params.yaml, then: pixmill check"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "3", "- a", "%YAML 1.3\n---\na: 1"])
+def test_what_is_no_mapping_is_refused(text: str) -> None:
+    with pytest.raises(ParamsError, match=r"^params\.yaml: expected"):
+        parse_params(text)
+
+
+def test_a_date_without_quotes_is_refused_as_dvc_fails_on_it(tmp_path: Path) -> None:
+    text = VALID.replace("'", "")
+    (tmp_path / "params.yaml").write_text(text)
+    (tmp_path / "dvc.yaml").write_text("stages: {scrape: {cmd: 'true', params: [scrape]}}")
+    for command in (["init", "--no-scm", "--quiet"], ["repro"]):
+        dvc = subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, capture_output=True, text=True)
+    assert "Unsupported value of type 'date'" in dvc.stderr
+    with pytest.raises(ParamsError) as error:
+        parse_params(text)
+    assert error.value.message == (
+        "scrape.snapshot: expected a date in quotes, 'YYYY-MM-DD', received 2026-11-20 without quotes"
+    )
+
+
+def test_aliases_that_multiply_cost_no_time() -> None:
+    levels = [f"l{level}: &l{level} [{', '.join([f'*l{level - 1}'] * 9)}]" for level in range(1, 12)]
+    text = "\n".join(["l0: &l0 x", *levels, VALID.replace("[coat, dress]", "*l11")])
+    with pytest.raises(ParamsError, match=r"^classes\.0: expected a name"):
+        parse_params(text)
+    with pytest.raises(ParamsError, match=r"^classes\.0: expected a name"):
+        parse_params(VALID.replace("[coat, dress]", "&a [*a, *a]"))
+
+
+def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"params\.yaml is missing\nNext: "):
+        load_params(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with pytest.raises(
+        ParamsError, match=r"params\.yaml: expected a file, received a folder, pipe or device\nNext: ls"
+    ):
+        load_params(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (VALID.encode() + b"# caf\xe9", r"expected UTF-8, received the byte 0xe9 in line 3\nNext: save .* as UTF-8"),
+        (VALID.encode("utf-16"), "expected UTF-8, received the byte 0xff in line 1"),
+        (VALID.encode() + b"#" * 2**20, "expected at most 1,048,576 bytes, received more"),
+    ],
+    ids=["Latin-1", "UTF-16", "too large"],
+)
+def test_bytes_that_are_no_params_file_are_refused(content: bytes, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(ParamsError, match=problem):
+        load_params(tmp_path)
+
+
+def test_in_a_project_a_file_that_was_cut_off_is_refused(repository: Path, tmp_path: Path) -> None:
+    """The last section alone may be cut between its keys without a trace: they have defaults."""
+    lines = (repository / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "dvc.yaml").touch()
+    for end in range(0, lines.index("evaluate:\n") + 1, 10):
+        (tmp_path / "params.yaml").write_text("".join(lines[:end]), encoding="utf-8")
+        with pytest.raises(ParamsError):
+            load_params(tmp_path)
+    with pytest.raises(ParamsError, match=r"expected the sections evaluate too, received none \(was the file cut off"):
+        (tmp_path / "params.yaml").write_text("".join(lines[: lines.index("evaluate:\n")]), encoding="utf-8")
+        load_params(tmp_path)

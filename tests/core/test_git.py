@@ -1,0 +1,37 @@
+"""Git is asked, and whatever it says, or that it says nothing, is no error."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.git import git
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    subprocess.run(["git", "init", "-q", "-b", "trunk", tmp_path], check=True)
+    return tmp_path
+
+
+def test_it_says_what_git_says(project: Path) -> None:
+    assert git(project, "symbolic-ref", "--short", "HEAD") == "trunk\n"
+
+
+def test_what_git_does_not_know_is_nothing(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert git(project, "rev-parse", "--verify", "HEAD") is None
+    assert git(tmp_path_factory.mktemp("none"), "status") is None
+    assert git(project / "absent", "status") is None
+
+
+def test_without_git_there_is_nothing(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert git(project, "status") is None
+
+
+@pytest.mark.linux
+def test_a_name_that_is_no_text_is_told_all_the_same(project: Path) -> None:
+    name = b"caf\xe9.txt"
+    (project / os.fsdecode(name)).touch()
+    assert git(project, "status", "--porcelain", "-z") == f"?? {os.fsdecode(name)}\0"

@@ -1,0 +1,63 @@
+"""A change that cannot change the weights never costs a training."""
+
+import hashlib
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+TAKEN_OVER = "train: weights taken over from an earlier training"
+
+
+def weights(project) -> str:
+    return hashlib.sha256((project.path / "artifacts/train/model.weights.h5").read_bytes()).hexdigest()
+
+
+def repro(project, *words: str) -> str:
+    # Without its run cache DVC runs what it would otherwise restore.
+    done = project.dvc("repro", "--no-run-cache", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_comment_in_the_record_fits_nothing(copy_of_finished) -> None:
+    project, before = copy_of_finished, weights(copy_of_finished)
+    for place in ("src/pixmill/record/run.py", "src/pixmill/train/fitting.py"):
+        with (project.path / place).open("a", encoding="utf-8") as module:
+            module.write("# A remark that changes nothing.\n")
+        output = repro(project)
+        assert "Running stage 'train'" in output
+        assert TAKEN_OVER in output
+        assert weights(project) == before
+    assert "Stage 'split' didn't change, skipping" in output
+
+
+def test_params_that_come_back_fit_nothing(copy_of_finished) -> None:
+    project, first = copy_of_finished, weights(copy_of_finished)
+    project.edit(("seed: 7", "seed: 8"))
+    assert TAKEN_OVER not in repro(project, "train")
+    second = weights(project)
+    project.edit(("seed: 8", "seed: 7"))
+    assert TAKEN_OVER in repro(project, "train")
+    assert weights(project) == first != second
+
+
+def test_another_target_accuracy_fits_nothing(copy_of_finished) -> None:
+    project, before = copy_of_finished, weights(copy_of_finished)
+    calibration = (project.path / "artifacts/train/calibration.json").read_bytes()
+    project.edit(("target_accuracy: 0.95", "target_accuracy: 0.9"))
+    assert TAKEN_OVER in repro(project, "train")
+    assert weights(project) == before
+    assert (project.path / "artifacts/train/calibration.json").read_bytes() != calibration
+
+
+def test_a_template_of_one_page_runs_no_other_stage(copy_of_finished) -> None:
+    project = copy_of_finished
+    with (project.path / "src/pixmill/pages/train/page.html").open("a", encoding="utf-8") as template:
+        template.write("{# A remark. #}\n")
+    output = repro(project)
+    assert "Running stage 'train'" in output
+    assert TAKEN_OVER in output
+    for stage in ("validate", "split"):
+        assert f"Stage '{stage}' didn't change, skipping" in output
+    assert "Running stage 'evaluate'" not in output

@@ -1,0 +1,68 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.evaluate.measure import measure_confidence
+from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.metrics.calibration import calibrate
+from pixmill.metrics.confidence import expected_calibration_error
+from pixmill.metrics.probabilities import losses, tempered
+
+LABELS = ("a", "b", "c")
+
+
+def predictions(pictures, *, sharpness):
+    """Return what a model says that knows how sure it should be, and says it raised to a power."""
+    generator = np.random.default_rng(11)
+    tables = []
+    for part in ("train", "val", "test"):
+        honest = generator.dirichlet([0.3, 0.3, 0.3], pictures)
+        actual = [generator.choice(3, p=row) for row in honest]
+        given = tempered(honest, 1 / sharpness)
+        table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
+        names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
+        tables.append(table.assign(id=[f"{part}{number:05}" for number in range(pictures)], split=part, **names))
+    return pd.concat(tables, ignore_index=True).sort_values("id", ignore_index=True)
+
+
+def measured(table, *, target=0.9):
+    """Calibrate on the validation part, as train does, and measure on the test part."""
+    groups = table.set_index("id").index.to_series()
+    val = table[table["split"] == "val"]
+    calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), target)
+    return measure_confidence(table, groups, LABELS, calibration, draws=500, confidence=0.95)
+
+
+def test_an_overconfident_model_is_calibrated_on_the_test_part():
+    table = predictions(1500, sharpness=2.5)
+    result = measured(table)[0]
+    test = table[table["split"] == "test"]
+    uncalibrated = test[["p_a", "p_b", "p_c"]].to_numpy(np.float32)
+    actual = test["label"].map(LABELS.index).to_numpy()
+    assert result["temperature"] == pytest.approx(2.5, rel=0.15)
+    assert result["calibrated"]["ece"] < expected_calibration_error(actual, uncalibrated) / 2
+    assert result["calibrated"]["log_loss"] < losses(actual, uncalibrated).mean()
+
+
+def test_the_threshold_gives_about_what_was_asked_for_on_pictures_that_did_not_set_it():
+    result = measured(predictions(1500, sharpness=2.5))[0]
+    assert result["covered_accuracy_low"] <= 0.9 <= result["covered_accuracy_high"]
+    assert 0.2 < result["coverage"] < 0.95
+    assert 0 < result["threshold"] < 1
+
+
+def test_a_target_out_of_reach_gives_null():
+    table = predictions(50, sharpness=1)
+    wrong = table.assign(label=table["predicted"].map({"a": "b", "b": "c", "c": "a"}))
+    result = measured(wrong)[0]
+    assert (result["temperature"], result["threshold"], result["coverage"]) == (None, None, 0)
+    assert {result[name] for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")} == {None}
+
+
+def test_curves_are_of_the_test_part_before_and_after_calibration_and_of_validation():
+    curves = measured(predictions(300, sharpness=2))[1]
+    assert list(curves) == ["calibration", "calibrated", "coverage", "coverage_val"]
+    assert [curves[name]["n"].sum() for name in ("calibration", "calibrated")] == [300, 300]
+    assert [curves[name]["n"].iloc[-1] for name in ("coverage", "coverage_val")] == [300, 300]
+    assert not curves["calibration"].equals(curves["calibrated"])
+    assert not any(table.isna().any(axis=None) for table in curves.values())

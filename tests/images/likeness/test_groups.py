@@ -1,0 +1,153 @@
+"""The ledger of pairs, and groups as stars."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pixmill.images.likeness.groups import MOST_LIKES, Ledger, groups
+from pixmill.images.likeness.hashing import perceptual_hash, small_grey
+from pixmill.images.likeness.neighbours import Links, near_duplicates
+
+
+def entered(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
+    """Enter who is like whom, picture by picture, and return the links."""
+    flags = np.zeros(count, bool)
+    flags[protected or []] = True
+    ledger = Ledger(count, flags)
+    for one in range(count):
+        others = np.array(sorted(likes.get(one, [])), np.int64)
+        others = others[ledger.kept[others]] if ledger.kept[one] else others[:0]
+        ledger.enter(one, others, np.ones(len(others)))
+    return ledger.links()
+
+
+def clump(members: list[int]) -> dict[int, list[int]]:
+    return {one: [other for other in members if other != one] for one in members}
+
+
+def test_the_first_of_a_clump_stands_for_it() -> None:
+    members = list(range(3, 3 + MOST_LIKES + 5))
+    links = entered(100, clump(members) | {90: [91], 91: [90]})
+    assert links.repeats.tolist() == [[member, 3] for member in members[1:]]
+    assert list(zip(links.a, links.b, strict=True)) == [(90, 91)]
+
+
+def test_a_clump_that_is_small_enough_keeps_all_its_pairs() -> None:
+    members = list(range(MOST_LIKES + 1))
+    links = entered(MOST_LIKES + 1, clump(members))
+    assert len(links.repeats) == 0
+    assert len(links.a) == (MOST_LIKES + 1) * MOST_LIKES // 2
+
+
+def test_who_is_protected_is_never_repeated() -> None:
+    members = list(range(MOST_LIKES + 10))
+    links = entered(len(members), clump(members), protected=[7])
+    assert 7 not in links.repeats[:, 0]
+    assert (0, 7) in set(zip(links.a.tolist(), links.b.tolist(), strict=True))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(60, 160), st.floats(0.2, 1))
+def test_all_pairs_of_those_that_are_not_repeated_are_there(seed: int, count: int, share: float) -> None:
+    alike = np.triu(np.random.default_rng(seed).random((count, count)) < share, 1)
+    alike |= alike.T
+    links = entered(count, {one: np.flatnonzero(alike[one]).tolist() for one in range(count)})
+    repeated, stands = set(links.repeats[:, 0].tolist()), links.repeats[:, 1]
+    assert repeated.isdisjoint(stands.tolist())
+    assert all(alike[member, stand_in] for member, stand_in in links.repeats)
+    kept = [place for place in range(count) if place not in repeated]
+    expected = {(a, b) for a in kept for b in kept if a < b and alike[a, b]}
+    assert set(zip(links.a.tolist(), links.b.tolist(), strict=True)) == expected
+
+
+def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]] | None = None) -> Links:
+    places = np.array(sorted(pairs), np.int64).reshape(-1, 2)
+    similarity = np.array([pairs[pair] for pair in sorted(pairs)], np.float64)
+    return Links(places[:, 0], places[:, 1], similarity, np.array(repeats or [], np.int64).reshape(-1, 2))
+
+
+@st.composite
+def linked(draw) -> tuple[int, dict[tuple[int, int], float], list[tuple[int, int]]]:
+    """Draw pairs among some pictures, and others that are repeated of two of them."""
+    count = draw(st.integers(2, 25))
+    place = st.integers(0, count - 1)
+    ends = draw(st.lists(st.tuples(place, place).filter(lambda pair: pair[0] < pair[1]), max_size=40, unique=True))
+    pairs = {pair: draw(st.sampled_from([0.99, 0.9925, 0.995, 1.0])) for pair in ends}
+    repeated = draw(st.integers(0, 5))
+    # Who stands for others is never like another who does.
+    stand_ins = [0] if (0, 1) in pairs else [0, 1]
+    repeats = [(count + number, draw(st.sampled_from(stand_ins))) for number in range(repeated)]
+    return count + repeated, pairs, repeats
+
+
+@given(linked())
+def test_each_follower_is_linked_to_its_leader_and_no_leader_to_another(case) -> None:
+    count, pairs, repeats = case
+    leader = groups(count, links_of(pairs, repeats))
+    assert (leader[leader] == leader).all()
+    likeness = {**pairs, **{(b, a): score for (a, b), score in pairs.items()}}
+    repeated = dict(repeats)
+    leads = {place for place in range(count) if leader[place] == place}
+    for place in range(count):
+        if place in repeated:
+            assert leader[place] == repeated[place]
+        elif place not in leads:
+            best = max((score, -other) for (one, other), score in likeness.items() if one == place and other in leads)
+            assert leader[place] == -best[1]
+    assert not any(a in leads and b in leads for a, b in pairs)
+    assert set(repeated.values()) <= leads
+
+
+@given(linked())
+def test_who_has_no_like_leads_itself(case) -> None:
+    count, pairs, repeats = case
+    leader = groups(count, links_of(pairs, repeats))
+    alone = set(range(count)).difference(*pairs, dict(repeats))
+    assert all(leader[place] == place for place in alone)
+
+
+def test_a_chain_becomes_many_small_groups() -> None:
+    count = 1000
+    links = links_of({(place, place + 1): 0.99 for place in range(count - 1)})
+    _, sizes = np.unique(groups(count, links), return_counts=True)
+    assert sizes.max() <= 3
+
+
+def test_pictures_that_morph_into_each_other_do_not_swallow_the_class() -> None:
+    """Each of 120 pictures is a near-duplicate of the next, and the first has nothing in common with the last."""
+    stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
+    pictures = []
+    for step in np.linspace(0, 2, 120, endpoint=False):
+        before, share = int(step), step % 1
+        corners = np.sqrt(1 - share) * stops[before] + np.sqrt(share) * stops[before + 1]
+        grey = np.clip(corners, 0, 255).astype(np.uint8)
+        pictures.append(small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC))))
+    greys = np.stack(pictures)
+    hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
+    links = near_duplicates(hashes, greys, distance=16, similarity=0.99)
+    pairs = set(zip(links.a.tolist(), links.b.tolist(), strict=True))
+    joined = sum((place, place + 1) in pairs for place in range(119))
+    assert joined >= 110  # nearly one chain
+    leader = groups(120, links)
+    _, sizes = np.unique(leader, return_counts=True)
+    assert sizes.max() <= 30
+    assert all((min(pair), max(pair)) in pairs for pair in enumerate(leader.tolist()) if pair[0] != pair[1])
+
+
+@pytest.mark.parametrize("gone", range(0, 60, 7))
+def test_a_picture_that_goes_moves_only_those_about_it(gone: int) -> None:
+    generator = np.random.default_rng(5)
+    family = generator.integers(0, 12, 60)  # pictures are linked within twelve families only
+    pairs = {
+        (a, b): 0.99 + 0.0001 * int(generator.integers(0, 100))
+        for a in range(60)
+        for b in range(a + 1, 60)
+        if family[a] == family[b] and generator.random() < 0.6
+    }
+    before = groups(60, links_of(pairs))
+    after = groups(60, links_of({pair: score for pair, score in pairs.items() if gone not in pair}))
+    moved = np.flatnonzero(before != after)
+    assert set(family[moved].tolist()) <= {family[gone]}

@@ -1,0 +1,299 @@
+"""What one decode tells of an image."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blake3 import blake3
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
+
+from pixmill.core.params import ValidateParams
+from pixmill.images import Undecodable, decode
+from pixmill.images import measures as module
+from pixmill.images.likeness.hashing import perceptual_hash, small_grey
+from pixmill.images.measures import (
+    BORDER_LEVELS,
+    MEASURED_SIDE,
+    Measures,
+    border,
+    light,
+    measure,
+    pixel_digest,
+    scale,
+    sharpness,
+)
+from tests.validate.conftest import encoded, picture, shapes
+
+
+@pytest.fixture
+def measured(tmp_path: Path):
+    def look(content: bytes, *, max_pixels: int = 1_000_000, name: str | None = None) -> Measures:
+        path = tmp_path / "picture"
+        path.write_bytes(content)
+        return measure(path, name or hashlib.sha256(content).hexdigest(), max_pixels=max_pixels)
+
+    return look
+
+
+def test_it_tells_size_format_and_mode(measured) -> None:
+    found = measured(encoded(shapes(1).resize((80, 50)).convert("CMYK"), "JPEG"))
+    assert (found.width, found.height, found.format, found.mode) == (80, 50, "jpeg", "CMYK")
+
+
+def test_measures_are_those_of_the_greys(measured) -> None:
+    luma = shapes(2, side=330).convert("L")
+    small = np.asarray(luma.reduce(2), np.float64)
+    found = measured(encoded(luma, "PNG"))
+    assert found.brightness == pytest.approx(small.mean(), rel=1e-12)
+    assert found.contrast == pytest.approx(small.std(), rel=1e-12)
+    assert found.sharpness == sharpness(np.asarray(luma.reduce(2)))
+    grey = small_grey(np.asarray(luma.reduce(2)), factor=2, size=luma.size)
+    assert (found.grey, found.phash) == (grey.tobytes(), perceptual_hash(grey))
+    assert np.abs(grey.astype(int) - small_grey(np.asarray(luma))).max() <= 1
+
+
+def test_the_digest_is_that_of_the_pixels(measured) -> None:
+    image = shapes(3)
+    assert measured(encoded(image, "PNG")).pixels == pixel_digest(image)
+
+
+def test_blur_lowers_sharpness(measured) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8))
+    sharp, blurred = (measured(encoded(image, "PNG")) for image in (noise, noise.filter(ImageFilter.GaussianBlur(2))))
+    assert blurred.sharpness < sharp.sharpness / 10
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (picture(5, kind="JPEG", side=300)[:2000], "truncated"),
+        (b"a text in a file named .jpg", "unknown"),
+        (b"<html></html>", "html"),
+        (b"", "empty"),
+        (picture(6, side=1001), "too_many_pixels"),
+    ],
+)
+def test_what_cannot_be_decoded_has_a_reason(measured, content: bytes, reason: str) -> None:
+    with pytest.raises(Undecodable, match=f"^{reason}"):
+        measured(content)
+
+
+def test_a_file_that_changed_or_is_gone_is_refused(measured, tmp_path: Path) -> None:
+    with pytest.raises(Undecodable, match="changed_bytes"):
+        measured(picture(7), name="0" * 64)
+    with pytest.raises(Undecodable, match="missing_file"):
+        measure(tmp_path / "nowhere", "0" * 64, max_pixels=100)
+
+
+small = arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30)))
+
+
+def noise(width: int, height: int, *, low: int = 0, high: int = 256) -> Image.Image:
+    values = np.random.default_rng(width * 1000 + height).integers(low, high, (height, width), dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    return image.reduce(scale(image.size))
+
+
+def recompressed(image: Image.Image, quality: int) -> Image.Image:
+    return Image.open(io.BytesIO(encoded(image, "JPEG", quality=quality))).convert("L")
+
+
+@given(small)
+def test_light_is_what_the_greys_say(luma) -> None:
+    found = light(Image.fromarray(luma))
+    assert found.brightness == pytest.approx(luma.mean(), rel=1e-12)
+    assert found.contrast == pytest.approx(luma.std(), abs=1e-6)
+    share = np.bincount(luma.ravel()) / luma.size
+    share = share[share > 0]
+    assert found.entropy == pytest.approx(-(share * np.log2(share)).sum(), abs=1e-4)
+    assert found.entropy >= 0
+
+
+def test_one_grey_has_no_entropy_and_all_greys_have_eight_bits() -> None:
+    assert light(Image.new("L", (97, 31), 200)).entropy == 0
+    assert light(Image.linear_gradient("L")).entropy == 8
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(3, 30), st.integers(3, 30))))
+def test_sharpness_is_the_variance_of_the_laplacian(luma) -> None:
+    values = luma.astype(float)
+    inner = values[1:-1, 1:-1]
+    laplacian = 4 * inner - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    assert sharpness(luma) == pytest.approx(laplacian.var(), abs=1e-9)
+
+
+def test_sharpness_of_a_ribbon_does_not_depend_on_how_it_is_cut() -> None:
+    luma = np.asarray(noise(5, 10_000))
+    values = luma.astype(float)
+    laplacian = 4 * values[1:-1, 1:-1] - values[:-2, 1:-1] - values[2:, 1:-1] - values[1:-1, :-2] - values[1:-1, 2:]
+    assert sharpness(luma) == pytest.approx(laplacian.var(), rel=1e-12)
+    assert sharpness(np.ascontiguousarray(luma.T)) == sharpness(luma)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 40), (40, 2)])
+def test_where_there_is_no_laplacian_there_is_no_sharpness(shape: tuple[int, int]) -> None:
+    assert sharpness(np.arange(shape[0] * shape[1], dtype=np.uint8).reshape(shape)) == 0
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_the_scale_is_the_largest_that_fits(width: int, height: int) -> None:
+    factor = scale((width, height))
+    found = [-(-side // factor) for side in (width, height)]
+    if max(width, height) < 2 * MEASURED_SIDE:
+        assert factor == 1
+    elif min(width, height) >= 3 * max(width, height) / MEASURED_SIDE:
+        assert MEASURED_SIDE <= max(found) <= 2 * MEASURED_SIDE
+    assert min(found) >= min(width, height, 3)
+
+
+def test_an_enlarged_picture_has_the_measures_of_the_small_one() -> None:
+    luma = noise(160, 120)
+    large = reduced(luma.resize((1280, 960), Image.Resampling.NEAREST))
+    assert light(large) == light(luma)
+    assert sharpness(np.asarray(large)) == sharpness(np.asarray(luma))
+    assert border(np.asarray(large)) == border(np.asarray(luma))
+
+
+def test_noise_is_not_sharpness_and_no_richness() -> None:
+    wall = noise(2048, 2048, low=196, high=205)
+    assert sharpness(np.asarray(reduced(wall))) < sharpness(np.asarray(wall)) / 20
+    assert light(reduced(wall)).entropy < light(wall).entropy - 1
+    assert border(np.asarray(reduced(wall))) == 1
+
+
+def test_a_blurred_photograph_is_below_the_default_and_a_sharp_one_above() -> None:
+    least = ValidateParams().blurred.min_sharpness
+    scene = noise(160, 120).resize((640, 480), Image.Resampling.BICUBIC)
+    assert sharpness(np.asarray(reduced(scene))) > least
+    assert sharpness(np.asarray(reduced(scene.filter(ImageFilter.GaussianBlur(12))))) < least
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "#7f8081", "red"])
+def test_plain_colours_are_blank(colour: str) -> None:
+    plain = recompressed(Image.new("RGB", (640, 480), colour), 80)
+    assert light(reduced(plain)).entropy < ValidateParams().blank.min_entropy
+    assert border(np.asarray(reduced(plain))) == 1
+
+
+def test_a_small_product_on_white_is_not_blank() -> None:
+    ground = Image.new("RGB", (640, 640), "white")
+    ground.paste(shapes(1, side=100), (260, 260))
+    photograph = recompressed(ground, 85)
+    assert light(reduced(photograph)).entropy > 2 * ValidateParams().blank.min_entropy
+    assert border(np.asarray(reduced(photograph))) == pytest.approx(1 - (100 / 640) ** 2, abs=0.02)
+
+
+def boxed(inner: Image.Image, left: int, top: int, right: int, bottom: int, fill: int) -> np.ndarray:
+    return np.asarray(ImageOps.expand(inner, (left, top, right, bottom), fill=fill))
+
+
+sides = st.integers(0, 12)
+
+
+@given(sides, sides, sides, sides, st.sampled_from([0, 128, 255]))
+def test_bars_of_any_widths_are_measured_to_the_pixel(left: int, top: int, right: int, bottom: int, fill: int) -> None:
+    inner = noise(20, 16)
+    found = boxed(inner, left, top, right, bottom, fill)
+    assert border(found) == (found.size - 20 * 16) / found.size
+
+
+@given(small)
+def test_a_border_does_not_depend_on_how_a_picture_lies(luma) -> None:
+    assert 0 <= border(luma) <= 1
+    assert border(luma) == border(luma[::-1]) == border(luma[:, ::-1])
+
+
+def test_bars_of_different_colours_count() -> None:
+    inner = boxed(noise(20, 16), 0, 5, 0, 0, 0)
+    both = boxed(Image.fromarray(inner), 0, 0, 0, 5, 255)
+    assert border(both) == (both.size - 320) / both.size
+
+
+def test_bars_beside_bars_of_another_colour_count() -> None:
+    # Black bars above and below, then white ones left and right over the full height, and the other way round.
+    tall = boxed(Image.fromarray(boxed(noise(20, 16), 0, 5, 0, 5, 0)), 4, 0, 4, 0, 255)
+    assert border(tall) == border(np.ascontiguousarray(tall.T)) == (tall.size - 320) / tall.size
+
+
+def test_compressed_bars_count() -> None:
+    inner = noise(320, 160).resize((640, 320), Image.Resampling.BICUBIC)
+    letterbox = Image.new("L", (640, 480))
+    letterbox.paste(inner, (0, 80))
+    assert border(np.asarray(recompressed(letterbox, 75))) == pytest.approx(1 / 3, abs=0.02)
+
+
+def test_a_sky_that_changes_is_no_border() -> None:
+    levels = np.repeat(np.linspace(120, 255, 200).astype(np.uint8)[:, None], 100, axis=1)
+    assert border(levels) < 4 * BORDER_LEVELS / 135
+
+
+def test_a_line_of_another_colour_ends_a_border() -> None:
+    page = Image.new("L", (100, 100), 255)
+    ImageDraw.Draw(page).line([(0, 10), (99, 10)], fill=0)
+    ImageDraw.Draw(page).rectangle([(40, 40), (60, 60)], fill=0)
+    # Above the line ten rows; below the drawing 39; the line reaches both sides.
+    assert border(np.asarray(page)) == 0.49
+
+
+pictures = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+
+
+def in_four_bytes(values: np.ndarray) -> bytes:
+    return np.dstack([values, np.full(values.shape[:2], 255, np.uint8)]).tobytes()
+
+
+@given(pictures)
+def test_it_is_the_digest_of_the_pixels_row_by_row(values) -> None:
+    assert pixel_digest(Image.fromarray(values)) == blake3(in_four_bytes(values)).hexdigest()
+
+
+@given(pictures, st.binary(min_size=81, max_size=81))
+def test_what_lies_beside_the_colours_is_nothing(values, fourth: bytes) -> None:
+    height, width = values.shape[:2]
+    beside = np.frombuffer(fourth, np.uint8)[: width * height].reshape(height, width, 1)
+    content = np.concatenate([values, beside], axis=2).tobytes()
+    picture = Image.frombytes("RGB", (width, height), content, "raw", "RGBX")
+    assert pixel_digest(picture) == pixel_digest(Image.fromarray(values))
+
+
+@given(pictures, st.integers(1, 30))
+def test_a_picture_in_parts_has_the_same_digest(values, part: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_PART", part)
+        in_parts = pixel_digest(Image.fromarray(values))
+    assert in_parts == pixel_digest(Image.fromarray(values))
+
+
+def test_a_picture_that_pillow_holds_in_many_pieces_has_one_too() -> None:
+    large = Image.linear_gradient("L").resize((2600, 2100)).convert("RGB")
+    assert pixel_digest(large) == blake3(in_four_bytes(np.asarray(large))).hexdigest()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "GIF", "WEBP"])
+def test_the_same_pixels_have_the_same_digest_whatever_the_file(kind: str) -> None:
+    # No more colours than a GIF can tell.
+    image = shapes(3).quantize(200).convert("RGB")
+    content = encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    assert pixel_digest(decode(content).picture) == pixel_digest(image)
+
+
+def test_greys_are_colours_too() -> None:
+    grey = shapes(3).convert("L")
+    assert pixel_digest(grey) == pixel_digest(grey.convert("RGB"))
+
+
+def test_a_tiff_with_a_fourth_channel_has_the_digest_of_its_colours() -> None:
+    image, beside = shapes(6), shapes(7).convert("L")
+    four = Image.frombytes("RGBX", image.size, np.dstack([image, beside]).tobytes())
+    found = decode(encoded(four, "TIFF")).picture
+    assert pixel_digest(found) == pixel_digest(image)

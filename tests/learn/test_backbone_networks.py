@@ -1,0 +1,191 @@
+"""A backbone with a head is one graph, fitted where params say so and nowhere else."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
+from pixmill.learn import (
+    backbone_variables,
+    build_classifier,
+    build_head,
+    fix_threads,
+    fuse,
+    load_classifier,
+    objective,
+    reseed,
+    save_classifier,
+    scores_graph,
+)
+
+SIZE, LABELS = 32, 3
+NAMES = get_args(BackboneParams.model_fields["name"].annotation)
+QUICK = {"efficientnet_lite0", "mobilenet_v3_small"}
+FEATURES = TrainParams(model="features", features=FeaturesParams(dense=(DenseParams(units=5, dropout=0.5),)))
+
+
+def described(name="mobilenet_v2", **changes):
+    return TrainParams(model="backbone", backbone=BackboneParams(name=name, weights="none", **changes))
+
+
+def described_features(**changes):
+    fresh = FEATURES.backbone.model_copy(update={"name": "mobilenet_v2", "weights": "none", "unfreeze": "all"})
+    return FEATURES.model_copy(update={"backbone": fresh, "features": FEATURES.features.model_copy(update=changes)})
+
+
+@pytest.fixture
+def build():
+    fix_threads(2)
+    return lambda params: build_classifier(params, labels=LABELS, image_size=SIZE)
+
+
+@pytest.fixture
+def pixels():
+    return np.random.default_rng(7).integers(0, 256, (6, SIZE, SIZE, 3)).astype(np.float32)
+
+
+def features_of(classifier, pixels, **mode):
+    import keras
+
+    end = next(layer.input for layer in classifier.layers if layer.name.startswith(("head_", "probabilities")))
+    return np.asarray(keras.Model(classifier.input, end)(pixels, **mode))
+
+
+def fitted_once(classifier, params, pixels):
+    import keras
+
+    graph = scores_graph(classifier)
+    graph.compile(keras.optimizers.SGD(1e-3), objective(params), jit_compile=False)
+    reseed(graph, seed=7, epoch=1)
+    graph.train_on_batch(pixels, np.eye(LABELS, dtype=np.float32)[np.arange(len(pixels)) % LABELS])
+
+
+def test_it_is_one_plain_graph_from_pixels_to_probabilities(build, pixels):
+    import keras
+
+    classifier = build(described(dense=(DenseParams(units=4, dropout=0.5),)))
+    assert not classifier.compiled
+    assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
+    assert classifier.input_shape == (None, SIZE, SIZE, 3)
+    assert [layer.name for layer in classifier.layers][-4:] == [
+        "head_dropout",
+        "head_dense_0",
+        "head_dense_0_dropout",
+        "probabilities",
+    ]
+    probabilities = np.asarray(classifier(pixels))
+    assert probabilities.shape == (6, LABELS)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_statistics(build, pixels):
+    params = described()
+    classifier = build(params)
+    before = classifier.get_weights()
+    fitted_once(classifier, params, pixels)
+    changed = [not np.array_equal(old, new) for old, new in zip(before, classifier.get_weights(), strict=True)]
+    assert sum(changed) == len(classifier.trainable_variables) == 2
+    assert backbone_variables(classifier) == []
+
+
+def test_a_whole_backbone_is_fitted_but_for_its_batch_norm(build, pixels):
+    import keras
+
+    params = described(unfreeze="all")
+    classifier = build(params)
+    before = {layer.name: layer.get_weights() for layer in classifier.layers}
+    fitted_once(classifier, params, pixels)
+    for layer in classifier.layers:
+        pairs = zip(before[layer.name], layer.get_weights(), strict=True)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            assert all(np.array_equal(old, new) for old, new in pairs), layer.name
+        elif layer.weights:
+            assert not all(np.array_equal(old, new) for old, new in pairs), layer.name
+
+
+def test_the_last_layers_alone_may_be_fitted(build):
+    classifier = build(described(unfreeze=2))
+    fitted = [layer.name for layer in classifier.layers if layer.trainable_variables]
+    assert fitted == ["block_16_project", "Conv_1", "probabilities"]
+    assert [variable.path for variable in backbone_variables(classifier)] == [
+        "block_16_project/kernel",
+        "Conv_1/kernel",
+    ]
+
+
+def test_more_layers_than_there_are_is_all_of_them(build):
+    counts = [len(backbone_variables(build(described(unfreeze=number)))) for number in ("all", 10_000)]
+    assert counts[0] == counts[1] > 30
+
+
+def test_a_plain_network_has_no_backbone():
+    assert backbone_variables(build_classifier(TrainParams(model="cnn"), labels=LABELS, image_size=SIZE)) == []
+
+
+def test_the_architecture_does_not_depend_on_what_was_built_before(build):
+    assert build(described()).to_json() == build(described()).to_json()
+
+
+def test_features_have_a_frozen_backbone_whatever_else_is_said(build):
+    assert backbone_variables(build(described_features())) == []
+    assert backbone_variables(build(described(unfreeze="all"))) != []
+
+
+def test_a_fitted_network_is_put_onto_its_backbone(build, pixels):
+    params = described_features(head="mlp")
+    classifier = build(params)
+    features = features_of(classifier, pixels)
+    head = build_head(params.model_copy(update={"seed": 8}), labels=LABELS, features=features.shape[1])
+    assert head.count_params() == (features.shape[1] + 1) * 5 + 6 * LABELS
+    expected = np.asarray(head(features))
+    assert np.abs(np.asarray(classifier(pixels)) - expected).max() > 1e-3
+    fuse(classifier, head.get_weights())
+    np.testing.assert_allclose(classifier(pixels), expected, atol=1e-6)
+
+
+def test_a_logistic_regression_is_put_onto_its_backbone(build, pixels):
+    from sklearn.linear_model import LogisticRegression
+
+    classifier = build(described_features(head="logistic"))
+    features = features_of(classifier, pixels)
+    scale = features.std()
+    features = features / scale
+    regression = LogisticRegression().fit(features, [0, 1, 2, 0, 1, 2])
+    fuse(classifier, [regression.coef_.T / scale, regression.intercept_])
+    np.testing.assert_allclose(classifier(pixels), regression.predict_proba(features), atol=1e-4)
+
+
+@pytest.mark.parametrize("weights", [[], [np.zeros((5, LABELS)), np.zeros(LABELS)]])
+def test_a_head_of_another_shape_is_not_put_on(build, weights):
+    classifier = build(described_features(head="logistic"))
+    with pytest.raises(ValueError, match=r"shape|shorter"):
+        fuse(classifier, weights)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["convnext_tiny", "efficientnet_v2_b0", "mobilenet_v3_small"])
+def test_a_frozen_backbone_sees_the_same_while_its_head_is_trained(build, pixels, name):
+    classifier = build(described(name))
+    assert len(classifier.trainable_variables) == 2
+    seen = features_of(classifier, pixels, training=False)
+    np.testing.assert_array_equal(features_of(classifier, pixels, training=True), seen)
+    assert build(described(name)).to_json() == classifier.to_json()
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in NAMES]
+)
+def test_every_backbone_comes_back_from_its_files(build, pixels, tmp_path, name):
+    once, again = tmp_path / "once", tmp_path / "again"
+    prepared = {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"}
+    classifier = build(described(name, image_size=40, unfreeze=5))
+    save_classifier(classifier, ["a", "b", "c"], once, **prepared)
+    loaded, labels = load_classifier(once)
+    save_classifier(loaded, labels, again, **prepared)
+    np.testing.assert_array_equal(loaded(pixels), classifier(pixels))
+    assert len(backbone_variables(loaded)) == len(backbone_variables(classifier)) >= 5
+    for file in once.iterdir():
+        assert file.read_bytes() == (again / file.name).read_bytes()

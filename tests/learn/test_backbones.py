@@ -1,0 +1,157 @@
+"""The networks of Keras are compared with themselves: as Keras builds them, behind Keras' own preprocessing."""
+
+from functools import partial
+
+import h5py
+import numpy as np
+import pytest
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BackboneParams
+from pixmill.learn.backbones import APPLICATIONS, backbone_digest, build_backbone
+from tests.learn.conftest import some_pixels
+
+SIDE = 64
+MODULES = {"ConvNeXtTiny": "convnext", "ResNet50": "resnet50", "MobileNetV2": "mobilenet_v2"}
+QUICK = ("mobilenet_v2", "resnet50")
+NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in sorted(APPLICATIONS)]
+
+
+def as_keras_builds_it(name):
+    """Return a network of Keras with chance for weights, and what Keras does to pixels before it."""
+    import keras
+
+    builder = APPLICATIONS[name].builder
+    model = getattr(keras.applications, builder)(
+        include_top=False, weights=None, input_shape=(SIDE, SIDE, 3), pooling="avg"
+    )
+    family = MODULES.get(builder) or ("mobilenet_v3" if "Mobile" in builder else "efficientnet_v2")
+    return model, getattr(keras.applications, family).preprocess_input
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_sees_what_it_sees_in_keras(name, threads, tmp_path) -> None:
+    import keras
+
+    model, preprocess = as_keras_builds_it(name)
+    path = tmp_path / "own" / f"{name}.weights.h5"
+    path.parent.mkdir()
+    model.save_weights(path)
+    params = BackboneParams(name=name, weights=f"own/{name}.weights.h5")
+    backbone = build_backbone(params, image_size=SIDE, seed=7, root=tmp_path)
+    pixels = some_pixels(2, SIDE).astype(np.float32)
+    wanted = model.predict_on_batch(preprocess(pixels.copy()))
+    assert wanted.std() > 0
+    np.testing.assert_allclose(
+        backbone.predict_on_batch(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4
+    )
+    assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
+
+
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(APPLICATIONS))]
+)
+def test_the_same_seed_is_the_same_network(name, threads) -> None:
+    params = BackboneParams(name=name, weights="none", image_size=SIDE)
+    one, same, other = (build_backbone(params, image_size=40, seed=seed) for seed in (7, 7, 8))
+    pixels = some_pixels(2, 40).astype(np.float32)
+    seen = one.predict_on_batch(pixels)
+    assert one.to_json() == same.to_json()
+    assert seen.shape == (2, one.output_shape[1])
+    np.testing.assert_array_equal(same.predict_on_batch(pixels), seen)
+    assert not np.array_equal(other.predict_on_batch(pixels), seen)
+
+
+def test_another_size_within_is_that_of_enlarged_pictures(lite0) -> None:
+    import tensorflow as tf
+
+    small = some_pixels(2, 24).astype(np.float32)
+    enlarged = tf.image.resize(small, (64, 64), "bilinear").numpy()
+    model = build_backbone(BackboneParams(image_size=64), image_size=24, seed=7)
+    np.testing.assert_allclose(model.predict_on_batch(small), lite0.predict_on_batch(enlarged), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_lite0"])
+def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> None:
+    import keras
+
+    dense = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    dense.save_weights(tmp_path / "other.weights.h5")
+    for file in ("text.h5", "text.keras"):
+        (tmp_path / file).write_text("no weights")
+    for file in ("other.weights.h5", "text.h5", "text.keras"):
+        with pytest.raises(TrainError, match=f"{file} does not fit {name}"):
+            build_backbone(BackboneParams(name=name, weights=file), image_size=SIDE, seed=7, root=tmp_path)
+    with pytest.raises(TrainError, match=r"absent\.h5 is missing") as caught:
+        build_backbone(BackboneParams(name=name, weights="absent.h5"), image_size=SIDE, seed=7, root=tmp_path)
+    assert "dvc repro train" in str(caught.value)
+
+
+def test_a_name_that_no_file_can_have_is_refused_in_words(tmp_path) -> None:
+    params = BackboneParams(weights=f"{'long' * 64}.h5")
+    message = r"\.h5 is missing\nNext: put the file there, or "
+    for look in (partial(backbone_digest, params), partial(build_backbone, params, image_size=SIDE)):
+        with pytest.raises(TrainError, match=message):
+            look(seed=7, root=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "value"), [("own.weights.h5", np.nan), ("legacy.h5", np.inf)])
+def test_weights_that_are_no_numbers_are_refused(name, value, threads, tmp_path) -> None:
+    from keras.src.legacy.saving import legacy_h5_format
+
+    params = BackboneParams(name="mobilenet_v3_small", weights="none")
+    model = build_backbone(params, image_size=SIDE, seed=7)
+    weight = next(weight for weight in model.weights if weight.path.endswith("conv/kernel"))
+    numbers = weight.numpy()
+    numbers[0, 0, 0, 0] = value
+    weight.assign(numbers)
+    with h5py.File(tmp_path / "legacy.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+    model.save_weights(tmp_path / "own.weights.h5")
+    with pytest.raises(TrainError, match=f"{name} does not fit .*kernel is not finite everywhere"):
+        build_backbone(params.model_copy(update={"weights": name}), image_size=SIDE, seed=7, root=tmp_path)
+
+
+def test_weights_of_our_own_are_taken(lite0, tmp_path) -> None:
+    pixels = some_pixels(2, 64).astype(np.float32)
+    lite0.save_weights(tmp_path / "own.weights.h5")
+    again = build_backbone(BackboneParams(weights="own.weights.h5"), image_size=64, seed=8, root=tmp_path)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), lite0.predict_on_batch(pixels))
+
+
+def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monkeypatch) -> None:
+    from keras.src import backend
+
+    # Neither what was downloaded before nor a network.
+    monkeypatch.setattr(backend.config, "keras_home", lambda: str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(TrainError, match="the weights of mobilenet_v2 cannot be downloaded") as caught:
+        build_backbone(BackboneParams(name="mobilenet_v2"), image_size=SIDE, seed=7)
+    assert "set train.backbone.weights to a file that you have" in str(caught.value)
+    assert "efficientnet_lite0, which is installed" in str(caught.value)
+
+
+def test_pictures_that_are_too_small_say_so(threads) -> None:
+    params = BackboneParams(name="mobilenet_v3_small", weights="none")
+    with pytest.raises(TrainError, match="16 x 16 pixels are too small for mobilenet_v3_small") as caught:
+        build_backbone(params, image_size=16, seed=7)
+    assert "train.backbone.image_size" in str(caught.value)
+
+
+def test_a_digest_follows_what_features_depend_on(tmp_path) -> None:
+    (tmp_path / "a.h5").write_bytes(b"a")
+    (tmp_path / "b.h5").write_bytes(b"b")
+    params = BackboneParams()
+    fresh = BackboneParams(weights="none")
+    digests = [
+        backbone_digest(params, seed=7),
+        backbone_digest(params.model_copy(update={"image_size": 112}), seed=7),
+        backbone_digest(params.model_copy(update={"name": "mobilenet_v2"}), seed=7),
+        backbone_digest(fresh, seed=7),
+        backbone_digest(fresh, seed=8),
+        backbone_digest(BackboneParams(weights="a.h5"), seed=7, root=tmp_path),
+        backbone_digest(BackboneParams(weights="b.h5"), seed=7, root=tmp_path),
+    ]
+    assert len(set(digests)) == len(digests)
+    # What only the head or its training depends on changes no features.
+    assert backbone_digest(params.model_copy(update={"dropout": 0.5, "unfreeze": 3}), seed=8) == digests[0]

@@ -1,0 +1,94 @@
+"""A classifier answers with a label, how sure that is, and the probabilities, or with a reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.images import decode, fit
+from pixmill.images.parts import Part, Shards
+from pixmill.learn import Classifier, save_calibration
+from pixmill.metrics.calibration import Calibration, calibrate
+from pixmill.metrics.probabilities import tempered
+from tests.images.samples import encoded, shapes
+
+FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(4)]
+PIXELS = np.stack([fit(decode(content).pixels, 24) for content in FILES])
+
+
+@pytest.fixture(scope="module")
+def classifier(trained_folder):
+    return Classifier.load(trained_folder)
+
+
+@pytest.fixture
+def folder(trained_folder, tmp_path):
+    """A copy that a test may change."""
+    return shutil.copytree(trained_folder, tmp_path / "train")
+
+
+def test_files_and_their_pixels_get_the_same_answer(classifier):
+    for answer, same in zip(classifier.predict(FILES), classifier.predict(PIXELS), strict=True):
+        assert (answer.label, answer.confidence, answer.sure) == (same.label, same.confidence, same.sure)
+        np.testing.assert_array_equal(answer.probabilities, same.probabilities)
+
+
+def test_answers_are_calibrated(classifier):
+    calibrated = tempered(classifier.uncalibrated(PIXELS), 0.4)
+    for answer, probabilities in zip(classifier.predict(FILES), calibrated, strict=True):
+        np.testing.assert_array_equal(answer.probabilities, probabilities)
+        assert answer.label == classifier.labels[probabilities.argmax()]
+        assert answer.confidence == probabilities.max()
+        assert answer.sure == (answer.confidence >= 0.45)
+        assert answer.reason is None
+
+
+def test_bytes_that_are_no_image_get_a_reason_and_cost_no_other_its_answer(classifier):
+    answers = classifier.predict([b"", FILES[0], b"<svg/>", FILES[1][:100]])
+    assert [answer.reason for answer in answers] == ["empty", None, "svg", "truncated"]
+    assert [answer.label is None for answer in answers] == [True, False, True, True]
+    assert answers[0].confidence is answers[0].sure is answers[0].probabilities is None
+
+
+def test_keras_gives_the_same_to_rounding_without_a_converted_network(folder, classifier):
+    (folder / "network.tflite").unlink()
+    by_keras = Classifier.load(folder)
+    np.testing.assert_allclose(by_keras.uncalibrated(PIXELS), classifier.uncalibrated(PIXELS), rtol=0, atol=1e-5)
+    assert [answer.label for answer in by_keras.predict(FILES)] == [
+        answer.label for answer in classifier.predict(FILES)
+    ]
+
+
+def test_calibration_is_found_on_validation_and_saved(folder, classifier):
+    pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
+    own = classifier.uncalibrated(pixels)
+    targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
+    validation = Part("val", pd.DataFrame({"id": map(str, range(130))}), targets, Shards([pixels]))
+    save_calibration(folder, validation, target=0.75)
+    expected = calibrate(own, targets, 0.75)
+    assert Classifier.load(folder).calibration == expected
+    assert expected != Calibration(target_accuracy=0.75)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
+def test_a_malformed_file_is_named(folder, name):
+    (folder / name).write_text(json.dumps({"labels": ["a"], "image_size": "large"}))
+    with pytest.raises(ManifestError, match=name):
+        Classifier.load(folder)
+
+
+@pytest.mark.parametrize("name", ["labels.json", "calibration.json"])
+def test_an_absent_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ManifestError, match=f"{name} is missing"):
+        Classifier.load(folder)
+
+
+def test_pixels_of_another_shape_are_refused(classifier):
+    with pytest.raises(ValueError, match="expected uint8 pixels"):
+        classifier.predict([np.zeros((8, 8, 3), np.uint8)])

@@ -1,0 +1,326 @@
+"""Every network that params describe is one plain graph from pixels to probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.core.errors import TrainError
+from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.learn import build_classifier, fix_threads, load_classifier, objective, save_classifier, scores_graph
+from tests.learn.conftest import PARAMS
+
+
+def test_it_takes_pixels_as_they_are_and_returns_probabilities(build, pixels):
+    model = build()
+    assert model.input_shape == (None, 12, 12, 3)
+    probabilities = np.asarray(model(pixels))
+    assert probabilities.shape == (10, 3)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_it_has_as_many_parameters_as_the_layers_say(build):
+    convolutions = (9 * 3 + 1) * 4 + (9 * 4 + 1) * 8
+    dense = (3 * 3 * 8 + 1) * 6 + (6 + 1) * 3
+    assert build().count_params() == convolutions + dense
+
+
+def test_it_is_not_nested_and_not_compiled(build):
+    import keras
+
+    model = build()
+    assert not model.compiled
+    assert not [layer for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+def test_weights_follow_from_the_seed(build):
+    first, same, other = (model.get_weights() for model in (build(), build(), build(seed=8)))
+    assert all(np.array_equal(one, two) for one, two in zip(first, same, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_the_architecture_does_not_depend_on_what_was_built_before(build):
+    assert build().to_json() == build().to_json()
+
+
+def blocks(*filters, **same):
+    return tuple(BlockParams(filters=count, **same) for count in filters)
+
+
+def dense(*units, dropout=0.0):
+    return tuple(DenseParams(units=count, dropout=dropout) for count in units)
+
+
+WELL_KNOWN = {
+    "garments": (
+        CnnParams(blocks=blocks(32, 64, 128, padding="valid"), dense=dense(64, dropout=0.5), end="sigmoid"),
+        (300, 3, 10_128_707),
+    ),
+    "digits": (CnnParams(channels=1, blocks=blocks(32, padding="valid"), dense=dense(100)), (28, 10, 542_230)),
+    "sports": (CnnParams(blocks=(*blocks(32, 32), *blocks(64, dropout=0.4)), dense=dense(128)), (224, 2, 6_451_554)),
+    "scenes": (
+        CnnParams(
+            blocks=blocks(32, 64, 128, 256, padding="valid", batch_norm=True, dropout=0.2),
+            dense=dense(128, 128, 128, 128, dropout=0.2),
+        ),
+        (150, 6, 2_046_406),
+    ),
+    "food": (CnnParams(blocks=blocks(16, 32, 64), dense=dense(128), end="logits"), (180, 5, 3_989_285)),
+}
+"""Networks of published tutorials and papers' code, and how many parameters they have there."""
+
+
+@pytest.fixture
+def network(build):
+    return lambda **described: build(cnn=CnnParams(**described))
+
+
+def names(model):
+    return [layer.name for layer in model.layers]
+
+
+@pytest.mark.parametrize("name", WELL_KNOWN)
+def test_well_known_networks_have_as_many_parameters_as_theirs(name):
+    fix_threads(2)
+    params, (side, labels, expected) = WELL_KNOWN[name]
+    model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=side)
+    assert model.count_params() == expected
+
+
+def test_the_layers_of_a_block_stand_in_this_order(network):
+    block = BlockParams(filters=2, convolutions=2, batch_norm=True, dropout=0.5)
+    assert names(network(blocks=(block,), dense=())) == [
+        "pixels",
+        "rescaling",
+        "block_0_convolution_0",
+        "block_0_normalization_0",
+        "block_0_convolution_1",
+        "block_0_normalization_1",
+        "block_0_pooling",
+        "block_0_dropout",
+        "flatten",
+        "probabilities",
+    ]
+
+
+def test_what_is_off_adds_no_layer(network):
+    bare = network(rescaling="none", blocks=blocks(2, pooling=1), dense=())
+    assert names(bare) == ["pixels", "block_0_convolution_0", "flatten", "probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("block", "side"),
+    [
+        (BlockParams(filters=2), 6),
+        (BlockParams(filters=2, kernel=4, padding="valid", convolutions=2), 3),
+        (BlockParams(filters=2, kernel=5, pooling=5), 2),
+        (BlockParams(filters=2, kernel=5, pooling=5, pool_padding="same"), 3),
+        (BlockParams(filters=2, kernel=30, pooling=13, pool_padding="same"), 1),
+    ],
+)
+def test_kernels_poolings_and_paddings_give_these_sides(network, block, side):
+    model = network(blocks=(block,))
+    assert model.get_layer("flatten").input.shape[1:] == (side, side, 2)
+
+
+def test_the_convolutions_may_be_averaged_over_the_picture(network):
+    model = network(blocks=blocks(5), head="average", dense=())
+    assert model.get_layer("average").output.shape == (None, 5)
+    assert model.count_params() == 28 * 5 + 6 * 3
+
+
+@pytest.mark.parametrize(
+    ("rescaling", "low", "high"), [("unit", 0.0, 1.0), ("symmetric", -1.0, 1.0), ("none", 0.0, 255.0)]
+)
+def test_bytes_are_rescaled_within_the_network(network, rescaling, low, high):
+    import keras
+
+    model = network(rescaling=rescaling)
+    seen = keras.Model(model.input, model.get_layer("block_0_convolution_0").input)
+    pixels = np.zeros((1, 12, 12, 3), np.float32)
+    assert np.all(np.asarray(seen(pixels)) == low)
+    np.testing.assert_allclose(np.asarray(seen(pixels + 255)), high, rtol=1e-6)
+
+
+def test_a_grey_network_sees_one_channel_and_needs_no_weights_for_it(network, pixels):
+    grey = network(channels=1)
+    assert grey.count_params() == network().count_params() - 2 * 9 * 16
+    luma = np.repeat((pixels @ np.float32([0.299, 0.587, 0.114]))[..., None], 3, axis=-1)
+    np.testing.assert_allclose(grey(pixels), grey(luma), atol=2e-3)
+    assert np.abs(np.asarray(network()(pixels)) - np.asarray(network()(luma))).max() > 2e-3
+
+
+def test_the_architecture_of_a_grey_network_does_not_depend_on_what_was_built_before(network):
+    assert network(channels=1).to_json() == network(channels=1).to_json()
+
+
+def test_dropout_is_in_training_alone(network, pixels):
+    model = network(blocks=blocks(4, dropout=0.5))
+    np.testing.assert_array_equal(model(pixels), model(pixels, training=False))
+    assert not np.array_equal(model(pixels, training=True), model(pixels))
+
+
+def test_layers_of_one_shape_begin_with_other_weights(network):
+    model = network(blocks=(BlockParams(filters=3, convolutions=3),), dense=())
+    first, second = (model.get_layer(f"block_0_convolution_{index}").get_weights()[0] for index in (1, 2))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: 2 pixels are more than the 1 that are left there"),
+        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: 13 pixels are more than the 12 that are left there"),
+        (blocks(2, kernel=8, padding="valid", convolutions=2), "blocks.0.kernel: 8 pixels are more than the 5"),
+    ],
+)
+def test_pictures_too_small_for_the_layers_are_refused(network, described, message):
+    with pytest.raises(TrainError) as caught:
+        network(blocks=described)
+    assert message in caught.value.message
+    assert "of pictures of 12 (split.image_size)" in caught.value.message
+    assert caught.value.next.endswith("then: dvc repro")
+
+
+SHARES = st.sampled_from([0.0, 0.3])
+DENSE = st.lists(st.builds(DenseParams, units=st.integers(1, 6), dropout=SHARES), max_size=2).map(tuple)
+BLOCK = st.builds(
+    BlockParams,
+    filters=st.integers(1, 5),
+    kernel=st.integers(1, 4),
+    padding=st.sampled_from(["same", "valid"]),
+    convolutions=st.integers(1, 2),
+    batch_norm=st.booleans(),
+    pooling=st.integers(1, 3),
+    pool_padding=st.sampled_from(["same", "valid"]),
+    dropout=SHARES,
+)
+CNN = st.builds(
+    CnnParams,
+    channels=st.sampled_from([1, 3]),
+    rescaling=st.sampled_from(["unit", "symmetric", "none"]),
+    blocks=st.lists(BLOCK, min_size=1, max_size=2).map(tuple),
+    head=st.sampled_from(["flatten", "average"]),
+    dense=DENSE,
+    end=st.sampled_from(["softmax", "sigmoid", "logits"]),
+)
+
+ROOMY = 36
+"""So large that two of these blocks always have room: 36 - 2 * 3 = 30, 30 / 3 = 10, 10 - 2 * 3 = 4, 4 / 3 = 1."""
+
+
+@settings(max_examples=15, deadline=None)
+@given(params=CNN, labels=st.integers(2, 4))
+def test_whatever_params_describe_is_built_and_comes_back_from_its_files(params, labels, tmp_path_factory):
+    fix_threads(2)
+    folder, again = tmp_path_factory.mktemp("once"), tmp_path_factory.mktemp("again")
+    prepared = {"image_size": ROOMY, "aspect": "pad", "resize": "bicubic"}
+    model = build_classifier(TrainParams(model="cnn", cnn=params), labels=labels, image_size=ROOMY)
+    save_classifier(model, [str(label) for label in range(labels)], folder, **prepared)
+    loaded, named = load_classifier(folder)
+    save_classifier(loaded, named, again, **prepared)
+
+    pixels = np.random.default_rng(7).integers(0, 256, (3, ROOMY, ROOMY, 3)).astype(np.float32)
+    probabilities = np.asarray(model(pixels))
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(loaded(pixels), probabilities)
+    np.testing.assert_array_equal(np.asarray(scores_graph(model)(pixels)).argmax(1), probabilities.argmax(1))
+    for name in ("model.json", "model.weights.h5", "labels.json"):
+        assert (folder / name).read_bytes() == (again / name).read_bytes()
+
+
+ENDS = ["softmax", "sigmoid", "logits"]
+TARGETS = np.eye(3, dtype=np.float32)[np.arange(10) % 3]
+
+
+def params_of(end, **changes):
+    return PARAMS.model_copy(update={"cnn": PARAMS.cnn.model_copy(update={"end": end}), **changes})
+
+
+@pytest.fixture
+def ended(build):
+    return lambda end: build(cnn=params_of(end).cnn)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def softmax(x):
+    raised = np.exp(x - x.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_fitted_are_the_classifier_s_own_weights(ended, end, pixels):
+    import keras
+
+    classifier = ended(end)
+    before = [np.array(weight) for weight in classifier.get_weights()]
+    graph = scores_graph(classifier)
+    graph.compile(keras.optimizers.SGD(0.01), objective(params_of(end)), jit_compile=False)
+    losses = [graph.train_on_batch(pixels, TARGETS) for _ in range(5)]
+    assert np.all(np.isfinite(losses))
+    assert all(
+        not np.array_equal(old, new) for old, new in zip(before, classifier.get_weights(), strict=True) if old.any()
+    )
+    assert not classifier.compiled
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pixels):
+    scores = np.asarray(scores_graph(ended(end))(pixels), np.float64)
+    if end == "sigmoid":
+        targets = TARGETS * (1 - smoothing) + smoothing / 2
+        expected = -(targets * np.log(sigmoid(scores)) + (1 - targets) * np.log(1 - sigmoid(scores)))
+        expected = expected.mean(axis=1)
+    else:
+        targets = TARGETS * (1 - smoothing) + smoothing / 3
+        expected = -(targets * np.log(scores if end == "softmax" else softmax(scores))).sum(axis=1)
+    loss = objective(params_of(end, label_smoothing=smoothing))
+    np.testing.assert_allclose(loss(TARGETS, scores.astype(np.float32)), expected.mean(), rtol=1e-5)
+    weights = np.arange(10, dtype=np.float32)
+    weighted = loss(TARGETS, scores.astype(np.float32), sample_weight=weights)
+    np.testing.assert_allclose(weighted, (expected * weights).mean(), rtol=1e-5)
+
+
+def test_only_a_plain_network_has_an_end_to_choose():
+    params = TrainParams(model="backbone", cnn=CnnParams(end="sigmoid"))
+    assert objective(params)(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)) < 1e-6
+
+
+def test_a_sigmoid_end_answers_by_itself_and_is_scaled_when_used(ended, pixels):
+    classifier = ended("sigmoid")
+    answers = sigmoid(np.asarray(scores_graph(classifier)(pixels), np.float64))
+    assert np.abs(answers.sum(axis=1) - 1).min() > 0.01
+    np.testing.assert_allclose(classifier(pixels), answers / answers.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [([-500, -500, -500], [1 / 3] * 3), ([-200, -900, -900], [1, 0, 0]), ([99, 99, -99], [0.5, 0.5, 0])],
+)
+def test_answers_that_are_all_no_or_yes_still_sum_to_one(ended, pixels, scores, expected):
+    classifier = ended("sigmoid")
+    kernel, _ = classifier.get_layer("scores").get_weights()
+    classifier.get_layer("scores").set_weights([kernel * 0, np.float32(scores)])
+    np.testing.assert_allclose(classifier(pixels[:1])[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_ends_stay_in_float32_when_the_rest_does_not(ended, end, pixels):
+    import keras
+
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        classifier = ended(end)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert classifier.get_layer("dense_0").compute_dtype == "bfloat16"
+    assert {str(model.output.dtype) for model in (classifier, scores_graph(classifier))} == {"float32"}
+    np.testing.assert_allclose(np.asarray(classifier(pixels)).sum(axis=1), 1, atol=1e-6)

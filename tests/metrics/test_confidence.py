@@ -1,0 +1,74 @@
+"""Confidence is measured bin by bin and threshold by threshold."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
+from tests.metrics.parts import parts
+
+
+def test_a_calibrated_model_has_no_error():
+    probabilities = np.tile([0.75, 0.25], (4, 1))
+    assert expected_calibration_error(np.array([0, 0, 0, 1]), probabilities) == pytest.approx(0)
+
+
+def test_a_certain_and_wrong_model_has_an_error_of_one():
+    assert expected_calibration_error(np.array([1, 1]), [[1.0, 0.0], [1.0, 0.0]]) == pytest.approx(1)
+
+
+def test_gaps_in_different_bins_do_not_cancel():
+    # Says 60 % and is right; says 90 % and is wrong.
+    error = expected_calibration_error(np.array([0, 1]), [[0.6, 0.4], [0.9, 0.1]])
+    assert error == pytest.approx((0.4 + 0.9) / 2)
+
+
+@given(parts())
+def test_calibration_error_is_the_weighted_gap_of_the_bins(part):
+    actual, probabilities = part
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == actual
+    expected = 0.0
+    for number in range(1, 16):
+        members = [index for index, value in enumerate(confidence) if np.ceil(value * 15) == number]
+        if members:
+            expected += len(members) / len(actual) * abs(right[members].mean() - confidence[members].mean())
+    assert expected_calibration_error(actual, probabilities) == pytest.approx(expected, abs=1e-9)
+
+
+@given(parts())
+def test_the_table_of_reliability_holds_the_error(part):
+    actual, probabilities = part
+    table = reliability(actual, probabilities)
+    gaps = (table["accuracy"] - table["confidence"]).abs() * table["n"]
+    assert gaps.sum() / len(actual) == pytest.approx(expected_calibration_error(actual, probabilities), abs=1e-9)
+    assert table["n"].sum() == len(actual)
+    inside = (table["low"] - 1e-9 <= table["confidence"]) & (table["confidence"] <= table["high"] + 1e-9)
+    assert inside.all()
+
+
+ANSWERS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=60)
+
+
+def arrays(answers):
+    confidence, right = zip(*answers, strict=True)
+    return np.array(confidence) / 20, np.array(right)
+
+
+@given(ANSWERS)
+def test_each_row_of_the_curve_is_what_its_threshold_does(answers):
+    confidence, right = arrays(answers)
+    curve = coverage_curve(confidence, right)
+    for row in curve.itertuples():
+        answered = confidence >= row.threshold
+        assert (row.coverage, row.accuracy) == (pytest.approx(answered.mean()), pytest.approx(right[answered].mean()))
+        assert row.n == answered.sum()
+    assert curve["coverage"].is_monotonic_increasing
+    assert curve["coverage"].iloc[-1] == 1
+
+
+def test_a_curve_of_many_pictures_has_a_hundred_rows():
+    generator = np.random.default_rng(2)
+    curve = coverage_curve(generator.random(5000), generator.random(5000) < 0.8)
+    assert len(curve) == 100
+    assert curve["coverage"].to_numpy() == pytest.approx(np.arange(1, 101) / 100)

@@ -1,0 +1,93 @@
+"""The fast resampling against the plain one: pictures repeated as often as their group was drawn, scored anew."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from pixmill.metrics.resampling import group_numbers, group_weights, ranking_sums, resampled_scores, weighted_areas
+from pixmill.metrics.scores import class_scores, scores
+from tests.metrics.parts import parts
+
+DRAWS = 5
+
+
+def plain(actual, probabilities, groups, *, top_k):
+    """Yield the pictures of each draw with their figures."""
+    numbers = group_numbers(groups)
+    weights = np.concatenate(list(group_weights(int(numbers.max()) + 1, DRAWS)), axis=1).astype(int)
+    for column in weights.T:
+        chosen = np.repeat(np.arange(len(actual)), column[numbers])
+        labels = [str(place) for place in range(probabilities.shape[1])]
+        again, given = actual[chosen], probabilities[chosen]
+        yield scores(again, given, top_k=top_k), class_scores(again, given.argmax(axis=1), labels)
+
+
+@settings(max_examples=10)
+@given(parts())
+def test_each_draw_has_the_figures_of_its_pictures(part):
+    actual, probabilities = part
+    groups = np.arange(len(actual)) // 2
+    overall, of_classes = resampled_scores(actual, probabilities, groups, draws=DRAWS, top_k=2)
+    for draw, (expected, per_class) in enumerate(plain(actual, probabilities, groups, top_k=2)):
+        for name, values in overall.items():
+            assert values[draw] == pytest.approx(none_as_nan(expected[name]), abs=1e-9, nan_ok=True)
+        for name, values in of_classes.items():
+            for place, row in enumerate(per_class.values()):
+                assert values[place, draw] == pytest.approx(none_as_nan(row[name]), abs=1e-9, nan_ok=True)
+
+
+def none_as_nan(value):
+    return np.nan if value is None else value
+
+
+def test_every_figure_of_a_part_is_drawn():
+    generator = np.random.default_rng(1)
+    given = generator.dirichlet(np.ones(4), 50)
+    actual = generator.integers(0, 4, 50)
+    overall, _ = resampled_scores(actual, given, np.arange(50), draws=10, top_k=3)
+    assert set(overall) == set(scores(actual, given, top_k=3)) - {"n"}
+    assert all(values.shape == (10,) and np.isfinite(values).all() for values in overall.values())
+
+
+def test_as_many_groups_are_drawn_as_there_are_whatever_is_held_at_a_time():
+    weights = list(group_weights(1000, 150))
+    assert [chunk.shape for chunk in weights] == [(1000, 64), (1000, 64), (1000, 22)]
+    together = np.concatenate(weights, axis=1)
+    assert (together.sum(axis=0) == 1000).all()
+    assert together.std() == pytest.approx(1, abs=0.02)
+    assert np.array_equal(together[:, :3], next(group_weights(1000, 3)))
+
+
+def test_of_very_many_pictures_fewer_draws_are_made_but_never_less_than_a_thousand(monkeypatch):
+    monkeypatch.setattr("pixmill.metrics.resampling._WORK", 3_000_000)
+    generator = np.random.default_rng(1)
+    for pictures, made in ((500, 3000), (2000, 1000)):
+        given, actual = generator.dirichlet(np.ones(2), pictures), generator.integers(0, 2, pictures)
+        overall, of_classes = resampled_scores(actual, given, np.zeros(pictures), draws=5000)
+        assert {values.shape[-1] for values in (*overall.values(), *of_classes.values())} == {made}
+
+
+@st.composite
+def weighted(draw):
+    """Draw members, what they were given (with ties) and how often each counts."""
+    picture = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
+    pictures = draw(
+        st.lists(picture, min_size=2, max_size=30).filter(lambda found: len({row[0] for row in found}) == 2)
+    )
+    members, given_, weights = (np.array(column) for column in zip(*pictures, strict=True))
+    return members, given_ / 6, weights
+
+
+@given(weighted())
+def test_weighted_areas_are_scikit_learns_with_weights(pictures):
+    members, given_, weights = pictures
+    sums = ranking_sums(members, given_, np.arange(len(members)))
+    roc, average = (float(area[0]) for area in weighted_areas(sums, weights[:, None].astype(float)))
+    if not weights[members].any() or not weights[~members].any():
+        assert np.isnan(roc)
+        assert np.isnan(average)
+        return
+    assert roc == pytest.approx(roc_auc_score(members, given_, sample_weight=weights), abs=1e-9)
+    assert average == pytest.approx(average_precision_score(members, given_, sample_weight=weights), abs=1e-9)

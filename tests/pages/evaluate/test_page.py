@@ -1,0 +1,240 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.evaluate import Evaluation
+from pixmill.evaluate.labels import Doubt
+from pixmill.evaluate.mistakes import Confusion, Example
+from pixmill.pages.evaluate.page import render_report
+
+LABELS = ("coat", "Dungarees & <b>overalls</b>")
+SCORES = {"precision": 0.75, "recall": None, "f1": 0.5, "support": 120}
+METRICS = {
+    "accuracy": 0.925,
+    "accuracy_low": 0.88,
+    "accuracy_high": 0.96,
+    "balanced_accuracy": 0.9,
+    "macro_f1": 0.9,
+    "weighted_f1": 0.9,
+    "log_loss": 0.3,
+    "roc_auc": None,
+    "pr_auc": None,
+    "ece": 0.02,
+    "n": 240,
+    "per_class": dict.fromkeys(LABELS, SCORES),
+    "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.62, "histogram_macro_f1": 0.6},
+    "val": {"accuracy": 0.9},
+    "train": {"accuracy": 0.95},
+    "temperature": 1.2,
+    "calibrated": {"log_loss": 0.29, "ece": 0.01},
+    "threshold": 0.7,
+    "coverage": 0.8,
+    "covered_accuracy": 0.97,
+}
+
+
+def pixels(number):
+    return np.full((56, 56, 3), number, np.uint8)
+
+
+MISTAKES = [Example(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number)) for number in range(18)]
+SAMPLE = [
+    Example(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
+    for number in range(30, 36)
+]
+DOUBTS = [Doubt(f"{number:064x}", "coat", "dress", 0.04, "val", pixels(number)) for number in range(40, 43)]
+PLOTS = {
+    "calibration": pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]}),
+    "coverage": pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.925]}),
+    "slices": pd.DataFrame(
+        {
+            "dimension": "brightness",
+            "slice": ["dark", "bright"],
+            "what": ["dark pictures", "bright pictures"],
+            "n": [100, 140],
+            "right": [80, 139],
+            "accuracy": [0.8, 0.99],
+            "accuracy_low": [0.7, 0.95],
+            "accuracy_high": [0.9, 1.0],
+            "rest": [0.99, 0.8],
+            "p_adjusted": [0.001, 1],
+            "worse": [True, False],
+        }
+    ),
+}
+EVALUATION = Evaluation(
+    labels=LABELS,
+    predictions=pd.DataFrame(),
+    ranking=pd.DataFrame({"suggested": ["dress"] * 7 + [None]}),
+    unlabelled=None,
+    metrics=METRICS,
+    plots=PLOTS,
+    matrix=np.array([[110, 10], [8, 112]]),
+    interval_confidence=0.95,
+    target_accuracy=0.95,
+    mistakes=MISTAKES,
+    pairs=[(Confusion("coat", LABELS[1], 10, 120), MISTAKES[:2])],
+    typical=SAMPLE[:1],
+    heatmaps={MISTAKES[0].id: pixels(200), SAMPLE[0].id: pixels(201)},
+    unsure=SAMPLE[2:4],
+    sample=SAMPLE,
+    doubts=DOUBTS,
+)
+
+
+def page(**changes):
+    return render_report(replace(EVALUATION, **changes))
+
+
+def section(text, name):
+    return text.partition(f'<h2 id="{name}">')[2].partition("<h2")[0]
+
+
+def test_the_accuracy_stands_with_its_interval_beside_what_could_be_had_without_the_model():
+    text = page()
+    assert "<h1>Right on 92.5 % of unseen pictures</h1>" in text
+    assert "88.0 % to 96.0 %" in text
+    bars = re.findall(r'class="name">([^<]*)</span>.*?width: ([\d.]+)%', text)
+    assert bars == [("this model", "92.5"), ("colours alone", "62.0"), ("commonest class", "50.0")]
+
+
+def test_each_class_has_its_row_and_its_commonest_confusion():
+    text = page()
+    assert re.search(r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text)
+    assert "coat was taken for Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt; 10 times in 120 (8.3\u00a0%)" in text
+
+
+def test_the_matrix_is_a_table_while_its_counts_can_be_read():
+    cells = re.findall(r"var\(--(good|bad)\) (\d+)%, transparent\)\">(\d+)<", page())
+    assert [(kind, count) for kind, _, count in cells] == [
+        ("good", "110"),
+        ("bad", "10"),
+        ("bad", "8"),
+        ("good", "112"),
+    ]
+    assert all(int(depth) <= 45 for _, depth, _ in cells)
+    many = tuple(f"c{number}" for number in range(31))
+    text = page(
+        labels=many, matrix=np.eye(31, dtype=np.int64), metrics=METRICS | {"per_class": dict.fromkeys(many, SCORES)}
+    )
+    assert '<div class="plot"><svg' in text
+    assert '<table class="matrix">' not in text
+
+
+def test_names_of_strangers_are_escaped():
+    assert "<b>overalls" not in page()
+
+
+def test_all_mistakes_are_shown_or_it_is_said_how_many_are_not():
+    def count(text):
+        return section(text, "mistakes").partition("<h3>")[0].count('<figure class="card">')
+
+    assert count(page()) == 18
+    assert "All 18." in page()
+    assert "The first 4 of 18." in page(mistakes=MISTAKES[:4])
+    none = page(mistakes=[], pairs=[], matrix=np.diag([120, 120]))
+    assert "It made none on the test part." in none
+
+
+def test_where_the_model_looked_stands_beside_the_picture():
+    looks = re.findall(r'class="two">.*?</div>\s*<figcaption><strong>(.*?)</strong>', page(), re.DOTALL)
+    assert looks == ["Said Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;, is coat", "coat"]
+    assert "Grad-CAM" not in page(heatmaps={})
+
+
+def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
+    assert "Of each class the test picture" in page(matrix=np.array([[110, 10], [120, 0]]))
+    assert "Of the first 1 classes the test picture" in page()
+
+
+def test_likely_wrong_labels_come_with_the_command_and_how_many_there_are():
+    text = section(page(), "labels")
+    assert "7 labels are in doubt" in text
+    assert "these are the 3 likeliest" in text
+    assert "<code>pixmill review --only labels</code>" in text
+    assert text.count("coat, or dress?</strong>") == 3
+    assert "finds no label improbable" in section(
+        page(doubts=[], ranking=pd.DataFrame({"suggested": [None]})), "labels"
+    )
+
+
+def test_where_none_were_looked_for_wrong_labels_are_not_spoken_of():
+    text = page(doubts=[], ranking=None)
+    assert 'id="labels"' not in text
+    assert "pixmill review" not in text
+    assert "labels.parquet" not in text
+
+
+def test_what_does_worse_is_named_and_marked():
+    text = section(page(), "slices")
+    assert "Dark pictures: 80 of 100 right (80.0\u00a0%), against 99.0\u00a0% of all others." in text
+    assert re.findall(r"<td>(\w+) pictures <span class=\"badge bad\">worse", text) == ["dark"]
+    alike = PLOTS["slices"].assign(worse=False)
+    assert "No kind of picture" in section(page(plots=PLOTS | {"slices": alike}), "slices")
+
+
+def test_a_page_of_hundreds_of_classes_lists_all_and_stays_small():
+    many = tuple(f"class {number}" for number in range(300))
+    metrics = METRICS | {"per_class": dict.fromkeys(many, SCORES)}
+    text = page(labels=many, matrix=np.eye(300, dtype=np.int64), metrics=metrics)
+    assert text.count("<tr><td>class ") == 300
+    assert len(text) < 5_000_000
+
+
+def test_the_ranking_and_the_first_few_classes_are_told_where_they_are_known():
+    assert "among its first" not in page(metrics=METRICS | {"top_2_accuracy": None})
+    text = page(metrics=METRICS | {"roc_auc": 0.98, "pr_auc": 0.91, "top_5_accuracy": 0.876})
+    assert "under the ROC curve 0.980, under precision by recall 0.910, each class against the rest" in text
+    assert "the right class among its first 5 in 87.6 %" in text
+
+
+def test_the_sample_says_how_many_are_right():
+    assert "3 of these 6 are right" in page()
+
+
+def test_unlabelled_pictures_are_counted_and_the_unreadable_named():
+    table = pd.DataFrame(
+        {
+            "path": ["a.jpg", "<i>.jpg", "c.jpg"],
+            "predicted": ["coat", "coat", None],
+            "confidence": [0.9, 0.6, np.nan],
+            "sure": pd.array([True, False, None], dtype="boolean"),
+            "reason": [None, None, "truncated"],
+        }
+    )
+    text = section(page(unlabelled=table), "unlabelled")
+    assert "sure enough of 1 of the 2" in text
+    assert "3 pictures whose class nobody has told" in text
+    assert re.findall(r"<tr><td>([^<]*)</td><td>coat</td>", text) == ["&lt;i&gt;.jpg", "a.jpg"]
+    assert re.search(r"<td>c\.jpg</td><td>truncated</td>", text)
+    assert 'id="unlabelled"' not in page()
+
+
+def test_it_asks_nothing_of_any_server_and_stays_small():
+    text = page(mistakes=MISTAKES * 2)
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", text)
+    assert "<script" not in text
+    assert len(text) < 2_000_000
+
+
+def test_every_link_leads_somewhere():
+    text = page(unlabelled=pd.DataFrame({name: [] for name in ("path", "predicted", "confidence", "sure", "reason")}))
+    links = re.findall(r'href="#(\w+)"', text)
+    assert len(links) == 10
+    assert all(f'id="{name}"' in text for name in links)
+
+
+def test_a_test_part_without_a_threshold_has_no_ring():
+    none = METRICS | {"threshold": None, "coverage": 0.0, "covered_accuracy": None}
+    assert 'class="ring"' in page()
+    text = page(metrics=none)
+    assert 'class="ring"' not in text
+    assert "there is no threshold to go by" in text
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "inf"])
+def test_no_figure_is_ever_shown_as_a_word_of_a_programmer(word):
+    assert not re.search(rf"\b{word}\b", re.sub(r"<[^>]*>|data:[^\"]*", " ", page()))

@@ -1,0 +1,97 @@
+import pandas as pd
+import pytest
+
+from pixmill.evaluate.mistakes import Confusion
+from pixmill.pages.evaluate.reading import (
+    calibration_sentence,
+    cautions,
+    confusion_sentence,
+    headline,
+    meaning,
+    worse_slices,
+)
+
+GOOD = {"precision": 0.9, "recall": 0.9, "f1": 0.9, "support": 100}
+
+
+@pytest.fixture
+def metrics():
+    return {
+        "accuracy": 0.9,
+        "accuracy_low": 0.85,
+        "accuracy_high": 0.94,
+        "n": 200,
+        "ece": 0.02,
+        "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.6},
+        "temperature": None,
+        "calibrated": {"ece": 0.2},
+        "per_class": {"coat": GOOD, "dress": GOOD},
+        "train": {"accuracy": 0.95},
+    }
+
+
+def test_the_headline_says_the_number_and_how_sure_it_is(metrics):
+    assert headline(metrics, 0.95) == (
+        "Of 200 test pictures, which no training has touched, the model named 180 right. "
+        "With 95\u00a0% confidence its accuracy on pictures like these lies between 85.0\u00a0% and 94.0\u00a0%."
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "message"),
+    [(1, "named every test picture right"), (0.9, "one picture in 10"), (0.6, "than a third"), (0.4, "than half")],
+)
+def test_how_often_it_is_wrong_is_message_in_words(metrics, accuracy, message):
+    assert message in meaning(metrics | {"accuracy": accuracy})
+
+
+@pytest.mark.parametrize(("count", "times"), [(1, "once in 50 (2.0\u00a0%)"), (7, "7 times in 50 (14.0\u00a0%)")])
+def test_a_confusion_reads_as_a_sentence(count, times):
+    assert confusion_sentence(Confusion("coat", "dress", count, of=50)) == f"coat was taken for dress {times}"
+
+
+@pytest.mark.parametrize(
+    ("ece", "confidence", "message"),
+    [(0.02, 0.92, "taken at its word"), (0.1, 0.99, "surer than it should"), (0.1, 0.7, "less sure than it could")],
+)
+def test_a_confidence_that_is_off_is_called_so(metrics, ece, confidence, message):
+    assert message in calibration_sentence(metrics | {"ece": ece}, confidence)
+
+
+def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics):
+    interval, source = cautions(metrics)
+    assert "±4.5 points" in interval
+    assert "same sources" in source
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"baseline": {"majority_accuracy": 0.86, "histogram_accuracy": 0.6}},
+            "not clearly better than always naming the commonest class",
+        ),
+        ({"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}}, "it may have learnt no shapes"),
+        ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points more: it has learnt pictures by heart"),
+        ({"per_class": {"coat": GOOD | {"support": 9}, "dress": GOOD}}, "say little: coat (9)."),
+        ({"per_class": {"coat": GOOD | {"precision": None}, "dress": GOOD}}, "Never named at all: coat."),
+        ({"per_class": {"coat": GOOD | {"support": 0}, "dress": GOOD}}, "nothing is known of: coat."),
+    ],
+    ids=["baseline", "colours", "by heart", "few", "never", "absent"],
+)
+def test_what_weakens_a_result_is_message(metrics, change, message):
+    sentences = list(cautions(metrics | change))
+    assert len(sentences) == 3
+    assert any(message in sentence for sentence in sentences)
+
+
+def test_worse_slices_are_sentences_the_worst_first():
+    row = {"dimension": "size", "accuracy": 0.5, "right": 20, "n": 40, "rest": 0.9, "worse": True}
+    rows = [
+        row | {"slice": "small", "what": "small pictures", "p_adjusted": 0.04},
+        row | {"slice": "large", "what": "large pictures", "p_adjusted": 0.01},
+        row | {"slice": "medium", "what": "medium pictures", "p_adjusted": 1, "worse": False},
+    ]
+    large, small = worse_slices(pd.DataFrame(rows))
+    assert large.startswith("Large pictures: 20 of 40 right (50.0\u00a0%), against 90.0\u00a0% of all others.")
+    assert "(p = 0.04, " in small

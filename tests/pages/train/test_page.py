@@ -1,0 +1,67 @@
+"""The page shows what the model is and how it was fitted, and asks for nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+from pixmill.pages.train import draw_samples, render_report
+from pixmill.train.folds import FoldResult
+from pixmill.train.history import Epoch
+from tests.train.conftest import CLASSES, PARAMS
+
+
+def page_of(trained, params=PARAMS):
+    return render_report(trained, params, draw_samples(trained.training, params, labels=CLASSES))
+
+
+def test_the_page_holds_all_and_asks_for_nothing(trained):
+    page = page_of(trained)
+    for text in (
+        "150 pictures",
+        "45 others",
+        "convolution_0",
+        "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",
+        "A plain convolutional network of 2 convolutions, fitted from nothing",
+        "a dropout in <code>train.cnn.dense</code>",
+        "learning_rate",
+        "as the model may see it",
+    ):
+        assert text in page
+    assert page.count("<svg") == 3
+    assert page.count('src="data:image/png;base64,') == 1
+    assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
+    assert not re.search(r"<script|(?:src|href)=\"(?!data:|#)", page)
+
+
+def test_what_is_solved_at_once_speaks_of_no_epochs(trained):
+    solved = dataclasses.replace(trained, history=(Epoch(1, 0.1, 0.999, 0.3, 0.905),))
+    page = page_of(solved, PARAMS.model_copy(update={"model": "features"}))
+    assert "epochs, and no curves" in page
+    assert "90.5 % right" in page
+    assert not re.search(r"<svg|[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
+    assert solved.summary().startswith("validation accuracy 0.905, loss 0.300; ")
+    assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
+
+
+def test_of_very_many_classes_the_page_names_the_first(trained):
+    many = tuple(f"class {number}" for number in range(300))
+    page = render_report(
+        dataclasses.replace(trained, labels=many), PARAMS, draw_samples(trained.training, PARAMS, labels=CLASSES)
+    )
+    assert "class 28, class 29 and 270 more, all named in" in page
+    assert "class 30" not in page
+
+
+def test_the_page_is_the_same_each_time(trained):
+    assert page_of(trained) == page_of(trained)
+
+
+def test_accuracy_is_named_where_it_is_watched(trained):
+    page = page_of(trained, PARAMS.model_copy(update={"monitor": "val_accuracy"}))
+    assert "where the accuracy on the validation part is highest" in page
+
+
+def test_folds_are_shown_where_there_are_some(trained):
+    folds = (FoldResult(0, accuracy=0.8, loss=0.5), FoldResult(1, accuracy=0.9, loss=0.4))
+    assert "How much of it is luck" in page_of(dataclasses.replace(trained, folds=folds))

@@ -1,0 +1,202 @@
+"""The page of validate, whole."""
+
+from __future__ import annotations
+
+import re
+import time
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.core.params import ValidateParams
+from pixmill.pages.validate import render_report
+from pixmill.validate import Decision, Validation
+from pixmill.validate.reasons import UNREADABLE
+from tests.validate.conftest import Scrape, encoded, picture, shapes
+from tests.validate.made import kept, seen, unread, validation
+
+LARGEST = 5_000_000
+
+
+def page(scrape: Scrape, validation: Validation) -> str:
+    return render_report(validation, folder=scrape.folder, params=ValidateParams(), workers=0)
+
+
+def text(page: str) -> str:
+    """Return what a person reads."""
+    page = re.sub(r"<style>.*?</style>", "", page.replace("<wbr>", ""), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", page)))
+
+
+@pytest.fixture(scope="module")
+def messy(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
+    scrape = Scrape(tmp_path_factory.mktemp("scrape"))
+    scrape.fill("coat", 40)
+    scrape.fill("shoe", 3, start=100)
+    scrape.add("coat", picture(200, kind="JPEG", side=300)[:3000], "cut.jpg")
+    scrape.add("shoe", picture(201, side=10), "tiny.png")
+    scrape.add("coat", picture(202), "once.png")
+    scrape.add("shoe", picture(202), "again.png")
+    scrape.add("shoe", encoded(shapes(100), "BMP"), "twin.bmp")
+    scrape.add("shoe", picture(0, kind="JPEG", quality=90), "near.jpg")
+    scrape.sightings[0]["image_url"] = "https://example.org/evil.png"
+    return scrape
+
+
+@pytest.fixture(scope="module")
+def judged(messy: Scrape) -> Validation:
+    return messy.validate()
+
+
+@pytest.fixture(scope="module")
+def html(messy: Scrape, judged: Validation) -> str:
+    return page(messy, judged)
+
+
+def test_the_gates_verdict_comes_first(html: str) -> None:
+    seen = text(html)
+    assert "The gate stopped the pipeline" in seen
+    first = [seen.index(name) for name in ("min_per_class", "class_balance")]
+    assert max(first) < seen.index("not_empty")
+    assert max(first) < seen.index("Dimensions of kept pictures")
+    assert "2 critical expectations failed: min_per_class , class_balance" in seen
+    assert "class 'shoe' has 4 pictures, a ratio of 0.1 to the largest class 'coat' (40)" in seen
+
+
+def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:
+    mild = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "info"}, "blurred": {"share": 0.0}}
+    seen = text(page(messy, messy.validate(**mild)))
+    assert "The data passed the gate, with 3 warnings" in seen
+    assert "3 warnings conflicts , near_duplicates , min_per_class" in seen
+    assert "To note: class_balance" in seen
+
+
+def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: str) -> None:
+    seen = text(html)
+    assert "truncated: 1 The file ends before the picture does" in seen
+    assert "too_small: 1 A side is shorter than validate.image_size allows" in seen
+    assert "duplicate_pixels: 1" in seen
+    assert "label_conflict: 1" in seen
+    for file in ("data/coat/cut.jpg", "data/shoe/tiny.png"):
+        assert file in seen
+    assert "came as coat and shoe" in seen
+    assert "data/coat/once.png, data/shoe/again.png" in seen
+    assert "under different labels" in seen
+    assert html.count('src="data:image/jpeg') > 12
+
+
+def test_every_picture_can_be_named_in_a_decision(html: str) -> None:
+    shown = re.findall(r'<code class="id" title="([0-9a-f]{64})">([0-9a-f]{12})</code>', html)
+    assert len(shown) > 12
+    assert all(name.startswith(digits) for name, digits in shown)
+    assert html.count('class="id"') == len(shown)
+
+
+def test_sizes_and_measures_are_drawn_and_tabled(html: str) -> None:
+    assert html.count('<svg class="chart"') == 9
+    seen = text(html)
+    assert "coat 40 100 % 64 64.0 64" in seen
+    assert "Sharpness (variance of the Laplacian)" in seen
+
+
+def test_samples_are_of_kept_pictures_and_the_same_each_time(messy: Scrape, judged: Validation, html: str) -> None:
+    assert page(messy, judged) == html
+    sample = html.rpartition("A random sheet of each class")[2]
+    assert sample.count("<figure>") == 32 + 4
+    assert "cut.jpg" not in sample
+    assert "tiny.png" not in sample
+
+
+def test_decisions_that_were_used_and_those_that_were_not_are_listed(messy: Scrape) -> None:
+    decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
+    seen = text(page(messy, messy.validate(decisions=decisions)))
+    assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
+    assert f"3 {'f' * 64} drop no such picture is there" in seen
+
+
+def test_a_decision_that_is_not_followed_is_a_warning(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 30)
+    scrape.fill_sharply("shoe", 30, start=100)
+    seen = text(page(scrape, scrape.validate(decisions=[Decision(2, "f" * 64, "drop")])))
+    assert "The data passed the gate, with 1 warning" in seen
+    assert "1 decision in review.csv that could not be followed" in seen
+
+
+def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 30)
+    scrape.fill_sharply("shoe", 30, start=100)
+    seen = text(page(scrape, scrape.validate()))
+    assert "Every critical expectation holds" in seen
+    assert "warning" not in seen.partition("The gate")[0]
+    assert "No picture was dropped." in seen
+
+
+def test_an_empty_folder_makes_a_page(scrape: Scrape) -> None:
+    assert "No picture of this class is kept." in page(scrape, scrape.validate())
+
+
+def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
+    evil = [f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)]
+    scrape.add(evil[0], b"a text", evil[1])
+    scrape.add("coat", picture(1), evil[2])
+    scrape.add("coat", picture(2))
+    scrape.sightings[-1] |= {"image_url": None, "page_url": f"javascript:{evil[3]}", "title": evil[4]}
+    scrape.add("shoe", picture(3, side=10), "tiny.png")
+    decisions = [
+        Decision(2, "data/shoe/tiny.png", "keep", by=evil[4], why=evil[5]),
+        Decision(3, f"data/{evil[5]}", "drop", by=evil[4], why=evil[5]),
+    ]
+    html = page(scrape, scrape.validate(decisions=decisions))
+    assert "<script" not in html
+    assert "<img src=x" not in html
+    assert html.count("&lt;script&gt;alert(") >= 7
+
+
+def test_the_page_asks_nothing_of_any_server(html: str) -> None:
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)|url\(|@import""", html)
+    assert "<link" not in html
+    anchors = set(re.findall(r'href="#([^"]*)"', html))
+    assert anchors
+    assert anchors <= set(re.findall(r' id="([^"]*)"', html))
+
+
+def test_the_page_stays_small_whatever_is_in_it(scrape: Scrape) -> None:
+    generator = np.random.default_rng(0)
+    labels = [f"class {place:03}" for place in range(60)]
+    for place, label in enumerate(labels):
+        for number in range(14):
+            noise = generator.integers(0, 256, (96, 96, 3), dtype=np.uint8)  # compresses worst
+            scrape.add(label, encoded(Image.fromarray(noise), "PNG"), f"{place}-{number}-{'x' * 200}.png")
+            scrape.add(label, encoded(Image.fromarray(noise), "JPEG", quality=95), f"{place}-{number}.jpg")
+    found = scrape.validate(classes=labels, formats={"allowed": ["png"]})
+    html = page(scrape, found)
+    assert LARGEST * 0.6 < len(html.encode()) < LARGEST
+    assert "more pictures" in text(html)
+    assert "more classes" in text(html)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_pictures_make_a_small_page_in_seconds(tmp_path: Path) -> None:
+    labels = [f"class {place:03}" for place in range(500)]
+    words = [*UNREADABLE, "too_small", "label_conflict", "format_not_allowed", "review"]
+    url = "https://{}.example/<script>/" + "&" * 300
+    rows = [
+        unread(number, words[number // 2 % len(words)], labels[number % 500], image_url=url.format(number % 999))
+        if number % 2
+        else kept(number, labels[number % 500], image_url=url.format(number % 999), brightness=number % 256)
+        for number in range(100_000)
+    ]
+    made = validation(
+        rows,
+        classes=labels,
+        pairs=[(number, number + 2, 0.99) for number in range(0, 50_000, 4)],
+        sightings=[seen(number, labels[0], url) for number in range(0, 100_000, 2) for _ in range(2)],
+    )
+    before = time.perf_counter()
+    html = render_report(made, folder=tmp_path, params=ValidateParams(), workers=0)
+    assert time.perf_counter() - before < 20
+    # Thumbnails, of which there are none here, take at most 3.5 MB more.
+    assert len(html.encode()) < LARGEST - 3_500_000

@@ -1,0 +1,143 @@
+"""A run knows its commit, whether anything differed from it, and DVC's hash of what it stands on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.workspace import Workspace
+from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
+from pixmill.record.stages import training_run
+
+LOCK = """
+schema: '2.0'
+stages:
+  split:
+    cmd: python -m stages.split
+    deps:
+    - path: artifacts/validate
+      hash: md5
+      md5: 11111111111111111111111111111111.dir
+    outs:
+    - path: artifacts/split
+      hash: md5
+      md5: 22222222222222222222222222222222.dir
+      size: 10
+    - path: metrics/split.json
+      hash: md5
+      md5: 33333333333333333333333333333333
+  train:
+    cmd: python -m stages.train
+    outs:
+    - path: artifacts/train
+      hash: md5
+      md5: 44444444444444444444444444444444.dir
+"""
+DATA = """
+outs:
+- md5: 55555555555555555555555555555555.dir
+  path: data
+"""
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "A. Person")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "person@example.org")
+    (tmp_path / "params.yaml").write_text("classes: []\n")
+    (tmp_path / "dvc.lock").write_text(LOCK)
+    (tmp_path / "data.dvc").write_text(DATA)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "Begin"]):
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True)
+    return tmp_path
+
+
+def test_the_commit_is_named(repository):
+    head = subprocess.check_output(["git", "-C", str(repository), "rev-parse", "HEAD"], text=True).strip()
+    assert code_tags(repository) == {
+        "mlflow.source.git.commit": head,
+        "pixmill.commit": head,
+        "pixmill.dirty": "false",
+    }
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "stages.py", "src/new.py"])
+def test_a_change_of_what_people_write_is_seen(repository, name):
+    (repository / name).parent.mkdir(exist_ok=True)
+    (repository / name).write_text("other")
+    assert code_tags(repository)["pixmill.dirty"] == "true"
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "metrics/split.json", "plots/train/curves.csv"])
+def test_the_results_of_the_run_itself_are_no_change(repository, name):
+    (repository / name).parent.mkdir(exist_ok=True, parents=True)
+    (repository / name).write_text("other")
+    assert code_tags(repository)["pixmill.dirty"] == "false"
+
+
+def test_what_git_cannot_tell_is_not_said(repository):
+    (repository / ".git" / "index").write_bytes(b"damaged")
+    tags = code_tags(repository)
+    assert "pixmill.commit" in tags
+    assert "pixmill.dirty" not in tags
+
+
+def test_an_experiment_is_named(repository, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
+    assert code_tags(repository)["DVC_EXP_NAME"] == "wider-net"
+
+
+def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
+    assert code_tags(tmp_path) == {}
+    assert data_hashes(tmp_path) == {}
+
+
+def test_hashes_are_of_what_the_training_stands_on(repository):
+    assert data_hashes(repository) == {
+        "artifacts/split": "22222222222222222222222222222222.dir",
+        "data": "55555555555555555555555555555555.dir",
+    }
+    assert data_tags(repository)["pixmill.dvc.data"] == "55555555555555555555555555555555.dir"
+
+
+def test_the_first_run_of_a_fresh_clone_is_not_dirty(repository, tmp_path_factory):
+    """MLflow's database is made by it, while Git looks."""
+    from mlflow import MlflowClient
+
+    project = Path(__file__).resolve().parent.parent.parent
+    shutil.copy(project / ".gitignore", repository)
+    for arguments in (["add", "."], ["commit", "-q", "-m", "Ignore"]):
+        subprocess.run(["git", "-C", str(repository), *arguments], check=True)
+    clone = tmp_path_factory.mktemp("clone") / "clone"
+    subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
+    (clone / "mlflow.db.part").touch()  # as another process has it that makes the database at this moment
+    with training_run(Workspace(clone, clone), params={}, dataset="artifacts/split") as run:
+        assert code_tags(clone)["pixmill.dirty"] == "false"
+    recorded = MlflowClient(f"sqlite:///{clone}/mlflow.db").get_run(run.run_id)
+    assert recorded.data.tags["pixmill.dirty"] == "false"
+
+
+def test_the_process_tags_name_this_process():
+    assert process_tags()["pixmill.pid"] == str(os.getpid())
+    assert is_alive(process_tags())
+
+
+@pytest.mark.parametrize("change", [{"pixmill.pid": str(2**22 + 1)}, {"pixmill.started": "12.00"}])
+def test_a_process_with_another_number_or_start_is_dead(change):
+    assert not is_alive(process_tags() | change)
+
+
+def test_a_user_without_a_name_is_no_reason_not_to_train(monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    assert source_tags("train") == {
+        "mlflow.source.name": "stages/train.py",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": "unknown",
+    }

@@ -1,0 +1,133 @@
+"""What is recorded arrives, live or at the end; what the disk refuses takes nothing else with it."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.utils.validation import _validate_metric_name
+
+from pixmill.record.run import accepted
+
+NAMES = st.text(string.ascii_letters + "&'+. -_@é中", min_size=1, max_size=6).map(lambda name: f"test_f1.{name}")
+
+
+@settings(max_examples=25)
+@given(st.lists(NAMES, unique=True))
+def test_mlflow_takes_every_name_and_no_value_is_lost(names):
+    result = accepted({name: number for number, name in enumerate(names)})
+    assert list(result.values()) == list(range(len(names)))
+    for name in result:
+        _validate_metric_name(name)
+
+
+def test_equal_names_are_numbered_and_plain_ones_stay():
+    assert accepted({"R&B": 1, "R+B": 2, "R_B": 3, "T-shirt top": 4}) == {
+        "R_B": 1,
+        "R_B_2": 2,
+        "R_B_3": 3,
+        "T-shirt top": 4,
+    }
+
+
+def fill(run):
+    run.log_params({"train.cnn.blocks.0.filters": 3, "long": "x" * 7000} | {f"many.{n}": n for n in range(220)})
+    run.log_metrics({"best_loss": 0.5, "absent": None})
+    for epoch in (1, 2):
+        run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+    with run.child("fold 1", {"fold": 1}) as fold:
+        fold.log_epoch(1, {"val_accuracy": 0.6}, timestamp=2001)
+    run.log_text("<html>", "reports/train.html")
+    run.log_picture(b"\x89PNG", "plots/samples.png")
+    run.set_weights("a" * 32)
+
+
+def check(store):
+    fold, run = sorted(store.runs(), key=lambda run: len(run.data.params))
+    assert run.info.status == fold.info.status == "FINISHED"
+    assert run.data.params["train.cnn.blocks.0.filters"] == "3"
+    assert len(run.data.params["long"]) == 6000
+    assert len(run.data.params) == 222 + 2
+    assert run.data.metrics == {"best_loss": 0.5, "train_loss": 0.5}
+    points = store.client.get_metric_history(run.info.run_id, "train_loss")
+    assert [(point.step, point.value, point.timestamp) for point in points] == [(1, 1.0, 1001), (2, 0.5, 1002)]
+    assert run.data.tags["pixmill.weights"] == "a" * 32
+    entry, _ = sorted(run.inputs.dataset_inputs, key=lambda entry: entry.dataset.name)
+    assert (entry.dataset.name, entry.dataset.digest) == ("artifacts/split/train", "2" * 32 + ".dir")
+    assert entry.dataset.profile == '{"pictures": 816}'
+    for folder, name in (("reports", "reports/train.html"), ("plots", "plots/samples.png")):
+        assert [file.path for file in store.client.list_artifacts(run.info.run_id, folder)] == [name]
+    assert (fold.info.run_name, fold.data.params, fold.data.metrics) == (
+        "fold 1",
+        {"fold": "1"},
+        {"val_accuracy": 0.6},
+    )
+    assert fold.data.tags["mlflow.parentRunId"] == run.info.run_id
+
+
+@pytest.fixture(autouse=True)
+def split(workspace):
+    """A packed part that DVC knows."""
+    folder = workspace.root / "artifacts" / "split"
+    folder.mkdir(parents=True)
+    (folder / "train.json").write_text('{"shape": [816, 8, 8, 3]}')
+    lock = f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {'2' * 32}.dir}}]}}}}"
+    (workspace.root / "dvc.lock").write_text(lock)
+
+
+def test_everything_arrives_and_nothing_is_left_behind(training, store, place, capsys):
+    with training() as run:
+        fill(run)
+    check(store)
+    assert [path.name for path in place.iterdir()] == ["lock"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_store_that_comes_back_before_the_end_gets_everything(training, store, place, capsys):
+    restore = store.break_()
+    with training() as run:
+        fill(run)
+        assert run.run_id is None
+        restore()
+    check(store)
+    assert [path.name for path in place.iterdir()] == ["lock"]
+    warning, done = capsys.readouterr().err.splitlines()
+    assert warning == (
+        f"warning: MLflow at {store.uri} does not answer (file is not a database); "
+        f"mv '{store.workspace.home}/mlflow.db' '{store.workspace.home}/mlflow.db.broken'. "
+        "Training goes on; the run is sent when it ends, or by: pixmill sync"
+    )
+    assert done == f"record: 1 run sent to {store.uri}: train"
+
+
+def test_a_figure_is_recorded_as_png(training, store):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    with training() as run:
+        run.log_figure(figure, "plots/curves.png")
+    path = Path(store.client.download_artifacts(run.run_id, "plots/curves.png"))
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+@pytest.mark.parametrize("status", ["FAILED", "KILLED"])
+def test_a_fold_that_breaks_off_says_so(training, store, status):
+    error = ValueError if status == "FAILED" else KeyboardInterrupt
+    with pytest.raises(error), training() as run, run.child("fold 1", {}):
+        raise error
+    assert {recorded.info.status for recorded in store.runs()} == {status}
+
+
+def test_where_the_disk_refuses_a_place_the_curves_are_shown_still(training, store, place, capsys):
+    place.rmdir()
+    place.touch()
+    with training() as run:
+        run.log_epoch(1, {"train_loss": 1.0})
+        run.log_text("<html>", "reports/train.html")
+    assert "warning: the record of this run for MLflow is not whole: FileExistsError: " in capsys.readouterr().err
+    (recorded,) = store.runs()
+    assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 1.0})

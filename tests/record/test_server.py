@@ -1,0 +1,125 @@
+"""A real MLflow server that dies in the middle, one that comes back, and one that never answers."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+
+from pixmill.record.stages import evaluation_run
+from pixmill.record.sync import sync
+from tests.record.conftest import Server
+
+pytestmark = pytest.mark.slow
+
+EPOCHS = range(1, 41)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def server(request, tmp_path, empty_database, monkeypatch):
+    """A server with a database of each kind."""
+    if request.param == "postgresql":
+        backend = request.getfixturevalue("postgresql")
+    else:
+        shutil.copy(empty_database, tmp_path / "server.db")
+        backend = f"sqlite:///{tmp_path}/server.db"
+    server = Server(tmp_path, backend)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    # PostgreSQL serves all tests: each has an experiment of its own.
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)
+    server.experiment = tmp_path.name
+    server.start()
+    yield server
+    server.kill()
+
+
+def recorded(server):
+    """Return the run of this test, its curve as (step, value), and the reports it holds."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.uri)
+    (run,) = client.search_runs([client.get_experiment_by_name(server.experiment).experiment_id])
+    points = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train_loss")]
+    return run, points, [file.path for file in client.list_artifacts(run.info.run_id, "reports")]
+
+
+def log(run, epochs):
+    for epoch in epochs:
+        run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+
+
+WHOLE = [(epoch, 1 / epoch) for epoch in EPOCHS]
+
+
+def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(server, training, workspace, place, capsys):
+    with training() as run:
+        log(run, EPOCHS[:10])
+        server.kill()
+        log(run, EPOCHS[10:])
+        run.log_text("<html>", "reports/train.html")
+        run.set_weights("a" * 32)
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: MLflow at {server.uri} ")
+    with evaluation_run(workspace, weights="a" * 32) as evaluation:
+        evaluation.log_metrics({"test_accuracy": 0.9})
+    assert len(sync(workspace).waiting) == 2
+    # It dies twice more while it is sent to.
+    for delay in (0.1, 0.5):
+        server.start()
+        timer = threading.Timer(delay, server.kill)
+        timer.start()
+        sync(workspace)
+        timer.join()
+    server.start()
+    sync(workspace)
+    recorded_run, points, reports = recorded(server)
+    assert (recorded_run.info.status, points, reports) == ("FINISHED", WHOLE, ["reports/train.html"])
+    assert recorded_run.data.metrics["test_accuracy"] == 0.9
+    assert [path.name for path in place.iterdir()] == ["lock"]
+    assert sync(workspace).line() == "nothing waits to be sent"
+
+
+def test_the_models_are_served_by_it(server, training, trained_folder):
+    import mlflow
+    import numpy as np
+
+    from pixmill.core.params import BlockParams, CnnParams, TrainParams
+    from pixmill.learn import build_classifier, fix_threads
+    from tests.images.samples import encoded, shapes
+
+    fix_threads(2)
+    params = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=4),), dense=()))
+    model = build_classifier(params, labels=2, image_size=16)
+    with training() as run:
+        run.log_model(model)
+        run.log_classifier(trained_folder)
+        run.log_metrics({"test_accuracy": 0.9})
+    found, _, _ = recorded(server)
+    from mlflow import MlflowClient
+
+    logged = [MlflowClient(server.uri).get_logged_model(output.model_id) for output in found.outputs.model_outputs]
+    assert {model.name: model.status for model in logged} == {"keras": "READY", "classifier": "READY"}
+    assert [figure.value for model in logged for figure in model.metrics] == [0.9, 0.9]
+    by_name = {model.name: f"models:/{model.model_id}" for model in logged}
+    pixels = np.zeros((1, 16, 16, 3), np.float32)
+    np.testing.assert_array_equal(mlflow.keras.load_model(by_name["keras"])(pixels), model(pixels))
+    table = mlflow.pyfunc.load_model(by_name["classifier"]).predict([encoded(shapes(), "jpeg")])
+    assert table["label"][0] in ("coat", "kurtā", "T-shirt & top")
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_never_answers_holds_up_nothing(training, place, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with training() as run:
+            started = time.monotonic()
+            for epoch in range(5000):
+                run.log_epoch(epoch, {"train_loss": 1.0})
+        assert time.monotonic() - started < 15
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: MLflow at {uri} does not answer (")
+    assert len(list(place.glob("*/run.json"))) == 1

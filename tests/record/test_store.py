@@ -1,0 +1,169 @@
+"""A store that takes nothing is known within seconds, and why, and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from pixmill.core.workspace import Workspace
+from pixmill.record import store as store_module
+from pixmill.record.store import StoreError, check_store, connect, quiet_mlflow, shown, tracking_uri
+from tests.ports import unused_port
+
+
+@pytest.fixture
+def answering():
+    """Serve a status to every request; 401 unless the user is ``me`` with the password ``secret``."""
+    servers = []
+
+    def serve(status):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                known = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0"
+                self.send_response(200 if known else status)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for each in servers:
+        each.shutdown()
+        each.server_close()
+
+
+def trouble_of(uri):
+    """Return the error of a store that takes no runs, or None."""
+    try:
+        check_store(uri)
+    except StoreError as error:
+        return error
+    return None
+
+
+def test_a_server_that_answers_takes_runs(answering):
+    assert trouble_of(answering(200)) is None
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_refuses_lives_and_asks_for_credentials(answering, status, monkeypatch):
+    uri = answering(status)
+    trouble = trouble_of(uri)
+    assert trouble.message.startswith(f"answers {status} ")
+    assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN" in trouble.next
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    assert trouble_of(uri) is None
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_a_server_that_fails_says_how(answering, status):
+    assert trouble_of(answering(status)).message.startswith(f"answers {status} ")
+
+
+@pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
+def test_a_refused_port(scheme):
+    trouble = trouble_of(f"{scheme}://user:secret@127.0.0.1:{unused_port()}/runs")
+    assert trouble.message.startswith("does not answer (")
+    assert "Connection refused" in trouble.message
+    assert "secret" not in trouble.message
+
+
+def test_a_name_that_does_not_resolve():
+    assert trouble_of("http://nowhere.invalid:5000").message.startswith("does not answer (")
+
+
+def test_a_silent_server_is_given_up(monkeypatch):
+    monkeypatch.setattr(store_module, "_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not answer (")
+
+
+def test_a_silent_database_server_is_given_up(monkeypatch):
+    monkeypatch.setattr(store_module, "_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"postgresql+psycopg2://127.0.0.1:{silent.getsockname()[1]}/runs"
+        assert "timeout expired" in trouble_of(uri).message
+
+
+def test_a_file_that_is_a_database_or_can_become_one(store):
+    assert trouble_of(store.uri) is None
+    assert trouble_of(f"sqlite:///{store.workspace.home}/new.db") is None
+    assert trouble_of("sqlite://") is None
+    assert trouble_of("databricks") is None
+
+
+def test_a_database_whose_writer_was_killed(half_written):
+    assert trouble_of(f"sqlite:///{half_written}") is None
+    with contextlib.closing(sqlite3.connect(half_written)) as database:
+        assert database.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+
+
+def test_a_broken_database(store):
+    store.break_()
+    path = store.workspace.home / "mlflow.db"
+    trouble = trouble_of(store.uri)
+    assert (trouble.message, trouble.next) == (
+        "does not answer (file is not a database)",
+        f"mv '{path}' '{path}.broken'",
+    )
+    assert "is missing" in trouble_of(f"sqlite:///{store.workspace.home}/absent/mlflow.db").message
+
+
+def test_a_locked_database(store, monkeypatch):
+    monkeypatch.setattr(store_module, "_SECONDS", 0.1)
+    with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        assert trouble_of(store.uri).message == "does not answer (database is locked)"
+
+
+def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path, monkeypatch):
+    workspace = Workspace(root=tmp_path / "temporary", home=tmp_path / "home")
+    assert tracking_uri(workspace) == f"sqlite:///{tmp_path}/home/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example.org")
+    assert tracking_uri(workspace) == "http://tracking.example.org"
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("postgresql://user:secret@host:5432/runs", "postgresql://host:5432/runs"),
+        ("https://token@host/path", "https://host/path"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+    ],
+)
+def test_messages_hold_no_password(uri, expected):
+    assert shown(uri) == expected
+
+
+@pytest.mark.slow
+def test_a_database_whose_creation_was_killed_is_created_anew(tmp_path):
+    path = tmp_path / "mlflow.db"
+    script = f"from pixmill.record.store import connect; connect('sqlite:///{path}')"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (tmp_path / "mlflow.db.part").exists():
+            assert process.poll() is None, process.stderr.read()
+        process.kill()
+    assert not path.exists()
+    assert connect(f"sqlite:///{path}").get_experiment_by_name("Default")
+    assert not (tmp_path / "mlflow.db.part").exists()
+
+
+def test_a_setting_of_mlflow_from_outside_wins(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "50")
+    quiet_mlflow()
+    assert os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] == "0"
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "50"

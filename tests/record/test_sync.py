@@ -1,0 +1,204 @@
+"""What waits is sent later, once, to where it was meant for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+import filelock
+import pytest
+
+from pixmill.cli import main
+from pixmill.record import sync as sync_module
+from pixmill.record.lineage import process_tags
+from pixmill.record.sync import sync
+
+WEIGHTS = "a" * 32
+
+TRAIN = """
+import sys, time
+from pathlib import Path
+from pixmill.core.workspace import Workspace
+from pixmill.record.stages import training_run
+home = Path(sys.argv[1])
+with training_run(Workspace(home, home), params={"train.epochs": 3}, dataset="artifacts/split") as run:
+    run.log_epoch(1, {"train_loss": 1.0}, timestamp=1001)
+    print(run.run_id, flush=True)
+    time.sleep(600)
+"""
+
+
+def train(training, weights=WEIGHTS):
+    with training() as run:
+        for epoch in (1, 2):
+            run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+        run.log_metrics({"best_loss": 0.5})
+        run.log_text("<html>", "reports/train.html")
+        run.set_weights(weights)
+    return run
+
+
+def pending_names(place):
+    """Return the names of what lies there, but the lock's."""
+    return sorted(path.name for path in place.iterdir() if path.name != "lock")
+
+
+@pytest.fixture
+def waiting(place):
+    """Return the folder of the only run that waits."""
+    return lambda: place / pending_names(place)[0]
+
+
+@pytest.fixture
+def away(store, training):
+    """A finished training that MLflow knows nothing of."""
+    restore = store.break_()
+    run = train(training)
+    restore()
+    return run
+
+
+def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
+    assert sync(store.workspace).line() == f"1 run sent to {store.uri}: train"
+    (recorded,) = store.runs()
+    assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
+    assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
+    assert pending_names(place) == []
+    assert sync(store.workspace).line() == "nothing waits to be sent"
+    assert len(store.runs()) == 1
+
+
+def test_sent_again_it_adds_nothing(away, store, waiting, tmp_path):
+    """As when the process is killed before it deletes the folder."""
+    folder = waiting()
+    shutil.copytree(folder, tmp_path / "copy")
+    sync(store.workspace)
+    shutil.copytree(tmp_path / "copy", folder)
+    sync(store.workspace)
+    (recorded,) = store.runs()
+    assert store.points(recorded.info.run_id, "train_loss") == [(1, 1.0), (2, 0.5)]
+    assert store.points(recorded.info.run_id, "best_loss") == [(0, 0.5)]
+    assert [file.path for file in store.client.list_artifacts(recorded.info.run_id, "reports")] == [
+        "reports/train.html"
+    ]
+
+
+def test_several_trainings_wait_side_by_side(store, training):
+    restore = store.break_()
+    for weights in ("a" * 32, "b" * 32):
+        train(training, weights)
+    restore()
+    assert len(sync(store.workspace).sent) == 2
+    assert [run.data.tags["pixmill.weights"] for run in store.runs()] == ["a" * 32, "b" * 32]
+
+
+def test_the_very_same_weights_are_one_run(away, store, training, place):
+    restore = store.break_()
+    train(training)
+    restore()
+    assert len(sync(store.workspace).sent) == 2
+    assert len(store.runs()) == 1
+
+
+def test_a_run_that_was_deleted_in_mlflow_is_made_anew(store, training, place):
+    with training() as run:
+        live = run.run_id
+        run.set_weights(WEIGHTS)
+        store.client.delete_run(live)
+    (recorded,) = store.runs()
+    assert recorded.info.run_id != live
+    assert recorded.data.tags["pixmill.weights"] == WEIGHTS
+
+
+def test_the_next_training_sends_it(away, store, training, place, capsys):
+    with training():
+        pass
+    assert [run.info.status for run in store.runs()] == ["FINISHED", "FINISHED"]
+    assert pending_names(place) == []
+    assert f"record: 2 runs sent to {store.uri}: train, train\n" in capsys.readouterr().err
+
+
+def test_all_goes_to_the_present_tracking_uri(away, store, place, monkeypatch, tmp_path, empty_database):
+    other = tmp_path / "other.db"
+    shutil.copy(empty_database, other)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    assert sync(store.workspace).line() == f"1 run sent to sqlite:///{other}: train"
+    assert store.runs() == []
+    assert pending_names(place) == []
+
+
+def test_what_mlflow_refuses_is_named_and_stays(away, store, waiting):
+    path = waiting() / "run.json"
+    path.write_text(path.read_text().replace("best_loss", "a&b"))
+    line = sync(store.workspace).line()
+    assert line.startswith(f".pixmill/record/{path.parent.name} waits: MlflowException: ")
+    assert path.exists()
+
+
+def test_a_damaged_folder_holds_up_no_other(away, store, place, training):
+    (place / "damaged").mkdir()
+    (place / "damaged" / "run.json").write_text("{}")
+    result = sync(store.workspace)
+    assert result.sent == ["train"]
+    assert result.waiting["damaged"].startswith(f"ValueError: {place}/damaged/run.json is damaged")
+
+
+def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
+    monkeypatch.setattr(sync_module, "_LOCK_SECONDS", 0.1)
+    with filelock.FileLock(place / "lock"):
+        assert "is sent to by another process; 1 run waits" in sync(store.workspace).line()
+    assert sync(store.workspace).sent == ["train"]
+
+
+def test_beyond_the_limit_the_oldest_goes(store, training, place, capsys, monkeypatch):
+    monkeypatch.setattr(sync_module, "_MOST", 2)
+    store.break_()
+    for weights in ("a" * 32, "b" * 32, "c" * 32):
+        train(training, weights)
+    assert [name[-1] for name in pending_names(place)] == ["b", "c"]
+    assert f"{'a' * 32} is deleted: more than 2 runs wait for MLflow" in capsys.readouterr().err
+
+
+def test_what_a_killed_process_was_writing_is_deleted_after_a_day(store, place):
+    for name, age in ((".part-old", 90_000), (".part-new", 60)):
+        (place / name).mkdir()
+        os.utime(place / name, (time.time() - age,) * 2)
+    sync(store.workspace)
+    assert pending_names(place) == [".part-new"]
+
+
+def test_a_killed_training_is_closed_and_leaves_nothing(start, store, place):
+    """The guard of what a kill costs: the run shows its epochs, as KILLED, once anybody looks."""
+    process, run_id = start(TRAIN, str(store.workspace.home))
+    assert sync(store.workspace).closed == 0
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert sync(store.workspace).line() == "1 run of killed processes closed"
+    assert store.client.get_run(run_id).info.status == "KILLED"
+    assert store.points(run_id, "train_loss") == [(1, 1.0)]
+    assert pending_names(place) == []
+
+
+def test_a_run_of_another_host_is_not_closed(store):
+    store.client.create_run("0", tags=process_tags() | {"pixmill.host": "another", "pixmill.pid": "4194305"})
+    store.client.create_run("0")
+    assert sync(store.workspace).closed == 0
+
+
+def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
+    monkeypatch.chdir(store.workspace.root)
+    (store.workspace.root / "params.yaml").touch()
+    restore = store.break_()
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="1"):
+        main(["sync"])
+    restore()
+    main(["sync"])
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(
+        f"sync: MLflow at {store.uri} does not answer (file is not a database); 1 run waits in .pixmill/record; next: "
+    )
+    assert second == f"sync: 1 run sent to {store.uri}: train"
+    assert "MLFLOW_TRACKING_URI" not in os.environ

@@ -1,0 +1,161 @@
+"""The run of a training: what it carries, how it ends, and which run it is."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from pixmill.record.stages import training_run
+from pixmill.record.sync import sync
+
+
+def test_it_carries_params_curves_and_the_process_that_wrote_it(training, store):
+    with training() as run:
+        assert store.runs()[0].info.status == "RUNNING"
+        for epoch in (1, 2):
+            run.log_epoch(epoch, {"train_loss": 1 / epoch, "val_accuracy": 0.5})
+    (recorded,) = store.runs()
+    assert recorded.info.status == "FINISHED"
+    assert recorded.data.params == {"train.epochs": "3", "classes": "['coat', 'dress']"}
+    assert store.points(run.run_id, "train_loss") == [(1, 1.0), (2, 0.5)]
+    assert recorded.data.tags["mlflow.source.name"] == "stages/train.py"
+    assert recorded.data.tags["pixmill.pid"] == str(os.getpid())
+
+
+def test_dvc_s_hash_is_the_digest_of_the_dataset(training, store):
+    digest = "0123456789abcdef0123456789abcdef.dir"
+    (store.workspace.root / "dvc.lock").write_text(
+        f"stages: {{split: {{outs: [{{path: artifacts/split, md5: {digest}}}]}}}}"
+    )
+    with training():
+        pass
+    (recorded,) = store.runs()
+    inputs = {
+        entry.dataset.name: (entry.dataset.digest, entry.tags[0].value) for entry in recorded.inputs.dataset_inputs
+    }
+    assert inputs == {"artifacts/split/train": (digest, "training"), "artifacts/split/val": (digest, "validation")}
+    assert recorded.data.tags["pixmill.dvc.artifacts/split"] == digest
+
+
+@pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
+def test_an_error_ends_it_and_goes_on(training, store, error, status):
+    with pytest.raises(error), training():
+        raise error
+    assert store.runs()[0].info.status == status
+
+
+def test_within_mlflow_run_it_is_the_project_s_run_which_goes_on(training, store, monkeypatch):
+    client = store.client
+    project = client.create_run("0").info.run_id
+    client.log_param(project, "epochs", "3")
+    monkeypatch.setenv("MLFLOW_RUN_ID", project)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    with training() as run:
+        assert run.run_id == project
+    (recorded,) = store.runs()
+    assert recorded.info.status == "RUNNING"
+    assert recorded.data.params["train.epochs"] == "3"
+
+
+def test_a_second_training_within_mlflow_run_gets_a_run_beneath(training, store, monkeypatch):
+    project = store.client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", project)
+    with training():
+        pass
+    with training() as second:
+        pass
+    assert second.run_id != project
+    assert store.client.get_run(second.run_id).data.tags["mlflow.parentRunId"] == project
+    assert store.client.get_run(second.run_id).info.status == "FINISHED"
+
+
+def test_an_experiment_names_the_run(training, store, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
+    with training():
+        pass
+    assert store.runs()[0].info.run_name == "wider-net"
+
+
+@pytest.mark.parametrize(
+    ("params", "name"),
+    [
+        ({"train.model": "cnn"}, "wider-net, cnn"),
+        ({"train.model": "backbone", "train.backbone.name": "resnet50"}, "wider-net, backbone resnet50"),
+        (
+            {"train.model": "features", "train.backbone.name": "resnet50", "train.features.head": "mlp"},
+            "wider-net, features resnet50 mlp",
+        ),
+    ],
+)
+def test_the_name_tells_the_experiment_and_the_model(workspace, store, monkeypatch, params, name):
+    monkeypatch.setenv("DVC_EXP_NAME", "wider-net")
+    with training_run(workspace, params=params, dataset="artifacts/split"):
+        pass
+    assert store.runs()[0].info.run_name == name
+
+
+def test_a_sweep_s_trials_lie_beneath_it(training, store):
+    sweep = store.client.create_run("0").info.run_id
+    with training(parent=sweep, name="trial 7") as run:
+        pass
+    recorded = store.client.get_run(run.run_id)
+    assert (recorded.info.run_name, recorded.data.tags["mlflow.parentRunId"]) == ("trial 7", sweep)
+    assert recorded.info.experiment_id == "0"
+
+
+def test_params_are_kept_as_they_stood(training, store):
+    (store.workspace.root / "params.yaml").write_text("train: {}\n")
+    with training() as run:
+        (store.workspace.root / "params.yaml").write_text("train: {epochs: 9}\n")
+    assert Path(store.client.download_artifacts(run.run_id, "params.yaml")).read_text() == "train: {}\n"
+
+
+def test_the_experiment_is_that_of_the_environment_with_its_artifacts_in_the_repository(training, store, monkeypatch):
+    for _ in range(2):
+        with training():
+            pass
+    names = {each.name: each.artifact_location for each in store.client.search_experiments()}
+    assert names.keys() == {"Default", "pixmill"}
+    assert names["pixmill"] == (store.workspace.home / "mlruns" / "pixmill").as_uri()
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "garments")
+    with training() as run:
+        pass
+    garments = store.client.get_experiment_by_name("garments").experiment_id
+    assert store.client.get_run(run.run_id).info.experiment_id == garments
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    with training() as run:
+        pass
+    assert store.client.get_run(run.run_id).info.experiment_id == "0"
+
+
+def test_what_the_machine_does_is_recorded_unless_it_is_switched_off(training, store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    with training() as run:
+        for _ in range(400):
+            if store.client.get_run(run.run_id).data.metrics:
+                break
+            time.sleep(0.05)
+    assert "system/cpu_utilization_percentage" in store.client.get_run(run.run_id).data.metrics
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
+    with training():
+        assert "SystemMetricsMonitor" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_store_that_fails_in_the_middle_is_tried_no_more_and_named_once(training, store, place, capsys):
+    with training() as run:
+        run.log_epoch(1, {"train_loss": 1.0}, timestamp=1001)
+        restore = store.break_()
+        for epoch in range(2, 200):
+            run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+        run.set_weights("a" * 32)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert len(list(place.glob("*/run.json"))) == 1
+    restore()
+    sync(store.workspace)
+    (recorded,) = store.runs()
+    assert recorded.info.status == "FINISHED"
+    assert store.points(run.run_id, "train_loss") == [(epoch, 1 / epoch) for epoch in range(1, 200)]

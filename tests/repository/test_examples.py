@@ -1,0 +1,36 @@
+"""The examples in docstrings run, and say what is so."""
+
+import doctest
+import importlib
+
+import pytest
+
+INTERFACES = {
+    "pixmill.compute.batches",
+    "pixmill.core.code",
+    "pixmill.core.expectations",
+    "pixmill.core.params.document",
+    "pixmill.images.decode",
+    "pixmill.learn.classifier",
+    "pixmill.metrics.calibration",
+    "pixmill.metrics.comparison",
+    "pixmill.record.run",
+    "pixmill.scrape.candidate",
+    "pixmill.scrape.sources.catalogue",
+    "pixmill.scrape.sources.source",
+    "pixmill.train.training_key",
+    "pixmill.web.fetch.guard",
+}
+"""Modules that others build on: each has an example."""
+
+
+def test_the_interfaces_that_others_build_on_have_an_example(source) -> None:
+    assert {name for name in INTERFACES if ">>>" not in source.modules[name].read_text(encoding="utf-8")} == set()
+
+
+def test_every_example_runs(source, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    modules = [name for name, path in source.modules.items() if ">>>" in path.read_text(encoding="utf-8")]
+    results = {name: doctest.testmod(importlib.import_module(name)) for name in modules}
+    assert {name: result.failed for name, result in results.items() if result.failed} == {}
+    assert {name for name, result in results.items() if not result.attempted} == set()

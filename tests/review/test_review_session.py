@@ -1,0 +1,166 @@
+"""A sitting shows cases, takes decisions and takes them back."""
+
+import pytest
+
+from pixmill.core.errors import ReviewError
+from pixmill.review.doubts import find_doubts
+from pixmill.review.review_session import Choice, Refusal, Session
+from tests.review.conftest import CLASSES
+
+
+@pytest.fixture
+def sit(project):
+    """A function that writes the project and sits down to it."""
+
+    def begin(**more):
+        material = project.material()
+        cases = find_doubts(material)
+        return Session(material, cases, project.ledger(material), classes=CLASSES, by="mk", **more)
+
+    return begin
+
+
+@pytest.fixture
+def pair(project):
+    """Two near-duplicates across labels, in the order in which their case shows them."""
+    names = project.add("coat"), project.add("dress")
+    project.link(*names, 0.9912)
+    return sorted(names)
+
+
+def test_a_case_tells_all_that_is_known_of_its_pictures(project, sit):
+    torn = project.add(
+        None,
+        came_as=["coat", "shoe", "coat", "shoe"],
+        reason="label_conflict",
+        urls=[f"http://a/{number}" for number in range(4)],
+    )
+    project.sightings[0] |= {"title": "<b>A coat", "query": "warm coat"}
+    told = sit().case(0)
+    assert (told["kind"], told["total"], told["done"], told["settled"], told["next"]) == ("conflicts", 1, 0, False, 0)
+    (picture,) = told["pictures"]
+    assert picture["id"] == torn
+    assert (picture["label"], picture["came_as"]) == (None, ["coat", "shoe"])
+    assert (picture["size"], picture["format"]) == ("48 \u00d7 48", "jpeg")
+    assert picture["reason"] == "the same picture came under another label too"
+    assert picture["places"][0] == {
+        "source": "folder",
+        "label": "coat",
+        "query": "warm coat",
+        "title": "<b>A coat",
+        "url": "http://a/0",
+    }
+    assert (len(picture["places"]), picture["more_places"]) == (3, 1)
+    assert picture["decision"] is None
+
+
+def test_near_duplicates_tell_how_alike_they_are(pair, sit):
+    told = sit().case(0)
+    assert [item["id"] for item in told["pictures"]] == pair
+    assert [item["alike"] for item in told["pictures"]] == [
+        [{"place": 1, "similarity": 0.9912}],
+        [{"place": 0, "similarity": 0.9912}],
+    ]
+
+
+def test_decisions_are_written_at_once_and_counted(project, pair, sit):
+    small = project.add("coat", reason="too_small")
+    session = sit()
+    assert session.overview() == {"by": "mk", "classes": list(CLASSES), "total": 2, "first": 0}
+    told = session.decide(0, [Choice(pair[0], "drop")], "blurred")
+    assert project.lines() == [f"{pair[0]},drop,,mk,blurred"]
+    assert (told["settled"], told["complete"], told["done"], told["next"]) == (True, False, 1, 1)
+    assert told["pictures"][0]["decision"] == {"verb": "drop", "label": "", "by": "mk", "why": "blurred"}
+    told = session.decide(0, [Choice(pair[1], "relabel", "shoe")], "")
+    assert told["complete"]
+    told = session.decide(1, [Choice(small, "keep")], "")
+    assert (told["done"], told["next"], session.written) == (2, None, 3)
+    assert told["kinds"] == [
+        {"kind": "near-duplicates", "total": 1, "done": 1, "first": 0},
+        {"kind": "dropped", "total": 1, "done": 1, "first": 1},
+    ]
+    assert session.overview()["first"] is None
+    written = [f"{pair[0]},drop,,mk,blurred", f"{pair[1]},relabel,shoe,mk,", f"{small},keep,,mk,"]
+    assert project.lines() == sorted(written)
+
+
+def test_what_others_decided_is_shown(project, pair, sit):
+    project.review.write_text(f"picture,decision,label,by,why\n{pair[1][:12]},drop,,jo,the worse one\n")
+    told = sit().case(0)
+    assert told["settled"]
+    assert told["pictures"][1]["decision"] == {"verb": "drop", "label": "", "by": "jo", "why": "the worse one"}
+
+
+def test_every_step_can_be_undone(project, pair, sit):
+    line = f'"{pair[0]}","drop","","jo",""'
+    project.review.write_text(f"picture,decision,label,by,why\n{line}\n")
+    session = sit()
+    session.decide(0, [Choice(pair[0], "keep"), Choice(pair[1], "drop")], "")
+    session.decide(0, [Choice(pair[0], "clear")], "")
+    assert project.lines() == [f"{pair[1]},drop,,mk,"]
+    assert session.undo()["undoable"] == 1
+    assert len(project.lines()) == 2
+    told = session.undo()
+    assert project.lines() == [f"{pair[0]},drop,,jo,"]
+    assert (told["number"], told["undoable"], session.written) == (0, 0, 0)
+    with pytest.raises(Refusal, match="nothing to undo"):
+        session.undo()
+
+
+def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
+    session = sit()
+    session.decide(0, [Choice(pair[0], "keep")], "")
+    project.review.write_text(f"picture,decision,label,by,why\n{pair[0]},drop,,jo,\n")
+    with pytest.raises(Refusal, match="changed elsewhere meanwhile"):
+        session.undo()
+    assert project.lines() == [f"{pair[0]},drop,,jo,"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (("torn", "keep"), "it came under several labels: relabel"),
+        (("torn", "relabel", "hat"), "expected a label of coat, dress, shoe, received 'hat'"),
+        (("torn", "burn"), "expected keep, drop, relabel or clear"),
+        (("lost", "drop"), "that picture is not in this case"),
+        (("nobody", "drop"), "that picture is not in this case"),
+    ],
+)
+def test_a_choice_without_effect_is_refused(project, sit, choice, told):
+    torn = project.add(None, came_as=["coat", "shoe"], reason="label_conflict")
+    lost = project.add("hat", reason="label_undeclared")
+    session = sit()
+    name, *words = choice
+    with pytest.raises(Refusal, match=told):
+        session.decide(0, [Choice({"torn": torn, "lost": lost}.get(name, "0" * 64), *words)], "")
+    with pytest.raises(Refusal, match="its label 'hat' is not among the classes"):
+        session.decide(1, [Choice(lost, "keep")], "")
+    assert not project.review.exists()
+    session.decide(1, [Choice(lost, "relabel", "shoe")], "")
+    assert project.lines() == [f"{lost},relabel,shoe,mk,"]
+
+
+def test_a_malformed_line_is_told_and_nothing_is_written(project, pair, sit):
+    session = sit()
+    project.review.write_text("picture,decision,label,by,why\nnonsense\n")
+    for act in (lambda: session.case(0), lambda: session.decide(0, [Choice(pair[0], "keep")], ""), session.overview):
+        with pytest.raises(ReviewError, match="line 2"):
+            act()
+    assert project.lines() == ["nonsense"]
+
+
+def test_tables_that_were_written_anew_are_told(pair, sit):
+    now = [False]
+    session = sit(outdated=lambda: now[0])
+    assert not session.case(0)["outdated"]
+    now[0] = True
+    assert session.case(0)["outdated"]
+
+
+def test_the_next_pictures_are_known_beforehand(project, pair, sit):
+    small = project.add("coat", reason="too_small")
+    session = sit()
+    assert session.upcoming(0) == [*pair, small]
+    assert session.upcoming(1) == [small]
+    assert session.knows(small)
+    assert not session.knows("0" * 64)

@@ -1,0 +1,101 @@
+"""The command finds its tables, opens a browser, ends at Ctrl-C and says what comes next."""
+
+from __future__ import annotations
+
+import getpass
+import http.client
+import subprocess
+import time
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from pixmill.cli import main
+from pixmill.review.reviewing import default_name, review
+
+
+def ask(address):
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection.request("GET", parts.path)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+@pytest.fixture
+def doubtful(project):
+    """A project with a picture that may be rescued."""
+    project.add("coat", reason="too_small")
+    project.write()
+    return project
+
+
+def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
+    sitting = begin(doubtful.root, "--no-open")
+    assert sitting.first.startswith("Review 1 cases at http://127.0.0.1:")
+    assert ask(sitting.address).status == 200
+    assert ask(sitting.address + f"picture/{next(iter(doubtful.rows))}").status == 200
+    children = psutil.Process(sitting.pid).children(recursive=True)
+    code, told = sitting.end()
+    assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions were written to review.csv."])
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert alive == []
+
+
+def test_it_opens_a_browser_with_a_ticket(doubtful, begin, tmp_path):
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    sitting = begin(doubtful.root, BROWSER=f"{browser} %s")
+    deadline = time.monotonic() + 20
+    while not seen.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    ticket = seen.read_text().strip()
+    assert urlsplit(ticket).path.startswith("/enter/")
+    assert ask(ticket).headers["Location"] == urlsplit(sitting.address).path
+    assert ask(ticket).status == 404
+
+
+def test_what_is_missing_is_told_with_the_command(doubtful, monkeypatch, capsys):
+    monkeypatch.chdir(doubtful.root)
+    (doubtful.root / "artifacts/validate/manifest.parquet").unlink()
+    with pytest.raises(SystemExit) as stop:
+        main(["review", "--no-open"])
+    assert stop.value.code == 1
+    assert capsys.readouterr().err.endswith("manifest.parquet is missing\nNext: dvc repro validate\n")
+
+
+def test_a_malformed_line_is_told_at_the_start(doubtful, monkeypatch, capsys):
+    monkeypatch.chdir(doubtful.root)
+    doubtful.review.write_text("picture,decision,label,by,why\nx\n")
+    with pytest.raises(SystemExit) as stop:
+        main(["review", "--no-open"])
+    assert stop.value.code == 1
+    assert "review.csv, line 2: expected 5 values" in capsys.readouterr().err
+
+
+def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
+    project.fill("coat", 3)
+    workspace = project.write()
+    review(workspace, project.params(), open_browser=False)
+    review(workspace, project.params(), only="outliers", open_browser=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Nothing is in doubt."
+    assert "Labels have not been checked yet." in lines[1]
+    assert lines[-1] == "Nothing is in doubt among outliers."
+
+
+def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("LOGNAME", "maria")
+    assert default_name(tmp_path) == getpass.getuser() == "maria"
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "config", "user.name", "Maria K"], check=True)
+    assert default_name(tmp_path) == "Maria K"
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert default_name(tmp_path) == "maria"

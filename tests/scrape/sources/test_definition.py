@@ -1,0 +1,136 @@
+"""The files that describe sites: which one is read, and what a wrong one is told."""
+
+import pytest
+
+from pixmill.core.errors import ScrapeError
+from pixmill.scrape.sources.definition import load_site, parse_site
+
+SOUND = """\
+name: tiny
+version: 1
+checked: 2026-11-20
+url: https://tiny.test/{slug}?q={query}
+selectors:
+  item: [".card"]
+"""
+
+
+def parse(more="", without=""):
+    text = "".join(line for line in SOUND.splitlines(keepends=True) if not without or not line.startswith(without))
+    return parse_site(text + more, source="sites/tiny.yaml")
+
+
+@pytest.mark.parametrize("name", ["amazon", "bing", "duckduckgo", "flipkart", "google", "myntra", "shop", "yahoo"])
+def test_the_packaged_sites_are_sound(name, tmp_path):
+    site = load_site(name, tmp_path)
+    assert site.name == name
+    assert site.states.empty.selectors or site.states.empty.texts
+
+
+def test_the_projects_own_file_wins(tmp_path):
+    (tmp_path / "amazon.yaml").write_text(SOUND)
+    assert load_site("amazon", tmp_path).name == "tiny"
+    assert load_site("amazon", tmp_path / "elsewhere").name == "amazon"
+
+
+def test_a_site_that_nobody_describes(tmp_path):
+    with pytest.raises(
+        ScrapeError, match=r"myshop\.yaml is missing: .* 'myshop'; .* Pixmill: amazon, bing, .*"
+    ) as error:
+        load_site("myshop", tmp_path)
+    assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then describe" in error.value.next
+
+
+def test_words_stay_words():
+    site = parse("more: {texts: [no, '1e3']}\nsettings: {pause: [0, 1], smooth: false, most: 7}\n")
+    assert site.more.texts == ("no", "1e3")
+    assert (site.settings.pause, site.settings.smooth, site.settings.most) == ((0, 1), False, 7)
+    assert site.checked == "2026-11-20"
+
+
+def test_addresses_of_queries_and_pages():
+    site = parse("offset: {parameter: page}\n")
+    assert site.address("Blue Jeans & co.") == "https://tiny.test/blue-jeans-co?q=Blue+Jeans+%26+co."
+    first = site.address("साड़ी")
+    assert first.endswith("?q=%E0%A4%B8%E0%A4%BE%E0%A4%A1%E0%A4%BC%E0%A5%80")
+    assert site.offset.address(first, 2) == f"{first}&page=3"
+    assert site.offset.address(f"{first}&page=1", 2) == f"{first}&page=3"
+
+
+@pytest.mark.parametrize(
+    ("shown", "original"),
+    [
+        ("I/81ab._AC_UL320_.jpg", "I/81ab.jpg"),
+        ("I/81ab._AC_UL960_FMwebp_QL65_.jpg", "I/81ab.jpg"),
+        ("I/81ab._AC_UY218_.jpg", "I/81ab.jpg"),
+        ("I/81ab.jpg_BO30,255,255,255_UL960_QL65_.jpg", "I/81ab.jpg"),
+        ("I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png", "I/B1._CLa%7C2140,2000%7CA1.png%7C0,0_AC_UL960_.png"),
+        ("I/81ab.jpg", "I/81ab.jpg"),
+    ],
+)
+def test_amazons_sizes_are_lifted(shown, original):
+    host = "https://m.media-amazon.com/images/"
+    assert load_site("amazon", None).original(f"{host}{shown}") == f"{host}{original}"
+
+
+def test_other_shops_sizes_are_lifted():
+    flipkart, myntra = load_site("flipkart", None), load_site("myntra", None)
+    rukminim, assets = "https://rukminim2.flixcart.com/image", "https://assets.myntassets.com"
+    assert flipkart.original(f"{rukminim}/612/612/x/a.jpeg?q=70") == f"{rukminim}/1200/1200/x/a.jpeg?q=70"
+    assert myntra.original(f"{assets}/dpr_2,q_60,w_210,c_limit,fl_progressive/v1/assets/a.jpg") == (
+        f"{assets}/q_90,w_1080,c_limit,fl_progressive/v1/assets/a.jpg"
+    )
+    assert myntra.original(f"{assets}/v1/assets/a.jpg") == f"{assets}/v1/assets/a.jpg"
+    assert myntra.original("data:image/png;base64,AAAA") == "data:image/png;base64,AAAA"
+
+
+@pytest.mark.parametrize(
+    ("more", "without", "complaint"),
+    [
+        ("", "version", r"version: expected .*, received nothing"),
+        ("titel: x\n", "", r"titel: expected one of the keys name, .*"),
+        ("settings: {pace: 3}\n", "", r"settings\.pace: expected one of the keys pause, .*received 3"),
+        ("settings: {most: many}\n", "", r"settings\.most: expected a whole number >= 1, received 'many'"),
+        ("rewrite: [{pattern: '(', replacement: x}]\n", "", r"rewrite\.0\.pattern: expected a regular expression.*"),
+        ("rewrite: [{pattern: 'x', replacement: '\\2'}]\n", "", r"rewrite\.0: expected a replacement for 'x'.*"),
+        ("placeholders: ['[']\n", "", r"placeholders\.0: expected a regular expression, received '\['.*"),
+        ("url: ftp://x/{query}\n", "url", r".*expected url to be an http\(s\) address with \{query\} in it.*"),
+        ("url: https://x/\n", "url", r".*expected url to be .*received 'https://x/'"),
+        ("name: ../x\n", "name", r"name: expected .*, received '\.\./x'"),
+        ("script: state\n", "", r"script: expected one of bing, .*tiles.*, received 'state'"),
+        ("checked: today\n", "checked", r"checked: expected a date.*received 'today'"),
+        ("name: other\n", "", r"expected YAML, .* duplicate key .name."),
+        ("end: .x\n", "", r"end: expected .*list.*received '\.x'"),
+        ("]\n", "", r"expected YAML, received an error.*"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_and_key(more, without, complaint):
+    with pytest.raises(ScrapeError, match=rf"^sites/tiny\.yaml: {complaint}") as error:
+        parse(more, without)
+    assert error.value.next == "edit sites/tiny.yaml"
+
+
+@pytest.mark.parametrize(
+    ("selectors", "complaint"),
+    [
+        ("{item: .card}", r"selectors\.item: expected a list of at least 1 item"),
+        ("{key: ['@id']}", r"expected selectors\.item, which finds the results"),
+        ("{item: [.card], titel: [h3]}", "expected selectors for item, key, .*, received titel"),
+    ],
+)
+def test_wrong_selectors(selectors, complaint):
+    text = SOUND.partition("selectors:")[0] + f"selectors: {selectors}\n"
+    with pytest.raises(ScrapeError, match=complaint):
+        parse_site(text, source="sites/tiny.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "just words", "[1, 2]"])
+def test_a_file_that_is_no_mapping(text):
+    with pytest.raises(ScrapeError, match=r"sites/tiny\.yaml: expected keys, received"):
+        parse_site(text, source="sites/tiny.yaml")
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    (tmp_path / "odd.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ScrapeError, match=r"odd\.yaml cannot be read"):
+        load_site("odd", tmp_path)

@@ -1,0 +1,600 @@
+"""Pages of results as they are met on the web, read by a real browser."""
+
+import contextlib
+import threading
+import time
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixmill.core.errors import BrowserLost, ScrapeError
+from pixmill.scrape.candidate import Query
+from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.site import SiteSource, Stillness
+from pixmill.scrape.sources.tile import Tile
+from pixmill.web.browser import find_browser, open_browser, visit
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+from tests.scrape.sources.access import OneBrowser
+
+pytestmark = pytest.mark.browser
+
+DEFINITION = """\
+name: tiny
+version: 1
+checked: 2026-11-20
+url: http://pages.test/{query}
+selectors:
+  item: [".card"]
+  key: ["@data-id"]
+  picture: ["img"]
+  link: ["a@href"]
+  title: ["h3"]
+  price: [".price"]
+consent: {selectors: ["#consent"], texts: ["Reject all"]}
+more: {selectors: ["#more"], texts: ["Show more results"]}
+states:
+  captcha: {selectors: ["#captcha-form"], texts: ["are you a robot"], urls: ["/sorry/"]}
+  consent: {urls: ["/consent$"], texts: ["before you continue"]}
+  empty: {selectors: ["[data-nothing]"], texts: ["did not match any"]}
+  shell: {texts: ["enablejs"]}
+settings: {pause: [0.04, 0.06], smooth: false, patience: 1.2}
+"""
+OPEN = parse_site(DEFINITION, source="tiny.yaml")
+"""Without a mark for the end."""
+
+QUICK = OPEN.model_copy(update={"end": ("[data-end]",)})
+
+CARD = """
+const body = document.body;
+const card = (id, html = `<img data-src="/media/${id}.png">`) =>
+  body.insertAdjacentHTML("beforeend", `<div class="card" data-id="${id}" style="height: 400px">${html}</div>`);
+const batch = (from, count) => { for (let id = from; id < from + count; id++) card(id); };
+const end = () => body.insertAdjacentHTML("beforeend", "<p data-end>That is all.</p>");
+const atBottom = () => window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 50;
+"""
+
+PAGES = {
+    "short": "batch(0, 3); end();",
+    "scrolling": """
+        let count = 0;
+        const load = () => { batch(count, 5); count += 5; if (count === 30) end(); };
+        load();
+        onscroll = () => { if (count < 30 && atBottom()) load(); };""",
+    "slow": """
+        let busy = false, count = 5;
+        batch(0, 5);
+        onscroll = () => {
+          if (busy || count === 20 || !atBottom()) return;
+          busy = true;
+          setTimeout(() => { batch(count, 5); count += 5; busy = false; if (count === 20) end(); }, 400);
+        };""",
+    "button": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<button id=more hidden>More</button><button id=consent>OK</button>");
+        consent.onclick = () => { consent.remove(); more.hidden = false; };
+        more.onclick = () => { more.remove(); batch(3, 3); end(); };""",
+    "late": """
+        for (let id = 0; id < 12; id++) card(id, `<img loading="lazy">`);
+        card("never", "<p>no picture here</p>");
+        const seen = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
+          if (isIntersecting) target.src = `/media/${target.parentElement.dataset.id}.png`;
+        }));
+        document.querySelectorAll("img").forEach((img) => seen.observe(img));
+        end();""",
+    "tardy": """
+        for (let id = 0; id < 3; id++) {
+          card(id, "<img>");
+          setTimeout(() => { document.images[id].src = `/media/${id}.png`; }, 700 * (id + 1));
+        }
+        end();""",
+    "unloaded": """
+        card(0, '<img loading="lazy" style="display: none" src="/media/0.png">');
+        end();""",
+    "words": """
+        card("w", '<a href="/p/1"><img data-src="//other.test/x.png"></a><h3> A \\n hat</h3><p class="price">€ 5</p>');
+        card("inlined", '<img src="data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7">');
+        card("odd", '<img data-src="http://[">');
+        card("spaced", '<img data-src=" /media/a b\\tc\\u0001.png\\n">');
+        end();""",
+    "repeating": """
+        batch(0, 5);
+        onscroll = () => { if (atBottom()) batch(0, 5); };""",
+    "stuck": "batch(0, 5);",
+    "lost": """
+        let heard = 0;
+        batch(0, 2);
+        onscroll = () => { if (atBottom() && ++heard === 3) { batch(2, 2); end(); } };""",
+    "nothing": "body.insertAdjacentHTML('beforeend', '<p data-nothing>No results.</p>');",
+    "blank": "",
+    "changed": "body.innerHTML = '<div class=renamed><img src=/x.png></div>'.repeat(20);",
+    "insistent": "body.innerHTML = '<button id=more>More</button>';",
+    "patient": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", "<a role=button>show more  RESULTS</a>");
+        let count = 3;
+        document.querySelector("[role=button]").onclick = () => setTimeout(() => {
+          batch(count, 3);
+          count += 3;
+          if (count > 12) document.querySelector("[role=button]").remove();
+        }, 200);""",
+    "rearranged": """
+        batch(0, 10);
+        setInterval(() => { body.innerHTML = body.innerHTML; }, 30);""",
+    "walled": """
+        if (document.cookie.includes("agreed=walled")) batch(0, 3); else location.href = "/consent";""",
+    "consent": """
+        body.innerHTML = "<h1>Before you continue</h1><form><button type=button>Accept all</button>"
+          + "<button type=button value='reject all'>No</button></form>";
+        document.querySelectorAll("button")[1].onclick = () => {
+          document.cookie = "agreed=walled"; location.href = "/walled";
+        };""",
+    "wall": "body.innerHTML = '<h1>Before you continue</h1><button id=consent>OK</button>';",
+    "overlaid": """
+        batch(0, 3);
+        body.insertAdjacentHTML("afterbegin", "<h1>Before you continue</h1>");""",
+    "human": "body.innerHTML = '<form id=captcha-form><input></form>';",
+    "asking": "body.innerHTML = '<p>Sorry, are you a ROBOT?</p>';",
+    "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>');",
+    "shell": "body.innerHTML = '<noscript><meta content=0;url=/enablejs></noscript>';",
+    "wordy": "body.innerHTML = '<p>Your search did not match any pictures.</p>';",
+    "trapped": """
+        batch(0, 5);
+        onscroll = () => { body.innerHTML = "<form id=captcha-form></form>"; };""",
+    "anonymous": "body.innerHTML = '<div class=card></div>'.repeat(5);",
+    "blind": "for (let id = 0; id < 5; id++) card(id, '<a href=/p>A hat</a>');",
+    "wandering": """
+        batch(0, 3);
+        body.insertAdjacentHTML("beforeend", `<a id=more href="${location.search.slice(1)}">More</a>`);""",
+    "hostile": "batch(0, 3); Document.prototype.querySelectorAll = () => { throw Error('no'); };",
+    "alerting": "batch(0, 3); setTimeout(() => alert('Buy!'), 50);",
+    "halved": """
+        card("a", '<img data-src="/media/0.png"><h3></h3>');
+        document.querySelector("h3").textContent = "A hat " + String.fromCharCode(0xd83d);
+        end();""",
+    "heavy": """
+        card("a", `<img data-src="data:image/png;base64,${"A".repeat(5e6)}">`);
+        card("b", `<img data-src="data:image/png;base64,${"A".repeat(3e6)}">`);
+        end();""",
+    "crowded": "body.innerHTML = '<div class=card><img data-src=/x.png></div>'.repeat(1000); document"
+    ".querySelectorAll('.card').forEach((card, id) => { card.dataset.id = id; }); end();",
+    "unending": """
+        let count = 0;
+        const load = () => { batch(count, 20); count += 20; };
+        load();
+        onscroll = load;""",
+}
+
+
+def numbered(number, link):
+    """A page of three cards, the last of which stands on the next page too, with a link or without."""
+    further = f"<a class=next href='{link}'>Next</a>" if link else ""
+    return f"batch({2 * number}, 3); body.insertAdjacentHTML('beforeend', `{further}`);"
+
+
+DECEITS = {
+    "state": "performance.getEntriesByType = () => [{responseStatus: {}}];",
+    "address": "window.URL = function () { return {href: 5}; };",
+    "elements": "Array.prototype.push = function () { this[this.length] = document.body; };",
+    "lists": "Element.prototype.getAttribute = () => ({trim: () => ({toWellFormed: () => [1]})});",
+    "selector": "document.querySelectorAll = () => { throw new DOMException('no'); };",
+}
+"""What a page's own scripts may change, so that ours tell something else than they should."""
+
+PAGES |= {f"deceitful-{name}": f"batch(0, 3); end(); {script}" for name, script in DECEITS.items()}
+PAGES |= {f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "") for number in range(5)}
+PAGES |= {"round": numbered(0, "/about"), "about": numbered(0, "/round"), "away": numbered(0, "http://evil.test/x")}
+PAGES |= {"first": numbered(0, "/second"), "second": "body.innerHTML = '<form id=captcha-form></form>';"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        name, _, query = self.path.removeprefix("/").partition("?")
+        if name == "hanging":
+            self.server.closing.wait(30)
+            return
+        if name == "moved":
+            self.send_response(302)
+            self.send_header("Location", f"/{query}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        script = PAGES.get(name, "")
+        if name == "counted":
+            number = int(query.partition("=")[2] or 0)
+            script = numbered(number, "") if number < 4 else PAGES["nothing"] if number == 4 else ""
+        status = int(name) if name.isdecimal() else 200 if script or name == "blank" else 404
+        page = f"<!doctype html><body><script>{CARD}{script}</script>".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ExitStack() as opened:
+        server = opened.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        server.closing = threading.Event()
+        opened.callback(server.shutdown)
+        opened.callback(server.closing.set)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(server):
+    with Proxy(Network(served={"pages.test:80": server.server_address[1]})) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def driver(proxy, tmp_path_factory):
+    profile = tmp_path_factory.mktemp("profile")
+    with open_browser(find_browser(), proxy=proxy.url, profile=profile) as driver:
+        # The first page of a new browser takes a busy machine seconds.
+        visit(driver, "http://pages.test/blank")
+        driver.set_page_load_timeout(4)
+        yield driver
+
+
+@pytest.fixture
+def access(driver, tmp_path):
+    return OneBrowser(driver, tmp_path / "evidence")
+
+
+@pytest.fixture
+def read(access):
+    def read(name, site=QUICK, source=SiteSource, **hooks):
+        return list(source(site, **hooks).search(Query("hat", "hat", f"http://pages.test/{name}"), access))
+
+    return read
+
+
+def settings(site, **changes):
+    return site.model_copy(update={"settings": site.settings.model_copy(update=changes)})
+
+
+def pictures(candidates):
+    return [candidate.image_url for candidate in candidates]
+
+
+def media(count, start=0):
+    return [f"http://pages.test/media/{number}.png" for number in range(start, start + count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("short", 3),
+        ("scrolling", 30),
+        ("button", 6),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("slow", 20), ("lost", 4))),
+    ],
+)
+def test_a_page_is_read_to_its_end(read, name, count):
+    assert pictures(read(name)) == media(count)
+
+
+@pytest.mark.slow
+def test_a_page_is_scrolled_as_smoothly_as_by_a_person(read):
+    assert pictures(read("scrolling", settings(QUICK, smooth=True, pause=(0.1, 0.3)))) == media(30)
+
+
+@pytest.mark.slow
+def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
+    assert pictures(read("patient", OPEN)) == media(15)
+
+
+def test_pictures_that_come_late_keep_their_place(read):
+    assert pictures(read("late")) == [*media(12), None]
+
+
+def test_pictures_that_come_after_the_end_are_waited_for(read):
+    assert pictures(read("tardy")) == media(3)
+
+
+@pytest.mark.slow
+def test_a_page_that_is_drawn_anew_all_the_time(read):
+    assert pictures(read("rearranged", OPEN)) == media(10)
+
+
+def test_an_address_is_known_before_the_browser_loads_it(read):
+    assert pictures(read("unloaded")) == media(1)
+
+
+def test_what_a_card_says(read):
+    card, inlined, odd, spaced = read("words")
+    assert (card.label, card.query, card.rank, card.route) == ("hat", "hat", 0, "attribute")
+    assert (card.image_url, card.page_url) == ("http://other.test/x.png", "http://pages.test/p/1")
+    assert (card.title, card.price, card.thumbnail_url) == ("A hat", "€ 5", None)
+    assert inlined.image_url.startswith("data:image/gif;base64,")
+    assert (inlined.page_url, inlined.title, inlined.price) == ("http://pages.test/words", None, None)
+    assert (odd.rank, odd.image_url, odd.route) == (2, None, None)
+    assert spaced.image_url == "http://pages.test/media/a%20bc%01.png"
+
+
+@pytest.mark.parametrize("name", ["repeating", "stuck"])
+def test_without_a_mark_the_end_is_where_nothing_new_comes(read, name):
+    assert pictures(read(name, OPEN)) == media(5)
+
+
+@pytest.mark.parametrize("name", ["repeating", "stuck"])
+def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_holds(access, name):
+    candidates = SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/{name}"), access)
+    assert pictures(next(candidates) for _ in range(5)) == media(5)
+    with pytest.raises(SearchFailed, match=r"stopped after 5 results: .* nor their end \('\[data-end\]'") as error:
+        next(candidates)
+    assert error.value.failure == "stalled"
+
+
+def test_a_page_without_end_ends(read):
+    assert pictures(read("unending", settings(OPEN, most=200))) == media(200)
+    with pytest.raises(SearchFailed, match="did not come to its end within 1 s") as error:
+        read("unending", settings(OPEN, longest=1.0))
+    assert error.value.failure == "endless"
+
+
+def test_one_page_after_another_each_result_once(read):
+    paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
+    assert pictures(read("pages0", paged)) == media(11)
+    assert pictures(read("round", paged)) == media(3)
+
+
+def test_pages_are_counted_where_no_link_leads_on(read):
+    counted = OPEN.model_copy(update={"offset": Offset(parameter="page", first=0)})
+    assert pictures(read("counted", counted)) == media(9)
+    assert pictures(read("counted", settings(counted, most=5))) == media(5)
+
+
+def test_a_next_page_on_another_site_is_not_visited(read):
+    with pytest.raises(SearchFailed, match=r"leads to another site for its next page: http://evil\.test"):
+        read("away", OPEN.model_copy(update={"next": Buttons(selectors=(".next",))}))
+
+
+def test_every_page_is_asked_permission_for(driver, tmp_path):
+    paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
+    candidates = SiteSource(paged).search(
+        Query("hat", "hat", "http://pages.test/pages0"), OneBrowser(driver, tmp_path, forbidden=["pages1"])
+    )
+    assert len([next(candidates) for _ in range(3)]) == 3
+    with pytest.raises(SearchFailed, match=r"pages1 .*robots\.txt") as error:
+        next(candidates)
+    assert error.value.failure == "robots"
+    assert "scrape.robots_exceptions" in error.value.advice
+
+
+def test_where_a_redirect_leads_needs_permission_too(driver, tmp_path):
+    def read(name, forbidden=()):
+        access = OneBrowser(driver, tmp_path, forbidden)
+        return list(SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/moved?{name}"), access))
+
+    assert pictures(read("short")) == media(3)
+    with pytest.raises(SearchFailed, match=r"pages\.test/short must not be visited: robots\.txt"):
+        read("short", ["test/short"])
+    with pytest.raises(SearchFailed, match="captcha-form") as error:
+        read("human", ["test/human"])
+    assert error.value.failure == "captcha"
+
+
+def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(driver, tmp_path):
+    def read(name):
+        access = OneBrowser(driver, tmp_path, forbidden=["pages1"])
+        return list(SiteSource(OPEN).search(Query("hat", "hat", f"http://pages.test/{name}"), access))
+
+    assert pictures(read("wandering?/pages2")) == [*media(3), *media(3, start=4)]
+    with pytest.raises(SearchFailed, match=r"pages1 must not be visited: robots\.txt"):
+        read("wandering?/pages1")
+    with pytest.raises(SearchFailed, match="went to another site: ") as error:
+        read("wandering?http://other.test/x")
+    assert error.value.failure == "stalled"
+
+
+def test_a_wall_of_consent_is_answered_with_the_refusing_button(read):
+    both = OPEN.model_copy(update={"consent": OPEN.consent.model_copy(update={"texts": ("Reject all", "Accept all")})})
+    assert pictures(read("walled", both)) == media(3)
+
+
+@pytest.mark.parametrize("name", ["overlaid", "innocent", "alerting"])
+def test_what_lies_over_results_hides_none(read, name):
+    assert pictures(read(name, OPEN)) == media(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "sign"),
+    [
+        ("human", "captcha", "#captcha-form"),
+        pytest.param("asking", "captcha", "'are you a robot'", marks=pytest.mark.slow),
+        pytest.param("second", "captcha", "#captcha-form", marks=pytest.mark.slow),
+        ("trapped", "captcha", "#captcha-form"),
+        pytest.param("wall", "consent", "'before you continue'", marks=pytest.mark.slow),
+        ("shell", "blocked", "'enablejs'"),
+        ("nothing", "no_results", "[data-nothing]"),
+        pytest.param("wordy", "no_results", "'did not match any'", marks=pytest.mark.slow),
+        pytest.param("202", "blocked", "status 202", marks=pytest.mark.slow),
+        ("403", "blocked", "status 403"),
+        pytest.param("429", "blocked", "status 429", marks=pytest.mark.slow),
+        ("500", "blocked", "status 500"),
+        pytest.param("503", "blocked", "status 503", marks=pytest.mark.slow),
+        ("404", "layout_changed", "status 404: is its address still so (tiny.yaml, url, checked 2026-11-20)?"),
+        ("changed", "layout_changed", "nothing matched '.card' (tiny.yaml, selectors.item, checked 2026-11-20)"),
+        pytest.param("blank", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
+        pytest.param("insistent", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
+        pytest.param("anonymous", "layout_changed", "tell", marks=pytest.mark.slow),
+        ("blind", "layout_changed", "without any picture: nothing matched 'img' (tiny.yaml, selectors.picture, "),
+        ("hanging", "timeout", "did not load in time"),
+        ("hostile", "stalled", "cannot be read: "),
+    ],
+)
+def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign):
+    began = time.monotonic()
+    with pytest.raises(SearchFailed) as error:
+        read(name, OPEN)
+    assert time.monotonic() - began < 60
+    assert error.value.failure == failure
+    assert sign in error.value.message
+    assert error.value.message.startswith(f"http://pages.test/{name} ")
+    evidence = Path(error.value.evidence)
+    assert (evidence / "page.png").read_bytes().startswith(b"\x89PNG")
+    assert "<body>" in (evidence / "page.html").read_text()
+
+
+def test_a_block_on_a_further_page_leaves_what_was_found(access):
+    paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
+    candidates = SiteSource(paged).search(Query("hat", "hat", "http://pages.test/first"), access)
+    assert pictures(next(candidates) for _ in range(3)) == media(3)
+    with pytest.raises(SearchFailed, match="proof of being human"):
+        next(candidates)
+
+
+def test_a_host_that_is_not_there(access):
+    with pytest.raises(SearchFailed) as error:
+        list(SiteSource(OPEN).search(Query("hat", "hat", "http://elsewhere.test/"), access))
+    assert error.value.failure == "unreachable"
+
+
+def test_an_unsound_selector_is_named_with_its_file(read):
+    unsound = OPEN.model_copy(update={"selectors": {"item": ("a[",)}})
+    with pytest.raises(ScrapeError, match=r"tiny\.yaml: expected CSS selectors, received 'a\['"):
+        read("short", unsound)
+
+
+def test_originals_that_a_page_does_not_show_are_found_by_another_way(read):
+    class Clicked(SiteSource):
+        def resolver(self):
+            return click
+
+    def click(page, tile):
+        return tile if tile.key == "1" else Tile(tile.key, image=f"http://pages.test/{tile.key}.jpg", route="click")
+
+    hidden = OPEN.model_copy(update={"addresses": ("data-original",)})
+    first, second, third = read("short", hidden, Clicked)
+    assert [first.image_url, second.image_url, third.image_url] == [
+        "http://pages.test/0.jpg",
+        None,
+        "http://pages.test/2.jpg",
+    ]
+    assert [first.route, second.route] == ["click", None]
+
+
+def test_results_that_come_by_another_way_need_no_scrolling(read):
+    def ask(page):
+        yield Tile("a", image="http://pages.test/a.jpg", page="http://pages.test/p", route="json")
+
+    assert pictures(read("unending", OPEN, supply=ask)) == ["http://pages.test/a.jpg"]
+    assert pictures(read("short", OPEN, supply=lambda _: [])) == media(3)
+
+
+def test_the_original_of_a_picture_and_the_one_that_was_shown(read):
+    lifted = OPEN.model_copy(
+        update={
+            "rewrite": parse_site(
+                DEFINITION
+                + """
+rewrite:
+  - {pattern: 'media/(\\d)', replacement: 'full/\\1', unless: 'media/1'}
+""",
+                source="tiny.yaml",
+            ).rewrite
+        }
+    )
+    first, second, _ = read("short", lifted)
+    assert (first.image_url, first.thumbnail_url) == ("http://pages.test/full/0.png", "http://pages.test/media/0.png")
+    assert (second.image_url, second.thumbnail_url) == ("http://pages.test/media/1.png", None)
+
+
+@pytest.mark.parametrize("name", [pytest.param("chromedriver", marks=pytest.mark.slow), "chromium"])
+def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, proxy, name):
+    others = psutil.Process().children(recursive=True)
+    with open_browser(find_browser(), proxy=proxy.url, profile=tmp_path) as driver:
+        candidates = SiteSource(OPEN).search(
+            Query("hat", "hat", "http://pages.test/unending"), OneBrowser(driver, tmp_path)
+        )
+        assert pictures([next(candidates)]) == media(1)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # a child of one that was killed just before
+                if process not in others and name in process.name():
+                    process.kill()
+        with pytest.raises(BrowserLost, match=r"http://pages\.test/unending"):
+            list(candidates)
+
+
+@pytest.mark.parametrize("name", DECEITS)
+def test_a_page_that_deceives_every_script_ends_its_own_search_alone(read, name):
+    with pytest.raises(SearchFailed, match=r"cannot be (read|searched)"):
+        read(f"deceitful-{name}")
+
+
+def test_half_a_character_takes_no_other_with_it(read):
+    (card,) = read("halved")
+    assert card.title == "A hat \ufffd"
+
+
+@pytest.mark.slow
+def test_pictures_that_would_fill_the_memory_stay_on_their_page(read):
+    large, small = read("heavy")
+    assert (large.image_url, len(small.image_url)) == (None, 3_000_022)
+
+
+def test_a_look_takes_no_more_than_is_kept(read):
+    assert len(read("crowded", settings(QUICK, most=20))) == 20
+
+
+def wait_out(still, looks=1000):
+    """Look at a page that stands still until it is over; return how often it was nudged."""
+    nudges = 0
+    for _ in range(looks):
+        if still.over:
+            break
+        still.note(5, 0, fresh=False, clicked=False)
+        nudges += still.nudging
+        time.sleep(0.005)
+    return nudges
+
+
+def test_four_nudges_in_vain_are_the_end():
+    still = Stillness(0.2)
+    began = time.monotonic()
+    assert wait_out(still) == 4
+    assert still.over
+    assert time.monotonic() - began >= 0.2
+
+
+def test_three_growths_by_repetitions_are_the_end():
+    still = Stillness(60)
+    still.note(5, 0, fresh=True, clicked=False)
+    for count in (10, 15, 20):
+        assert not still.over
+        still.note(count, count, fresh=False, clicked=False)
+    assert still.over
+
+
+def test_what_is_new_begins_the_count_anew():
+    still = Stillness(0.05)
+    while wait_out(still, looks=1) == 0:
+        pass
+    still.note(6, 0, fresh=True, clicked=False)
+    assert wait_out(still) == 4
+
+
+def test_a_click_begins_the_count_anew_once_unless_it_brings_something():
+    still = Stillness(0.05)
+    for _ in range(2):
+        wait_out(still, looks=4)
+    assert still.asking
+    still.note(5, 0, fresh=False, clicked=True)
+    assert not still.asking
+    assert wait_out(still) == 4
+    assert still.over
+    again = Stillness(60)
+    again.note(5, 0, fresh=False, clicked=True)
+    again.note(8, 0, fresh=True, clicked=False)
+    assert again.asking

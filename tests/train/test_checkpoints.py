@@ -1,0 +1,151 @@
+"""A checkpoint is the last whole epoch, or none; nothing about it stops a training."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+import numpy as np
+import pytest
+
+from pixmill.train import checkpoints as module
+from pixmill.train.checkpoints import Checkpoint, Checkpoints
+from pixmill.train.history import Epoch, Timing
+
+HISTORY = [Epoch(1, 1 / 3, 0.5, 0.7, 0.6, 0.1), Epoch(2, 0.2, 0.6, 0.8, 0.7, 0.1)]
+TIMINGS = [Timing(1_700_000_000_000, 1.5, 99.5), Timing(1_700_000_001_000, 1.25, 120.0)]
+
+
+def arrays(value, size=3):
+    kernel = np.arange(2 * size, dtype=np.float32).reshape(size, 2).T + value
+    return {"a/kernel": kernel, "b": np.int64(value), "empty": np.zeros((0, 3), np.float32)}
+
+
+def checkpoint(value, size=3, **changes):
+    return Checkpoint(HISTORY, TIMINGS, arrays(value, size), arrays(10 * value), **changes)
+
+
+def same(one, other):
+    return list(one) == list(other) and all(
+        np.array_equal(one[name], other[name]) and one[name].dtype == other[name].dtype for name in one
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kept" / "key.npz"
+
+
+@pytest.fixture
+def kept(path):
+    checkpoints = Checkpoints(path)
+    checkpoints.save(checkpoint(2))
+    return checkpoints
+
+
+def test_nothing_is_loaded_before_the_first_epoch(path):
+    assert Checkpoints(path).load() is None
+    assert Checkpoints(path).load_finished(lambda *_: None) is None
+
+
+def test_a_checkpoint_is_loaded_as_it_was_saved(kept):
+    last = kept.load()
+    assert (last.history, last.timings, last.precision, last.finished) == (HISTORY, TIMINGS, "float32", False)
+    assert same(last.state, arrays(2))
+    assert same(last.best, arrays(20))
+    assert kept.load_finished(lambda *_: None) is None
+
+
+def test_a_finished_training_reports_its_epochs_again(kept):
+    kept.save(Checkpoint(HISTORY, TIMINGS, {}, arrays(5), "bfloat16", finished=True))
+    reported = []
+    last = kept.load_finished(lambda *epoch: reported.append(epoch))
+    assert reported == list(zip(HISTORY, TIMINGS, strict=True))
+    assert (dict(last.state), last.precision, last.finished) == ({}, "bfloat16", True)
+    assert same(last.best, arrays(5))
+
+
+def test_a_fold_has_a_file_of_its_own(kept, path):
+    kept.within("fold-0").save(checkpoint(7))
+    assert sorted(file.name for file in path.parent.iterdir()) == ["key.fold-0.npz", "key.npz"]
+    assert same(kept.load().state, arrays(2))
+    assert same(kept.within("fold-0").load().state, arrays(7))
+
+
+def test_a_kill_within_a_write_leaves_the_checkpoint_before(kept, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(path, **_):
+        path.write_bytes(b"half")
+        raise Killed
+
+    monkeypatch.setattr(module.np, "savez", die)
+    with pytest.raises(Killed):
+        kept.save(checkpoint(3))
+    assert same(kept.load().state, arrays(2))
+
+
+@pytest.mark.parametrize("harm", ["changed", "cut", "empty", "text"])
+def test_a_damaged_file_is_announced_and_written_anew(kept, path, harm, capfd):
+    content = path.read_bytes()
+    place = content.index(b"0.3333") + 3
+    path.write_bytes(
+        {
+            "changed": content[:place] + b"4" + content[place + 1 :],
+            "cut": content[: len(content) // 2],
+            "empty": b"",
+            "text": b"no archive",
+        }[harm]
+    )
+    assert kept.load() is None
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"train: the kept training {path} cannot be read (")
+    kept.save(checkpoint(4))
+    assert same(kept.load().state, arrays(4))
+
+
+def test_pickles_are_not_loaded(kept, path, tmp_path):
+    class Hostile:
+        def __reduce__(self):
+            return (tmp_path / "ran").touch, ()
+
+    np.savez(path, record=np.array([Hostile()], object))
+    assert kept.load() is None
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.linux
+def test_a_full_disk_is_announced_once_and_the_last_checkpoint_stays(kept, path, capfd):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        for _ in range(2):
+            kept.save(checkpoint(3, 100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"warning: train keeps no checkpoint in {path.parent}: File too large. Training goes on")
+    assert [file.name for file in path.parent.iterdir()] == ["key.npz"]
+    assert same(kept.load().state, arrays(2))
+    kept.save(checkpoint(4))
+    assert same(kept.load().state, arrays(4))
+
+
+def test_where_no_file_can_be_written_training_goes_on(tmp_path, capfd):
+    (tmp_path / "kept").write_text("a file where the folder would be")
+    Checkpoints(tmp_path / "kept" / "key.npz").save(checkpoint(1))
+    assert capfd.readouterr().err.startswith("warning: train keeps no checkpoint in ")
+
+
+def test_the_trainings_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_BYTES", 30_000)
+    for age, key in enumerate(["last", "before", "old"]):
+        Checkpoints(tmp_path / f"{key}.npz").save(checkpoint(1, 1000))
+        os.utime(tmp_path / f"{key}.npz", (1e9 - age, 1e9 - age))
+    assert Checkpoints(tmp_path / "old.npz").load() is not None
+    Checkpoints(tmp_path / "new.npz").save(checkpoint(1, 1000))
+    assert {path.name for path in tmp_path.iterdir()} == {"new.npz", "old.npz"}
+    # The newest one is larger than all may be: it stays, and nothing else does.
+    Checkpoints(tmp_path / "large.npz").save(checkpoint(1, 10_000))
+    assert {path.name for path in tmp_path.iterdir()} == {"large.npz"}

@@ -1,0 +1,169 @@
+"""Metrics, dimensions, distributions and plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.core.files import write_json
+from pixmill.core.params import ValidateParams
+from pixmill.validate import metrics, plot_tables
+from pixmill.validate.statistics import DIMENSIONS, Distribution, dimension_table, distributions, scales
+from tests.validate.conftest import Scrape, blocks, encoded
+from tests.validate.made import dropped, kept, unread, validation
+
+
+def test_metrics_count_what_there_is(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 4)
+    scrape.add("coat", encoded(blocks(0), "JPEG", quality=95))
+    scrape.add("hat", encoded(blocks(9), "PNG"))
+    scrape.add("shoe", b"a text")
+    found = metrics(scrape.validate(min_per_class={"count": 2, "severity": "warning"}))
+    assert found["n"] == 7
+    assert found["kept"] == 5
+    assert found["dropped"] == {"label_undeclared": 1, "unknown": 1}
+    assert found["class_counts"] == {"coat": 5, "shoe": 0}
+    assert found["near_duplicates"] == {"pairs": 1, "groups": 1, "largest_group": 2}
+    failed = {name for name, holds in found["gate"].items() if not holds}
+    assert failed == {"readable", "labels_declared", "min_per_class", "class_balance"}
+    assert found["warnings"]["expectations_failed"] == 1
+    assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
+
+
+def test_pictures_that_are_the_same_are_counted_once_for_all_their_copies(scrape: Scrape) -> None:
+    for label in ("coat", "shoe"):
+        for kind in ("PNG", "BMP"):
+            scrape.add(label, encoded(blocks(1), kind))
+    for label in ("coat", "shoe", "hat"):
+        scrape.add(label, encoded(blocks(2), "PNG"))
+    for part in ("train", "val", "test"):
+        scrape.add("coat", encoded(blocks(3), "PNG"), given_split=part)
+    found = metrics(scrape.validate())
+    assert (found["conflicts"], found["placeholders"], found["leaks"]) == (1, 1, 1)
+    assert found["dropped"] == {"label_conflict": 2, "placeholder": 1}
+
+
+def test_metrics_are_plain_numbers(scrape: Scrape, tmp_path) -> None:
+    scrape.fill("coat", 2)
+    write_json(tmp_path / "validate.json", metrics(scrape.validate()))
+
+
+def test_each_class_has_least_mean_and_most_of_each_dimension() -> None:
+    rows = [
+        kept(1, width=40, height=20, short_side=20, aspect_ratio=2.0),
+        kept(2, width=50, height=50, short_side=50, aspect_ratio=1.0),
+        dropped(3, "too_small", width=1, height=1, short_side=1),
+        unread(4, "html"),
+        kept(5, "hat"),
+    ]
+    table = dimension_table(validation(rows).manifest, ["coat", "shoe"])
+    assert list(table.columns) == [
+        "label",
+        "n",
+        *(f"{name}_{statistic}" for name in DIMENSIONS for statistic in ("min", "mean", "max")),
+    ]
+    coat, shoe = table.to_dict("records")
+    assert (coat["label"], coat["n"]) == ("coat", 2)
+    assert [coat[f"width_{statistic}"] for statistic in ("min", "mean", "max")] == [40, 45, 50]
+    assert [coat[f"height_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
+    assert [coat[f"short_side_{statistic}"] for statistic in ("min", "mean", "max")] == [20, 35, 50]
+    assert [coat[f"aspect_ratio_{statistic}"] for statistic in ("min", "mean", "max")] == [1, 1.5, 2]
+    assert (shoe["label"], shoe["n"]) == ("shoe", 0)
+    assert math.isnan(shoe["width_mean"])
+
+
+def test_an_empty_manifest_has_a_row_for_each_class() -> None:
+    assert dimension_table(validation([]).manifest, ["coat", "shoe"])["n"].tolist() == [0, 0]
+
+
+PARAMS = ValidateParams()
+
+
+def found(*rows) -> dict[str, Distribution]:
+    return {item.scale.name: item for item in distributions(validation(rows).manifest, PARAMS)}
+
+
+def filled(item: Distribution) -> dict[float, tuple[int, int]]:
+    """Return the counts by the lower edge of their bin."""
+    edges = item.scale.edges[:-1]
+    return {
+        edge: (kept, dropped)
+        for edge, kept, dropped in zip(edges, item.kept.tolist(), item.dropped.tolist(), strict=True)
+        if kept or dropped
+    }
+
+
+def test_each_picture_that_could_be_decoded_is_counted_once() -> None:
+    some = found(kept(1, width=128), kept(2, width=127), dropped(3, "too_small", width=9), unread(4, "html"))
+    assert filled(some["width"]) == {8: (0, 1), 108: (1, 0), 128: (1, 0)}
+    assert filled(some["aspect_ratio"]) == {0.917: (2, 1)}
+    assert all(item.kept.sum() == 2 and item.dropped.sum() == 1 for item in some.values())
+
+
+@settings(max_examples=25)
+@given(st.lists(st.floats(0, 1e9, width=32), max_size=20))
+def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
+    some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]
+    assert some.kept.sum() == len(values)
+    assert len(some.kept) == len(some.dropped) == len(some.scale.edges) - 1
+    trimmed = some.trimmed()
+    assert trimmed.kept.sum() == len(values)
+    assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
+
+
+@pytest.mark.parametrize("scale", scales(PARAMS), ids=lambda scale: scale.name)
+def test_edges_rise_and_thresholds_lie_between_them(scale) -> None:
+    assert np.all(np.diff(scale.edges) > 0)
+    assert all(scale.edges[0] <= limit <= scale.edges[-1] for limit in scale.limits)
+    assert list(scale.ticks) == sorted(scale.ticks)
+
+
+def test_empty_ends_are_cut_off_but_for_a_margin() -> None:
+    trimmed = found(kept(1, brightness=100.0))["brightness"].trimmed()
+    assert trimmed.scale.edges[0] == 8.0  # next to the threshold of 16
+    assert trimmed.scale.edges[-1] == 112.0
+    untouched = found()["brightness"]
+    assert untouched.trimmed() is untouched
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_tables_are_these() -> None:
+    rows = [kept(1), kept(2, brightness=3.0), kept(3, "shoe"), dropped(4, "too_small", width=20), unread(5, "html")]
+    made = plot_tables(validation(rows), PARAMS)
+    assert made["classes"] == "label,n\ncoat,2\nshoe,1\n"
+    coat, _ = read(made["dimensions"])
+    assert (coat["width_min"], coat["width_mean"], coat["width_max"]) == ("100", "100", "100")
+    assert [line for line in read(made["sides"]) if line["width"] != "0"] == [
+        {"pixels": "91", "width": "3", "height": "3", "short_side": "3"}
+    ]
+    assert read(made["brightness"])[0] == {"value": "0", "kept": "1", "dropped": "0"}
+    for name in ("aspect_ratio", "brightness", "sharpness", "entropy"):
+        assert sum(int(line["kept"]) for line in read(made[name])) == 3
+        assert sum(int(line["dropped"]) for line in read(made[name])) == 1
+
+
+def test_a_class_without_pictures_has_no_sizes() -> None:
+    *_, shoe = read(plot_tables(validation([kept(1)]), PARAMS)["dimensions"])
+    assert shoe["n"] == "0"
+    assert {value for name, value in shoe.items() if name not in ("label", "n")} == {""}
+
+
+def test_what_is_drawn_is_small_and_the_same_each_time() -> None:
+    rows = [kept(number, width=8 + 50 * number, sharpness=number**3) for number in range(300)]
+    made = plot_tables(validation(rows), PARAMS)
+    assert made == plot_tables(validation(rows[::-1]), PARAMS)
+    assert all(len(table.splitlines()) < 70 for table in made.values())
+
+
+def test_without_pictures_each_table_has_something_to_draw() -> None:
+    made = plot_tables(validation([]), PARAMS)
+    assert all(len(read(table)) >= 2 for table in made.values())

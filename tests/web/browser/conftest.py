@@ -1,0 +1,211 @@
+"""A machine of scripts for the finder, and a site, a trap and a proxy for real browsers."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from pixmill.web.browser import Browser, find_browser
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+from tests.left_out import leave_out
+
+_TRIAL = ["unshare", "--net", "--mount", "ip", "link", "add", "inner", "type", "veth", "peer", "name", "outer"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a network namespace where none can be made."""
+    packets = [item for item in items if item.path.name == "test_packets.py"]
+    if packets and not _has_namespaces():
+        leave_out(config, items, packets.__contains__, "they need root, iproute2 and network namespaces")
+
+
+def _has_namespaces() -> bool:
+    try:
+        return subprocess.run(_TRIAL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+class Machine:
+    """Hold a PATH on which nothing is installed but what a test puts there.
+
+    Its executables are scripts: browsers and drivers that print a version, and a Selenium Manager.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.locates("", "")
+
+    def script(self, path: str, body: str) -> Path:
+        """Write an executable shell script, by its path below the machine's root."""
+        script = self.root / path
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(f"#!/bin/sh\n{body}\n")
+        script.chmod(0o755)
+        return script
+
+    def program(self, path: str, version: str) -> Path:
+        """Write an executable that answers with a version."""
+        return self.script(path, f"echo 'The Program {version} (of a test)'")
+
+    def locates(self, browser: object, driver: object, *, online: Any = None) -> None:
+        """Have Selenium Manager know a pair, and what it downloads, unless it fails."""
+        after = self.root / "downloaded"
+
+        def answer(code: int = 0, **result: str) -> str:
+            return f"echo '{json.dumps({'logs': [], 'result': {'code': code, 'message': '', **result}})}'"
+
+        offline = answer(browser_path=str(browser), driver_path=str(driver))
+        failing = answer(65, message="error sending request for url") + "; exit 65"
+        there = answer(browser_path=str(online[0]), driver_path=str(online[1])) if online else failing
+        self.script(
+            "selenium-manager",
+            f'echo "$*" >> {self.root}/asked\n'
+            f'case "$*" in *--offline*) if [ -e {after} ]; then {there}; exit; fi;;\n'
+            f"*) {'echo > ' + str(after) + '; ' if online else ''}{there}; exit;; esac\n"
+            f"{offline}",
+        )
+
+    def asked(self) -> list[str]:
+        """Return the command lines that Selenium Manager was called with."""
+        path = self.root / "asked"
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("SE_MANAGER_PATH", str(tmp_path / "selenium-manager"))
+    return Machine(tmp_path)
+
+
+class Site:
+    """Serve pages on loopback under any name, and remember every path that was asked for."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, str] = {"/": "<title>Home</title><p>Welcome</p>"}
+        self.asked: list[str] = []
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                path, _, query = self.path.partition("?")
+                if path == "/to":
+                    self.send_response(302)
+                    self.send_header("Location", urllib.parse.unquote(query, "latin-1"))
+                elif path == "/status":
+                    self.send_response(int(query))
+                    self.send_header("Content-Type", "text/html")
+                else:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/octet-stream" if path == "/file" else "text/html")
+                self.end_headers()
+                self.wfile.write(site.pages.get(path, "").encode())
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port: int = self.server.server_port
+
+
+class Trap:
+    """Listen on one port of loopback, for TCP in both families and for UDP, and tell what came."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.port: int = tcp.getsockname()[1]
+        six = stack.enter_context(socket.create_server(("::1", self.port), family=socket.AF_INET6))
+        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        udp.bind(("127.0.0.1", self.port))
+        self._listening = {"tcp": tcp, "tcp over IPv6": six, "udp": udp}
+        for listening in self._listening.values():
+            listening.setblocking(False)
+
+    def caught(self) -> list[str]:
+        """Tell which protocols reached the trap."""
+        return [name for name, listening in self._listening.items() if self._heard(listening)]
+
+    @staticmethod
+    def _heard(listening: socket.socket) -> bool:
+        try:
+            if listening.type == socket.SOCK_DGRAM:
+                listening.recv(99)
+            else:
+                listening.accept()[0].close()
+        except BlockingIOError:
+            return False
+        return True
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    site = Site()
+    thread = threading.Thread(target=site.server.serve_forever)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def trap() -> Iterator[Trap]:
+    with contextlib.ExitStack() as stack:
+        yield Trap(stack)
+
+
+@pytest.fixture(scope="module")
+def proxy(site: Site) -> Iterator[Proxy]:
+    """A proxy that leads to the site under one name, and to nothing else on this machine."""
+    with Proxy(Network(served={"shop.pixmill.test:80": site.port})) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    return find_browser()
+
+
+@pytest.fixture
+def until() -> Callable[..., object]:
+    """Wait until a condition holds, and return what it last said."""
+
+    def wait(condition: Callable[[], object], seconds: float = 10.0) -> object:
+        end = time.monotonic() + seconds
+        while not (said := condition()) and time.monotonic() < end:
+            time.sleep(0.05)
+        return said
+
+    return wait
+
+
+@pytest.fixture
+def mentioning() -> Callable[[str], list[int]]:
+    """Return the processes whose command line holds a text; a zombie has none."""
+
+    def find(text: str) -> list[int]:
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE and any(text in word for word in process.cmdline()):
+                    found.append(process.pid)
+        return found
+
+    return find

@@ -1,0 +1,177 @@
+"""A hostile page in a real browser tries every way to what is not public; traps tell whether one led there."""
+
+import contextlib
+import itertools
+import socket
+
+import pytest
+
+from pixmill.web.browser import LoadTimeout, Unreachable, find_browser, open_browser, visit
+
+pytestmark = pytest.mark.browser
+
+HOME = "http://shop.pixmill.test/"
+
+SPELLINGS = {
+    "loopback": "127.0.0.1",
+    "loopback, another": "127.9.9.9",
+    "this host": "0.0.0.0",
+    "decimal": "2130706433",
+    "octal": "0177.0.0.1",
+    "hex": "0x7f.0x0.0x0.0x1",
+    "short": "127.1",
+    "full-width digits": "\uff11\uff12\uff17.0.0.1",
+    "ideographic dots": "127\u30020\u30020\u30021",
+    "name": "localhost",
+    "name below": "sub.localhost",
+    "IPv6": "[::1]",
+    "IPv6-mapped": "[::ffff:127.0.0.1]",
+    "IPv4-compatible": "[::127.0.0.1]",
+    "NAT64": "[64:ff9b::7f00:1]",
+    "6to4": "[2002:7f00:1::]",
+    "unique local": "[fd00::1]",
+    "link-local": "[fe80::1]",
+    "private": "10.0.0.1",
+    "private, B": "172.16.0.1",
+    "private, C": "192.168.0.1",
+    "shared": "100.64.0.1",
+    "metadata": "169.254.169.254",
+    "multicast": "224.0.0.1",
+    "name of one public and one inner address": "both.example",
+    "name that changes its address": "rebinding.example",
+}
+
+ESCAPES = """
+<meta charset=utf-8><title>Trap</title>
+<img src="HTTP/img"> <iframe src="HTTP/frame"></iframe> <iframe src="file:///etc/passwd"></iframe>
+<img src="/to?HTTP/redirected"> <link rel=preconnect href="HTTP"> <link rel=prefetch href="HTTP/prefetch">
+<iframe name=box></iframe> <a id=loot target=box download=loot href="HTTP/loot">loot</a>
+<script>
+  const tries = [
+    () => fetch("HTTP/fetch", {mode: "no-cors"}),
+    () => fetch("/to?HTTP/fetched-by-redirect", {mode: "no-cors"}),
+    () => fetch("HTTP/posted", {mode: "no-cors", method: "POST", body: "x"}),
+    () => fetch("HTTPS/tls", {mode: "no-cors"}),
+    () => { new WebSocket("WS/socket"); },
+    () => { new EventSource("HTTP/events"); },
+    () => { navigator.sendBeacon("HTTP/beacon", "x"); },
+    () => { window.open("HTTP/window"); },
+    () => { document.getElementById("loot").click(); },
+  ];
+  for (const attempt of tries) { try { Promise.resolve(attempt()).catch(() => 0); } catch (error) { } }
+  window.gathered = !window.RTCPeerConnection;
+  if (!window.gathered) {
+    const urls = ["stun:TRAP", "turn:TRAP?transport=udp", "turn:TRAP?transport=tcp"];
+    const peer = new RTCPeerConnection({iceServers: urls.map(urls => ({urls, username: "u", credential: "c"}))});
+    peer.createDataChannel("x");
+    peer.onicegatheringstatechange = () => { window.gathered ||= peer.iceGatheringState === "complete"; };
+    peer.createOffer().then(offer => peer.setLocalDescription(offer));
+  }
+</script>
+"""
+
+
+def hostile(host, trap):
+    """Return the page that tries to reach a host on the trap's port by every means."""
+    page = ESCAPES.replace("TRAP", f"127.0.0.1:{trap.port}")
+    for scheme in ("HTTPS", "HTTP", "WS"):
+        page = page.replace(f"{scheme}/", f"{scheme.lower()}://{host}:{trap.port}/")
+    return page.replace('href="HTTP"', f'href="http://{host}:{trap.port}"')
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "chromium",
+        pytest.param("edge", marks=pytest.mark.edge),
+        pytest.param("firefox", marks=pytest.mark.firefox),
+    ],
+)
+def driver(request, proxy, tmp_path_factory):
+    """A browser for all the pages below: one start."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param != "chromium":
+            patch.setenv("PIXMILL_BROWSER", request.param)
+        browser = find_browser()
+    with open_browser(
+        browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("profiles"), page_load_timeout=20
+    ) as driver:
+        yield driver
+
+
+@pytest.fixture
+def name_server(monkeypatch):
+    """Give two names the answers of an attacker's name server, whenever this process looks them up."""
+    look_up = socket.getaddrinfo
+    # Public to whoever checks, and inner to whoever looks again to connect.
+    turns = itertools.cycle(["8.8.8.8", "127.0.0.1"])
+
+    def answer(host, port, *arguments, **options):
+        answers = {"both.example": ["8.8.8.8", "127.0.0.1"], "rebinding.example": [next(turns)]}
+        if host not in answers:
+            return look_up(host, port, *arguments, **options)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answers[host]]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr("pixmill.web.fetch.proxy._CONNECT_SECONDS", 1.0)  # No one answers at the public address.
+
+
+FAST = ("loopback", "IPv6-mapped", "metadata", "name", "name that changes its address")
+"""The others are slow, since each takes seconds; the guard's own tests have such a list too, within milliseconds."""
+
+
+@pytest.mark.parametrize(
+    "spelling", [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in SPELLINGS]
+)
+def test_no_page_reaches_what_is_not_public(driver, site, proxy, trap, until, name_server, spelling):
+    before = len(proxy.refusals)
+    host = SPELLINGS[spelling]
+    site.pages["/trap"] = hostile(host, trap)
+    visit(driver, f"{HOME}trap")
+    assert until(lambda: driver.execute_script("return window.gathered"), 20)
+    for url in (f"http://{host}:{trap.port}/", f"https://{host}:{trap.port}/", f"{HOME}to?http://{host}:{trap.port}/"):
+        with pytest.raises(Unreachable):
+            visit(driver, url)
+    reasons = {each.reason for each in list(proxy.refusals)[before:] if each.port == trap.port}
+    assert reasons, "the page tried nothing"
+    if "name" not in spelling:
+        assert all("is not a public address" in reason for reason in reasons)
+    assert trap.caught() == []
+    assert visit(driver, HOME).status == 200
+    assert len(driver.window_handles) == 1
+
+
+@pytest.mark.parametrize("route", ["switches", "proxy alone"])
+def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap, tmp_path, until, monkeypatch, route):
+    # Guards the test above, which a deaf trap would pass.
+    lesser = (
+        [f"--proxy-server={proxy.url}"]
+        if route == "proxy alone"
+        else [f"--host-resolver-rules=MAP shop.pixmill.test:80 127.0.0.1:{site.port}", "--no-proxy-server"]
+    )
+    monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: lesser)
+    site.pages["/trap"] = hostile("127.0.0.1", trap)
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path, page_load_timeout=2.0) as driver:
+        with contextlib.suppress(LoadTimeout):
+            visit(driver, f"{HOME}trap")
+        assert until(lambda: trap.caught() == ["tcp", "udp"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "view-source:http://shop.pixmill.test/",
+        "chrome://version",
+        "data:text/html,x",
+        "javascript:alert(1)",
+        "ftp://shop.pixmill.test/",
+        "about:blank",
+        "http:///x",
+    ],
+)
+def test_only_pages_of_the_web_are_opened(driver, url):
+    visit(driver, HOME)
+    with pytest.raises(Unreachable, match="only http and https"):
+        visit(driver, url)
+    assert driver.current_url == HOME

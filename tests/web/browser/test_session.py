@@ -1,0 +1,283 @@
+import contextlib
+import http.server
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from selenium.webdriver.common.by import By
+
+from pixmill.core.errors import BrowserError
+from pixmill.web.browser import Browser, Grid, Unreachable, open_browser, visit
+from pixmill.web.browser.driver import running_driver
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+from tests.web.fetch.conftest import Authority
+
+pytestmark = pytest.mark.browser
+
+HOME = "http://shop.pixmill.test/"
+
+
+def profiles(folder):
+    return list(folder.glob("profile-*"))
+
+
+def test_a_session_leaves_no_profile_and_no_temporary_file(browser, proxy, tmp_path, monkeypatch):
+    with tempfile.TemporaryDirectory() as short:  # The browser makes a socket there, whose path must be short.
+        monkeypatch.setenv("TMPDIR", short)
+        for _ in range(2):
+            with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+                visit(driver, HOME)
+                assert (driver.title, driver.current_url) == ("Home", HOME)
+        assert list(Path(short).iterdir()) == []
+    assert profiles(tmp_path) == []
+
+
+def test_the_proxy_of_the_environment_is_not_used(browser, proxy, tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+        assert visit(driver, HOME).status == 200
+
+
+def test_it_does_not_hide_that_it_is_automated(browser, proxy, tmp_path):
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+        visit(driver, HOME)
+        assert driver.execute_script("return navigator.webdriver") is True
+
+
+def test_a_download_is_refused(browser, site, proxy, tmp_path, monkeypatch, until):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    site.pages["/loot"] = '<a download="loot" href="/file">take</a>'
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path / "profiles") as driver:
+        visit(driver, f"{HOME}loot")
+        driver.find_element(By.TAG_NAME, "a").click()
+        assert until(lambda: "/file" in site.asked)
+        assert not until(lambda: list(home.rglob("loot*")), seconds=2.0)
+
+
+@pytest.mark.slow
+def test_two_sessions_side_by_side_leave_each_other_alone(browser, proxy, tmp_path):
+    with (
+        open_browser(browser, proxy=proxy.url, profile=tmp_path) as first,
+        open_browser(browser, proxy=proxy.url, profile=tmp_path) as second,
+    ):
+        for driver in (first, second):
+            assert visit(driver, HOME).status == 200
+
+
+@pytest.mark.linux
+def test_a_killed_process_leaves_no_browser_and_its_profile_goes_with_the_next(
+    browser, proxy, tmp_path, until, mentioning
+):
+    script = textwrap.dedent(f"""
+        import time
+        from pathlib import Path
+        from pixmill.web.browser import find_browser, open_browser
+        with open_browser(find_browser(), proxy={proxy.url!r}, profile=Path({str(tmp_path)!r})) as driver:
+            print(driver.capabilities["goog:processID"], flush=True)
+            time.sleep(60)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().strip().isdigit()
+        assert len(mentioning(str(tmp_path))) > 2
+        process.kill()
+    assert until(lambda: not mentioning(str(tmp_path)))
+    assert len(profiles(tmp_path)) == 1
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path):
+        assert len(profiles(tmp_path)) == 1
+    assert profiles(tmp_path) == []
+
+
+@pytest.mark.linux
+def test_a_browser_that_hangs_at_the_end_is_killed_in_time(browser, proxy, tmp_path, monkeypatch, until, mentioning):
+    monkeypatch.setattr("pixmill.web.browser.session._QUIT_SECONDS", 0.5)
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+        os.kill(driver.capabilities["goog:processID"], signal.SIGSTOP)
+        started = time.monotonic()
+    assert time.monotonic() - started < 20
+    assert until(lambda: not mentioning(str(tmp_path)))
+
+
+def test_a_browser_that_does_not_start_is_one_message(browser, proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.web.browser.session._START_SECONDS", 1.0)
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    pair = Browser(broken, browser.driver, browser.version, browser.driver_version)
+    with (
+        pytest.raises(BrowserError, match="did not start") as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+    ):
+        pass
+    assert f"{broken} --headless about:blank" in str(raised.value)
+
+
+def test_a_driver_that_does_not_start_is_one_message(browser, proxy, tmp_path):
+    pair = Browser(browser.binary, Path(os.devnull), browser.version, browser.driver_version)
+    with (
+        pytest.raises(BrowserError, match="the driver /dev/null did not start"),
+        open_browser(pair, proxy=proxy.url, profile=tmp_path),
+    ):
+        pass
+
+
+def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
+    """As one does whose libraries are not there."""
+    broken = tmp_path / "chromedriver"
+    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.chmod(0o755)
+    pair = Browser(browser.binary, broken, browser.version, browser.driver_version)
+    with (
+        pytest.raises(BrowserError, match=r"did not start: it ended with 127") as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+    ):
+        pass
+    assert f"{broken} --port=0" in str(raised.value)
+
+
+def test_a_driver_that_hangs_and_does_not_heed_its_end_is_one_message(browser, proxy, tmp_path, monkeypatch):
+    hanging = tmp_path / "chromedriver"
+    hanging.write_text(f"#!/bin/sh\ntrap '' TERM\necho $$ >> {tmp_path}/started\nwhile :; do sleep 1; done\n")
+    hanging.chmod(0o755)
+    pair = Browser(browser.binary, hanging, browser.version, browser.driver_version)
+    monkeypatch.setattr("pixmill.web.browser.driver._START_SECONDS", 1.0)
+    with (
+        pytest.raises(BrowserError, match=r"did not start: it did not listen within 1 s") as raised,
+        open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
+    ):
+        pass
+    assert f"{hanging} --port=0" in str(raised.value)
+    (pid,) = (tmp_path / "started").read_text().split()
+    assert not psutil.pid_exists(int(pid))
+
+
+@pytest.fixture
+def grid(browser, tmp_path):
+    """A grid of one node: like a real one, it tells the driver which browser there is and hands the rest through."""
+
+    class Node(http.server.BaseHTTPRequestHandler):
+        def hand_through(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.path == "/session" and body:
+                asked = json.loads(body)
+                options = asked["capabilities"]["alwaysMatch"]["goog:chromeOptions"]
+                options["binary"] = str(browser.binary)
+                options["args"] += [f"--user-data-dir={tmp_path / 'node'}", "--no-sandbox", "--remote-debugging-pipe"]
+                body = json.dumps(asked).encode()
+            connection = HTTPConnection(urlsplit(url).netloc)
+            connection.request(self.command, self.path, body, {"Content-Type": "application/json"})
+            with contextlib.closing(connection), connection.getresponse() as answer:
+                said = answer.read()
+                self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        do_GET = do_POST = do_DELETE = hand_through  # noqa: N815
+
+        def log_message(self, *arguments):
+            pass
+
+    with (
+        running_driver(browser, tmp_path / "driver.log") as (url, _),
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node) as server,
+    ):
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Grid(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+
+
+def test_a_grid_opens_browsers_that_go_through_the_proxy(grid, proxy, tmp_path):
+    with open_browser(grid, proxy=proxy.url, profile=tmp_path) as driver:
+        assert visit(driver, HOME).status == 200
+
+
+def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_path):
+    with (
+        pytest.raises(BrowserError, match="does not go through the proxy") as raised,
+        open_browser(grid, proxy="http://127.0.0.1:9", profile=tmp_path),
+    ):
+        pass
+    assert "ssh -N -R 9:127.0.0.1:9" in str(raised.value)
+
+
+@pytest.fixture
+def secure(tmp_path):
+    """A site with TLS under a name of the web, its authority as a file, and its port."""
+    authority = Authority(tmp_path)
+    context = authority.context("www.google.com")
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<title>Secure</title>")
+
+        def log_message(self, *arguments):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            pass  # A browser that trusts no such certificate hangs up.
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Network(served={"www.google.com:443": server.server_port}, authority=authority.pem)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_authority_is_believed_where_it_is_given(browser, secure, tmp_path, trusted):
+    authority = secure.authority if trusted else None
+    with (
+        Proxy(secure) as proxy,
+        open_browser(browser, proxy=proxy.url, profile=tmp_path / "p", authority=authority) as driver,
+    ):
+        if trusted:
+            assert visit(driver, "https://www.google.com/").status == 200
+            assert driver.title == "Secure"
+        else:
+            with pytest.raises(Unreachable, match="ERR_CERT_AUTHORITY_INVALID"):
+                visit(driver, "https://www.google.com/")
+
+
+def test_nothing_calls_home(browser, site, tmp_path, monkeypatch):
+    look_up = socket.getaddrinfo
+    looked_up = set()
+
+    def record(host, *arguments, **options):
+        if host in {"localhost", "127.0.0.1", "::1"}:  # the driver
+            return look_up(host, *arguments, **options)
+        looked_up.add(host)
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", record)
+    with (
+        Proxy(Network(served={"shop.pixmill.test:80": site.port})) as proxy,
+        open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver,
+    ):
+        visit(driver, HOME)
+        time.sleep(5)  # Browsers take their time.
+        assert proxy.refusals, "nothing was tried: the list of hosts may be superfluous"
+    assert looked_up == set()

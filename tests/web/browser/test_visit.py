@@ -1,0 +1,100 @@
+import socket
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from pixmill.web.browser import LoadTimeout, Unreachable, Visit, close_popups, open_browser, visit
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+
+pytestmark = pytest.mark.browser
+
+HOME = "http://shop.pixmill.test/"
+
+
+@pytest.fixture(scope="module")
+def silent():
+    """A server that accepts and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def driver(browser, site, silent, tmp_path_factory):
+    served = {"shop.pixmill.test:80": site.port, "silent.test:80": silent, "silent.test:443": silent}
+    with (
+        Proxy(Network(served=served)) as proxy,
+        open_browser(browser, proxy=proxy.url, profile=tmp_path_factory.mktemp("p"), script_timeout=2) as driver,
+    ):
+        # The first page of a new browser takes a busy machine seconds.
+        visit(driver, HOME)
+        driver.set_page_load_timeout(3)
+        yield driver
+
+
+@pytest.mark.parametrize("status", [200, 202, 403, 404, 429, 503])
+def test_the_status_of_a_page_is_told(driver, status):
+    assert visit(driver, f"{HOME}status?{status}") == Visit(f"{HOME}status?{status}", status)
+
+
+def test_redirects_are_followed(driver):
+    assert visit(driver, f"{HOME}to?/") == Visit(HOME, 200)
+
+
+def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
+    with pytest.raises(Unreachable) as raised:
+        visit(driver, "http://10.0.0.1/")
+    assert raised.value.reason == "10.0.0.1 is not a public address"
+    with pytest.raises(Unreachable) as raised:
+        visit(driver, "https://10.0.0.1/")
+    assert raised.value.reason == (
+        "ERR_TUNNEL_CONNECTION_FAILED (the host is unknown, does not answer or is not public)"
+    )
+
+
+def test_an_unknown_host_has_no_address(driver):
+    with pytest.raises(Unreachable, match=r"nowhere\.invalid has no address"):
+        visit(driver, "http://nowhere.invalid/")
+
+
+def test_a_page_that_never_comes_is_the_pages_fault(driver):
+    with pytest.raises(LoadTimeout):
+        visit(driver, "http://silent.test/")
+    assert visit(driver, HOME).status == 200
+
+
+def test_what_has_come_of_a_page_that_never_ends_may_be_looked_at(driver, site):
+    site.pages["/waits"] = '<p id=here>here</p><img src="http://silent.test/picture">'
+    with pytest.raises(LoadTimeout):
+        visit(driver, f"{HOME}waits")
+    assert driver.find_element(By.ID, "here").text == "here"
+
+
+def test_alerts_are_dismissed(driver, site):
+    site.pages["/alerts"] = (
+        "<title>Asks</title><script>alert(1); confirm(2); prompt(3); onbeforeunload = () => 4</script>"
+    )
+    assert visit(driver, f"{HOME}alerts").status == 200
+    assert driver.title == "Asks"
+    assert visit(driver, HOME).url == HOME
+
+
+def test_popups_are_blocked_and_those_of_a_click_are_closed(driver, site):
+    site.pages["/popups"] = '<script>for (let i = 0; i < 5; i++) open("/")</script><a target=_blank href="/">more</a>'
+    visit(driver, f"{HOME}popups")
+    assert len(driver.window_handles) == 1
+    driver.find_element(By.TAG_NAME, "a").click()
+    assert len(driver.window_handles) == 2
+    close_popups(driver)
+    assert len(driver.window_handles) == 1
+    assert driver.current_url == f"{HOME}popups"
+
+
+def test_a_window_that_was_looked_at_and_closed_itself_is_left(driver, site, until):
+    site.pages["/closes"] = "<script>setTimeout(close, 300)</script>"
+    site.pages["/opens"] = '<a target=_blank rel=opener href="/closes">more</a>'
+    visit(driver, f"{HOME}opens")
+    driver.find_element(By.TAG_NAME, "a").click()
+    driver.switch_to.window(driver.window_handles[-1])
+    assert until(lambda: len(driver.window_handles) == 1)
+    assert visit(driver, HOME).status == 200

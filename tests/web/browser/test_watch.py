@@ -1,0 +1,116 @@
+"""Browsers and drivers that are killed, stopped or kept busy: each is a lost browser, in bounded time."""
+
+import contextlib
+import os
+import signal
+import time
+
+import psutil
+import pytest
+from selenium.common import TimeoutException
+
+from pixmill.core.errors import BrowserLost
+from pixmill.web.browser import LoadTimeout, Unreachable, open_browser, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.linux]
+
+HOME = "http://shop.pixmill.test/"
+
+
+@pytest.fixture
+def driver(browser, proxy, tmp_path, until, mentioning, monkeypatch):
+    monkeypatch.setattr("pixmill.web.browser.watch._ALIVE_SECONDS", 1.0)
+    # So long that a lost browser which is asked to leave is told from a busy machine.
+    monkeypatch.setattr("pixmill.web.browser.session._QUIT_SECONDS", 60.0)
+    with open_browser(browser, proxy=proxy.url, profile=tmp_path, script_timeout=2) as driver:
+        # The first page of a new browser takes a busy machine seconds.
+        visit(driver, HOME)
+        driver.set_page_load_timeout(3)
+        driver.command_executor.client_config.timeout = 8.0
+        yield driver
+        closing = time.monotonic()
+    assert time.monotonic() - closing < 30, "a lost browser was asked to leave"
+    assert until(lambda: not mentioning(str(tmp_path)))
+    assert not list(tmp_path.glob("profile-*"))
+
+
+def browser_pid(driver):
+    return driver.capabilities["goog:processID"]
+
+
+def renderers(driver):
+    """Return the living processes of pages; a browser's own helpers come and go."""
+    found = []
+    for each in psutil.Process(browser_pid(driver)).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any("--type=renderer" in word for word in each.cmdline()):
+                found.append(each)
+    return found
+
+
+def driver_pid(driver):
+    return psutil.Process(browser_pid(driver)).ppid()
+
+
+def test_a_browser_that_is_killed(driver):
+    os.kill(browser_pid(driver), signal.SIGKILL)
+    with pytest.raises(BrowserLost, match=f"crashed, or is kept busy for ever, at {HOME}"):
+        visit(driver, f"{HOME}other")
+
+
+def test_a_page_whose_process_is_killed(driver):
+    pages = renderers(driver)
+    assert pages
+    for page in pages:
+        page.kill()
+    with pytest.raises(BrowserLost, match="the browser crashed"):
+        _ = driver.title
+
+
+def test_a_driver_that_is_killed(driver):
+    os.kill(driver_pid(driver), signal.SIGKILL)
+    with pytest.raises(BrowserLost, match="the browser crashed"):
+        visit(driver, HOME)
+
+
+@pytest.mark.parametrize("whose", [browser_pid, pytest.param(driver_pid, marks=pytest.mark.slow)])
+def test_a_process_that_is_stopped(driver, whose):
+    os.kill(whose(driver), signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(BrowserLost):
+        visit(driver, HOME)
+    assert time.monotonic() - started < 30
+    driver.command_executor.client_config.timeout = 60.0
+    started = time.monotonic()
+    with pytest.raises(BrowserLost):
+        _ = driver.title
+    assert time.monotonic() - started < 30, "a second command waited for a lost browser"
+
+
+@pytest.mark.parametrize(
+    "script", ["while (1);", pytest.param("setTimeout(() => { while (1); }, 200)", marks=pytest.mark.slow)]
+)
+def test_a_page_that_never_lets_go(driver, site, script):
+    site.pages["/busy"] = f"<title>Busy</title><script>{script}</script>"
+    started = time.monotonic()
+    with pytest.raises(BrowserLost, match=f"kept busy for ever, at {HOME}busy"):
+        visit(driver, f"{HOME}busy")
+        time.sleep(0.5)
+        _ = driver.title
+    assert time.monotonic() - started < 30
+
+
+def test_a_script_that_takes_too_long_is_no_loss(driver):
+    with pytest.raises(TimeoutException):
+        driver.execute_async_script("setTimeout(arguments[0], 60000)")
+    assert driver.title == "Home"
+
+
+def test_a_page_of_alerts_without_end(driver, site):
+    # How ChromeDriver fares with them differs from run to run; that it ends does not.
+    site.pages["/nags"] = "<script>setInterval(() => alert(1), 10)</script>"
+    started = time.monotonic()
+    with contextlib.suppress(BrowserLost, LoadTimeout, Unreachable):
+        visit(driver, f"{HOME}nags")
+        visit(driver, HOME)
+    assert time.monotonic() - started < 60

@@ -1,0 +1,255 @@
+"""A real web server on loopback that misbehaves on request, and a fetcher that knows it by name."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import socket
+import ssl
+import threading
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from pixmill.web.fetch import Fetcher, Limits, Network
+from tests.connections import ConnectionServer
+
+NAME = "pictures.test"
+
+_USES = [
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+]
+
+
+class Site:
+    """Serve what a test puts into ``answers`` by path, 404 elsewhere.
+
+    An answer is a body, a tuple of body, headers and status, or a coroutine function that makes a response.
+    """
+
+    def __init__(self, tls=None):
+        self.answers = {}
+        self.requests = []
+        self.port = None
+        self._tls = tls
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self):
+        self._thread.start()
+        assert self._ready.wait(10)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def network(self, *keys):
+        """Return the network in which the site is served as its name, and under other keys."""
+        return Network(served=dict.fromkeys((f"{NAME}:80", *keys), self.port))
+
+    def paths(self):
+        return [request.path for request in self.requests]
+
+    async def _serve(self):
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        server = ConnectionServer(self._answer, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=0.1)
+        await runner.setup()
+        listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = listening.getsockname()[1]
+        await web.SockSite(runner, listening, ssl_context=self._tls).start()
+        self._ready.set()
+        await self._stop.wait()
+        await server.end(runner, listening)
+
+    async def _answer(self, request):
+        self.requests.append(request)
+        answer = self.answers.get(request.path)
+        if answer is None:
+            return web.Response(status=404)
+        return await answer(request) if callable(answer) else answer_of(answer)
+
+
+def answer_of(content):
+    """Return a fresh response, since aiohttp sends each only once."""
+    content = content if isinstance(content, tuple) else (content,)
+    body, headers, status = (*content, *(b"", {}, 200)[len(content) :])
+    return web.Response(body=body, headers=headers, status=status)
+
+
+class Authority:
+    """Sign certificates with a key that is thrown away."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = _named("Tests")
+        certificate = self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+        self.pem = folder / "authority.pem"
+        self.pem.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+    def context(self, host):
+        """Return what a server needs to prove that it is a host."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(_named(host), key, x509.SubjectAlternativeName([x509.DNSName(host)]))
+        file = self._folder / f"{host}.pem"
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        # Chromium believes a chain that shows a key which it was told of, so the authority itself is in it.
+        file.write_bytes(secret + certificate.public_bytes(Encoding.PEM) + self.pem.read_bytes())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+    def _sign(self, name, key, extension):
+        now = datetime.datetime.now(datetime.UTC)
+        day = datetime.timedelta(days=1)
+        builder = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - day).not_valid_after(now + day).add_extension(extension, critical=True)
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+        )
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        if key is self._key:
+            signs = dict.fromkeys(_USES, False) | {"key_cert_sign": True, "crl_sign": True}
+            builder = builder.add_extension(x509.KeyUsage(**signs), critical=True)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _named(name):
+    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+
+
+class Trap:
+    """Count the connections to a port of 127.0.0.1 and ::1, be they silent or not."""
+
+    def __init__(self):
+        self.connections = 0
+        self._listening = [socket.create_server(("127.0.0.1", 0))]
+        self.port = self._listening[0].getsockname()[1]
+        with contextlib.suppress(OSError):  # a machine without IPv6
+            self._listening.append(socket.create_server(("::1", self.port), family=socket.AF_INET6))
+        for listening in self._listening:
+            listening.setblocking(False)
+
+    def sprung(self):
+        """Whether anybody has connected: the system completes a connection before it is accepted."""
+        for listening in self._listening:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    listening.accept()[0].close()
+                    self.connections += 1
+        return self.connections > 0
+
+    def close(self):
+        for listening in self._listening:
+            listening.close()
+
+
+@pytest.fixture
+def site():
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture
+def trap():
+    trap = Trap()
+    yield trap
+    trap.close()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """A certificate authority of the tests' own."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def secure_site(authority):
+    """A site whose certificate is for its name alone."""
+    with Site(authority.context(NAME)) as site:
+        yield site
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Names of the tests' own, in place of the name server's; a callable gives another answer each time."""
+    table = {}
+
+    def getaddrinfo(host, port, *_, **__):
+        if host not in table:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown name")
+        addresses = table[host]() if callable(table[host]) else table[host]
+        kinds = [socket.AF_INET6 if ":" in address else socket.AF_INET for address in addresses]
+        return [
+            (kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in zip(kinds, addresses, strict=True)
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return table
+
+
+@pytest.fixture
+def use(site):
+    """Open a fetcher that knows the site, and do with it what a coroutine function does."""
+
+    def run(play, *, manners=None, network=None, **limits):
+        async def within():
+            async with Fetcher(Limits(**limits), manners, network or site.network()) as fetcher:
+                return await play(fetcher)
+
+        return asyncio.run(within())
+
+    return run
+
+
+@pytest.fixture
+def fetch(use):
+    """Fetch one path of the site, or several at once, or a whole URL."""
+
+    def run(*urls, **settings):
+        async def together(fetcher):
+            whole = (f"http://{NAME}{url}" if url.startswith("/") else url for url in urls)
+            return await asyncio.gather(*(fetcher.fetch(url) for url in whole))
+
+        outcomes = use(together, **settings)
+        return outcomes[0] if len(outcomes) == 1 else outcomes
+
+    return run
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Make the pauses of our own short; those that servers ask for stay as they are."""
+    monkeypatch.setattr("pixmill.web.fetch.host._FIRST", 0.01)
+
+
+@pytest.fixture
+def wire(monkeypatch):
+    """The addresses beyond this machine that are connected to: noted, and refused before a packet leaves."""
+    noted = []
+    connect = asyncio.selector_events.BaseSelectorEventLoop.sock_connect
+
+    async def sock_connect(loop, opened, address):
+        if address[0] not in ("127.0.0.1", "::1"):
+            noted.append(address[0])
+            raise ConnectionRefusedError
+        return await connect(loop, opened, address)
+
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
+    return noted

@@ -1,0 +1,233 @@
+import asyncio
+import gzip
+import random
+import time
+import tracemalloc
+import zlib
+
+import pytest
+from aiohttp import web
+
+from pixmill.web.fetch import USER_AGENT, Fetched, Manners, Network, Unchanged, Validators
+
+
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 451, 501])
+def test_other_answers_are_reasons(site, fetch, status):
+    site.answers["/x"] = b"", {}, status
+    assert fetch("/x").reason == f"http_{status}"
+    assert site.paths().count("/x") == 1
+
+
+def test_a_request_says_who_asks_and_nothing_else(site, fetch):
+    site.answers["/x"] = b"picture", {"Set-Cookie": "who=you"}
+    fetch("/x")
+    fetch("/x")
+    for request in site.requests:
+        assert request.headers["User-Agent"] == USER_AGENT
+        assert request.headers["Accept-Encoding"] == "identity"
+        assert set(request.headers) == {"Host", "User-Agent", "Accept", "Accept-Encoding"}
+
+
+def test_a_host_that_refuses_connections(fetch):
+    outcome = fetch("/x", network=Network(served={"pictures.test:80": 9}), attempts=1)
+    assert (outcome.reason, outcome.detail) == ("connection", "no such host, or nothing answers there")
+
+
+@pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])
+def test_an_answer_that_is_not_http(site, fetch, answer):
+    async def speak(request):
+        request.transport.write(answer)
+        request.transport.close()
+        return web.Response()
+
+    site.answers["/x"] = speak
+    assert fetch("/x", attempts=1).reason == "bad_response"
+
+
+def test_a_request_says_who_is_responsible(site, fetch):
+    site.answers["/x"] = b"picture"
+    fetch("/x", manners=Manners(contact="team@example.org"))
+    assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
+
+
+def test_what_an_answer_calls_itself_does_not_matter(site, fetch):
+    site.answers["/x.jpg"] = b"<html>", {"Content-Type": "image/jpeg", "Content-Disposition": "filename=../../x"}
+    assert fetch("/x.jpg").content == b"<html>"
+
+
+def over_tls(site, authority=None):
+    return Network(served={"pictures.test:443": site.port, "other.test:443": site.port}, authority=authority)
+
+
+def test_a_certificate_of_the_networks_authority_is_believed(secure_site, authority, fetch):
+    secure_site.answers["/x"] = b"picture"
+    outcome = fetch("https://pictures.test/x", network=over_tls(secure_site, authority.pem))
+    assert outcome == Fetched(b"picture", "https://pictures.test/x")
+
+
+def test_other_certificates_are_not(secure_site, authority, fetch):
+    assert fetch("https://pictures.test/x", network=over_tls(secure_site)).reason == "tls"
+    assert fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
+    assert secure_site.requests == []
+
+
+def fetch_known(use, known):
+    return use(lambda fetcher: fetcher.fetch("http://pictures.test/x", known))
+
+
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+def test_a_picture_comes_with_what_names_its_version(site, fetch):
+    site.answers["/x"] = b"picture", {"ETag": 'W/"1"', "Last-Modified": DATE}
+    assert fetch("/x") == Fetched(b"picture", "http://pictures.test/x", 'W/"1"', DATE)
+
+
+@pytest.mark.parametrize("etag", ["x" * 1000, "caf\xe9", ""])
+def test_a_version_that_cannot_be_sent_back_has_no_name(site, fetch, etag):
+    site.answers["/x"] = b"picture", {"ETag": etag}
+    assert not fetch("/x").etag
+
+
+@pytest.mark.parametrize(
+    ("known", "sent"),
+    [
+        (Validators(etag='"1"'), {"If-None-Match": '"1"'}),
+        (Validators(modified=DATE), {"If-Modified-Since": DATE}),
+        (Validators('"1"', DATE), {"If-None-Match": '"1"', "If-Modified-Since": DATE}),
+    ],
+)
+def test_a_version_that_is_there_already_does_not_come_again(site, use, known, sent):
+    site.answers["/x"] = b"", {}, 304
+    assert fetch_known(use, known) == Unchanged()
+    headers = site.requests[-1].headers
+    assert {name: headers[name] for name in headers if name.startswith("If-")} == sent
+
+
+def test_a_new_version_comes(site, use):
+    site.answers["/x"] = b"new", {"ETag": '"2"'}
+    assert fetch_known(use, Validators('"1"')) == Fetched(b"new", "http://pictures.test/x", '"2"')
+
+
+def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
+    site.answers["/x"] = b"", {}, 304
+    for known in (None, Validators()):
+        assert fetch_known(use, known).reason == "http_304"
+
+
+def test_a_site_may_change_its_mind_about_a_picture_that_is_there(site, use):
+    site.answers["/x"] = b"", {"X-Robots-Tag": "noai"}, 304
+    assert fetch_known(use, Validators('"1"')).reason == "x_robots_tag"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_server_that_says_nothing_is_not_waited_for(trap, fetch, scheme):
+    network = Network(served={"pictures.test:80": trap.port, "pictures.test:443": trap.port})
+    start = time.monotonic()
+    outcome = fetch(f"{scheme}://pictures.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
+    assert outcome.reason == "timeout"
+    assert time.monotonic() - start < 5.0
+
+
+LIMIT = 100_000
+
+
+def raw(*pieces, pause=0.0):
+    """Answer with these bytes, as they are, then hang up."""
+
+    async def answer(request):
+        for piece in pieces:
+            request.transport.write(piece)
+            await asyncio.sleep(pause)
+        request.transport.close()
+        return web.Response()
+
+    return answer
+
+
+def test_a_body_up_to_the_limit(site, fetch):
+    site.answers["/x"] = bytes(LIMIT)
+    assert fetch("/x", max_bytes=LIMIT).content == bytes(LIMIT)
+
+
+def test_an_announced_body_above_the_limit_is_not_read(site, fetch):
+    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * 1000)
+    assert fetch("/x", max_bytes=LIMIT).reason == "too_large"
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Type: image/jpeg\r\nConnection: close\r\n"])
+def test_an_endless_body_is_cut_off(site, fetch, head):
+    sent = 0
+
+    async def endless(request):
+        nonlocal sent
+        transport = request.transport
+        transport.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n")
+        while not transport.is_closing() and sent < 10_000_000_000:
+            if transport.get_write_buffer_size() < LIMIT:
+                transport.write(bytes(LIMIT))
+                sent += LIMIT
+            await asyncio.sleep(0)
+        return web.Response()
+
+    site.answers["/x"] = endless
+    tracemalloc.start()
+    outcome = fetch("/x", max_bytes=LIMIT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.reason == "too_large"
+    assert sent < 200 * LIMIT  # what the sockets' buffers took
+    assert peak < 30 * LIMIT
+
+
+def test_a_body_shorter_than_announced_is_no_picture(site, fetch):
+    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x" * 10)
+    assert fetch("/x", attempts=1).reason == "incomplete"
+
+
+def test_a_body_longer_than_announced_is_refused(site, fetch):
+    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfourmore")
+    assert fetch("/x").reason == "bad_response"
+
+
+def test_a_body_without_length(site, fetch):
+    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\n\r\n", b"first ", b"second", pause=0.01)
+    assert fetch("/x").content == b"first second"
+
+
+def test_a_drip_runs_out_of_time(site, fetch):
+    site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", *[b"x"] * 200, pause=0.05)
+    assert fetch("/x", timeout=0.5).reason == "timeout"
+
+
+@pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_compression_that_nobody_asked_for_is_undone(site, fetch, coding, compress):
+    site.answers["/x"] = compress(b"picture" * 1000), {"Content-Encoding": coding}
+    assert fetch("/x").content == b"picture" * 1000
+
+
+def test_a_bomb_does_not_unfold(site, fetch):
+    bomb = gzip.compress(bytes(100_000_000))
+    site.answers["/x"] = bomb, {"Content-Encoding": "gzip"}
+    tracemalloc.start()
+    outcome = fetch("/x", max_bytes=LIMIT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert outcome.reason == "too_large"
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip, gzip"])
+def test_an_unknown_content_coding_is_refused(site, fetch, coding):
+    site.answers["/x"] = b"picture", {"Content-Encoding": coding}
+    assert fetch("/x", attempts=1).reason in {"encoding", "bad_response"}  # aiohttp itself refuses br
+
+
+def test_a_gzip_body_that_ends_early_is_refused(site, fetch):
+    site.answers["/x"] = gzip.compress(random.Random(0).randbytes(20_000))[:9_000], {"Content-Encoding": "gzip"}
+    assert fetch("/x").reason == "incomplete"
+
+
+def test_a_body_that_is_not_gzip_is_refused(site, fetch):
+    site.answers["/x"] = b"not gzip", {"Content-Encoding": "gzip"}
+    assert fetch("/x", attempts=1).reason == "incomplete"

@@ -1,0 +1,351 @@
+import asyncio
+import time
+
+import pytest
+from aiohttp import web
+
+from pixmill.web.fetch import Fetched, Manners, Network, Unchanged, Validators
+from pixmill.web.fetch.host import PATIENCE
+
+
+def test_a_picture(site, fetch):
+    site.answers["/x.png"] = b"picture"
+    assert fetch("/x.png") == Fetched(b"picture", "http://pictures.test/x.png")
+
+
+def test_inlined_pictures_need_no_network(fetch):
+    assert fetch("data:,picture", "DATA:;base64,cGljdHVyZQ==") == [Fetched(b"picture", "data:")] * 2
+
+
+def test_a_text_that_is_no_address(fetch):
+    assert fetch("not an address").reason == "bad_url"
+
+
+def test_pages_are_visited_where_robots_txt_permits(site, use):
+    site.answers["/robots.txt"] = b"User-agent: *\nDisallow: /search"
+    urls = ("http://pictures.test/", "http://pictures.test/search?q=coat", "file:///etc/passwd")
+
+    async def ask(fetcher):
+        return [await fetcher.permitted(url) for url in urls]
+
+    home, search, passwd = use(ask)
+    assert home is None
+    assert (search.reason, passwd.reason) == ("robots", "bad_url")
+    responsible = Manners(robots_exceptions=frozenset({"pictures.test"}))
+    assert use(ask, manners=responsible)[:2] == [None, None]
+    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    assert [refused.reason for refused in use(ask, manners=opted_out)] == ["opted_out", "opted_out", "bad_url"]
+
+
+def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
+    site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
+
+    async def ask(fetcher):
+        began = time.monotonic()
+        for _ in range(3):
+            assert await fetcher.permitted("http://pictures.test/search?q=coat") is None
+        return time.monotonic() - began
+
+    assert use(ask) >= 0.4
+
+
+def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
+    site.answers["/coat.png"] = (b"", {"Retry-After": "3600"}, 429)
+
+    async def ask(fetcher):
+        await fetcher.fetch("http://pictures.test/coat.png")
+        return await fetcher.permitted("http://pictures.test/")
+
+    assert use(ask).reason == "busy"
+
+
+API = "http://pictures.test/v1/images/?q=coat"
+
+
+def test_an_api_is_asked_without_robots_txt(site, use):
+    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/v1/images/": (b"{}", {"X-Robots-Tag": "noindex"})}
+    assert use(lambda fetcher: fetcher.ask(API)) == Fetched(b"{}", API)
+    assert site.paths() == ["/v1/images/"]
+    assert site.requests[0].headers["Accept"] == "application/json"
+
+
+def test_all_else_holds_for_an_api(site, use):
+    site.answers["/v1/images/"] = bytes(10_000_001)
+    assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
+    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    assert use(lambda fetcher: fetcher.ask(API), manners=opted_out).reason == "opted_out"
+    assert use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason == "private_address"
+    assert use(lambda fetcher: fetcher.ask("ftp://pictures.test/")).reason == "bad_url"
+
+
+def test_a_host_is_one_for_pictures_and_its_api(site, use):
+    site.answers |= {"/v1/images/": (b"", {"Retry-After": "3600"}, 429), "/x": b"picture"}
+
+    async def both(fetcher):
+        return await fetcher.ask(API), await fetcher.fetch("http://pictures.test/x")
+
+    api, picture = use(both)
+    assert (api.reason, picture.reason) == ("http_429", "busy")
+
+
+def test_a_host_that_opted_out_is_not_even_asked_for_its_rules(site, fetch):
+    assert fetch("/x", manners=Manners(opt_out=frozenset({"pictures.test"}))).reason == "opted_out"
+    assert site.requests == []
+
+
+def test_inlined_pictures_have_no_versions(use):
+    assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(b"x", "data:")
+
+
+def test_a_known_picture_behind_a_redirect(site, use):
+    site.answers |= {"/old": (b"", {"Location": "/new"}, 301), "/new": (b"", {}, 304)}
+    known = Validators('"1"', url="http://pictures.test/new")
+    assert use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known)) == Unchanged()
+
+
+@pytest.mark.parametrize("known_at", [None, "http://pictures.test/before"])
+def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_at):
+    """Many servers count versions from 1, and an older file is "not modified since" a newer one."""
+
+    async def new(request):
+        return web.Response(status=304) if "If-None-Match" in request.headers else web.Response(body=b"new")
+
+    site.answers |= {"/old": (b"", {"Location": "/new"}, 302), "/new": new}
+    known = Validators('"1"', url=known_at)
+    fetched = use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known))
+    assert fetched == Fetched(b"new", "http://pictures.test/new")
+
+
+@pytest.mark.parametrize("rate", [None, 1000.0])
+def test_many_pictures_of_one_host(site, fetch, rate):
+    site.answers |= {f"/{n}": b"picture" for n in range(200)}
+    outcomes = fetch(*(f"/{n}" for n in range(200)), manners=Manners(rate=rate))
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
+
+
+def failing(times, status=503, headers=None):
+    """Answer with a failure so many times, then with a picture."""
+    left = times
+
+    async def answer(request):
+        nonlocal left
+        left -= 1
+        return web.Response(status=status, headers=headers) if left >= 0 else web.Response(body=b"picture")
+
+    return answer
+
+
+def redirect(location, status=302):
+    return b"", {"Location": location}, status
+
+
+def test_a_redirect_is_followed(site, fetch):
+    site.answers |= {"/old": redirect("new?x=1#part"), "/new": b"picture"}
+    outcome = fetch("/old")
+    assert outcome.content == b"picture"
+    assert outcome.url == "http://pictures.test/new?x=1"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_every_kind_of_redirect_is_followed(site, fetch, status):
+    site.answers |= {"/old": redirect("/new", status), "/new": b"picture"}
+    assert fetch("/old").content == b"picture"
+
+
+@pytest.mark.parametrize(
+    ("location", "reason"),
+    [
+        ("http://127.0.0.1/", "private_address"),
+        ("http://127。0。0。1/", "private_address"),
+        ("http://localhost/", "private_address"),
+        ("http://[::ffff:10.0.0.1]/", "private_address"),
+        ("http://169.254.169.254/latest/", "private_address"),
+        ("//0x7f.1/", "private_address"),
+        ("https://pictures.test/", "private_address"),
+        ("http://[64:ff9b::7f00:1]/", "private_address"),
+        ("http://[2002:7f00:1::]/", "private_address"),
+        ("http://2130706433/", "bad_url"),
+        ("file:///etc/passwd", "bad_redirect"),
+        ("javascript:alert(1)", "bad_redirect"),
+        ("ftp://pictures.test/x", "bad_redirect"),
+        ("http://[::1", "bad_redirect"),
+        ("", "bad_redirect"),
+    ],
+)
+def test_a_redirect_is_checked_like_any_address(site, fetch, location, reason):
+    site.answers["/old"] = redirect(location)
+    assert fetch("/old").reason == reason
+    assert site.paths() == ["/robots.txt", "/old"]
+
+
+def test_redirects_end(site, fetch):
+    site.answers["/round"] = redirect("/round")
+    assert fetch("/round").reason == "too_many_redirects"
+    assert site.paths().count("/round") == 6
+
+
+def test_redirects_in_a_row_are_followed_up_to_the_limit(site, fetch):
+    site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(5)} | {"/5": b"at last"}
+    assert fetch("/0").content == b"at last"
+    assert fetch("/0", redirects=4).reason == "too_many_redirects"
+
+
+def test_a_hundred_redirects_are_not_followed(site, fetch):
+    site.answers |= {f"/{step}": redirect(f"/{step + 1}") for step in range(100)} | {"/100": b"never"}
+    assert fetch("/0").reason == "too_many_redirects"
+    assert len(site.paths()) == 1 + 6
+
+
+def test_credentials_are_not_sent_along(site, fetch):
+    site.answers |= {"/x": redirect("http://user:secret@pictures.test/y"), "/y": b"picture"}
+    assert fetch("http://name:secret@pictures.test/x") == Fetched(b"picture", "http://pictures.test/y")
+    assert all("Authorization" not in request.headers for request in site.requests)
+
+
+def test_a_redirect_from_https_to_http_is_refused(site, secure_site, authority, fetch):
+    secure_site.answers["/x"] = redirect("http://pictures.test/x")
+    site.answers["/x"] = b"in the open"
+    network = Network(
+        served={"pictures.test:443": secure_site.port, "pictures.test:80": site.port}, authority=authority.pem
+    )
+    outcome = fetch("https://pictures.test/x", network=network)
+    assert (outcome.reason, outcome.detail) == ("bad_redirect", "from https to http")
+    assert site.requests == []
+
+
+def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
+    site.answers["/x"] = redirect("http://www.museum.test/x")
+    outcome = fetch(
+        "/x", network=site.network("www.museum.test:80"), manners=Manners(opt_out=frozenset({"museum.test"}))
+    )
+    assert outcome.reason == "opted_out"
+    assert site.paths() == ["/robots.txt", "/x"]
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_passing_failure_is_tried_again(site, fetch, status):
+    site.answers["/x"] = failing(1, status)
+    assert fetch("/x").content == b"picture"
+
+
+def test_attempts_are_bounded(site, fetch):
+    site.answers["/x"] = failing(10)
+    assert fetch("/x", attempts=2).reason == "http_503"
+    assert site.paths().count("/x") == 2
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(site, fetch):
+    site.answers["/x"] = failing(1, headers={"Retry-After": "1"})
+    start = time.monotonic()
+    assert fetch("/x").content == b"picture"
+    assert time.monotonic() - start >= 1.0
+
+
+def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
+    site.answers["/x"] = failing(1, headers={"Retry-After": "3600"})
+    outcome = fetch("/x")
+    assert (outcome.reason, outcome.retry_after) == ("http_503", 3600.0)
+    assert site.paths().count("/x") == 1
+
+
+def test_the_time_bounds_all_pauses_together(site, fetch):
+    site.answers["/x"] = failing(10)
+    assert fetch("/x", attempts=100, timeout=1.4).reason == "http_503"
+    assert site.paths().count("/x") == 2  # the second pause would be one of 1 s
+
+
+def test_the_time_bounds_all_attempts_together(site, fetch, hasty):
+    async def slow(request):
+        await asyncio.sleep(0.4)
+        return web.Response(status=500)
+
+    site.answers["/x"] = slow
+    assert fetch("/x", attempts=100, timeout=2.0).reason in {"http_500", "timeout"}
+    assert 2 <= site.paths().count("/x") <= 5
+
+
+def test_a_silent_server_runs_out_of_time(site, fetch):
+    async def silent(request):
+        await asyncio.sleep(30)
+        return web.Response()
+
+    site.answers["/x"] = silent
+    assert fetch("/x", timeout=0.4).reason == "timeout"
+
+
+def test_fetches_at_the_same_time_are_bounded(site, fetch):
+    running, most = 0, 0
+
+    async def slow(request):
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.05)
+        running -= 1
+        return web.Response(body=b"picture")
+
+    site.answers |= {f"/{n}": slow for n in range(12)}
+    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3, timeout=5))
+    assert most == 3
+
+
+def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
+    async def slow(request):
+        await asyncio.sleep(0.3)
+        return web.Response(body=b"picture")
+
+    site.answers |= {f"/{n}": slow for n in range(8)}
+    outcomes = fetch(*(f"/{n}" for n in range(8)), connections=1, timeout=1.8)
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
+
+
+def test_a_pause_that_one_request_learns_of_is_kept_by_all(site, fetch):
+    began = []
+
+    async def busy(request):
+        began.append(time.monotonic())
+        first = len(began) == 1
+        return web.Response(status=429, headers={"Retry-After": "1"}) if first else web.Response(body=b"picture")
+
+    site.answers |= {f"/{n}": busy for n in range(4)}
+    outcomes = fetch(*(f"/{n}" for n in range(4)), per_host=1)
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
+    assert min(began[1:]) - began[0] >= 1.0
+
+
+def test_nobody_asks_a_host_that_wants_an_hour(site, fetch):
+    site.answers |= {f"/{n}": (b"", {"Retry-After": "3600"}, 503) for n in range(20)}
+    reasons = {outcome.reason for outcome in fetch(*(f"/{n}" for n in range(20)), per_host=1)}
+    assert reasons == {"http_503", "busy"}
+    assert site.paths() == ["/robots.txt", "/0"]
+
+
+async def hang_up(request):
+    request.transport.close()
+    return web.Response()
+
+
+@pytest.mark.parametrize("answer", [(b"", {}, 503), (b"", {}, 429), hang_up])
+def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetch, hasty, answer):
+    site.answers |= {f"/{n}": answer for n in range(50)}
+    outcomes = fetch(*(f"/{n}" for n in range(50)), per_host=2)
+    assert "host_down" in {outcome.reason for outcome in outcomes}
+    assert all(outcome.transient for outcome in outcomes)
+    # Two at a time, each repeated once by aiohttp itself, since the connection may merely have been an old one.
+    assert len(site.paths()) <= 1 + 2 * 2 * (PATIENCE + 1)
+    before = len(site.paths())
+    fetch("/0", attempts=1)
+    assert site.paths()[before : before + 2] == ["/robots.txt", "/0"]  # the next run asks again
+
+
+def test_pictures_that_are_gone_do_not_speak_against_a_host(site, fetch):
+    site.answers["/there"] = b"picture"
+    outcomes = fetch(*(f"/{n}" for n in range(50)), "/there", per_host=1)
+    assert {outcome.reason for outcome in outcomes[:-1]} == {"http_404"}
+    assert outcomes[-1].content == b"picture"
+
+
+def test_a_rate_does_not_eat_up_the_time(site, fetch):
+    site.answers |= {f"/{n}": b"picture" for n in range(10)}
+    outcomes = fetch(*(f"/{n}" for n in range(10)), manners=Manners(rate=5.0, jitter=0.0), timeout=1.0)
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)

@@ -1,0 +1,305 @@
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pixmill.web.fetch.guard import Forbidden, Guard, is_public
+from pixmill.web.fetch.values import Network
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127。0。0。1",
+        "①②⑦.⓪.⓪.①",
+        "127.0.0.1.",
+        "2130706433",
+        "0x7f000001",
+        "0x7f.1",
+        "0177.0.0.1",
+        "017700000001",
+        "127.1",
+        "0",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1%25eth0]",
+        "[fec0::1]",
+        "10.0.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "localhost",
+        "user:secret@127.0.0.1",
+        "127.0.0.1%00",
+        "%31%32%37.0.0.1",
+        "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_spelling_of_an_inner_address_is_reached(trap, fetch, scheme, host):
+    """The trap listens on the very port that is allowed by name; nothing gets there by address."""
+    network = Network(served={"pictures.test:80": trap.port})
+    outcome = fetch(f"{scheme}://{host}:{trap.port}/", network=network, attempts=1)
+    assert outcome.reason in ("private_address", "bad_url", "connection")
+    assert outcome.reason != "connection" or "%" in host  # a name that nobody has
+    assert not trap.sprung()
+
+
+def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
+    names["inner.example"] = ["10.0.0.1"]
+    names["both.example"] = ["8.8.8.8", "127.0.0.1"]
+    names["six.example"] = ["2606:4700::1111", "fe80::1"]
+    names["wrapped.example"] = ["64:ff9b::7f00:1"]
+    for name in names:
+        outcome = fetch(f"http://{name}:{trap.port}/", network=Network(served={"pictures.test:80": trap.port}))
+        assert outcome.reason == "private_address"
+    assert not trap.sprung()
+
+
+def test_a_name_that_changes_its_mind_gets_nowhere(trap, fetch, names, wire):
+    """The address that was checked is the one that is connected to: no second lookup comes between the two."""
+    asked = []
+
+    def answer():
+        asked.append(1)
+        return ["8.8.8.8"] if len(asked) % 2 else ["127.0.0.1"]
+
+    names["rebound.example"] = answer
+    assert fetch(f"http://rebound.example:{trap.port}/", attempts=2).reason == "connection"
+    assert wire == ["8.8.8.8"] * 2
+    asked.clear()
+    first, second = connect(None, *[("rebound.example", trap.port)] * 2)
+    assert isinstance(first, ConnectionRefusedError)
+    assert isinstance(second, Forbidden)
+    assert wire == ["8.8.8.8"] * 3
+    assert not trap.sprung()
+
+
+def test_public_addresses_are_connected_to(fetch, names, wire):
+    names["public.example"] = ["8.8.8.8", "2606:4700::1111"]
+    for url in ("http://public.example/", "http://8.8.4.4/", "http://[2606:4700::1112]/"):
+        assert fetch(url, attempts=1).reason == "connection"
+    assert set(wire) == {"8.8.8.8", "2606:4700::1111", "8.8.4.4", "2606:4700::1112"}
+
+
+def test_an_unknown_name_is_a_failed_connection(fetch, names):
+    assert fetch("http://nowhere.example/", attempts=1).reason == "connection"
+
+
+def test_own_names_are_reached_on_their_port_only(site, fetch):
+    site.answers["/x"] = b"here"
+    assert fetch("/x").content == b"here"
+    assert fetch(f"http://pictures.test:{site.port}/x").reason == "private_address"
+    assert fetch("https://pictures.test/x").reason == "private_address"
+    assert fetch("http://other.pictures.test/x", attempts=1).reason == "connection"
+
+
+def test_a_resolver_that_lies_leads_nowhere(trap):
+    """Whoever resolves, the socket is opened for public addresses only."""
+
+    class Lying(AbstractResolver):
+        async def resolve(self, host, _port=0, family=socket.AF_INET):
+            return [
+                ResolveResult(hostname=host, host="127.0.0.1", port=trap.port, family=family, proto=0, flags=0),
+                ResolveResult(hostname=host, host="127.0.0.2", port=trap.port, family=family, proto=0, flags=0),
+            ]
+
+        async def close(self):
+            pass
+
+    async def get():
+        connector = aiohttp.TCPConnector(resolver=Lying(), socket_factory=Guard().open_socket)
+        bound = aiohttp.ClientTimeout(total=2)
+        async with aiohttp.ClientSession(connector=connector, timeout=bound) as session:
+            await session.get("http://rebound.example/")
+
+    with pytest.raises(aiohttp.ClientConnectorError, match="not a public address"):
+        asyncio.run(get())
+    assert not trap.sprung()
+
+
+def test_a_socket_is_opened_for_a_public_address():
+    address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 80))
+    with Guard().open_socket(address) as opened:
+        assert opened.family == socket.AF_INET
+
+
+def test_loopback_is_open_on_the_served_ports_only():
+    guard = Guard(Network(served={"shop.test:80": 4711}))
+
+    def info(address, port):
+        return (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+
+    guard.open_socket(info("127.0.0.1", 4711)).close()
+    for address, port in (("127.0.0.1", 4712), ("127.0.0.2", 4711), ("10.0.0.1", 4711)):
+        with pytest.raises(Forbidden):
+            guard.open_socket(info(address, port))
+
+
+def connect(network, *origins):
+    """Open a connection to each host and port, send a line, and return what was read, or the error."""
+
+    async def one(guard, host, port):
+        try:
+            reader, writer = await guard.open_connection(host, port)
+        except OSError as error:
+            return error
+        writer.write(b"GET /x HTTP/1.0\r\nConnection: close\r\n\r\n")
+        body = (await reader.read()).split(b"\r\n\r\n")[1]
+        writer.close()
+        await writer.wait_closed()
+        return body
+
+    async def all_of_them():
+        guard = Guard(network)
+        return [await one(guard, host, port) for host, port in origins]
+
+    answers = asyncio.run(all_of_them())
+    return answers[0] if len(answers) == 1 else answers
+
+
+@pytest.mark.parametrize("host", ["pictures.test", "Pictures.TEST.", "ⓟⓘⓒⓣⓤⓡⓔⓢ。test"])
+def test_a_connection_to_a_served_origin(site, host):
+    site.answers["/x"] = b"here"
+    assert connect(site.network("pictures.test:443"), (host, 80), (host, 443)) == [b"here"] * 2
+
+
+def test_a_connection_elsewhere_is_refused(trap, names):
+    names["inner.example"] = names["127.1"] = ["127.0.0.1"]
+    names["both.example"] = ["8.8.8.8", "127.0.0.1"]
+    network = Network(served={"pictures.test:80": trap.port})
+    hosts = ["127.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "127。0。0。1", "127.1", "inner.example", "both.example"]
+    for host in hosts:
+        assert isinstance(connect(network, (host, trap.port)), Forbidden), host
+    assert isinstance(connect(network, ("pictures.test", trap.port)), Forbidden)
+    assert not trap.sprung()
+
+
+@pytest.mark.parametrize("host", ["", ".", "a/b", "a b", "user@host", "host:80", "a..b", "x" * 300, "nul\0", "[::1"])
+def test_a_connection_to_what_is_no_host_fails(host):
+    assert type(connect(None, (host, 80))) in (OSError, socket.gaierror)
+
+
+def test_a_trusted_origin_is_reached_on_its_port_and_by_its_name_only(site, names):
+    site.answers["/x"] = b"within"
+    names["nas.example"] = names["other.example"] = ["127.0.0.1"]
+    network = Network(allowed=frozenset({f"nas.example:{site.port}"}))
+    assert connect(network, ("NAS.example", site.port)) == b"within"
+    others = [("nas.example", site.port + 1), ("other.example", site.port), ("127.0.0.1", site.port)]
+    answers = connect(network, ("nas.example", site.port), *others)
+    assert answers[0] == b"within"
+    assert all(isinstance(answer, Forbidden) for answer in answers[1:])
+    assert len(site.requests) == 2
+
+
+def test_a_trusted_address(site):
+    site.answers["/x"] = b"within"
+    network = Network(allowed=frozenset({f"127.0.0.1:{site.port}"}))
+    answers = connect(network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port))
+    assert answers[0] == b"within"
+    assert all(isinstance(answer, Forbidden) for answer in answers[1:])
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "193.99.144.80", "2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8"]
+)
+def test_public_addresses(address):
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",  # loopback
+        "127.255.255.254",
+        "::1",
+        "0.0.0.0",  # this host
+        "::",
+        "10.0.0.1",  # private
+        "172.16.0.1",
+        "192.168.1.1",
+        "fd00::1",
+        "169.254.169.254",  # link-local: where clouds keep their secrets
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",  # site-local
+        "100.64.0.1",  # shared by carriers
+        "224.0.0.1",  # multicast
+        "239.255.255.250",
+        "ff02::1",
+        "240.0.0.1",  # reserved
+        "255.255.255.255",
+        "192.0.0.9",  # protocols
+        "192.0.2.1",  # documentation
+        "2001:db8::1",
+        "3fff::1",
+        "198.18.0.1",  # benchmarks
+        "192.88.99.1",  # 6to4 relay
+        "::ffff:127.0.0.1",  # IPv4 inside IPv6: mapped,
+        "::ffff:10.0.0.1",
+        "::127.0.0.1",  # compatible,
+        "::ffff:0:7f00:1",  # translated,
+        "64:ff9b::7f00:1",  # NAT64,
+        "64:ff9b::808:808",  # even where the address in it is public,
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",  # 6to4,
+        "2001:0:7f00:1::",  # Teredo
+        "5f00::1",  # segment routing
+        "100::1",  # discarded
+        "2001:20::1",  # ORCHIDv2
+        "3fff:fff::1",
+        "198.51.100.7",
+        "203.0.113.7",
+        "100.127.255.255",
+    ],
+)
+def test_all_others_are_not_public(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("text", ["shop.example", "", "v1.::1", "2001:db8::1%", "2606:4700::1111%", "127.1"])
+def test_what_is_no_address_is_not_public(text):
+    assert not is_public(text)
+
+
+V4 = st.ip_addresses(v=4)
+
+
+@settings(max_examples=25)
+@given(V4)
+def test_a_mapped_address_is_judged_by_the_one_in_it(v4):
+    assert is_public(f"::ffff:{v4}") == is_public(str(v4))
+
+
+@settings(max_examples=25)
+@given(V4, st.sampled_from(["::", "::ffff:0:0:0", "64:ff9b::", "64:ff9b:1::"]), st.booleans())
+def test_an_address_that_wraps_another_one_is_never_public(v4, prefix, is_6to4):
+    wrapped = IPv6Address(0x2002 << 112 | int(v4) << 80 if is_6to4 else int(IPv6Address(prefix)) | int(v4))
+    assert not is_public(str(wrapped))
+
+
+@settings(max_examples=25)
+@given(st.ip_addresses(v=6))
+def test_nothing_but_global_unicast_is_public_in_ipv6(v6):
+    if is_public(str(v6)) and v6.ipv4_mapped is None:
+        assert v6 in IPv6Network("2000::/3")
+
+
+@settings(max_examples=25)
+@given(V4)
+def test_nothing_but_unicast_is_public_in_ipv4(v4):
+    if is_public(str(v4)):
+        assert not any((v4.is_private, v4.is_multicast, v4.is_loopback, v4.is_link_local, v4.is_reserved))
+        assert v4 < IPv4Address("224.0.0.0")

@@ -1,0 +1,301 @@
+import contextlib
+import gc
+import http.server
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from pixmill.web.fetch import proxy as module
+from pixmill.web.fetch.proxy import Proxy, Refusal
+from pixmill.web.fetch.values import Network
+from tests.ports import unused_port
+
+
+class Host(http.server.BaseHTTPRequestHandler):
+    """Answer with what came: the request's line, its headers and its body."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        said = f"{self.requestline}\n{self.headers}".encode()
+        said += self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.send_header("Connection", "X-Private")
+        self.send_header("X-Private", "for the proxy only")
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def host():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Host) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def proxy(host):
+    with Proxy(
+        Network(served={"shop.test:80": host, "shop.test:443": host, "update.googleapis.com:80": host})
+    ) as proxy:
+        yield proxy
+
+
+def ask(proxy, url, data=None, **headers):
+    """Ask for a page through the proxy as a browser does, and return status and body."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
+    try:
+        with opener.open(urllib.request.Request(url, data, headers), timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@contextlib.contextmanager
+def connected(proxy):
+    with socket.create_connection(("127.0.0.1", int(proxy.url.rsplit(":", 1)[1])), timeout=10) as client:
+        yield client
+
+
+def raw(proxy, data):
+    """Send bytes, and return all that comes back until the proxy closes."""
+    with connected(proxy) as client:
+        client.sendall(data)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_a_served_host_is_reached_in_origin_form_and_under_its_own_name(proxy):
+    status, said = ask(proxy, "http://shop.test/a?b=%20c")
+    assert status == 200
+    assert said.startswith("GET /a?b=%20c HTTP/1.1\n")
+    assert "Host: shop.test\n" in said
+
+
+def test_what_concerns_one_connection_is_not_sent_on(proxy):
+    secret = {"Proxy-Authorization": "Basic eA==", "Keep-Alive": "5", "Upgrade": "websocket", "X-Kept": "yes"}
+    _, said = ask(proxy, "http://user:secret@shop.test/", **secret)
+    assert "X-Kept: yes" in said.title().replace("Yes", "yes")
+    for gone in ("secret", "basic", "keep-alive", "websocket"):
+        assert gone not in said.lower()
+    answer = raw(proxy, b"GET http://shop.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n")
+    assert b"for the proxy only" not in answer
+    assert b"other.test" not in answer
+
+
+def test_bodies_pass(proxy):
+    sent = "picture" * 300_000
+    assert ask(proxy, "http://shop.test/", sent.encode())[1].endswith(sent)
+
+
+def test_one_connection_carries_one_request(proxy):
+    answer = raw(proxy, b"GET http://shop.test/1 HTTP/1.1\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200") == 1
+    assert b"Connection: close" in answer
+
+
+def test_a_tunnel_leads_to_the_port_that_is_served(proxy):
+    answer = raw(proxy, b"CONNECT shop.test:443 HTTP/1.1\r\n\r\nGET /in HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK")
+    assert b"GET /in HTTP/1.1" in answer
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["127.0.0.1", "2130706433", "0177.0.0.1", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "localhost",
+     "10.0.0.1", "169.254.169.254", "224.0.0.1", "[fe80::1]"],
+)  # fmt: skip
+def test_what_is_not_public_is_refused(proxy, host, spelling):
+    for request in (f"GET http://{spelling}:{host}/ HTTP/1.1\r\n\r\n", f"CONNECT {spelling}:{host} HTTP/1.1\r\n\r\n"):
+        answer = raw(proxy, request.encode())
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.endswith(b" is not a public address\n")
+    assert [each.port for each in proxy.refusals] == [host, host]
+
+
+def test_what_a_person_allows_is_reached_on_its_port_only(host):
+    with Proxy(Network(allowed=frozenset({f"127.0.0.1:{host}"}))) as proxy:
+        assert ask(proxy, f"http://127.0.0.1:{host}/")[0] == 200
+        assert ask(proxy, "http://127.0.0.1:9/")[0] == 403
+
+
+def test_a_served_name_has_no_other_port(proxy):
+    assert ask(proxy, "http://shop.test:8080/") == (403, "pixmill: shop.test is not served on port 8080\n")
+
+
+def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
+    assert raw(proxy, b"CONNECT update.googleapis.com:443 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+    assert list(proxy.refusals) == [
+        Refusal("update.googleapis.com", 443, "update.googleapis.com is where browsers call home")
+    ]
+    assert ask(proxy, "http://update.googleapis.com/")[0] == 200
+
+
+def test_calls_home_are_known_by_their_end():
+    assert module._is_call_home("Firefox.Settings.Services.Mozilla.com.")
+    assert not module._is_call_home("notupdate.googleapis.com")
+    assert not module._is_call_home("www.google.com")
+
+
+def test_an_unknown_host_has_no_address(proxy):
+    assert ask(proxy, "http://nowhere.invalid/") == (502, "pixmill: nowhere.invalid has no address\n")
+
+
+def test_a_host_that_does_not_listen_cannot_be_reached(proxy):
+    with Proxy(Network(served={"shop.test:80": unused_port()})) as proxy:
+        assert ask(proxy, "http://shop.test/")[0] == 502
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n", 400),
+        (b"GET https://shop.test/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET file:///etc/passwd HTTP/1.1\r\n\r\n", 400),
+        (b"GET ftp://shop.test/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http:///nowhere HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://shop.test:99999/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://shop.test:0/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://shop.test/ HTTP/2\r\n\r\n", 400),
+        (b"CONNECT shop.test HTTP/1.1\r\n\r\n", 400),
+        (b"CONNECT ..:80 HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://shop.test/ HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"GET http://shop.test/ HTTP/1.1\r\n folded: x\r\n\r\n", 400),
+        (b"GET http://shop.test/ HTTP/1.1\r\na: b\nc: d\r\n\r\n", 400),
+        (b"POST http://shop.test/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST http://shop.test/ HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST http://shop.test/ HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET http://shop.test/ HTTP/1.1\r\nx: " + b"y" * 70_000 + b"\r\n\r\n", 431),
+        (b"\x00" * 200_000, 431),
+    ],
+)  # fmt: skip
+def test_garbage_is_answered_and_harms_nobody_else(proxy, said, status):
+    with connected(proxy) as client, contextlib.suppress(OSError):
+        client.sendall(said)
+        assert client.recv(12) in (f"HTTP/1.1 {status}".encode(), b"")
+    assert ask(proxy, "http://shop.test/")[0] == 200
+
+
+def test_many_clients_are_served_at_once(proxy):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(proxy, "http://shop.test/")[0])) for _ in range(64)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 64
+
+
+def test_a_tunnel_has_an_end_however_busy(host, monkeypatch):
+    monkeypatch.setattr(module, "_TOTAL_SECONDS", 0.5)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as sink,
+        Proxy(Network(served={"sink.test:443": sink.getsockname()[1]})) as proxy,
+        connected(proxy) as client,
+    ):
+        client.sendall(b"CONNECT sink.test:443 HTTP/1.1\r\n\r\n")
+        started = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - started < 30:
+                client.sendall(b"x")
+                time.sleep(0.02)
+        assert time.monotonic() - started < 30
+
+
+def test_the_record_of_refusals_is_bounded(monkeypatch):
+    monkeypatch.setattr(module, "_REMEMBERED", 3)
+    with Proxy() as proxy:
+        for port in range(1, 6):
+            ask(proxy, f"http://10.0.0.1:{port}/")
+        assert [each.port for each in proxy.refusals] == [3, 4, 5]
+
+
+def test_nothing_is_left_behind(host):
+    before = set(threading.enumerate())
+    with contextlib.ExitStack() as clients:
+        with Proxy(Network(served={"shop.test:443": host})) as proxy:
+            ask(proxy, "http://nowhere.invalid/")  # Names are looked up in threads.
+            idle, busy = clients.enter_context(connected(proxy)), clients.enter_context(connected(proxy))
+            busy.sendall(b"CONNECT shop.test:443 HTTP/1.1\r\n\r\n")
+            assert busy.recv(99)
+        assert [idle.recv(99), busy.recv(99)] == [b"", b""]
+        with pytest.raises(ConnectionRefusedError):
+            clients.enter_context(connected(proxy))
+    begun = set(threading.enumerate()) - before
+    assert [each.name for each in begun if each.name.startswith(("pixmill-proxy", "asyncio"))] == []
+
+
+def test_a_request_is_sent_on_to_the_host_as_it_is_meant(host):
+    with Proxy(Network(served={"shop.test:81": host})) as proxy:
+        answer = raw(proxy, b"GET HTTP://Shop.Test.:81?q=%C3%A4 HTTP/1.1\r\n\r\n")
+    assert b"GET /?q=%C3%A4 HTTP/1.1\nHost: Shop.Test.:81\n" in answer
+
+
+def answered(response):
+    """Return what a client receives of a host's response."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as client:
+                client.recv(65536)
+                client.sendall(response)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with Proxy(Network(served={"host.test:80": server.getsockname()[1]})) as proxy:
+            received = raw(proxy, b"GET http://host.test/ HTTP/1.1\r\n\r\n")
+        thread.join()
+    return received
+
+
+def test_interim_responses_are_left_out():
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: x\r\n\r\n0\r\n\r\n"
+    expected = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n"
+    assert answered(interim + final) == expected
+
+
+@pytest.mark.parametrize(
+    "response", [b"220 mail ready\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
+)
+def test_a_response_that_is_not_http_is_a_bad_gateway(response):
+    assert answered(response).endswith(b"\r\n\r\npixmill: the host does not answer in HTTP/1\n")
+
+
+def test_nobody_who_comes_as_it_closes_is_left_open(recwarn):
+    """A connection without an owner is told of when it is collected, as a warning."""
+    for _ in range(3):
+        connections, over = [], threading.Event()
+
+        def knock(port, connections=connections, over=over):
+            with contextlib.suppress(OSError):
+                while not over.is_set():
+                    connections.append(socket.create_connection(("127.0.0.1", port), 1))
+
+        with Proxy() as proxy:
+            port = int(proxy.url.rpartition(":")[2])
+            knocking = [threading.Thread(target=knock, args=(port,)) for _ in range(3)]
+            for each in knocking:
+                each.start()
+            time.sleep(0.02)
+        over.set()
+        for each in knocking:
+            each.join()
+        for connection in connections:
+            connection.close()
+        gc.collect()
+    assert not [str(each.message) for each in recwarn.list]

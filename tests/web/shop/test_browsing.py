@@ -1,0 +1,197 @@
+"""In a real browser the shop behaves as shops do: a banner, lazy pictures, endless scroll, a button, an end."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from pixmill.web.shop import ORIGIN
+from pixmill.web.shop.rendering import BATCH
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+
+
+@pytest.fixture(scope="module")
+def browser(shop, module_monkeypatch):
+    module_monkeypatch.setenv("SE_OFFLINE", "true")
+    options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in [*FLAGS, f"--host-resolver-rules=MAP shop.pixmill.test 127.0.0.1:{shop.port}"]:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def module_monkeypatch():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture
+def visit(browser):
+    """Return a function that opens a page of the shop, as a newcomer or as one who has accepted."""
+
+    def go(address, *, accept=True):
+        browser.get(ORIGIN + "/robots.txt")
+        browser.delete_all_cookies()
+        browser.get(ORIGIN + address)
+        if accept:
+            browser.find_element(By.ID, "consent-accept").click()
+
+    return go
+
+
+@pytest.fixture
+def until(browser):
+    return WebDriverWait(browser, 20, poll_frequency=0.02).until
+
+
+def cards(browser):
+    return browser.execute_script("return [...document.querySelectorAll('article.card')].map(c => c.dataset.productId)")
+
+
+def to_the_bottom(browser):
+    browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+
+
+def shown(browser, selector):
+    return any(element.is_displayed() for element in browser.find_elements(By.CSS_SELECTOR, selector))
+
+
+def test_nothing_loads_before_consent(browser, visit, shop):
+    visit("/search?q=sneaker", accept=False)
+    before = list(shop.requests)
+    to_the_bottom(browser)
+    browser.execute_async_script("setTimeout(arguments[0], 500)")
+    assert browser.execute_script("return window.scrollY") == 0
+    assert len(cards(browser)) == BATCH
+    assert shop.requests == before
+    covering = browser.execute_script("return document.elementFromPoint(640, 120).closest('#consent') !== null")
+    assert covering
+
+
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_the_answer_is_remembered(browser, visit, answer):
+    visit("/", accept=False)
+    browser.find_element(By.ID, f"consent-{answer}").click()
+    assert not browser.find_elements(By.ID, "consent")
+    browser.refresh()
+    assert not browser.find_elements(By.ID, "consent")
+
+
+def test_pictures_load_when_they_come_near(browser, visit, until):
+    visit("/search?q=sneaker")
+    until(lambda _: browser.execute_script("return document.querySelector('.card-picture').naturalWidth == 16"))
+    last = "document.querySelectorAll('.card-picture')[arguments[0]]"
+    assert browser.execute_script(f"return {last}.src.startsWith('data:image/gif')", BATCH - 1)
+    to_the_bottom(browser)
+    until(lambda _: browser.execute_script(f"return !{last}.src.startsWith('data:image/gif')", BATCH - 1))
+
+
+@pytest.fixture
+def scroll_to_the_end(browser, until):
+    """Return a function that scrolls and clicks to the end, and returns how many cards there were at each button."""
+
+    def at_a_stop(_):
+        to_the_bottom(browser)
+        return shown(browser, "#show-more") or shown(browser, "[data-end-of-results]")
+
+    def go():
+        counts = []
+        while until(at_a_stop) and not shown(browser, "[data-end-of-results]"):
+            counts.append(len(cards(browser)))
+            browser.find_element(By.ID, "show-more").click()
+        return counts
+
+    return go
+
+
+def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, scroll_to_the_end):
+    visit("/search?q=sneaker")
+    assert scroll_to_the_end() == [2 * BATCH, 7 * BATCH]
+    total = int(browser.find_element(By.CSS_SELECTOR, "[data-results]").get_attribute("data-total"))
+    assert len(cards(browser)) == len(set(cards(browser))) == total
+    assert not shown(browser, "#show-more")
+
+
+def test_the_cards_lead_to_every_picture(browser, visit, scroll_to_the_end, client, data):
+    visit("/search?q=sneaker")
+    scroll_to_the_end()
+    pictures = browser.execute_script(
+        "return [...document.querySelectorAll('img.card-picture')].map(p => p.dataset.src || p.src)"
+    )
+    inlined = {base64.b64decode(uri.partition("base64,")[2]) for uri in pictures if uri.startswith("data:")}
+    answers = [client.ask(address) for address in pictures if re.match("/media/(?!private)", address)]
+    fetched = {answer.body for answer in answers if answer.status == 200}
+    assert inlined
+    assert any(answer.status == 404 for answer in answers)
+    assert inlined | fetched == {path.read_bytes() for path in (data / "sneaker").glob("*.png")}
+
+
+def test_broken_pictures_read_sold_out(browser, visit, until):
+    visit("/search?q=sneaker")
+    until(lambda _: to_the_bottom(browser) or browser.find_elements(By.CSS_SELECTOR, ".frame.is-gone"))
+    content = browser.execute_script("return getComputedStyle(document.querySelector('.is-gone'), '::before').content")
+    assert content == '"Sold out"'
+
+
+def test_a_failed_batch_can_be_asked_for_again(browser, visit, until):
+    visit("/search?q=sneaker")
+    browser.execute_script("window.real = window.fetch; window.fetch = () => Promise.reject(new Error('offline'))")
+    until(lambda _: to_the_bottom(browser) or shown(browser, "#show-more"))
+    browser.execute_script("window.fetch = window.real")
+    count = len(cards(browser))
+    browser.find_element(By.ID, "show-more").click()
+    until(lambda _: len(cards(browser)) > count)
+
+
+def test_a_small_class_ends_at_once(browser, visit):
+    visit("/search?q=red%20cat")
+    assert shown(browser, "[data-end-of-results]")
+    assert not shown(browser, "#show-more")
+
+
+def test_the_basket_counts(browser, visit, until):
+    visit("/search?q=red%20cat")
+    browser.find_element(By.CSS_SELECTOR, "a.card-link").click()
+    until(lambda _: browser.find_elements(By.CSS_SELECTOR, "[data-add]"))[0].click()
+    assert browser.find_element(By.ID, "basket-count").text == "1"
+
+
+def test_it_fits_every_screen(browser, visit):
+    for width in (400, 768, 1280):
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 850, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        for address in ("/", "/search?q=sneaker", "/search?q=boots", "/checkout"):
+            visit(address)
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_no_script_fails(browser, visit):
+    browser.get_log("browser")
+    for address in ("/", "/search?q=red%20cat", "/search?q=boots", "/checkout"):
+        visit(address)
+    assert [entry["message"] for entry in browser.get_log("browser") if entry["source"] != "network"] == []

@@ -1,0 +1,167 @@
+"""Every picture has its card; what is odd about some follows from their names alone."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.core.errors import DataError
+from pixmill.web.shop.catalogue import (
+    BACKDROPS,
+    Catalogue,
+    Kind,
+    describe,
+    display_name,
+    price,
+    title,
+)
+from pixmill.web.shop.rendering import Pages
+
+
+@pytest.fixture(scope="module")
+def catalogue(data):
+    return Catalogue(data)
+
+
+def test_every_picture_has_one_product(catalogue, data):
+    for label in ("sneaker", "red cat"):
+        products = [card.path for card in catalogue.classes[label] if card.kind is Kind.PRODUCT]
+        assert sorted(products) == sorted(path for path in (data / label).iterdir() if not path.name.startswith("."))
+
+
+def test_classes_are_folders(catalogue):
+    assert sorted(catalogue.classes) == ["hat", "red cat", "sneaker"]
+    assert catalogue.classes["hat"] == ()
+
+
+def test_all_that_is_odd_occurs(catalogue):
+    cards = catalogue.classes["sneaker"]
+    assert set(Counter(card.kind for card in cards)) == set(Kind)
+    assert {card.inline for card in cards} == {None, "src", "data-src"}
+    assert {card.mislabelled for card in catalogue.media.values()} == {None, "image/jpeg", "text/plain"}
+    assert catalogue.slow.kind is Kind.PRODUCT
+
+
+def test_the_same_picture_again_has_another_id_and_address(catalogue):
+    cards = catalogue.classes["sneaker"]
+    for again in (card for card in cards if card.kind is Kind.AGAIN):
+        (product,) = (card for card in cards if card.kind is Kind.PRODUCT and card.path == again.path)
+        assert again.id != product.id
+        assert again.picture != product.picture
+
+
+def test_only_extra_cards_lack_an_open_picture(catalogue):
+    for card in catalogue.products.values():
+        assert (card.picture in catalogue.media) == (card.kind is not Kind.SOLD_OUT)
+        assert card.picture.startswith("/media/private/") == (card.kind is Kind.MEMBERS)
+
+
+def test_no_local_name_is_in_an_address(catalogue):
+    for card in catalogue.products.values():
+        assert card.path.stem not in (card.picture.removesuffix(".png"), card.id)
+        assert "sneaker" not in card.picture
+
+
+def test_one_picture_more_changes_no_other_card(tmp_path):
+    folder = tmp_path / "coat"
+    folder.mkdir()
+    for number in range(30):
+        (folder / f"{number}.jpg").write_bytes(b"")
+    before = Catalogue(tmp_path)
+    (folder / "new.jpg").write_bytes(b"")
+    after = Catalogue(tmp_path)
+    assert [card for card in after.classes["coat"] if card.path.name != "new.jpg"] == list(before.classes["coat"])
+
+
+@pytest.mark.parametrize("name", ["a.tar.gz/../../b", "x.JPG", "no-extension", "odd.p%20g", "a.verylongextension"])
+def test_addresses_keep_harmless_extensions_only(tmp_path, name):
+    (tmp_path / "coat").mkdir()
+    (tmp_path / "coat" / name.replace("/", "_")).write_bytes(b"")
+    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is Kind.PRODUCT)
+    assert card.picture.removeprefix("/media/").removesuffix(".jpg").isalnum()
+
+
+def test_large_pictures_are_not_inlined(tmp_path):
+    (tmp_path / "coat").mkdir()
+    for number in range(60):
+        with (tmp_path / "coat" / f"{number}.jpg").open("wb") as stream:
+            stream.truncate(65 * 1024)
+    assert {card.inline for card in Catalogue(tmp_path).classes["coat"]} == {None}
+
+
+@pytest.mark.parametrize("query", ["sneaker", "Sneaker", " SNEAKER "])
+def test_a_class_is_found_by_its_name(catalogue, query):
+    assert catalogue.find(query) == catalogue.classes["sneaker"]
+
+
+@pytest.mark.parametrize("query", ["", "hat", "sneak", "boots", "../data"])
+def test_nothing_else_is_found(catalogue, query):
+    assert catalogue.find(query) == ()
+
+
+def test_names_that_differ_in_case_only_are_kept_apart(tmp_path):
+    for label in ("Coat", "coat"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.png").write_bytes(b"")
+    catalogue = Catalogue(tmp_path)
+    assert {card.label for card in catalogue.find("Coat")} == {"Coat"}
+    assert {card.label for card in catalogue.find("coat")} == {"coat"}
+
+
+@pytest.mark.linux
+def test_names_that_are_no_text_are_sold_too(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"\xff.png")).write_bytes(b"")
+    catalogue = Catalogue(tmp_path)
+    (card,) = (card for card in catalogue.find("caf\\udce9") if card.kind is Kind.PRODUCT)
+    assert Pages(catalogue).product(card.id, consented=True).encode()
+
+
+@pytest.mark.parametrize("folders", [[], ["data"], ["data/.hidden"]])
+def test_a_folder_without_classes_is_refused(tmp_path, folders):
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"data holds no class") as stop:
+        Catalogue(tmp_path / "data")
+    assert stop.value.next.endswith("make data")
+
+
+labels = st.sampled_from(["coat", "dress", "shirt", "sneaker", "trouser", "tabby cat"])
+
+
+def test_the_wording_of_a_picture_never_changes():
+    key = "trouser/0012.png"
+    assert title("trouser", key) == "Twill Trouser No. 417"
+    assert price("trouser", key) == 109
+    assert describe(key) == "Made slowly, in small numbers, and meant to be kept."
+
+
+@pytest.mark.parametrize(
+    ("label", "name"), [("coat", "Coat"), ("running_shoe", "Running Shoe"), ("t-shirt", "T Shirt"), ("été", "Été")]
+)
+def test_class_names_are_made_readable(label, name):
+    assert display_name(label) == name
+
+
+@given(labels, st.text(min_size=1))
+def test_prices_are_prices(label, key):
+    euros = price(label, key)
+    assert 15 <= euros <= 300
+    assert euros % 10 in (5, 9)
+
+
+@given(labels, st.text(min_size=1))
+def test_titles_name_the_class(label, key):
+    assert display_name(label) in title(label, key)
+
+
+def test_backdrops_have_their_colours():
+    from importlib import resources
+
+    sheet = (resources.files("pixmill.web.shop") / "static" / "shop.css").read_text()
+    assert all(f".on-{name} " in sheet and f"--{name}:" in sheet for name in BACKDROPS)

@@ -1,0 +1,219 @@
+"""The shop answers on loopback alone, serves pictures byte for byte, and closes when told to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from protego import Protego
+
+from pixmill.core.errors import PixmillError
+from pixmill.web.shop import ORIGIN, Shop
+from pixmill.web.shop.catalogue import Catalogue, Kind
+
+
+@pytest.fixture(scope="module")
+def cards(data):
+    return Catalogue(data).classes["sneaker"]
+
+
+def first(cards, kind):
+    return next(card for card in cards if card.kind is kind)
+
+
+def test_every_picture_is_served_as_it_is(client, data, cards):
+    catalogue = Catalogue(data)
+    for card in cards:
+        if card.picture in catalogue.media and card != catalogue.slow:
+            answer = client.ask(card.picture)
+            assert (answer.status, answer.body) == (200, card.path.read_bytes())
+            assert answer.type == (card.mislabelled or "image/png")
+
+
+def test_sold_out_pictures_are_gone(client, cards):
+    card = first(cards, Kind.SOLD_OUT)
+    assert client.ask(card.picture).status == 404
+    assert "Sold out" in client.ask(f"/product/{card.id}").text
+
+
+def test_robots_txt_leaves_the_shop_open_and_members_pictures_alone(client, cards):
+    robots = Protego.parse(client.ask("/robots.txt").text)
+    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, Kind.PRODUCT).picture):
+        assert robots.can_fetch(ORIGIN + address, "Pixmill")
+    for address in ("/checkout", first(cards, Kind.MEMBERS).picture):
+        assert not robots.can_fetch(ORIGIN + address, "Pixmill")
+    assert robots.crawl_delay("Pixmill") is None
+
+
+def test_batches_come_as_json(client):
+    answer = client.ask("/search/more?q=sneaker&page=2")
+    assert answer.type == "application/json"
+    assert sorted(json.loads(answer.body)) == ["html", "next", "pause"]
+
+
+@pytest.mark.parametrize(
+    "query", ["q=sneaker&page=99", "q=sneaker", "q=sneaker&page=x", f"q=sneaker&page={'9' * 5000}"]
+)
+def test_other_batches_are_not_found(client, query):
+    assert client.ask(f"/search/more?{query}").status == 404
+
+
+@pytest.mark.parametrize("address", ["/", "/search?q=red%20cat", "/search?q=red+cat", "/search?q=boots", "/checkout"])
+def test_pages_are_pages(client, address):
+    answer = client.ask(address)
+    assert (answer.status, answer.type) == (200, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/nothing",
+        "/product/0",
+        "/media/0.png",
+        "/media/../../../../etc/passwd",
+        "/media/..%2f..%2fetc%2fpasswd",
+        "/static/../server.py",
+        "/static/%2e%2e/server.py",
+        "//etc/passwd",
+        "/data/sneaker/000.png",
+    ],
+)
+def test_everything_else_is_not_found(client, address):
+    assert client.ask(address).status == 404
+
+
+@pytest.mark.parametrize("host", ["shop.pixmill.test", "SHOP.pixmill.test:8000", "localhost:1", "127.0.0.1"])
+def test_the_shop_answers_to_its_names(client, host):
+    assert client.ask("/robots.txt", Host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "shop.pixmill.test.evil.example", "", "[::1", "127.0.0.1.evil.example"]
+)
+def test_the_shop_answers_to_no_other_name(client, host):
+    assert client.ask("/robots.txt", Host=host).status == 421
+
+
+def test_a_whole_address_counts_more_than_the_header(client):
+    assert client.ask(f"{ORIGIN}/robots.txt", Host="evil.example").status == 200
+    assert client.ask("http://evil.example/robots.txt").status == 421
+
+
+def test_head_gives_no_body(client, cards):
+    assert client.ask("/", method="HEAD").body == b""
+    assert client.ask(first(cards, Kind.AGAIN).picture, method="HEAD").body == b""
+    assert client.ask("/").status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_sent(client, method):
+    assert client.ask("/", method=method).status == 501
+
+
+def test_the_slow_picture_holds_up_nobody(connect, data, shop):
+    catalogue = Catalogue(data)
+    slow = catalogue.slow.picture
+    took = []
+
+    def wait():
+        client, start = connect(shop), time.monotonic()
+        assert client.ask(slow).status == 200
+        took.append(time.monotonic() - start)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    client = connect(shop)
+    # A few of them: all may take a busy machine longer than the slow one.
+    for card in catalogue.classes["red cat"][:3]:
+        assert client.ask(f"/product/{card.id}").status == 200
+    assert waiting.is_alive()
+    waiting.join()
+    assert took[0] >= 2
+
+
+def test_a_closed_shop_takes_no_connection(connect, data):
+    with Shop(data) as shop:
+        connect(shop).ask("/robots.txt")
+        start = time.monotonic()
+    assert time.monotonic() - start < 20
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", shop.port), timeout=1)
+
+
+def test_it_listens_on_one_address_only(shop):
+    with pytest.raises(OSError, match=r"refused|assign|unreachable|timed out"):
+        socket.create_connection(("127.0.0.2", shop.port), timeout=1)
+
+
+def test_a_client_that_leaves_early_does_no_harm(shop, client, capfd):
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", shop.port)) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert client.ask("/").status == 200
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [(b"nonsense\r\n\r\n", b"400"), (b"GET //[ HTTP/1.1\r\n\r\n", b"421"), (b"\x00\xff\r\n\r\n", b"400")],
+)
+def test_nonsense_is_refused(shop, request_bytes, status, capfd):
+    with socket.create_connection(("127.0.0.1", shop.port)) as connection:
+        connection.sendall(request_bytes)
+        assert status in connection.recv(4096)
+    assert capfd.readouterr().err == ""
+
+
+def test_data_is_never_written_to(client, data, cards):
+    def state():
+        return hashlib.sha256(
+            repr([(str(path), path.stat().st_mtime_ns) for path in sorted(data.rglob("*"))]).encode()
+        ).hexdigest()
+
+    before = state()
+    client.search("sneaker")
+    client.ask(cards[0].picture)
+    assert state() == before
+
+
+def test_a_picture_that_went_missing_is_not_found(connect, tmp_path):
+    (tmp_path / "coat").mkdir()
+    path = tmp_path / "coat" / "0.png"
+    path.write_bytes(b"")
+    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is Kind.PRODUCT)
+    with Shop(tmp_path) as shop:
+        client = connect(shop)
+        path.unlink()
+        assert client.ask(card.picture).status == 404
+
+
+def test_a_taken_port_is_named(shop, data):
+    with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
+        Shop(data, port=shop.port)
+    assert stop.value.next == f"make shop PORT={shop.port + 1}"
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from pixmill.web.shop import serve
+serve(Path(sys.argv[1]), 0, open_browser=False)
+"""
+
+
+def test_ctrl_c_closes_the_shop(data):
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(data)], stderr=subprocess.PIPE, text=True)
+    assert "The shop is open at http://localhost:" in process.stderr.readline()
+    os.kill(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert errors.strip() == "The shop is closed."

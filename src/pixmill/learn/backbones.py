@@ -55,9 +55,6 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
     if params.image_size not in (None, image_size):
         x = layers.Resizing(params.image_size, params.image_size, interpolation="bilinear", name="resizing")(x)
     weights = _weights(params, root)
-    if weights is None:
-        # What Keras draws by chance follows from here.
-        keras.utils.set_random_seed(seed)
     if params.name == "efficientnet_lite0":
         x = layers.GlobalAveragePooling2D(name="features")(lite0_features(x))
         model = keras.Model(pixels, x, name=params.name)
@@ -67,7 +64,26 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
             _load_weights(model, weights, params.name)
     else:
         model = _application(pixels, x, params.name, weights=weights)
+    if weights is None:
+        _draw_weights(model, seed)
     return model
+
+
+def _draw_weights(model: keras.Model, seed: int) -> None:
+    """Draw all kernels as He et al. (2015), "Delving deep into rectifiers", from a seed.
+
+    Batch norm stays in inference, so nothing else keeps the scale: with Keras' own initializers the features of fresh
+    weights vanish (1e-10 after MobileNetV2), and nothing is learned.
+    """
+    import numpy as np
+    from keras import layers
+
+    for number, layer in enumerate(model.layers):
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None:
+            fan_in = np.prod(kernel.shape[:-2] if isinstance(layer, layers.DepthwiseConv2D) else kernel.shape[:-1])
+            drawn = np.random.default_rng([seed, number]).standard_normal(kernel.shape)
+            kernel.assign((drawn * np.sqrt(2 / fan_in)).astype(np.float32))
 
 
 def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = None) -> str:

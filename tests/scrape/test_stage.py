@@ -70,7 +70,8 @@ class Workspace:
     def run(self, **environ):
         with self.start(**environ) as process:
             output, error = process.communicate(timeout=SECONDS)
-            return process.returncode, output, error
+            # On a busy machine it lasts long enough to say how far it is.
+            return process.returncode, output, re.sub(r"(?m)^Scrape: \d+ of .*\n", "", error)
 
     def outputs(self):
         return {
@@ -355,7 +356,7 @@ def test_no_browser(workspace):
     code, _, error = workspace.run(PATH="/nowhere", HOME="/nowhere")
     assert code == 1
     # A browser in one of the system's own places is found without PATH; its driver is not.
-    assert re.match(r"scrape: no (Chromium or Chrome|ChromeDriver) was found", error)
+    assert re.match(r"scrape: no (Chromium or Chrome|driver) was found", error)
     assert "Next: pixmill browser --install" in error
     assert "Traceback" not in error
 

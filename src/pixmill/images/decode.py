@@ -134,10 +134,12 @@ def header_size(content: bytes) -> tuple[int, int]:
 
     Raises:
         Undecodable: The bytes are no picture, or its header is broken.
+        MemoryError: There was too little memory for it: the decoder of AVIF makes room for the pixels at once.
     """
     kind = _kind(content)
+    size = _webp_size(content) if kind == "webp" else (0, 0)
     with _quiet(kind), _named_errors():
-        return _reader(kind)(io.BytesIO(content)).size
+        return size if all(size) else _reader(kind)(io.BytesIO(content)).size
 
 
 def decodable(kind: str) -> bool:

@@ -83,7 +83,7 @@ class ImageStore:
         """Return the longer side of a picture in pixels by its header, or ``None`` where that cannot be read."""
         try:
             return max(header_size(self.path(picture).read_bytes()))
-        except (OSError, Undecodable):
+        except (MemoryError, OSError, Undecodable):
             return None
 
     def copy(self, picture: Picture, other: ImageStore) -> None:

@@ -133,6 +133,7 @@ def _bring_pictures(pictures: Path, project: Project, per_class: int = PER_CLASS
     text = re.sub(r"\n  model: \w+", "\n  model: cnn", text)
     text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
+    text = re.sub(r"\n  batch_size: \d+", "\n  batch_size: 8", text)
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
 
 

@@ -183,13 +183,8 @@ def test_mlflow_that_is_away_costs_no_output(evaluated, inputs, repository, tmp_
         assert (root / name).read_bytes() == (first / name).read_bytes(), name
 
 
-@pytest.mark.parametrize(
-    "lost",
-    [
-        "artifacts/train/calibration.json",
-        pytest.param("artifacts/split/manifest.parquet", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("lost", ["artifacts/train/calibration.json", "artifacts/split/manifest.parquet"])
 def test_a_missing_artifact_is_a_message_with_the_command_that_mends_it(inputs, repository, tmp_path, lost):
     root = shutil.copytree(inputs, tmp_path / "project")
     (root / lost).unlink()

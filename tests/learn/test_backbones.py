@@ -13,8 +13,7 @@ from tests.learn.conftest import some_pixels
 
 SIDE = 64
 MODULES = {"ConvNeXtTiny": "convnext", "ResNet50": "resnet50", "MobileNetV2": "mobilenet_v2"}
-QUICK = ("mobilenet_v2", "resnet50")
-NAMES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in sorted(APPLICATIONS)]
+NAMES = [pytest.param(name, marks=[] if name == "mobilenet_v2" else pytest.mark.slow) for name in sorted(APPLICATIONS)]
 
 
 def as_keras_builds_it(name):

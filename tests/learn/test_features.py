@@ -66,6 +66,7 @@ def test_they_are_what_the_network_says(lite0, tmp_path) -> None:
     np.testing.assert_allclose(found, lite0.predict_on_batch(pixels.astype(np.float32)), rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_scratch_that_cannot_be_used_stops_nothing(threads, tmp_path, capsys) -> None:
     (tmp_path / "taken").write_text("a file where the folder would be")
     pixels, ids = some_pixels(2), some_ids(2)

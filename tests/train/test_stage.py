@@ -123,6 +123,7 @@ def killed_in_mid_training(make, command):
     pytest.fail("it was past that moment each time")
 
 
+@pytest.mark.slow
 def test_killed_in_mid_training_the_next_run_ends_with_the_same_bytes(undisturbed, make, command):
     root = killed_in_mid_training(make, command)
     subprocess.run(**command(root), capture_output=True, check=True)
@@ -133,6 +134,7 @@ def test_killed_in_mid_training_the_next_run_ends_with_the_same_bytes(undisturbe
     assert statuses == [("KILLED",), ("FINISHED",)]
 
 
+@pytest.mark.slow
 def test_run_again_it_fits_nothing_and_writes_the_same_bytes(undisturbed, command):
     before = outputs(undisturbed)
     shutil.rmtree(undisturbed / "artifacts" / "train")

@@ -73,6 +73,7 @@ class Killed(BaseException):
     """End a training as a kill would."""
 
 
+@pytest.mark.slow
 def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
     params = PARAMS.model_copy(update={"cross_validation": True, "epochs": 3})
     opened = []

@@ -39,10 +39,9 @@ def packed(folder: Path, params: Params) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize(
-    "name", [name if name == "best" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_epoch_of_the_recipe_runs(name: str, tmp_path: Path) -> None:
     params = find_recipe(ROOT, name).params()
     # Weights that would have to be downloaded are drawn instead.

@@ -163,6 +163,7 @@ def test_the_page_asks_nothing_of_any_server(html: str) -> None:
     assert anchors <= set(re.findall(r' id="([^"]*)"', html))
 
 
+@pytest.mark.slow
 def test_the_page_stays_small_whatever_is_in_it(scrape: Scrape) -> None:
     generator = np.random.default_rng(0)
     labels = [f"class {place:03}" for place in range(60)]

@@ -24,6 +24,7 @@ def picture(ask, url):
     return Image.open(io.BytesIO(answer.body))
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_pages_show_what_the_truth_says_in_its_order(viewer, sites):
     pages, cards = 0, []
@@ -52,6 +53,7 @@ def test_the_pages_show_what_the_truth_says_in_its_order(viewer, sites):
     assert ranks == [result.key for result in truth]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_lower_pictures_load_late_though_their_address_is_there(viewer):
     viewer.open("https://www.amazon.in/s?k=unseen")  # what the browser has in its cache is there at once
@@ -140,6 +142,7 @@ def test_the_robot_check_is_what_the_common_modes_show(ask, sites):
     assert "Click the button below" in ask(SEARCH).text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_banner_about_cookies_goes_with_a_click(viewer, sites):
     sites.switch("amazon", "consent_overlay")

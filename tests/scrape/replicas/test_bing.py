@@ -9,7 +9,7 @@ from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.viewer import viewing
 from tests.scrape.replicas.world import World
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGE = "https://www.bing.com/images/search?q=red+cat&first=1"
 BUTTON = "a.btn_seemore"

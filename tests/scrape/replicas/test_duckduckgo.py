@@ -15,6 +15,7 @@ def token(text):
     return re.search(r'vqd="([\d-]+)"', text)[1]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_pages_own_script_gets_every_result(viewer, sites):
     viewer.open(PAGE)
@@ -35,6 +36,7 @@ def test_the_pages_own_script_gets_every_result(viewer, sites):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_scrolling_brings_every_tile_and_no_original(viewer, sites):
     viewer.open(PAGE)
@@ -48,6 +50,7 @@ def test_scrolling_brings_every_tile_and_no_original(viewer, sites):
     assert viewer.ask("document.querySelector('figure img').naturalWidth") >= 100
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_markup_of_the_years_before(viewer, sites):
     sites.switch("duckduckgo", "legacy")
@@ -86,6 +89,7 @@ def test_a_block_is_a_challenge(ask, sites, mode, status):
     assert 'data-testid="anomaly-modal"' in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_json_may_be_refused_while_the_page_is_not(viewer, sites):
     sites.switch("duckduckgo", "ratelimited", after=1)
@@ -100,6 +104,7 @@ def test_a_page_may_lack_its_token(ask, sites):
     assert 'vqd="' not in ask(PAGE).text
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_nothing_found_is_said_by_the_page(viewer, sites):
     sites.switch("duckduckgo", "empty")

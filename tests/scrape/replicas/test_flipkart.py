@@ -20,6 +20,7 @@ READ = """[...document.querySelectorAll('div[data-id]')].map((card) => ({
 }))"""
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_pages_show_what_the_truth_says_in_its_order(viewer, sites):
     cards, url = [], SEARCH
@@ -35,6 +36,7 @@ def test_the_pages_show_what_the_truth_says_in_its_order(viewer, sites):
     assert cards == truth
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_login_is_in_the_way_until_it_is_closed(viewer):
     viewer.open(SEARCH)

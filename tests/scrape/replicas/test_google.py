@@ -12,7 +12,7 @@ from tests.scrape.replicas.google import Google
 from tests.scrape.replicas.viewer import viewing
 from tests.scrape.replicas.world import World
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGE = "https://www.google.com/search?q=red+cat&udm=2"
 KEYS = "[...document.querySelectorAll('[data-docid]')].map((tile) => tile.dataset.docid)"

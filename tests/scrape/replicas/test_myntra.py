@@ -17,6 +17,7 @@ READ = """[...document.querySelectorAll('li.product-base')].map((card) => ({
 }))"""
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_page_shows_what_the_truth_says_to_who_walks_down(viewer, sites):
     viewer.open(LIST)
@@ -35,6 +36,7 @@ def test_a_page_shows_what_the_truth_says_to_who_walks_down(viewer, sites):
     assert viewer.wait("document.querySelector('li.product-base img').naturalWidth > 100")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_a_jump_to_the_bottom_leaves_the_middle_empty(viewer):
     viewer.open(LIST)
@@ -43,6 +45,7 @@ def test_a_jump_to_the_bottom_leaves_the_middle_empty(viewer):
     assert not any(viewer.ask(FILLED)[20:30])
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_pages_are_linked_until_the_last(viewer, sites):
     keys, pages, url = [], 0, LIST
@@ -55,6 +58,7 @@ def test_pages_are_linked_until_the_last(viewer, sites):
     assert keys == [result.key for result in sites.results("myntra", "sarees")]
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_state_of_the_page_names_its_products(viewer, ask):
     viewer.open(LIST)

@@ -24,6 +24,7 @@ def told(tile):
         return key, f"https://{said['imgurl'][0]}", said["rurl"][0], "link"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_clicks_bring_every_result(viewer, sites):
     viewer.open(SEARCH)
@@ -37,6 +38,7 @@ def test_clicks_bring_every_result(viewer, sites):
     assert 0 < sum(route == "link" for *_, route in truth) < 30
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_lower_thumbnails_wait_for_the_window(viewer):
     viewer.open(SEARCH)
@@ -47,6 +49,7 @@ def test_lower_thumbnails_wait_for_the_window(viewer):
     assert viewer.wait("last.src.includes('mm.bing.net') && last.naturalWidth >= 100")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.parametrize("answer", ["agree", "reject"])
 def test_consent_is_asked_for_once_on_other_hosts(viewer, sites, answer):

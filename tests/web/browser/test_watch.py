@@ -73,7 +73,8 @@ def test_a_driver_that_is_killed(driver):
         visit(driver, HOME)
 
 
-@pytest.mark.parametrize("whose", [browser_pid, pytest.param(driver_pid, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("whose", [browser_pid, driver_pid])
 def test_a_process_that_is_stopped(driver, whose):
     os.kill(whose(driver), signal.SIGSTOP)
     started = time.monotonic()

@@ -134,6 +134,7 @@ def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, s
     assert not shown(browser, "#show-more")
 
 
+@pytest.mark.slow
 def test_the_cards_lead_to_every_picture(browser, visit, scroll_to_the_end, client, data):
     visit("/search?q=sneaker")
     scroll_to_the_end()
@@ -178,6 +179,7 @@ def test_the_basket_counts(browser, visit, until):
     assert browser.find_element(By.ID, "basket-count").text == "1"
 
 
+@pytest.mark.slow
 def test_it_fits_every_screen(browser, visit):
     for width in (400, 768, 1280):
         browser.execute_cdp_cmd(

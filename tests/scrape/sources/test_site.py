@@ -188,6 +188,7 @@ DECEITS = {
 PAGES |= {f"deceitful-{name}": f"batch(0, 3); end(); {script}" for name, script in DECEITS.items()}
 PAGES |= {f"pages{number}": numbered(number, f"/pages{number + 1}" if number < 4 else "") for number in range(5)}
 PAGES |= {"round": numbered(0, "/about"), "about": numbered(0, "/round"), "away": numbered(0, "http://evil.test/x")}
+PAGES |= {"nowhere": numbered(0, "/about") + "window.URL = function () { return {href: 'http://[x'}; };"}
 PAGES |= {"first": numbered(0, "/second"), "second": "body.innerHTML = '<form id=captcha-form></form>';"}
 
 
@@ -358,6 +359,11 @@ def test_pages_are_counted_where_no_link_leads_on(read):
 def test_a_next_page_on_another_site_is_not_visited(read):
     with pytest.raises(SearchFailed, match=r"leads to another site for its next page: http://evil\.test"):
         read("away", OPEN.model_copy(update={"next": Buttons(selectors=(".next",))}))
+
+
+def test_a_next_page_without_an_address_is_named(read):
+    with pytest.raises(SearchFailed, match=r"names what is no address as its next page: http://\[x"):
+        read("nowhere", OPEN.model_copy(update={"next": Buttons(selectors=(".next",))}))
 
 
 def test_every_page_is_asked_permission_for(driver, tmp_path):

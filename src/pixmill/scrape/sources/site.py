@@ -195,7 +195,11 @@ class SiteSource(Source):
         url = page.run(_NEXT, answer=_ADDRESS) if self.site.paged else None
         if url is None:
             return None
-        here, there = urlsplit(page.query.address), urlsplit(url)
+        here = urlsplit(page.query.address)
+        try:
+            there = urlsplit(url)
+        except ValueError:
+            page.fail("stalled", f"names what is no address as its next page: {url[:200]}")
         if (there.scheme, there.netloc) != (here.scheme, here.netloc):
             page.fail("stalled", f"leads to another site for its next page: {there.scheme}://{there.netloc}")
         return url

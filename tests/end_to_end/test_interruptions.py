@@ -46,7 +46,7 @@ def mid_split(project) -> bool:
 
 def mid_train(project) -> bool:
     """Train has kept its first epoch."""
-    return any(project.path.glob(".pixmill/train/checkpoints/*.npz"))
+    return any(project.path.glob(".pixmill/train/checkpoints/[!.]*.npz"))
 
 
 MOMENTS = {"scrape": mid_scrape, "split": mid_split, "train": mid_train}

@@ -30,7 +30,6 @@ class Bad:
     Args:
         mode: A mode of the switchboard.
         failure: Its name in the account.
-        badge: Its name in the report.
         sign: Words of the message.
         options: What the mode is given.
         host: The only host of the site that does it.
@@ -38,7 +37,6 @@ class Bad:
 
     mode: str
     failure: str
-    badge: str
     sign: str
     options: Mapping[str, object] = field(default_factory=dict)
     host: str | None = None
@@ -72,7 +70,7 @@ def check_told(made, done, bad):
     report, folders = made.report(), []
     for name, one in bad.items():
         assert one.sign in told[name], told[name]
-        assert f'<span class="badge bad">{one.badge}</span>' in report
+        assert f'<span class="badge bad">{one.failure.replace("_", " ")}</span>' in report
         if one.failure not in NO_PAGE:
             folders += re.findall(r"\.pixmill/scrape/evidence/\w+", told[name])
     assert len(set(folders)) == len(folders) == sum(one.failure not in NO_PAGE for one in bad.values())
@@ -84,12 +82,12 @@ def check_told(made, done, bad):
 
 
 BAD = {
-    "google": Bad("sorry429", "captcha", "captcha", "proof of being human"),
-    "duckduckgo": Bad("rate_limited", "blocked", "blocked", "status 429"),
-    "yahoo": Bad("consent_redirect", "consent", "consent wall", "asks for a consent", {"stuck": True}),
-    "amazon": Bad("unknown_layout", "layout_changed", "layout changed", "s-search-result"),
-    "flipkart": Bad("empty", "no_results", "no results", "no results"),
-    "myntra": Bad("robots_disallow", "robots", "robots.txt", "robots.txt asks programs", host="www.myntra.com"),
+    "google": Bad("sorry429", "captcha", "proof of being human"),
+    "duckduckgo": Bad("rate_limited", "blocked", "status 429"),
+    "yahoo": Bad("consent_redirect", "consent", "asks for a consent", {"stuck": True}),
+    "amazon": Bad("unknown_layout", "layout_changed", "s-search-result"),
+    "flipkart": Bad("empty", "no_results", "no results"),
+    "myntra": Bad("robots_disallow", "robots", "robots.txt asks programs", host="www.myntra.com"),
 }
 
 
@@ -119,13 +117,13 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
 
 
 LASTING = {
-    "google": Bad("js_shell", "blocked", "blocked", "shell of scripts"),
-    "bing": Bad("endless", "endless", "endless page", "did not come to its end within 8 s"),
-    "yahoo": Bad("never_loads", "timeout", "did not load", "did not load in time"),
-    "duckduckgo": Bad("hang_script", "browser", "browser lost", "the browser ", {"delay": 1}),
-    "amazon": Bad("last_years_layout", "layout_changed", "layout changed", "s-search-result"),
-    "flipkart": Bad("robots_5xx", "unreachable", "unreachable", "robots_unreachable"),
-    "myntra": Bad("down", "unreachable", "unreachable", "cannot be visited: connection"),
+    "google": Bad("js_shell", "blocked", "shell of scripts"),
+    "bing": Bad("endless", "endless", "did not come to its end within 8 s"),
+    "yahoo": Bad("never_loads", "timeout", "did not load in time"),
+    "duckduckgo": Bad("hang_script", "browser", "the browser ", {"delay": 1}),
+    "amazon": Bad("last_years_layout", "layout_changed", "s-search-result"),
+    "flipkart": Bad("robots_5xx", "unreachable", "robots_unreachable"),
+    "myntra": Bad("down", "unreachable", "cannot be visited: connection"),
 }
 
 

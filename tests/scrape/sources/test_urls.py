@@ -335,7 +335,9 @@ def test_searches_may_run_side_by_side(tmp_path):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_list(tmp_path):
+def test_memory_does_not_grow_with_the_list(tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.scrape.sources.url_lists._ROWS", 5_000)
+
     def peak(count):
         path = tmp_path / f"{count}.csv"
         path.write_text("url,label\n" + "".join(f"https://files.test/{number}.jpg,cat\n" for number in range(count)))

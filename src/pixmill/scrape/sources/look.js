@@ -1,5 +1,7 @@
 // One look at a page of results, and one step on; run as a whole, so that no element outlives the look.
 // A script of the site's own stands before this one, as the function `extract`.
+// By itself a browser remembers 250 requests; `_LOST` of site.py asks for those that failed.
+performance.setResourceTimingBufferSize(100000);
 const tiles = extract();
 const look = {
   url: location.href,

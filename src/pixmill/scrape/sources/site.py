@@ -30,6 +30,15 @@ _NEXT = "return absolute((first(document, site.next.selectors) ?? button(site.ne
 
 _ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
 
+_LOST = """
+  return performance.getEntriesByType("resource").some(({ name, initiatorType, responseStatus: status }) =>
+    ["fetch", "xmlhttprequest"].includes(initiatorType) && new URL(name).origin === location.origin
+      && (status === 0 || status === 429 || status >= 500));
+"""
+"""Whether a request of the page's own failed: then it may stand still before its end."""
+
+_TRUTH = TypeAdapter(bool)
+
 _FRUITLESS_PAGES = 3
 """A site whose next pages bring nothing new goes round in a circle."""
 
@@ -122,6 +131,9 @@ class SiteSource(Source):
                     yield from tiles.ready()
             if len(tiles) == known:
                 yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=len(visited) > 1)
+                if page.run(_LOST, answer=_TRUTH) and not tiles.full:
+                    page.judge(page.open(url))
+                    yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=len(visited) > 1)
                 if resolve is not None:
                     for tile in tiles.lacking():
                         if budget.spent:
@@ -146,6 +158,7 @@ class SiteSource(Source):
             onward: Whether it is not the first page.
         """
         settings = self.site.settings
+        shown_here = Tiles(settings.most)  # a page that is opened again shows what is known already
         still = Stillness(settings.patience)
         answers = dict.fromkeys(("consent", "dismiss"), _ANSWERS)
         shown = 0
@@ -158,8 +171,10 @@ class SiteSource(Source):
                     advice="limit what is taken from it: scrape.per_query",
                 )
             buttons = [kind for kind, left in answers.items() if left] + ["more"] * still.asking
-            look = page.look(tiles.complete, buttons=buttons, smooth=settings.smooth, nudge=still.nudging)
-            fresh = sum(tiles.take(tile) for tile in look.tiles) > 0
+            look = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=still.nudging)
+            for tile in look.tiles:
+                tiles.take(tile)
+            fresh = sum(shown_here.take(tile) for tile in look.tiles) > 0
             yield from tiles.ready()
             if look.pressed in answers:
                 answers[look.pressed] -= 1

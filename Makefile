@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: in as many processes as there are CPUs, at most 4)
+#   WORKERS=0           run the tests one by one (default: in three processes)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,8 +11,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Half of its time a test waits, for a browser, a server or a process: others run meanwhile.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),logical) --maxprocesses 4 --dist loadfile
+# Three processes, on two CPUs too: half of its time a test waits, for a browser, a server or a process.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3) --dist loadfile
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

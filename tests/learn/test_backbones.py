@@ -47,9 +47,7 @@ def test_a_network_sees_what_it_sees_in_keras(name, threads, tmp_path) -> None:
     assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
 
 
-@pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(APPLICATIONS))]
-)
+@pytest.mark.parametrize("name", ["efficientnet_lite0", pytest.param("mobilenet_v2", marks=pytest.mark.slow)])
 def test_the_same_seed_is_the_same_network(name, threads) -> None:
     params = BackboneParams(name=name, weights="none", image_size=SIDE)
     one, same, other = (build_backbone(params, image_size=40, seed=seed) for seed in (7, 7, 8))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import re
 import shutil
 import signal
@@ -242,16 +241,6 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes_and_fetches_nothing_
         lambda: any(workspace.root.glob("artifacts/scrape/images/*/*.png")),
     ]
     assert len(check_kills(workspace, moments)) > 50
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_killed_at_ten_moments_that_nobody_chose(workspace):
-    draw = random.Random(7)
-    check_kills(workspace, [records(workspace, draw.randrange(1, 60)) for _ in range(5)])
-    shutil.rmtree(workspace.root / ".pixmill")
-    (workspace.root / "requests.log").unlink()
-    check_kills(workspace, [records(workspace, draw.randrange(1, 60)) for _ in range(5)])
 
 
 @pytest.mark.slow

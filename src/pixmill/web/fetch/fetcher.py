@@ -120,13 +120,16 @@ class Fetcher:
             return Refused("bad_url", str(error))
         left = self._limits.timeout  # Waiting for turns does not count.
         redirects = failures = 0
+        last: Refused | None = None
         known_at = request.known and (request.known.url or str(url))
         anew = dataclasses.replace(request, known=None)
         while True:
             host = self._hosts.of(url)
-            refused = host.objection or (await self._robots.refusal(url, host) if request.kept else None)
-            if refused := refused or await host.enter():
+            if refused := host.objection or (await self._robots.refusal(url, host) if request.kept else None):
                 return refused
+            if refused := await host.enter():
+                # What the server said tells more than that nobody asks it any more.
+                return last or refused
             began = time.monotonic()
             try:
                 async with asyncio.timeout(left):
@@ -143,10 +146,12 @@ class Fetcher:
                 if redirects > self._limits.redirects:
                     return Refused("too_many_redirects", f"more than {self._limits.redirects}")
             elif isinstance(outcome, Refused) and outcome.transient:
+                if last is None or outcome.reason != "timeout" or left > 0.0:
+                    last = outcome
                 failures += 1
                 seconds = pause(failures, outcome.retry_after)
                 if failures >= self._limits.attempts or seconds > LONGEST or seconds >= left:
-                    return outcome
+                    return last
                 await asyncio.sleep(seconds)
                 left -= seconds
             else:

@@ -24,7 +24,7 @@ _KEPT = 4096
 _STRUGGLES = re.compile(r"connection|timeout|http_(?:429|503)")
 """What counts against a host: no answer, or one that says "too much"."""
 
-_SAYS_NOTHING = {"private_address", "bad_url", "tls"}
+_SAYS_NOTHING = {"private_address", "bad_url", "tls", "incomplete", "bad_response"}
 """What tells neither that a host is well nor that it is not."""
 
 LONGEST = 30.0

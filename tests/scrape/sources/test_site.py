@@ -109,6 +109,9 @@ PAGES = {
         let heard = 0;
         batch(0, 2);
         onscroll = () => { if (atBottom() && ++heard === 3) { batch(2, 2); end(); } };""",
+    "dropped": """
+        batch(0, 2);
+        if (sessionStorage.opened) { batch(2, 2); } else { sessionStorage.opened = true; fetch("/503"); }""",
     "nothing": "body.insertAdjacentHTML('beforeend', '<p data-nothing>No results.</p>');",
     "blank": "",
     "changed": "body.innerHTML = '<div class=renamed><img src=/x.png></div>'.repeat(20);",
@@ -306,6 +309,10 @@ def test_pictures_that_come_after_the_end_are_waited_for(read):
 @pytest.mark.slow
 def test_a_page_that_is_drawn_anew_all_the_time(read):
     assert pictures(read("rearranged", OPEN)) == media(10)
+
+
+def test_a_page_that_lost_a_request_of_its_own_is_opened_once_more(read):
+    assert pictures(read("dropped", OPEN)) == media(4)
 
 
 def test_an_address_is_known_before_the_browser_loads_it(read):

@@ -338,6 +338,11 @@ def test_a_host_that_fails_again_and_again_is_left_alone_for_this_run(site, fetc
     assert site.paths()[before : before + 2] == ["/robots.txt", "/0"]  # the next run asks again
 
 
+def test_what_a_host_answered_is_told_rather_than_that_it_is_left_alone(site, fetch, hasty):
+    site.answers |= {"/0": (b"", {}, 503), "/1": (b"", {}, 503)}
+    assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1)] == ["http_503", "http_503"]
+
+
 def test_pictures_that_are_gone_do_not_speak_against_a_host(site, fetch):
     site.answers["/there"] = b"picture"
     outcomes = fetch(*(f"/{n}" for n in range(50)), "/there", per_host=1)

@@ -325,7 +325,9 @@ class TestCheck:
     def test_a_class_without_any_picture_is_never_tolerated(self, visit, invented, hats, web):
         web.answers["/0"] = None
         result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
-        with pytest.raises(ScrapeError, match=r"^cap: not a single image\n"):
+        with pytest.raises(
+            ScrapeError, match=r"^cap: not a single image, since all candidates were refused \(http_404 1\)\n"
+        ):
             result.check()
 
     def test_a_class_whose_search_failed_is_named_once(self, visit, invented, hats):

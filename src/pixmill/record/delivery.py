@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,23 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         query = f"tags.`mlflow.parentRunId` = '{child.parent}' and attributes.run_name = '{child.name}'"
         open_run(client, child, home=home, query=query)
         _end(client, child)
-    if (folder / "artifacts").is_dir():
-        client.log_artifacts(str(data.run_id), str(folder / "artifacts"))
     # MLflow writes this file last: a model without it could not be saved whole.
-    for description in sorted((folder / "models").glob("*/MLmodel")):
-        _upload_model(client, str(data.run_id), description.parent)
+    uploads = [
+        partial(_upload_model, client, str(data.run_id), description.parent)
+        for description in sorted((folder / "models").glob("*/MLmodel"))
+    ]
+    if (folder / "artifacts").is_dir():
+        uploads.insert(0, partial(client.log_artifacts, str(data.run_id), str(folder / "artifacts")))
+    errors = []
+    for upload in uploads:
+        try:
+            upload()
+        except Exception as error:  # noqa: BLE001 (backends raise what they like)
+            errors.append(error)  # A store without room for one file takes the figures and the other files.
     _log_model_figures(client, data)
     _end(client, data)
+    if errors:
+        raise errors[0]
 
 
 def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | None = None) -> None:
@@ -194,7 +205,7 @@ def _end(client: MlflowClient, data: RunData) -> None:
     """End a run that is of these data alone: not that of ``mlflow run``, nor the training that an evaluation found."""
     run = client.get_run(str(data.run_id))
     own = data.stage == "train" or LINKED in run.data.tags
-    if run.info.status == "RUNNING" and own and data.run_id != data.project:
+    if run.info.status in ("RUNNING", "KILLED") and own and data.run_id != data.project:
         client.set_terminated(run.info.run_id, status=data.status, end_time=data.ended)
 
 

@@ -233,8 +233,12 @@ class Run:
 
         monitor = None
         if self._client is not None and self.run_id and MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING.get():
-            monitor = SystemMetricsMonitor(self.run_id, tracking_uri=tracking_uri(self._workspace))
-            monitor.start()
+            try:
+                monitor = SystemMetricsMonitor(self.run_id, tracking_uri=tracking_uri(self._workspace))
+                monitor.start()
+            except Exception as error:  # noqa: BLE001 (each system refuses in its own way)
+                monitor = None
+                _say(f"warning: MLflow does not measure this machine ({line_of(error)})")
         try:
             yield
         finally:

@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pixmill.core.errors import ParamsError
+from pixmill.core.errors import BrowserError, BrowserLost, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
@@ -66,6 +66,7 @@ class NetworkAccess:
         self._opened = contextlib.ExitStack()
         self._proxy: str | None = None
         self._browser: Browser | Grid | None = None
+        self._has_started = False
 
     def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
@@ -81,6 +82,7 @@ class NetworkAccess:
 
         Raises:
             BrowserError: There is none, or it does not start.
+            BrowserLost: It does not start this time, though one did before.
             Stopped: The run ends; each command of the browser raises it then.
         """
         from pixmill.web.browser import open_browser
@@ -89,7 +91,17 @@ class NetworkAccess:
         browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
         with self._lock:
             self._proxy = self._proxy or self._opened.enter_context(Proxy(self._network)).url
-        with open_browser(browser, proxy=self._proxy, profile=profile, authority=authority) as driver:
+        with contextlib.ExitStack() as stack:
+            opening = open_browser(browser, proxy=self._proxy, profile=profile, authority=authority)
+            try:
+                driver = stack.enter_context(opening)
+            except BrowserLost:
+                raise
+            except BrowserError as error:
+                if not self._has_started:
+                    raise
+                raise BrowserLost(error.message, next=error.next) from error
+            self._has_started = True
             execute = driver.execute
 
             def checked(*args: Any, **kwargs: Any) -> Any:

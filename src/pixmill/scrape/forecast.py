@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.access import NOWHERE
@@ -13,8 +14,10 @@ from pixmill.scrape.crawl import least_expected
 from pixmill.scrape.image_store import Picture
 from pixmill.scrape.journal import Journal, read_journal
 from pixmill.scrape.judge import address_of
+from pixmill.scrape.licences import permits
 from pixmill.scrape.searches import Search, plan_searches
 from pixmill.scrape.sources import SearchFailed, open_sources, row_of
+from pixmill.web.fetch import Refused
 
 __all__ = ["forecast"]
 
@@ -50,6 +53,12 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
                 note, seconds = _visit(search, journal, params, ids[search.query.label])
                 lines.append(f"{search.query.label}: {search.source.name} {search.query.address} ({note})")
                 total += seconds
+    if params.licences is not None:
+        lines += [
+            f"'{name}' tells no licence: with scrape.licences, none of its images is taken (use openverse or "
+            "wikimedia, or set scrape.licences to null)"
+            for name in dict.fromkeys(each.source.name for each in searches if each.source.kind in ("pages", "local"))
+        ]
     if not total:
         return [*lines, "Nothing to visit: all of it is in the journal or on this machine."]
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
@@ -78,10 +87,12 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         for candidate in islice(listed, params.per_query):
             if params.per_class is not None and len(ids) + left >= params.per_class:
                 break
+            if not permits(candidate.licence, params.licences):
+                continue
             address = address_of(search.world, candidate.image_url or "", candidate.md5)
             outcome = journal.outcome(address) if journal else None
             count += 1
-            left += outcome is None
+            left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
             if isinstance(outcome, Picture):
                 ids.add(outcome.id)
     except SearchFailed as failed:
@@ -92,6 +103,9 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
     is_full = params.per_class is not None and len(ids) >= params.per_class
     if is_full or (answers and answers.suffice(params.per_query) and count >= least_expected(params)):
         return f"in the journal, {count:,} candidates", 0.0
+    host = f".{urlsplit(search.query.address).hostname}"
+    if any(host.endswith(f".{name}") for name in params.opt_out):
+        return "left alone: scrape.opt_out", 0.0
     limits = (_CANDIDATES[source.kind], params.per_query, params.per_class)
     expected = min(limit for limit in limits if limit is not None)
     return "to visit", expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))

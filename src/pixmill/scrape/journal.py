@@ -133,7 +133,10 @@ class Journal:
         for snapshot, text in self._rows("outcome", address):
             if snapshot == self._snapshot or json.loads(snapshot)[0] != _VERSION:
                 continue
-            record = json.loads(text)
+            try:
+                record = json.loads(text)
+            except json.JSONDecodeError:
+                continue
             picture, validators = _outcome(record), Validators(**record.get("validators", {}))
             if isinstance(picture, Picture) and (validators.etag or validators.modified) and self.images.holds(picture):
                 return picture, validators

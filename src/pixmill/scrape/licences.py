@@ -17,6 +17,17 @@ FAMILIES: tuple[str, ...] = get_args(_Family)
 Domain Mark)."""
 
 _DEEDS = {"zero": "cc0", "mark": "pdm", "publicdomain": "pdm"}
+_LONG = (
+    (r"non[ -]?commercial", "nc"),
+    (r"no[ -]?deriv(?:ative)?s?(?: works)?", "nd"),
+    (r"share[ -]?alike", "sa"),
+    (r"attribution", "by"),
+    (r"public[ -]domain(?: mark)?", "pdm"),
+    (r"(?:cc[ -])?zero", "cc0"),
+)
+"""The elements as they are spelled out."""
+
+_EMPTY = {"cc", "creative", "commons", "generic", "international", "intl", "licence", "license", "unported"}
 _VERSION = re.compile(r"\d(?:\.\d)?")
 _JURISDICTION = re.compile(r"[a-z]{2}|igo")
 
@@ -80,8 +91,9 @@ def _of_url(url: str) -> Licence | None:
 
 
 def _of_name(name: str) -> Licence | None:
-    name = re.sub("public domain(?: mark)?", "pdm", name)
-    words = [word for word in re.split(r"[^a-z0-9.+]+", name) if word not in {"", "cc"}]
+    for pattern, short in _LONG:
+        name = re.sub(rf"\b{pattern}\b", f" {short} ", name)
+    words = [word for word in re.split(r"[^a-z0-9.+]+", name) if word and word not in _EMPTY]
     kinds = [word for word in words if word in {"by", "nc", "nd", "sa", "cc0", "pdm"}]
     versions = [word for word in words if _VERSION.fullmatch(word)]
     places = [word for word in words if word not in kinds and word not in versions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -59,13 +60,21 @@ class ScrapeResult:
             return
         named = {failed.search.query.label for failed in self.tally.failed}
         lines = [str(failed) for failed in self.tally.failed]
-        lines += [f"{label}: not a single image" for label in self.tally.empty_classes if label not in named]
+        lines += [self._without_images(label) for label in self.tally.empty_classes if label not in named]
         lines += [f"{failure}: {advice}" for failure, advice in self.tally.advice().items()]
         raise ScrapeError(
             "\n".join(lines),
             next="look at reports/scrape.html, mend the source or the scrape section of params.yaml, "
             "then: dvc repro scrape (what was found is kept)",
         )
+
+    def _without_images(self, label: str) -> str:
+        parts = [counts for (of, _, _), counts in self.tally.parts.items() if of == label]
+        refused = sum((counts.refused for counts in parts), Counter[str]())
+        if not refused:
+            return f"{label}: not a single image, since there was no candidate"
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
+        return f"{label}: not a single image, since all candidates were refused ({reasons})"
 
     def tolerated(self) -> list[str]:
         """Return a line for each search that failed where ``scrape.tolerate`` lets it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.files import keep_newest, replacing
+from pixmill.core.files import keep_newest, remove_temporary, replacing
 from pixmill.core.progress import announce
 from pixmill.learn.precision import Precision
 from pixmill.train.history import Epoch, Timing
@@ -80,6 +80,7 @@ class Checkpoints:
 
     def load(self) -> Checkpoint | None:
         """Return the last checkpoint, or ``None`` where there is none that is whole."""
+        remove_temporary(self._path.parent, f"-{self._path.name}")
         if not self._path.exists():
             return None
         try:

@@ -39,6 +39,7 @@ class Replicas:
 
         self._strategy = tf.distribute.get_strategy()
         self._count = int(self._strategy.num_replicas_in_sync)
+        self._alone = not tf.distribute.has_strategy()
 
     def compiled(self, step: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
         """Return a step as one graph, for batches of any number of images.
@@ -75,9 +76,11 @@ class Replicas:
 
     def run(self, step: Callable[..., tuple[Any, ...]], batch: tuple[Any, ...]) -> tuple[tf.Tensor, ...]:
         """Call a step in each replica, and return the sums of what they give; within a compiled graph."""
-        if self._count == 1:
+        if self._alone:
             return step(*batch)
         results = self._strategy.run(step, args=batch)
+        if self._count == 1:
+            return tuple(results)
         return tuple(self._strategy.reduce("SUM", result, axis=None) for result in results)
 
     def clipped(self, gradients: list[tf.Tensor], norm: float) -> list[tf.Tensor]:

@@ -26,6 +26,8 @@ _PARAMETERS = {"o": "json", "l": "us-en", "f": ",,,,,", "p": "1"}
 """What the page's own script asks with while nobody has changed its filters."""
 
 _ANSWER_SECONDS = 15.0
+_ATTEMPTS = 3
+_FRUITLESS_ANSWERS = 3
 _ANSWER_CHARACTERS = 8_000_000
 
 
@@ -70,14 +72,18 @@ def _answers(page: Page) -> Iterator[Tile]:
         return
     parameters = {**_PARAMETERS, "q": page.query.text or "", "vqd": token[token.lastindex or 1]}
     keys: set[str] = set()
+    visited: set[str] = set()
+    fruitless = 0
     place: str | None = "0"
-    while place and len(keys) < page.site.settings.most:
+    while place and place not in visited and fruitless < _FRUITLESS_ANSWERS and len(keys) < page.site.settings.most:
+        visited.add(place)
         if keys:
             time.sleep(random.uniform(*page.site.settings.pause))  # noqa: S311 (a pause is no secret)
         answer = _ask(page, f"{_PATH}?{urlencode(parameters | {'s': place})}", known=len(keys))
         fresh = {tile.key: tile for tile in answer.tiles or () if tile.key not in keys}
-        if not fresh:
+        if answer.tiles is None:
             return
+        fruitless = 0 if fresh else fruitless + 1
         keys.update(fresh)
         yield from fresh.values()
         place = answer.place
@@ -90,7 +96,11 @@ def _ask(page: Page, address: str, *, known: int) -> _Answer:
         SearchFailed: DuckDuckGo refuses, or breaks off.
     """
     arguments = (address, _ANSWER_SECONDS * 1000, _ANSWER_CHARACTERS)
-    answer = page.run(script("duckduckgo_answer"), *arguments, answer=_ANSWER)
+    for attempt in range(_ATTEMPTS):
+        time.sleep(attempt)
+        answer = page.run(script("duckduckgo_answer"), *arguments, answer=_ANSWER)
+        if 0 < answer.status < 500:
+            break
     status, text = answer.status, answer.text
     refusal = f"is refused its results by {_PATH}"
     if "anomaly" in text and "<" in text[:200]:

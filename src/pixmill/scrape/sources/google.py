@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
 from pydantic import TypeAdapter
 
+from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.site import Resolve, SiteSource
+from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
 
 __all__ = ["GoogleSource", "Name", "read_arrays", "thumbnail_id"]
@@ -58,6 +60,16 @@ class GoogleSource(SiteSource):
     itself links to it, ``click`` where its panel does, and ``thumbnail`` where nothing does.
     """
 
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:
+        """Yield what the site shows, an original that stands behind several tiles once."""
+        seen: set[str | None] = set()
+        rank = 0
+        for candidate in super().search(query, access):
+            if candidate.image_url is None or candidate.image_url not in seen:
+                yield dataclasses.replace(candidate, rank=rank)
+                rank += 1
+            seen.add(candidate.image_url)
+
     def resolver(self) -> Resolve:
         """Return the ways from a tile to its original: the page's scripts, and else a click."""
         return _Originals()
@@ -83,8 +95,8 @@ class _Originals:
             original = page.run(source, tile.key, _PANEL_SECONDS * 1000, _LOOK_SECONDS * 1000, answer=_ORIGINAL)
             self._fruitless = 0 if original else self._fruitless + 1
         if original is None:
-            return replace(tile, route="thumbnail")
-        return tile.refined(replace(original, thumbnail=tile.thumbnail or original.thumbnail))
+            return dataclasses.replace(tile, route="thumbnail")
+        return tile.refined(dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail))
 
 
 def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:

@@ -51,14 +51,18 @@ class DataSet:
         """Return the index of a class, or ``None`` where there is no such class.
 
         Args:
-            text: Its name, in capital or small letters, or its index.
+            text: Its name, whatever its letters' case and the signs between them, or its index.
 
         Examples:
             >>> DATA_SETS["fashion_mnist"].index("ankle boot")
             9
         """
         names = enumerate(self.classes)
-        return next((index for index, name in names if text.casefold() in {name.casefold(), str(index)}), None)
+        return next((index for index, name in names if _plain(text) in {_plain(name), str(index)}), None)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 DATA_SETS = {
@@ -174,7 +178,16 @@ def _read(path: Path, name: str) -> Parts:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 parts = {part: (arrays[f"x_{part}"], arrays[f"y_{part}"].reshape(-1)) for part in _IDX_NAMES}
-        except (OSError, EOFError, LookupError, MemoryError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            OSError,
+            EOFError,
+            LookupError,
+            MemoryError,
+            TypeError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise DataError(f"{path} cannot be read as {name}.npz: {error}", next=advice) from error
     for part, (images, labels) in parts.items():
         if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:

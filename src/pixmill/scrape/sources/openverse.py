@@ -46,7 +46,7 @@ class OpenverseSource(ApiSource):
         while page <= pages:
             ends = _TOO_DEEP if page > 1 else set()
             answer = ask_json(access, self.address(query.text or query.label, page), ends)
-            results = answer.get("results", [] if page > 1 else None)
+            results = answer.get("results") if answer else []
             if not isinstance(results, list):
                 raise SearchFailed("layout_changed", f"{query.address} answered without 'results'")
             yield from (result for result in results if isinstance(result, dict))

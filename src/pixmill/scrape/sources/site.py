@@ -130,22 +130,27 @@ class SiteSource(Source):
                     tiles.take(tile)
                     yield from tiles.ready()
             if len(tiles) == known:
-                yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=len(visited) > 1)
+                yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
                 if page.run(_LOST, answer=_TRUTH) and not tiles.full:
                     page.judge(page.open(url))
-                    yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=len(visited) > 1)
-                if resolve is not None:
-                    for tile in tiles.lacking():
-                        if budget.spent:
-                            break
-                        tiles.take(resolve(page, tile))
-                        yield from tiles.ready()
+                    yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
             if tiles.barren:
                 page.missing("picture")
             # A tile that never showed its picture was seen all the same.
             yield from tiles.rest()
             fruitless = fruitless + 1 if len(tiles) == known else 0
             url = self._next(page, len(visited))
+
+    def _read(
+        self, page: Page, tiles: Tiles, budget: _Budget, resolve: Resolve | None, *, onward: bool
+    ) -> Iterator[Tile]:
+        """Yield the tiles of an open page, each with its original where there is a way to it."""
+        yield from self._scroll(page, tiles, budget, waits=resolve is None, onward=onward)
+        for tile in tiles.lacking():
+            if resolve is None or budget.spent:
+                return
+            tiles.take(resolve(page, tile))
+            yield from tiles.ready()
 
     def _scroll(self, page: Page, tiles: Tiles, budget: _Budget, *, waits: bool, onward: bool) -> Iterator[Tile]:
         """Yield the tiles of an open page, as far as their originals are known.

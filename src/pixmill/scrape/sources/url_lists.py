@@ -112,14 +112,15 @@ def _read_table(path: Path) -> Iterator[pd.DataFrame]:
     """
     for rows in _read_parquet(path) if path.suffix == ".parquet" else read_csv(path):
         names = [str(name) for name in rows.columns]
-        rows.columns = pd.Index([_FIELDS.get(name.strip().lower(), name.strip().lower()) for name in names])
+        rows.columns = pd.Index([_FIELDS.get(name.strip().lower()) for name in names])
+        rows = rows.loc[:, rows.columns.notna() & ~rows.columns.duplicated(keep="last")]
         for field, name, content in (("image_url", "url", "addresses"), ("label", "label", "labels")):
             if field not in rows.columns:
                 raise DataError(
                     f"{path} has no column '{name}', but {', '.join(names)}",
                     next=f"name the column with the {content} '{name}'",
                 )
-        yield tidy(rows[[name for name in rows.columns if name in {"label", *COLUMNS}]], path)
+        yield tidy(rows, path)
 
 
 def tidy(rows: pd.DataFrame, path: Path | None = None) -> pd.DataFrame:
@@ -183,7 +184,10 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
     try:
         with pq.ParquetFile(path) as file:
             start = 0
-            for batch in file.iter_batches(_ROWS):
+            names = [name for name in file.schema_arrow.names if name.strip().lower() in _FIELDS]
+            # Without these the message names what there is.
+            complete = {"image_url", "label"} <= {_FIELDS[name.strip().lower()] for name in names}
+            for batch in file.iter_batches(_ROWS, columns=names if complete else None):
                 rows = pd.DataFrame(batch.to_pydict(), dtype=object)
                 rows.index = pd.RangeIndex(start, start := start + len(rows))
                 yield rows
@@ -211,7 +215,14 @@ def hexadecimal_md5(text: str) -> str | None:
     return digest.hex() if len(digest) == 16 else None
 
 
-_FIELDS = {"url": "image_url", "split": "given_split", "license": "licence"}
+_FIELDS = {
+    **{name: name for name in ("label", "page_url", "title", "licence", "author", "bytes", "md5")},
+    "url": "image_url",
+    "split": "given_split",
+    "license": "licence",
+}
+"""The columns of people's own tables; others are left out."""
+
 _SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test"}
 _PARSERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "bytes": (lambda text: text if re.fullmatch("[0-9]{1,18}", text) else None, "a whole number"),

@@ -11,7 +11,7 @@ from typing import Self
 
 import pandas as pd
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, StorageError
 from pixmill.core.params import UrlsParams
 from pixmill.core.progress import Progress
 from pixmill.scrape.candidate import Candidate, Query
@@ -107,15 +107,22 @@ class UrlsSource(Source):
         """Return the database with all entries that a class takes, by class and in the order of the lists."""
         with self._lock:
             if self._database is None:
-                database = sqlite3.connect("", check_same_thread=False)
-                database.execute(_TABLE)
-                with Progress("Read lists", unit="address") as progress:
-                    for rows in self._read():
-                        cells = rows.reindex(columns=["label", *COLUMNS]).astype(object)
-                        database.executemany(_INSERT, cells.where(cells.notna(), None).itertuples(False, None))
-                        progress.advance(len(rows))
-                database.execute("CREATE INDEX by_label ON entries (label)")
-                self._database = database
+                try:
+                    database = sqlite3.connect("", check_same_thread=False)
+                    database.execute(_TABLE)
+                    with Progress("Read lists", unit="address") as progress:
+                        for rows in self._read():
+                            cells = rows.reindex(columns=["label", *COLUMNS]).astype(object)
+                            database.executemany(_INSERT, cells.where(cells.notna(), None).itertuples(False, None))
+                            progress.advance(len(rows))
+                    database.execute("CREATE INDEX by_label ON entries (label)")
+                    self._database = database
+                except sqlite3.DatabaseError as error:
+                    raise StorageError(
+                        f"the lists cannot be sorted: {error}",
+                        next="free some space in the temporary folder, or name another one in SQLITE_TMPDIR, then: "
+                        "dvc repro scrape",
+                    ) from error
             return self._database
 
     def _read(self) -> Iterator[pd.DataFrame]:

@@ -39,7 +39,7 @@ _PASSING = {"maxlag", "ratelimited"}
 _ATTEMPTS = 3
 _LONGEST_HTML = 4000
 _BREAK = re.compile(r"</?(?:br|div|li|p|td)\b[^<>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-z][^<>]*>", re.DOTALL | re.IGNORECASE)
 _MOST_QUESTIONS = 1000
 """Bounds a search whatever is answered: Commons shows 10,000 results, 50 at a time, each part in a few answers."""
 

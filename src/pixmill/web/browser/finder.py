@@ -142,14 +142,23 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     if driver is None:
         raise BrowserError(f"no driver was found for the browser {binary} (version {version})", next=step)
     driver_version = _version_of(driver)
-    # geckodriver counts its own versions; each drives many of Firefox.
-    if kind != FIREFOX and version.split(".")[0] != driver_version.split(".")[0]:
+    if not _fit(kind, version, driver_version) and not environ.get("PIXMILL_DRIVER"):
+        # An old one on PATH hides the one that Selenium Manager has downloaded.
+        with contextlib.suppress(BrowserError):
+            driver = _ask_manager(kind, binary, "--offline", "--skip-driver-in-path")[1] or driver
+            driver_version = _version_of(driver)
+    if not _fit(kind, version, driver_version):
         raise BrowserError(
             f"the browser {binary} (version {version}) and the driver {driver} (version {driver_version}) do not fit: "
             "their major versions differ",
             next=_CHOICE if _is_chosen(environ) else _MISFIT,
         )
     return Browser(binary, driver, version, driver_version, kind)
+
+
+def _fit(kind: Kind, version: str, driver_version: str) -> bool:
+    # geckodriver counts its own versions; each drives many of Firefox.
+    return kind == FIREFOX or version.split(".")[0] == driver_version.split(".")[0]
 
 
 def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> Browser:
@@ -229,7 +238,7 @@ def _ask_manager(kind: Kind, binary: Path | None, *options: str) -> tuple[Path |
 
 def _download(report: Callable[[str], None]) -> None:
     report("Downloading a browser with Selenium Manager (Chrome for Testing and ChromeDriver, by Google)")
-    _ask_manager(CHROMIUM, None)
+    _ask_manager(CHROMIUM, None, "--skip-driver-in-path")
 
 
 def _install_packages(report: Callable[[str], None]) -> None:

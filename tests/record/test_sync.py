@@ -137,6 +137,25 @@ def test_what_mlflow_refuses_is_named_and_stays(away, store, waiting):
     assert path.exists()
 
 
+def test_a_file_that_mlflow_refuses_holds_up_neither_figures_nor_the_end(away, store, waiting, monkeypatch):
+    def refuse(*_):
+        raise OSError("no room")
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_artifacts", refuse)
+    assert "waits: OSError: no room" in sync(store.workspace).line()
+    (recorded,) = store.runs()
+    assert (recorded.info.status, recorded.data.metrics["best_loss"]) == ("FINISHED", 0.5)
+    assert waiting().exists()
+
+
+def test_a_finished_training_that_was_taken_for_killed_is_finished(away, store):
+    recorded = store.client.create_run("0", tags={"pixmill.weights": WEIGHTS})
+    store.client.set_terminated(recorded.info.run_id, status="KILLED")
+    sync(store.workspace)
+    (run,) = [each for each in store.runs() if each.info.run_id == recorded.info.run_id]
+    assert run.info.status == "FINISHED"
+
+
 def test_a_damaged_folder_holds_up_no_other(away, store, place, training):
     (place / "damaged").mkdir()
     (place / "damaged" / "run.json").write_text("{}")

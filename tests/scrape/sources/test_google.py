@@ -1,6 +1,7 @@
 """Google's tiles, panels and routes, on its replica in a real browser."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -64,6 +65,21 @@ def test_each_route_is_named(tmp_path):
     with searching(tmp_path, Google(total=15, scripted=0.8, silent=0.0), pace=0.1) as searches:
         found, results = searches.all("google"), searches.results("google")
     assert [one.route for one in found] == [one.route for one in results]
+
+
+class Twice(Google):
+    """Google, where every original is behind two tiles."""
+
+    def _results(self, query):
+        results = super()._results(query)
+        return tuple(replace(one, original_url=results[one.rank // 2 * 2].original_url) for one in results)
+
+
+def test_an_original_behind_two_tiles_comes_once(tmp_path):
+    with searching(tmp_path, Twice(total=20, scripted=1.0), pace=0.05) as searches:
+        found, results = searches.all("google"), searches.results("google")
+    assert [one.image_url for one in found] == [one.original_url for one in results[::2]]
+    assert [one.rank for one in found] == list(range(10))
 
 
 def test_what_a_tile_says(clicked):

@@ -103,6 +103,11 @@ def test_all_that_a_row_says_is_kept(find):
     )  # fmt: skip
 
 
+def test_columns_without_a_meaning_are_left_out_and_the_last_of_two_counts(find):
+    [one] = find("url,image_url,label,license,licence\nhttp://a.test/1,http://b.test/1,cat,by,cc0\n")["cat"]
+    assert (one.image_url, one.licence) == ("http://a.test/1", "cc0")
+
+
 def test_a_table_may_have_tabs_a_mark_and_words_in_quotes(find):
     assert addresses(find(b"\xef\xbb\xbf" + b'"url"\t"label"\nhttp://x.test/,1\tcat\n'))["cat"] == ["http://x.test/,1"]
 

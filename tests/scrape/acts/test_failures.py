@@ -118,7 +118,7 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
 
 LASTING = {
     "google": Bad("js_shell", "blocked", "shell of scripts"),
-    "bing": Bad("endless", "endless", "did not come to its end within 8 s"),
+    "bing": Bad("endless", "endless", "did not come to its end within 20 s"),
     "yahoo": Bad("never_loads", "timeout", "did not load in time"),
     "duckduckgo": Bad("hang_script", "browser", "the browser ", {"delay": 1}),
     "amazon": Bad("last_years_layout", "layout_changed", "s-search-result"),
@@ -131,7 +131,7 @@ LASTING = {
 def test_what_lasts_is_ended_and_named(project):
     sites = (SITES[name](100_000 if name == "bing" else 40) for name in LASTING)
     with World(*sites) as world:
-        made, done = fail(project, world, LASTING, settings={"bing": {"longest": 8.0}})
+        made, done = fail(project, world, LASTING, settings={"bing": {"longest": 20.0}})
         print(f"\nseven that last in {done.seconds:.0f} s, {done.memory:.0f} MiB")  # noqa: T201
         assert done.seconds < 240
         assert len(made.manifest()) > 20

@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: in three processes)
+#   WORKERS=0           run the tests one by one (default: in three processes, the slow ones in two)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,8 +11,9 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Three processes, on two CPUs too: half of its time a test waits, for a browser, a server or a process.
-PYTEST := $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3) --dist loadfile
+# Three processes, on two CPUs too: half of its time a test waits, for a browser, a server or a process. The slow ones
+# train and drive several browsers each: two.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -39,10 +40,10 @@ data: setup ## fill an empty data/ with the bundled pictures
 	@$(BIN)/pixmill data
 
 test: browser data ## set everything up and run the tests
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) $(or $(WORKERS),3) -m "not slow"
 
 test-slow: browser data ## run the tests that take minutes
-	@$(PYTEST) -m slow
+	@$(PYTEST) $(or $(WORKERS),2) -m slow
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check

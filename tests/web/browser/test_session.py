@@ -45,6 +45,20 @@ def test_a_session_leaves_no_profile_and_no_temporary_file(browser, proxy, tmp_p
     assert profiles(tmp_path) == []
 
 
+def test_a_browser_that_is_killed_leaves_no_temporary_file(browser, proxy, tmp_path, monkeypatch):
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setenv("TMPDIR", short)
+        with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+            visit(driver, HOME)
+            processes = psutil.Process().children(recursive=True)
+            folders = {Path(process.environ()["TMPDIR"]) for process in processes if process.name() == "chromedriver"}
+            (folder,) = folders
+            (folder / "left").touch()
+            for process in processes:
+                process.kill()
+        assert list(Path(short).iterdir()) == []
+
+
 def test_the_proxy_of_the_environment_is_not_used(browser, proxy, tmp_path, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")

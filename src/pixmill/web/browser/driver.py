@@ -43,24 +43,26 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
     Raises:
         BrowserError: It does not start.
     """
-    try:
-        with log.open("wb") as output:
-            # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
-            process = subprocess.Popen(  # noqa: S603
-                [str(browser.driver), "--port=0"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=os.name == "posix",
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,
-            )
-    except OSError as error:
-        raise _not_started(browser, str(error.strerror)) from None
-    with process:
+    with contextlib.ExitStack() as stack:
         try:
-            yield f"http://localhost:{_port(browser, process, log)}", partial(_kill, process)
-        finally:
-            _kill(process)
+            # A browser that is killed leaves its temporary files behind, so it has a folder of its own for them.
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
+            with log.open("wb") as output:
+                # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
+                process = subprocess.Popen(  # noqa: S603
+                    [str(browser.driver), "--port=0"],
+                    env=os.environ | {"TMPDIR": folder},
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=os.name == "posix",
+                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
+                )
+        except OSError as error:
+            raise _not_started(browser, str(error.strerror)) from None
+        stack.enter_context(process)
+        stack.callback(_kill, process)
+        yield f"http://localhost:{_port(browser, process, log)}", partial(_kill, process)
 
 
 def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int:

@@ -50,12 +50,9 @@ def test_a_browser_that_is_killed_leaves_no_temporary_file(browser, proxy, tmp_p
         monkeypatch.setenv("TMPDIR", short)
         with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
             visit(driver, HOME)
-            processes = psutil.Process().children(recursive=True)
-            folders = {Path(process.environ()["TMPDIR"]) for process in processes if process.name() == "chromedriver"}
-            (folder,) = folders
-            (folder / "left").touch()
-            for process in processes:
-                process.kill()
+            (process,) = (child for child in psutil.Process().children() if child.name() == "chromedriver")
+            (Path(process.environ()["TMPDIR"]) / "left").touch()
+            os.killpg(process.pid, signal.SIGKILL)
         assert list(Path(short).iterdir()) == []
 
 

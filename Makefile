@@ -27,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow lint check stale ui shop requirements clean setup browser
+.PHONY: help repro data test test-slow lint check stale ui shop reference requirements clean setup browser
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 		exit 2; }
 	@$(MAKE) browser data
 	@$(BIN)/python benchmarks/$*.py
+
+reference: setup ## write docs/params.md and its JSON Schema anew
+	@$(BIN)/python -m pixmill.core.params.reference
 
 requirements: setup ## pin requirements.txt anew from pyproject.toml (UPGRADE=1 for the newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \

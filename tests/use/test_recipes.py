@@ -8,8 +8,6 @@ import pytest
 from pixmill.core.params import parse_params
 from pixmill.learn import build_classifier
 from pixmill.use import find_recipe, find_recipes
-from pixmill.use.entries import entries, leaves
-from tests.use.rebase import rebased
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["best", "best-large", "digits", "food", "garments", "scenes", "sports", "sports-transfer"]
@@ -22,28 +20,19 @@ def test_there_is_one_for_each_kind_of_task() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_is_sound_and_says_every_key(name: str) -> None:
+def test_a_recipe_is_short_and_sound(name: str) -> None:
     recipe = find_recipe(ROOT, name)
-    recipe.params()
-    assert set(entries(recipe.text)) >= set(leaves())
+    assert parse_params(recipe.file()) == recipe.params()
+    assert len(recipe.text.splitlines()) <= 40
     assert re.fullmatch(r"[A-Z].{60,130}\.", recipe.summary)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_has_the_comments_of_the_committed_file(name: str) -> None:
-    # Where this fails: python -m tests.use.rebase
-    text = find_recipe(ROOT, name).text
-    assert rebased(text, (ROOT / "params.yaml").read_text(encoding="utf-8")) == text
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if "best" not in name and name != "digits"])
-def test_where_a_source_says_no_there_is_another(name: str) -> None:
-    opened = find_recipe(ROOT, name).opened()
-    params = opened.params()
-    assert params.scrape.source == ("openverse", "wikimedia")
-    assert params.train == find_recipe(ROOT, name).params().train
-    # And the way back stands where the other was.
-    assert opened.opened().text == find_recipe(ROOT, name).text
+def test_every_recipe_can_ask_openly_licensed_archives(name: str) -> None:
+    params, opened = find_recipe(ROOT, name).params(), find_recipe(ROOT, name).opened()
+    assert opened.params().scrape.source == ("openverse", "wikimedia")
+    assert opened.params().train == params.train
+    assert opened.summary == find_recipe(ROOT, name).summary
 
 
 @pytest.mark.usefixtures("threads")
@@ -81,7 +70,7 @@ def test_digits_is_for_mnist_too_as_it_says() -> None:
     text = find_recipe(ROOT, "digits").text
     said = re.search(r"classes: (\[.*\])\.", text)
     assert said
-    classes = re.sub(r"classes:\n(- .*\n)+", f"classes: {said[1]}\n", text)
+    classes = re.sub(r"(?m)^classes: .*$", f"classes: {said[1]}", text)
     params = parse_params(classes.replace("dataset: fashion_mnist", "dataset: mnist"))
     assert params.classes == tuple("0123456789")
     assert params.scrape.keras.dataset == "mnist"

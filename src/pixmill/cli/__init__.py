@@ -13,20 +13,21 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from pixmill import __version__
-from pixmill.cli import browser, check, data, doctor, review, scrape, shop, summary, sync, use
+from pixmill.cli import browser, check, data, doctor, params, review, scrape, shop, summary, sync, use
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
 
 __all__ = ["main"]
 
-_VERBS: tuple[ModuleType, ...] = (check, data, browser, doctor, scrape, review, shop, summary, use, sync)
+_VERBS: tuple[ModuleType, ...] = (check, params, data, browser, doctor, scrape, review, shop, summary, use, sync)
 """In the order of the help."""
 
 _EPILOG = """\
 examples:
   pixmill use best           put a recipe in place of params.yaml; alone: list them
   pixmill check              is params.yaml sound?
+  pixmill params             every param in force, and what it means
   pixmill data               fill an empty data/ with the bundled pictures
   pixmill doctor             does this machine have all that a run needs?
   pixmill scrape --dry-run   what would be visited, and for how long?

@@ -1,7 +1,6 @@
-"""Recipes: complete ``params.yaml`` files to start from, and how one takes the place of what is there.
+"""Recipes: short params files to start from, and how one takes the place of what is there.
 
 - ``recipe``: the files in ``recipes/`` and what they are for
-- ``entries``: a params file as texts by key, so that comments are kept
 - ``replacement``: putting a recipe in place, with a way back
 """
 

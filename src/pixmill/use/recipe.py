@@ -1,28 +1,32 @@
-"""The recipes of a project: params files in ``recipes/``, each with comments of its own about what it is for."""
+"""The recipes of a project: params files in ``recipes/`` that hold what differs from the defaults."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+import io
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
-from pixmill.use.entries import entries, text_of
 
-__all__ = ["OWN", "Recipe", "find_recipe", "find_recipes", "listing"]
+__all__ = ["Recipe", "find_recipe", "find_recipes", "listing"]
 
-OWN = "#:"
-"""What a comment of the recipe's own begins with; the others are those of ``params.yaml``."""
+_HEAD = "# yaml-language-server: $schema=docs/params.schema.json\n"
+_PACKED = ("image_size", "aspect", "resize")
+"""What a model sees of an image; the other keys of split say which image is in which split."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold a complete params file to start from.
+    """Hold a params file to start from.
 
     Args:
         name: The file's name without ``.yaml``.
-        text: The file's text.
+        text: The file's text. Its first line is a comment that says what it is for.
     """
 
     name: str
@@ -30,9 +34,9 @@ class Recipe:
 
     @property
     def summary(self) -> str:
-        """What it is for, in one line: the first of its own comments."""
+        """What it is for, in one line."""
         first = self.text.partition("\n")[0]
-        return first.removeprefix(OWN).strip() if first.startswith(OWN) else ""
+        return first.removeprefix("#").strip() if first.startswith("#") else ""
 
     def params(self) -> Params:
         """Return what it says.
@@ -48,22 +52,49 @@ class Recipe:
             ) from None
 
     def opened(self) -> Recipe:
-        """Return the recipe with the openly licensed sources that it names in a comment above ``scrape.source``.
+        """Return the recipe with openly licensed archives as its sources, Openverse and Wikimedia Commons."""
+        self.params()
+        content = _yaml().load(self.text)
+        content["scrape"]["source"] = ["openverse", "wikimedia"]
+        content["scrape"].pop("source_by_class", None)
+        return Recipe(self.name, _dumped(content))
 
-        Raises:
-            ParamsError: It names none.
+    def file(self) -> str:
+        """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there."""
+        present = _yaml().load(self.text)
+        names = [field.alias or name for name, field in Params.model_fields.items()]
+        return _HEAD + self.text + "".join(f"\n{name}: {{}}\n" for name in names if name not in present)
+
+    def merged_into(self, current: str) -> str:
+        """Return a params file with the recipe's model: its section ``train``, and how split packs images.
+
+        Args:
+            current: A sound params file.
         """
-        parts = entries(self.text)
-        source = parts["scrape.source"]
-        other = next((line for line in source.above if line.startswith(f"  {OWN} source:")), None)
-        if other is None:
-            raise ParamsError(
-                f"the recipe '{self.name}' names no other sources: it asks none that might refuse",
-                next=f"pixmill use {self.name}",
-            )
-        swapped = tuple(f"  {OWN} {source.lines[0].strip()}" if line == other else line for line in source.above)
-        parts["scrape.source"] = replace(source, above=swapped, lines=(other.replace(f"{OWN} ", "", 1),))
-        return Recipe(self.name, text_of(parts))
+        content, chosen = _yaml().load(current), _yaml().load(self.text)
+        content["train"] = chosen.get("train", {})
+        split = content.setdefault("split", {})
+        for key in _PACKED:
+            split.pop(key, None)
+            if key in chosen.get("split", {}):
+                split[key] = chosen["split"][key]
+        return _dumped(content)
+
+
+def _yaml() -> YAML:
+    yaml = YAML()  # It keeps comments.
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.representer.add_representer(
+        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    return yaml
+
+
+def _dumped(content: Any) -> str:
+    text = io.StringIO()
+    _yaml().dump(content, text)
+    return text.getvalue()
 
 
 def find_recipes(root: Path) -> list[Recipe]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import ParamsError
@@ -12,13 +13,9 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
-from pixmill.use.entries import Entry, entries, text_of
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
-
-_PACKED = ("split.image_size", "split.aspect", "split.resize")
-"""What a model sees of a picture; the other keys of split say which picture is in which part."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,8 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     Args:
         root: The project's folder.
         recipe: The recipe.
-        keep_data: Whether what says which pictures there are, and in which part, stays as it is: only ``train`` and the
-            form in which split packs pictures are the recipe's.
+        keep_data: Whether what says which images there are, and in which part, stays as it is: only ``train`` and the
+            form in which split packs images are the recipe's.
         force: Whether an edited file is replaced too.
 
     Raises:
@@ -64,22 +61,11 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     path = root / "params.yaml"
     recipe.params()
     before = read_text(path) if path.exists() else None
-    after = recipe.text
+    after = recipe.file()
     if keep_data and before is not None:
         parse_params(before)
-        if absent := [name for name in (*_PACKED, "train") if name not in entries(recipe.text)]:
-            raise ParamsError(
-                f"the recipe '{recipe.name}' leaves out {', '.join(absent)}, which --keep-data takes over",
-                next=f"add them to recipes/{recipe.name}.yaml",
-            )
-        after = _merged(before, recipe.text)
-    try:
-        now = parse_params(after)
-    except ParamsError:
-        raise ParamsError(
-            "params.yaml cannot be kept in part: its sections do not stand in lines of their own, a key a line",
-            next=f"pixmill use {recipe.name} --force (a copy is kept)",
-        ) from None
+        after = recipe.merged_into(before)
+    now = parse_params(after)
     if before == after:
         return Replacement(False, {}, None, _following(now))
     backup = None
@@ -96,34 +82,14 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     return Replacement(True, _changes(before, now), backup, _following(now))
 
 
-def _merged(before: str, recipe: str) -> str:
-    """Return the file with the recipe's way to pack pictures and to train."""
-    current, chosen = entries(before), entries(recipe)
-    training = {name: entry for name, entry in chosen.items() if name.partition(".")[0] == "train"}
-    parts: dict[str, Entry] = {}
-    for name, entry in current.items():
-        if name == "train":
-            parts |= training
-        elif not name.startswith("train."):
-            parts[name] = replace(entry, lines=chosen[name].lines) if name in _PACKED else entry
-        if name == "split":
-            # What the file leaves out has a default, which need not be the recipe's.
-            parts |= {packed: chosen[packed] for packed in _PACKED if packed not in current}
-    return text_of(parts | training)
-
-
 def _safe(root: Path, text: str) -> bool:
     """Tell whether a text can be had again: Git has it as the last commit's file, or it is a recipe's."""
-    if any(text in (recipe.text, _opened(recipe)) for recipe in find_recipes(root)):
-        return True
+    for recipe in find_recipes(root):
+        with contextlib.suppress(ParamsError):  # Another recipe may be broken.
+            recipe.params()
+            if text in (recipe.file(), recipe.opened().file()):
+                return True
     return git(root, "show", "HEAD:./params.yaml") == text
-
-
-def _opened(recipe: Recipe) -> str | None:
-    try:
-        return recipe.opened().text
-    except ParamsError:
-        return None
 
 
 def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]]:
@@ -145,7 +111,7 @@ def _following(params: Params) -> tuple[str, ...]:
         return ("pixmill scrape --dry-run", "dvc repro")
     if "folder" in sources:
         layout = "data/train/<class> and data/test" if params.scrape.folder.layout == "fixed" else "data"
-        return (f"put pictures into {layout}/<class> where there are none yet", "dvc repro")
+        return (f"put images into {layout}/<class> where there are none yet", "dvc repro")
     return ("dvc repro",)
 
 

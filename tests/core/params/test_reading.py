@@ -157,10 +157,10 @@ def test_in_a_project_a_file_that_was_cut_off_is_refused(repository: Path, tmp_p
     """The last section alone may be cut between its keys without a trace: they have defaults."""
     lines = (repository / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     (tmp_path / "dvc.yaml").touch()
-    for end in range(0, lines.index("evaluate:\n") + 1, 10):
+    for end in range(0, lines.index("evaluate: {}\n") + 1, 10):
         (tmp_path / "params.yaml").write_text("".join(lines[:end]), encoding="utf-8")
         with pytest.raises(ParamsError):
             load_params(tmp_path)
     with pytest.raises(ParamsError, match=r"expected the sections evaluate too, received none \(was the file cut off"):
-        (tmp_path / "params.yaml").write_text("".join(lines[: lines.index("evaluate:\n")]), encoding="utf-8")
+        (tmp_path / "params.yaml").write_text("".join(lines[: lines.index("evaluate: {}\n")]), encoding="utf-8")
         load_params(tmp_path)

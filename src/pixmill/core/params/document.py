@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
@@ -26,12 +26,20 @@ _RESERVED = {"train", "val", "test", "unlabelled"}
 class Params(Section):
     """Hold the whole of ``params.yaml``."""
 
-    classes: Annotated[tuple[ClassName, ...], Field(min_length=2, strict=False)]
-    scrape: ScrapeParams
-    validate_: Annotated[ValidateParams, Field(alias="validate")] = ValidateParams()
-    split: SplitParams = SplitParams()
-    train: TrainParams = TrainParams()
-    evaluate: EvaluateParams = EvaluateParams()
+    classes: tuple[ClassName, ...] = Field(
+        min_length=2,
+        max_length=10_000,
+        strict=False,
+        description="Labels of the classifier: names of searches and of folders in data/.",
+        examples=[["jeans", "saree", "trouser"]],
+    )
+    scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")
+    validate_: ValidateParams = Field(
+        ValidateParams(), alias="validate", description="Limits of decoding, duplicates, and the gate."
+    )
+    split: SplitParams = Field(SplitParams(), description="The splits, and how images are resized.")
+    train: TrainParams = Field(TrainParams(), description="The model, and how it is fitted.")
+    evaluate: EvaluateParams = Field(EvaluateParams(), description="What is measured and shown.")
 
     @field_validator("classes")
     @classmethod

@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 
 from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
 
-__all__ = ["refusals"]
+__all__ = ["described", "refusals"]
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
@@ -58,13 +58,13 @@ def _line(model: type[BaseModel], detail: Any) -> str:
         hint = f" (did you mean {close[0]}?)" if close else ""
         return f"{name}: expected one of the keys {', '.join(known)}{hint}, received {received}"
     if detail["type"] == "missing":
-        return f"{name}: expected {_described(_field_at(model, location))}, received nothing"
+        return f"{name}: expected {described(_field_at(model, location))}, received nothing"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
         if not location:
             return message  # one that compares sections names the key itself
         return f"{name}: {message}"
-    return f"{name}: expected {_described(_field_at(model, location))}, received {received}"
+    return f"{name}: expected {described(_field_at(model, location))}, received {received}"
 
 
 def _told(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -124,13 +124,18 @@ def _some(annotation: Any) -> Any:
     return _bare(next(item for item in get_args(annotation) if item is not type(None)))
 
 
-def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
+def described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
+    """Return in words which values an annotation with its constraints accepts.
+
+    >>> described(Annotated[int, FieldInfo(ge=1, le=5)])
+    'a whole number from 1 to 5'
+    """
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
-        return _described(inner, (*constraints, *_constraints(metadata)))
+        return described(inner, (*constraints, *_constraints(metadata)))
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join(_described(item, constraints) for item in arguments)
+        return " or ".join(described(item, constraints) for item in arguments)
     if annotation is type(None):
         return "null"
     if origin is Literal:
@@ -138,7 +143,8 @@ def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
     if origin is tuple:
         least = max((getattr(item, "min_length", 0) or 0 for item in constraints), default=0)
         items = f"{f'at least {least} ' if least else ''}item{'s' if least != 1 else ''}"
-        return f"a list of {items}, each {_described(arguments[0])}"
+        most = min((item.max_length for item in constraints if getattr(item, "max_length", None)), default=None)
+        return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {described(arguments[0])}"
     if origin is dict:
         return "a mapping from classes"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -148,7 +154,9 @@ def _described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
     if annotation is str:
         pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
         filled = any(getattr(item, "min_length", None) for item in constraints)
-        return _PATTERNS.get(pattern or "", "a text that is not empty" if filled else "a text")
+        most = min((item.max_length for item in constraints if getattr(item, "max_length", None)), default=None)
+        text = _PATTERNS.get(pattern or "", "a text that is not empty" if filled else "a text")
+        return f"{text} of at most {most:,} characters" if most and pattern is None else text
     kind = "a whole number" if annotation is int else "a number"
     return f"{kind}{_bounds(constraints)}"
 
@@ -161,10 +169,11 @@ def _constraints(metadata: list[Any]) -> list[Any]:
 
 
 def _bounds(constraints: tuple[Any, ...]) -> str:
-    bounds = [
-        f"{sign} {getattr(item, attribute):g}"
-        for attribute, sign in _SIGNS.items()
-        for item in constraints
-        if hasattr(item, attribute)
-    ]
-    return f" {' and '.join(bounds)}" if bounds else ""
+    found = {name: getattr(item, name) for name in _SIGNS for item in constraints if hasattr(item, name)}
+    if {"ge", "le"} <= found.keys():
+        return f" from {_number(found['ge'])} to {_number(found['le'])}"
+    return " and".join(f" {sign} {_number(found[name])}" for name, sign in _SIGNS.items() if name in found)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".removesuffix(".0")

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+)
 
 from pixmill.core.params.sections import ClassName, Count, Section, Share
 
@@ -45,63 +53,122 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+_NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": "^site:[a-z0-9][a-z0-9_-]*$"}]}
 Sources = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
     AfterValidator(_known),
     PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
     Field(min_length=1, strict=False),
+    WithJsonSchema({"anyOf": [_NAMES, {"type": "array", "items": _NAMES, "minItems": 1}]}),
 ]
 """One source or several, which are asked one after another."""
 
 
 class FolderParams(Section):
-    """Say how the pictures that people brought are laid out."""
+    """Say how the images that people brought are laid out."""
 
-    layout: Literal["classes", "fixed"] = "classes"
+    layout: Literal["classes", "fixed"] = Field(
+        "classes",
+        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a split to keep.",
+    )
 
 
 class UrlsParams(Section):
     """Name the lists of addresses that people bring, and how they are read."""
 
-    files: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    format: Literal["auto", "table", "open_images", "tsv", "imagenet"] = "auto"
-    classes: dict[ClassName, Texts] = Field(default={})
+    files: tuple[str, ...] = Field(
+        (), strict=False, description="CSV, TSV, Parquet or text files in the project.", examples=[["lists/cats.csv"]]
+    )
+    format: Literal["auto", "table", "open_images", "tsv", "imagenet"] = Field(
+        "auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
+    )
+    classes: dict[ClassName, Texts] = Field(
+        {}, description="What the lists call a class; default: its name.", examples=[{"cat": ["/m/01yrx"]}]
+    )
 
 
 class KerasParams(Section):
     """Choose a data set of ``keras.datasets``."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = "fashion_mnist"
-    path: str | None = None
+    dataset: Literal["mnist", "fashion_mnist"] = Field("fashion_mnist", description="The data set.")
+    path: str | None = Field(
+        None,
+        max_length=1000,
+        description="A local copy: mnist.npz, or the folder with the four published files; null: Keras downloads it.",
+        examples=["mnist.npz"],
+    )
 
 
 class ScrapeParams(Section):
-    """Say where pictures come from and what limits and manners hold there."""
+    """Say where images come from and what limits and manners hold there."""
 
-    source: Sources = ("shop",)
-    source_by_class: dict[ClassName, Sources] = Field(default={})
-    queries: dict[ClassName, Texts] = Field(default={})
-    snapshot: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    per_class: Count | None = None
-    per_query: Count | None = None
-    expect_at_least: Annotated[int, Field(ge=0)] = 20
-    tolerate: Share = 0.0
-    thumbnails: bool = True
-    licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = None
-    folder: FolderParams = FolderParams()
-    urls: UrlsParams = UrlsParams()
-    keras: KerasParams = KerasParams()
-    contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = None
-    rate: Annotated[float, Field(ge=0.01)] | None = 4.0
-    robots_exceptions: Hosts = ()
-    opt_out: Hosts = ()
-    allow_hosts: Origins = ()
-    browsers: Annotated[int, Field(ge=1, le=16)] = 2
-    connections: Annotated[int, Field(ge=1, le=256)] = 64
-    per_host: Annotated[int, Field(ge=1, le=256)] = 8
-    timeout: Annotated[float, Field(gt=0, le=3600)] = 20.0
-    max_bytes: Annotated[int, Field(ge=1, le=1_073_741_824)] = 26_214_400
+    source: Sources = Field(
+        ("shop",),
+        description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, `keras`, "
+        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `duckduckgo`, `amazon`, `flipkart`, `myntra`, or "
+        "`site:<name>` of sites/.",
+        examples=[["openverse", "bing"]],
+    )
+    source_by_class: dict[ClassName, Sources] = Field(
+        {}, description="Other sources for single classes.", examples=[{"saree": ["amazon", "bing"]}]
+    )
+    queries: dict[ClassName, Texts] = Field(
+        {},
+        description="Search terms by class; default: its name.",
+        examples=[{"saree": ["silk saree", "cotton saree"]}],
+    )
+    snapshot: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(
+        description="Date of the scrape, in quotes; only another date visits the sources again.",
+        examples=["2026-11-20"],
+    )
+    per_class: Count | None = Field(None, description="Most images of a class; null: all.", examples=[500])
+    per_query: Count | None = Field(
+        None, description="Most candidates from one query to one source; null: all.", examples=[200]
+    )
+    expect_at_least: int = Field(
+        20,
+        ge=0,
+        le=1_000_000_000,
+        description="Fewer candidates from a web query are an error, since a changed page looks like an empty one.",
+        examples=[5],
+    )
+    tolerate: Share = Field(0.0, description="Share of queries that may fail without an error.", examples=[0.1])
+    thumbnails: bool = Field(True, description="Whether a thumbnail stands in for an original that cannot be had.")
+    licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
+        None, description="Accepted licences; null: any, which search engines and shops need.", examples=[["cc0", "by"]]
+    )
+    folder: FolderParams = Field(FolderParams(), description="The source `folder`.")
+    urls: UrlsParams = Field(UrlsParams(), description="The source `urls`.")
+    keras: KerasParams = Field(KerasParams(), description="The source `keras`.")
+    contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
+        None,
+        description="Your e-mail address or URL, which sites find in the User-Agent.",
+        examples=["you@example.org"],
+    )
+    rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
+        4.0,
+        description="Most requests a second to one host; null: no limit. robots.txt may ask for fewer.",
+        examples=[1],
+    )
+    robots_exceptions: Hosts = Field(
+        (), description="Hosts whose robots.txt you override, on your own responsibility.", examples=[["example.org"]]
+    )
+    opt_out: Hosts = Field((), description="Hosts never to visit, with their subdomains.", examples=[["example.org"]])
+    allow_hosts: Origins = Field(
+        (), description="Hosts allowed although their address is not public.", examples=[["intranet.example.org:8080"]]
+    )
+    browsers: int = Field(2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.", examples=[4])
+    connections: int = Field(64, ge=1, le=256, description="Parallel downloads.", examples=[16])
+    per_host: int = Field(8, ge=1, le=256, description="Parallel downloads from one host.", examples=[2])
+    timeout: float = Field(20.0, gt=0, le=3600, description="Seconds that one download may take.", examples=[60])
+    max_bytes: int = Field(
+        26_214_400,
+        ge=1,
+        le=1_073_741_824,
+        description="Largest file that is downloaded, in bytes.",
+        examples=[10_000_000],
+    )
 
     @field_validator("snapshot")
     @classmethod

@@ -1,10 +1,14 @@
-"""What sections of ``params.yaml`` are made of, and those of validate, split and evaluate."""
+"""What sections of ``params.yaml`` are made of, and those of validate, split and evaluate.
+
+Each field says what it means, with its unit; bounds, default and examples stand in the same place. ``pixmill params``,
+``docs/params.md`` and the JSON Schema that editors read are made from it.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator, model_validator
 
 __all__ = [
     "AspectRatioParams",
@@ -28,13 +32,30 @@ __all__ = [
     "Share",
     "SplitParams",
     "ValidateParams",
+    "WarningParams",
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-ClassName = Annotated[str, StringConstraints(pattern=r"^[^\W_][\w .&'+-]*$", max_length=64)]
-Severity = Literal["info", "warning", "critical"]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+"""A billion images is far beyond what one journal holds, and still fits every counter."""
+
+Side = Annotated[int, Field(ge=1, le=65_535)]
+"""In pixels: JPEG, which most images are, goes no further."""
+
+# JSON Schema has JavaScript's regular expressions, in which \w is ASCII alone.
+ClassName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\W_][\w .&'+-]*$", max_length=64),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64}),
+]
+Severity = Annotated[
+    Literal["info", "warning", "critical"],
+    Field(description="What a failure does: `critical` stops the pipeline; `warning` and `info` are only reported."),
+]
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
+Fulfilled = Annotated[
+    float, Field(ge=0, le=1, description="Share of readable images that must meet this.", examples=[0.9])
+]
 
 
 class Section(BaseModel):
@@ -49,132 +70,225 @@ class ExpectationParams(Section):
     severity: Severity = "critical"
 
 
-class ImageSizeParams(ExpectationParams):
-    """Bound the sides of a picture in pixels, for a share of the readable pictures."""
+class WarningParams(ExpectationParams):
+    """Say the same of an expectation whose failure is only reported by default."""
 
-    min_width: Count = 32
-    min_height: Count = 32
-    share: Share = 0.9
-
-
-class FormatsParams(ExpectationParams):
-    """List the formats that are taken, for a share of the readable pictures."""
-
-    allowed: Annotated[tuple[Format, ...], Field(min_length=1, strict=False)] = get_args(Format)
-    share: Share = 0.9
     severity: Severity = "warning"
+
+
+class ImageSizeParams(ExpectationParams):
+    """Bound the sides of an image, for a share of the readable images."""
+
+    min_width: Side = Field(32, description="Smallest width in pixels.", examples=[64])
+    min_height: Side = Field(32, description="Smallest height in pixels.", examples=[64])
+    share: Fulfilled = 0.9
+
+
+class FormatsParams(WarningParams):
+    """List the formats that are accepted, for a share of the readable images."""
+
+    allowed: tuple[Format, ...] = Field(
+        get_args(Format),
+        min_length=1,
+        strict=False,
+        description="Accepted formats; images in others are dropped. `heic` needs another package.",
+        examples=[["jpeg", "png"]],
+    )
+    share: Fulfilled = 0.9
 
 
 class ReadableParams(ExpectationParams):
-    """Bound the share of pictures that decode."""
+    """Bound the share of images that decode."""
 
-    share: Share = 0.9
-
-
-class AspectRatioParams(ExpectationParams):
-    """Bound the ratio of the longer side to the shorter, for a share of the readable pictures."""
-
-    max_ratio: Annotated[float, Field(ge=1)] = 4.0
-    share: Share = 0.95
-    severity: Severity = "warning"
+    share: Share = Field(0.9, description="Share of all images that must decode completely.", examples=[0.99])
 
 
-class DarkParams(ExpectationParams):
-    """Bound the brightness from below, for a share of the readable pictures."""
+class AspectRatioParams(WarningParams):
+    """Bound the ratio of the longer side to the shorter, for a share of the readable images."""
 
-    min_brightness: Annotated[float, Field(ge=0, le=255)] = 16.0
-    share: Share = 0.95
-    severity: Severity = "warning"
-
-
-class BlurredParams(ExpectationParams):
-    """Bound the sharpness from below, for a share of the readable pictures."""
-
-    min_sharpness: Annotated[float, Field(ge=0)] = 10.0
-    share: Share = 0.95
-    severity: Severity = "warning"
+    max_ratio: float = Field(
+        4.0, ge=1, le=65_535, description="Largest ratio of the longer side to the shorter.", examples=[3]
+    )
+    share: Fulfilled = 0.95
 
 
-class BlankParams(ExpectationParams):
-    """Bound the entropy from below, for a share of the readable pictures."""
+class DarkParams(WarningParams):
+    """Bound the brightness from below, for a share of the readable images."""
 
-    min_entropy: Annotated[float, Field(ge=0, le=8)] = 0.05
-    share: Share = 0.98
-    severity: Severity = "warning"
-
-
-class DuplicatesParams(ExpectationParams):
-    """Bound the share of pictures that are no duplicate of another."""
-
-    share: Share = 0.8
-    severity: Severity = "warning"
+    min_brightness: float = Field(16.0, ge=0, le=255, description="Smallest mean grey level, 0 to 255.", examples=[32])
+    share: Fulfilled = 0.95
 
 
-class PlaceholdersParams(ExpectationParams):
-    """Say how often one picture must be repeated to be a placeholder."""
+class BlurredParams(WarningParams):
+    """Bound the sharpness from below, for a share of the readable images."""
 
-    repeats: Annotated[int, Field(ge=2)] = 10
-    severity: Severity = "warning"
+    # The Laplacian of 8-bit grey levels lies within ±1020, so that its variance has an upper bound.
+    min_sharpness: float = Field(
+        10.0,
+        ge=0,
+        le=1_040_400,
+        description="Smallest variance of the Laplacian, with the image at about 200 pixels.",
+        examples=[50],
+    )
+    share: Fulfilled = 0.95
+
+
+class BlankParams(WarningParams):
+    """Bound the entropy from below, for a share of the readable images."""
+
+    min_entropy: float = Field(
+        0.05,
+        ge=0,
+        le=8,
+        description="Smallest entropy of the grey levels in bits; a product covering 2 % of a white image has 0.1.",
+        examples=[0.2],
+    )
+    share: Fulfilled = 0.98
+
+
+class DuplicatesParams(WarningParams):
+    """Bound the share of images that are no duplicate of another."""
+
+    share: Share = Field(
+        0.8,
+        description="Share of readable images that must be neither a copy nor a near-duplicate of another.",
+        examples=[0.95],
+    )
+
+
+class PlaceholdersParams(WarningParams):
+    """Say how often one image must be repeated to be a placeholder."""
+
+    repeats: int = Field(
+        10,
+        ge=2,
+        le=1_000_000_000,
+        description="An image found at this many addresses is taken for a shop's placeholder.",
+        examples=[5],
+    )
 
 
 class MinPerClassParams(ExpectationParams):
-    """Bound the number of pictures of each class."""
+    """Bound the number of images of each class."""
 
-    count: Count = 30
+    count: Count = Field(30, description="Fewest images of each class, after dropping.", examples=[100])
 
 
 class ClassBalanceParams(ExpectationParams):
     """Bound the ratio of each class to the largest."""
 
-    ratio: Share = 0.2
+    ratio: Share = Field(0.2, description="Smallest ratio of a class to the largest class.", examples=[0.5])
 
 
 class ValidateParams(Section):
     """Set the limits of decoding, what counts as a duplicate, and the gate."""
 
-    max_pixels: Count = 50_000_000
-    timeout: Annotated[float, Field(ge=0.1, le=3600)] = 20.0
-    memory: Annotated[int, Field(ge=64)] = 1024
-    duplicate_distance: Annotated[int, Field(ge=0, le=32)] = 16
-    duplicate_similarity: Annotated[float, Field(gt=0, le=1)] = 0.99
-    duplicate_mirror: bool = False
-    image_size: ImageSizeParams = ImageSizeParams()
-    aspect_ratio: AspectRatioParams = AspectRatioParams()
-    formats: FormatsParams = FormatsParams()
-    readable: ReadableParams = ReadableParams()
-    dark: DarkParams = DarkParams()
-    blurred: BlurredParams = BlurredParams()
-    blank: BlankParams = BlankParams()
-    min_per_class: MinPerClassParams = MinPerClassParams()
-    class_balance: ClassBalanceParams = ClassBalanceParams()
-    labels_declared: ExpectationParams = ExpectationParams()
-    unique_ids: ExpectationParams = ExpectationParams()
-    duplicates: DuplicatesParams = DuplicatesParams()
-    conflicts: ExpectationParams = ExpectationParams(severity="warning")
-    near_duplicates: ExpectationParams = ExpectationParams(severity="warning")
-    placeholders: PlaceholdersParams = PlaceholdersParams()
-    leaks: ExpectationParams = ExpectationParams(severity="warning")
+    image_size: ImageSizeParams = Field(
+        ImageSizeParams(), description="Smaller images are dropped; too many of them fail the gate."
+    )
+    min_per_class: MinPerClassParams = Field(MinPerClassParams(), description="Every class has enough images.")
+    class_balance: ClassBalanceParams = Field(ClassBalanceParams(), description="No class is far smaller than others.")
+    # Pillow's images of 32 bits a pixel take 4 GB at this bound.
+    max_pixels: int = Field(
+        50_000_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Largest image that is decoded, in pixels; a larger one is dropped.",
+        examples=[100_000_000],
+    )
+    timeout: float = Field(
+        20.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds that decoding one image may take; after a second try alone it is dropped.",
+        examples=[60],
+    )
+    memory: int = Field(
+        1024,
+        ge=64,
+        le=1_048_576,
+        description="MiB of memory that decoding one image may take (Linux); one that needs more is dropped.",
+        examples=[2048],
+    )
+    duplicate_distance: int = Field(
+        16,
+        ge=0,
+        le=32,
+        description="Images whose 64-bit perceptual hashes differ in at most this many bits are compared by pixels.",
+        examples=[8],
+    )
+    duplicate_similarity: float = Field(
+        0.99,
+        gt=0,
+        le=1,
+        description="Correlation of the aligned pixels from which on two images are near-duplicates.",
+        examples=[0.95],
+    )
+    duplicate_mirror: bool = Field(False, description="Whether mirrored images are near-duplicates too.")
+    aspect_ratio: AspectRatioParams = Field(AspectRatioParams(), description="Few images are very long or very tall.")
+    formats: FormatsParams = Field(FormatsParams(), description="Most images have an accepted format.")
+    readable: ReadableParams = Field(ReadableParams(), description="Most images decode.")
+    dark: DarkParams = Field(DarkParams(), description="Few images are nearly black.")
+    blurred: BlurredParams = Field(BlurredParams(), description="Few images are blurred.")
+    blank: BlankParams = Field(BlankParams(), description="Few images show nothing.")
+    labels_declared: ExpectationParams = Field(ExpectationParams(), description="All labels are among `classes`.")
+    unique_ids: ExpectationParams = Field(ExpectationParams(), description="No image occurs twice.")
+    duplicates: DuplicatesParams = Field(DuplicatesParams(), description="Few images repeat another.")
+    conflicts: WarningParams = Field(
+        WarningParams(),
+        description="No image was found under two labels; those that were are dropped until review.csv decides.",
+    )
+    near_duplicates: WarningParams = Field(
+        WarningParams(), description="No near-duplicates have different labels; those that do are kept."
+    )
+    placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a shop's placeholder.")
+    leaks: WarningParams = Field(
+        WarningParams(),
+        description="With fixed folders, no image is in both train and test; those that are leave train.",
+    )
 
 
-class ClassSharesParams(ExpectationParams):
-    """Bound how far a class's share of a part may be from its share of all."""
+class ClassSharesParams(WarningParams):
+    """Bound how far a class's share of a split may be from its share of all."""
 
-    tolerance: Share = 0.1
-    severity: Severity = "warning"
+    tolerance: Share = Field(
+        0.1, description="Largest difference between a class's share of a split and its share of all.", examples=[0.05]
+    )
 
 
 class SplitParams(Section):
-    """Set the parts and the form that pictures are packed in."""
+    """Set the splits and how images are resized and packed."""
 
-    val: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    salt: str = "pixmill"
-    group_by: Literal["product", "page"] | None = None
-    folds: Annotated[int, Field(ge=2, le=100)] | None = None
-    image_size: Annotated[int, Field(ge=8, le=1024)] = 160
-    aspect: Literal["pad", "crop", "stretch"] = "pad"
-    resize: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = "bicubic"
-    class_shares: ClassSharesParams = ClassSharesParams()
+    val: float = Field(0.15, gt=0, lt=1, description="Share of images for validation.", examples=[0.1])
+    test: float = Field(0.2, gt=0, lt=1, description="Share of images for testing.", examples=[0.1])
+    image_size: int = Field(
+        160, ge=8, le=1024, description="Side of the square input images, in pixels.", examples=[224]
+    )
+    aspect: Literal["pad", "crop", "stretch"] = Field(
+        "pad",
+        description="How images become square: `pad` with the mean colour of the edge, `crop` the centre, `stretch`.",
+    )
+    resize: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = Field(
+        "bicubic", description="Interpolation of the resize."
+    )
+    salt: str = Field(
+        "pixmill",
+        max_length=1000,
+        description="An image's split is a hash of its id and this text; another salt draws other splits.",
+        examples=["second"],
+    )
+    group_by: Literal["product", "page"] | None = Field(
+        None,
+        description="What stays together in one split: images of a `product`, or of a `page`; null: each by itself.",
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
+        None,
+        description="Number of cross-validation folds over training and validation images; null: none.",
+        examples=[5],
+    )
+    class_shares: ClassSharesParams = Field(
+        ClassSharesParams(), description="Each split has about the class shares of the whole."
+    )
 
     @model_validator(mode="after")
     def _leave_some_for_training(self) -> Self:
@@ -184,16 +298,37 @@ class SplitParams(Section):
         return self
 
 
-class EvaluateParams(Section):
-    """Set what the report shows and how sure its intervals are."""
+_SHOWN = 1000
+"""Images in one section of a page, which a browser still opens quickly."""
 
-    mistakes: Count = 36
-    grad_cam: Annotated[int, Field(ge=0)] = 12
-    label_errors: Annotated[int, Field(ge=0)] = 36
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    draws: Annotated[int, Field(ge=100)] = 10_000
-    top_k: Annotated[int, Field(ge=2)] = 2
-    unlabelled: Annotated[str, Field(min_length=1)] | None = None
+
+class EvaluateParams(Section):
+    """Set what the report shows, and its confidence intervals."""
+
+    confidence: float = Field(0.95, gt=0, lt=1, description="Level of the confidence intervals.", examples=[0.99])
+    # A million draws on 10,000 test images take some ten minutes.
+    draws: int = Field(
+        10_000, ge=100, le=1_000_000, description="Bootstrap draws behind the intervals.", examples=[2000]
+    )
+    top_k: int = Field(
+        2, ge=2, le=1000, description="Top-k accuracy counts the true class among this many.", examples=[5]
+    )
+    mistakes: int = Field(
+        36, ge=1, le=_SHOWN, description="Errors that the page shows, most confident first.", examples=[100]
+    )
+    grad_cam: int = Field(
+        12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heat map; 0: none.", examples=[36]
+    )
+    label_errors: int = Field(
+        36, ge=0, le=_SHOWN, description="Likely wrong labels that the page shows; 0: looks for none.", examples=[100]
+    )
+    unlabelled: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1000,
+        description="A folder below data/ with unlabelled images to predict too; null: none.",
+        examples=["data/unlabelled"],
+    )
 
     @field_validator("unlabelled")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pixmill.core.params.sections import Count, Section, Share
+from pixmill.core.params.sections import Section, Share
 
 __all__ = [
     "AugmentationParams",
@@ -20,42 +20,63 @@ __all__ = [
 ]
 
 Padding = Literal["same", "valid"]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout behind the layer.", examples=[0.3])]
+Units = Annotated[int, Field(ge=1, le=65_536)]
+"""Channels or units of one layer: the widest published networks stay below."""
+
+Epochs = Annotated[int, Field(ge=1, le=100_000)]
+"""At a second each, more than a day."""
 
 
 class BlockParams(Section):
     """Describe convolutions of one width, and what follows them."""
 
-    filters: Count
-    kernel: Count = 3
-    padding: Padding = "same"
-    convolutions: Count = 1
-    batch_norm: bool = False
-    pooling: Count = 2
-    pool_padding: Padding = "valid"
+    filters: Units = Field(description="Filters of each convolution.", examples=[32])
+    kernel: int = Field(3, ge=1, le=64, description="Side of the kernel in pixels.", examples=[5])
+    padding: Padding = Field("same", description="Padding of the convolutions.")
+    convolutions: int = Field(1, ge=1, le=64, description="Convolutions in a row, each with ReLU.", examples=[2])
+    batch_norm: bool = Field(False, description="Whether batch normalization follows each convolution.")
+    pooling: int = Field(2, ge=1, le=64, description="Side of the max pooling behind them; 1: none.", examples=[3])
+    pool_padding: Padding = Field("valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
 
 class DenseParams(Section):
     """Describe a dense layer, and the dropout behind it."""
 
-    units: Count
+    units: Units = Field(description="Units of the layer, with ReLU.", examples=[128])
     dropout: Dropout = 0.0
 
 
 class CnnParams(Section):
     """Describe a plain convolutional network, block by block."""
 
-    channels: Literal[1, 3] = 3
-    rescaling: Literal["unit", "symmetric", "none"] = "unit"
-    blocks: Annotated[tuple[BlockParams, ...], Field(min_length=1, strict=False)] = (
-        BlockParams(filters=16),
-        BlockParams(filters=32),
-        BlockParams(filters=64),
+    channels: Literal[1, 3] = Field(3, description="Channels of the input: 1 (grey) or 3 (RGB).")
+    rescaling: Literal["unit", "symmetric", "none"] = Field(
+        "unit", description="Range of the input: `unit` (0 to 1), `symmetric` (-1 to 1) or `none` (0 to 255)."
     )
-    head: Literal["flatten", "average"] = "flatten"
-    dense: Annotated[tuple[DenseParams, ...], Field(strict=False)] = (DenseParams(units=128, dropout=0.4),)
-    end: Literal["softmax", "sigmoid", "logits"] = "softmax"
+    blocks: tuple[BlockParams, ...] = Field(
+        (BlockParams(filters=16), BlockParams(filters=32), BlockParams(filters=64)),
+        min_length=1,
+        max_length=100,
+        strict=False,
+        description="Convolutional blocks, first to last.",
+        examples=[[{"filters": 32, "convolutions": 2, "batch_norm": True}, {"filters": 64}]],
+    )
+    head: Literal["flatten", "average"] = Field(
+        "flatten", description="Between convolutions and dense layers: `flatten`, or global `average` pooling."
+    )
+    dense: tuple[DenseParams, ...] = Field(
+        (DenseParams(units=128, dropout=0.4),),
+        max_length=100,
+        strict=False,
+        description="Hidden dense layers.",
+        examples=[[{"units": 64, "dropout": 0.5}]],
+    )
+    end: Literal["softmax", "sigmoid", "logits"] = Field(
+        "softmax",
+        description="Output: `softmax`; `sigmoid`, one per class, normalized when used; or `logits`, fitted as such.",
+    )
 
 
 class BackboneParams(Section):
@@ -73,72 +94,134 @@ class BackboneParams(Section):
         "efficientnet_v2_s",
         "resnet50",
         "convnext_tiny",
-    ] = "efficientnet_lite0"
-    weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    image_size: Annotated[int, Field(ge=32, le=1024)] | None = None
-    unfreeze: Annotated[int, Field(ge=0)] | Literal["all"] = 0
-    rate_factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-    dense: Annotated[tuple[DenseParams, ...], Field(strict=False)] = ()
-    dropout: Dropout = 0.2
+    ] = Field("efficientnet_lite0", description="The network; `efficientnet_lite0` is bundled and works offline.")
+    weights: str = Field(
+        "imagenet",
+        min_length=1,
+        max_length=1000,
+        description="`imagenet` (Keras downloads all but the bundled ones), `none` (random), or a file in the project.",
+        examples=["weights/ours.weights.h5"],
+    )
+    image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
+        None, description="Side that the network resizes images to, in pixels; null: split.image_size.", examples=[224]
+    )
+    unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
+        0,
+        description="How many of the last layers with weights are fine-tuned, or `all`; batch norm stays frozen.",
+        examples=[20],
+    )
+    rate_factor: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="Learning rate of fine-tuned layers, as a share of train.learning_rate.",
+        examples=[0.01],
+    )
+    dense: tuple[DenseParams, ...] = Field(
+        (), max_length=100, strict=False, description="Hidden dense layers of the head.", examples=[[{"units": 256}]]
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="Dropout before the output.", examples=[0.5])
 
 
 class FeaturesParams(Section):
     """Choose what is fitted to the features of a frozen backbone."""
 
-    head: Literal["logistic", "mlp"] = "logistic"
-    inverse_regularization: Annotated[float, Field(gt=0)] = 0.01
-    dense: Annotated[tuple[DenseParams, ...], Field(strict=False)] = (DenseParams(units=256, dropout=0.5),)
+    head: Literal["logistic", "mlp"] = Field(
+        "logistic", description="`logistic` (logistic regression) or `mlp` (hidden layers, by train.optimizer)."
+    )
+    # Beyond a million, the penalty is lost in the rounding of the loss.
+    inverse_regularization: float = Field(
+        0.01, gt=0, le=1e6, description="C of the logistic regression; smaller is simpler.", examples=[0.1]
+    )
+    dense: tuple[DenseParams, ...] = Field(
+        (DenseParams(units=256, dropout=0.5),),
+        max_length=100,
+        strict=False,
+        description="Hidden layers of the `mlp`.",
+        examples=[[{"units": 128}]],
+    )
 
 
 class ScheduleParams(Section):
     """Set how the learning rate changes from epoch to epoch."""
 
-    name: Literal["constant", "cosine", "plateau"] = "constant"
-    warmup: Annotated[int, Field(ge=0)] = 0
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    patience: Count = 3
-    floor: Share = 0.0
+    name: Literal["constant", "cosine", "plateau"] = Field(
+        "constant",
+        description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when validation stalls.",
+    )
+    warmup: int = Field(0, ge=0, le=100_000, description="Epochs of linear warm-up.", examples=[1])
+    factor: float = Field(0.5, gt=0, lt=1, description="`plateau` multiplies the rate by this.", examples=[0.2])
+    patience: Epochs = Field(3, description="`plateau` waits this many epochs for a better validation.", examples=[5])
+    floor: Share = Field(0.0, description="Smallest rate, as a share of train.learning_rate.", examples=[0.01])
 
 
 class AugmentationParams(Section):
-    """Set the random changes of training pictures."""
+    """Set the random changes of training images."""
 
-    flip: bool = True
-    rotation: Annotated[float, Field(ge=0, le=180)] = 5.0
-    zoom: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    shift: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    shear: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    brightness: Annotated[float, Field(ge=0, le=1)] = 0.0
-    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    erasing: Share = 0.0
-    rand_augment: Share = 0.0
-    mix: Literal["none", "mixup", "cutmix"] = "none"
-    mix_alpha: Annotated[float, Field(gt=0, le=8)] = 0.2
+    flip: bool = Field(True, description="Mirror left and right.")
+    rotation: float = Field(5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
+    zoom: float = Field(0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.", examples=[0.2])
+    shift: float = Field(0.05, ge=0, lt=1, description="Largest shift, as a share of the side.", examples=[0.1])
+    shear: float = Field(0.0, ge=0, lt=1, description="Largest shear, as a share of the side.", examples=[0.1])
+    brightness: float = Field(0.0, ge=0, le=1, description="Largest change of brightness, as a share.", examples=[0.2])
+    contrast: float = Field(0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2])
+    erasing: Share = Field(0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
+    rand_augment: Share = Field(0.0, description="Strength of RandAugment.", examples=[0.3])
+    mix: Literal["none", "mixup", "cutmix"] = Field("none", description="MixUp or CutMix of pairs of images.")
+    mix_alpha: float = Field(
+        0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from.", examples=[1.0]
+    )
 
 
 class TrainParams(Section):
     """Choose the model and how it is fitted."""
 
-    model: Literal["cnn", "backbone", "features"] = "features"
-    cnn: CnnParams = CnnParams()
-    backbone: BackboneParams = BackboneParams()
-    features: FeaturesParams = FeaturesParams()
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.004
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
-    schedule: ScheduleParams = ScheduleParams()
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
-    class_weights: bool = False
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    epochs: Count = 30
-    batch_size: Count = 32
-    patience: Count | None = 6
-    monitor: Literal["val_loss", "val_accuracy"] = "val_loss"
-    minutes: Annotated[float, Field(gt=0)] | None = None
-    augmentation: AugmentationParams = AugmentationParams()
-    cross_validation: bool = False
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 7
-    threads: Annotated[int, Field(ge=1, le=1024)] = 2
-    target_accuracy: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    model: Literal["cnn", "backbone", "features"] = Field(
+        "features",
+        description="`features`: a head on precomputed features of a frozen backbone; `backbone`: a pretrained network "
+        "with a new head, fine-tuned if asked; `cnn`: a plain convolutional network.",
+    )
+    cnn: CnnParams = Field(CnnParams(), description="The model `cnn`.")
+    backbone: BackboneParams = Field(BackboneParams(), description="The network behind `backbone` and `features`.")
+    features: FeaturesParams = Field(FeaturesParams(), description="The model `features`.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="Optimizer.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of `sgd`.", examples=[0.95])
+    weight_decay: float = Field(0.004, ge=0, lt=1, description="Weight decay of `adamw`.", examples=[0.01])
+    learning_rate: float = Field(0.001, gt=0, le=100, description="Learning rate.", examples=[0.0001])
+    schedule: ScheduleParams = Field(ScheduleParams(), description="How the learning rate changes.")
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
+        None, description="Largest norm of the gradients; null: no clipping.", examples=[1.0]
+    )
+    class_weights: bool = Field(False, description="Whether the loss weighs all classes equally.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
+    epochs: Epochs = Field(30, description="Most epochs.", examples=[100])
+    batch_size: int = Field(32, ge=1, le=65_536, description="Images in a batch.", examples=[64])
+    patience: Epochs | None = Field(
+        6, description="Early stopping after this many epochs without a better validation; null: never.", examples=[10]
+    )
+    monitor: Literal["val_loss", "val_accuracy"] = Field(
+        "val_loss", description="What early stopping, the best epoch and `plateau` go by."
+    )
+    # A training of a month is restarted by hand sooner than waited for.
+    minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
+        None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.", examples=[60]
+    )
+    augmentation: AugmentationParams = Field(
+        AugmentationParams(), description="Random changes of training images, drawn anew each epoch; false or 0: off."
+    )
+    cross_validation: bool = Field(False, description="Whether the model is also fitted for each of split.folds.")
+    precision: Literal["float32", "bfloat16", "auto"] = Field(
+        "float32",
+        description="Precision of the computation; `auto` takes the faster, which breaks bit-for-bit reproducibility.",
+    )
+    seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of weights, order and augmentation.", examples=[1])
+    threads: int = Field(
+        2, ge=1, le=1024, description="Threads that compute: another number rounds differently.", examples=[8]
+    )
+    target_accuracy: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="Validation accuracy that answers shall reach; below that confidence the answer is 'not sure'.",
+        examples=[0.99],
+    )

@@ -1,0 +1,63 @@
+"""Print the params in force.
+
+Each with whether params.yaml or a default says so. A KEY prints its meaning
+too; a section prints all that is below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from pixmill.cli.parser import project_root
+
+EXAMPLES = """\
+examples:
+  pixmill params                       all
+  pixmill params --changed             those that differ from their defaults
+  pixmill params train.epochs          one, with its meaning, values and default
+  pixmill params train.augmentation    a section
+  pixmill params --json                for a program
+
+Any key may be added to params.yaml. For one experiment, ++ sets a key whether
+or not the file has it:
+  dvc exp run -S '++train.minutes=5'
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be typed behind the verb."""
+    parser.add_argument("keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section")
+    parser.add_argument("--changed", action="store_true", help="only those that differ from their defaults")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the params that were asked for."""
+    from pixmill.core.params.reference import in_force, plain
+    from pixmill.pages.base import shorten
+
+    found = in_force(project_root(), arguments.keys)
+    if arguments.changed:
+        found = [item for item in found if item.changed]
+    if arguments.json:
+        rows = {
+            item.name: {
+                "value": item.value,
+                "default": None if item.default is ... else item.default,
+                "in_file": item.in_file,
+                "meaning": item.meaning,
+                "values": item.expected,
+            }
+            for item in found
+        }
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    width = max((len(item.name) for item in found), default=0)
+    for item in found:
+        print(
+            f"{item.name:{width}}  {shorten(plain(item.value), 60):24}  {'params.yaml' if item.in_file else 'default'}"
+        )
+        if item.name in arguments.keys:
+            default = "must be given" if item.default is ... else f"default: {plain(item.default)}"
+            print(f"  {item.meaning}\n  {item.values()}; {default}")

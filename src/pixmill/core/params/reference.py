@@ -1,0 +1,208 @@
+"""What every param means, made from the typed sections: a list, ``docs/params.md`` and a JSON Schema.
+
+``python -m pixmill.core.params.reference`` writes both files anew (``make reference``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import types
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params.document import Params, load_params
+from pixmill.core.params.reading import parse_yaml, read_text
+from pixmill.core.params.refusal import described
+
+__all__ = ["InForce", "Reference", "in_force", "markdown", "plain", "reference", "schema"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Say what a param means.
+
+    Args:
+        name: Its dotted name; that of an item of a list has brackets, such as ``train.cnn.blocks[].filters``.
+        meaning: What it means, with its unit.
+        expected: The values that it takes, such as ``a whole number from 1 to 100,000``; empty for a section.
+        default: Its default as plain data; ``...`` where it must be given; ``None`` for a section too.
+        example: Another value; ``None`` where ``expected`` lists them all.
+    """
+
+    name: str
+    meaning: str
+    expected: str
+    default: Any
+    example: Any
+
+    def values(self) -> str:
+        """Return the accepted values with an example."""
+        return f"{self.expected}, such as {plain(self.example)}" if self.example is not None else self.expected
+
+
+def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[Reference]:
+    """Yield every param in the order of its section, each section before its own.
+
+    >>> item = next(item for item in reference() if item.name == "train.batch_size")
+    >>> item.meaning, item.values(), item.default
+    ('Images in a batch.', 'a whole number from 1 to 65,536, such as 64', 32)
+    """
+    for key, field in section.model_fields.items():
+        name = f"{prefix}{field.alias or key}"
+        meaning = field.description or ""
+        inner = _section_in(field.annotation)
+        if inner is not None and get_origin(field.annotation) is None:
+            yield Reference(name, meaning, "", None, None)
+            yield from reference(inner, f"{name}.")
+            continue
+        default = ... if field.default is PydanticUndefined else _data(field.default)
+        expected = described(Annotated[field.annotation, field]) if inner is None else "a list of sections"
+        yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
+        if inner is not None:
+            yield from reference(inner, f"{name}[].")
+
+
+@dataclass(frozen=True)
+class InForce(Reference):
+    """Say what a param is now.
+
+    Args:
+        value: Its value as plain data.
+        in_file: Whether ``params.yaml`` says so, not the default.
+    """
+
+    value: Any
+    in_file: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether it differs from its default."""
+        return bool(self.value != self.default)
+
+
+def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
+    """Return the params of a project as they are now.
+
+    Args:
+        root: The project's folder.
+        keys: Dotted names of params and sections; default: all params.
+
+    Raises:
+        ParamsError: The file is not sound, or there is no such key.
+    """
+    params, content = load_params(root), parse_yaml(read_text(root / "params.yaml"))
+    items = [item for item in reference() if item.expected and "[]" not in item.name]
+    for key in keys:
+        if not any(_below(item.name, key) for item in items):
+            raise ParamsError(f"{key}: there is no such param{_hint(key)}", next="pixmill params")
+    return [
+        InForce(
+            **vars(item), value=_data(reduce(getattr, item.name.split("."), params)), in_file=_has(content, item.name)
+        )
+        for item in items
+        if not keys or any(_below(item.name, key) for key in keys)
+    ]
+
+
+def _hint(key: str) -> str:
+    close = difflib.get_close_matches(key, [item.name for item in reference()], n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _below(name: str, key: str) -> bool:
+    return f"{name}.".startswith(f"{key}.")
+
+
+def _has(content: Any, name: str) -> bool:
+    for key in name.split("."):
+        if not isinstance(content, dict) or key not in content:
+            return False
+        content = content[key]
+    return True
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that a value is, or of which it is a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Annotated, tuple, Union, types.UnionType):
+        return _section_in(get_args(annotation)[0])
+    return None
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_data(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _data(item) for key, item in value.items()}
+    # Of the items of a list, only what they say themselves.
+    return value.model_dump(mode="json", exclude_unset=True) if isinstance(value, BaseModel) else value
+
+
+def plain(value: Any) -> str:
+    """Return a value as one line of YAML: a text without quotes, all else as JSON."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def markdown() -> str:
+    """Return ``docs/params.md``."""
+    lines = [
+        "# Params",
+        "",
+        "Every key of `params.yaml`. The file holds what people usually decide; any other key may be added to it.",
+        "`pixmill params` prints the values in force, `pixmill params KEY` one of them with its meaning. For an",
+        "experiment, `dvc exp run -S '++train.minutes=5'` sets a key whether or not the file has it.",
+        "",
+        "This page is generated: `make reference`.",
+    ]
+    for item in reference():
+        section = item.name.partition(".")[0]
+        if item.name == section:
+            lines += [
+                "",
+                f"## {section}",
+                "",
+                item.meaning,
+                "",
+                "| key | default | meaning | values |",
+                "|---|---|---|---|",
+            ]
+            if not item.expected:
+                continue
+        default = "" if not item.expected else "required" if item.default is ... else f"`{plain(item.default)}`"
+        lines.append(f"| `{item.name}` | {default} | {item.meaning} | {item.values()} |")
+    return "\n".join(lines) + "\n"
+
+
+def schema() -> str:
+    """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
+    content = _untitled(Params.model_json_schema())
+    content = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pixmill's params.yaml", **content}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _untitled(content: Any) -> Any:
+    """Leave out the titles, which only repeat the names."""
+    if isinstance(content, list):
+        return [_untitled(item) for item in content]
+    if not isinstance(content, dict):
+        return content
+    return {key: _untitled(item) for key, item in content.items() if key != "title" or not isinstance(item, str)}
+
+
+def main() -> None:
+    """Write ``docs/params.md`` and ``docs/params.schema.json`` below the current folder."""
+    Path("docs/params.md").write_text(markdown(), encoding="utf-8")
+    Path("docs/params.schema.json").write_text(schema(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Every param is explained in one place, and the generated files say the same."""
+
+import json
+import shutil
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from pixmill.cli import main
+from pixmill.core.errors import ParamsError
+from pixmill.core.params.reference import in_force, markdown, reference, schema
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("item", list(reference()), ids=lambda item: item.name)
+def test_a_param_says_what_it_means(item) -> None:
+    assert item.meaning.endswith(".")
+    is_section, is_listed = not item.expected, item.expected.startswith(("one of", "true or false"))
+    assert is_section or is_listed or item.example is not None
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    # Where this fails: make reference
+    assert (ROOT / "docs/params.md").read_text(encoding="utf-8") == markdown()
+    assert (ROOT / "docs/params.schema.json").read_text(encoding="utf-8") == schema()
+
+
+@pytest.mark.parametrize(
+    "path", ["params.yaml", *(f"recipes/{path.name}" for path in (ROOT / "recipes").glob("*.yaml"))]
+)
+def test_editors_accept_the_files(path: str) -> None:
+    jsonschema.Draft202012Validator(json.loads(schema())).validate(yaml.safe_load((ROOT / path).read_text("utf-8")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"train": {"epoch": 3}}, {"train": {"epochs": "many"}}, {"scrape": {"source": "web", "snapshot": "2026-11-20"}}],
+)
+def test_editors_mark_what_is_wrong(change) -> None:
+    content = {"classes": ["größe", "weite"], "scrape": {"snapshot": "2026-11-20", "source": ["bing", "site:a"]}}
+    validator = jsonschema.Draft202012Validator(json.loads(schema()))
+    assert validator.is_valid(content)
+    assert not validator.is_valid(content | change)
+
+
+def test_the_file_names_the_schema() -> None:
+    assert (
+        (ROOT / "params.yaml")
+        .read_text("utf-8")
+        .startswith("# yaml-language-server: $schema=docs/params.schema.json\n")
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    text = (tmp_path / "params.yaml").read_text("utf-8").replace("seed: 7", "seed: 8\n  minutes: 5")
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> None:
+    found = {item.name: item for item in in_force(project)}
+    assert (found["train.seed"].value, found["train.seed"].in_file, found["train.seed"].changed) == (8, True, True)
+    assert (found["train.epochs"].in_file, found["train.epochs"].changed) == (True, False)
+    assert (found["train.momentum"].value, found["train.momentum"].in_file) == (0.9, False)
+    assert [item.name for item in in_force(project, ["train.schedule"])] == [
+        f"train.schedule.{key}" for key in ("name", "warmup", "factor", "patience", "floor")
+    ]
+
+
+def test_an_unknown_key_is_guessed(project: Path) -> None:
+    with pytest.raises(ParamsError, match=r"train\.epoch: there is no such param; did you mean train\.epochs\?"):
+        in_force(project, ["train.epoch"])
+
+
+def test_the_command_prints_a_param_with_its_meaning(project: Path, capsys) -> None:
+    main(["params", "train.minutes"])
+    assert capsys.readouterr().out.splitlines() == [
+        "train.minutes  5.0                       params.yaml",
+        "  Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.",
+        "  a number > 0 and <= 43,200 or null, such as 60; default: null",
+    ]
+    main(["params", "--changed"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "classes", "scrape.snapshot", "train.minutes", "train.seed",
+    ]  # fmt: skip
+    main(["params", "train.seed", "--json"])
+    assert json.loads(capsys.readouterr().out)["train.seed"]["value"] == 8

@@ -33,7 +33,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
 def setting(name: str, value: Any) -> str:
     """Return an option of ``dvc exp run`` in Hydra's grammar: a text in quotes, lest it become a number."""
     quoted = '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
-    return f"--set-param={name}={quoted}"
+    return f"--set-param=++{name}={quoted}"
 
 
 def main() -> int:

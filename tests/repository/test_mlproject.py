@@ -76,7 +76,7 @@ def test_without_a_parameter_dvc_runs_what_is_not_up_to_date_and_its_status_is_p
 def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(shell):
     done = shell("train", epochs="3", learning_rate="1e-4")
     first, second = done.stdout.splitlines()
-    assert first == "dvc|exp|run|--set-param=train.epochs=3|--set-param=train.learning_rate=0.0001|train"
+    assert first == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
     assert second == (
         "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
     )
@@ -90,9 +90,9 @@ def test_after_a_failure_the_way_on_is_printed(shell):
 
 
 def test_a_text_reaches_dvc_as_it_is(shell):
-    assert '|--set-param=split.salt="my salt; $(ls)"|' in shell("split", salt="my salt; $(ls)").stdout
-    assert '|--set-param=split.salt="007"|' in shell("split", salt="007").stdout
-    assert '|--set-param=split.salt="--x=\\""|' in shell("split", salt='--x="').stdout
+    assert '|--set-param=++split.salt="my salt; $(ls)"|' in shell("split", salt="my salt; $(ls)").stdout
+    assert '|--set-param=++split.salt="007"|' in shell("split", salt="007").stdout
+    assert '|--set-param=++split.salt="--x=\\""|' in shell("split", salt='--x="').stdout
 
 
 @pytest.mark.parametrize(("entry", "name"), [("train", "salt"), ("scrape", "train.epochs")])
@@ -107,7 +107,7 @@ def test_a_parameter_that_is_not_declared_is_refused_with_those_that_are(shell, 
 def test_a_wrong_value_is_refused_before_anything_is_edited(shell):
     done = shell("main", epochs="many")
     assert done.returncode == 1
-    assert done.stderr.startswith("main: train.epochs: expected a whole number >= 1, received 'many'\n")
+    assert done.stderr.startswith("main: train.epochs: expected a whole number from 1 to 100,000, received 'many'\n")
     assert done.stdout == ""
 
 

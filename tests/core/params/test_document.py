@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 import yaml
@@ -237,34 +236,6 @@ def test_sections_in_a_list_go_by_their_places() -> None:
     assert table["train.cnn.dense.0.units"] == 128
     assert table["train.backbone.dense"] == []
     assert "train.cnn.blocks" not in table
-
-
-def told_defaults(text: str) -> dict[str, object]:
-    """Return the defaults that comments tell, by dotted name: those of one comment belong to the keys after it."""
-    told: dict[str, object] = {}
-    sections: list[tuple[int, str]] = []
-    comment, values = "", []
-    for line in text.splitlines():
-        if found := re.match(r" *# ?(.*)", line):
-            comment += f"{found[1]} "
-            stated = re.search(r"Defaults?: (.+?)\.(?=\s)", re.sub(r" \(.*?\)", "", comment))
-            values = yaml.safe_load(f"[{stated[1].replace(' and ', ', ')}]") if stated else []
-        elif found := re.match(r"( *)(\w+):", line):
-            sections = [(indent, name) for indent, name in sections if indent < len(found[1])]
-            sections.append((len(found[1]), found[2]))
-            name, comment = ".".join(name for _, name in sections), ""
-            if values and name in leaves(DEFAULTS.model_dump(by_alias=True)):
-                told[name] = values.pop(0)
-    return told
-
-
-def leaves(content: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """Return the dotted names of the keys that hold no section; unlike with ``flat``, a list of sections is one."""
-    return {
-        name
-        for key, value in content.items()
-        for name in (leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}"})
-    }
 
 
 def test_the_committed_file_fits_on_a_screen_and_has_every_section() -> None:

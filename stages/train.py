@@ -13,7 +13,7 @@ from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run import Run
 from pixmill.record.stages import training_run
-from pixmill.train import Interrupted, Trained, curves_csv, is_chief, train
+from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
 from stages import run
 
 
@@ -39,8 +39,9 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
     write_text(root / "plots" / "train" / "curves.csv", curves_csv(trained.history))
+    write_text(root / "plots" / "train" / "learning_curve.csv", learning_curve_csv(trained.learning_curve))
     write_json(root / "metrics" / "train.json", trained.metrics())
-    write_bytes(folder / "samples.png", samples.sheet())
+    write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
     export_litert(model, folder)
     save_calibration(folder, trained.validation, target=settings.target_accuracy)
@@ -48,9 +49,8 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     # All is on disk from here on: what MLflow does not take can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
-    if not trained.solved:
-        record.log_figure(curves_figure(trained.history, trained.monitor), "plots/curves.png")
-    record.log_file(folder / "samples.png", "plots/samples.png")
+    record.log_figure(curves_figure(trained), "plots/curves.png")
+    record.log_file(folder / "samples.jpg", "plots/samples.jpg")
     record.log_file(root / "reports" / "train.html", "reports/train.html")
     record.log_model(model)
     record.log_classifier(folder)

@@ -34,7 +34,7 @@ OUTPUTS = (
     "artifacts/train/network.tflite",
     "metrics/train.json",
     "plots/train/curves.csv",
-    "artifacts/train/samples.png",
+    "artifacts/train/samples.jpg",
     "reports/train.html",
 )
 

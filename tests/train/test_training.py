@@ -44,7 +44,7 @@ def test_a_run_is_compared_by_names_that_no_curve_has(trained):
 
 def test_it_knows_what_it_was_trained_on(trained):
     assert trained.labels == CLASSES
-    assert trained.pictures == {"train": SIZES["train"], "val": SIZES["val"]}
+    assert trained.images == {"train": SIZES["train"], "val": SIZES["val"]}
     assert trained.preprocessing == {"image_size": 16, "aspect": "pad", "resize": "bicubic"}
 
 

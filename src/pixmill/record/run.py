@@ -192,7 +192,7 @@ class Run:
         self.log_picture(figure_png(figure), name)
 
     def log_picture(self, content: bytes, name: str) -> None:
-        """Record an image file, such as ``plots/samples.png``."""
+        """Record an image file, such as ``plots/samples.jpg``."""
         self._contents[name] = content
 
     def log_text(self, text: str, name: str) -> None:

@@ -134,10 +134,10 @@ def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], group
     return Growth(float(slope @ [point.accuracy for point in points[-_LAST:]]), *limits)
 
 
-def learning_curve_csv(curve: LearningCurve) -> str:
-    """Return one line a point, to six significant digits, with Unix line ends."""
+def learning_curve_csv(curve: LearningCurve | None) -> str:
+    """Return one line a point, to six significant digits, with Unix line ends; without a curve the header alone."""
     lines = ["images,share,accuracy,low,high"]
-    for point in curve.points:
+    for point in curve.points if curve else ():
         figures = significant([point.images, point.share, point.accuracy, point.low, point.high])
         lines.append(",".join(map(str, figures)))
     return "\n".join(lines) + "\n"

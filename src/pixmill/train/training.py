@@ -61,7 +61,7 @@ class Trained:
         classifier: The graph that is used, uncompiled, with the best epoch's weights.
         labels: The classes, in the order of its outputs.
         history: The figures of each epoch.
-        pictures: Images by part.
+        images: Number of images by split.
         training: The training part.
         validation: The validation part.
         preprocessing: Side of the pictures in pixels, how a picture becomes square, and the filter that resizes it.
@@ -74,7 +74,7 @@ class Trained:
     classifier: keras.Model
     labels: tuple[str, ...]
     history: tuple[Epoch, ...]
-    pictures: dict[str, int]
+    images: dict[str, int]
     training: Part
     validation: Part
     preprocessing: Preprocessing
@@ -222,7 +222,7 @@ def train(
         classifier=classifier,
         labels=tuple(classes),
         history=tuple(fitted.history),
-        pictures={name: len(part) for name, part in parts.items()},
+        images={name: len(part) for name, part in parts.items()},
         training=parts["train"],
         validation=parts["val"],
         preprocessing=preprocessing,

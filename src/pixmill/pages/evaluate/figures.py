@@ -39,7 +39,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
             (item.pixels, f"{item.predicted} {100 * item.confidence:.0f} %\nis {item.label}")
             for item in evaluation.mistakes
         ],
-        # Not samples.png: in the same run of MLflow that is the sheet of what training saw.
+        # Not samples.jpg: in the same run of MLflow that is the sheet of what training saw.
         "predictions.png": [
             (
                 item.pixels,

@@ -1,55 +1,85 @@
-"""The history as a figure: loss, accuracy and learning rate over the epochs."""
+"""Curves as figures: loss, accuracy and learning rate by epoch, and accuracy by the number of images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pixmill.train.history import Epoch, Monitor, best_of
+from pixmill.train.learning_curve import LearningCurve
+from pixmill.train.training import Trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["curve_figure", "curves_figure"]
+__all__ = ["curve_figure", "curve_names", "curves_figure", "learning_curve_figure"]
 
 _TITLES = {"loss": "Loss (cross-entropy)", "accuracy": "Accuracy", "learning_rate": "Learning rate"}
 _TRAIN, _VAL, _BEST = "#8a94a6", "#1f6f6b", "#a25c00"
 
 
-def curves_figure(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Figure:
-    """Draw loss, accuracy and learning rate side by side over the epochs, the best epoch marked.
+def curves_figure(trained: Trained) -> Figure:
+    """Draw all curves of a training side by side, for MLflow.
 
     Args:
-        history: The figures of each epoch.
-        monitor: What tells the best one.
+        trained: What :func:`pixmill.train.train` returned.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(_TITLES)), _TITLES, strict=True):
-        _draw(axes, history, name, monitor)
+    names = curve_names(trained)
+    figure = Figure(figsize=(14 / 3 * len(names), 3.6), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
+        _draw(axes, trained, name)
     return figure
 
 
-def curve_figure(history: Sequence[Epoch], name: str, monitor: Monitor = "val_loss") -> Figure:
+def curve_names(trained: Trained) -> list[str]:
+    """Return which curves there are: a solver has no learning rate."""
+    return [name for name in _TITLES if name != "learning_rate" or not trained.solved]
+
+
+def curve_figure(trained: Trained, name: str) -> Figure:
     """Draw one of them, for a page where they stand beside or beneath each other.
 
     Args:
-        history: The figures of each epoch.
+        trained: What :func:`pixmill.train.train` returned.
         name: ``loss``, ``accuracy`` or ``learning_rate``.
-        monitor: What tells the best epoch.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 3.5), layout="constrained")
-    _draw(figure.subplots(), history, name, monitor)
+    figure, axes = _small()
+    _draw(axes, trained, name)
     return figure
 
 
-def _draw(axes: Axes, history: Sequence[Epoch], name: str, monitor: Monitor) -> None:
+def learning_curve_figure(curve: LearningCurve) -> Figure:
+    """Draw validation accuracy with its limits by the number of training images.
+
+    Args:
+        curve: The curve.
+    """
+    figure, axes = _small()
+    images = [point.images for point in curve.points]
+    axes.fill_between(
+        images, [point.low for point in curve.points], [point.high for point in curve.points], color=_VAL, alpha=0.15
+    )
+    axes.plot(images, [point.accuracy for point in curve.points], "o-", color=_VAL, label="validation, 95 % CI")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(images, [f"{count:,}" for count in images])
+    axes.minorticks_off()
+    axes.set_ylim(top=1)
+    _finish(axes, "Accuracy", "Training images")
+    return figure
+
+
+def _small() -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _draw(axes: Axes, trained: Trained, name: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    history = trained.history
     epochs = [epoch.epoch for epoch in history]
     # A single epoch makes no line: it is shown as a point.
     style = "o" if len(history) == 1 else "-"
@@ -58,14 +88,19 @@ def _draw(axes: Axes, history: Sequence[Epoch], name: str, monitor: Monitor) -> 
     else:
         axes.plot(epochs, [getattr(epoch, f"train_{name}") for epoch in history], style, color=_TRAIN, label="training")
         axes.plot(epochs, [getattr(epoch, f"val_{name}") for epoch in history], style, color=_VAL, label="validation")
-    axes.axvline(best_of(history, monitor).epoch, color=_BEST, linestyle=":", label="best epoch")
+    if not trained.solved:
+        axes.axvline(trained.best.epoch, color=_BEST, linestyle=":", label="best epoch")
     if name == "accuracy":
         axes.set_ylim(top=1)
     else:
         axes.set_ylim(bottom=0)
-    axes.set_title(_TITLES[name], fontsize=11)
-    axes.set_xlabel("Epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _finish(axes, _TITLES[name], "Iteration of the solver" if trained.solved else "Epoch")
+
+
+def _finish(axes: Axes, title: str, x_label: str) -> None:
+    axes.set_title(title, fontsize=11)
+    axes.set_xlabel(x_label)
     axes.grid(visible=True, color="#dedbd2", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
+from pixmill.core.params.reference import plain
 from pixmill.learn.backbones import APPLICATIONS
 from pixmill.pages.base import figure_svg, render_page
-from pixmill.pages.train.curves import curve_figure
+from pixmill.pages.train.curves import curve_figure, curve_names, learning_curve_figure
 from pixmill.pages.train.samples import Samples
 from pixmill.train.folds import fold_metrics
 from pixmill.train.training import Trained
@@ -28,8 +29,8 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         params: The section ``train``.
         samples: Training images as the model saw them.
     """
-    drawn = () if trained.solved else ("loss", "accuracy", "learning_rate")
     sheet = base64.b64encode(samples.sheet()).decode("ascii")
+    growth = trained.learning_curve
     return render_page(
         "pixmill.pages.train",
         "page.html",
@@ -44,46 +45,60 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         parameters=trained.parameters,
         trainable=trained.trainable,
         labels=trained.labels,
-        pictures=trained.pictures,
+        images=trained.images,
         **trained.preprocessing,
-        curves=[figure_svg(curve_figure(trained.history, name, params.monitor)) for name in drawn],
-        folds=[
-            (f"Fold {fold.number + 1}", f"{100 * fold.accuracy:.1f} %", f"{fold.loss:.3f}") for fold in trained.folds
+        curves=[figure_svg(curve_figure(trained, name)) for name in curve_names(trained)],
+        growth=growth and figure_svg(learning_curve_figure(growth)),
+        sentence=growth and growth.growth.sentence(),
+        points=growth
+        and [
+            (
+                f"{point.images:,}",
+                f"{point.share:.0%}",
+                _percent(point.accuracy),
+                f"{_percent(point.low)} to {_percent(point.high)}",
+            )
+            for point in growth.points
         ],
+        folds=[(f"Fold {fold.number + 1}", _percent(fold.accuracy), f"{fold.loss:.3f}") for fold in trained.folds],
         together=fold_metrics(trained.folds).get("folds"),
-        sheet=f"data:image/png;base64,{sheet}",
+        sheet=f"data:image/jpeg;base64,{sheet}",
         shown=samples.labels,
-        changed=params.model != "features",
+        augmented=params.model != "features",
         layers=[_layer(layer) for layer in trained.classifier.layers],
-        params=[(name, _shown(value)) for name, value in deciding_params(params).items()],
+        params=[(name, plain(value)) for name, value in deciding_params(params).items()],
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _kind(params: TrainParams) -> str:
     """Say in a few words what the model is."""
     if params.model == "cnn":
         count = sum(block.convolutions for block in params.cnn.blocks)
-        return f"A plain convolutional network of {count} convolutions, fitted from nothing"
+        return f"A convolutional network with {count} convolutions, trained from scratch"
     name = params.backbone.name
     backbone = APPLICATIONS[name].builder if name in APPLICATIONS else "EfficientNet-Lite0"
-    learnt = "not fitted to anything before" if params.backbone.weights == "none" else "pretrained"
+    origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":
-        head = {"logistic": "a logistic regression", "mlp": "a small network"}[params.features.head]
-        return f"{backbone}, {learnt} and left as it is, with {head} fitted to its features"
-    unfrozen = {0: "left as it is", "all": "fitted further in all its layers"}.get(
-        params.backbone.unfreeze, f"fitted further in its last {params.backbone.unfreeze} layers"
+        head = {"logistic": "a logistic regression", "mlp": "a small neural network"}[params.features.head]
+        return f"{head[0].upper()}{head[1:]} on features of {backbone}, {origin} and frozen"
+    unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
+        params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
     )
-    return f"{backbone}, {learnt} and {unfrozen}, with a new end"
+    return f"{backbone}, {origin} and {unfrozen}, with a new head"
 
 
 def _against_overfitting(params: TrainParams) -> tuple[str, str]:
-    """Name the param that holds this model back from learning pictures by heart, and what to do with it."""
+    """Name the param that regularizes this model, and what to do with it."""
     return {
-        "cnn": ("a dropout in", "train.cnn.dense"),
+        "cnn": ("dropout in", "train.cnn.dense"),
         "backbone": ("a higher", "train.backbone.dropout"),
         "features": ("a lower", "train.features.inverse_regularization")
         if params.features.head == "logistic"
-        else ("a dropout in", "train.features.dense"),
+        else ("dropout in", "train.features.dense"),
     }[params.model]
 
 
@@ -91,11 +106,3 @@ def _layer(layer: keras.layers.Layer) -> tuple[str, str, str]:
     # No-break spaces: a shape stays on one line.
     shape = "\u00a0\u00d7\u00a0".join(str(side) for side in layer.output.shape[1:])
     return layer.name, shape, f"{layer.count_params():,}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "null" if value is None else str(value)

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
+from pixmill.images.fit import thumbnail
 from pixmill.images.parts import Part
-from pixmill.images.png import png_bytes
 from pixmill.learn import augmented
 from pixmill.learn.determinism import derived_seed
 
 __all__ = ["Samples", "draw_samples"]
 
-_CLASSES = 4
-"""Classes of which a picture is shown; the first ones."""
+_CLASSES = 30
+"""Classes that are shown, the first ones: with more the sheet is too long to look at."""
 
 _CHANGED = 5
 """How often each is shown with other changes."""
@@ -30,7 +30,7 @@ _GAP, _PAPER = 4, 255
 
 @dataclass(frozen=True)
 class Samples:
-    """Hold pictures and what became of them.
+    """Hold images and what became of them.
 
     Args:
         labels: One a row.
@@ -41,21 +41,22 @@ class Samples:
     pixels: npt.NDArray[np.uint8]
 
     def sheet(self) -> bytes:
-        """Return them as one PNG file, whose bytes follow from the pixels alone."""
+        """Return them as one JPEG file, whose bytes follow from the pixels alone."""
         side = self.pixels.shape[2]
-        # Larger than the sheet wants it, a picture is thinned out; smaller, each pixel becomes several.
+        # Larger than the sheet wants it, a image is thinned out; smaller, each pixel becomes several.
         small = self.pixels[:, :, :: max(1, side // _SIDE), :: max(1, side // _SIDE)]
         large = small.repeat(factor := max(1, _SIDE // side), axis=2).repeat(factor, axis=3)
         framed = np.pad(large, ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=_PAPER)
         rows, columns, height, width, _ = framed.shape
         sheet = framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
-        return png_bytes(np.pad(sheet, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=_PAPER))
+        sheet = np.pad(sheet, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=_PAPER)
+        return thumbnail(sheet, side=max(sheet.shape), quality=90)
 
 
 def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) -> Samples:
-    """Return the first training picture of some classes, each with several changes.
+    """Return the first training image of some classes, each with several changes.
 
-    Where features are computed once, nothing is changed: there are several pictures of each class instead.
+    Where features are computed once, nothing is changed: there are several images of each class instead.
 
     Args:
         training: The training part.
@@ -71,7 +72,7 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) 
     pixels = np.ascontiguousarray(
         training.pixels[np.array([np.argmax(training.targets == label) for label in classes])]
     )
-    # As one batch, so that pictures of different classes are mixed where they are.
+    # As one batch, so that images of different classes are mixed where they are.
     columns = [
         augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
     ]

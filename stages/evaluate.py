@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pixmill.core.files import file_digest, fresh_folder, write_json, write_text
+from pixmill.core.files import file_digest, fresh_folder, write_figures, write_text
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
-from pixmill.evaluate import LABELS, as_tracked, evaluate, predictions_schema, unlabelled_schema
+from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema, unlabelled_schema
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stages import evaluation_run
 from stages import run
@@ -37,21 +37,23 @@ def main(workspace: Workspace, params: Params) -> None:
         )
     page = render_report(result)
     write_text(root / "reports" / "evaluate.html", page)
-    write_json(root / "metrics" / "evaluate.json", result.metrics)
+    short = headline(result.metrics)
+    write_figures(root, "evaluate", headline=short, full=result.metrics)
 
     with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
-        record.log_metrics(as_tracked(result.metrics))
+        record.log_metrics({f"test_{name}": value for name, value in short.items()})
         for name, figure in figures(result).items():
             record.log_figure(figure, f"plots/{name}")
         record.log_text(page, "reports/evaluate.html")
+        record.log_file(root / "plots" / "evaluate" / "full.json", "metrics/evaluate.json")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
     metrics = result.metrics
     print(  # noqa: T201
         f"evaluate: accuracy {metrics['accuracy']:.3f} ({metrics['accuracy_low']:.3f} to "
-        f"{metrics['accuracy_high']:.3f}), macro-F1 {metrics['macro_f1']:.3f} on {metrics['n']:,} test pictures; "
-        f"by colours alone: {metrics['baseline']['histogram_accuracy']:.3f}, "
-        f"always the commonest class: {metrics['baseline']['majority_accuracy']:.3f}\n"
+        f"{metrics['accuracy_high']:.3f}), macro-F1 {metrics['macro_f1']:.3f} on {metrics['n']:,} test images; "
+        f"colour-histogram baseline {metrics['baseline']['histogram_accuracy']:.3f}, "
+        f"best constant answer {short['baseline_accuracy']:.3f}\n"
         "evaluate: reports/evaluate.html"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixmill.core.files import write_json, write_text
+from pixmill.core.files import write_figures, write_text
 from pixmill.core.manifest import SCRAPED, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -17,7 +17,7 @@ def main(workspace: Workspace, params: Params) -> None:
     result = scrape(
         params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
     )
-    write_json(workspace.root / "metrics" / "scrape.json", result.tally.metrics())
+    write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
     write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
     for line in [str(result.tally), *result.remarks, *result.tolerated(), "reports/scrape.html"]:

@@ -6,10 +6,11 @@ import itertools
 
 from pixmill.compute import Limits
 from pixmill.core.expectations import gate_error, warnings
-from pixmill.core.files import fresh_folder, write_json, write_text
+from pixmill.core.files import fresh_folder, write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
+from pixmill.images.parts import PARTS
 from pixmill.pages.split import render_report
 from pixmill.split import metrics, pack, plot_table, split, summary
 from stages import run
@@ -31,7 +32,9 @@ def main(workspace: Workspace, params: Params) -> None:
     write_text(root / report, render_report(result, params.split, limits, folder=pictures))
     write_text(root / "plots/split/counts.csv", plot_table(result).to_csv(index=False, lineterminator="\n"))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
-    write_json(root / "metrics/split.json", metrics(result))
+    full = metrics(result)
+    headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
+    write_figures(root, "split", headline=headline, full=full)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
     if error := gate_error(result.outcomes, report=report, mend="bring more pictures"):

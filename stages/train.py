@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_json, write_text
+from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params, flat
 from pixmill.core.workspace import Workspace
 from pixmill.learn import export_litert, save_calibration, save_classifier
@@ -40,7 +40,7 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
     write_text(root / "plots" / "train" / "curves.csv", curves_csv(trained.history))
     write_text(root / "plots" / "train" / "learning_curve.csv", learning_curve_csv(trained.learning_curve))
-    write_json(root / "metrics" / "train.json", trained.metrics())
+    write_figures(root, "train", headline=trained.headline(), full=trained.metrics())
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
     export_litert(model, folder)

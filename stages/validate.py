@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from pixmill.core.expectations import gate_error, warnings
-from pixmill.core.files import write_json, write_text
+from pixmill.core.files import write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -33,7 +33,10 @@ def main(workspace: Workspace, params: Params) -> None:
     page = render_report(result, folder=scraped, params=params.validate)
     # All of it is written where the gate fails, too: it is what a person needs to mend the data.
     write_text(root / report, page)
-    write_json(root / "metrics/validate.json", numbers)
+    error = gate_error(result.outcomes, report=report)
+    headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
+    gate = "failed" if error else "passed"
+    write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers)
     for name, table in plot_tables(result, params.validate).items():
         write_text(root / f"plots/validate/{name}.csv", table)
     write_json(
@@ -50,7 +53,7 @@ def main(workspace: Workspace, params: Params) -> None:
     if len(powerless) > _DECISIONS:
         print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv are not followed")  # noqa: T201
     print(f"validate: {report}")  # noqa: T201
-    if error := gate_error(result.outcomes, report=report):
+    if error:
         raise error
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "storage_errors",
     "target_within",
     "write_bytes",
+    "write_figures",
     "write_json",
     "write_text",
 ]
@@ -204,6 +205,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write metrics or records as JSON that diffs well: sorted keys, six significant digits, never NaN."""
     text = json.dumps(significant(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
+
+
+def write_figures(root: Path, stage: str, *, headline: Mapping[str, Any], full: Mapping[str, Any]) -> None:
+    """Write a stage's figures: ``metrics/<stage>.json``, which a reviewer reads at a glance, and all of them.
+
+    Args:
+        root: The project's folder.
+        stage: The stage's name.
+        headline: The few in ``metrics/<stage>.json``.
+        full: All figures, in ``plots/<stage>/full.json``.
+    """
+    write_json(root / "plots" / stage / "full.json", full)
+    write_json(root / "metrics" / f"{stage}.json", headline)
 
 
 def read_json(path: Path, *, stage: str) -> Any:

@@ -31,7 +31,7 @@ _BATCH = 256
 
 
 def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
-    """Return ``histogram_accuracy`` and ``histogram_macro_f1``, entries of ``baseline`` in ``metrics/evaluate.json``.
+    """Return ``histogram_accuracy`` and ``histogram_macro_f1``, entries of ``baseline`` in ``plots/evaluate/full.json``.
 
     Args:
         training: The packed training part.

@@ -58,7 +58,7 @@ class Evaluation:
             labels were not looked for.
         unlabelled: What the model says of pictures without labels, columns as in
             :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` where there are none.
-        metrics: The content of ``metrics/evaluate.json``.
+        metrics: The content of ``plots/evaluate/full.json``.
         plots: The data of plots, by file name without its ending.
         matrix: Test pictures by actual (row) and predicted (column) class.
         interval_confidence: Confidence of the intervals.

@@ -1,4 +1,4 @@
-"""The figures of ``metrics/evaluate.json``, from the predictions and the model's calibration."""
+"""The figures of ``plots/evaluate/full.json``, from the predictions and the model's calibration."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
-__all__ = ["as_tracked", "measure", "measure_confidence"]
+__all__ = ["HEADLINE", "headline", "measure", "measure_confidence"]
 
 
 def measure(
@@ -62,7 +62,7 @@ def measure(
     trained = scores(actual["train"], probabilities_of(parts["train"], labels))
     return {
         **measured["test"],
-        "baseline": {"majority_accuracy": majority_accuracy(actual["train"], actual["test"])},
+        "baseline": {"majority_accuracy": majority_accuracy(actual["test"])},
         "val": measured["val"],
         "train": {name: trained[name] for name in ("accuracy", "log_loss", "n")},
     }
@@ -88,7 +88,7 @@ def measure_confidence(
         confidence: Confidence of the limits, such as 0.95.
 
     Returns:
-        Entries of ``metrics/evaluate.json``: the model's ``temperature`` and ``threshold``, which train found on
+        Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train found on
         validation; ``calibrated``, the test part's ``log_loss`` and ``ece`` at that temperature; ``coverage``, the
         share of the test part that gets an answer, and ``covered_accuracy`` with its limits, the share of these answers
         that are right.
@@ -141,16 +141,15 @@ def _beside(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float
     }
 
 
-def as_tracked(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the test part's figures as MLflow takes them: ``test_<name>``, and of each class only ``test_f1.<label>``.
+HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss", "ece", "n")
 
-    Baselines and calibrated figures go with them: ``test_baseline.<name>``, ``test_calibrated.<name>``. The names
-    ``val_*`` belong to the curves of training there.
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``metrics/evaluate.json`` holds, all of the test split.
+
+    ``baseline_accuracy`` is that of the best constant answer.
 
     Args:
-        metrics: As :func:`measure` returns them, with what was added.
+        metrics: As :func:`measure` returns them.
     """
-    overall = {f"test_{name}": value for name, value in metrics.items() if not isinstance(value, Mapping)}
-    for kind in ("baseline", "calibrated"):
-        overall |= {f"test_{kind}.{name}": value for name, value in metrics.get(kind, {}).items()}
-    return overall | {f"test_f1.{label}": row["f1"] for label, row in metrics["per_class"].items()}
+    return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}

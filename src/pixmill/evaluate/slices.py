@@ -80,7 +80,7 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
 
 
 def slice_figures(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the entry ``slices`` of ``metrics/evaluate.json``: ``slices.<dimension>.<slice>.<figure>``.
+    """Return the entry ``slices`` of ``plots/evaluate/full.json``: ``slices.<dimension>.<slice>.<figure>``.
 
     Args:
         table: As :func:`slices` returns it.

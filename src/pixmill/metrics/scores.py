@@ -108,15 +108,16 @@ def class_scores(
     }
 
 
-def majority_accuracy(training: npt.NDArray[np.integer], actual: npt.NDArray[np.integer]) -> float:
-    """Return the accuracy of always saying the class that training saw most.
+def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
+    """Return the accuracy of the best constant answer: the share of the most frequent class.
+
+    >>> majority_accuracy(np.array([0, 1, 1, 2]))
+    0.5
 
     Args:
-        training: Class indices of the training part, at least one; of equally frequent classes the first counts.
-        actual: Class indices of the part that is scored, at least one.
+        actual: Class indices of the split that is scored, at least one.
     """
-    commonest = int(np.argmax(np.bincount(training)))
-    return float(np.mean(actual == commonest))
+    return float(np.bincount(actual).max() / len(actual))
 
 
 def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:

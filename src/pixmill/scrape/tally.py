@@ -62,7 +62,7 @@ class Counts:
             setattr(self, name, getattr(self, name) + value)
 
     def metrics(self) -> dict[str, Any]:
-        """Return the counts as ``metrics/scrape.json`` has them."""
+        """Return the counts as ``plots/scrape/full.json`` has them."""
         return vars(self) | {"refused": dict(self.refused)}
 
 
@@ -169,7 +169,7 @@ class ScrapeTally:
         return self._labels[bytes.fromhex(picture_id)]
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         """How many different pictures there are."""
         return len(self._labels)
 
@@ -200,7 +200,7 @@ class ScrapeTally:
         refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
         small = self.total.thumbnails
         return (
-            f"{self.pictures:,} pictures from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
+            f"{self.images:,} pictures from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
             f"before, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
             f"{f', {small:,} only as thumbnails' if small else ''}"
         )
@@ -216,8 +216,14 @@ class ScrapeTally:
                 merged[label, source, host if rank < _HOSTS else OTHERS].merge(self.parts[label, source, host])
         return merged
 
-    def metrics(self) -> dict[str, Any]:
+    def headline(self) -> dict[str, int]:
         """Return what ``metrics/scrape.json`` holds."""
+        total = self.total
+        counts = {"candidates": total.candidates, "fetched": total.fetched, "refused": total.refused.total()}
+        return {"images": self.images, **counts}
+
+    def metrics(self) -> dict[str, Any]:
+        """Return what ``plots/scrape/full.json`` holds."""
         per_class: defaultdict[str, defaultdict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
         for (label, source, host), counts in self.by_host().items():
             per_class[label][source][host] = counts.metrics()
@@ -229,7 +235,7 @@ class ScrapeTally:
                 "failure": of_search.failed.failure if of_search.failed else None,
             }
         return {
-            "pictures": self.pictures,
+            "images": self.images,
             "conflicts": self.conflicts,
             **self.total.metrics(),
             "per_class": per_class,

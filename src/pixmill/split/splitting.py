@@ -188,7 +188,7 @@ def _completed(
 
 
 def metrics(split: Split) -> dict[str, Any]:
-    """Return what ``metrics/split.json`` holds.
+    """Return what ``plots/split/full.json`` holds.
 
     Returns:
         ``<part>.<label>`` pictures, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,

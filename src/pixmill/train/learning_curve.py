@@ -77,6 +77,10 @@ class LearningCurve:
     points: tuple[LearningPoint, ...]
     growth: Growth
 
+    def figures(self) -> dict[str, float]:
+        """Return what twice as many images bring, with its limits."""
+        return {"gain": self.growth.gain, "gain_low": self.growth.low, "gain_high": self.growth.high}
+
 
 def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[np.int64]]:
     """Yield the rows of growing shares of a split, each within the next, by whole clusters of near-duplicates.

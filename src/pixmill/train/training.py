@@ -103,8 +103,15 @@ class Trained:
         """Those of them that training fits."""
         return sum(int(weight.numpy().size) for weight in self.classifier.trainable_weights)
 
+    def headline(self) -> dict[str, Any]:
+        """Return what ``metrics/train.json`` holds: the figures of the weights that are kept."""
+        best = self.best
+        epoch = {} if self.solved else {"best_epoch": best.epoch}
+        losses = {"train_loss": best.train_loss, "val_loss": best.val_loss}
+        return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
+
     def metrics(self) -> dict[str, Any]:
-        """Return what a reviewer compares: the best epoch's figures, how large and how long, and the folds."""
+        """Return what ``plots/train/full.json`` holds: the kept figures, the model's size, folds and learning curve."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -112,6 +119,7 @@ class Trained:
             "parameters": self.parameters,
             "trainable": self.trainable,
             **fold_metrics(self.folds),
+            "learning_curve": None if self.learning_curve is None else self.learning_curve.figures(),
         }
 
     def record(self) -> dict[str, float]:

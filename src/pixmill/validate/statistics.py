@@ -28,7 +28,7 @@ __all__ = [
 
 
 def metrics(validation: Validation) -> dict[str, Any]:
-    """Return what ``metrics/validate.json`` holds.
+    """Return what ``plots/validate/full.json`` holds.
 
     Returns:
         ``n`` pictures, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``

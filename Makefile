@@ -36,7 +36,7 @@ repro: check browser data ## set everything up and run the pipeline
 	@$(BIN)/dvc repro
 	@$(BIN)/pixmill summary
 
-data: setup ## fill an empty data/ with the bundled pictures
+data: setup ## fill an empty data/ with the bundled images
 	@$(BIN)/pixmill data
 
 test: browser data ## set everything up and run the tests
@@ -78,7 +78,7 @@ requirements: setup ## pin requirements.txt anew from pyproject.toml (UPGRADE=1 
 		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
 	@$(MAKE) setup
 
-clean: ## remove what was installed and cached; pictures, results and runs stay
+clean: ## remove what was installed and cached; images, results and runs stay
 	@rm -rf .venv .venv-bench build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find $(wildcard src stages tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Left as they are: data/ artifacts/ reports/ .pixmill/ mlflow.db mlruns/ .dvc/cache/"

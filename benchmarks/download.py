@@ -1,7 +1,7 @@
-"""Fetch 2,000 pictures of 30 KB from a server on this machine, with no latency and with 50 ms.
+"""Fetch 2,000 images of 30 KB from a server on this machine, with no latency and with 50 ms.
 
 Pixmill's guarded fetcher (robots.txt, manners) and its whole collector (journal, checks) against icrawler, img2dataset,
-requests in threads, and aiohttp alone, which is the bare limit. Then 100,000 tiny pictures with the collector: memory
+requests in threads, and aiohttp alone, which is the bare limit. Then 100,000 tiny images with the collector: memory
 and cost as they grow, and how long it takes to find out that nothing is left to do.
 
     make bench-download            QUICK=1 for a short one
@@ -44,13 +44,13 @@ def main() -> None:
         Contestant("img2dataset, 64 threads a process", "img2dataset_list.py", peers, CONNECTIONS),
         Contestant("icrawler, 64 threads", "icrawler_list.py", peers, CONNECTIONS),
     ]
-    print(f"{COUNT:,} pictures of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n")
+    print(f"{COUNT:,} images of {BYTES / 1000:g} KB, {ROUNDS} rounds, files in {folder_for_files()}; {machine()}\n")
     rates: dict[tuple[str, float], float] = {}
     memory: dict[str, list[float]] = {}
     for latency in LATENCIES:
         records = compete(contestants, latency)
         print(f"latency {latency * 1000:g} ms\n")
-        print("| | pictures/s, median | spread | memory, MB |\n|---|---|---|---|")
+        print("| | images/s, median | spread | memory, MB |\n|---|---|---|---|")
         for contestant in contestants:
             record = records.get(contestant.name)
             if record is None:
@@ -80,18 +80,14 @@ def compete(contestants: list[Contestant], latency: float) -> dict[str, Record]:
                     work = ["--port", str(port), "--count", str(COUNT), "--folder", folder]
                     run(contestant, work, records.setdefault(contestant.name, Record()))
                     if (found := digests(Path(folder))) != wanted:
-                        raise SystemExit(
-                            f"{contestant.name} brought {len(found & wanted):,} of {len(wanted):,} pictures"
-                        )
+                        raise SystemExit(f"{contestant.name} brought {len(found & wanted):,} of {len(wanted):,} images")
     return records
 
 
 def grow(python: Path) -> None:
-    """Print how time and memory grow with the number of pictures, and what a second run costs."""
-    print(f"pixmill alone, {MANY:,} pictures of {TINY} bytes\n")
-    print(
-        "| pictures | seconds | pictures/s | memory, MB | again, nothing left to do: seconds |\n|---|---|---|---|---|"
-    )
+    """Print how time and memory grow with the number of images, and what a second run costs."""
+    print(f"pixmill alone, {MANY:,} images of {TINY} bytes\n")
+    print("| images | seconds | images/s | memory, MB | again, nothing left to do: seconds |\n|---|---|---|---|---|")
     contestant = Contestant("pixmill", "pixmill_collector.py", python, CONNECTIONS)
     with serving(TINY, 0.0) as port:
         for count in (MANY // 4, MANY // 2, MANY):
@@ -129,7 +125,7 @@ def memory_ratios(memory: dict[str, list[float]]) -> dict[str, float | None]:
 
 @contextlib.contextmanager
 def serving(size: int, latency: float) -> Iterator[int]:
-    """Serve pictures from a process of its own; yield its port."""
+    """Serve images from a process of its own; yield its port."""
     command = [sys.executable, str(ROOT / "benchmarks" / "server.py"), "--bytes", str(size), "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -140,13 +136,13 @@ def serving(size: int, latency: float) -> Iterator[int]:
 
 
 def digests_wanted() -> set[str]:
-    """Return the digests of all pictures."""
-    picture = jpeg(BYTES)
-    return {hashlib.sha256(numbered(picture, number)).hexdigest() for number in range(COUNT)}
+    """Return the digests of all images."""
+    image = jpeg(BYTES)
+    return {hashlib.sha256(numbered(image, number)).hexdigest() for number in range(COUNT)}
 
 
 def digests(folder: Path) -> set[str]:
-    """Return the digests of the pictures in a folder."""
+    """Return the digests of the images in a folder."""
     return {hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*.jpg")}
 
 

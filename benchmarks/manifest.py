@@ -1,7 +1,7 @@
-"""Take a made-up manifest of 10^4, 10^5 and 10^6 pictures through near-duplicates, verdicts, gate and split.
+"""Take a made-up manifest of 10^4, 10^5 and 10^6 images through near-duplicates, verdicts, gate and split.
 
-The pictures themselves are made up too: what looking at them would have found is there from the start, so that this
-measures all that comes after. Each size and stage has a process of its own; what grows with the number of pictures, and
+The images themselves are made up too: what looking at them would have found is there from the start, so that this
+measures all that comes after. Each size and stage has a process of its own; what grows with the number of images, and
 how, is told by the exponent between two sizes: 1 is linear, 2 is quadratic.
 
     make bench-manifest            QUICK=1 for 10^4 and 10^5
@@ -26,13 +26,13 @@ COUNTS = (10_000, 100_000) if QUICK else (10_000, 100_000, 1_000_000)
 PARTS = ("duplicates", "gate", "split")
 HOURS = 3600.0
 GIGABYTES = 4.0
-"""What a million pictures may take."""
+"""What a million images may take."""
 
 
 def main() -> None:
     """Print the table, and the exponents and the memory as the last line."""
-    print(f"{', '.join(f'{count:,}' for count in COUNTS)} pictures; {machine()}\n")
-    print("| pictures | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |")
+    print(f"{', '.join(f'{count:,}' for count in COUNTS)} images; {machine()}\n")
+    print("| images | pairs of near-duplicates | near-duplicates, s | verdicts and gate, s | split, s | memory, MB |")
     print("|---|---|---|---|---|---|")
     seconds: dict[str, list[float]] = {part: [] for part in PARTS}
     memory = 0.0

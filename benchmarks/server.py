@@ -1,4 +1,4 @@
-"""Serve pictures from memory, with a latency, as fast as one core can: ``python benchmarks/server.py --help``."""
+"""Serve images from memory, with a latency, as fast as one core can: ``python benchmarks/server.py --help``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUMBER_BYTES = 8
 
 
 def jpeg(size: int) -> bytes:
-    """Return a picture of noise of about so many bytes."""
+    """Return an image of noise of about so many bytes."""
     noise = np.random.default_rng(7)
     side = 16
     while True:
@@ -26,17 +26,17 @@ def jpeg(size: int) -> bytes:
         side += 8
 
 
-def numbered(picture: bytes, number: int) -> bytes:
-    """Return the picture with its number in a comment, so that no two have the same bytes (ITU T.81, B.2.4.5)."""
+def numbered(image: bytes, number: int) -> bytes:
+    """Return the image with its number in a comment, so that no two have the same bytes (ITU T.81, B.2.4.5)."""
     comment = struct.pack(">HHQ", 0xFFFE, 2 + NUMBER_BYTES, number)
-    return picture[:2] + comment + picture[2:]
+    return image[:2] + comment + image[2:]
 
 
-class Pictures(asyncio.Protocol):
+class Images(asyncio.Protocol):
     """Answer ``GET /<number>.jpg``; everything else is not there."""
 
-    def __init__(self, picture: bytes, latency: float) -> None:
-        self._picture = picture
+    def __init__(self, image: bytes, latency: float) -> None:
+        self._image = image
         self._latency = latency
         self._rest = b""
 
@@ -58,7 +58,7 @@ class Pictures(asyncio.Protocol):
         name = path[1:].partition(b".")[0]
         if not name.isdigit():
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-        body = numbered(self._picture, int(name))
+        body = numbered(self._image, int(name))
         return b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
     def _write(self, answer: bytes) -> None:
@@ -69,12 +69,12 @@ class Pictures(asyncio.Protocol):
 async def main() -> None:
     """Serve until killed; the port is the first line of the output."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bytes", type=int, default=30_000, help="of a picture (default: 30000)")
+    parser.add_argument("--bytes", type=int, default=30_000, help="of an image (default: 30000)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer (default: 0)")
     arguments = parser.parse_args()
-    picture = jpeg(arguments.bytes)
+    image = jpeg(arguments.bytes)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Pictures(picture, arguments.latency), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: Images(image, arguments.latency), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

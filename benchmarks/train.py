@@ -1,4 +1,4 @@
-"""Train the CNN of the recipe `scenes` on the same pictures: Pixmill against Keras' own two ways and the bare limit.
+"""Train the CNN of the recipe `scenes` on the same images: Pixmill against Keras' own two ways and the bare limit.
 
 150 x 150 pixels, 32 a batch, flip, rotation, zoom, shift and shear. The limit computes gradients and updates on one
 batch that lies in memory, with no input at all. Each contestant runs in a process of its own that is ready before the
@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 import pandas as pd
 from contest import ROOT, folder_for_files, machine
-from pictures import make_pictures
+from images import make_images
 from PIL import Image
 
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.images.parts import shard_path, write_header
 
 QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, PICTURES = (2, 192) if QUICK else (7, 480)
+ROUNDS, IMAGES = (2, 192) if QUICK else (7, 480)
 SIDE, LABELS = 150, 6
 CONTESTANTS = {
     "generator": ("ImageDataGenerator", "train_image_data_generator.py", "float32"),
@@ -51,7 +51,7 @@ HEADS = {
 
 def main() -> None:
     """Print a table for each contest, and the ratios as the last line."""
-    print(f"{PICTURES} pictures of {SIDE} x {SIDE}, {ROUNDS} rounds; {machine()}\n")
+    print(f"{IMAGES} images of {SIDE} x {SIDE}, {ROUNDS} rounds; {machine()}\n")
     with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
         folder = Path(name)
         prepare(folder)
@@ -73,19 +73,19 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Write pictures by class as peers want them, and the same ones packed as the stage split packs them."""
+    """Write images by class as peers want them, and the same ones packed as the stage split packs them."""
     packages = Path(pd.__file__).parent.parent
     flat = folder / "flat"
     flat.mkdir()
-    make_pictures(flat, PICTURES, (SIDE, SIDE), packages)
+    make_images(flat, IMAGES, (SIDE, SIDE), packages)
     rows, pixels = [], []
     for number, path in enumerate(sorted(flat.glob("*.jpg"))):
         label = str(number % LABELS)
-        target = folder / "pictures" / label / path.name
+        target = folder / "images" / label / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target)
-        with Image.open(target) as picture:
-            pixels.append(np.asarray(picture.convert("RGB")))
+        with Image.open(target) as image:
+            pixels.append(np.asarray(image.convert("RGB")))
         identity = hashlib.sha256(target.read_bytes()).hexdigest()
         rows.append({"id": identity, "label": label, "split": "train", "row": number})
     flat.rmdir()
@@ -93,7 +93,7 @@ def prepare(folder: Path) -> None:
     shard = shard_path(packed, "train", 0)
     shard.parent.mkdir(parents=True)
     np.stack(pixels).tofile(shard)
-    write_header(packed, "train", side=SIDE, rows=[PICTURES])
+    write_header(packed, "train", side=SIDE, rows=[IMAGES])
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
@@ -101,8 +101,8 @@ def prepare(folder: Path) -> None:
 
 
 def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int) -> dict[str, list[float]]:
-    """Let all train an epoch in turns, print their table, and return the seconds that a picture took each time."""
-    print("| | pictures/s, median | spread | processor, ms a picture | loss at the end |\n|---|---|---|---|---|")
+    """Let all train an epoch in turns, print their table, and return the seconds that an image took each time."""
+    print("| | images/s, median | spread | processor, ms an image | loss at the end |\n|---|---|---|---|---|")
     with contextlib.ExitStack() as stack:
         running = {
             name: stack.enter_context(Running(script, folder, precision))
@@ -116,16 +116,16 @@ def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: 
     for name, (title, _, _) in contestants.items():
         if any(not math.isfinite(float(str(epoch["loss"]))) for epoch in told[name]):
             raise SystemExit(f"{title}: the loss is no number")
-        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["pictures"])) for epoch in told[name]]
+        seconds[name] = [float(str(epoch["seconds"])) / int(str(epoch["images"])) for epoch in told[name]]
         rates = [1 / taken for taken in seconds[name]]
         last = told[name][-1]
-        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / PICTURES * 1000
+        used = statistics.median(float(str(epoch["processor"])) for epoch in told[name]) / IMAGES * 1000
         shown = title + (f" ({last['precision']})" if name == "auto" else "")
         print(f"| {shown} | {statistics.median(rates):,.1f} | {min(rates):,.1f} to {max(rates):,.1f} ", end="")
         print(f"| {used:.2f} | {last['loss']:.2f} |", flush=True)
-    counts = {name: epochs[-1]["pictures"] for name, epochs in told.items()}
-    if any(count != PICTURES for count in counts.values()):
-        raise SystemExit(f"not all trained on the {PICTURES} pictures: {counts}")
+    counts = {name: epochs[-1]["images"] for name, epochs in told.items()}
+    if any(count != IMAGES for count in counts.values()):
+        raise SystemExit(f"not all trained on the {IMAGES} images: {counts}")
     print()
     return seconds
 
@@ -157,7 +157,7 @@ class Running:
         self._errors.close()
 
     def epoch(self) -> dict[str, object]:
-        """Let it train once on all pictures, and return what it tells."""
+        """Let it train once on all images, and return what it tells."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()

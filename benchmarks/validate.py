@@ -3,7 +3,7 @@
 The pass does what the stage does without its cache: it reads and verifies the bytes, decodes under limits of time and
 memory, and takes digest, perceptual hash, small grey, brightness, contrast, sharpness, entropy and border. CleanVision
 looks for all its issues. imagehash computes its perceptual hash, and Pillow decodes, on as many processes. The start of
-processes is left out for all: each looks at a few pictures first, and that time is taken off.
+processes is left out for all: each looks at a few images first, and that time is taken off.
 
     make bench-validate            QUICK=1 for a short one
 """
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from blake3 import blake3
 from contest import Contestant, Record, folder_for_files, install, machine, run
-from pictures import make_pictures
+from images import make_images
 from PIL import Image
 
 from pixmill.compute import default_workers
@@ -32,9 +32,9 @@ from pixmill.images.measures import measure
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, FEW = (2, 64) if QUICK else (7, 64)
 SIZES = {"": (600 if QUICK else 2_000, (640, 480)), "large_": (200 if QUICK else 500, (1600, 1200))}
-"""How many pictures, and of which width and height; the key begins the names of their ratios."""
+"""How many images, and of which width and height; the key begins the names of their ratios."""
 OFTEN = 3
-"""How often the fast ones look at each picture, so that what is taken off is little."""
+"""How often the fast ones look at each image, so that what is taken off is little."""
 PEERS = ("cleanvision", "imagehash", "decode")
 
 
@@ -53,9 +53,9 @@ def main() -> None:
     print(f"{default_workers()} processes, {ROUNDS} rounds; {machine()}\n")
     ratios: dict[str, float | None] = {}
     for name, (count, size) in SIZES.items():
-        print(f"{count:,} pictures of {size[0]} x {size[1]}\n")
+        print(f"{count:,} images of {size[0]} x {size[1]}\n")
         with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
-            make_pictures(Path(folder), count, size, packages_of(peers or ours))
+            make_images(Path(folder), count, size, packages_of(peers or ours))
             check(Path(folder))
             seconds = compete(contestants, folder, count)
         ratios |= {f"{name}vs_{peer}": ratio(peer, seconds) for peer in PEERS}
@@ -63,22 +63,22 @@ def main() -> None:
 
 
 def compete(contestants: dict[str, Contestant], folder: str, count: int) -> dict[str, list[float]]:
-    """Let all look at the pictures of a folder in turns, print their table, and return their seconds a picture."""
+    """Let all look at the images of a folder in turns, print their table, and return their seconds an image."""
     records = {name: Record() for name, contestant in contestants.items() if contestant.python}
     work = ["--folder", folder, "--few", str(FEW), "--processes", str(default_workers())]
     for _ in range(ROUNDS):
         for name, record in records.items():
             run(contestants[name], work, record)
-    print("| | pictures/s, median | spread | processor, ms a picture | memory, MB |\n|---|---|---|---|---|")
+    print("| | images/s, median | spread | processor, ms an image | memory, MB |\n|---|---|---|---|---|")
     seconds: dict[str, list[float]] = {}
     for name, contestant in contestants.items():
         if contestant.python is None:
             print(f"| {contestant.name} | not installed | | | |")
             continue
-        record, pictures = records[name], count * int(contestant.arguments[1])
-        if any(told["looked"] != pictures for told in record.told):
-            raise SystemExit(f"{contestant.name} did not look at all {pictures:,} pictures: {record.told}")
-        timed = pictures - FEW
+        record, images = records[name], count * int(contestant.arguments[1])
+        if any(told["looked"] != images for told in record.told):
+            raise SystemExit(f"{contestant.name} did not look at all {images:,} images: {record.told}")
+        timed = images - FEW
         seconds[name] = [taken / timed for taken in record.seconds]
         used = statistics.median(float(str(told["processor"])) for told in record.told) / timed * 1000
         rate, spread, memory = record.rate(timed), record.spread(timed), record.megabytes()
@@ -98,9 +98,9 @@ def check(folder: Path) -> None:
     """See that the pass decodes the very pixels that Pillow alone decodes."""
     for path in sorted(folder.iterdir())[::100]:
         found = measure(path, hashlib.sha256(path.read_bytes()).hexdigest(), max_pixels=50_000_000)
-        with Image.open(path) as picture:
+        with Image.open(path) as image:
             # With a fourth byte of 255, as the digest has it.
-            wanted = blake3(picture.convert("RGBA").tobytes()).hexdigest()
+            wanted = blake3(image.convert("RGBA").tobytes()).hexdigest()
         if found.pixels != wanted:
             raise SystemExit(f"{path.name} is not decoded as Pillow decodes it")
 

@@ -1,4 +1,4 @@
-"""Evaluate the trained classifier: figures, predictions picture by picture, and where it goes wrong."""
+"""Evaluate the trained classifier: figures, predictions image by image, and where it goes wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scrape the pictures: from the web by real browsers and public APIs, or from what people brought."""
+"""Scrape the images: from the web by real browsers and public APIs, or from what people brought."""
 
 from __future__ import annotations
 

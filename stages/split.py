@@ -1,4 +1,4 @@
-"""Give each kept picture its part, see that nothing leaks, and pack the parts."""
+"""Give each kept image its part, see that nothing leaks, and pack the parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stages import run
 def main(workspace: Workspace, params: Params) -> None:
     """Write the page and the numbers; fail where the gate does; then write the packed parts."""
     root, report = workspace.root, "reports/split.html"
-    pictures, validated = root / "artifacts/scrape", root / "artifacts/validate"
+    images, validated = root / "artifacts/scrape", root / "artifacts/validate"
     result = split(
         read_table(validated / "manifest.parquet", VALIDATED, stage="validate"),
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
@@ -29,7 +29,7 @@ def main(workspace: Workspace, params: Params) -> None:
     limits = Limits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
     # All of it is written where the gate fails, too: a person needs it to fix the data.
-    write_text(root / report, render_report(result, params.split, limits, folder=pictures))
+    write_text(root / report, render_report(result, params.split, limits, folder=images))
     write_text(root / "plots/split/counts.csv", plot_table(result).to_csv(index=False, lineterminator="\n"))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     full = metrics(result)
@@ -37,9 +37,9 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
-    if error := gate_error(result.outcomes, report=report, mend="bring more pictures"):
+    if error := gate_error(result.outcomes, report=report, mend="bring more images"):
         raise error
-    pack(result.manifest, pictures, out, params.split, limits)
+    pack(result.manifest, images, out, params.split, limits)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)
     print(f"split: {summary(result)}\nsplit: {report}")  # noqa: T201
 

@@ -1,4 +1,4 @@
-"""Judge every scraped picture, and stop at the gate what must not go on."""
+"""Judge every scraped image, and stop at the gate what must not go on."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
-    print(f"validate: kept {numbers['kept']:,} of {numbers['n']:,} pictures")  # noqa: T201
+    print(f"validate: kept {numbers['kept']:,} of {numbers['n']:,} images")  # noqa: T201
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")  # noqa: T201
     powerless = result.review.powerless
     for decision, why in powerless[:_DECISIONS]:
-        print(f"validate: warning: line {decision.line} of review.csv is not followed: {why} ({decision.picture})")  # noqa: T201
+        print(f"validate: warning: line {decision.line} of review.csv is not followed: {why} ({decision.image})")  # noqa: T201
     if len(powerless) > _DECISIONS:
         print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv are not followed")  # noqa: T201
     print(f"validate: {report}")  # noqa: T201

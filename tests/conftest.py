@@ -104,8 +104,8 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def bundled_pictures(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled pictures as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
+def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled images as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
     from pixmill.bundled import FASHION_MNIST, folder_md5, make_data
 
     if folder_md5(repository / "data") == FASHION_MNIST.data_md5:

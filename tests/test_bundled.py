@@ -214,9 +214,9 @@ def test_a_link_to_another_place_is_left_alone(make, root, tmp_path):
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_the_record_of_other_pictures_stops_it(make, root):
+def test_the_record_of_other_images_stops_it(make, root):
     (root / "data.dvc").write_text("outs:\n- md5: 1234.dir\n  path: data\n")
-    with pytest.raises(DataError, match="records other pictures") as stop:
+    with pytest.raises(DataError, match="records other images") as stop:
         make()
     assert stop.value.next == "dvc pull data.dvc"
     assert not (root / "data").exists()
@@ -229,7 +229,7 @@ def test_a_malformed_record_is_named(make, root, text):
         make()
 
 
-def test_pictures_that_come_out_wrong_never_reach_data(root, collection):
+def test_images_that_come_out_wrong_never_reach_data(root, collection):
     wrong = dataclasses.replace(collection, data_md5="0.dir")
     with pytest.raises(DataError, match=f"came out wrong: their digest is {collection.data_md5}, expected 0.dir"):
         make_data(root, report=str, collection=wrong)
@@ -274,7 +274,7 @@ def test_commits_write_the_record_once_and_fill_the_cache_each_time(make, commit
     assert (root / "data.dvc").read_text() == record
 
 
-def test_a_record_of_other_pictures_is_never_overwritten(make, commit, root):
+def test_a_record_of_other_images_is_never_overwritten(make, commit, root):
     make()
     record = "outs:\n- md5: 1234.dir\n  path: data\n"
     (root / "data.dvc").write_text(record)
@@ -283,12 +283,12 @@ def test_a_record_of_other_pictures_is_never_overwritten(make, commit, root):
     assert (root / "data.dvc").read_text() == record
 
 
-def test_pictures_of_a_person_are_not_committed(make, commit, root, lines):
+def test_images_of_a_person_are_not_committed(make, commit, root, lines):
     make()
     (root / "data" / "coat" / "mine.png").write_bytes(b"mine")
     commit()
     assert not (root / "data.dvc").exists()
-    assert "pictures of yours" in lines[-1]
+    assert "images of yours" in lines[-1]
 
 
 def test_a_failing_dvc_is_quoted(make, commit, root):
@@ -297,16 +297,16 @@ def test_a_failing_dvc_is_quoted(make, commit, root):
         commit()  # this folder is no DVC repository
 
 
-pictures = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(lambda shape: arrays(np.uint8, shape))
+images = st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(lambda shape: arrays(np.uint8, shape))
 
 
-@given(pictures)
+@given(images)
 def test_enlarging_multiplies_both_sides_by_four(pixels):
     height, width = pixels.shape
     assert enlarge(pixels).shape == (4 * height, 4 * width)
 
 
-@given(pictures)
+@given(images)
 def test_enlarging_treats_all_directions_alike(pixels):
     larger = enlarge(pixels)
     assert np.array_equal(enlarge(pixels.T), larger.T)
@@ -331,7 +331,7 @@ def test_values_are_pinned():
     )
 
 
-def test_each_class_gets_its_first_pictures_dark_on_white(tmp_path):
+def test_each_class_gets_its_first_images_dark_on_white(tmp_path):
     labels = np.tile(np.arange(10, dtype=np.uint8), PER_CLASS + 5)
     images = np.zeros((len(labels), 2, 2), np.uint8)
     images[:, 0, 0] = np.arange(len(labels)) % 251
@@ -341,7 +341,7 @@ def test_each_class_gets_its_first_pictures_dark_on_white(tmp_path):
         files = sorted((tmp_path / name).iterdir())
         assert [path.name for path in files] == [f"{number:04d}.png" for number in range(PER_CLASS)]
         for number in (0, PER_CLASS - 1):
-            with Image.open(files[number]) as picture:
+            with Image.open(files[number]) as image:
                 expected = 255 - enlarge(images[label + 10 * number])
-                assert picture.mode == "L"
-                assert np.array_equal(np.asarray(picture), expected)
+                assert image.mode == "L"
+                assert np.array_equal(np.asarray(image), expected)

@@ -1,4 +1,4 @@
-"""The bare limit: aiohttp alone, without guard, rules, journal or any check; one file a picture."""
+"""The bare limit: aiohttp alone, without guard, rules, journal or any check; one file an image."""
 
 import asyncio
 from pathlib import Path

@@ -14,7 +14,7 @@ listed.write_text("\n".join(urls(told.port, told.count)))
 def collect() -> None:
     crawler = UrlListCrawler(
         downloader_threads=told.connections,
-        storage={"root_dir": str(Path(told.folder) / "pictures")},
+        storage={"root_dir": str(Path(told.folder) / "images")},
         log_level=logging.CRITICAL,
     )
     crawler.crawl(str(listed), max_num=told.count)

@@ -1,4 +1,4 @@
-"""imagehash's perceptual hash of every picture, on as many processes."""
+"""imagehash's perceptual hash of every image, on as many processes."""
 
 import multiprocessing
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from PIL import Image
 
 
 def perceptual_hash(path: Path) -> str:
-    with Image.open(path) as picture:
-        return str(imagehash.phash(picture))
+    with Image.open(path) as image:
+        return str(imagehash.phash(image))
 
 
 def look(paths: Sequence[Path], processes: int) -> int:

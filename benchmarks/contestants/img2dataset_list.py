@@ -14,7 +14,7 @@ def collect() -> None:
     processes = os.cpu_count() or 1
     download(
         url_list=str(listed),
-        output_folder=str(Path(told.folder) / "pictures"),
+        output_folder=str(Path(told.folder) / "images"),
         output_format="files",
         input_format="txt",
         resize_mode="no",

@@ -1,4 +1,4 @@
-"""What every contestant is told that looks at pictures, and how its time is taken."""
+"""What every contestant is told that looks at images, and how its time is taken."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 
 def compete(look: Callable[[Sequence[Path], int], int]) -> None:
-    """Look at a few pictures, then at all, and print what the others took: so the start of processes is left out.
+    """Look at a few images, then at all, and print what the others took: so the start of processes is left out.
 
     Args:
-        look: Looks at pictures with some processes, and returns how many it has looked at to the end.
+        look: Looks at images with some processes, and returns how many it has looked at to the end.
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--few", type=int, required=True)
-    parser.add_argument("--times", type=int, required=True, help="how often each picture is looked at")
+    parser.add_argument("--times", type=int, required=True, help="how often each image is looked at")
     parser.add_argument("--processes", type=int, required=True)
     told = parser.parse_args()
     paths = sorted(told.folder.glob("*.jpg")) * told.times

@@ -23,13 +23,13 @@ def packed_part(folder: Path) -> Part:
 def epochs(
     trainer: Trainer, part: Part, params: TrainParams, batches: Callable[[Any], Iterable[tuple[Any, Any]]] | None = None
 ) -> Callable[[], tuple[int, float]]:
-    """Return what trains one epoch more, and tells its pictures and its loss.
+    """Return what trains one epoch more, and tells its images and its loss.
 
     Args:
         trainer: What is trained.
         part: The training part.
         params: The section ``train``.
-        batches: Gives what the trainer takes in an order of rows; default: the pictures of the part.
+        batches: Gives what the trainer takes in an order of rows; default: the images of the part.
     """
     numbers = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""Pillow alone: every picture opened and decoded to the end, nothing else. With ``--array`` also to an array."""
+"""Pillow alone: every image opened and decoded to the end, nothing else. With ``--array`` also to an array."""
 
 import multiprocessing
 import sys
@@ -9,16 +9,16 @@ from PIL import Image
 
 
 def decode(path: Path) -> int:
-    with Image.open(path) as picture:
-        picture.load()
-        return picture.width
+    with Image.open(path) as image:
+        image.load()
+        return image.width
 
 
 def decode_to_array(path: Path) -> int:
     import numpy as np
 
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB")).shape[1]
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).shape[1]
 
 
 def look(paths: Sequence[Path], processes: int) -> int:

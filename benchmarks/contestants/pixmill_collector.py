@@ -1,4 +1,4 @@
-"""Pixmill: the guarded fetcher with robots.txt, manners and journal; pictures named by their hash."""
+"""Pixmill: the guarded fetcher with robots.txt, manners and journal; images named by their hash."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ BATCH = 256
 
 async def collect() -> None:
     limits = Limits(connections=told.connections, per_host=told.connections)
-    network = Network(served={"pictures.test:80": told.port})
+    network = Network(served={"images.test:80": told.port})
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(folder, params) as journal:
         async with Fetcher(limits, Manners(), network) as fetcher:
@@ -28,7 +28,7 @@ async def collect() -> None:
             pending: list[asyncio.Task[None]] = []
             for start in range(0, told.count, BATCH):
                 candidates = [
-                    Candidate("picture", None, number, f"http://pictures.test/{number}.jpg")
+                    Candidate("image", None, number, f"http://images.test/{number}.jpg")
                     for number in range(start, min(start + BATCH, told.count))
                 ]
                 pending.append(asyncio.create_task(collector.collect("urls", "", candidates, lambda _: None)))

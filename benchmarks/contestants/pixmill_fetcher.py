@@ -1,4 +1,4 @@
-"""Pixmill's guarded fetcher, with robots.txt and manners; one file a picture, named by its hash."""
+"""Pixmill's guarded fetcher, with robots.txt and manners; one file an image, named by its hash."""
 
 import asyncio
 import hashlib
@@ -14,13 +14,13 @@ folder = Path(told.folder)
 
 async def collect() -> None:
     limits = Limits(connections=told.connections, per_host=told.connections)
-    network = Network(served={"pictures.test:80": told.port})
+    network = Network(served={"images.test:80": told.port})
     pending = iter(range(told.count))
     async with Fetcher(limits, Manners(), network) as fetcher:
 
         async def work() -> None:
             for number in pending:
-                received = await fetcher.fetch(f"http://pictures.test/{number}.jpg")
+                received = await fetcher.fetch(f"http://images.test/{number}.jpg")
                 if not isinstance(received, Fetched):
                     raise SystemExit(f"{number}.jpg: {received}")
                 name = hashlib.sha256(received.content).hexdigest()

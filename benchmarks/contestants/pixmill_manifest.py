@@ -1,4 +1,4 @@
-"""Make a made-up manifest, and take it through one stage of Pixmill: all but the pictures themselves."""
+"""Make a made-up manifest, and take it through one stage of Pixmill: all but the images themselves."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     arguments = parser.parse_args()
-    # Its import takes the same seconds for any number of pictures.
+    # Its import takes the same seconds for any number of images.
     importlib.import_module("great_expectations")
     phase = {"make": make, "validate": take_through_validate, "split": take_through_split}[arguments.phase]
     print(json.dumps(phase(arguments.folder, arguments.count)))
 
 
 def make(folder: Path, count: int) -> dict[str, float]:
-    """Write the tables that scrape and the pass over the pictures would leave."""
+    """Write the tables that scrape and the pass over the images would leave."""
     start = time.perf_counter()
     dice = np.random.default_rng(1)
     ids = sorted(digests(dice, count))
     classes = dice.integers(0, len(CLASSES), count)
     originals = np.arange(count)
-    # Of a hundred pictures two are copies of another, and two near-duplicates, nearly all of them within their class.
+    # Of a hundred images two are copies of another, and two near-duplicates, nearly all of them within their class.
     copies, near = (dice.random((2, count)) < 0.02) & (originals > count // 10)
     for some in (copies, near):
         originals[some] = dice.integers(0, count // 10, some.sum())
@@ -76,7 +76,7 @@ ALIKE = {
 
 
 def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Generator) -> None:
-    """Write eleven sightings for ten pictures, and one picture that is seen everywhere."""
+    """Write eleven sightings for ten images, and one image that is seen everywhere."""
     again = dice.integers(0, len(manifest), len(manifest) // 10)
     everywhere = np.zeros(len(manifest) // 100, np.int64)
     rows = np.concatenate([np.arange(len(manifest)), again, everywhere])
@@ -92,7 +92,7 @@ def write_sightings(folder: Path, manifest: pd.DataFrame, dice: np.random.Genera
 def write_surveyed(
     folder: Path, dice: np.random.Generator, originals: npt.NDArray[np.int64], copies: npt.NDArray[np.bool_]
 ) -> None:
-    """Write what looking at the pictures would have found."""
+    """Write what looking at the images would have found."""
     count = len(originals)
     greys = np.lib.format.open_memmap(folder / "greys.npy", "w+", np.uint8, (count, 32, 32))
     hashes = np.empty(count, np.uint64)
@@ -166,7 +166,7 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
 
 
 def take_through_split(folder: Path, count: int) -> dict[str, float]:
-    """Assign every picture its part, and check that nothing leaks."""
+    """Assign every image its part, and check that nothing leaks."""
     manifest = read_table(folder / "validated.parquet", VALIDATED, stage="validate")
     pairs = read_table(folder / "pairs.parquet", PAIRS, stage="validate")
     start = time.perf_counter()

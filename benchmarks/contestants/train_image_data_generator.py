@@ -10,20 +10,20 @@ from training import BATCH, SCENES, SIDE, compete, scenes_cnn, told
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 changes = SCENES.augmentation
-pictures = tf.keras.preprocessing.image.ImageDataGenerator(
+images = tf.keras.preprocessing.image.ImageDataGenerator(
     horizontal_flip=changes.flip,
     rotation_range=changes.rotation,
     zoom_range=changes.zoom,
     width_shift_range=changes.shift,
     height_shift_range=changes.shift,
     shear_range=changes.shear * 57.3,
-).flow_from_directory(told().folder / "pictures", target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="sparse")
+).flow_from_directory(told().folder / "images", target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="sparse")
 model = scenes_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
 
 def epoch() -> tuple[int, float]:
-    return pictures.samples, model.fit(pictures, verbose=0).history["loss"][0]
+    return images.samples, model.fit(images, verbose=0).history["loss"][0]
 
 
 compete(epoch)

@@ -16,11 +16,11 @@ layers = keras.Sequential(
         keras.layers.RandomShear(changes.shear, changes.shear, fill_mode="nearest"),
     ]
 )
-pictures = keras.utils.image_dataset_from_directory(
-    told().folder / "pictures", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
+images = keras.utils.image_dataset_from_directory(
+    told().folder / "images", image_size=(SIDE, SIDE), batch_size=BATCH, seed=0, verbose=False
 )
-count = len(pictures.file_paths)
-changed = pictures.map(lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
+count = len(images.file_paths)
+changed = images.map(lambda x, y: (layers(x, training=True), y), num_parallel_calls=tf.data.AUTOTUNE)
 model = scenes_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 fed = changed.prefetch(tf.data.AUTOTUNE)

@@ -11,7 +11,7 @@ told = told()
 fix_threads(2)
 import keras
 
-count = len(list((told.folder / "pictures").rglob("*.jpg")))
+count = len(list((told.folder / "images").rglob("*.jpg")))
 model = scenes_cnn()
 adam = keras.optimizers.Adam()
 adam.build(model.trainable_variables)

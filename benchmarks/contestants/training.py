@@ -30,7 +30,7 @@ SCENES = TrainParams(
 
 def told() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--folder", type=Path, required=True, help="pictures by class, and the same ones packed")
+    parser.add_argument("--folder", type=Path, required=True, help="images by class, and the same ones packed")
     parser.add_argument("--precision", default="float32")
     return parser.parse_args()
 
@@ -47,7 +47,7 @@ def compete(epoch: Callable[[], tuple[int, float]], **more: object) -> None:
     """Train one epoch to warm up, then one for each line that comes, and print what it took.
 
     Args:
-        epoch: Trains once on all pictures, and returns how many they were and their mean loss.
+        epoch: Trains once on all images, and returns how many they were and their mean loss.
         more: Told with each epoch.
     """
     epoch()
@@ -56,5 +56,5 @@ def compete(epoch: Callable[[], tuple[int, float]], **more: object) -> None:
         start, used = time.perf_counter(), time.process_time()
         count, loss = epoch()
         seconds, processor = time.perf_counter() - start, time.process_time() - used
-        figures = {"seconds": seconds, "processor": processor, "pictures": count, "loss": loss}
+        figures = {"seconds": seconds, "processor": processor, "images": count, "loss": loss}
         print(json.dumps({**figures, **more}), flush=True)

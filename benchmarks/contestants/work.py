@@ -1,4 +1,4 @@
-"""What every contestant is told: which pictures to fetch from which server into which folder."""
+"""What every contestant is told: which images to fetch from which server into which folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def arguments() -> argparse.Namespace:
 
 
 def urls(port: int, count: int, host: str = "127.0.0.1") -> list[str]:
-    """Return the addresses of the pictures."""
+    """Return the addresses of the images."""
     return [f"http://{host}:{port}/{number}.jpg" for number in range(count)]
 
 

@@ -1,6 +1,6 @@
-"""The bundled pictures: fill an empty ``data/`` with real product photographs, the same bytes on every machine.
+"""The bundled images: fill an empty ``data/`` with real product photographs, the same bytes on every machine.
 
-They are the first 250 training pictures of five classes of Fashion-MNIST (MIT licence, Zalando SE): 28 by 28 grey
+They are the first 250 training images of five classes of Fashion-MNIST (MIT licence, Zalando SE): 28 by 28 grey
 values on black, here enlarged to 112 by 112 and inverted to dark on white, as a shop shows them.
 """
 
@@ -46,7 +46,7 @@ CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}
 """Our class names and Fashion-MNIST's label indices."""
 
 PER_CLASS = 250
-"""Pictures of each class: the first ones in the order of the training set."""
+"""Images of each class: the first ones in the order of the training set."""
 
 _LITTER = {".DS_Store", "Thumbs.db"}
 """Files that file managers leave; ``.dvcignore`` names them too, so a folder with only these is empty to DVC."""
@@ -79,7 +79,7 @@ FASHION_MNIST = Collection(
 def make_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> bool:
     """Fill ``data/`` where it is absent or empty.
 
-    The pictures are made in ``.pixmill/data/`` and renamed into place when all are there and their digest is right, so
+    The images are made in ``.pixmill/data/`` and renamed into place when all are there and their digest is right, so
     that a process killed at any moment leaves nothing that looks finished.
 
     Args:
@@ -88,10 +88,10 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
         collection: What to fill it with; default: Fashion-MNIST.
 
     Returns:
-        Whether pictures were made. ``False`` means that ``data/`` holds files already; they were not touched.
+        Whether images were made. ``False`` means that ``data/`` holds files already; they were not touched.
 
     Raises:
-        DataError: ``data.dvc`` records other pictures, no source can be had, or a source is not what it should be.
+        DataError: ``data.dvc`` records other images, no source can be had, or a source is not what it should be.
     """
     data = root / "data"
     scratch = root / ".pixmill" / "data"
@@ -102,7 +102,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
             return False
         if _recorded_md5(root) not in (None, collection.data_md5):
             raise DataError(
-                f"data/ is empty, and {root / 'data.dvc'} records other pictures than the bundled ones",
+                f"data/ is empty, and {root / 'data.dvc'} records other images than the bundled ones",
                 next="dvc pull data.dvc",
             )
         images, labels = load_collection(collection, scratch=scratch, report=report)
@@ -110,18 +110,18 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
         write_images(new, images, labels)
         if (digest := folder_md5(new)) != collection.data_md5:
             raise DataError(
-                f"the bundled pictures came out wrong: their digest is {digest}, expected {collection.data_md5}",
+                f"the bundled images came out wrong: their digest is {digest}, expected {collection.data_md5}",
                 next=f"look whether {collection.folder} holds Fashion-MNIST; if so, report it",
             )
         if data.exists():
             shutil.rmtree(data)  # empty folders and litter at most
         new.rename(data)
-    report(f"data/ filled: {len(CLASSES)} classes of {PER_CLASS} pictures.")
+    report(f"data/ filled: {len(CLASSES)} classes of {PER_CLASS} images.")
     return True
 
 
 def commit_data(root: Path, *, report: Callable[[str], None], collection: Collection = FASHION_MNIST) -> None:
-    """Put the bundled pictures into DVC's cache, as ``data.dvc`` records them; write ``data.dvc`` where there is none.
+    """Put the bundled images into DVC's cache, as ``data.dvc`` records them; write ``data.dvc`` where there is none.
 
     Without this, ``dvc status`` of a fresh clone says "not in cache". A ``data/`` that people changed is left to them.
 
@@ -131,10 +131,10 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
         collection: What ``data/`` was filled with; default: Fashion-MNIST.
 
     Raises:
-        DataError: ``data.dvc`` records other pictures than these, or DVC failed.
+        DataError: ``data.dvc`` records other images than these, or DVC failed.
     """
     if folder_md5(root / "data") != collection.data_md5:
-        report("data/ holds pictures of yours. `dvc repro` records them in data.dvc; then commit data.dvc.")
+        report("data/ holds images of yours. `dvc repro` records them in data.dvc; then commit data.dvc.")
         return
     recorded = _recorded_md5(root)
     if recorded is None:
@@ -142,7 +142,7 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
         report("data.dvc is new: commit it.")
     elif recorded != collection.data_md5:
         raise DataError(
-            f"data/ holds the bundled pictures, but {root / 'data.dvc'} records others ({recorded})",
+            f"data/ holds the bundled images, but {root / 'data.dvc'} records others ({recorded})",
             next="dvc pull --force data.dvc (takes the recorded ones), or dvc add data (records the bundled ones)",
         )
     else:
@@ -189,7 +189,7 @@ def _dvc(root: Path, *arguments: str) -> None:
 
 
 def load_collection(collection: Collection, *, scratch: Path, report: Callable[[str], None]) -> tuple[Pixels, Pixels]:
-    """Return the training pictures and their labels from the first source that can be had.
+    """Return the training images and their labels from the first source that can be had.
 
     The sources, in order: Debian's package where it is installed; the same package fetched by ``apt-get`` and unpacked
     without being installed; ``keras.datasets.fashion_mnist``.
@@ -249,7 +249,7 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
-    """Write the chosen pictures as ``<class>/<nnnn>.png``: four times as large, dark on white.
+    """Write the chosen images as ``<class>/<nnnn>.png``: four times as large, dark on white.
 
     Args:
         folder: An empty folder.
@@ -263,7 +263,7 @@ def write_images(folder: Path, images: Pixels, labels: Pixels) -> None:
 
 
 def enlarge(pixels: Pixels) -> Pixels:
-    """Enlarge a grey picture four times, in integers only, so that every machine agrees on every value.
+    """Enlarge a grey image four times, in integers only, so that every machine agrees on every value.
 
     Args:
         pixels: Grey values of shape ``(height, width)``, ``uint8``.

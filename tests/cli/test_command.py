@@ -76,7 +76,7 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     assert exit_code("check") == 0
     output = capsys.readouterr().out
     assert output.startswith("params.yaml is sound: 300 classes (class_000, class_001, ")
-    assert "class_299); pictures from folder" in output
+    assert "class_299); images from folder" in output
     assert len(output) < 400
 
 

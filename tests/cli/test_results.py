@@ -76,7 +76,7 @@ def test_results_of_changed_inputs_are_to_be_committed(project: Path, before: st
 
 def test_decisions_behind_new_results_are_committed_with_them(project: Path) -> None:
     (project / "dvc.lock").write_text(LOCK.replace("bb", "ff"))
-    (project / "review.csv").write_text("picture,decision,label,by,why\n")
+    (project / "review.csv").write_text("image,decision,label,by,why\n")
     assert "params.yaml review.csv metrics" in text_of_notes(project)
 
 

@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     text = summary(project, environ={})
-    assert "Test accuracy 0.900 (confidence interval 0.860 to 0.930) on 250 pictures" in text
+    assert "Test accuracy 0.900 (confidence interval 0.860 to 0.930) on 250 images" in text
     assert "  coat       0.900       -  0.900        50" in text
     assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("make ui")
     assert "commit" not in text

@@ -135,7 +135,7 @@ def stopping(batch: Sequence[int]) -> list[int]:
 
 
 def page_faults(batch: Sequence[int]) -> list[int]:
-    """Take and free memory as the decoding of a picture of so many bytes does; return how many pages came."""
+    """Take and free memory as the decoding of an image of so many bytes does; return how many pages came."""
     import resource
 
     found = []

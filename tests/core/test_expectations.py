@@ -142,11 +142,11 @@ def test_a_name_holds_where_all_of_its_checks_do() -> None:
 
 
 def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
-    error = gate_error([outcome("balance", "critical", "class 'shoe' has 3 pictures")], report="page.html")
+    error = gate_error([outcome("balance", "critical", "class 'shoe' has 3 images")], report="page.html")
     assert str(error).splitlines() == [
         "the gate stopped the pipeline, 1 critical expectation failed",
-        "  balance: class 'shoe' has 3 pictures; expected at least 0.2 (validate.balance.share)",
-        "Next: open page.html; mend the pictures, or edit validate.balance.share in params.yaml; then: dvc repro",
+        "  balance: class 'shoe' has 3 images; expected at least 0.2 (validate.balance.share)",
+        "Next: open page.html; mend the images, or edit validate.balance.share in params.yaml; then: dvc repro",
     ]
 
 

@@ -18,7 +18,7 @@ def test_without_a_terminal_there_are_plain_lines(monkeypatch: pytest.MonkeyPatc
     stream = io.StringIO()
     with Progress("Decode", 1200, stream=stream) as bar:
         bar.advance(1000, "loss 0.4")
-    assert stream.getvalue() == "Decode: 1,000 of 1,200 pictures (loss 0.4)\n" * 2
+    assert stream.getvalue() == "Decode: 1,000 of 1,200 images (loss 0.4)\n" * 2
 
 
 def test_quick_work_says_nothing() -> None:
@@ -47,7 +47,7 @@ def test_more_may_turn_up_as_the_work_goes_on(monkeypatch: pytest.MonkeyPatch, t
         bar.advance()
         bar.expect(3)
         bar.advance()
-    lines = ["Fetch: 1 of 2 pictures", "Fetch: 2 of 5 pictures", "Fetch: 2 of 5 pictures"]
+    lines = ["Fetch: 1 of 2 images", "Fetch: 2 of 5 images", "Fetch: 2 of 5 images"]
     assert stream.getvalue().splitlines() == lines
 
 

@@ -7,7 +7,7 @@ from pixmill.doctor.project import check_data, check_dvc, check_params
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def images(tmp_path):
     folder = tmp_path / "data" / "shirt"
     folder.mkdir(parents=True)
     for number in range(3):
@@ -36,34 +36,34 @@ def test_wrong_params_are_named(repository, tmp_path):
     assert finding.next
 
 
-def test_pictures_as_recorded(pictures):
-    record(pictures, 3, 300)
-    (finding,) = check_data(pictures)
+def test_images_as_recorded(images):
+    record(images, 3, 300)
+    (finding,) = check_data(images)
     assert (finding.state, finding.message) == (State.OK, "3 files of 0.0 MB, as data.dvc records")
 
 
 @pytest.mark.parametrize("recorded", [(4, 300), (3, 299)])
-def test_pictures_that_changed(pictures, recorded):
-    record(pictures, *recorded)
-    (finding,) = check_data(pictures)
+def test_images_that_changed(images, recorded):
+    record(images, *recorded)
+    (finding,) = check_data(images)
     assert finding.state is State.WARNING
     assert finding.next == "dvc add data, or to go back: mv data data.old && dvc checkout data.dvc"
 
 
-def test_pictures_that_nothing_records(pictures):
-    (finding,) = check_data(pictures)
+def test_images_that_nothing_records(images):
+    (finding,) = check_data(images)
     assert (finding.state, finding.next) == (State.WARNING, "dvc add data")
 
 
-def test_no_pictures(tmp_path):
+def test_no_images(tmp_path):
     (finding,) = check_data(tmp_path)
     assert (finding.state, finding.message) == (State.BAD, "data/ is empty")
     assert "make data" in finding.next
 
 
-def test_a_record_that_is_none(pictures):
-    (pictures / "data.dvc").write_text("outs: [")
-    (finding,) = check_data(pictures)
+def test_a_record_that_is_none(images):
+    (images / "data.dvc").write_text("outs: [")
+    (finding,) = check_data(images)
     assert (finding.state, finding.next) == (State.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
 
 

@@ -24,7 +24,7 @@ EPOCHS = 6
 
 @dataclass(frozen=True)
 class Project:
-    """One copy of the repository, with pictures of its own."""
+    """One copy of the repository, with images of its own."""
 
     path: Path
 
@@ -121,11 +121,11 @@ def _copy_of_the_repository(repository: Path, path: Path) -> Project:
     return project
 
 
-def _bring_pictures(pictures: Path, project: Project, per_class: int = PER_CLASS) -> None:
+def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) -> None:
     for name in CLASSES:
         (project.path / "data" / name).mkdir(parents=True)
-        for picture in sorted((pictures / name).glob("*.png"))[:per_class]:
-            shutil.copy2(picture, project.path / "data" / name)
+        for image in sorted((images / name).glob("*.png"))[:per_class]:
+            shutil.copy2(image, project.path / "data" / name)
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"classes:\n(- \w+\n)+", "classes:\n" + "".join(f"- {name}\n" for name in CLASSES), text)
     text = re.sub(r"\n  source: \w+", "\n  source: shop", text)
@@ -139,13 +139,13 @@ def _bring_pictures(pictures: Path, project: Project, per_class: int = PER_CLASS
 
 @pytest.fixture(scope="session")
 def new_project(
-    repository: Path, bundled_pictures: Path, tmp_path_factory: pytest.TempPathFactory
+    repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], Project]:
-    """Make a project of three classes of 40 pictures, nothing run yet."""
+    """Make a project of three classes of 40 images, nothing run yet."""
 
     def make() -> Project:
         project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
-        _bring_pictures(bundled_pictures, project)
+        _bring_images(bundled_images, project)
         return project
 
     return make
@@ -153,7 +153,7 @@ def new_project(
 
 @pytest.fixture
 def same_project(repository: Path, tmp_path: Path) -> Project:
-    """Return this very project with its own pictures and params, nothing run yet."""
+    """Return this very project with its own images and params, nothing run yet."""
     (tmp_path / "project").mkdir()
     project = _copy_of_the_repository(repository, tmp_path / "project")
     shutil.copytree(repository / "data", project.path / "data")

@@ -14,7 +14,7 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 pytestmark = pytest.mark.browser
 
 
-def test_a_first_run_gives_a_model_from_pictures_that_a_browser_found(finished) -> None:
+def test_a_first_run_gives_a_model_from_images_that_a_browser_found(finished) -> None:
     assert finished.metrics("evaluate")["accuracy"] >= 0.8
     scraped = finished.metrics("scrape")
     assert "shop.pixmill.test" in json.dumps(scraped)
@@ -37,7 +37,7 @@ def test_a_second_run_changes_nothing(finished) -> None:
     assert finished.git("status", "--porcelain") == before == ""
 
 
-def test_pictures_models_and_scratch_stay_out_of_git(finished) -> None:
+def test_images_models_and_scratch_stay_out_of_git(finished) -> None:
     tracked = finished.git("ls-files").split()
     assert not [
         name for name in tracked if name.startswith(("artifacts/", "reports/", "data/", ".pixmill/", "mlruns/"))
@@ -49,7 +49,7 @@ def test_every_plot_is_drawn(finished) -> None:
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert not shown.get("errors"), shown["errors"]
-    assert {"Loss", "Accuracy", "Confusion matrix", "Pictures per class"} <= set(shown.get("data", shown))
+    assert {"Loss", "Accuracy", "Confusion matrix", "Images per class"} <= set(shown.get("data", shown))
 
 
 def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
@@ -79,8 +79,8 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     # Before TensorFlow chooses by itself, and takes no other number in the tests that come after this one.
     fix_threads(2)
     model = mlflow.keras.load_model(f"models:/{model_id}")
-    pictures = open_shards(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
-    predicted = model.predict(pictures, verbose=0)
+    images = open_shards(finished.path / "artifacts" / "split", "test")[:8].astype("float32")
+    predicted = model.predict(images, verbose=0)
     assert predicted.shape == (8, 3)
     np.testing.assert_allclose(predicted.sum(axis=1), 1, rtol=1e-5)
 
@@ -106,10 +106,10 @@ def test_a_misspelt_key_stops_dvc_with_one_line(copy_of_finished) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_pictures_that_a_person_adds_are_theirs_and_the_output_says_commit(
-    copy_of_finished, bundled_pictures: Path
+def test_images_that_a_person_adds_are_theirs_and_the_output_says_commit(
+    copy_of_finished, bundled_images: Path
 ) -> None:
-    extra = sorted((bundled_pictures / "dress").glob("*.png"))[45]
+    extra = sorted((bundled_images / "dress").glob("*.png"))[45]
     (copy_of_finished.path / "data" / "dress" / "mine.png").write_bytes(extra.read_bytes())
     output = copy_of_finished.repro("scrape")
     assert "data.dvc" in output.split("To track the changes with git, run:")[1]

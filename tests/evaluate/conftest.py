@@ -19,17 +19,17 @@ from tests.images.packed import write_shards
 
 LABELS = ("dark", "light")
 SIDE = 8
-PICTURES = {"train": 12, "val": 6, "test": 8}
+IMAGES = {"train": 12, "val": 6, "test": 8}
 
 
 def write_split(folder: Path, *, labels: tuple[str, ...] = LABELS, side: int = SIDE) -> Path:
-    """Write the manifest and the arrays: classes by turns, every second light picture of the test part mislabelled."""
+    """Write the manifest and the arrays: classes by turns, every second light image of the test part mislabelled."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for part in PARTS:
-        ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(PICTURES[part]))
-        shades = np.arange(PICTURES[part]) % 2
-        values = (40 + 160 * shades + np.arange(PICTURES[part])).astype(np.uint8)
+        ids = sorted(hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(IMAGES[part]))
+        shades = np.arange(IMAGES[part]) % 2
+        values = (40 + 160 * shades + np.arange(IMAGES[part])).astype(np.uint8)
         write_shards(folder, part, np.broadcast_to(values[:, None, None, None], (len(values), side, side, 3)))
         for row, (name, shade) in enumerate(zip(ids, shades, strict=True)):
             wrong = part == "test" and row % 4 == 3

@@ -9,18 +9,18 @@ from pixmill.evaluate.baseline import colour_histograms, histogram_figures, pred
 from pixmill.images.parts import Part, Shards
 
 
-def part(name, pictures, *, classes=3, hue=True, seed=1, side=12):
-    """Return pictures whose class is their hue, or, without hue, the half in which they are light."""
+def part(name, images, *, classes=3, hue=True, seed=1, side=12):
+    """Return images whose class is their hue, or, without hue, the half in which they are light."""
     generator = np.random.default_rng([seed, len(name)])
-    targets = generator.integers(0, classes, pictures).astype(np.int32)
-    pixels = generator.integers(0, 60, (pictures, side, side, 3))
+    targets = generator.integers(0, classes, images).astype(np.int32)
+    pixels = generator.integers(0, 60, (images, side, side, 3))
     if hue:
         colours = np.array([colorsys.hsv_to_rgb(place / classes, 1, 1) for place in range(classes)])
         pixels = pixels + (180 * colours[targets])[:, None, None, :]
     else:
         light = (np.arange(side) < side // 2)[None, :] == (targets % 2 == 0)[:, None]
         pixels = pixels + 180 * light[:, :, None, None]
-    rows = pd.DataFrame({"id": [f"{name}{number:06}" for number in range(pictures)]})
+    rows = pd.DataFrame({"id": [f"{name}{number:06}" for number in range(images)]})
     return Part(name, rows, targets, Shards([pixels.astype(np.uint8)]))
 
 
@@ -61,14 +61,14 @@ def test_a_histogram_holds_each_pixel_once_a_channel_and_once_a_colour():
     shares = colour_histograms(pixels) ** 2
     assert shares.shape == (5, 112)
     for channel in range(3):
-        expected = np.stack([np.bincount(picture[..., channel].ravel() // 16, minlength=16) for picture in pixels]) / 81
+        expected = np.stack([np.bincount(image[..., channel].ravel() // 16, minlength=16) for image in pixels]) / 81
         assert shares[:, 16 * channel : 16 * channel + 16] == pytest.approx(expected)
     assert shares[:, 48:].sum(axis=1) == pytest.approx(1)
     red = np.full((1, 4, 4, 3), (255, 0, 0), np.uint8)
     assert colour_histograms(red)[0, 48 + 3 * 16] == 1
 
 
-def test_of_large_pictures_fewer_pixels_tell_the_same():
+def test_of_large_images_fewer_pixels_tell_the_same():
     generator = np.random.default_rng(3)
     large = np.repeat(np.repeat(generator.integers(0, 256, (2, 50, 50, 3)), 4, axis=1), 4, axis=2).astype(np.uint8)
     assert colour_histograms(large) == pytest.approx(colour_histograms(large[:, ::4, ::4]))

@@ -11,17 +11,17 @@ from pixmill.metrics.probabilities import losses, tempered
 LABELS = ("a", "b", "c")
 
 
-def predictions(pictures, *, sharpness):
+def predictions(images, *, sharpness):
     """Return what a model says that knows how sure it should be, and says it raised to a power."""
     generator = np.random.default_rng(11)
     tables = []
     for part in ("train", "val", "test"):
-        honest = generator.dirichlet([0.3, 0.3, 0.3], pictures)
+        honest = generator.dirichlet([0.3, 0.3, 0.3], images)
         actual = [generator.choice(3, p=row) for row in honest]
         given = tempered(honest, 1 / sharpness)
         table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
         names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
-        tables.append(table.assign(id=[f"{part}{number:05}" for number in range(pictures)], split=part, **names))
+        tables.append(table.assign(id=[f"{part}{number:05}" for number in range(images)], split=part, **names))
     return pd.concat(tables, ignore_index=True).sort_values("id", ignore_index=True)
 
 
@@ -44,7 +44,7 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     assert result["calibrated"]["log_loss"] < losses(actual, uncalibrated).mean()
 
 
-def test_the_threshold_gives_about_what_was_asked_for_on_pictures_that_did_not_set_it():
+def test_the_threshold_gives_about_what_was_asked_for_on_images_that_did_not_set_it():
     result = measured(predictions(1500, sharpness=2.5))[0]
     assert result["covered_accuracy_low"] <= 0.9 <= result["covered_accuracy_high"]
     assert 0.2 < result["coverage"] < 0.95

@@ -36,9 +36,9 @@ def corner_model(end="softmax", *, frozen=False, pooling="average"):
 @pytest.fixture(scope="module")
 def pixels():
     """Red in the upper left corner, green in the lower right one; then nothing at all."""
-    picture = np.zeros((SIDE, SIDE, 3), np.uint8)
-    picture[2:6, 2:6, 0] = picture[10:14, 10:14, 1] = 255
-    return np.stack([picture, picture, np.zeros_like(picture)])
+    image = np.zeros((SIDE, SIDE, 3), np.uint8)
+    image[2:6, 2:6, 0] = image[10:14, 10:14, 1] = 255
+    return np.stack([image, image, np.zeros_like(image)])
 
 
 @pytest.mark.parametrize("end", ["softmax", "sigmoid", "logits"])
@@ -66,7 +66,7 @@ def test_a_certain_class_has_evidence_too(pixels):
     assert red.max() > 0.9
 
 
-def test_many_pictures_are_looked_at_in_batches_alike(pixels):
+def test_many_images_are_looked_at_in_batches_alike(pixels):
     many = np.concatenate([pixels] * 7)
     found = attention(corner_model(), many, [0, 1, 0] * 7)
     assert np.array_equal(found, np.concatenate([found[:3]] * 7))
@@ -82,20 +82,20 @@ def test_a_model_without_places_has_no_map():
     assert attention(model, np.zeros((1, SIDE, SIDE, 3), np.uint8), [0]) is None
 
 
-def test_no_picture_has_no_map(pixels):
+def test_no_image_has_no_map(pixels):
     assert attention(corner_model(), pixels[:0], []) is None
 
 
 def test_heat_colours_what_has_evidence_and_leaves_the_rest_grey():
-    picture = np.full((4, 4, 3), (90, 120, 150), np.uint8)
+    image = np.full((4, 4, 3), (90, 120, 150), np.uint8)
     heat = np.zeros((4, 4), np.float32)
     heat[0, 0], heat[1, 1] = 1, 0.2
-    shown = heated(picture, heat)
+    shown = heated(image, heat)
     assert shown[3, 3].tolist() == [120, 120, 120]
     assert shown[0, 0, 0] > 170
     assert shown[0, 0, 1] < 60
     assert shown[1, 1, 1] > shown[0, 0, 1]
-    assert np.array_equal(shown, heated(picture, heat))
+    assert np.array_equal(shown, heated(image, heat))
 
 
 @pytest.mark.slow

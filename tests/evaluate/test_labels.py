@@ -22,7 +22,7 @@ from pixmill.images.parts import Part, Shards
 def test_a_label_is_in_doubt_where_another_class_reaches_that_classes_own_average():
     targets = np.array([0, 0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [0.3, 0.7], [0.4, 0.6]])
-    # The average of class 1 over its own pictures is .65, that of class 0 is .683.
+    # The average of class 1 over its own images is .65, that of class 0 is .683.
     assert suggested_classes(targets, probabilities).tolist() == [-1, -1, 1, -1, -1]
 
 
@@ -43,7 +43,7 @@ def test_a_timid_class_has_a_low_threshold_and_a_bold_one_a_high():
     assert suggested_classes(targets, probabilities).tolist() == [-1, 1, -1, -1, -1, -1]
 
 
-def test_a_class_without_a_picture_is_never_suggested():
+def test_a_class_without_a_image_is_never_suggested():
     assert suggested_classes(np.array([0, 0]), np.array([[0.1, 0.9], [0.9, 0.1]])).tolist() == [-1, -1]
 
 
@@ -106,8 +106,8 @@ def test_the_smallest_class_is_learnt_in_every_fold():
     assert all((targets[folds != fold] == 0).sum() >= FEWEST // 2 for fold in range(5))
 
 
-def test_no_picture_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
-    # Features that say nothing but which group a picture is of: who knows the group knows the label.
+def test_no_image_is_judged_by_a_model_that_knows_it_or_its_near_duplicates():
+    # Features that say nothing but which group an image is of: who knows the group knows the label.
     group_of = np.arange(1000) // 50
     targets = np.arange(20)[group_of] % 2
     features = np.eye(20, dtype=np.float32)[group_of]
@@ -144,7 +144,7 @@ CLASSES = ("a", "b", "c")
 
 
 def part(name, targets, *, first):
-    """Return pictures whose shade tells what they show: 40 for a, 120 for b, 200 for c."""
+    """Return images whose shade tells what they show: 40 for a, 120 for b, 200 for c."""
     chance = np.random.default_rng(first)
     ids = [f"{first + place:064x}" for place in range(len(targets))]
     # The first ten are what their class is like to a hair.
@@ -196,7 +196,7 @@ def test_doubts_are_shown_in_order_with_their_own_pixels(parts):
     assert len(first_doubts(ranking, parts, limit=99)) == ranking["suggested"].notna().sum()
 
 
-def test_of_a_class_with_few_pictures_nothing_is_said():
+def test_of_a_class_with_few_images_nothing_is_said():
     few = part("train", [0] * 30 + [1] * 30 + [2] * 5, first=5000)
     ranking = find_label_errors([few], CLASSES, shades([few]), threads=2)
     assert set(ranking["label"]) == {"a", "b"}

@@ -15,11 +15,11 @@ SIDE = 56
 
 
 @pytest.fixture(scope="module")
-def photographs(bundled_pictures):
-    """All bundled pictures of the default classes, as split packs them: ids, classes and pixels, sorted by id."""
+def photographs(bundled_images):
+    """All bundled images of the default classes, as split packs them: ids, classes and pixels, sorted by id."""
     found = []
     for target, label in enumerate(CLASSES):
-        for path in (bundled_pictures / label).iterdir():
+        for path in (bundled_images / label).iterdir():
             content = path.read_bytes()
             pixels = fit(decode(content).pixels, SIDE, "pad", "bicubic")
             found.append((hashlib.sha256(content).hexdigest(), target, pixels))

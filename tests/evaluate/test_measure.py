@@ -69,7 +69,7 @@ def test_the_baseline_does_not_peep_at_the_test_part(predictions):
 def test_near_duplicates_widen_the_interval(predictions, metrics):
     pairs = predictions.set_index("id").index.to_series().str.slice(0, -1)
     grouped = measure(predictions, pairs, LABELS, draws=2000, confidence=0.95)
-    # All ten test pictures in one group: there is nothing left to draw from.
+    # All ten test images in one group: there is nothing left to draw from.
     assert grouped["accuracy_low"] == grouped["accuracy_high"] == pytest.approx(0.7)
     assert metrics["accuracy_low"] < grouped["accuracy_low"]
 
@@ -82,7 +82,7 @@ def test_a_test_part_without_a_mistake_does_not_promise_that_there_are_none(pred
         assert (found[f"{name}_low"], found[f"{name}_high"]) == (pytest.approx(0.025 ** (1 / 10)), 1), name
 
 
-def test_a_class_without_a_test_picture_is_null_in_the_file(metrics, tmp_path):
+def test_a_class_without_a_test_image_is_null_in_the_file(metrics, tmp_path):
     write_json(tmp_path / "evaluate.json", metrics)
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
     nothing = {"precision": None, "recall": None, "f1": None}

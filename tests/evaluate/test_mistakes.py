@@ -36,14 +36,14 @@ def found(packed):
 
 def test_mistakes_are_those_of_the_part_the_surest_first(found):
     mistakes, part = found
-    # Of the test part, rows 3 and 7 are light pictures labelled dark; row 7 is the lighter.
+    # Of the test part, rows 3 and 7 are light images labelled dark; row 7 is the lighter.
     assert [mistake.id for mistake in mistakes] == [part.rows["id"][7], part.rows["id"][3]]
     assert all((mistake.label, mistake.predicted) == ("dark", "light") for mistake in mistakes)
     assert mistakes[0].confidence == pytest.approx(207 / 255)
     assert mistakes[0].truth == pytest.approx(48 / 255)
 
 
-def test_a_mistake_shows_its_own_picture(found):
+def test_a_mistake_shows_its_own_image(found):
     mistakes, part = found
     assert np.array_equal(mistakes[0].pixels, part.pixels[7])
 
@@ -77,7 +77,7 @@ def test_the_sample_is_the_same_each_time_and_no_more_than_asked_for(predictions
     assert len(random_predictions(predictions, part, LABELS, limit=99)) == len(part)
 
 
-def test_a_picture_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictions, part):
+def test_a_image_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictions, part):
     for item in random_predictions(predictions, part, LABELS, limit=99):
         row = list(part.rows["id"]).index(item.id)
         light = by_brightness(np.asarray(part.pixels[row : row + 1], np.float32))[0, 1]
@@ -107,7 +107,7 @@ def test_typical_is_the_surest_right_one_of_each_class(predictions, part):
     assert len(typical_images(predictions, part, LABELS, limit=1)) == 1
 
 
-def test_a_class_that_was_never_right_has_no_typical_picture(predictions, part):
+def test_a_class_that_was_never_right_has_no_typical_image(predictions, part):
     wrong = predictions[predictions["label"] != predictions["predicted"]]
     assert typical_images(wrong, part, LABELS, limit=9) == []
 

@@ -27,7 +27,7 @@ from pixmill.images.parts import load_parts
 from pixmill.learn.classifier import Preprocessing
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
-from tests.evaluate.conftest import CLASSIFIER, LABELS, PICTURES, SIDE, by_brightness
+from tests.evaluate.conftest import CLASSIFIER, IMAGES, LABELS, SIDE, by_brightness
 
 
 @pytest.fixture
@@ -35,14 +35,14 @@ def parts(packed):
     return load_parts(packed, LABELS, side=SIDE).values()
 
 
-def test_every_picture_has_one_row_sorted_by_id(parts):
+def test_every_image_has_one_row_sorted_by_id(parts):
     predictions = predict_parts(CLASSIFIER, parts)
     assert predictions["id"].is_monotonic_increasing
     assert predictions["id"].is_unique
-    assert predictions["split"].value_counts().to_dict() == PICTURES
+    assert predictions["split"].value_counts().to_dict() == IMAGES
 
 
-def test_a_row_says_what_the_model_says_of_that_very_picture(parts):
+def test_a_row_says_what_the_model_says_of_that_very_image(parts):
     predictions = predict_parts(CLASSIFIER, parts).set_index("id")
     for part in parts:
         expected = by_brightness(np.asarray(part.pixels, np.float32))
@@ -62,7 +62,7 @@ def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_ti
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def picture(shade, size=(20, 12), kind="PNG"):
+def image(shade, size=(20, 12), kind="PNG"):
     buffer = io.BytesIO()
     Image.new("RGB", size, (shade, shade, shade)).save(buffer, kind)
     return buffer.getvalue()
@@ -70,16 +70,16 @@ def picture(shade, size=(20, 12), kind="PNG"):
 
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory):
-    """Four pictures, two of them alike, in folders of folders, and things that are no pictures."""
+    """Four images, two of them alike, in folders of folders, and things that are no images."""
     folder = tmp_path_factory.mktemp("unlabelled") / "data" / "unlabelled"
     (folder / "spring" / "may").mkdir(parents=True)
-    (folder / "b.png").write_bytes(picture(30))
-    (folder / "a.jpg").write_bytes(picture(220, kind="JPEG"))
-    (folder / "spring" / "c.png").write_bytes(picture(140))
-    (folder / "spring" / "may" / "again.png").write_bytes(picture(30))
-    (folder / "notes.txt").write_text("not a picture")
-    (folder / "short.png").write_bytes(picture(90)[:-20])
-    (folder / ".hidden.png").write_bytes(picture(10))
+    (folder / "b.png").write_bytes(image(30))
+    (folder / "a.jpg").write_bytes(image(220, kind="JPEG"))
+    (folder / "spring" / "c.png").write_bytes(image(140))
+    (folder / "spring" / "may" / "again.png").write_bytes(image(30))
+    (folder / "notes.txt").write_text("not an image")
+    (folder / "short.png").write_bytes(image(90)[:-20])
+    (folder / ".hidden.png").write_bytes(image(10))
     return folder
 
 
@@ -109,7 +109,7 @@ def test_every_file_has_one_row_sorted_by_path(table, unchanged):
             assert rows.loc[path.relative_to(unchanged).as_posix(), "id"] == expected
 
 
-def test_what_is_no_picture_is_a_row_with_a_reason(table):
+def test_what_is_no_image_is_a_row_with_a_reason(table):
     table = table.set_index("path")
     assert table["reason"].dropna().to_dict() == {"notes.txt": "unknown", "short.png": "truncated"}
     unread = table.loc[["notes.txt", "short.png"]]
@@ -144,10 +144,10 @@ def test_answers_are_those_of_the_classifier(folder):
     np.testing.assert_array_equal(table[["p_dark", "p_light"]].to_numpy(), given.astype(np.float32))
 
 
-def test_more_pictures_than_a_batch_keep_their_places(tmp_path):
+def test_more_images_than_a_batch_keep_their_places(tmp_path):
     for number in range(150):
         shade = 250 if number % 3 == 0 else 5
-        (tmp_path / f"{number:03}.png").write_bytes(picture(shade, size=(4, 4)) if number % 7 else b"nothing")
+        (tmp_path / f"{number:03}.png").write_bytes(image(shade, size=(4, 4)) if number % 7 else b"nothing")
     table = predicted(tmp_path, workers=2)
     for number, row in enumerate(table.itertuples()):
         expected = None if number % 7 == 0 else ("light" if number % 3 == 0 else "dark")
@@ -155,8 +155,8 @@ def test_more_pictures_than_a_batch_keep_their_places(tmp_path):
         assert (expected is None and row.reason == "unknown") or row.predicted == expected
 
 
-def test_a_picture_that_takes_too_much_memory_costs_itself_alone(folder):
-    (folder / "large.png").write_bytes(picture(200, size=(6900, 6900)))
+def test_a_image_that_takes_too_much_memory_costs_itself_alone(folder):
+    (folder / "large.png").write_bytes(image(200, size=(6900, 6900)))
     table = predicted(folder, limits=Limits(seconds=20, memory=64 << 20)).set_index("path")
     assert table.loc["large.png", "reason"] == "memory"
     assert table.loc["a.jpg", "predicted"] == "light"
@@ -164,9 +164,9 @@ def test_a_picture_that_takes_too_much_memory_costs_itself_alone(folder):
 
 def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
     outside = tmp_path / "outside.png"
-    outside.write_bytes(picture(30))
+    outside.write_bytes(image(30))
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "d.png").write_bytes(picture(30))
+    (tmp_path / "more" / "d.png").write_bytes(image(30))
     (folder / "link.png").symlink_to(outside)
     (folder / "more").symlink_to(tmp_path / "more")
     (folder / "within.png").symlink_to(folder / "b.png")
@@ -189,9 +189,9 @@ def test_the_table_fits_its_schema(table):
     assert table.num_rows == 6
 
 
-@pytest.mark.parametrize("name", ["pictures", "data", "../elsewhere", "/tmp", "data/../pictures"])
+@pytest.mark.parametrize("name", ["images", "data", "../elsewhere", "/tmp", "data/../images"])
 def test_only_folders_below_data_are_taken(folder, tmp_path, name):
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     with pytest.raises(DataError, match="is no folder below data/"):
         unlabelled_folder(tmp_path, name)
 

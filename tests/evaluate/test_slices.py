@@ -7,13 +7,13 @@ import pytest
 from pixmill.core.files import write_json
 from pixmill.evaluate.slices import slice_figures, slices
 
-PICTURES = 300
+IMAGES = 300
 
 
 @pytest.fixture
 def tables():
     """Predictions and a manifest: of two classes and two sources, right in 9 of 10 cases wherever one looks."""
-    number = np.arange(PICTURES)
+    number = np.arange(IMAGES)
     ids = [f"{place:04}" for place in number]
     label = np.where(number % 2 == 0, "cat", "dog")
     wrong = np.isin(number % 20, (4, 11))
@@ -42,17 +42,17 @@ def cut(tables, **options):
 
 
 def mistaken(tables, where):
-    """Return the tables with half of some pictures predicted wrong."""
+    """Return the tables with half of some images predicted wrong."""
     predictions, manifest = tables
-    half = where & (np.arange(PICTURES) % 4 < 2)
+    half = where & (np.arange(IMAGES) % 4 < 2)
     other = predictions["label"].map({"cat": "dog", "dog": "cat"})
     return predictions.assign(predicted=predictions["predicted"].where(~half, other)), manifest
 
 
-def test_each_dimension_holds_every_test_picture_once(tables):
+def test_each_dimension_holds_every_test_image_once(tables):
     found = cut(tables)
     assert found.groupby("dimension", sort=False)["n"].sum().to_dict() == dict.fromkeys(
-        ["class", "source", "size", "brightness", "near_duplicate"], PICTURES
+        ["class", "source", "size", "brightness", "near_duplicate"], IMAGES
     )
     size = found[found["dimension"] == "size"]
     assert list(size["slice"]) == ["small", "medium", "large"]
@@ -80,7 +80,7 @@ def test_the_slice_that_is_worse_is_named(tables, dimension, name, column, value
     assert (worse["dimension"].iloc[0], worse["slice"].iloc[0]) == (dimension, name)
 
 
-def test_what_is_alike_in_all_pictures_is_no_dimension(tables):
+def test_what_is_alike_in_all_images_is_no_dimension(tables):
     predictions, manifest = tables
     alike = manifest.assign(source="shop", short_side=112, group=manifest["id"])
     assert set(cut((predictions, alike))["dimension"]) == {"class", "brightness"}
@@ -88,15 +88,15 @@ def test_what_is_alike_in_all_pictures_is_no_dimension(tables):
 
 def test_unknown_values_belong_to_no_slice(tables):
     predictions, manifest = tables
-    manifest = manifest.assign(brightness=manifest["brightness"].where(np.arange(PICTURES) > 100))
+    manifest = manifest.assign(brightness=manifest["brightness"].where(np.arange(IMAGES) > 100))
     found = cut((predictions, manifest))
-    assert found.loc[found["dimension"] == "brightness", "n"].sum() == PICTURES - 101
+    assert found.loc[found["dimension"] == "brightness", "n"].sum() == IMAGES - 101
 
 
-def test_of_a_few_pictures_nothing_is_asked(tables):
+def test_of_a_few_images_nothing_is_asked(tables):
     predictions, manifest = tables
-    few = manifest.assign(source=np.where(np.arange(PICTURES) < 9, "rare", "shop"))
-    found = cut(mistaken((predictions, few), np.arange(PICTURES) < 9)).set_index(["dimension", "slice"])
+    few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))
+    found = cut(mistaken((predictions, few), np.arange(IMAGES) < 9)).set_index(["dimension", "slice"])
     for name in ("rare", "shop"):
         assert np.isnan(found.loc[("source", name), "p"])
         assert not found.loc[("source", name), "worse"]
@@ -111,7 +111,7 @@ def test_only_the_test_part_counts(tables):
 
 def test_figures_can_be_written(tables, tmp_path):
     predictions, manifest = tables
-    few = manifest.assign(source=np.where(np.arange(PICTURES) < 9, "rare", "shop"))
+    few = manifest.assign(source=np.where(np.arange(IMAGES) < 9, "rare", "shop"))
     write_json(tmp_path / "evaluate.json", {"slices": slice_figures(cut((predictions, few)))})
     content = json.loads((tmp_path / "evaluate.json").read_text(), parse_constant=pytest.fail)
     row = content["slices"]["source"]["rare"]

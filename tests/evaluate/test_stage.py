@@ -15,7 +15,7 @@ from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.images.parts import load_parts
 from pixmill.learn import build_classifier, fix_threads, save_calibration, save_classifier
-from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
+from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
 
 PARAMS = (
     "classes: [dark, light]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 1000, unlabelled: data/unlabelled}\n"
@@ -56,7 +56,7 @@ def inputs(tmp_path_factory):
     write_split(root / "artifacts" / "split")
     (root / "data" / "unlabelled").mkdir(parents=True)
     Image.new("RGB", (20, 20), (30, 30, 30)).save(root / "data" / "unlabelled" / "dark.png")
-    (root / "data" / "unlabelled" / "notes.txt").write_text("no picture")
+    (root / "data" / "unlabelled" / "notes.txt").write_text("no image")
     fix_threads(2)
     tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
@@ -95,7 +95,7 @@ def test_the_metrics_follow_from_the_predictions(evaluated):
     root, _ = evaluated
     metrics = json.loads((root / "metrics/evaluate.json").read_text(), parse_constant=pytest.fail)
     predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
-    assert predictions["split"].value_counts().to_dict() == PICTURES
+    assert predictions["split"].value_counts().to_dict() == IMAGES
     for part, figures in (("test", metrics), ("val", metrics["val"])):
         table = predictions[predictions["split"] == part]
         assert figures["accuracy"] == pytest.approx(accuracy_score(table["label"], table["predicted"]), rel=1e-5)
@@ -105,7 +105,7 @@ def test_the_metrics_follow_from_the_predictions(evaluated):
         assert figures["n"] == len(table)
 
 
-def test_the_plot_has_one_row_a_test_picture_sorted_by_id(evaluated):
+def test_the_plot_has_one_row_a_test_image_sorted_by_id(evaluated):
     root, _ = evaluated
     predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
     tested = predictions[predictions["split"] == "test"].sort_values("id")
@@ -120,12 +120,12 @@ def test_every_label_has_a_rank_and_the_page_shows_those_in_doubt(evaluated):
     predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
     assert ranking["id"].tolist() == predictions["id"].tolist()
     assert ranking["label"].tolist() == predictions["label"].tolist()
-    assert sorted(ranking["rank"]) == list(range(1, sum(PICTURES.values()) + 1))
+    assert sorted(ranking["rank"]) == list(range(1, sum(IMAGES.values()) + 1))
     page = (root / "reports/evaluate.html").read_text()
     assert page.count(", or dark?</strong>") + page.count(", or light?</strong>") == ranking["suggested"].notna().sum()
 
 
-def test_unlabelled_pictures_are_predicted_or_named_with_the_reason(evaluated):
+def test_unlabelled_images_are_predicted_or_named_with_the_reason(evaluated):
     root, _ = evaluated
     table = pd.read_parquet(root / "artifacts/evaluate/unlabelled.parquet").set_index("path")
     assert table["predicted"].notna().to_dict() == {"dark.png": True, "notes.txt": False}
@@ -142,7 +142,7 @@ def test_the_plots_of_curves_are_numbers_in_their_limits(evaluated):
     assert "worse" in pd.read_csv(root / "plots/evaluate/slices.csv")
 
 
-def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_weights(evaluated):
+def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_weights(evaluated):
     root, _ = evaluated
     client = mlflow.MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     weights = file_digest(root / "artifacts/train/model.weights.h5", "md5")
@@ -153,8 +153,8 @@ def test_mlflow_has_the_figures_the_pictures_and_the_page_in_a_run_found_by_the_
     assert run.data.metrics["test_f1.light"] == pytest.approx(metrics["per_class"]["light"]["f1"], rel=1e-5)
     assert all(name.startswith("test_") for name in run.data.metrics)
     assert run.data.params == {}
-    pictures = {file.path.removeprefix("plots/") for file in client.list_artifacts(run.info.run_id, "plots")}
-    assert pictures - {"labels.png"} == {
+    images = {file.path.removeprefix("plots/") for file in client.list_artifacts(run.info.run_id, "plots")}
+    assert images - {"labels.png"} == {
         "confusion.png",
         "grad_cam.png",
         "mistakes.png",
@@ -200,7 +200,7 @@ def test_where_nobody_asks_for_wrong_labels_none_are_looked_for(inputs, reposito
     assert "Grad-CAM" not in page
 
 
-def test_a_folder_of_unlabelled_pictures_that_is_not_there_is_a_message(inputs, repository, tmp_path):
+def test_a_folder_of_unlabelled_images_that_is_not_there_is_a_message(inputs, repository, tmp_path):
     root = shutil.copytree(inputs, tmp_path / "project")
     shutil.rmtree(root / "data")
     done = evaluate(root, repository)

@@ -1,4 +1,4 @@
-"""Packed pictures as the stage split leaves them."""
+"""Packed images as the stage split leaves them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pixmill.images.parts import plan_shards, shard_path, write_header
 
 
 def write_shards(folder, name, pixels, rows=None):
-    """Write a part's shards and its header; ``rows`` is how many pictures each holds, by default as split plans it."""
+    """Write a part's shards and its header; ``rows`` is how many images each holds, by default as split plans it."""
     rows = plan_shards(len(pixels), pixels[0].nbytes) if rows is None else rows
     start = 0
     for number, count in enumerate(rows):

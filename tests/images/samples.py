@@ -1,4 +1,4 @@
-"""Small pictures that tests of several modules need, and files that Pillow cannot write."""
+"""Small images that tests of several modules need, and files that Pillow cannot write."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def halves(width: int = 40, height: int = 24) -> Image.Image:
-    """Return a picture that is red on the left and green on the right."""
+    """Return an image that is red on the left and green on the right."""
     image = Image.new("RGB", (width, height), RED)
     image.paste(GREEN, (width // 2, 0, width, height))
     return image
 
 
 def shapes(seed: int = 0, width: int = 48, height: int = 32) -> Image.Image:
-    """Return a picture of smooth random shapes."""
+    """Return an image of smooth random shapes."""
     import numpy as np
 
     values = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)

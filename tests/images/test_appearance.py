@@ -1,4 +1,4 @@
-"""Each mode that Pillow has becomes one defined picture."""
+"""Each mode that Pillow has becomes one defined image."""
 
 import io
 
@@ -10,9 +10,9 @@ from pixmill.images.appearance import as_seen
 from tests.images.samples import GREEN, RED, WHITE, encoded, halves, shapes
 
 
-def colours(picture: Image.Image) -> list[tuple[int, ...]]:
+def colours(image: Image.Image) -> list[tuple[int, ...]]:
     """Return the pixels of the first row in RGB."""
-    return [tuple(map(int, pixel)) for pixel in np.asarray(picture.convert("RGB"))[0]]
+    return [tuple(map(int, pixel)) for pixel in np.asarray(image.convert("RGB"))[0]]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -30,10 +30,10 @@ def test_it_is_upright(orientation: int) -> None:
 def test_nothing_but_pixels_is_left() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
-    with Image.open(io.BytesIO(encoded(halves(), "TIFF", exif=exif))) as picture:
-        picture.load()
-        assert picture.getexif()[0x010E] == "taken at home"
-        seen = as_seen(picture)
+    with Image.open(io.BytesIO(encoded(halves(), "TIFF", exif=exif))) as image:
+        image.load()
+        assert image.getexif()[0x010E] == "taken at home"
+        seen = as_seen(image)
     assert seen == halves()
     assert type(seen) is Image.Image
     assert (seen.info, dict(seen.getexif())) == ({}, {})
@@ -42,26 +42,26 @@ def test_nothing_but_pixels_is_left() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_what_is_so_already_is_not_copied(mode: str) -> None:
-    picture = halves().convert(mode)
-    assert as_seen(picture).im is picture.im
+    image = halves().convert(mode)
+    assert as_seen(image).im is image.im
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "La", "RGBa"])
 def test_transparency_is_over_white(mode: str) -> None:
     layered = Image.new("LA", (3, 1))
     layered.putdata([(0, 0), (0, 255), (0, 128)])
-    picture = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert("RGBA").convert(mode)
-    assert colours(as_seen(picture)) == [(255,) * 3, (0,) * 3, (127,) * 3]
+    image = {"La": layered.convert("La"), "LA": layered}.get(mode) or layered.convert("RGBA").convert(mode)
+    assert colours(as_seen(image)) == [(255,) * 3, (0,) * 3, (127,) * 3]
 
 
 @pytest.mark.parametrize(
     ("mode", "values", "clear"), [("L", [0, 9], 9), ("1", [0, 255], 255), ("RGB", [(0, 0, 0), (9, 9, 9)], (9, 9, 9))]
 )
 def test_one_value_may_stand_for_nothing(mode: str, values: list[int], clear: int) -> None:
-    picture = Image.new(mode, (2, 1))
-    picture.putdata(values)
-    picture.info["transparency"] = clear
-    assert colours(as_seen(picture)) == [(0, 0, 0), (255, 255, 255)]
+    image = Image.new(mode, (2, 1))
+    image.putdata(values)
+    image.info["transparency"] = clear
+    assert colours(as_seen(image)) == [(0, 0, 0), (255, 255, 255)]
 
 
 def test_what_is_opaque_throughout_keeps_its_colours() -> None:
@@ -92,9 +92,9 @@ def test_of_sixteen_bits_the_high_byte_counts(order: str) -> None:
 
 
 def test_one_of_sixteen_bits_may_stand_for_nothing() -> None:
-    picture = Image.fromarray(np.array([[300, 301]], np.uint16))
-    picture.info["transparency"] = 301
-    assert np.asarray(as_seen(picture)).tolist() == [[1, 255]]
+    image = Image.fromarray(np.array([[300, 301]], np.uint16))
+    image.info["transparency"] = 301
+    assert np.asarray(as_seen(image)).tolist() == [[1, 255]]
 
 
 @pytest.mark.parametrize(

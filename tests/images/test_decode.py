@@ -1,4 +1,4 @@
-"""Each kind of file has one defined result, and what is no whole picture one defined reason."""
+"""Each kind of file has one defined result, and what is no whole image one defined reason."""
 
 import contextlib
 import io
@@ -115,7 +115,7 @@ def test_a_transparent_colour_is_found(
 @pytest.mark.parametrize("turned", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientation_is_followed(kind: str, turned: int) -> None:
-    # What each orientation undoes, by the figure in EXIF: where a person finds the stored picture's red corner.
+    # What each orientation undoes, by the figure in EXIF: where a person finds the stored image's red corner.
     corners = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (0, -1), 7: (-1, -1), 8: (-1, 0)}
     stored = Image.new("RGB", (64, 32), WHITE)
     stored.paste(RED, (0, 0, 32, 16))
@@ -138,15 +138,15 @@ def test_nothing_but_pixels_comes_out_of_a_file() -> None:
         content = encoded(shapes(), kind, exif=exif)
         assert b"a secret" in content
         found = decode(content)
-        assert (found.picture.info, dict(found.picture.getexif())) == ({}, {})
-        assert vars(found).keys() == {"picture", "format", "mode"}
+        assert (found.image.info, dict(found.image.getexif())) == ({}, {})
+        assert vars(found).keys() == {"image", "format", "mode"}
         small = thumbnail(found.pixels)
         assert b"Exif" not in small
-        assert b"secret" not in small + fit(found.pixels, 16).tobytes() + found.picture.tobytes()
+        assert b"secret" not in small + fit(found.pixels, 16).tobytes() + found.image.tobytes()
 
 
 @pytest.mark.parametrize("body", [b"Exif\0\0garbage", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"Exif\0\0"])
-def test_broken_exif_costs_no_picture(body: bytes) -> None:
+def test_broken_exif_costs_no_image(body: bytes) -> None:
     jpeg = encoded(halves(), "JPEG")
     segment = b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body
     assert decode(jpeg[:2] + segment + jpeg[2:]).pixels.shape == (24, 40, 3)
@@ -159,7 +159,7 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     assert np.abs(decode(content).pixels.astype(int) - RED).max() < 8
 
 
-def test_a_picture_of_several_is_the_first() -> None:
+def test_a_image_of_several_is_the_first() -> None:
     content = encoded(halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0)
     found = decode(content)
     assert (found.format, found.pixels.shape) == ("jpeg", (24, 40, 3))
@@ -205,8 +205,8 @@ def test_rows_may_come_in_passes() -> None:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "I;16"])
 def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> None:
-    picture = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
-    found = decode(encoded(picture, "TIFF"))
+    image = shapes().quantize(16) if mode == "P" else shapes().convert("L" if mode == "I;16" else mode).convert(mode)
+    found = decode(encoded(image, "TIFF"))
     assert (found.pixels.shape, found.pixels.dtype) == ((32, 48, 3), np.uint8)
     with pytest.raises(ValueError, match="read-only"):
         found.pixels[0, 0] = 0
@@ -223,7 +223,7 @@ def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> N
         (b"plain text in a file named .jpg", "unknown"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_its_reason(content: bytes, why: str) -> None:
+def test_what_is_no_image_is_refused_with_its_reason(content: bytes, why: str) -> None:
     assert reason(content) == why
 
 
@@ -235,7 +235,7 @@ def test_a_header_that_contradicts_itself_is_broken() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_half_a_picture_is_truncated(kind: str, share: float) -> None:
+def test_half_a_image_is_truncated(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     content = encoded(noise, kind)
     # Of an AVIF its decoder says no more than that its boxes are broken.
@@ -249,7 +249,7 @@ def test_half_a_jpeg_with_an_end_is_no_whole_one(mode: str, share: float) -> Non
     assert reason(content[: int(len(content) * share)] + b"\xff\xd9") == "truncated"
 
 
-def test_a_grey_picture_is_a_whole_one() -> None:
+def test_a_grey_image_is_a_whole_one() -> None:
     grey = Image.new("RGB", (64, 64), (128, 128, 128))
     grey.paste(shapes(), (0, 0))
     for options in ({}, {"progressive": True}):
@@ -270,24 +270,24 @@ def test_the_limit_of_pixels_is_the_callers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
-def test_a_picture_may_have_as_many_pixels_as_it_has(kind: str) -> None:
+def test_a_image_may_have_as_many_pixels_as_it_has(kind: str) -> None:
     content = encoded(shapes(), kind)
     assert decode(content, max_pixels=48 * 32).pixels.shape == (32, 48, 3)
     assert reason(content, max_pixels=48 * 32 - 1) == "too_many_pixels"
 
 
-def test_a_tile_may_be_larger_than_the_picture() -> None:
+def test_a_tile_may_be_larger_than_the_image() -> None:
     content = tiled(shapes(), 256)
     assert np.array_equal(decode(content, max_pixels=48 * 32).pixels, np.asarray(shapes()))
     assert header_size(content) == (48, 32)
 
 
-def tiled(picture: Image.Image, side: int) -> bytes:
+def tiled(image: Image.Image, side: int) -> bytes:
     """Return a TIFF of one tile."""
     tile = Image.new("RGB", (side, side))
-    tile.paste(picture)
+    tile.paste(image)
     rows = tile.tobytes()
-    tags = {256: picture.width, 257: picture.height, 258: 8, 259: 1, 262: 2, 277: 3}
+    tags = {256: image.width, 257: image.height, 258: 8, 259: 1, 262: 2, 277: 3}
     tags |= {322: side, 323: side, 324: 8 + 2 + 12 * 10 + 4, 325: len(rows)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     return b"II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(4) + rows
@@ -332,7 +332,7 @@ def test_no_pixel_is_needed_for_the_size() -> None:
     [
         (b"", "empty"),
         (b"<html>", "html"),
-        (b"no picture", "unknown"),
+        (b"no image", "unknown"),
         (b"\x89PNG\r\n\x1a\n", "truncated"),
         (b"\x89PNG\r\n\x1a\n" + bytes(40), "broken"),
     ],
@@ -374,8 +374,8 @@ def test_a_caller_may_want_more_pixels_than_pillow_would_give(monkeypatch: pytes
 def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     harmed = bytearray(encoded(shapes(), "TIFF", compression="tiff_lzw"))
     harmed[20:300:7] = b"\xa5" * 40
-    with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(harmed)) as picture:
-        picture.load()
+    with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(harmed)) as image:
+        image.load()
     assert "tempfile.tif" in capfd.readouterr().err
     with warnings.catch_warnings(), pytest.raises(Undecodable, match="broken"):
         warnings.simplefilter("error")
@@ -385,9 +385,9 @@ def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[s
 
 
 def test_there_need_be_no_terminal(tmp_path: Path) -> None:
-    (tmp_path / "picture.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
+    (tmp_path / "image.tiff").write_bytes(encoded(halves(), "TIFF", compression="tiff_lzw"))
     script = "import sys; from pixmill.images import decode; print(decode(open(sys.argv[1], 'rb').read()).mode)"
-    line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'picture.tiff')])} 2>&-"
+    line = f"{shlex.join([sys.executable, '-c', script, str(tmp_path / 'image.tiff')])} 2>&-"
     done = subprocess.run(line, shell=True, stdout=subprocess.PIPE, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "RGB\n")
 
@@ -398,11 +398,11 @@ def test_a_lack_of_memory_is_no_fault_of_the_file() -> None:
 import io, resource
 from PIL import Image
 from pixmill.images import decode
-picture, files = Image.new("RGB", (3500, 3500), "teal"), []
+image, files = Image.new("RGB", (3500, 3500), "teal"), []
 kinds = ("PNG", {"compress_level": 1}), ("JPEG", {"progressive": True}), ("WEBP", {"method": 0}), ("TIFF", {})
 for options in kinds:
     buffer = io.BytesIO()
-    picture.save(buffer, options[0], **options[1])
+    image.save(buffer, options[0], **options[1])
     files.append(buffer.getvalue())
     decode(files[-1])
 held = int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmData"))) * 1024

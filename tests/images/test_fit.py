@@ -18,7 +18,7 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def flag(width: int, height: int) -> np.ndarray:
-    """Return a picture that is red above and blue below."""
+    """Return an image that is red above and blue below."""
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[: height // 2], pixels[height // 2 :] = RED, BLUE
     return pixels
@@ -81,7 +81,7 @@ def test_box_is_the_mean_of_what_a_pixel_covers() -> None:
     assert np.abs(fit(pixels, 8, "pad", "box") - means).max() <= 1
 
 
-def test_each_filter_is_another_picture() -> None:
+def test_each_filter_is_another_image() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 3), dtype=np.uint8)
     assert len({fit(pixels, 16, "crop", resize).tobytes() for resize in RESIZES}) == len(RESIZES)
     assert np.array_equal(fit(pixels, 16, "crop"), fit(pixels, 16, "crop", "bicubic"))
@@ -105,11 +105,11 @@ def test_the_longer_side_is_the_one_asked_for() -> None:
     assert opened(thumbnail_uri(np.zeros((600, 200, 3), np.uint8), 60)).size == (20, 60)
 
 
-def test_a_small_picture_keeps_its_size() -> None:
+def test_a_small_image_keeps_its_size() -> None:
     assert opened(thumbnail_uri(np.zeros((10, 20, 3), np.uint8), 96)).size == (20, 10)
 
 
-def test_it_shows_the_picture() -> None:
+def test_it_shows_the_image() -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, 32:] = (250, 128, 10)
     uri = thumbnail_uri(pixels, 32)
@@ -118,7 +118,7 @@ def test_it_shows_the_picture() -> None:
     assert found[16, 3].max() < 16
 
 
-def test_the_same_picture_gives_the_same_uri() -> None:
+def test_the_same_image_gives_the_same_uri() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
     assert thumbnail_uri(pixels) == thumbnail_uri(pixels.copy())
     assert len(thumbnail_uri(pixels, 96)) < 10_000

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pixmill.images import EXTENSIONS, sniff
 
-NO_PICTURE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
+NO_IMAGE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ NO_PICTURE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
         (b"MM\x00+\x00\x08", "tiff"),
     ],
 )
-def test_a_picture_is_known_by_its_signature(content: bytes, kind: str) -> None:
+def test_a_image_is_known_by_its_signature(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
     assert kind in EXTENSIONS
 
@@ -50,7 +50,7 @@ def test_a_picture_is_known_by_its_signature(content: bytes, kind: str) -> None:
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", "unknown"),
     ],
 )
-def test_what_is_no_picture_is_named(content: bytes, kind: str) -> None:
+def test_what_is_no_image_is_named(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
 
 
@@ -85,4 +85,4 @@ def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None
 @settings(max_examples=25)
 @given(st.binary(max_size=300))
 def test_any_bytes_have_one_name(content: bytes) -> None:
-    assert sniff(content) in NO_PICTURE | set(EXTENSIONS)
+    assert sniff(content) in NO_IMAGE | set(EXTENSIONS)

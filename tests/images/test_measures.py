@@ -29,13 +29,13 @@ from pixmill.images.measures import (
     scale,
     sharpness,
 )
-from tests.validate.conftest import encoded, picture, shapes
+from tests.validate.conftest import encoded, image, shapes
 
 
 @pytest.fixture
 def measured(tmp_path: Path):
     def look(content: bytes, *, max_pixels: int = 1_000_000, name: str | None = None) -> Measures:
-        path = tmp_path / "picture"
+        path = tmp_path / "image"
         path.write_bytes(content)
         return measure(path, name or hashlib.sha256(content).hexdigest(), max_pixels=max_pixels)
 
@@ -73,11 +73,11 @@ def test_blur_lowers_sharpness(measured) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (picture(5, kind="JPEG", side=300)[:2000], "truncated"),
+        (image(5, kind="JPEG", side=300)[:2000], "truncated"),
         (b"a text in a file named .jpg", "unknown"),
         (b"<html></html>", "html"),
         (b"", "empty"),
-        (picture(6, side=1001), "too_many_pixels"),
+        (image(6, side=1001), "too_many_pixels"),
     ],
 )
 def test_what_cannot_be_decoded_has_a_reason(measured, content: bytes, reason: str) -> None:
@@ -87,7 +87,7 @@ def test_what_cannot_be_decoded_has_a_reason(measured, content: bytes, reason: s
 
 def test_a_file_that_changed_or_is_gone_is_refused(measured, tmp_path: Path) -> None:
     with pytest.raises(Undecodable, match="changed_bytes"):
-        measured(picture(7), name="0" * 64)
+        measured(image(7), name="0" * 64)
     with pytest.raises(Undecodable, match="missing_file"):
         measure(tmp_path / "nowhere", "0" * 64, max_pixels=100)
 
@@ -156,7 +156,7 @@ def test_the_scale_is_the_largest_that_fits(width: int, height: int) -> None:
     assert min(found) >= min(width, height, 3)
 
 
-def test_an_enlarged_picture_has_the_measures_of_the_small_one() -> None:
+def test_an_enlarged_image_has_the_measures_of_the_small_one() -> None:
     luma = noise(160, 120)
     large = reduced(luma.resize((1280, 960), Image.Resampling.NEAREST))
     assert light(large) == light(luma)
@@ -208,7 +208,7 @@ def test_bars_of_any_widths_are_measured_to_the_pixel(left: int, top: int, right
 
 
 @given(small)
-def test_a_border_does_not_depend_on_how_a_picture_lies(luma) -> None:
+def test_a_border_does_not_depend_on_how_a_image_lies(luma) -> None:
     assert 0 <= border(luma) <= 1
     assert border(luma) == border(luma[::-1]) == border(luma[:, ::-1])
 
@@ -245,36 +245,36 @@ def test_a_line_of_another_colour_ends_a_border() -> None:
     assert border(np.asarray(page)) == 0.49
 
 
-pictures = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
+images = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3)))
 
 
 def in_four_bytes(values: np.ndarray) -> bytes:
     return np.dstack([values, np.full(values.shape[:2], 255, np.uint8)]).tobytes()
 
 
-@given(pictures)
+@given(images)
 def test_it_is_the_digest_of_the_pixels_row_by_row(values) -> None:
     assert pixel_digest(Image.fromarray(values)) == blake3(in_four_bytes(values)).hexdigest()
 
 
-@given(pictures, st.binary(min_size=81, max_size=81))
+@given(images, st.binary(min_size=81, max_size=81))
 def test_what_lies_beside_the_colours_is_nothing(values, fourth: bytes) -> None:
     height, width = values.shape[:2]
     beside = np.frombuffer(fourth, np.uint8)[: width * height].reshape(height, width, 1)
     content = np.concatenate([values, beside], axis=2).tobytes()
-    picture = Image.frombytes("RGB", (width, height), content, "raw", "RGBX")
-    assert pixel_digest(picture) == pixel_digest(Image.fromarray(values))
+    image = Image.frombytes("RGB", (width, height), content, "raw", "RGBX")
+    assert pixel_digest(image) == pixel_digest(Image.fromarray(values))
 
 
-@given(pictures, st.integers(1, 30))
-def test_a_picture_in_parts_has_the_same_digest(values, part: int) -> None:
+@given(images, st.integers(1, 30))
+def test_a_image_in_parts_has_the_same_digest(values, part: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "_PART", part)
         in_parts = pixel_digest(Image.fromarray(values))
     assert in_parts == pixel_digest(Image.fromarray(values))
 
 
-def test_a_picture_that_pillow_holds_in_many_pieces_has_one_too() -> None:
+def test_a_image_that_pillow_holds_in_many_pieces_has_one_too() -> None:
     large = Image.linear_gradient("L").resize((2600, 2100)).convert("RGB")
     assert pixel_digest(large) == blake3(in_four_bytes(np.asarray(large))).hexdigest()
 
@@ -284,7 +284,7 @@ def test_the_same_pixels_have_the_same_digest_whatever_the_file(kind: str) -> No
     # No more colours than a GIF can tell.
     image = shapes(3).quantize(200).convert("RGB")
     content = encoded(image, kind, **({"lossless": True} if kind == "WEBP" else {}))
-    assert pixel_digest(decode(content).picture) == pixel_digest(image)
+    assert pixel_digest(decode(content).image) == pixel_digest(image)
 
 
 def test_greys_are_colours_too() -> None:
@@ -295,5 +295,5 @@ def test_greys_are_colours_too() -> None:
 def test_a_tiff_with_a_fourth_channel_has_the_digest_of_its_colours() -> None:
     image, beside = shapes(6), shapes(7).convert("L")
     four = Image.frombytes("RGBX", image.size, np.dstack([image, beside]).tobytes())
-    found = decode(encoded(four, "TIFF")).picture
+    found = decode(encoded(four, "TIFF")).image
     assert pixel_digest(found) == pixel_digest(image)

@@ -23,7 +23,7 @@ from pixmill.images.parts import (
     plan_shards,
     shard_path,
 )
-from tests.evaluate.conftest import LABELS, PICTURES, SIDE, write_split
+from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
 from tests.images.packed import write_shards
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (7, 4, 4, 3), dtype=np.uint8)
@@ -39,7 +39,7 @@ def test_shards_hold_all_and_are_few_and_large(count, row_bytes):
     assert len(rows) < 2 or all(200e6 - row_bytes <= shard * row_bytes <= 400e6 for shard in rows)
 
 
-def test_fifty_thousand_pictures_of_the_default_size_are_one_file():
+def test_fifty_thousand_images_of_the_default_size_are_one_file():
     assert plan_shards(50_000, 56 * 56 * 3) == [50_000]
     assert len(plan_shards(60_000, 56 * 56 * 3)) == 2
 
@@ -75,7 +75,7 @@ def test_a_header_that_is_not_ours_is_told(tmp_path, change):
     write_shards(tmp_path, "train", PIXELS)
     path = header_path(tmp_path, "train")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ManifestError, match="expected square RGB pictures of uint8") as caught:
+    with pytest.raises(ManifestError, match="expected square RGB images of uint8") as caught:
         open_shards(tmp_path, "train")
     assert str(path) in caught.value.message
     assert caught.value.next == "dvc repro -f split"
@@ -95,7 +95,7 @@ def test_a_shard_that_is_missing_or_cut_is_named(tmp_path):
     write_shards(tmp_path, "train", PIXELS, rows=[4, 3])
     path = shard_path(tmp_path, "train", 1)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ManifestError, match=r"00001\.bin does not hold the 3 pictures of 48 bytes .* received 143"):
+    with pytest.raises(ManifestError, match=r"00001\.bin does not hold the 3 images of 48 bytes .* received 143"):
         open_shards(tmp_path, "train")
     path.unlink()
     with pytest.raises(ManifestError, match=r"00001\.bin is missing\nNext: dvc repro split"):
@@ -131,7 +131,7 @@ def test_length_shape_type_and_the_whole_are_those_of_the_array(cuts):
 
 
 @pytest.mark.parametrize("key", [COUNT, -COUNT - 1, np.array([0, COUNT]), np.array([0.5]), (0, 0)])
-def test_what_is_not_there_is_no_picture(key):
+def test_what_is_not_there_is_no_image(key):
     with pytest.raises(IndexError):
         Shards(np.split(WHOLE, [5]))[key]
 
@@ -175,12 +175,12 @@ def rewritten(packed, change):
     write_table(path, change(read_table(path, SPLIT, stage="split")), SPLIT)
 
 
-def test_row_i_of_the_table_is_picture_i_of_the_array(packed):
+def test_row_i_of_the_table_is_image_i_of_the_array(packed):
     parts = load(packed)
-    assert {name: len(part) for name, part in parts.items()} == PICTURES
+    assert {name: len(part) for name, part in parts.items()} == IMAGES
     assert all(len(part.pixels) == len(part) for part in parts.values())
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split").set_index("id")
-    assert list(manifest.loc[parts["val"].rows["id"], "row"]) == list(range(PICTURES["val"]))
+    assert list(manifest.loc[parts["val"].rows["id"], "row"]) == list(range(IMAGES["val"]))
 
 
 def test_targets_are_places_among_the_labels(packed):
@@ -221,21 +221,21 @@ def test_several_shards_give_the_same_batches(packed):
         np.testing.assert_array_equal(one, other)
 
 
-def test_dropped_pictures_are_in_no_part(packed):
+def test_dropped_images_are_in_no_part(packed):
     first = read_table(packed / "manifest.parquet", SPLIT, stage="split").iloc[[0]]
     dropped = first.assign(id="0" * 64, label=pd.NA, split=pd.NA, row=pd.NA)
     rewritten(packed, lambda manifest: pd.concat([dropped, manifest], ignore_index=True))
-    assert sum(len(part) for part in load(packed).values()) == sum(PICTURES.values())
+    assert sum(len(part) for part in load(packed).values()) == sum(IMAGES.values())
 
 
 def test_a_class_that_is_not_among_the_labels_is_named(packed):
-    with pytest.raises(ManifestError, match="has pictures of light; expected dark, grey"):
+    with pytest.raises(ManifestError, match="has images of light; expected dark, grey"):
         load(packed, ("dark", "grey"))
 
 
 def test_an_array_of_another_length_is_told(packed):
     write_shards(packed, "test", np.zeros((7, SIDE, SIDE, 3), np.uint8))
-    with pytest.raises(ManifestError, match=r"test\.json tells of 7 pictures, and the manifest beside it lists 8 for"):
+    with pytest.raises(ManifestError, match=r"test\.json tells of 7 images, and the manifest beside it lists 8 for"):
         load(packed)
 
 
@@ -254,12 +254,12 @@ def test_rows_that_are_not_numbered_from_0_are_told(packed):
         load(packed)
 
 
-def test_pictures_of_another_size_are_told(tmp_path):
-    with pytest.raises(ManifestError, match="pictures of 16 x 16 pixels; expected 8 x 8"):
+def test_images_of_another_size_are_told(tmp_path):
+    with pytest.raises(ManifestError, match="images of 16 x 16 pixels; expected 8 x 8"):
         load(write_split(tmp_path, side=16))
 
 
 def test_an_empty_part_is_told(packed):
     rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
-    with pytest.raises(ManifestError, match="has no picture in val"):
+    with pytest.raises(ManifestError, match="has no image in val"):
         load(packed)

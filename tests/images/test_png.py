@@ -21,17 +21,17 @@ shapes = st.one_of(st.tuples(sides, sides), st.tuples(sides, sides, st.just(3)))
 @settings(max_examples=25)
 @given(shapes.flatmap(lambda shape: arrays(np.uint8, shape)))
 def test_pillow_decodes_the_same_pixels(pixels):
-    with Image.open(io.BytesIO(png_bytes(pixels))) as picture:
-        assert picture.format == "PNG"
-        assert picture.mode == ("L" if pixels.ndim == 2 else "RGB")
-        assert np.array_equal(np.asarray(picture), pixels)
+    with Image.open(io.BytesIO(png_bytes(pixels))) as image:
+        assert image.format == "PNG"
+        assert image.mode == ("L" if pixels.ndim == 2 else "RGB")
+        assert np.array_equal(np.asarray(image), pixels)
 
 
 @pytest.mark.parametrize("width", [65_534, 65_535, 65_536, 200_000])
-def test_pictures_longer_than_one_stored_block_survive(width):
+def test_images_longer_than_one_stored_block_survive(width):
     pixels = (np.arange(2 * width) % 251).astype(np.uint8).reshape(2, width)
-    with Image.open(io.BytesIO(png_bytes(pixels))) as picture:
-        assert np.array_equal(np.asarray(picture), pixels)
+    with Image.open(io.BytesIO(png_bytes(pixels))) as image:
+        assert np.array_equal(np.asarray(image), pixels)
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.images import Undecodable, read_picture, read_verified
+from pixmill.images import Undecodable, read_image, read_verified
 
 
 def refusal(path: Path, **options: int) -> str:
     with pytest.raises(Undecodable) as caught:
-        read_picture(path, **options)
+        read_image(path, **options)
     return caught.value.reason
 
 
 def test_a_file_is_read_also_by_a_link(tmp_path: Path) -> None:
-    (tmp_path / "picture").write_bytes(b"bytes")
-    (tmp_path / "link").symlink_to("picture")
-    assert read_picture(tmp_path / "picture") == read_picture(tmp_path / "link") == b"bytes"
+    (tmp_path / "image").write_bytes(b"bytes")
+    (tmp_path / "link").symlink_to("image")
+    assert read_image(tmp_path / "image") == read_image(tmp_path / "link") == b"bytes"
     (tmp_path / "empty").touch()
-    assert read_picture(tmp_path / "empty") == b""
+    assert read_image(tmp_path / "empty") == b""
 
 
 @pytest.mark.timeout(10)
@@ -41,13 +41,13 @@ def test_what_is_absent_is_the_systems_error(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     for name in ("nothing", "circle"):
         with pytest.raises(OSError, match=name):
-            read_picture(tmp_path / name)
+            read_image(tmp_path / name)
 
 
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "picture").write_bytes(b"12345")
-    assert read_picture(tmp_path / "picture", max_bytes=5) == b"12345"
-    assert refusal(tmp_path / "picture", max_bytes=4) == "too_many_bytes"
+    (tmp_path / "image").write_bytes(b"12345")
+    assert read_image(tmp_path / "image", max_bytes=5) == b"12345"
+    assert refusal(tmp_path / "image", max_bytes=4) == "too_many_bytes"
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 40)
     assert refusal(tmp_path / "sparse") == "too_many_bytes"
@@ -55,9 +55,9 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
 
 def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Path) -> None:
     name = hashlib.sha256(b"bytes").hexdigest()
-    (tmp_path / "picture").write_bytes(b"bytes")
+    (tmp_path / "image").write_bytes(b"bytes")
     (tmp_path / "other").write_bytes(b"others")
-    assert read_verified(tmp_path / "picture", name) == b"bytes"
+    assert read_verified(tmp_path / "image", name) == b"bytes"
     for place, reason in (("other", "changed_bytes"), ("nothing", "missing_file"), (".", "not_a_file")):
         with pytest.raises(Undecodable) as caught:
             read_verified(tmp_path / place, name)

@@ -40,15 +40,15 @@ def threads():
 
 @pytest.fixture(scope="session")
 def lite0(threads):
-    """Return EfficientNet-Lite0 for pictures of 64 x 64 pixels."""
+    """Return EfficientNet-Lite0 for images of 64 x 64 pixels."""
     return build_backbone(BackboneParams(), image_size=64, seed=7)
 
 
 def some_pixels(count, side=32, seed=7):
-    """Return pictures of random blots: noise of single pixels would look all alike."""
+    """Return images of random blots: noise of single pixels would look all alike."""
     coarse = np.random.default_rng(seed).integers(0, 256, (count, -(-side // 4), -(-side // 4), 3), dtype=np.uint8)
     return coarse.repeat(4, axis=1).repeat(4, axis=2)[:, :side, :side]
 
 
-def some_ids(count, what="picture"):
+def some_ids(count, what="image"):
     return [hashlib.sha256(f"{what} {number}".encode()).hexdigest() for number in range(count)]

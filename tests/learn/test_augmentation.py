@@ -38,7 +38,7 @@ def pixels():
 
 
 def change(pixels, *, seed=7, epoch=1, steps=1, **changes):
-    """Return what the last of some steps makes of pictures, with their targets."""
+    """Return what the last of some steps makes of images, with their targets."""
     import tensorflow as tf
 
     augmenter = Augmenter(OFF.model_copy(update=changes))
@@ -76,7 +76,7 @@ def test_chance_follows_from_seed_epoch_and_step(pixels, changes):
         assert not np.array_equal(change(pixels, **other, **changes)[0], first)
 
 
-def test_one_picture_is_a_batch_too(pixels):
+def test_one_image_is_a_batch_too(pixels):
     changed, targets = change(pixels[:1], **ALL)
     assert changed.shape == (1, SIDE, SIDE, 3)
     np.testing.assert_allclose(targets, [[1, 0, 0]])
@@ -90,19 +90,19 @@ def test_about_half_are_mirrored_to_the_byte(pixels):
     assert 10 < sum(mirrored) < 30
 
 
-def centres(pictures):
+def centres(images):
     """Return where the light is, as row and column from the middle, in pixels."""
-    weight = pictures[..., 0].astype(np.float64)
-    places = np.arange(pictures.shape[1]) - (pictures.shape[1] - 1) / 2
+    weight = images[..., 0].astype(np.float64)
+    places = np.arange(images.shape[1]) - (images.shape[1] - 1) / 2
     total = weight.sum(axis=(1, 2))
     return np.stack([(weight.sum(axis=2) * places).sum(axis=1), (weight.sum(axis=1) * places).sum(axis=1)]) / total
 
 
 def dots(count, row, column):
-    """Return black pictures with a bright square."""
-    pictures = np.zeros((count, 41, 41, 3), np.uint8)
-    pictures[:, row - 2 : row + 3, column - 2 : column + 3] = 255
-    return pictures
+    """Return black images with a bright square."""
+    images = np.zeros((count, 41, 41, 3), np.uint8)
+    images[:, row - 2 : row + 3, column - 2 : column + 3] = 255
+    return images
 
 
 def test_a_shift_goes_as_far_as_it_may_and_no_farther():
@@ -133,12 +133,12 @@ def test_a_shear_moves_what_is_off_the_middle_alone():
     assert 3.5 < np.abs(of_bottom).max() <= 4.1
 
 
-def test_pictures_go_on_at_their_edges(pixels):
+def test_images_go_on_at_their_edges(pixels):
     pixels[:] = 200
     np.testing.assert_allclose(change(pixels, shift=0.5, rotation=45.0)[0], 200, atol=0.01)
 
 
-def test_brightness_adds_the_same_to_all_pixels_of_a_picture(pixels):
+def test_brightness_adds_the_same_to_all_pixels_of_a_image(pixels):
     pixels = pixels // 4 + 96
     added = change(pixels, brightness=0.2)[0] - pixels
     np.testing.assert_allclose(added.max(axis=(1, 2, 3)), added.min(axis=(1, 2, 3)), atol=1e-3)
@@ -154,7 +154,7 @@ def test_contrast_keeps_the_mean(pixels):
     assert 1.3 < ratio.max() <= 1.5
 
 
-def test_the_share_of_erased_pictures_and_of_what_is_erased_is_as_told(pixels):
+def test_the_share_of_erased_images_and_of_what_is_erased_is_as_told(pixels):
     pixels = np.concatenate([pixels] * 10)
     changed, _ = change(pixels, erasing=0.4)
     erased = (changed != pixels).any(axis=3).mean(axis=(1, 2))
@@ -162,7 +162,7 @@ def test_the_share_of_erased_pictures_and_of_what_is_erased_is_as_told(pixels):
     assert erased.max() < 0.45
 
 
-def test_mixup_blends_pictures_as_it_blends_their_targets(pixels):
+def test_mixup_blends_images_as_it_blends_their_targets(pixels):
     changed, targets = change(pixels, mix="mixup", mix_alpha=1.0)
     own = np.arange(40)
     share = targets[own, own % LABELS]
@@ -191,7 +191,7 @@ def test_shares_are_of_the_beta_distribution(alpha):
     assert shares.var() == pytest.approx(stats.beta(alpha, alpha).var(), rel=0.05)
 
 
-def test_samples_for_people_are_pictures_of_the_first_epoch(pixels):
+def test_samples_for_people_are_images_of_the_first_epoch(pixels):
     params = OFF.model_copy(update={"flip": True, "brightness": 0.2})
     sample = augmented(pixels[:6], params, seed=7)
     assert sample.dtype == np.uint8

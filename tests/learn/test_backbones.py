@@ -59,7 +59,7 @@ def test_the_same_seed_is_the_same_network(name, threads) -> None:
     assert not np.array_equal(other.predict_on_batch(pixels), seen)
 
 
-def test_another_size_within_is_that_of_enlarged_pictures(lite0) -> None:
+def test_another_size_within_is_that_of_enlarged_images(lite0) -> None:
     import tensorflow as tf
 
     small = some_pixels(2, 24).astype(np.float32)
@@ -128,7 +128,7 @@ def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monk
     assert "efficientnet_lite0, which is installed" in str(caught.value)
 
 
-def test_pictures_that_are_too_small_say_so(threads) -> None:
+def test_images_that_are_too_small_say_so(threads) -> None:
     params = BackboneParams(name="mobilenet_v3_small", weights="none")
     with pytest.raises(TrainError, match="16 x 16 pixels are too small for mobilenet_v3_small") as caught:
         build_backbone(params, image_size=16, seed=7)

@@ -75,8 +75,8 @@ def test_a_scratch_that_cannot_be_used_stops_nothing(threads, tmp_path, capsys) 
     np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
 
 
-def test_each_picture_has_its_id(tmp_path, threads) -> None:
-    with pytest.raises(ValueError, match="one id a picture"):
+def test_each_image_has_its_id(tmp_path, threads) -> None:
+    with pytest.raises(ValueError, match="one id an image"):
         see(some_pixels(2), some_ids(3), tmp_path)
 
 

@@ -24,7 +24,7 @@ def tensors():
 
 
 def convolved(x, kernel, stride=1, groups=1):
-    """Return what a convolution gives for one picture (channels, height, width), square as it is.
+    """Return what a convolution gives for one image (channels, height, width), square as it is.
 
     The border is as wide as it takes for the side to become side / stride, rounded up.
     """
@@ -45,7 +45,7 @@ def convolved(x, kernel, stride=1, groups=1):
 
 
 def forward(pixels, tensors):
-    """Return the features of one picture (height, width, channels)."""
+    """Return the features of one image (height, width, channels)."""
 
     def normalised(x, prefix, *, relu=True):
         weight, bias, mean, variance = (
@@ -79,7 +79,7 @@ def forward(pixels, tensors):
 
 def test_the_port_computes_what_the_published_network_does(lite0, tensors) -> None:
     pixels = some_pixels(2, 64)
-    wanted = np.stack([forward(picture, tensors) for picture in pixels])
+    wanted = np.stack([forward(image, tensors) for image in pixels])
     found = lite0.predict_on_batch(pixels.astype(np.float32))
     assert wanted.std() > 0.1
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
@@ -105,7 +105,7 @@ def test_photographs_are_taken_for_what_they_show(threads, tensors) -> None:
         "palace": (698, Image.fromarray(load_sample_image("china.jpg"))),
         "daisy": (985, Image.fromarray(load_sample_image("flower.jpg"))),
     }
-    squares = [ImageOps.fit(picture, (224, 224), Image.Resampling.BICUBIC) for _, picture in shown.values()]
+    squares = [ImageOps.fit(image, (224, 224), Image.Resampling.BICUBIC) for _, image in shown.values()]
     model = build_backbone(BackboneParams(), image_size=224, seed=7)
     scores = (
         model.predict_on_batch(np.stack(squares).astype(np.float32)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]

@@ -126,7 +126,7 @@ def test_kernels_poolings_and_paddings_give_these_sides(network, block, side):
     assert model.get_layer("flatten").input.shape[1:] == (side, side, 2)
 
 
-def test_the_convolutions_may_be_averaged_over_the_picture(network):
+def test_the_convolutions_may_be_averaged_over_the_image(network):
     model = network(blocks=blocks(5), head="average", dense=())
     assert model.get_layer("average").output.shape == (None, 5)
     assert model.count_params() == 28 * 5 + 6 * 3
@@ -177,11 +177,11 @@ def test_layers_of_one_shape_begin_with_other_weights(network):
         (blocks(2, kernel=8, padding="valid", convolutions=2), "blocks.0.kernel: 8 pixels are more than the 5"),
     ],
 )
-def test_pictures_too_small_for_the_layers_are_refused(network, described, message):
+def test_images_too_small_for_the_layers_are_refused(network, described, message):
     with pytest.raises(TrainError) as caught:
         network(blocks=described)
     assert message in caught.value.message
-    assert "of pictures of 12 (split.image_size)" in caught.value.message
+    assert "of images of 12 (split.image_size)" in caught.value.message
     assert caught.value.next.endswith("then: dvc repro")
 
 

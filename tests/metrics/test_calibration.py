@@ -16,10 +16,10 @@ def probabilities_at(logits, temperature=1.0):
     return softmax(np.asarray(logits) / temperature, axis=1)
 
 
-def sampled(temperature, pictures=4000):
+def sampled(temperature, images=4000):
     """Return labels that follow a softmax, and what a model says whose logits are too large by the temperature."""
     generator = np.random.default_rng(5)
-    logits = generator.normal(0, 2, (pictures, 4))
+    logits = generator.normal(0, 2, (images, 4))
     honest = probabilities_at(logits)
     actual = np.array([generator.choice(4, p=row) for row in honest])
     return actual, probabilities_at(logits * temperature), honest

@@ -1,4 +1,4 @@
-"""Differences are told from chance: between two models, and between some pictures and the others."""
+"""Differences are told from chance: between two models, and between some images and the others."""
 
 from math import comb
 
@@ -35,23 +35,23 @@ def test_mid_p_counts_what_was_seen_by_half(gained, lost):
     assert mcnemar(*models(gained, lost)).mid_p == pytest.approx(expected, abs=1e-9)
 
 
-def test_many_pictures_are_no_trouble():
+def test_many_images_are_no_trouble():
     found = mcnemar(*models(30_000, 31_000))
     assert found.p == pytest.approx(binomtest(30_000, 61_000).pvalue, rel=1e-9)
 
 
-def test_pictures_of_which_both_are_right_or_wrong_say_nothing():
+def test_images_of_which_both_are_right_or_wrong_say_nothing():
     assert mcnemar(*models(3, 9, same=0)) == mcnemar(*models(3, 9, same=1000))
 
 
 LABELS = ("a", "b", "c")
 
 
-def two(pictures, *, step, seed=1):
-    """Return labels and two models that mostly fail on the same pictures; the second sees clearer by a step."""
+def two(images, *, step, seed=1):
+    """Return labels and two models that mostly fail on the same images; the second sees clearer by a step."""
     generator = np.random.default_rng(seed)
-    actual = generator.integers(0, 3, pictures)
-    seen = generator.normal(0, 1, (pictures, 3))
+    actual = generator.integers(0, 3, images)
+    seen = generator.normal(0, 1, (images, 3))
     models = []
     for clear in (1.5, 1.5 + step):
         logits = seen + generator.normal(0, 0.2, seen.shape) + clear * np.eye(3)[actual]
@@ -115,23 +115,23 @@ def test_models_that_are_alike_are_called_different_as_rarely_as_it_says():
 
 
 def test_another_number_of_classes_is_refused():
-    with pytest.raises(ValueError, match="the same pictures and classes"):
+    with pytest.raises(ValueError, match="the same images and classes"):
         compared(np.array([0, 1]), [[0.5, 0.5], [0.5, 0.5]], [[0.5, 0.2, 0.3], [0.5, 0.2, 0.3]])
 
 
-PICTURES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40)
+IMAGES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40)
 
 
-@given(PICTURES)
-def test_with_one_picture_a_group_it_is_fishers_exact_test(pictures):
-    right, inside = (np.array(column) for column in zip(*pictures, strict=True))
+@given(IMAGES)
+def test_with_one_image_a_group_it_is_fishers_exact_test(images):
+    right, inside = (np.array(column) for column in zip(*images, strict=True))
     assume(inside.any() and not inside.all())
     found = worse_than_rest(right, inside, np.arange(len(right)), draws=100)
     counts = [[np.sum(right & side), np.sum(~right & side)] for side in (inside, ~inside)]
     assert found == pytest.approx(fisher_exact(counts, alternative="less").pvalue, abs=1e-9)
 
 
-def test_groups_of_one_size_are_tested_as_if_each_were_one_picture():
+def test_groups_of_one_size_are_tested_as_if_each_were_one_image():
     right, inside = np.arange(40) % 3 > 0, np.arange(40) < 12
     alone = worse_than_rest(right, inside, np.arange(40), draws=100)
     grouped = worse_than_rest(np.repeat(right, 5), np.repeat(inside, 5), np.repeat(np.arange(40), 5), draws=50_000)

@@ -67,7 +67,7 @@ def test_each_row_of_the_curve_is_what_its_threshold_does(answers):
     assert curve["coverage"].iloc[-1] == 1
 
 
-def test_a_curve_of_many_pictures_has_a_hundred_rows():
+def test_a_curve_of_many_images_has_a_hundred_rows():
     generator = np.random.default_rng(2)
     curve = coverage_curve(generator.random(5000), generator.random(5000) < 0.8)
     assert len(curve) == 100

@@ -12,20 +12,20 @@ from pixmill.metrics.scores import scores
 from tests.metrics.parts import parts
 
 
-def picture_each(right):
+def image_each(right):
     return [str(index) for index in range(len(right))]
 
 
-def test_with_one_picture_a_group_the_limits_are_the_binomials():
+def test_with_one_image_a_group_the_limits_are_the_binomials():
     right = np.arange(250) < 220
-    low, high = accuracy_interval(right, picture_each(right), draws=100_000, confidence=0.95)
+    low, high = accuracy_interval(right, image_each(right), draws=100_000, confidence=0.95)
     assert [low, high] == pytest.approx(binom.ppf([0.025, 0.975], 250, 0.88) / 250, abs=1 / 250)
 
 
 def test_near_duplicates_widen_the_interval():
     right = np.repeat(np.arange(25) < 20, 10)
     low, high = accuracy_interval(right, np.repeat(np.arange(25), 10), draws=20_000, confidence=0.95)
-    narrow_low, narrow_high = accuracy_interval(right, picture_each(right), draws=20_000, confidence=0.95)
+    narrow_low, narrow_high = accuracy_interval(right, image_each(right), draws=20_000, confidence=0.95)
     assert [low, high] == pytest.approx(binom.ppf([0.025, 0.975], 25, 0.8) / 25, abs=1 / 25)
     assert high - low > 2.5 * (narrow_high - narrow_low)
 
@@ -47,7 +47,7 @@ def test_groups_of_many_sizes_agree_with_resampling_them_one_by_one():
 
 def test_interval_is_reproducible_and_widens_with_confidence():
     right = np.arange(100) % 4 > 0
-    groups = picture_each(right)
+    groups = image_each(right)
     first = accuracy_interval(right, groups, draws=1000, confidence=0.95)
     assert first == accuracy_interval(right, groups, draws=1000, confidence=0.95)
     low, high = accuracy_interval(right, groups, draws=1000, confidence=0.5)
@@ -55,7 +55,7 @@ def test_interval_is_reproducible_and_widens_with_confidence():
 
 
 @given(st.integers(1, 200), st.sampled_from([0.8, 0.95, 0.99]))
-def test_interval_is_the_exact_binomial_one_where_all_pictures_are_right_or_none_is(groups, confidence):
+def test_interval_is_the_exact_binomial_one_where_all_images_are_right_or_none_is(groups, confidence):
     right = np.full(groups * 2, True)
     found = accuracy_interval(right, np.repeat(np.arange(groups), 2), draws=100, confidence=confidence)
     exact = binomtest(groups, groups).proportion_ci(confidence, method="exact")
@@ -67,10 +67,10 @@ def test_interval_is_the_exact_binomial_one_where_all_pictures_are_right_or_none
 LABELS = ("a", "b", "c")
 
 
-def drawn(pictures, *, seed=1, sharpness=1.0):
+def drawn(images, *, seed=1, sharpness=1.0):
     """Return labels and what a model says of them that is as right as it says, before it is sharpened."""
     generator = np.random.default_rng(seed)
-    honest = generator.dirichlet([0.4] * 3, pictures)
+    honest = generator.dirichlet([0.4] * 3, images)
     actual = np.array([generator.choice(3, p=row) for row in honest])
     return actual, tempered(honest, 1 / sharpness)
 
@@ -154,7 +154,7 @@ def test_a_part_without_a_mistake_is_not_known_to_be_without_any():
     overall, _ = limits(actual, np.roll(right, 1, axis=1), draws=100)
     for name in names:
         assert overall[name] == pytest.approx((0, 1 - alike)), name
-    # Ten pictures of each of nine things tell no more than nine pictures.
+    # Ten images of each of nine things tell no more than nine images.
     overall, _ = limits(actual, right, groups=np.repeat(np.arange(9), 10), draws=100)
     assert overall["accuracy"] == pytest.approx((0.025 ** (1 / 9), 1))
 

@@ -40,7 +40,7 @@ def test_what_is_exact_already_stays_as_it_is(part):
 @pytest.mark.parametrize(
     "values",
     [[[0.5, 0.6]], [[-0.1, 1.1]], [[np.nan, 1.0]], [[np.inf, 0.0]], [[1.0]], [0.5, 0.5], np.empty((0, 3))],
-    ids=["sum", "negative", "nan", "infinite", "one class", "one axis", "no picture"],
+    ids=["sum", "negative", "nan", "infinite", "one class", "one axis", "no image"],
 )
 def test_what_is_no_distribution_is_refused(values):
     with pytest.raises(ValueError, match="expected probabilities"):

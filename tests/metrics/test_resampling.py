@@ -1,4 +1,4 @@
-"""The fast resampling against the plain one: pictures repeated as often as their group was drawn, scored anew."""
+"""The fast resampling against the plain one: images repeated as often as their group was drawn, scored anew."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ DRAWS = 5
 
 
 def plain(actual, probabilities, groups, *, top_k):
-    """Yield the pictures of each draw with their figures."""
+    """Yield the images of each draw with their figures."""
     numbers = group_numbers(groups)
     weights = np.concatenate(list(group_weights(int(numbers.max()) + 1, DRAWS)), axis=1).astype(int)
     for column in weights.T:
@@ -26,7 +26,7 @@ def plain(actual, probabilities, groups, *, top_k):
 
 @settings(max_examples=10)
 @given(parts())
-def test_each_draw_has_the_figures_of_its_pictures(part):
+def test_each_draw_has_the_figures_of_its_images(part):
     actual, probabilities = part
     groups = np.arange(len(actual)) // 2
     overall, of_classes = resampled_scores(actual, probabilities, groups, draws=DRAWS, top_k=2)
@@ -60,29 +60,27 @@ def test_as_many_groups_are_drawn_as_there_are_whatever_is_held_at_a_time():
     assert np.array_equal(together[:, :3], next(group_weights(1000, 3)))
 
 
-def test_of_very_many_pictures_fewer_draws_are_made_but_never_less_than_a_thousand(monkeypatch):
+def test_of_very_many_images_fewer_draws_are_made_but_never_less_than_a_thousand(monkeypatch):
     monkeypatch.setattr("pixmill.metrics.resampling._WORK", 3_000_000)
     generator = np.random.default_rng(1)
-    for pictures, made in ((500, 3000), (2000, 1000)):
-        given, actual = generator.dirichlet(np.ones(2), pictures), generator.integers(0, 2, pictures)
-        overall, of_classes = resampled_scores(actual, given, np.zeros(pictures), draws=5000)
+    for images, made in ((500, 3000), (2000, 1000)):
+        given, actual = generator.dirichlet(np.ones(2), images), generator.integers(0, 2, images)
+        overall, of_classes = resampled_scores(actual, given, np.zeros(images), draws=5000)
         assert {values.shape[-1] for values in (*overall.values(), *of_classes.values())} == {made}
 
 
 @st.composite
 def weighted(draw):
     """Draw members, what they were given (with ties) and how often each counts."""
-    picture = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
-    pictures = draw(
-        st.lists(picture, min_size=2, max_size=30).filter(lambda found: len({row[0] for row in found}) == 2)
-    )
-    members, given_, weights = (np.array(column) for column in zip(*pictures, strict=True))
+    image = st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 3))
+    images = draw(st.lists(image, min_size=2, max_size=30).filter(lambda found: len({row[0] for row in found}) == 2))
+    members, given_, weights = (np.array(column) for column in zip(*images, strict=True))
     return members, given_ / 6, weights
 
 
 @given(weighted())
-def test_weighted_areas_are_scikit_learns_with_weights(pictures):
-    members, given_, weights = pictures
+def test_weighted_areas_are_scikit_learns_with_weights(images):
+    members, given_, weights = images
     sums = ranking_sums(members, given_, np.arange(len(members)))
     roc, average = (float(area[0]) for area in weighted_areas(sums, weights[:, None].astype(float)))
     if not weights[members].any() or not weights[~members].any():

@@ -17,7 +17,7 @@ CONFIDENT = np.array(
 )
 
 
-def test_the_figures_of_six_pictures_are_those_counted_by_hand():
+def test_the_figures_of_six_images_are_those_counted_by_hand():
     figures = scores(ACTUAL, CONFIDENT)
     # Class 0: 2 of 3 found, 2 of 3 right. Class 1: 2 of 2 found, 2 of 3 right. Class 2: none of 1.
     assert figures["accuracy"] == pytest.approx(4 / 6)
@@ -38,10 +38,10 @@ def test_figures_agree_with_their_definitions(part):
     recalls, f1s, weights = [], [], []
     for label in classes:
         hits = int(np.sum((actual == label) & (predicted == label)))
-        pictures, claims = int(np.sum(actual == label)), int(np.sum(predicted == label))
-        recalls += [hits / pictures] if pictures else []
-        f1s += [2 * hits / (pictures + claims)] if pictures + claims else []
-        weights += [pictures] if pictures + claims else []
+        images, claims = int(np.sum(actual == label)), int(np.sum(predicted == label))
+        recalls += [hits / images] if images else []
+        f1s += [2 * hits / (images + claims)] if images + claims else []
+        weights += [images] if images + claims else []
     assert figures["accuracy"] == pytest.approx(np.mean(actual == predicted))
     assert figures["balanced_accuracy"] == pytest.approx(np.mean(recalls))
     assert figures["macro_f1"] == pytest.approx(np.mean(f1s))

@@ -41,7 +41,7 @@ def fill(run):
     with run.child("fold 1", {"fold": 1}) as fold:
         fold.log_epoch(1, {"val_accuracy": 0.6}, timestamp=2001)
     run.log_text("<html>", "reports/train.html")
-    run.log_picture(b"\x89PNG", "plots/samples.jpg")
+    run.log_image(b"\x89PNG", "plots/samples.jpg")
     run.set_weights("a" * 32)
 
 
@@ -57,7 +57,7 @@ def check(store):
     assert run.data.tags["pixmill.weights"] == "a" * 32
     entry, _ = sorted(run.inputs.dataset_inputs, key=lambda entry: entry.dataset.name)
     assert (entry.dataset.name, entry.dataset.digest) == ("artifacts/split/train", "2" * 32 + ".dir")
-    assert entry.dataset.profile == '{"pictures": 816}'
+    assert entry.dataset.profile == '{"images": 816}'
     for folder, name in (("reports", "reports/train.html"), ("plots", "plots/samples.jpg")):
         assert [file.path for file in store.client.list_artifacts(run.info.run_id, folder)] == [name]
     assert (fold.info.run_name, fold.data.params, fold.data.metrics) == (

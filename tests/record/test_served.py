@@ -98,7 +98,7 @@ def test_mlflow_evaluate_and_the_classifier_give_the_same_calibrated_answers(
 
 
 def test_a_table_with_a_column_of_bytes_will_do(loaded):
-    pd.testing.assert_frame_equal(loaded.predict(pd.DataFrame({"picture": FILES})), loaded.predict(FILES))
+    pd.testing.assert_frame_equal(loaded.predict(pd.DataFrame({"image": FILES})), loaded.predict(FILES))
 
 
 def test_bytes_that_are_no_image_are_a_row_with_a_reason(loaded):

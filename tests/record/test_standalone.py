@@ -29,29 +29,29 @@ def animated(kind):
 
 
 def odd_files():
-    picture = shapes(5, 90, 51)
-    files = {f"turned-{turn}": encoded(picture, "jpeg", exif=exif(turn)) for turn in range(1, 9)}
-    files |= {f"{mode}-png": encoded(picture.convert(mode), "png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")}
-    files |= {f"quality-{quality}": encoded(picture, "jpeg", quality=quality) for quality in (1, 30, 95)}
-    files["palette-clear"] = encoded(picture.quantize(8), "png", transparency=3)
-    files["clear"] = encoded(Image.merge("RGBA", (*picture.split(), picture.convert("L"))), "png")
+    image = shapes(5, 90, 51)
+    files = {f"turned-{turn}": encoded(image, "jpeg", exif=exif(turn)) for turn in range(1, 9)}
+    files |= {f"{mode}-png": encoded(image.convert(mode), "png") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")}
+    files |= {f"quality-{quality}": encoded(image, "jpeg", quality=quality) for quality in (1, 30, 95)}
+    files["palette-clear"] = encoded(image.quantize(8), "png", transparency=3)
+    files["clear"] = encoded(Image.merge("RGBA", (*image.split(), image.convert("L"))), "png")
     files["sixteen"] = encoded(Image.fromarray(np.arange(40 * 64, dtype=np.uint16).reshape(40, 64) * 25), "png")
     files["sixteen-tiff"] = encoded(Image.fromarray(np.arange(2560, dtype=np.uint16).reshape(64, 40) * 25), "tiff")
     files["float-tiff"] = encoded(Image.fromarray(np.linspace(0, 1, 2560, dtype=np.float32).reshape(64, 40)), "tiff")
-    files["cmyk"] = encoded(picture.convert("CMYK"), "jpeg")
-    files["cmyk-tiff"] = encoded(picture.convert("CMYK"), "tiff")
-    files["ycc"] = encoded(picture.convert("YCbCr"), "jpeg")
-    files["grey"] = encoded(picture.convert("L"), "jpeg")
-    files["progressive"] = encoded(picture, "jpeg", progressive=True)
+    files["cmyk"] = encoded(image.convert("CMYK"), "jpeg")
+    files["cmyk-tiff"] = encoded(image.convert("CMYK"), "tiff")
+    files["ycc"] = encoded(image.convert("YCbCr"), "jpeg")
+    files["grey"] = encoded(image.convert("L"), "jpeg")
+    files["progressive"] = encoded(image, "jpeg", progressive=True)
     files["bmp"] = encoded(halves(), "bmp")
-    files["gif"], files["gif-animated"] = encoded(picture, "gif"), animated("gif")
-    files["webp"], files["webp-animated"] = encoded(picture, "webp", lossless=True), animated("webp")
+    files["gif"], files["gif-animated"] = encoded(image, "gif"), animated("gif")
+    files["webp"], files["webp-animated"] = encoded(image, "webp", lossless=True), animated("webp")
     files["png-animated"] = animated("png")
     files["line"], files["column"] = encoded(shapes(1, 300, 1), "png"), encoded(shapes(1, 1, 300), "png")
     files["dot"], files["large"] = encoded(shapes(1, 1, 1), "png"), encoded(shapes(9, 1500, 700), "jpeg")
     if features.check("avif"):
-        files["avif"] = encoded(picture, "avif")
-    whole = encoded(picture, "jpeg")
+        files["avif"] = encoded(image, "avif")
+    whole = encoded(image, "jpeg")
     files |= {f"cut-{share}": whole[: len(whole) * share // 10] for share in (1, 5, 9)}
     files |= {"empty": b"", "text": b"hello", "page": b"<!doctype html>", "drawing": b"<svg/>", "zip": b"PK\3\4"}
     return files
@@ -86,7 +86,7 @@ def test_each_file_is_the_same_to_both(theirs, name):
         assert isinstance(found, str) or len(found) == fitting[0] ** 2 * 3
 
 
-def test_these_files_are_pictures_and_others(theirs):
+def test_these_files_are_images_and_others(theirs):
     refused = {name for name, content in FILES.items() if isinstance(outcome(ours, content, 8), str)}
     assert refused >= {"empty", "text", "page", "drawing", "zip", "cut-1", "cut-5"}
     assert len(FILES) - len(refused) >= 30

@@ -66,7 +66,7 @@ def reproduced(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("reproduced"))
     project.run("git", "init", "--quiet")
     project.run("dvc", "init", "--quiet")
-    project.write("data/picture", "one")
+    project.write("data/image", "one")
     project.write("dvc.yaml", PIPELINE)
     project.write("params.yaml", "first: {n: 1}\n")
     project.write(".gitignore", "/data\n/artifacts/\n")
@@ -127,7 +127,7 @@ def test_a_commit_without_its_results_fails_and_names_stage_and_file(project, ch
 
 
 def test_new_data_without_its_results_fails(project):
-    project.write("data/picture", "two")
+    project.write("data/image", "two")
     project.run("dvc", "add", "--quiet", "data")
     project.commit()
     assert "first: data is not the one that dvc.lock names" in project.judge().stderr

@@ -19,7 +19,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
     "name",
     [
         *("README.md", "CONTRIBUTING.md"),
-        *("docs/architecture.md", "docs/pictures.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
+        *("docs/architecture.md", "docs/images.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
         *("docs/evaluation.md", "docs/recipes.md", "docs/tracking.md", "docs/training.md"),
     ],
 )

@@ -143,7 +143,7 @@ NEVER = (
 )
 
 
-def test_git_never_takes_pictures_models_or_scratch(repository: Path) -> None:
+def test_git_never_takes_images_models_or_scratch(repository: Path) -> None:
     command = ["git", "check-ignore", "--no-index", *NEVER]
     ignored = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert ignored.stdout.split() == list(NEVER)

@@ -17,7 +17,7 @@ SURFACE = {
     "pixmill.evaluate": "LABELS Evaluation as_tracked evaluate predictions_schema unlabelled_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
-        "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_picture read_verified sniff"
+        "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_image read_verified sniff"
     ),
     "pixmill.metrics": "",
     "pixmill.learn": (

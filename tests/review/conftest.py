@@ -1,4 +1,4 @@
-"""A project as validate leaves it: real pictures, and tables written by hand that say what the tests need."""
+"""A project as validate leaves it: real images, and tables written by hand that say what the tests need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLASSES = ("coat", "dress", "shoe")
 
 
 def jpeg(seed: int, side: int = 48) -> bytes:
-    """Return a picture of smooth random shapes."""
+    """Return an image of smooth random shapes."""
     values = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(values).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "JPEG")
@@ -38,7 +38,7 @@ def jpeg(seed: int, side: int = 48) -> bytes:
 
 
 class Project:
-    """A project's folder that grows by pictures, and is then written."""
+    """A project's folder that grows by images, and is then written."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -56,14 +56,14 @@ class Project:
         urls: Sequence[str | None] = (),
         **columns: Any,
     ) -> str:
-        """Put a picture there and return its id; what is not said of it is ordinary."""
+        """Put an image there and return its id; what is not said of it is ordinary."""
         number = len(self.rows)
         content = jpeg(number) if content is None else content
         name = hashlib.sha256(content).hexdigest()
         path = Path("images", name[:2], f"{name}.jpg")
         (self.root / "artifacts/scrape" / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / "artifacts/scrape" / path).write_bytes(content)
-        # Of every class some pictures are a little unlike the others.
+        # Of every class some images are a little unlike the others.
         chance = np.random.default_rng(number)
         self.rows[name] = {
             **dict.fromkeys(VALIDATED.names),
@@ -106,11 +106,11 @@ class Project:
         return name
 
     def fill(self, label: str, count: int, **columns: Any) -> list[str]:
-        """Put ordinary pictures there."""
+        """Put ordinary images there."""
         return [self.add(label, **columns) for _ in range(count)]
 
     def link(self, a: str, b: str, similarity: float = 0.995) -> None:
-        """Make two pictures near-duplicates."""
+        """Make two images near-duplicates."""
         self.pairs[min(a, b), max(a, b)] = similarity
 
     def suspect(self, suggested: dict[str, str]) -> None:

@@ -148,7 +148,7 @@ def test_a_whole_sitting_by_keys(page):
     assert page.lines()[second] == 'relabel,coat,mk,"same model, ""two"" names"'
     title()
     assert page.browser.find_element(By.ID, "reason").get_attribute("value") == ""
-    assert "darker than other pictures of 'coat'" in page.text("why")
+    assert "darker than other images of 'coat'" in page.text("why")
     page.press("d")
     assert page.lines()["odd"] == "drop,,mk,"
     title()
@@ -157,9 +157,9 @@ def test_a_whole_sitting_by_keys(page):
     assert page.text("end-title") == "Everything here is decided."
     assert page.text("done") == "5 of 5 decided, by mk"
     assert [text.partition(". ")[2] for text in titles] == [
-        "One picture, several labels",
-        "One picture, several labels",
-        "Nearly the same picture under different labels",
+        "One image, several labels",
+        "One image, several labels",
+        "Nearly the same image under different labels",
         "Unlike its class",
         "Dropped: too_small",
     ]
@@ -169,7 +169,7 @@ def test_a_whole_sitting_by_keys(page):
     assert page.browser.get_log("browser") == []
 
 
-def test_pages_are_turned_and_pictures_chosen(page):
+def test_pages_are_turned_and_images_chosen(page):
     page.press("p")
     assert page.text("status") == "This is the first case."
     page.press("n", "n")
@@ -178,7 +178,7 @@ def test_pages_are_turned_and_pictures_chosen(page):
     assert page.text("title").startswith("3. ")
 
     def chosen():
-        return page.run("[...document.querySelectorAll('.pictures .frame')].map(f => f.getAttribute('aria-pressed'))")
+        return page.run("[...document.querySelectorAll('.images .frame')].map(f => f.getAttribute('aria-pressed'))")
 
     assert chosen() == ["true", "false"]
     page.press(Keys.ARROW_RIGHT)
@@ -251,7 +251,7 @@ def test_no_script_but_the_pages_own_runs(page):
 
 def test_a_malformed_file_is_told_and_left_alone(page):
     page.press("n", "n")
-    page.project.review.write_text("picture,decision,label,by,why\nnonsense\n")
+    page.project.review.write_text("image,decision,label,by,why\nnonsense\n")
     page.press("d")
     assert "review.csv, line 2: expected 5 values" in page.text("alert")
     assert page.project.review.read_text().endswith("\nnonsense\n")
@@ -269,8 +269,8 @@ def test_it_can_be_used_without_seeing_it(page):
     )
     assert nameless == 0
     assert page.run("document.documentElement.lang") == "en"
-    assert page.text("status") == "Case 3 of 5: Nearly the same picture under different labels."
-    frame = "document.querySelectorAll('.pictures .frame')[1]"
+    assert page.text("status") == "Case 3 of 5: Nearly the same image under different labels."
+    frame = "document.querySelectorAll('.images .frame')[1]"
     page.browser.execute_script(f"{frame}.focus()")
     page.press("2", "k")
     assert page.run("document.activeElement.closest('.chosen') !== null")

@@ -64,7 +64,7 @@ def test_near_duplicates_are_settled_when_each_pair_has_a_decision(words, settle
 
 
 @pytest.mark.parametrize("kind", ["labels", "outliers", "dropped"])
-def test_a_single_picture_is_settled_by_any_decision(kind):
+def test_a_single_image_is_settled_by_any_decision(kind):
     case = Case(kind, "", "", (1,), beside=(0, 2))
     assert not case.is_settled(LABELS, decisions({0: "keep"}))
     for word in ("keep", "drop", "shoe"):

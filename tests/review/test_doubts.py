@@ -42,17 +42,17 @@ def test_every_kind_of_doubt_is_found_in_order(dirty):
     assert kinds == sorted(kinds, key=KINDS.index)
     conflict, across, within = cases[:3]
     assert conflict.why == "The same file came as coat and dress: which label is right?"
-    assert across.title == "Nearly the same picture under different labels"
+    assert across.title == "Nearly the same image under different labels"
     assert re.fullmatch(
-        "2 pictures of (coat and dress|dress and coat), 0.9910 alike: which label is right, and which pictures stay[?]",
+        "2 images of (coat and dress|dress and coat), 0.9910 alike: which label is right, and which images stay[?]",
         across.why,
     )
-    assert within.why == "2 pictures of coat, 0.9999 alike: which of them stay?"
+    assert within.why == "2 images of coat, 0.9999 alike: which of them stay?"
     label = next(case for case in cases if case.kind == "labels")
     assert (label.suggestion, [material.labels[row] for row in label.members]) == ("coat", ["dress"])
     assert [material.labels[row] for row in label.beside] == ["dress", "dress", "coat", "coat"]
     outlier = next(case for case in cases if case.kind == "outliers")
-    assert "darker than other pictures of 'coat'" in outlier.why
+    assert "darker than other images of 'coat'" in outlier.why
     assert cases[-1].why == "A side is shorter than validate.image_size allows. Rescue it?"
 
 
@@ -105,7 +105,7 @@ def many(tmp_path_factory):
         st.tuples(st.integers(0, 24), st.integers(0, 24), st.sampled_from([0.99, 0.995, 0.999])), max_size=80
     )
 )
-def test_each_pair_is_in_one_case_of_few_pictures(many, edges):
+def test_each_pair_is_in_one_case_of_few_images(many, edges):
     project = many
     pairs = {(min(a, b), max(a, b)): likeness for a, b, likeness in edges if a != b}
     project.pairs = {}
@@ -137,7 +137,7 @@ def test_a_set_that_fits_is_one_case(project):
         project.link(a, b)
     (case,) = find_doubts(project.material(), only="near-duplicates")
     assert len(case.members) == SHOWN
-    assert case.why == "9 pictures of coat, at least 0.9950 alike: which of them stay?"
+    assert case.why == "9 images of coat, at least 0.9950 alike: which of them stay?"
 
 
 def test_decided_outliers_leave_their_places_to_others(project):
@@ -158,7 +158,7 @@ def test_decided_outliers_leave_their_places_to_others(project):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_pictures_take_seconds():
+def test_a_hundred_thousand_images_take_seconds():
     count, chance = 100_000, np.random.default_rng(0)
     names = sorted(f"{value:064x}" for value in range(count))
     labels = np.array([f"class {n}" for n in range(10)])[chance.integers(10, size=count)]

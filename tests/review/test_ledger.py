@@ -1,4 +1,4 @@
-"""Decisions are written line by line: sorted, each picture once, and nothing of anybody else's is lost."""
+"""Decisions are written line by line: sorted, each image once, and nothing of anybody else's is lost."""
 
 import csv
 import threading
@@ -50,7 +50,7 @@ def test_the_first_decision_makes_the_file(ledger, path):
 @pytest.mark.parametrize(
     "name", [IDS[2], IDS[2][:12], IDS[2][:8].upper(), "data/coat/3.jpg", f"images/33/{IDS[2]}.jpg", f'"{IDS[2]}"']
 )
-def test_a_new_decision_replaces_the_line_of_the_picture_however_it_was_named(ledger, path, name):
+def test_a_new_decision_replaces_the_line_of_the_image_however_it_was_named(ledger, path, name):
     path.write_text(f"{HEAD}{name},drop,,jo,blurred\n")
     before = ledger.change({IDS[2]: decision(IDS[2])})
     assert texts(path) == [f"{IDS[2]},keep,,mk,"]
@@ -98,7 +98,7 @@ def test_one_decision_is_one_line_whatever_was_typed(ledger, path, why):
         (f'{HEAD}{IDS[0]},keep,,jo,"\n', 2),
         (f"{HEAD}{IDS[0]},keep,,jo,\n{IDS[0]},drop,,jo,\n", 3),
         (f"{HEAD}{IDS[0]},keep,,jo,\ndata/coat/1.jpg,drop,,jo,\n", 3),
-        ("picture,decision\n", 1),
+        ("image,decision\n", 1),
         ("<<<<<<< HEAD\n", 1),
     ],
 )
@@ -190,7 +190,7 @@ CHANGE = st.one_of(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.integers(0, len(IDS) - 1), CHANGE), max_size=15))
 def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
-    """By page and by hand, with any text: readable, sorted, each picture once, and the last word counts."""
+    """By page and by hand, with any text: readable, sorted, each image once, and the last word counts."""
     path = tmp_path_factory.mktemp("any") / "review.csv"
     ledger = Ledger(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
     wanted = {}
@@ -219,6 +219,6 @@ def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
     assert {name: (item.verb, item.label) for name, item in matched.items()} == wanted
     assert gone == []
     assert len(found) == len(wanted)
-    assert [item.picture for item in found] == sorted(item.picture for item in found)
+    assert [item.image for item in found] == sorted(item.image for item in found)
     assert b"\r" not in path.read_bytes()
     assert ledger.read() == matched

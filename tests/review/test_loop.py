@@ -43,7 +43,7 @@ class Pages:
 
 @pytest.fixture
 def data(tmp_path, repository):
-    """People's own pictures, some of them doubtful, and functions that run stages and read verdicts."""
+    """People's own images, some of them doubtful, and functions that run stages and read verdicts."""
     for place, label in enumerate(("boot", "hat")):
         folder = tmp_path / "data" / label
         folder.mkdir(parents=True)
@@ -73,7 +73,7 @@ def run(root, repository, stage):
 
 
 def verdicts(root):
-    """Return label and reason by the file that a picture came from first."""
+    """Return label and reason by the file that an image came from first."""
     rows = pq.read_table(root / "artifacts/validate/manifest.parquet").to_pylist()
     return {
         row["image_url"].removeprefix("data/"): (row["label"], row["reason"] and word(row["reason"])) for row in rows
@@ -92,11 +92,11 @@ def test_what_was_decided_is_what_validate_does_next(data, repository, begin):
     pages = Pages(sitting.address)
     cases = {case["kind"]: case for case in pages.cases() if case["kind"] not in ("labels", "outliers")}
     assert list(cases) == ["conflicts", "near-duplicates", "dropped"]
-    (torn,) = cases["conflicts"]["pictures"]
+    (torn,) = cases["conflicts"]["images"]
     pages.decide(cases["conflicts"], torn["id"], "relabel", "boot")
-    near = next(item for item in cases["near-duplicates"]["pictures"] if item["label"] == "hat")
+    near = next(item for item in cases["near-duplicates"]["images"] if item["label"] == "hat")
     pages.decide(cases["near-duplicates"], near["id"], "drop")
-    (tiny,) = cases["dropped"]["pictures"]
+    (tiny,) = cases["dropped"]["images"]
     pages.decide(cases["dropped"], tiny["id"], "keep")
     code, told = sitting.end()
     assert (code, told.splitlines()[-2:]) == (0, ["3 decisions were written to review.csv.", "Next: dvc repro"])

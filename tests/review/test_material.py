@@ -9,7 +9,7 @@ from pixmill.review.material import load_material
 from pixmill.validate import Decision
 
 
-def test_pictures_are_found_with_all_their_places(project):
+def test_images_are_found_with_all_their_places(project):
     a = project.add(None, came_as=["coat", "shoe", "coat"], urls=["http://a.test/1", None, "http://a.test/2"])
     b = project.add("dress")
     project.link(a, b)
@@ -25,7 +25,7 @@ def test_pictures_are_found_with_all_their_places(project):
     assert {material.ids[row] for row in material.pairs[0]} == {a, b}
 
 
-def test_a_project_without_pictures_is_read(project):
+def test_a_project_without_images_is_read(project):
     assert project.material().ids == []
 
 
@@ -58,8 +58,8 @@ def test_tables_of_different_runs_are_refused(project):
     late = project.add("coat")
     project.write()
     (project.root / "artifacts/validate/manifest.parquet").write_bytes(before)
-    for step in ("a picture more", "a picture less"):
-        with pytest.raises(ManifestError, match="does not belong to the pictures") as told:
+    for step in ("an image more", "an image less"):
+        with pytest.raises(ManifestError, match="does not belong to the images") as told:
             load_material(project.root)
         assert told.value.next == "dvc repro validate", step
         project.write()
@@ -69,5 +69,5 @@ def test_tables_of_different_runs_are_refused(project):
 
 def test_pairs_of_another_run_are_refused(project):
     project.link(project.add(), "f" * 64)
-    with pytest.raises(ManifestError, match=r"pairs\.parquet names pictures that are not there"):
+    with pytest.raises(ManifestError, match=r"pairs\.parquet names images that are not there"):
         project.material()

@@ -7,8 +7,8 @@ import pytest
 from pixmill.review.outliers import FEWEST, find_habits
 
 
-def pictures(label, count, seed=0, **columns):
-    """Return ordinary pictures of a class."""
+def images(label, count, seed=0, **columns):
+    """Return ordinary images of a class."""
     chance = np.random.default_rng(seed)
     table = pd.DataFrame(
         {
@@ -45,28 +45,28 @@ def pictures(label, count, seed=0, **columns):
     ],
 )
 def test_an_odd_one_comes_first_and_is_told_why(column, value, word):
-    table = pictures("coat", 200)
+    table = images("coat", 200)
     table[column] = table[column].astype(float)
     table.loc[77, column] = value
     first = find_habits(table)["coat"].outliers()[0]
     assert first.row == 77
-    assert f"It is {word} than other pictures of 'coat': {column.replace('_', ' ')} {value:.4g}, where" in first.why
+    assert f"It is {word} than other images of 'coat': {column.replace('_', ' ')} {value:.4g}, where" in first.why
 
 
 def test_hardly_any_of_an_ordinary_class_is_an_outlier():
-    counts = [len(find_habits(pictures("coat", 500, seed))["coat"].outliers()) for seed in range(10)]
+    counts = [len(find_habits(images("coat", 500, seed))["coat"].outliers()) for seed in range(10)]
     # 3.5 standard deviations of a normal distribution, seven features: 0.3 %.
     assert sum(counts) < 0.01 * 500 * 10
 
 
 def test_a_third_of_odd_ones_does_not_hide_them():
-    table = pictures("coat", 90)
+    table = images("coat", 90)
     table.loc[:29, "brightness"] = 10.0
     assert {item.row for item in find_habits(table)["coat"].outliers()} >= set(range(30))
 
 
 def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
-    table = pictures("coat", 50, brightness=120.0, border=0.0)
+    table = images("coat", 50, brightness=120.0, border=0.0)
     table.loc[3, "brightness"] = 123.0
     table.loc[4, "border"] = 0.05
     assert not {3, 4} & {item.row for item in find_habits(table)["coat"].outliers()}
@@ -74,7 +74,7 @@ def test_in_a_class_all_alike_what_nobody_sees_is_not_odd():
 
 def test_each_class_is_compared_with_itself_and_only_what_was_kept():
     table = pd.concat(
-        [pictures("coat", 40), pictures("dress", 40, 1, brightness=20.0), pictures("hat", FEWEST - 1, 2)],
+        [images("coat", 40), images("dress", 40, 1, brightness=20.0), images("hat", FEWEST - 1, 2)],
         ignore_index=True,
     )
     table.loc[0, ["brightness", "verdict"]] = [1.0, "drop"]

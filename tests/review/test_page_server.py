@@ -111,10 +111,10 @@ def test_the_page_comes_with_a_policy_that_lets_nothing_else_in(client):
         assert (status, headers.get_content_type()) == (200, kind)
 
 
-def test_cases_and_pictures_are_told(client, names):
+def test_cases_and_images_are_told(client, names):
     assert client.told("session")["total"] == 2
-    assert {picture["id"] for picture in client.told("case/0")["pictures"]} == set(names[:2])
-    status, headers, body = client.ask(f"picture/{names[2]}")
+    assert {image["id"] for image in client.told("case/0")["images"]} == set(names[:2])
+    status, headers, body = client.ask(f"image/{names[2]}")
     assert (status, headers["Content-Type"], body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
 
 
@@ -130,7 +130,7 @@ def test_a_decision_is_written_and_undone(client, project, names):
 
 
 def test_what_a_person_must_know_is_told(client, project, names):
-    project.review.write_text("picture,decision,label,by,why\nnonsense\n")
+    project.review.write_text("image,decision,label,by,why\nnonsense\n")
     status, told = client.post("decide", choice(names[0]))
     assert status == 409
     assert told["error"].startswith("review.csv, line 2: ")
@@ -196,7 +196,7 @@ def test_without_the_key_there_is_nothing(client, names, path):
     key = client.key.strip("/")
     path = path.format(key=key, upper=key.swapcase(), short=key[:-1])
     for method, body in (("GET", None), ("POST", json.dumps(choice(names[0])).encode())):
-        for more in ("", "case/0", f"picture/{names[0]}", "decide", "undo"):
+        for more in ("", "case/0", f"image/{names[0]}", "decide", "undo"):
             status, _, text = client.ask(path + more, method, body, within=False)
             assert (status, text) == (404, b"Not Found.\n")
 
@@ -204,11 +204,11 @@ def test_without_the_key_there_is_nothing(client, names, path):
 @pytest.mark.parametrize(
     "path",
     [
-        "picture/../../../../review.csv",
-        "picture/%2e%2e%2freview.csv",
-        "picture/" + "0" * 64,
-        "picture/" + "A" * 64,
-        "picture/",
+        "image/../../../../review.csv",
+        "image/%2e%2e%2freview.csv",
+        "image/" + "0" * 64,
+        "image/" + "A" * 64,
+        "image/",
         "static/../page.html",
         "static/../server.py",
         "static/",

@@ -1,4 +1,4 @@
-"""Pictures are shown decoded and encoded anew, and what cannot be shown is said in one word."""
+"""Images are shown decoded and encoded anew, and what cannot be shown is said in one word."""
 
 import io
 import os
@@ -31,16 +31,16 @@ def sources(project):
     return put
 
 
-def test_a_picture_is_served_small_and_without_a_byte_of_its_own(sources):
+def test_a_image_is_served_small_and_without_a_byte_of_its_own(sources):
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = "the secret place"
     values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(values).resize((2000, 1500)).save(buffer, "JPEG", exif=exif, comment=b"<script>alert(1)</script>")
     (shown,) = preview_batch([Source(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})])
-    with Image.open(io.BytesIO(shown)) as picture:
-        assert (picture.format, picture.size) == ("JPEG", (1024, 768))
-        assert not picture.getexif()
+    with Image.open(io.BytesIO(shown)) as image:
+        assert (image.format, image.size) == ("JPEG", (1024, 768))
+        assert not image.getexif()
     assert b"secret" in buffer.getvalue()
     assert b"secret" not in shown
     assert b"<script>" not in shown
@@ -63,24 +63,24 @@ def test_what_cannot_be_shown_is_said_in_a_word(sources):
     assert found[4:] == ["html", "too_many_pixels", "not_a_file", "not_a_file"]
 
 
-def test_pictures_are_made_ahead_in_other_processes(sources):
-    pictures = [sources(jpeg(seed)) for seed in range(5)]
-    by_name = {item.id: item for item in pictures}
+def test_images_are_made_ahead_in_other_processes(sources):
+    images = [sources(jpeg(seed)) for seed in range(5)]
+    by_name = {item.id: item for item in images}
     with Previews(by_name.__getitem__, limits=LIMITS, workers=1) as previews:
         previews.expect(by_name)
         assert all(isinstance(previews.get(name), bytes) for name in by_name)
-        pictures[0].path.unlink()
-        assert isinstance(previews.get(pictures[0].id), bytes)
+        images[0].path.unlink()
+        assert isinstance(previews.get(images[0].id), bytes)
     assert previews.get("unknown") == "closed"
 
 
 def test_who_waits_at_the_end_is_let_go(sources):
-    picture = sources(jpeg(1))
+    image = sources(jpeg(1))
     found = []
 
     def slow(name):
         time.sleep(0.3)
-        return picture
+        return image
 
     with Previews(slow, limits=LIMITS, workers=1) as previews:
         threads = [threading.Thread(target=lambda n=n: found.append(previews.get(f"{n}"))) for n in range(40)]

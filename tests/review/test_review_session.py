@@ -28,7 +28,7 @@ def pair(project):
     return sorted(names)
 
 
-def test_a_case_tells_all_that_is_known_of_its_pictures(project, sit):
+def test_a_case_tells_all_that_is_known_of_its_images(project, sit):
     torn = project.add(
         None,
         came_as=["coat", "shoe", "coat", "shoe"],
@@ -38,26 +38,26 @@ def test_a_case_tells_all_that_is_known_of_its_pictures(project, sit):
     project.sightings[0] |= {"title": "<b>A coat", "query": "warm coat"}
     told = sit().case(0)
     assert (told["kind"], told["total"], told["done"], told["settled"], told["next"]) == ("conflicts", 1, 0, False, 0)
-    (picture,) = told["pictures"]
-    assert picture["id"] == torn
-    assert (picture["label"], picture["came_as"]) == (None, ["coat", "shoe"])
-    assert (picture["size"], picture["format"]) == ("48 \u00d7 48", "jpeg")
-    assert picture["reason"] == "the same picture came under another label too"
-    assert picture["places"][0] == {
+    (image,) = told["images"]
+    assert image["id"] == torn
+    assert (image["label"], image["came_as"]) == (None, ["coat", "shoe"])
+    assert (image["size"], image["format"]) == ("48 \u00d7 48", "jpeg")
+    assert image["reason"] == "the same image came under another label too"
+    assert image["places"][0] == {
         "source": "folder",
         "label": "coat",
         "query": "warm coat",
         "title": "<b>A coat",
         "url": "http://a/0",
     }
-    assert (len(picture["places"]), picture["more_places"]) == (3, 1)
-    assert picture["decision"] is None
+    assert (len(image["places"]), image["more_places"]) == (3, 1)
+    assert image["decision"] is None
 
 
 def test_near_duplicates_tell_how_alike_they_are(pair, sit):
     told = sit().case(0)
-    assert [item["id"] for item in told["pictures"]] == pair
-    assert [item["alike"] for item in told["pictures"]] == [
+    assert [item["id"] for item in told["images"]] == pair
+    assert [item["alike"] for item in told["images"]] == [
         [{"place": 1, "similarity": 0.9912}],
         [{"place": 0, "similarity": 0.9912}],
     ]
@@ -70,7 +70,7 @@ def test_decisions_are_written_at_once_and_counted(project, pair, sit):
     told = session.decide(0, [Choice(pair[0], "drop")], "blurred")
     assert project.lines() == [f"{pair[0]},drop,,mk,blurred"]
     assert (told["settled"], told["complete"], told["done"], told["next"]) == (True, False, 1, 1)
-    assert told["pictures"][0]["decision"] == {"verb": "drop", "label": "", "by": "mk", "why": "blurred"}
+    assert told["images"][0]["decision"] == {"verb": "drop", "label": "", "by": "mk", "why": "blurred"}
     told = session.decide(0, [Choice(pair[1], "relabel", "shoe")], "")
     assert told["complete"]
     told = session.decide(1, [Choice(small, "keep")], "")
@@ -85,15 +85,15 @@ def test_decisions_are_written_at_once_and_counted(project, pair, sit):
 
 
 def test_what_others_decided_is_shown(project, pair, sit):
-    project.review.write_text(f"picture,decision,label,by,why\n{pair[1][:12]},drop,,jo,the worse one\n")
+    project.review.write_text(f"image,decision,label,by,why\n{pair[1][:12]},drop,,jo,the worse one\n")
     told = sit().case(0)
     assert told["settled"]
-    assert told["pictures"][1]["decision"] == {"verb": "drop", "label": "", "by": "jo", "why": "the worse one"}
+    assert told["images"][1]["decision"] == {"verb": "drop", "label": "", "by": "jo", "why": "the worse one"}
 
 
 def test_every_step_can_be_undone(project, pair, sit):
     line = f'"{pair[0]}","drop","","jo",""'
-    project.review.write_text(f"picture,decision,label,by,why\n{line}\n")
+    project.review.write_text(f"image,decision,label,by,why\n{line}\n")
     session = sit()
     session.decide(0, [Choice(pair[0], "keep"), Choice(pair[1], "drop")], "")
     session.decide(0, [Choice(pair[0], "clear")], "")
@@ -110,7 +110,7 @@ def test_every_step_can_be_undone(project, pair, sit):
 def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
     session = sit()
     session.decide(0, [Choice(pair[0], "keep")], "")
-    project.review.write_text(f"picture,decision,label,by,why\n{pair[0]},drop,,jo,\n")
+    project.review.write_text(f"image,decision,label,by,why\n{pair[0]},drop,,jo,\n")
     with pytest.raises(Refusal, match="changed elsewhere meanwhile"):
         session.undo()
     assert project.lines() == [f"{pair[0]},drop,,jo,"]
@@ -122,8 +122,8 @@ def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
         (("torn", "keep"), "it came under several labels: relabel"),
         (("torn", "relabel", "hat"), "expected a label of coat, dress, shoe, received 'hat'"),
         (("torn", "burn"), "expected keep, drop, relabel or clear"),
-        (("lost", "drop"), "that picture is not in this case"),
-        (("nobody", "drop"), "that picture is not in this case"),
+        (("lost", "drop"), "that image is not in this case"),
+        (("nobody", "drop"), "that image is not in this case"),
     ],
 )
 def test_a_choice_without_effect_is_refused(project, sit, choice, told):
@@ -142,7 +142,7 @@ def test_a_choice_without_effect_is_refused(project, sit, choice, told):
 
 def test_a_malformed_line_is_told_and_nothing_is_written(project, pair, sit):
     session = sit()
-    project.review.write_text("picture,decision,label,by,why\nnonsense\n")
+    project.review.write_text("image,decision,label,by,why\nnonsense\n")
     for act in (lambda: session.case(0), lambda: session.decide(0, [Choice(pair[0], "keep")], ""), session.overview):
         with pytest.raises(ReviewError, match="line 2"):
             act()
@@ -157,7 +157,7 @@ def test_tables_that_were_written_anew_are_told(pair, sit):
     assert session.case(0)["outdated"]
 
 
-def test_the_next_pictures_are_known_beforehand(project, pair, sit):
+def test_the_next_images_are_known_beforehand(project, pair, sit):
     small = project.add("coat", reason="too_small")
     session = sit()
     assert session.upcoming(0) == [*pair, small]

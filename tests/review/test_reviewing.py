@@ -27,7 +27,7 @@ def ask(address):
 
 @pytest.fixture
 def doubtful(project):
-    """A project with a picture that may be rescued."""
+    """A project with an image that may be rescued."""
     project.add("coat", reason="too_small")
     project.write()
     return project
@@ -37,7 +37,7 @@ def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
     sitting = begin(doubtful.root, "--no-open")
     assert sitting.first.startswith("Review 1 cases at http://127.0.0.1:")
     assert ask(sitting.address).status == 200
-    assert ask(sitting.address + f"picture/{next(iter(doubtful.rows))}").status == 200
+    assert ask(sitting.address + f"image/{next(iter(doubtful.rows))}").status == 200
     children = psutil.Process(sitting.pid).children(recursive=True)
     code, told = sitting.end()
     assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions were written to review.csv."])
@@ -71,7 +71,7 @@ def test_what_is_missing_is_told_with_the_command(doubtful, monkeypatch, capsys)
 
 def test_a_malformed_line_is_told_at_the_start(doubtful, monkeypatch, capsys):
     monkeypatch.chdir(doubtful.root)
-    doubtful.review.write_text("picture,decision,label,by,why\nx\n")
+    doubtful.review.write_text("image,decision,label,by,why\nx\n")
     with pytest.raises(SystemExit) as stop:
         main(["review", "--no-open"])
     assert stop.value.code == 1

@@ -1,4 +1,4 @@
-"""Small pictures, folders of them, a web server, and ways to scrape from both."""
+"""Small images, folders of them, a web server, and ways to scrape from both."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from pixmill.web.fetch import Fetcher, Limits
 from tests.scrape.invented import Invented, Web
 
 
-def picture(seed, kind="PNG", side=16):
-    """Return a small picture of noise, another one for each seed."""
+def image(seed, kind="PNG", side=16):
+    """Return a small image of noise, another one for each seed."""
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
@@ -73,9 +73,9 @@ def invented():
     return Invented
 
 
-@pytest.fixture(name="picture")
-def picture_fixture():
-    return picture
+@pytest.fixture(name="image")
+def image_fixture():
+    return image
 
 
 @pytest.fixture(name="tree")
@@ -91,18 +91,18 @@ def web():
 
 @pytest.fixture
 def hats(web):
-    """The addresses of ten pictures."""
-    return web.show(*(picture(seed) for seed in range(10)))
+    """The addresses of ten images."""
+    return web.show(*(image(seed) for seed in range(10)))
 
 
 @pytest.fixture
 def data(tmp_path):
-    """A folder of two classes, thirty pictures each."""
+    """A folder of two classes, thirty images each."""
     folder = tmp_path / "data"
     for number, label in enumerate(("boot", "hat")):
         (folder / label).mkdir(parents=True)
         for place in range(30):
-            (folder / label / f"{place:03}.png").write_bytes(picture(100 * number + place))
+            (folder / label / f"{place:03}.png").write_bytes(image(100 * number + place))
     return folder
 
 
@@ -113,7 +113,7 @@ def output(tmp_path):
 
 @pytest.fixture
 def crawl(web, tmp_path):
-    """Ask some sources for a class, as a run of its own; the journal and the pictures stay for the next."""
+    """Ask some sources for a class, as a run of its own; the journal and the images stay for the next."""
 
     def crawl(*sources, classes=("hat",), connections=1, attempts=1, **given):
         given = {"snapshot": "2026-11-20", "expect_at_least": 0} | given

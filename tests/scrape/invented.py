@@ -1,4 +1,4 @@
-"""Sources that a test makes up, and the web server that has their pictures."""
+"""Sources that a test makes up, and the web server that has their images."""
 
 from __future__ import annotations
 

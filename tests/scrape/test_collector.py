@@ -9,7 +9,7 @@ from aiohttp import web as server
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.image_store import ImageStore, Picture
+from pixmill.scrape.image_store import Image, ImageStore
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
 from pixmill.web.fetch import Fetcher, Limits
@@ -52,19 +52,19 @@ def reasons(sightings):
         ((b"GIF89a...", {"X-Robots-Tag": "noai"}), "x_robots_tag"),
     ],
 )
-def test_what_is_no_picture_is_refused(web, collect, content, reason):
+def test_what_is_no_image_is_refused(web, collect, content, reason):
     assert reasons(collect([candidate(*web.show(content))])) == [reason]
 
 
-def test_a_truncated_picture_is_for_validate_to_judge(web, collect, picture):
-    (found,) = collect([candidate(*web.show(picture(1, "JPEG")[:100]))])
-    assert found.picture.format == "jpeg"
+def test_a_truncated_image_is_for_validate_to_judge(web, collect, image):
+    (found,) = collect([candidate(*web.show(image(1, "JPEG")[:100]))])
+    assert found.image.format == "jpeg"
     assert found.refused is None
 
 
-def test_a_picture_is_kept_by_its_content(web, collect, picture, tmp_path):
-    (found,) = collect([candidate(*web.show(picture(1)))])
-    assert (tmp_path / "journal" / "pictures" / found.picture.name).read_bytes() == picture(1)
+def test_a_image_is_kept_by_its_content(web, collect, image, tmp_path):
+    (found,) = collect([candidate(*web.show(image(1)))])
+    assert (tmp_path / "journal" / "images" / found.image.name).read_bytes() == image(1)
 
 
 def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
@@ -80,15 +80,15 @@ def test_a_failure_is_shared_too(web, collect):
     assert web.fetched() == [url_of("gone")]
 
 
-def test_pictures_in_the_page_ask_nobody(web, collect):
+def test_images_in_the_page_ask_nobody(web, collect):
     (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
-    assert found.picture.format == "gif"
+    assert found.image.format == "gif"
     assert web.fetched() == []
 
 
-def test_what_a_list_promises_is_held_against_what_comes(web, collect, picture):
-    (url,) = web.show(picture(1))
-    right, size = hashlib.md5(picture(1)).hexdigest(), len(picture(1))
+def test_what_a_list_promises_is_held_against_what_comes(web, collect, image):
+    (url,) = web.show(image(1))
+    right, size = hashlib.md5(image(1)).hexdigest(), len(image(1))
     shown = [
         candidate(url, md5=right, bytes=size),
         candidate(url, md5="0" * 32),
@@ -100,40 +100,40 @@ def test_what_a_list_promises_is_held_against_what_comes(web, collect, picture):
     assert found[shown[2]].refused.detail == f"{size} bytes, expected {size + 1}"
 
 
-def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect, picture):
-    gone, page, small = web.show(None, b"<!doctype html>", picture(1))
+def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect, image):
+    gone, page, small = web.show(None, b"<!doctype html>", image(1))
     found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
     assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
-    assert all(sighting.thumbnail and sighting.picture == Picture.of(picture(1)) for sighting in found)
+    assert all(sighting.thumbnail and sighting.image == Image.of(image(1)) for sighting in found)
 
 
-def test_thumbnails_are_left_where_originals_come(web, collect, picture):
-    original, small = web.show(picture(1, side=400), picture(2))
+def test_thumbnails_are_left_where_originals_come(web, collect, image):
+    original, small = web.show(image(1, side=400), image(2))
     (found,) = collect([candidate(original, thumbnail_url=small)])
     assert not found.thumbnail
     assert web.fetched() == [original]
 
 
-def test_thumbnails_are_left_where_nobody_wants_them(web, collect, picture):
-    gone, small = web.show(None, picture(2))
+def test_thumbnails_are_left_where_nobody_wants_them(web, collect, image):
+    gone, small = web.show(None, image(2))
     (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
-    assert found.picture is None
+    assert found.image is None
     assert web.fetched() == [gone]
 
 
-def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, picture):
-    tiny, small = web.show(picture(1, side=20), picture(2, side=60))
+def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, image):
+    tiny, small = web.show(image(1, side=20), image(2, side=60))
     (found,) = collect([candidate(tiny, thumbnail_url=small)])
     assert found.refused.reason == "smaller_than_thumbnail"
     assert found.thumbnail
-    assert found.picture == Picture.of(picture(2, side=60))
+    assert found.image == Image.of(image(2, side=60))
 
 
 @pytest.mark.parametrize("side", [20, 30])
-def test_an_original_that_is_as_large_as_its_thumbnail_is_taken(web, collect, picture, side):
-    original, small = web.show(picture(1, side=side), picture(2, side=20))
+def test_an_original_that_is_as_large_as_its_thumbnail_is_taken(web, collect, image, side):
+    original, small = web.show(image(1, side=side), image(2, side=20))
     (found,) = collect([candidate(original, thumbnail_url=small)])
-    assert (found.picture, found.refused) == (Picture.of(picture(1, side=side)), None)
+    assert (found.image, found.refused) == (Image.of(image(1, side=side)), None)
 
 
 def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
@@ -148,9 +148,9 @@ def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
 
 
 @pytest.fixture
-def versions(web, picture):
-    """A picture with versions: who has the current one is told so, without a body."""
-    shown = {"version": '"1"', "content": picture(1)}
+def versions(web, image):
+    """An image with versions: who has the current one is told so, without a body."""
+    shown = {"version": '"1"', "content": image(1)}
 
     async def answer(request):
         if request.headers.get("If-None-Match") == shown["version"]:
@@ -170,19 +170,19 @@ def test_a_later_snapshot_asks_whether_anything_changed(versions, collect):
         assert versions["unchanged"] == count
 
 
-def test_what_changed_is_fetched_anew(versions, collect, picture):
+def test_what_changed_is_fetched_anew(versions, collect, image):
     shown = [candidate(url_of("versions"))]
     collect(shown)
-    versions |= {"version": '"2"', "content": picture(2)}
+    versions |= {"version": '"2"', "content": image(2)}
     (sighting,) = collect(shown, snapshot="2026-11-21")
-    assert sighting.picture == Picture.of(picture(2))
+    assert sighting.image == Image.of(image(2))
     assert "unchanged" not in versions
 
 
 def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
     shown = [candidate(url_of("versions"))]
     (sighting,) = collect(shown)
-    (tmp_path / "journal" / "pictures" / sighting.picture.name).unlink()
+    (tmp_path / "journal" / "images" / sighting.image.name).unlink()
     assert collect(shown, snapshot="2026-11-21") == [sighting]
     assert "unchanged" not in versions
 

@@ -16,7 +16,7 @@ from tests.scrape.invented import url_of
 def test_every_candidate_is_collected(invented, crawl, hats):
     found = crawl(invented({"hat": hats}))
     assert found.urls == hats
-    assert len({sighting.picture.id for sighting in found.sightings}) == 10
+    assert len({sighting.image.id for sighting in found.sightings}) == 10
     assert found.failed == []
 
 
@@ -33,7 +33,7 @@ def test_an_address_that_is_shown_twice_is_fetched_once(invented, crawl, hats, w
     assert web.fetched() == hats[:1]
 
 
-def test_a_card_without_a_picture_is_accounted_for(invented, crawl, hats):
+def test_a_card_without_a_image_is_accounted_for(invented, crawl, hats):
     assert crawl(invented({"hat": [None, hats[0]]})).reasons == ["no_address", ""]
 
 
@@ -53,17 +53,17 @@ def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, we
     assert web.fetched() == [gone]
 
 
-def test_a_picture_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
+def test_a_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
-    (tmp_path / "journal" / "pictures" / first.sightings[4].picture.name).unlink()
-    (tmp_path / "journal" / "pictures" / first.sightings[7].picture.name).write_bytes(b"damaged")
+    (tmp_path / "journal" / "images" / first.sightings[4].image.name).unlink()
+    (tmp_path / "journal" / "images" / first.sightings[7].image.name).write_bytes(b"damaged")
     assert crawl(invented({})) == first
     assert web.fetched() == [hats[4], hats[7]]
 
 
-def test_the_first_pictures_that_differ_are_taken(invented, crawl, hats, web):
-    """Four are wanted: one candidate is gone, two are the same picture, and nothing is looked at behind the fourth."""
+def test_the_first_images_that_differ_are_taken(invented, crawl, hats, web):
+    """Four are wanted: one candidate is gone, two are the same image, and nothing is looked at behind the fourth."""
     web.answers |= {"/1": None, "/3": web.answers["/2"]}
     found = crawl(invented({"hat": hats}), per_class=4, expect_at_least=20)
     assert found.urls == hats[:6]

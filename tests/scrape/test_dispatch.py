@@ -9,7 +9,7 @@ from pixmill.scrape.dispatch import Dispatcher
 
 
 class Fetching:
-    """Stands for the fetching: it is done when somebody waits for it, and each address is another picture."""
+    """Stands for the fetching: it is done when somebody waits for it, and each address is another image."""
 
     def __init__(self, ids=(), same=()):
         self.ids, self.same = set(ids), set(same)
@@ -21,7 +21,7 @@ class Fetching:
         return Future()
 
     def wait(self, _begun):
-        self.ids |= {f"picture {rank}" for rank in self.batches[self.waited] if rank not in self.same}
+        self.ids |= {f"image {rank}" for rank in self.batches[self.waited] if rank not in self.same}
         self.waited += 1
 
 

@@ -51,7 +51,7 @@ def test_what_lies_here_is_not_visited(look_ahead):
 
 
 def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
-    rows = [f"http://pictures.test/{number},hat" for number in range(1_200)]
+    rows = [f"http://images.test/{number},hat" for number in range(1_200)]
     (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
     given = {"source": "urls", "urls": {"files": ["list.csv"]}}
     hats, boots, end = look_ahead(("hat", "boot"), **given)
@@ -92,7 +92,7 @@ def test_nothing_is_left_behind(look_ahead, tmp_path):
     assert not (tmp_path / ".pixmill").exists()
 
 
-def test_more_browsers_and_fewer_pictures_need_less_time(look_ahead):
+def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
     def minutes(**params):
         queries = {"hat": [f"hat {number}" for number in range(8)]}
         return int(re.match(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])

@@ -4,7 +4,7 @@ from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.harvest import Harvest, manifest_frame, manifest_row, sighting_row
-from pixmill.scrape.image_store import ImageStore, Picture
+from pixmill.scrape.image_store import Image, ImageStore
 from pixmill.scrape.journal import Answers, Journal
 from pixmill.scrape.judge import Judge, address_of
 from pixmill.scrape.searches import plan_searches
@@ -39,7 +39,7 @@ def harvest(journal, images):
 
 
 @pytest.fixture
-def answered(journal, invented, picture):
+def answered(journal, invented, image):
     """A source that was asked for hats and boots, ten each, and answers no more; the first boot is the last hat."""
     source = invented({})
     for label, first in (("hat", 0), ("boot", 9)):
@@ -51,9 +51,9 @@ def answered(journal, invented, picture):
         candidates = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
         journal.keep_answers(search.name, Answers(candidates, None, complete=True))
         for rank, url in enumerate(urls):
-            content = picture(first + rank)
-            journal.images.add(Picture.of(content), content)
-            journal.keep_outcome(address_of("", url), Picture.of(content))
+            content = image(first + rank)
+            journal.images.add(Image.of(content), content)
+            journal.keep_outcome(address_of("", url), Image.of(content))
     return source
 
 
@@ -65,7 +65,7 @@ def test_everything_in_the_order_of_the_searches(harvest, answered, images):
     found = list(harvest(answered))
     assert [search.query.label for search, _ in found] == ["hat"] * 10 + ["boot"] * 10
     assert [sighting.candidate.rank for _, sighting in found] == [*range(10), *range(10)]
-    assert all(images.path(sighting.picture).is_file() for _, sighting in found)
+    assert all(images.path(sighting.image).is_file() for _, sighting in found)
     assert answered.asked == []
 
 
@@ -88,12 +88,12 @@ def test_what_was_never_asked_has_nothing(harvest, invented):
 
 
 def test_files_of_this_machine_are_read_here(harvest, data, images):
-    (data / "hat" / "999.txt").write_text("no picture")
+    (data / "hat" / "999.txt").write_text("no image")
     (data / "hat" / "large.png").write_bytes(bytes(10_001))
     found = [sighting for _, sighting in harvest(FolderSource(data))]
     assert len(found) == 62
-    assert found[30].picture.format is None
-    assert images.path(found[30].picture).read_text() == "no picture"
+    assert found[30].image.format is None
+    assert images.path(found[30].image).read_text() == "no image"
     assert found[31].refused.reason == "too_large"
 
 
@@ -123,7 +123,7 @@ def test_a_list_that_breaks_off(harvest, invented, answered):
     assert [str(failed) for failed in found.failed] == ["hat (source 'site:invented'): the end"]
 
 
-A, B, C = Picture("aa" * 32, 10, "png"), Picture("bb" * 32, 20, None), Picture("cc" * 32, 30, "jpeg")
+A, B, C = Image("aa" * 32, 10, "png"), Image("bb" * 32, 20, None), Image("cc" * 32, 30, "jpeg")
 GONE = Refused("http_404")
 SHOWN = [
     Sighting("shop", Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"), B),
@@ -152,14 +152,14 @@ def manifest():
     return frame(FIRST, {A.id: "hat", B.id: None, C.id: "coat"}.get)
 
 
-def test_the_manifest_has_a_row_a_picture_in_the_order_of_ids(manifest):
+def test_the_manifest_has_a_row_a_image_in_the_order_of_ids(manifest):
     assert list(manifest["id"]) == [A.id, B.id, C.id]
     assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
     assert list(manifest["bytes"]) == [10, 20, 30]
     assert set(manifest["snapshot"]) == {"2026-11-20"}
 
 
-def test_where_a_picture_is_from(manifest):
+def test_where_a_image_is_from(manifest):
     found = manifest.set_index("id")
     assert found.loc[B.id, "image_url"] == "http://x.test/b"
     assert found.loc[A.id, "page_url"] == "http://x.test/"
@@ -195,6 +195,6 @@ def test_a_manifest_of_nothing_fits_its_schema(tmp_path):
     assert read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape").empty
 
 
-def test_a_row_of_the_manifest_is_a_picture():
-    with pytest.raises(ValueError, match="expected a picture"):
+def test_a_row_of_the_manifest_is_a_image():
+    with pytest.raises(ValueError, match="expected an image"):
         manifest_row(SHOWN[3], "2026-11-20")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Answers, Journal, hold_journal, read_journal
 from pixmill.web.fetch import Refused, Validators
 
@@ -28,11 +28,11 @@ ANSWERS = Answers(
     limit=None,
     complete=True,
 )
-PICTURE = Picture("ab" * 32, 123, "png")
+IMAGE = Image("ab" * 32, 123, "png")
 OUTCOMES = {
-    "http://x.test/0.png": PICTURE,
+    "http://x.test/0.png": IMAGE,
     "http://x.test/1.png": Refused("http_404", "gone"),
-    "data:,x": Picture("cd" * 32, 1, None),
+    "data:,x": Image("cd" * 32, 1, None),
 }
 
 
@@ -57,10 +57,10 @@ def test_records_are_there_at_once_and_the_next_time(folder):
     with Journal(folder, TODAY) as journal:
         assert content(journal) == (ANSWERS, OUTCOMES)
         assert journal.answers("another search") is None
-        journal.keep_outcome("http://x.test/1.png", PICTURE)
-        assert journal.outcome("http://x.test/1.png") == PICTURE
+        journal.keep_outcome("http://x.test/1.png", IMAGE)
+        assert journal.outcome("http://x.test/1.png") == IMAGE
         with Journal(folder, TODAY) as other:
-            assert other.outcome("http://x.test/1.png") == PICTURE
+            assert other.outcome("http://x.test/1.png") == IMAGE
 
 
 def test_answers_keep_their_limit_and_whether_they_are_complete(folder):
@@ -123,14 +123,14 @@ def test_other_params_change_no_record(folder):
         assert content(journal) == (ANSWERS, OUTCOMES)
 
 
-def test_an_earlier_version_needs_validators_and_its_bytes(folder, picture):
-    kept = Picture.of(picture(1))
+def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
+    kept = Image.of(image(1))
     validators = Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/")
     with Journal(folder, TODAY) as journal:
-        journal.images.add(kept, picture(1))
+        journal.images.add(kept, image(1))
         journal.keep_outcome("a", kept, validators)
         journal.keep_outcome("without validators", kept, Validators())
-        journal.keep_outcome("without bytes", PICTURE, validators)
+        journal.keep_outcome("without bytes", IMAGE, validators)
         journal.keep_outcome("refused", Refused("http_404"))
         assert journal.earlier_version("a") is None
     with Journal(folder, TOMORROW) as journal:
@@ -151,12 +151,12 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal
 
 with Journal(Path(sys.argv[1]), ScrapeParams(snapshot="2026-11-20")) as journal:
     for number in range(50):
-        journal.keep_outcome(f"http://x.test/{number}", Picture(f"{number:064x}", number, "png"))
+        journal.keep_outcome(f"http://x.test/{number}", Image(f"{number:064x}", number, "png"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -174,16 +174,16 @@ def test_a_write_ahead_log_that_is_cut_loses_its_end_only(tmp_path_factory, data
     folder, copy = (tmp_path_factory.mktemp(name) for name in ("cut", "copy"))
     with Journal(folder, TODAY) as journal:
         for number in range(20):
-            journal.keep_outcome(f"http://x.test/{number}", Picture(f"{number:064x}", number, "png"))
+            journal.keep_outcome(f"http://x.test/{number}", Image(f"{number:064x}", number, "png"))
         log = (folder / "journal.db-wal").read_bytes()
         shutil.copyfile(folder / "journal.db", copy / "journal.db")
     (copy / "journal.db-wal").write_bytes(log[: data.draw(st.integers(0, len(log)))])
     with Journal(copy, TODAY) as journal:
         kept = [journal.outcome(f"http://x.test/{number}") is not None for number in range(20)]
         assert kept == sorted(kept, reverse=True)
-        journal.keep_outcome("http://x.test/new.png", PICTURE)
+        journal.keep_outcome("http://x.test/new.png", IMAGE)
     with Journal(copy, TODAY) as journal:
-        assert journal.outcome("http://x.test/new.png") == PICTURE
+        assert journal.outcome("http://x.test/new.png") == IMAGE
 
 
 @pytest.mark.parametrize("junk", [b"junk" * 2000, b"SQLite format 3\0" + bytes(5000), b"[1,{}]\n"])
@@ -202,11 +202,11 @@ def test_a_full_disk_keeps_all_records_before_it(folder):
         journal._database.execute(f"PRAGMA max_page_count = {pages}")  # SQLite tells of it as of a full disk
         with pytest.raises(StorageError, match="disk is full"):
             for number in range(1000):
-                journal.keep_outcome(f"http://x.test/{number}.gif", PICTURE)
+                journal.keep_outcome(f"http://x.test/{number}.gif", IMAGE)
         assert number > 1
         assert journal.outcome(f"http://x.test/{number}.gif") is None
     with Journal(folder, TODAY) as journal:
-        assert all(journal.outcome(f"http://x.test/{kept}.gif") == PICTURE for kept in range(number))
+        assert all(journal.outcome(f"http://x.test/{kept}.gif") == IMAGE for kept in range(number))
 
 
 def test_a_journal_that_cannot_be_opened_is_named(folder):

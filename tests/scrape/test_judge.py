@@ -7,7 +7,7 @@ import pytest
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape import judge as module
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import LEFT_ALONE, Judge, accept, address_of
 from pixmill.web.fetch import Refused
@@ -42,12 +42,12 @@ def later(journal, tmp_path):
 
 @pytest.fixture
 def keep(journal):
-    """Remember what came of an address; bytes are a picture, which is kept too."""
+    """Remember what came of an address; bytes are an image, which is kept too."""
 
     def keep(url, came):
         if isinstance(came, bytes):
-            journal.images.add(Picture.of(came), came)
-            came = Picture.of(came)
+            journal.images.add(Image.of(came), came)
+            came = Image.of(came)
         journal.keep_outcome(address_of("", url), came)
         return came
 
@@ -65,29 +65,29 @@ def keep(journal):
         (b"GIF? No.", "unknown"),
     ],
 )
-def test_bytes_that_are_no_picture_are_refused(content, reason):
+def test_bytes_that_are_no_image_are_refused(content, reason):
     assert accept(content).reason == reason
 
 
-def test_a_placeholder_is_refused_by_its_bytes(picture, monkeypatch):
-    gone, large = picture(1), picture(1, side=100)
+def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
+    gone, large = image(1), image(1, side=100)
     digests = frozenset(hashlib.md5(content).hexdigest() for content in (gone, large))
     monkeypatch.setattr(module, "_PLACEHOLDERS", digests)
     assert accept(gone).reason == "placeholder"
-    assert accept(picture(2)) == Picture.of(picture(2))
+    assert accept(image(2)) == Image.of(image(2))
     assert len(large) > module._PLACEHOLDER_BYTES
-    assert accept(large) == Picture.of(large)  # placeholders are small
+    assert accept(large) == Image.of(large)  # placeholders are small
 
 
-def test_bytes_must_have_the_md5_that_is_promised(picture):
-    assert accept(picture(1), hashlib.md5(picture(1)).hexdigest()) == Picture.of(picture(1))
-    assert accept(picture(1), "0" * 32).reason == "wrong_md5"
+def test_bytes_must_have_the_md5_that_is_promised(image):
+    assert accept(image(1), hashlib.md5(image(1)).hexdigest()) == Image.of(image(1))
+    assert accept(image(1), "0" * 32).reason == "wrong_md5"
 
 
-def test_an_original(judge, keep, picture):
-    kept = keep(URL, picture(1))
+def test_an_original(judge, keep, image):
+    kept = keep(URL, image(1))
     sighting = judge().sighting("bing", "", candidate())
-    assert (sighting.source, sighting.picture, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
+    assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
 
 
 def test_what_was_never_collected_is_a_defect(judge):
@@ -95,25 +95,25 @@ def test_what_was_never_collected_is_a_defect(judge):
         judge().sighting("bing", "", candidate())
 
 
-def test_an_address_means_what_its_world_makes_of_it(judge, keep, picture):
-    keep(URL, picture(1))
+def test_an_address_means_what_its_world_makes_of_it(judge, keep, image):
+    keep(URL, image(1))
     with pytest.raises(ValueError, match="not collected"):
         judge().sighting("shop", "another shop", candidate())
 
 
-def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, picture):
-    gone, small = keep(URL, Refused("http_404")), keep(SMALL, picture(1))
+def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, image):
+    gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
     sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
-    assert (sighting.picture, sighting.refused, sighting.thumbnail) == (small, gone, True)
-    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).picture is None
+    assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
+    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
 
 
 @pytest.mark.parametrize("reason", sorted(LEFT_ALONE))
-def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, picture, reason):
+def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, image, reason):
     asked = keep(URL, Refused(reason))
-    keep(SMALL, picture(1))
+    keep(SMALL, image(1))
     shown = candidate(thumbnail_url=SMALL)
-    assert judge().sighting("bing", "", shown).picture is None
+    assert judge().sighting("bing", "", shown).image is None
     assert judge().sighting("bing", "", shown).refused == asked
     assert not judge().needs_thumbnail("", shown)
 
@@ -122,54 +122,54 @@ def test_a_thumbnail_that_was_refused_too(judge, keep):
     gone = keep(URL, Refused("http_404"))
     keep(SMALL, Refused("http_410"))
     sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
-    assert (sighting.picture, sighting.refused) == (None, gone)
+    assert (sighting.image, sighting.refused) == (None, gone)
 
 
-def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, keep, picture):
-    keep(URL, picture(1))
-    keep(SMALL, picture(2))
+def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, keep, image):
+    keep(URL, image(1))
+    keep(SMALL, image(2))
     wanting = judge(licences=("cc0",))
     shown = candidate(thumbnail_url=SMALL, licence="CC BY 4.0")
     sighting = wanting.sighting("openverse", "", shown)
-    assert (sighting.picture, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
+    assert (sighting.image, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
     assert not wanting.needs_thumbnail("", shown)
     assert wanting.sighting("bing", "", candidate()).refused.detail == "its source tells none"
 
 
 @pytest.mark.parametrize(("side", "wanted"), [(100, True), (319, True), (320, False), (1000, False)])
-def test_only_a_small_original_is_compared_with_its_thumbnail(judge, keep, picture, side, wanted):
-    keep(URL, picture(1, side=side))
+def test_only_a_small_original_is_compared_with_its_thumbnail(judge, keep, image, side, wanted):
+    keep(URL, image(1, side=side))
     for thumbnails in (True, False):
         assert judge(thumbnails=thumbnails).needs_thumbnail("", candidate(thumbnail_url=SMALL)) == wanted
     assert not judge().needs_thumbnail("", candidate())
 
 
-def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, picture):
-    keep(URL, picture(1, side=8))
-    small = keep(SMALL, picture(2, side=9))
+def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
+    keep(URL, image(1, side=8))
+    small = keep(SMALL, image(2, side=9))
     sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
-    assert (sighting.refused.reason, sighting.picture) == ("smaller_than_thumbnail", small)
-    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).picture is None
+    assert (sighting.refused.reason, sighting.image) == ("smaller_than_thumbnail", small)
+    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
 
 
 @pytest.mark.parametrize("broken", [URL, SMALL])
-def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, picture, broken):
-    kept = {url: keep(url, picture(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}
-    assert judge().sighting("bing", "", candidate(thumbnail_url=SMALL)).picture == kept[URL]
+def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, image, broken):
+    kept = {url: keep(url, image(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}
+    assert judge().sighting("bing", "", candidate(thumbnail_url=SMALL)).image == kept[URL]
 
 
 @pytest.mark.parametrize("side", [100, 1000])
-def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, picture, side):
-    kept, small = keep(URL, picture(1, side=side)), keep(SMALL, picture(2))
+def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, side):
+    kept, small = keep(URL, image(1, side=side)), keep(SMALL, image(2))
     shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
     assert judge().needs_thumbnail("", shown)
     assert not judge(thumbnails=False).needs_thumbnail("", shown)
     sighting = judge().sighting("urls", "", shown)
-    assert (sighting.refused.reason, sighting.picture) == ("wrong_size", small)
+    assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
 
 
-def test_a_picture_is_settled_while_its_file_is_there(judge, keep, later, journal, picture):
-    kept = keep(URL, picture(1))
+def test_a_image_is_settled_while_its_file_is_there(judge, keep, later, journal, image):
+    kept = keep(URL, image(1))
     assert judge().is_settled(address_of("", URL))
     journal.images.path(kept).unlink()
     assert not later().is_settled(address_of("", URL))

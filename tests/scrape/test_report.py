@@ -22,7 +22,7 @@ def page(run, data, output):
 
 
 @pytest.fixture
-def web_page(visit, invented, hats, web, output, picture):
+def web_page(visit, invented, hats, web, output, image):
     """Two sources: one gives thumbnails, licences and a page that robots.txt forbids, the other fails."""
     web.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /9", "/8": None}
     first = invented(
@@ -47,7 +47,7 @@ def web_page(visit, invented, hats, web, output, picture):
 def test_it_says_what_came_and_what_did_not(page):
     text = words(page)
     for said in (
-        "61 pictures of 2 classes",
+        "61 images of 2 classes",
         "data/empty is missing or empty",
         "folder",
         "data/hat/sub",
@@ -59,10 +59,10 @@ def test_it_says_what_came_and_what_did_not(page):
 def test_what_came_of_each_search(web_page):
     text = words(web_page)
     for said in (
-        "2 pictures of 1 class ",
+        "2 images of 1 class ",
         "From the sources “site:first”, “site:second”",
         "2 of 4 queries did not end well.",
-        "captcha hat (source 'site:second') it asks for a proof. The page as it was, and a picture of it: "
+        "captcha hat (source 'site:second') it asks for a proof. The page as it was, and an image of it: "
         ".pixmill/scrape/evidence/1",
         "Where robots.txt was set aside On the responsibility of whoever listed them in scrape.robots_exceptions : "
         "www.example.org",
@@ -93,7 +93,7 @@ def test_it_asks_nothing_of_any_server(page, web_page):
 
 def test_it_shows_examples_of_each_class(page):
     assert page.count("data:image/jpeg;base64,") == 13
-    assert page.count("no picture") == 1  # for the one that cannot be decoded
+    assert page.count("no image") == 1  # for the one that cannot be decoded
 
 
 def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, hats, output):

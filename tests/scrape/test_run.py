@@ -9,7 +9,7 @@ from aiohttp import web as server
 import pixmill.scrape
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.sources import SearchFailed
 from pixmill.web.fetch import Network
 from tests.scrape.invented import url_of
@@ -56,7 +56,7 @@ class TestFolder:
     def test_a_second_run_gives_the_same(self, run, everything):
         assert everything(run()) == everything(run())
 
-    def test_pictures_that_left_the_manifest_leave_the_output(self, run, data, output, tree):
+    def test_images_that_left_the_manifest_leave_the_output(self, run, data, output, tree):
         run()
         (data / "hat" / "000.png").unlink()
         stray = output / "images" / "00" / "stray.png"
@@ -79,37 +79,37 @@ class TestFolder:
         run()
         assert not left.exists()
 
-    def test_a_picture_in_two_classes_has_no_label(self, run, data):
+    def test_a_image_in_two_classes_has_no_label(self, run, data):
         (data / "boot" / "same.png").write_bytes((data / "hat" / "003.png").read_bytes())
         result = run()
         unlabelled = result.manifest[result.manifest["label"].isna()]
         assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
         assert result.tally.conflicts == 1
 
-    def test_a_picture_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
+    def test_a_image_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
         (data / "hat" / "zz.png").write_bytes((data / "hat" / "003.png").read_bytes())
         result = run()
         assert len(result.manifest) == 60
         assert len(sightings()) == 61
         assert result.tally.total.duplicates == 1
 
-    def test_the_first_pictures_of_each_class(self, run):
+    def test_the_first_images_of_each_class(self, run):
         result = run(per_class=5)
         assert sorted(result.manifest["image_url"]) == [
             f"data/{label}/{place:03}.png" for label in ("boot", "hat") for place in range(5)
         ]
 
-    def test_files_that_are_no_pictures_are_taken(self, run, data, output, picture):
+    def test_files_that_are_no_images_are_taken(self, run, data, output, image):
         """Validate then names what is wrong with them."""
-        (data / "hat" / "text.jpg").write_text("I am no picture")
-        (data / "hat" / "cut.jpg").write_bytes(picture(9, "JPEG")[:100])
+        (data / "hat" / "text.jpg").write_text("I am no image")
+        (data / "hat" / "cut.jpg").write_bytes(image(9, "JPEG")[:100])
         (data / "hat" / "nothing.png").write_bytes(b"")
         manifest = run().manifest.set_index("image_url")
         assert manifest["format"].isna()["data/hat/text.jpg"]
         assert manifest.loc["data/hat/text.jpg", "path"].endswith(".bin")
         assert manifest.loc["data/hat/cut.jpg", "format"] == "jpeg"
         assert manifest.loc["data/hat/nothing.png", "bytes"] == 0
-        assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no picture"
+        assert (output / manifest.loc["data/hat/text.jpg", "path"]).read_text() == "I am no image"
 
     def test_a_split_that_people_have_made_reaches_the_manifest(self, run, data):
         for label in ("boot", "hat"):
@@ -134,7 +134,7 @@ class TestFolder:
         with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is missing or empty"):
             result.check()
 
-    def test_a_class_of_three_pictures_is_for_validate_to_judge(self, run, data):
+    def test_a_class_of_three_images_is_for_validate_to_judge(self, run, data):
         for path in sorted((data / "hat").iterdir())[3:]:
             path.unlink()
         run().check()
@@ -147,7 +147,7 @@ class TestFolder:
 
 class TestWeb:
     def test_two_sources_of_one_class(self, visit, invented, hats, web, sightings):
-        """What both show is one row a picture, with all sightings."""
+        """What both show is one row an image, with all sightings."""
         first = invented({"hat": hats[:6]}, name="site:first")
         second = invented({"hat": hats[4:]}, name="site:second")
         result = visit(first, second)
@@ -163,28 +163,28 @@ class TestWeb:
         assert [counts[name]["hat"]["duplicates"] for name in ("site:first", "site:second")] == [0, 2]
         assert [counts[name]["hat"]["candidates"] for name in ("site:first", "site:second")] == [6, 6]
 
-    def test_the_same_picture_at_two_addresses(self, visit, invented, web, picture):
-        urls = web.show(picture(1), picture(1))
+    def test_the_same_image_at_two_addresses(self, visit, invented, web, image):
+        urls = web.show(image(1), image(1))
         result = visit(invented({"hat": urls}))
         assert list(result.manifest["image_url"]) == urls[:1]
         assert result.tally.total.duplicates == 1
 
     def test_the_result_follows_from_the_answers_not_from_their_order(
-        self, visit, invented, web, picture, everything, tmp_path
+        self, visit, invented, web, image, everything, tmp_path
     ):
         results = []
         for slow in (0, 1):
 
             async def answer(request, slow=slow):
                 await asyncio.sleep(0.2 if request.path == f"/{slow}" else 0.0)
-                return server.Response(body=picture(1))
+                return server.Response(body=image(1))
 
             web.answers |= {"/0": answer, "/1": answer}
             results.append(everything(visit(invented({"hat": [url_of(0), url_of(1)]}))))
             shutil.rmtree(tmp_path / ".pixmill")
         assert results[0] == results[1]
 
-    def test_a_picture_of_two_classes_has_no_label(self, visit, invented, hats):
+    def test_a_image_of_two_classes_has_no_label(self, visit, invented, hats):
         result = visit(invented({"hat": hats[:3], "cap": hats[2:4]}), classes=("hat", "cap"))
         assert sorted(result.manifest["label"].fillna("")) == ["", "cap", "hat", "hat"]
 
@@ -212,14 +212,14 @@ class TestWeb:
         assert (first.asked, second.asked) == ([], ["hat"])
         assert web.fetched() == hats[5:]
 
-    def test_a_new_snapshot_asks_again_and_takes_no_body_that_is_here(self, visit, invented, web, picture, output):
+    def test_a_new_snapshot_asks_again_and_takes_no_body_that_is_here(self, visit, invented, web, image, output):
         bodies = []
 
         async def answer(request):
             if request.headers.get("If-None-Match") == '"1"':
                 return server.Response(status=304)
             bodies.append(request.path)
-            return server.Response(body=picture(1), headers={"ETag": '"1"'})
+            return server.Response(body=image(1), headers={"ETag": '"1"'})
 
         web.answers["/0"] = answer
         source = invented({"hat": [url_of(0)]})
@@ -230,9 +230,9 @@ class TestWeb:
         assert bodies == ["/0"]
         assert list(second.manifest["id"]) == list(first.manifest["id"])
         assert list(second.manifest["snapshot"]) == ["2026-11-21"]
-        assert (output / second.manifest.loc[0, "path"]).read_bytes() == picture(1)
+        assert (output / second.manifest.loc[0, "path"]).read_bytes() == image(1)
 
-    def test_a_redirect_that_leads_elsewhere_by_the_next_snapshot(self, visit, invented, web, picture):
+    def test_a_redirect_that_leads_elsewhere_by_the_next_snapshot(self, visit, invented, web, image):
         """Versions are told apart by address: two files may both be the first of theirs."""
 
         async def answer(request):
@@ -240,13 +240,13 @@ class TestWeb:
                 raise server.HTTPFound(f"/{shown}")
             if request.headers.get("If-None-Match") == '"1"':
                 return server.Response(status=304)
-            return server.Response(body=picture(int(request.path[1:])), headers={"ETag": '"1"'})
+            return server.Response(body=image(int(request.path[1:])), headers={"ETag": '"1"'})
 
         web.answers |= dict.fromkeys(("/0", "/1", "/2"), answer)
         source = invented({"hat": [url_of(0)]})
         for day, shown in enumerate((1, 2, 2)):
             result = visit(source, snapshot=f"2026-11-2{day}")
-            assert list(result.manifest["id"]) == [Picture.of(picture(shown)).id]
+            assert list(result.manifest["id"]) == [Image.of(image(shown)).id]
 
     def test_licences_that_nobody_wants(self, visit, invented, hats, web):
         free = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -256,14 +256,14 @@ class TestWeb:
         assert list(result.manifest["licence"]) == [free]
         assert result.tally.total.refused == {"licence": 2}
 
-    def test_a_thumbnail_is_marked(self, visit, invented, web, picture, sightings):
-        gone, small = web.show(None, picture(1))
+    def test_a_thumbnail_is_marked(self, visit, invented, web, image, sightings):
+        gone, small = web.show(None, image(1))
         source = invented({"hat": [{"image_url": gone, "thumbnail_url": small}]})
         result = visit(source)
         assert list(result.manifest["image_url"]) == [small]
         assert result.tally.total.thumbnails == 1
         assert sightings()[["id", "thumbnail", "reason", "image_url", "thumbnail_url"]].values.tolist() == [
-            [Picture.of(picture(1)).id, True, "http_404", gone, small]
+            [Image.of(image(1)).id, True, "http_404", gone, small]
         ]
         without = visit(source, thumbnails=False)
         assert without.manifest.empty
@@ -322,7 +322,7 @@ class TestCheck:
                 "to ask again what failed, and nothing else: dvc repro -f scrape",
             ]
 
-    def test_a_class_without_any_picture_is_never_tolerated(self, visit, invented, hats, web):
+    def test_a_class_without_any_image_is_never_tolerated(self, visit, invented, hats, web):
         web.answers["/0"] = None
         result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
         with pytest.raises(

@@ -36,7 +36,7 @@ OUTPUTS = {
 
 
 class Workspace:
-    """A project's folder with two classes of pictures."""
+    """A project's folder with two classes of images."""
 
     def __init__(self, root, repository, tree):
         self.root, self.repository, self._tree = root, repository, tree
@@ -84,14 +84,14 @@ class Workspace:
         return found[0] if found else None
 
     def known(self):
-        """Return the pictures of the shop that the journal knows, by path."""
+        """Return the images of the shop that the journal knows, by path."""
         with ShopSource(load_site("shop", None), self.root / "data") as shop:
             world = shop.fingerprint()
         with Journal(self.journal().parent, ScrapeParams(snapshot="2026-11-20")) as journal:
             return {path for path in self.requests() if journal.outcome(address_of(world, ORIGIN + path))}
 
     def requests(self, agent=USER_AGENT):
-        """Return the pictures that the fetcher, or the browser, asked the shop for."""
+        """Return the images that the fetcher, or the browser, asked the shop for."""
         log = self.root / "requests.log"
         lines = log.read_text().splitlines() if log.exists() else []
         asked = (line.split("\t") for line in lines)
@@ -154,13 +154,13 @@ def gone(processes):
 def test_from_the_shop_and_again_without_a_browser(workspace, tree, data):
     code, output, error = workspace.run()
     assert (code, error) == (0, "")
-    assert output.startswith("scrape: 60 pictures from ")
+    assert output.startswith("scrape: 60 images from ")
 
     manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
     sightings = read_table(workspace.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
     metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
 
-    # Every picture that people brought came through the browser, byte for byte, and nothing else did.
+    # Every image that people brought came through the browser, byte for byte, and nothing else did.
     assert set(manifest["id"]) == set(tree(data).values())
     assert set(workspace.outputs()) == OUTPUTS | {f"artifacts/scrape/{path}" for path in manifest["path"]}
     assert manifest["label"].value_counts().to_dict() == {"boot": 30, "hat": 30}
@@ -269,7 +269,7 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
     (workspace.root / "sites" / "slow.yaml").write_text(
         "name: slow\nversion: 1\nchecked: 2026-11-20\n"
         f"url: http://localhost:{web.port}/search?q={{query}}\n"
-        "selectors: {item: [li], key: ['@id'], picture: [img]}\n"
+        "selectors: {item: [li], key: ['@id'], image: [img]}\n"
     )
     workspace.params(source="site:slow", allow_hosts=[f"localhost:{web.port}"])
     with workspace.begun() as process:
@@ -306,7 +306,7 @@ def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
     workspace.params("boot, hat, scarf", expect_at_least=50)
     code, output, error = workspace.run()
     assert code == 1
-    assert output.startswith("scrape: 60 pictures")
+    assert output.startswith("scrape: 60 images")
     assert set(workspace.outputs()) >= OUTPUTS
     *at_once, boot, hat, scarf, sold, mending = error.splitlines()
     assert sorted(at_once) == [
@@ -334,7 +334,7 @@ def test_a_part_of_each_class(workspace):
     workspace.params(per_class=7)
     assert workspace.run()[0] == 0
     metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
-    assert metrics["pictures"] == 14
+    assert metrics["images"] == 14
     first = workspace.outputs()
     shutil.rmtree(workspace.root / ".pixmill")
     assert workspace.run()[0] == 0
@@ -379,9 +379,9 @@ def run_on_a_small_disk(workspace, kibibytes):
 
 @pytest.mark.linux
 @pytest.mark.slow
-def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace, picture):
+def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace, image):
     workspace.params(source="folder")
-    (workspace.root / "data" / "hat" / "large.png").write_bytes(picture(99, side=400))
+    (workspace.root / "data" / "hat" / "large.png").write_bytes(image(99, side=400))
     assert workspace.run()[0] == 0
     undisturbed = workspace.outputs()
     for path in undisturbed:
@@ -393,8 +393,8 @@ def test_a_disk_that_is_full_is_told_and_the_next_run_goes_on(workspace, picture
 
 @pytest.mark.linux
 @pytest.mark.slow
-def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, picture):
-    web.show(*(picture(seed) for seed in range(60)))
+def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, image):
+    web.show(*(image(seed) for seed in range(60)))
     origin = f"http://localhost:{web.port}"
     rows = [f"{origin}/{number},{'hat' if number % 2 else 'boot'}" for number in range(60)]
     (workspace.root / "list.csv").write_text("\n".join(["url,label", *rows]))
@@ -407,7 +407,7 @@ def test_a_journal_that_finds_no_room_keeps_what_it_has(workspace, web, picture)
     web.requests.clear()
     code, output, error = workspace.run()
     assert (code, error) == (0, "")
-    assert output.startswith("scrape: 60 pictures from 60 candidates")
+    assert output.startswith("scrape: 60 images from 60 candidates")
     assert sorted(path for path in web.paths() if path != "/robots.txt") == sorted(
         {f"/{number}" for number in range(60)} - known
     )

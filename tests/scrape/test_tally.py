@@ -1,7 +1,7 @@
 import pytest
 
 from pixmill.scrape.candidate import Candidate, Query, Sighting
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.searches import FailedSearch, Search
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.site import SiteSource
@@ -9,7 +9,7 @@ from pixmill.scrape.tally import ScrapeTally
 from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
 
-A, B = Picture("aa" * 32, 10, "png"), Picture("bb" * 32, 20, "png")
+A, B = Image("aa" * 32, 10, "png"), Image("bb" * 32, 20, "png")
 GONE = Refused("http_404")
 SHOP, LIST = Invented({}, name="site:shop"), Invented({}, name="site:list")
 HAT = Search(SHOP, Query("hat", "straw hat", "u"), "")
@@ -38,15 +38,15 @@ def counted(candidates, fetched, duplicates=0, thumbnails=0, **refused):
 @pytest.fixture
 def tally():
     tally = ScrapeTally(("hat", "coat"), [HAT, COAT])
-    for search, candidate, picture, refused in SHOWN:
-        tally.add(search, Sighting(search.source.name, candidate, picture, refused))
+    for search, candidate, image, refused in SHOWN:
+        tally.add(search, Sighting(search.source.name, candidate, image, refused))
     return tally
 
 
 def test_the_counts_of_a_class_a_source_and_a_host(tally):
     tally.fail([FailedSearch(COAT, "stalled", "the page stopped")])
     assert tally.metrics() == {
-        "pictures": 2,
+        "images": 2,
         "conflicts": 1,
         **counted(7, 4, duplicates=2, thumbnails=1, http_404=1, no_address=1, bad_url=1),
         "per_class": {
@@ -76,14 +76,14 @@ def test_the_counts_of_a_class_a_source_and_a_host(tally):
 
 def test_the_tally_as_text(tally):
     assert str(tally) == (
-        "2 pictures from 7 candidates; 2 seen before, 3 refused (bad_url 1, http_404 1, no_address 1), "
+        "2 images from 7 candidates; 2 seen before, 3 refused (bad_url 1, http_404 1, no_address 1), "
         "1 only as thumbnails"
     )
 
 
-def test_the_first_sighting_of_a_picture_is_told():
+def test_the_first_sighting_of_a_image_is_told():
     tally = ScrapeTally(("hat",), [HAT])
-    found = [Sighting("site:shop", candidate, picture, refused) for _, candidate, picture, refused in SHOWN[:4]]
+    found = [Sighting("site:shop", candidate, image, refused) for _, candidate, image, refused in SHOWN[:4]]
     assert [tally.add(HAT, sighting) for sighting in found] == [True, False, True, False]
 
 
@@ -106,7 +106,7 @@ def test_a_class_for_which_nothing_came_is_empty():
 
 def test_nothing():
     tally = ScrapeTally((), [])
-    assert str(tally) == "0 pictures from 0 candidates; 0 seen before, 0 refused"
+    assert str(tally) == "0 images from 0 candidates; 0 seen before, 0 refused"
     assert tally.metrics()["per_query"] == {}
 
 
@@ -131,18 +131,18 @@ def test_advice_is_told_once_for_searches_that_fail_alike():
     assert tally.advice() == {"captcha": "go elsewhere"}
 
 
-def hat(rank, picture=None, refused=None, url="http://x.test/", **given):
-    return Sighting("bing", Candidate("hat", "hat", rank, url, page_url="http://p.test/", **given), picture, refused)
+def hat(rank, image=None, refused=None, url="http://x.test/", **given):
+    return Sighting("bing", Candidate("hat", "hat", rank, url, page_url="http://p.test/", **given), image, refused)
 
 
-def pictures(count):
-    return [Picture(f"{number:064x}", 10, "png") for number in range(count)]
+def images(count):
+    return [Image(f"{number:064x}", 10, "png") for number in range(count)]
 
 
-def test_the_first_different_pictures_of_a_class():
-    tally, found = ScrapeTally((), [HAT]), pictures(9)
-    for picture in (found[0], *found):
-        tally.add(HAT, hat(0, picture, title="A hat", price="€ 1", licence="by", author="Ann"))
+def test_the_first_different_images_of_a_class():
+    tally, found = ScrapeTally((), [HAT]), images(9)
+    for image in (found[0], *found):
+        tally.add(HAT, hat(0, image, title="A hat", price="€ 1", licence="by", author="Ann"))
     examples = tally.examples["hat"]
     assert list(examples) == found[:7]
     assert (examples[found[0]].title, examples[found[0]].author) == ("A hat", "Ann")
@@ -152,7 +152,7 @@ def test_the_first_addresses_of_each_reason():
     tally = ScrapeTally((), [HAT])
     for rank in range(5):
         tally.add(HAT, hat(rank, refused=Refused("http_404"), url=f"http://x.test/{rank}"))
-    tally.add(HAT, hat(0, *pictures(1), Refused("html"), url="http://x.test/page"))
+    tally.add(HAT, hat(0, *images(1), Refused("html"), url="http://x.test/page"))
     assert tally.refused_examples == {
         "http_404": ["http://x.test/0", "http://x.test/1", "http://x.test/2"],
         "html": ["http://x.test/page"],
@@ -180,7 +180,7 @@ def remarks(*shown, source="amazon", text="silk saree"):
     tally = ScrapeTally(("saree",), [search])
     for rank, (image, thumbnail, refused) in enumerate(shown):
         candidate = Candidate("saree", text, rank, image, thumbnail_url=thumbnail)
-        tally.add(search, Sighting(source, candidate, Picture(f"{rank:064x}", 10, "jpeg"), refused))
+        tally.add(search, Sighting(source, candidate, Image(f"{rank:064x}", 10, "jpeg"), refused))
     return tally.remarks()
 
 
@@ -192,14 +192,14 @@ def test_originals_are_as_they_should_be():
 def test_more_thumbnails_than_originals_are_told():
     [remark] = remarks(*[(None, SMALL, Refused("no_address"))] * 20, source="google")
     assert remark == (
-        "saree (source 'google' 'silk saree'): 20 of 20 pictures are thumbnails, since their originals could not be "
+        "saree (source 'google' 'silk saree'): 20 of 20 images are thumbnails, since their originals could not be "
         "had (scrape.thumbnails: false does without them); look at it with: pixmill scrape --probe google 'silk saree'"
     )
 
 
 def test_addresses_that_no_rule_makes_originals_of_are_told():
     [remark] = remarks(*[(SMALL, None, None)] * 20)
-    assert "none of 20 pictures has an address that rewrite in amazon.yaml makes an original of" in remark
+    assert "none of 20 images has an address that rewrite in amazon.yaml makes an original of" in remark
     assert remark.endswith("pixmill scrape --probe amazon 'silk saree'")
     # Prints on plain garments keep theirs, beside others that are lifted.
     assert remarks(*[(SMALL, None, None)] * 20, (LARGE, SMALL, None)) == []
@@ -214,10 +214,10 @@ def test_of_a_few_nothing_is_concluded():
     assert remarks(*[(SMALL, None, None)] * 9) == []
 
 
-def test_the_run_says_it(visit, invented, web, picture):
-    small = web.show(*(picture(seed) for seed in range(10)))
+def test_the_run_says_it(visit, invented, web, image):
+    small = web.show(*(image(seed) for seed in range(10)))
     result = visit(invented({"hat": [{"image_url": None, "thumbnail_url": url} for url in small]}))
     assert result.remarks == [
-        "hat (source 'site:invented'): 10 of 10 pictures are thumbnails, since their originals could not be had "
+        "hat (source 'site:invented'): 10 of 10 images are thumbnails, since their originals could not be had "
         "(scrape.thumbnails: false does without them)"
     ]

@@ -1,4 +1,4 @@
-"""A small project as validate leaves it: pictures, manifest, pairs."""
+"""A small project as validate leaves it: images, manifest, pairs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Project:
     manifest: pd.DataFrame
 
     @property
-    def pictures(self) -> Path:
+    def images(self) -> Path:
         return self.root / "artifacts" / "scrape"
 
     @property
@@ -74,7 +74,7 @@ def pairs_table(pairs):
 
 
 def write_project(root):
-    """Write sixty noisy pictures of two classes, and what validate says of them."""
+    """Write sixty noisy images of two classes, and what validate says of them."""
     noise = np.random.default_rng(7)
     names = []
     for _ in range(60):
@@ -94,5 +94,5 @@ def write_project(root):
 
 @pytest.fixture
 def project(tmp_path):
-    """Sixty noisy pictures of two classes."""
+    """Sixty noisy images of two classes."""
     return write_project(tmp_path)

@@ -1,4 +1,4 @@
-"""What people do to their folders: they add, remove, rename and shuffle, and no remaining picture changes sides."""
+"""What people do to their folders: they add, remove, rename and shuffle, and no remaining image changes sides."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Project:
     root: Path
 
     def places(self):
-        """Return where each picture is kept, by id."""
+        """Return where each image is kept, by id."""
         table = read_table(self.root / "artifacts/split/manifest.parquet", SPLIT, stage="split")
         kept = table[table["split"].notna()]
         folds = kept["fold"].fillna(-1).astype(int)
@@ -46,15 +46,15 @@ class Project:
 
 @pytest.fixture
 def run(tmp_path, repository):
-    def run(name, pictures):
-        """Run the pipeline up to split on pictures by their place in data/."""
+    def run(name, images):
+        """Run the pipeline up to split on images by their place in data/."""
         root = tmp_path / name
-        for place, picture in pictures.items():
+        for place, image in images.items():
             path = root / "data" / place
             path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(path)
+            image.save(path)
         (root / "params.yaml").write_text(PARAMS)
-        (root / "review.csv").write_text("picture,decision,label,by,why\n")
+        (root / "review.csv").write_text("image,decision,label,by,why\n")
         environment = {**os.environ, "PYTHONPATH": str(repository)}
         for stage in ("scrape", "validate", "split"):
             done = subprocess.run(
@@ -67,27 +67,27 @@ def run(tmp_path, repository):
 
 
 def drawn(seed):
-    """Return a picture that is like no other."""
+    """Return an image that is like no other."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((96, 80), Image.Resampling.BICUBIC)
 
 
 def test_adding_removing_renaming_and_shuffling_moves_nothing(run):
-    pictures = {(label, n): drawn(2 * n + place) for place, label in enumerate(CLASSES) for n in range(COUNT)}
+    images = {(label, n): drawn(2 * n + place) for place, label in enumerate(CLASSES) for n in range(COUNT)}
     # Every fifth has a near-duplicate, so that some straddle.
-    twins = {(label, n + 1000): picture.resize((72, 60)) for (label, n), picture in pictures.items() if n % 5 == 0}
-    pictures |= twins
-    before = run("before", {f"{label}/{n:04}.png": picture for (label, n), picture in pictures.items()})
+    twins = {(label, n + 1000): image.resize((72, 60)) for (label, n), image in images.items() if n % 5 == 0}
+    images |= twins
+    before = run("before", {f"{label}/{n:04}.png": image for (label, n), image in images.items()})
 
-    renamed = {f"{label}/IMG {9999 - n} (neu).PNG": picture for (label, n), picture in pictures.items()}
+    renamed = {f"{label}/IMG {9999 - n} (neu).PNG": image for (label, n), image in images.items()}
     shuffled = run("renamed", dict(reversed(renamed.items())))
     assert shuffled.places() == before.places()
     assert shuffled.packed() == before.packed()
     assert (shuffled.root / "metrics/split.json").read_bytes() == (before.root / "metrics/split.json").read_bytes()
 
-    fewer = {key: picture for key, picture in pictures.items() if key[1] % 5 != 1}
+    fewer = {key: image for key, image in images.items() if key[1] % 5 != 1}
     more = {(label, n): drawn(5000 + 2 * n + place) for place, label in enumerate(CLASSES) for n in range(2000, 2012)}
-    after = run("after", {f"{label}/x{n}.png": picture for (label, n), picture in (fewer | more).items()})
+    after = run("after", {f"{label}/x{n}.png": image for (label, n), image in (fewer | more).items()})
     stayed = {name: place for name, place in after.places().items() if name in before.places()}
     assert stayed == {name: before.places()[name] for name in stayed}
     assert len(stayed) == len(before.places()) - 2 * COUNT // 5

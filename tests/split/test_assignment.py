@@ -1,4 +1,4 @@
-"""A picture's part follows from its own name, for ever."""
+"""An image's part follows from its own name, for ever."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_parts_have_their_shares_and_another_salt_is_another_split():
     for sides in splits:
         shares = np.bincount(sides) / len(sides)
         assert np.abs(shares - (0.65, 0.15, 0.2)).max() < 0.012
-    # Two independent splits agree by chance in .65² + .15² + .2² of the pictures.
+    # Two independent splits agree by chance in .65² + .15² + .2² of the images.
     assert abs((splits[0] == splits[1]).mean() - 0.485) < 0.015
 
 

@@ -64,7 +64,7 @@ def test_what_was_not_asked_for_is_not_checked():
 def test_an_empty_split_fails(sound):
     manifest, groups = sound
     empty = failed(manifest.assign(split=None, fold=None), groups)
-    assert empty["not_empty"] == ("there are 0 pictures in the split",)
+    assert empty["not_empty"] == ("there are 0 images in the split",)
 
 
 def test_an_id_on_two_sides_fails(sound):
@@ -147,11 +147,11 @@ def test_a_class_that_a_part_lacks_fails(sound):
     changed = manifest.copy()
     changed.loc[side(manifest, "val"), "label"] = "coat"
     found = failed(changed, groups, params=LAX)
-    assert found == {"same_classes": ("val has no picture of 'dress'",)}
+    assert found == {"same_classes": ("val has no image of 'dress'",)}
     changed.loc[side(manifest, "test")[0], "label"] = "hat"
     assert failed(changed, groups, params=LAX)["same_classes"] == (
-        "val has no picture of 'dress'",
-        "test has pictures of 'hat'",
+        "val has no image of 'dress'",
+        "test has images of 'hat'",
     )
 
 
@@ -160,20 +160,20 @@ def test_a_class_that_a_fold_lacks_fails(sound):
     changed = manifest.copy()
     changed.loc[manifest["fold"] == 1, "label"] = "coat"
     changed.loc[side(manifest, "val", 0)[0], "label"] = "dress"
-    assert failed(changed, groups, params=LAX) == {"same_classes": ("fold 1 has no picture of 'dress'",)}
+    assert failed(changed, groups, params=LAX) == {"same_classes": ("fold 1 has no image of 'dress'",)}
 
 
-def test_a_given_test_picture_that_is_not_in_test_fails(sound):
+def test_a_given_test_image_that_is_not_in_test_fails(sound):
     manifest, groups = sound
     changed = manifest.copy()
     changed.loc[side(manifest, "train")[:2], "given_split"] = "test"
     total = int((changed["given_split"] == "test").sum())
     assert failed(changed, groups) == {
-        "given_test_kept": (f"2 of {total} pictures that people put into test are not there",)
+        "given_test_kept": (f"2 of {total} images that people put into test are not there",)
     }
 
 
-def test_a_given_test_picture_that_was_dropped_here_fails(sound):
+def test_a_given_test_image_that_was_dropped_here_fails(sound):
     manifest, groups = sound
     changed = manifest.copy()
     test = side(manifest, "test")[0]
@@ -194,11 +194,11 @@ def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
 def test_a_critical_failure_names_page_parameter_and_command(sound):
     manifest, groups = sound
     outcomes = run_checks(checks(STRICT, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
-    error = gate_error(outcomes, report="reports/split.html", mend="bring more pictures")
+    error = gate_error(outcomes, report="reports/split.html", mend="bring more images")
     assert "class_shares: class 'coat' makes up" in error.message
     assert "expected at most 0 away (split.class_shares.tolerance)" in error.message
     assert error.next == (
-        "open reports/split.html; bring more pictures, or edit split.class_shares.tolerance in params.yaml; "
+        "open reports/split.html; bring more images, or edit split.class_shares.tolerance in params.yaml; "
         "then: dvc repro"
     )
 
@@ -208,7 +208,7 @@ def test_a_class_without_images_in_a_part_or_fold_is_refused_with_what_moves_it(
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
     error = gate_error(found.outcomes, report="reports/split.html")
-    assert "same_classes: train has no picture of 'hat'; expected all of coat, dress, hat in each part" in error.message
+    assert "same_classes: train has no image of 'hat'; expected all of coat, dress, hat in each part" in error.message
     assert "split.salt in params.yaml" in error.next
     assert ("split.group_by (page)" in error.next) == (params.group_by is not None)
     assert ("lower split.folds (20) or change split.salt" in error.next) == (params.folds is not None)

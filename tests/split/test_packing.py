@@ -1,4 +1,4 @@
-"""Packed rows are the fitted pictures, and a pass that fails leaves nothing behind."""
+"""Packed rows are the fitted images, and a pass that fails leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARAMS = SplitParams(image_size=20)
 
 @pytest.fixture
 def manifest(project):
-    """Forty pictures, every fourth in val, and two that were dropped."""
+    """Forty images, every fourth in val, and two that were dropped."""
     frame = project.manifest[:42].copy()
     part = np.where(np.arange(42) % 4 == 0, "val", "train").astype(object)
     part[[3, 20]] = None
@@ -40,7 +40,7 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_each_row_is_its_picture_fitted_and_headers_come_after_their_shards(project, manifest, monkeypatch):
+def test_each_row_is_its_image_fitted_and_headers_come_after_their_shards(project, manifest, monkeypatch):
     seen = []
 
     def write_header(folder, name, **rest):
@@ -50,22 +50,22 @@ def test_each_row_is_its_picture_fitted_and_headers_come_after_their_shards(proj
     original = packing.write_header
     monkeypatch.setattr(packing, "write_header", write_header)
     plan = {"train": [11, 10, 9], "val": [5, 5]}
-    pack(manifest, project.pictures, project.out, PARAMS, LIMITS, plan=plan, workers=1)
+    pack(manifest, project.images, project.out, PARAMS, LIMITS, plan=plan, workers=1)
     for part, rows in manifest.groupby("split"):
         pixels = open_shards(project.out, part)
         assert pixels.shape == (len(rows), 20, 20, 3)
         for path, row in zip(rows["path"], rows["row"], strict=True):
-            expected = fit(decode((project.pictures / path).read_bytes()).pixels, 20, "pad", "bicubic")
+            expected = fit(decode((project.images / path).read_bytes()).pixels, 20, "pad", "bicubic")
             np.testing.assert_array_equal(pixels[row], expected)
     shards = [f"{part}/{number:05}.bin" for part, rows in plan.items() for number in range(len(rows))]
     assert seen == [shards, ["train.json", *shards]]
     assert files(project.out) == ["preprocessing.json", "train.json", *shards[:3], "val.json", *shards[3:]]
 
 
-def test_pictures_are_fitted_as_the_params_say(project, manifest):
+def test_images_are_fitted_as_the_params_say(project, manifest):
     params = SplitParams(image_size=8, aspect="crop", resize="box")
-    pack(manifest[:1], project.pictures, project.out, params, LIMITS, workers=1)
-    expected = fit(decode((project.pictures / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
+    pack(manifest[:1], project.images, project.out, params, LIMITS, workers=1)
+    expected = fit(decode((project.images / manifest["path"][0]).read_bytes()).pixels, 8, "crop", "box")
     np.testing.assert_array_equal(open_shards(project.out, "val")[0], expected)
     how = {"image_size": 8, "aspect": "crop", "resize": "box"}
     assert read_json(project.out / "preprocessing.json", stage="split") == how
@@ -74,7 +74,7 @@ def test_pictures_are_fitted_as_the_params_say(project, manifest):
 @pytest.mark.slow
 def test_any_number_of_processes_writes_the_same_bytes(project, manifest, tmp_path):
     for workers in (1, 3):
-        pack(manifest, project.pictures, tmp_path / str(workers), PARAMS, LIMITS, workers=workers)
+        pack(manifest, project.images, tmp_path / str(workers), PARAMS, LIMITS, workers=workers)
     assert files(tmp_path / "1") == files(tmp_path / "3")
     for name in files(tmp_path / "1"):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes()
@@ -84,29 +84,29 @@ def test_any_number_of_processes_writes_the_same_bytes(project, manifest, tmp_pa
     ("damage", "message"),
     [
         (lambda path: path.unlink(), "is missing"),
-        (lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))), "is not the picture that validate"),
+        (lambda path: path.write_bytes(png_bytes(np.zeros((16, 24, 3), np.uint8))), "is not the image that validate"),
     ],
     ids=["gone", "another"],
 )
-def test_a_changed_picture_stops_the_pass_and_leaves_nothing(project, manifest, damage, message):
-    path = project.pictures / manifest["path"].iloc[-1]
+def test_a_changed_image_stops_the_pass_and_leaves_nothing(project, manifest, damage, message):
+    path = project.images / manifest["path"].iloc[-1]
     damage(path)
     with pytest.raises(ManifestError, match=message) as caught:
-        pack(manifest, project.pictures, project.out, PARAMS, LIMITS, workers=1)
+        pack(manifest, project.images, project.out, PARAMS, LIMITS, workers=1)
     assert str(path) in caught.value.message
     assert caught.value.next == "dvc repro -f scrape"
     assert files(project.out) == []
 
 
-def test_a_picture_that_no_longer_decodes_is_a_message(project, manifest):
-    # What validate found says 1 x 1 pixel, so this picture is too large now.
+def test_a_image_that_no_longer_decodes_is_a_message(project, manifest):
+    # What validate found says 1 x 1 pixel, so this image is too large now.
     manifest.loc[0, ["width", "height"]] = 1
     with pytest.raises(ManifestError, match=f"does not decode .too_many_pixels: {WIDTH} x {HEIGHT}., as it did for"):
-        pack(manifest[:1], project.pictures, project.out, PARAMS, LIMITS, workers=1)
+        pack(manifest[:1], project.images, project.out, PARAMS, LIMITS, workers=1)
     assert files(project.out) == []
 
 
-def test_a_picture_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
+def test_a_image_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
     """A vast one: what is done before anybody looks at the time is taken, however long it took."""
     side = 6_000
     content = io.BytesIO()
@@ -114,9 +114,9 @@ def test_a_picture_that_takes_too_long_is_named_and_nothing_is_left(project, man
     first = manifest.iloc[0].copy()
     first["id"] = hashlib.sha256(content.getvalue()).hexdigest()
     first["path"], first["width"], first["height"] = "vast.png", side, side
-    (project.pictures / first["path"]).write_bytes(content.getvalue())
+    (project.images / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
-        pack(pd.DataFrame([first]), project.pictures, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
+        pack(pd.DataFrame([first]), project.images, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
     assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []

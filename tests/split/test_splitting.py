@@ -15,7 +15,7 @@ from pixmill.split import split
 from pixmill.split.splitting import Split, assign, metrics, plot_table, summary
 from tests.split.conftest import CLASSES, ids, pairs_table, table
 
-# Wide shares, so that each class has pictures in each part whoever goes.
+# Wide shares, so that each class has images in each part whoever goes.
 PARAMS = SplitParams(val=0.3, test=0.3)
 TWO_FOLDS = PARAMS.model_copy(update={"folds": 2})
 FOLDED = PARAMS.model_copy(update={"folds": 3})
@@ -31,7 +31,7 @@ ROWS = st.sets(st.integers(40, 79), max_size=16)
 
 
 def places(manifest, pairs=(), params=PARAMS):
-    """Return where each picture is kept: its part and its fold, by id."""
+    """Return where each image is kept: its part and its fold, by id."""
     frame = assign(manifest, pairs_table(list(pairs)), params, classes=CLASSES).manifest
     kept = frame[frame["split"].notna()]
     folds = [None if pd.isna(fold) else int(fold) for fold in kept["fold"]]
@@ -50,7 +50,7 @@ def without(rows, **columns):
 @pytest.mark.parametrize("params", [PARAMS, FOLDED, PAGED.model_copy(update={"folds": 3})], ids=["", "folds", "pages"])
 @settings(max_examples=10)
 @given(gone=ROWS)
-def test_no_picture_moves_when_others_come_or_go(params, gone):
+def test_no_image_moves_when_others_come_or_go(params, gone):
     all_of_them, fewer = (
         places(without(set(), page_url=PAGES), params=params),
         places(without(gone, page_url=PAGES), params=params),
@@ -124,7 +124,7 @@ def test_a_group_is_on_one_side():
     )
 
 
-def test_a_picture_without_a_group_stands_by_itself():
+def test_a_image_without_a_group_stands_by_itself():
     pages = [None if number % 2 else f"http://shop.test/{number}" for number in range(80)]
     by_page = places(table(IDS, page_url=pages), params=PAGED)
     alone = places(table(IDS))
@@ -146,8 +146,8 @@ def test_rows_count_up_by_id_within_a_part():
         assert part["row"].tolist() == list(range(len(part)))
 
 
-def test_a_kept_picture_of_no_class_is_refused():
-    with pytest.raises(ManifestError, match="validate kept pictures of dress"):
+def test_a_kept_image_of_no_class_is_refused():
+    with pytest.raises(ManifestError, match="validate kept images of dress"):
         assign(table(IDS), pairs_table([]), PARAMS, classes=("coat",))
 
 

@@ -126,7 +126,7 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
     with pytest.raises(GateError, match="1 critical expectation failed\n  class_shares: ") as caught:
         main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=0.0)))
     assert caught.value.next == (
-        "open reports/split.html; bring more pictures, or edit split.class_shares.tolerance in params.yaml; "
+        "open reports/split.html; bring more images, or edit split.class_shares.tolerance in params.yaml; "
         "then: dvc repro"
     )
     assert list(outputs(project.root)) == [
@@ -136,9 +136,9 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
     assert "The gate stopped the pipeline" in (project.root / "reports/split.html").read_text()
 
 
-def test_a_class_that_lacks_pictures_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
+def test_a_class_that_lacks_images_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
     params = parse_params(PARAMS.format(size=8, tolerance=1.0).replace("dress]", "dress, hat]"))
-    with pytest.raises(GateError, match="same_classes: train has no picture of 'hat'; expected all of") as caught:
+    with pytest.raises(GateError, match="same_classes: train has no image of 'hat'; expected all of") as caught:
         main(Workspace(project.root, project.root), params)
     assert caught.value.next.startswith("change split.val (0.15), split.test (0.2) or split.salt in params.yaml; ")
     assert list(outputs(project.root)) == [

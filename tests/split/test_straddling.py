@@ -50,7 +50,7 @@ def test_the_nearest_is_the_first_that_is_linked(wanted, found):
     pairs = linked(found)
     for row, first in enumerate(nearest(wanted, found).tolist()):
         alike = [other for other in range(COUNT) if wanted[other] and (min(row, other), max(row, other)) in pairs]
-        # A wanted picture finds itself in a set.
+        # A wanted image finds itself in a set.
         in_set = wanted[row] and any(numbers[row] >= 0 for numbers in found.sets)
         assert first == min([*alike, *([row] if in_set else [])], default=COUNT)
 
@@ -101,7 +101,7 @@ def test_the_order_of_the_pairs_does_not_matter(assigned, pairs, random):
 
 @settings(max_examples=25)
 @given(SIDES, LINKS)
-def test_the_test_part_keeps_its_pictures(assigned, found):
+def test_the_test_part_keeps_its_images(assigned, found):
     against, _ = straddlers(assigned, found)
     assert (against[assigned == TEST] < 0).all()
     assert (against[assigned < 0] < 0).all()
@@ -118,7 +118,7 @@ def test_pairs_within_a_part_stay():
     assert straddlers(sides("train", "train"), links([(0, 1)]))[0].tolist() == [-1, -1]
 
 
-def test_in_a_chain_a_picture_stays_whose_only_likeness_is_gone():
+def test_in_a_chain_a_image_stays_whose_only_likeness_is_gone():
     assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
 
 

@@ -112,7 +112,7 @@ def test_progress_shows_epoch_loss_and_accuracy(fitted, capfd, monkeypatch):
     monkeypatch.setattr("pixmill.core.progress._EVERY", 0.0)
     fitted(epochs=2)
     lines = capfd.readouterr().err.splitlines()
-    assert any(line.startswith("Train: 32 of 300 pictures (epoch 1 of 2, loss ") for line in lines)
+    assert any(line.startswith("Train: 32 of 300 images (epoch 1 of 2, loss ") for line in lines)
     assert "epoch 2 of 2, validation accuracy" in lines[-1]
 
 

@@ -1,4 +1,4 @@
-"""Folds part the pictures for training and validation anew, without reading them."""
+"""Folds part the images for training and validation anew, without reading them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pixmill.train.folds import FoldResult, fold_metrics, folds_of
 from tests.train.conftest import FOLDS, SIZES
 
 
-def test_each_picture_is_held_out_once(parts):
+def test_each_image_is_held_out_once(parts):
     folds = list(folds_of(parts["train"], parts["val"]))
     assert [fold.number for fold in folds] == list(range(FOLDS))
     everything = set(parts["train"].rows["id"]) | set(parts["val"].rows["id"])

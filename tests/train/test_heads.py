@@ -98,7 +98,7 @@ def test_of_two_classes_it_says_what_scikit_learn_does() -> None:
     np.testing.assert_allclose(softmax(fitted, seen), wanted, rtol=0, atol=1e-5)
 
 
-def test_a_class_without_pictures_is_never_told() -> None:
+def test_a_class_without_images_is_never_told() -> None:
     chance = np.random.default_rng(7)
     targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
     seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)

@@ -44,7 +44,7 @@ def run(trainer, part, epochs, rate=0.003):
 
 
 def gradients_of(classifier, pixels, targets, weights=None):
-    """Return the gradients of the mean cross-entropy, by definition, with the loss of each picture."""
+    """Return the gradients of the mean cross-entropy, by definition, with the loss of each image."""
     import tensorflow as tf
 
     weights = np.ones(len(targets), np.float32) if weights is None else weights
@@ -93,7 +93,7 @@ def test_every_optimizer_learns_to_every_end(parts, optimizer, end):
     assert trainer.figures("train")["loss"] < first
 
 
-def test_figures_are_means_over_pictures(parts):
+def test_figures_are_means_over_images(parts):
     classifier, trainer = make()
     trainer.begin(1)
     for pixels, targets in feed(parts["val"], 32):
@@ -136,7 +136,7 @@ def test_a_restored_training_comes_to_the_same_bytes(parts, changes):
     assert all(np.array_equal(a, b) for a, b in zip(classifier.get_weights(), other.get_weights(), strict=True))
 
 
-def test_features_are_learnt_as_pictures_are():
+def test_features_are_learnt_as_images_are():
     params = PARAMS.model_copy(update={"model": "features", "features": FeaturesParams(head="mlp")})
     chance = np.random.default_rng(7)
     targets = np.arange(96, dtype=np.int32) % 3
@@ -216,7 +216,7 @@ def test_balanced_weights_let_all_classes_weigh_the_same():
     assert weights.dtype == np.float32
 
 
-def test_every_picture_comes_once_with_its_target(parts):
+def test_every_image_comes_once_with_its_target(parts):
     part, order = parts["train"], epoch_order(150, seed=7, epoch=1)
     batches = list(feed(part, 32, order))
     assert [len(targets) for _, targets in batches] == [32, 32, 32, 32, 22]
@@ -307,7 +307,7 @@ with strategy.scope():
 losses = []
 for epoch in (1, 2, 3):
     trainer.begin(epoch)
-    # The last batch has one picture, fewer than there are replicas.
+    # The last batch has one image, fewer than there are replicas.
     for pixels, targets in feed(parts["train"], 149, epoch_order(150, seed=7, epoch=epoch)):
         trainer.train(pixels, targets, 0.01)
     for pixels, targets in feed(parts["val"], 32):

@@ -56,9 +56,9 @@ def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
 @pytest.mark.parametrize(
     "text", ["{}", "[]", '{"image_size": "8", "aspect": "pad", "resize": "box"}', '{"image_size": 8, "aspect": "pad"}']
 )
-def test_a_damaged_record_of_how_pictures_were_prepared_is_a_message(tmp_path, text):
+def test_a_damaged_record_of_how_images_were_prepared_is_a_message(tmp_path, text):
     (tmp_path / "preprocessing.json").write_text(text)
-    with pytest.raises(ManifestError, match=r"does not say how the pictures were prepared\nNext: dvc repro -f split"):
+    with pytest.raises(ManifestError, match=r"does not say how the images were prepared\nNext: dvc repro -f split"):
         train(tmp_path, PARAMS, classes=CLASSES)
 
 

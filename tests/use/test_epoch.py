@@ -1,4 +1,4 @@
-"""Each recipe trains: one epoch on a few pictures of noise."""
+"""Each recipe trains: one epoch on a few images of noise."""
 
 import hashlib
 from pathlib import Path
@@ -16,11 +16,11 @@ from tests.images.packed import write_shards
 from tests.use.test_recipes import NAMES, ROOT
 
 SIZES = {"train": 2, "val": 1, "test": 1}
-"""Pictures of a class by part."""
+"""Images of a class by part."""
 
 
 def packed(folder: Path, params: Params) -> Path:
-    """Write what split writes of pictures of noise, and return the folder."""
+    """Write what split writes of images of noise, and return the folder."""
     noise, side, rows = np.random.default_rng(7), params.split.image_size, []
     folder.mkdir(parents=True)
     for part, each in SIZES.items():

@@ -53,14 +53,14 @@ def test_food_has_the_parameters_that_it_tells() -> None:
     assert f"{model.count_params():,}" in find_recipe(ROOT, "food").summary
 
 
-def test_both_halves_of_sports_see_the_same_pictures() -> None:
+def test_both_halves_of_sports_see_the_same_images() -> None:
     whole, half = (find_recipe(ROOT, name).params() for name in ("sports", "sports-transfer"))
     assert (whole.classes, whole.scrape, whole.split) == (half.classes, half.scrape, half.split)
     assert half.train.backbone.unfreeze == 0
     assert half.train.backbone.dropout == 0.2
 
 
-def test_digits_and_best_large_are_about_the_same_pictures() -> None:
+def test_digits_and_best_large_are_about_the_same_images() -> None:
     small, large = (find_recipe(ROOT, name).params() for name in ("digits", "best-large"))
     assert (small.classes, small.scrape, small.validate) == (large.classes, large.scrape, large.validate)
     assert len(small.classes) == 10

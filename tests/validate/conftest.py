@@ -1,4 +1,4 @@
-"""A scraped folder in small: pictures made here, with the tables that scrape would write."""
+"""A scraped folder in small: images made here, with the tables that scrape would write."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pixmill.images import EXTENSIONS, sniff
 from pixmill.validate import Decision, Validation, validate
 
 
-def picture(seed: int, *, side: int = 64, kind: str = "PNG", **options: Any) -> bytes:
-    """Return a picture of smooth random shapes: none is a near-duplicate of another."""
+def image(seed: int, *, side: int = 64, kind: str = "PNG", **options: Any) -> bytes:
+    """Return an image of smooth random shapes: none is a near-duplicate of another."""
     return encoded(shapes(seed, side=side), kind, **options)
 
 
@@ -31,7 +31,7 @@ def shapes(seed: int, *, side: int = 64) -> Image.Image:
 
 
 def blocks(seed: int, width: int = 40, height: int = 40, *, least: int = 0, most: int = 256) -> Image.Image:
-    """Return a picture of random blocks: as sharp as can be, and a near-duplicate of no other."""
+    """Return an image of random blocks: as sharp as can be, and a near-duplicate of no other."""
     values = np.random.default_rng(seed).integers(least, most, (height // 4, width // 4, 3), dtype=np.uint8)
     return Image.fromarray(values).resize((width, height), Image.Resampling.NEAREST)
 
@@ -50,7 +50,7 @@ class Scrape:
     sightings: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, label: str, content: bytes, name: str | None = None, **columns: Any) -> str:
-        """Put a picture there and return its id; columns are those of its sighting."""
+        """Put an image there and return its id; columns are those of its sighting."""
         key = hashlib.sha256(content).hexdigest()
         kind = sniff(content)
         path = self.folder / "images" / key[:2] / f"{key}{EXTENSIONS.get(kind, '')}"
@@ -77,11 +77,11 @@ class Scrape:
         return key
 
     def fill(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
-        """Put ordinary pictures there."""
-        return [self.add(label, picture(start + seed, **options)) for seed in range(count)]
+        """Put ordinary images there."""
+        return [self.add(label, image(start + seed, **options)) for seed in range(count)]
 
     def fill_sharply(self, label: str, count: int, *, start: int = 0, **options: Any) -> list[str]:
-        """Put pictures there that no expectation of the gate finds fault with."""
+        """Put images there that no expectation of the gate finds fault with."""
         return [self.add(label, encoded(blocks(start + seed, **options), "PNG")) for seed in range(count)]
 
     def path(self, key: str) -> Path:
@@ -110,7 +110,7 @@ class Scrape:
         return manifest, pd.DataFrame(self.sightings, columns=SIGHTINGS.names)
 
     def write(self) -> None:
-        """Write both tables beside the pictures."""
+        """Write both tables beside the images."""
         manifest, sightings = self.tables()
         write_table(self.folder / "manifest.parquet", manifest, SCRAPED)
         write_table(self.folder / "sightings.parquet", sightings, SIGHTINGS)
@@ -136,7 +136,7 @@ class Scrape:
 
 
 def reasons(validation: Validation) -> Mapping[str, str]:
-    """Return why pictures were dropped, by id."""
+    """Return why images were dropped, by id."""
     return dict(validation.manifest.set_index("id")["reason"].dropna())
 
 

@@ -70,7 +70,7 @@ def hostile_files() -> list[Hostile]:
 
 
 def shapes(seed: int, width: int = 24, height: int = 16) -> Image.Image:
-    """Return a picture of smooth random shapes."""
+    """Return an image of smooth random shapes."""
     values = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     return Image.fromarray(values).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -261,7 +261,7 @@ def scraps() -> Iterator[Hostile]:
         yield hostile(f"{head.hex()}-{number}", head + end, *outcomes)
     for size in (1, 2, 3, 10, 1000):
         yield hostile(f"zeros-{size}", bytes(size), "unknown")
-        yield hostile(f"text-{size}", (b"no picture " * 100)[:size], "unknown")
+        yield hostile(f"text-{size}", (b"no image " * 100)[:size], "unknown")
 
 
 def png_of(width: int, height: int, data: bytes, before: bytes = b"", *, colour: int = 2) -> bytes:

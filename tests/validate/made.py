@@ -1,4 +1,4 @@
-"""A validation made of rows, for what only reads it: no picture is decoded, no expectation run."""
+"""A validation made of rows, for what only reads it: no image is decoded, no expectation run."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def key(number: int) -> str:
-    """Return the id of the picture of this number."""
+    """Return the id of the image of this number."""
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
 def kept(number: int, label: str | None = "coat", **columns: Any) -> dict[str, Any]:
-    """Return the row of a kept picture that differs from all others."""
+    """Return the row of a kept image that differs from all others."""
     row = dict.fromkeys(VALIDATED.names) | {
         "id": key(number),
         "label": label,
@@ -53,18 +53,18 @@ def kept(number: int, label: str | None = "coat", **columns: Any) -> dict[str, A
 
 
 def dropped(number: int, reason: str, label: str | None = "coat", **columns: Any) -> dict[str, Any]:
-    """Return the row of a dropped picture."""
+    """Return the row of a dropped image."""
     return kept(number, label, verdict="drop", reason=reason, **columns)
 
 
 def unread(number: int, reason: str, label: str | None = "coat", **columns: Any) -> dict[str, Any]:
-    """Return the row of a picture that could not be decoded."""
+    """Return the row of an image that could not be decoded."""
     measured = VALIDATED.names[VALIDATED.names.index("width") : VALIDATED.names.index("group")]
     return dropped(number, reason, label, **dict.fromkeys(measured), format=None) | columns
 
 
 def seen(number: int, label: str = "coat", place: str = "", **columns: Any) -> dict[str, Any]:
-    """Return a sighting of the picture of this number."""
+    """Return a sighting of the image of this number."""
     url = place or f"data/{label}/{number:04}.png"
     return dict.fromkeys(SIGHTINGS.names) | {"id": key(number), "label": label, "image_url": url} | columns
 

@@ -151,57 +151,57 @@ def unlike(scrape: Scrape) -> None:
 CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     (
         "readable", cut, {},
-        "18 of 21 pictures can be decoded to the end (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "18 of 21 images can be decoded to the end (a share of 0.857); not so 3 of 12 in class 'coat'; "
         "expected at least 0.9 (validate.readable.share)",
     ),
     (
         "image_size", narrow, {},
-        "18 of 21 readable pictures are at least 32 pixels wide (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "18 of 21 readable images are at least 32 pixels wide (a share of 0.857); not so 3 of 12 in class 'shoe'; "
         "expected at least 0.9 (validate.image_size.min_width, validate.image_size.share)",
     ),
     (
         "image_size", low, {"min_height": 30},
-        "18 of 21 readable pictures are at least 30 pixels high (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "18 of 21 readable images are at least 30 pixels high (a share of 0.857); not so 3 of 12 in class 'shoe'; "
         "expected at least 0.9 (validate.image_size.min_height, validate.image_size.share)",
     ),
     (
         "aspect_ratio", long, {},
-        "18 of 20 readable pictures are at most 4 times as long as wide (a share of 0.9); not so 1 of 10 in class "
+        "18 of 20 readable images are at most 4 times as long as wide (a share of 0.9); not so 1 of 10 in class "
         "'coat', 1 of 10 in class 'shoe'; expected at least 0.95 "
         "(validate.aspect_ratio.max_ratio, validate.aspect_ratio.share)",
     ),
     (
         "formats", jpegs, {"allowed": ["png", "webp"]},
-        "18 of 21 readable pictures are png or webp (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "18 of 21 readable images are png or webp (a share of 0.857); not so 3 of 12 in class 'coat'; "
         "expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
     ),
     (
         "dark", dark, {},
-        "18 of 20 readable pictures have a brightness of at least 16 (a share of 0.9); not so 2 of 11 in class 'coat'; "
+        "18 of 20 readable images have a brightness of at least 16 (a share of 0.9); not so 2 of 11 in class 'coat'; "
         "expected at least 0.95 (validate.dark.min_brightness, validate.dark.share)",
     ),
     (
         "blurred", blurred, {},
-        "18 of 20 readable pictures have a sharpness of at least 10 (a share of 0.9); not so 2 of 11 in class 'shoe'; "
+        "18 of 20 readable images have a sharpness of at least 10 (a share of 0.9); not so 2 of 11 in class 'shoe'; "
         "expected at least 0.95 (validate.blurred.min_sharpness, validate.blurred.share)",
     ),
     (
         "blank", blank, {"min_entropy": 1.0},
-        "18 of 20 readable pictures have an entropy of at least 1 (a share of 0.9); not so 2 of 11 in class "
+        "18 of 20 readable images have an entropy of at least 1 (a share of 0.9); not so 2 of 11 in class "
         "'coat'; expected at least 0.98 (validate.blank.min_entropy, validate.blank.share)",
     ),
     (
         "labels_declared", strange, {},
-        "2 pictures came with the label 'cap'; expected only coat, shoe (classes)",
+        "2 images came with the label 'cap'; expected only coat, shoe (classes)",
     ),
     (
         "duplicates", copies, {},
-        "18 of 23 readable pictures are neither the copy nor the near-duplicate of another (a share of 0.783); not so "
+        "18 of 23 readable images are neither the copy nor the near-duplicate of another (a share of 0.783); not so "
         "5 of 14 in class 'coat'; expected at least 0.8 (validate.duplicates.share)",
     ),
     (
         "conflicts", conflict, {},
-        "2 pictures came under several labels: coat, shoe; expected none (validate.conflicts.severity)",
+        "2 images came under several labels: coat, shoe; expected none (validate.conflicts.severity)",
     ),
     (
         "near_duplicates", alike, {},
@@ -214,12 +214,12 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ),
     (
         "leaks", leak, {},
-        "2 pictures of class 'coat' lie in train and test of the given split, such as data/coat/00",
+        "2 images of class 'coat' lie in train and test of the given split, such as data/coat/00",
     ),
-    ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 pictures; expected at least 3"),
+    ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 images; expected at least 3"),
     (
         "class_balance", unlike, {"ratio": 0.5},
-        "class 'shoe' has 4 pictures, a ratio of 0.444 to the largest class 'coat' (9); expected at least 0.5 "
+        "class 'shoe' has 4 images, a ratio of 0.444 to the largest class 'coat' (9); expected at least 0.5 "
         "(validate.class_balance.ratio)",
     ),
 ]  # fmt: skip
@@ -261,7 +261,7 @@ def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
     warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "warning"}}
     error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
     assert error is not None
-    assert "  not_empty: there are 0 pictures; expected at least 1 (scrape)" in error.message.splitlines()
+    assert "  not_empty: there are 0 images; expected at least 1 (scrape)" in error.message.splitlines()
 
 
 def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scrape: Scrape) -> None:
@@ -309,10 +309,10 @@ def tell(name: str, table: pd.DataFrame, **result: int) -> list[str]:
 
 
 def told(table: pd.DataFrame) -> list[str]:
-    """Return what is said of pictures that should not be dark."""
+    """Return what is said of images that should not be dark."""
     missing, bad = int(table["brightness"].isna().sum()), int((table["brightness"] < 16).sum())
     [line] = tell("dark", table, element_count=len(table), missing_count=missing, unexpected_count=bad)
-    return [line.replace("readable pictures have a brightness of at least 16", "are light")]
+    return [line.replace("readable images have a brightness of at least 16", "are light")]
 
 
 def test_a_share_says_which_classes_fall_short_the_worst_first() -> None:
@@ -332,15 +332,15 @@ def test_of_many_classes_a_few_are_named() -> None:
     assert line.endswith("1 of 1 in class 'class 4' and some in 4 more")
 
 
-def test_pictures_of_no_label_or_of_two_have_words_of_their_own() -> None:
+def test_images_of_no_label_or_of_two_have_words_of_their_own() -> None:
     assert told(rows(label=[None, "coat"], brightness=[1.0, 50.0]))[0].endswith("; not so 1 of 1 without one label")
 
 
 def test_conflicts_are_counted_by_their_labels() -> None:
     told = tell("conflicts", rows(conflict=["coat, shoe", "coat, hat", "coat, shoe"]))
     assert told == [
-        "2 pictures came under several labels: coat, shoe",
-        "1 picture came under several labels: coat, hat",
+        "2 images came under several labels: coat, shoe",
+        "1 image came under several labels: coat, hat",
     ]
 
 
@@ -349,7 +349,7 @@ def test_every_placeholder_is_named_the_most_frequent_first() -> None:
         id=["a" * 64, "b" * 64], placeholder=["came from 9 addresses", "came from 12 addresses"], addresses=[9, 12]
     )
     assert tell("placeholders", table) == [
-        f"picture {'b' * 12} came from 12 addresses", f"picture {'a' * 12} came from 9 addresses",
+        f"image {'b' * 12} came from 12 addresses", f"image {'a' * 12} came from 9 addresses",
     ]  # fmt: skip
 
 
@@ -359,8 +359,8 @@ def test_leaks_are_counted_by_class_and_parts_with_one_place() -> None:
         leak_places=["r and s", "t and u", "v and w"],
     )  # fmt: skip
     assert tell("leaks", table) == [
-        "2 pictures of class 'coat' lie in train and test of the given split, such as t and u",
-        "1 picture of class 'shoe' lies in train and test of the given split, such as r and s",
+        "2 images of class 'coat' lie in train and test of the given split, such as t and u",
+        "1 image of class 'shoe' lies in train and test of the given split, such as r and s",
     ]
 
 
@@ -373,7 +373,7 @@ def test_near_duplicates_are_counted_by_their_labels_in_either_order() -> None:
 
 
 def test_where_there_is_no_finding_that_is_said() -> None:
-    assert tell("conflicts", rows(conflict=[None])) == ["no picture came under several labels"]
+    assert tell("conflicts", rows(conflict=[None])) == ["no image came under several labels"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""review.csv is read line by line, refused by line number, and matched with the pictures that are there."""
+"""review.csv is read line by line, refused by line number, and matched with the images that are there."""
 
 import contextlib
 from dataclasses import replace
@@ -21,7 +21,7 @@ from pixmill.validate.decisions import (
 )
 
 CLASSES = ("coat", "shoe")
-HEAD = "picture,decision,label,by,why\n"
+HEAD = "image,decision,label,by,why\n"
 ID = "0123456789abcdef" * 4
 
 
@@ -60,17 +60,17 @@ def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "line 1: expected the header picture,decision,label,by,why, received ''"),
-        ("picture,decision\n", "line 1: expected the header"),
-        (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (picture, decision, label, by, why), received 2"),
-        (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected a picture's id, at least 8 digits of it"),
-        (f"{HEAD}0123456,keep,,,\n", "line 2: expected a picture's id"),
+        ("", "line 1: expected the header image,decision,label,by,why, received ''"),
+        ("image,decision\n", "line 1: expected the header"),
+        (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (image, decision, label, by, why), received 2"),
+        (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected an image's id, at least 8 digits of it"),
+        (f"{HEAD}0123456,keep,,,\n", "line 2: expected an image's id"),
         (f"{HEAD}{ID},maybe,,,\n", "line 2: expected a decision of keep, drop, relabel, received 'maybe'"),
         (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected a label of coat, shoe, received 'hat'"),
         (f"{HEAD}{ID},relabel,,,\n", "line 2: expected a label of coat, shoe, received ''"),
         (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label with the decision 'drop', received 'coat'"),
         (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
-        (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected a picture's id"),
+        (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
         (HEAD.encode() + b"\n\xff\xfe,drop,,,\n", "line 3: expected UTF-8, received byte 0xff"),
     ],
 )
@@ -99,56 +99,54 @@ def test_whatever_rows_stand_there_are_read_or_refused(tmp_path_factory, rows: l
         assert all(decision.verb in ("keep", "drop", "relabel") for decision in read_decisions(path, CLASSES))
 
 
-PICTURES = [
+IMAGES = [
     Names(ID, ("images/01/a.png", "data/coat/1.png")),
     Names("f" * 64, ("images/ff/b.png", "https://example.org/b")),
 ]
 
 
 @pytest.mark.parametrize("name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"])
-def test_a_picture_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
+def test_a_image_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
     decision = Decision(2, name, "drop")
-    assert match_decisions([decision], PICTURES) == ({ID: decision}, [])
+    assert match_decisions([decision], IMAGES) == ({ID: decision}, [])
 
 
-def test_a_picture_that_is_gone_is_told() -> None:
+def test_a_image_that_is_gone_is_told() -> None:
     decision = Decision(2, "0" * 8, "drop")
-    assert match_decisions([decision], PICTURES) == ({}, [decision])
+    assert match_decisions([decision], IMAGES) == ({}, [decision])
 
 
 @pytest.mark.parametrize("second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")])
-def test_two_decisions_for_one_picture_are_refused_and_both_lines_named(second: Decision) -> None:
+def test_two_decisions_for_one_image_are_refused_and_both_lines_named(second: Decision) -> None:
     with pytest.raises(
-        ReviewError, match=f"line 3: expected one decision a picture, received another than that of line 2, of {ID}"
+        ReviewError, match=f"line 3: expected one decision an image, received another than that of line 2, of {ID}"
     ):
-        match_decisions([Decision(2, ID, "drop"), second], PICTURES)
+        match_decisions([Decision(2, ID, "drop"), second], IMAGES)
 
 
 @pytest.mark.parametrize("name", [ID, "data/hat/1.png"])
 def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
     first, second = Decision(2, name, "drop", by="ada"), Decision(5, name, "drop", by="ada")
-    found, gone = match_decisions([first, second], PICTURES)
+    found, gone = match_decisions([first, second], IMAGES)
     assert [*found.values(), *gone] == [first]
 
 
-def test_two_decisions_for_a_picture_that_is_gone_are_refused_too() -> None:
+def test_two_decisions_for_a_image_that_is_gone_are_refused_too() -> None:
     with pytest.raises(ReviewError, match=r"line 3: .* that of line 2, of data/hat/1\.png"):
-        match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], PICTURES)
+        match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], IMAGES)
 
 
 def test_what_stands_there_commands_no_terminal() -> None:
     name = "data/\x1b[2J.png"
     with pytest.raises(ReviewError) as caught:
-        match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], PICTURES)
+        match_decisions([Decision(2, name, "drop"), Decision(3, name, "keep")], IMAGES)
     assert caught.value.message.isprintable()
 
 
-def test_a_name_that_several_pictures_have_is_refused() -> None:
-    pictures = [Names("aaaaaaaa" + "0" * 56, ()), Names("aaaaaaaa" + "1" * 56, ())]
-    with pytest.raises(
-        ReviewError, match="line 2: expected the name of one picture, received 'aaaaaaaa', which 2 have"
-    ):
-        match_decisions([Decision(2, "aaaaaaaa", "drop")], pictures)
+def test_a_name_that_several_images_have_is_refused() -> None:
+    images = [Names("aaaaaaaa" + "0" * 56, ()), Names("aaaaaaaa" + "1" * 56, ())]
+    with pytest.raises(ReviewError, match="line 2: expected the name of one image, received 'aaaaaaaa', which 2 have"):
+        match_decisions([Decision(2, "aaaaaaaa", "drop")], images)
 
 
 def test_a_folder_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
@@ -178,7 +176,7 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
     assert [decision.line for decision in found] == list(range(2, len(decisions) + 2))
     assert text.count("\n") == len(decisions) + 1
     assert "\r" not in text
-    assert [decision.picture for decision in found] == sorted(decision.picture for decision in decisions)
+    assert [decision.image for decision in found] == sorted(decision.image for decision in decisions)
     plain = [replace(item, line=0, by=" ".join(item.by.split()), why=" ".join(item.why.split())) for item in decisions]
     assert sorted((replace(item, line=0) for item in found), key=str) == sorted(plain, key=str)
 
@@ -188,23 +186,23 @@ def test_what_is_written_is_read_back_sorted_and_one_line_each(tmp_path_factory,
 def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Decision]) -> None:
     decisions = [replace(decision, line=line) for line, decision in enumerate(decisions, 2)]
     different = {replace(decision, line=0) for decision in decisions}
-    if len(different) > len({ID if item.picture == ID[:8] else item.picture for item in decisions}):
-        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision a picture"):
-            match_decisions(decisions, PICTURES)
+    if len(different) > len({ID if item.image == ID[:8] else item.image for item in decisions}):
+        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision an image"):
+            match_decisions(decisions, IMAGES)
     else:
-        found, gone = match_decisions(decisions, PICTURES)
+        found, gone = match_decisions(decisions, IMAGES)
         assert len({*found.values(), *gone}) == len(different)
 
 
 @settings(max_examples=25)
 @given(st.lists(st.sampled_from([ID, ID[:9], "f" * 64, "images/ff/b.png", "https://example.org/b", "data/x.png"])))
-def test_of_many_pictures_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
+def test_of_many_images_those_are_looked_at_that_decisions_may_mean(names: list[str]) -> None:
     decisions = [Decision(line, name, "drop", why=str(line)) for line, name in enumerate(dict.fromkeys(names), 2)]
-    pictures = pd.DataFrame({"id": [item.id for item in PICTURES], "path": [item.places[0] for item in PICTURES]})
-    urls = [(item.id, item.places[1]) for item in PICTURES] + [(None, "data/x.png"), ("e" * 64, "data/x.png")]
+    images = pd.DataFrame({"id": [item.id for item in IMAGES], "path": [item.places[0] for item in IMAGES]})
+    urls = [(item.id, item.places[1]) for item in IMAGES] + [(None, "data/x.png"), ("e" * 64, "data/x.png")]
     sightings = pd.DataFrame(urls, columns=["id", "image_url"])
-    few = names_of(decisions, pictures.astype("string"), sightings.astype("string"))
-    assert {item.id for item in few} <= {item.id for item in PICTURES}
+    few = names_of(decisions, images.astype("string"), sightings.astype("string"))
+    assert {item.id for item in few} <= {item.id for item in IMAGES}
 
     def outcome(known: list[Names]) -> object:
         try:
@@ -212,4 +210,4 @@ def test_of_many_pictures_those_are_looked_at_that_decisions_may_mean(names: lis
         except ReviewError as error:
             return error.message
 
-    assert outcome(few) == outcome(PICTURES)
+    assert outcome(few) == outcome(IMAGES)

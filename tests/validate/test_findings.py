@@ -1,50 +1,48 @@
-"""What a person must see of pictures that are the same, with labels, addresses and places."""
+"""What a person must see of images that are the same, with labels, addresses and places."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
 from pixmill.validate.findings import LEAKS, REPEATED
-from tests.validate.conftest import Scrape, encoded, picture, reasons, shapes
+from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
 
 
 def rows(table: pd.DataFrame) -> list[Mapping[str, object]]:
     return [dict(row) for row in table.to_dict("records")]
 
 
-def test_a_conflict_is_one_picture_with_all_its_copies_and_labels(scrape: Scrape) -> None:
+def test_a_conflict_is_one_image_with_all_its_copies_and_labels(scrape: Scrape) -> None:
     ids = [scrape.add("coat", encoded(shapes(1), kind)) for kind in ("PNG", "BMP", "TIFF")]
     scrape.add("shoe", encoded(shapes(1), "PNG"))
     scrape.add("shoe", encoded(shapes(1), "BMP"))
     found = scrape.validate()
     assert set(reasons(found)) == set(ids)
     [told] = rows(found.repeated)
-    assert told == {"id": min(ids), "kind": "conflict", "pictures": 3, "addresses": 5, "labels": "coat, shoe"}
+    assert told == {"id": min(ids), "kind": "conflict", "images": 3, "addresses": 5, "labels": "coat, shoe"}
     assert tuple(found.repeated) == REPEATED
 
 
 def test_a_placeholder_is_told_with_its_addresses_though_one_copy_is_kept(scrape: Scrape) -> None:
     scrape.fill("shoe", 1)
     for _ in range(3):
-        name = scrape.add("coat", picture(1))
+        name = scrape.add("coat", image(1))
     found = scrape.validate(placeholders={"repeats": 3})
     assert reasons(found) == {}
-    assert rows(found.repeated) == [
-        {"id": name, "kind": "placeholder", "pictures": 1, "addresses": 3, "labels": "coat"}
-    ]
+    assert rows(found.repeated) == [{"id": name, "kind": "placeholder", "images": 1, "addresses": 3, "labels": "coat"}]
 
 
 def test_a_placeholder_under_several_labels_is_dropped(scrape: Scrape) -> None:
-    names = {scrape.add(label, picture(1)) for label in ("coat", "shoe", "hat")}
+    names = {scrape.add(label, image(1)) for label in ("coat", "shoe", "hat")}
     found = scrape.validate()
     assert reasons(found) == dict.fromkeys(names, "placeholder")
     assert found.repeated["labels"].tolist() == ["coat, hat, shoe"]
 
 
 def test_the_same_file_in_two_parts_is_left_in_the_one_that_is_held_out(scrape: Scrape) -> None:
-    name = scrape.add("coat", picture(1), given_split="train")
-    scrape.add("coat", picture(1), given_split="test")
-    other = scrape.add("coat", picture(2), given_split="train")
+    name = scrape.add("coat", image(1), given_split="train")
+    scrape.add("coat", image(1), given_split="test")
+    other = scrape.add("coat", image(2), given_split="train")
     found = scrape.validate()
     assert reasons(found) == {}
     assert found.manifest.set_index("id")["given_split"].to_dict() == {name: "test", other: "train"}
@@ -62,19 +60,19 @@ def test_the_same_pixels_in_two_parts_are_lost_to_the_earlier(scrape: Scrape) ->
     assert tuple(told.values()) == (lost, "train", "data/coat/0000.png", kept, "val", "data/coat/0001.png")
 
 
-def test_a_picture_in_all_three_parts_leaks_twice(scrape: Scrape) -> None:
+def test_a_image_in_all_three_parts_leaks_twice(scrape: Scrape) -> None:
     for part in ("train", "val", "test"):
-        scrape.add("coat", picture(1), given_split=part)
+        scrape.add("coat", image(1), given_split=part)
     found = scrape.validate()
     assert found.leaks[["part", "other_part"]].values.tolist() == [["train", "test"], ["val", "test"]]
 
 
 def test_what_is_dropped_for_itself_leaks_no_more(scrape: Scrape) -> None:
     for part in ("train", "test"):
-        scrape.add("coat", picture(1, side=9), given_split=part)
+        scrape.add("coat", image(1, side=9), given_split=part)
         scrape.add("coat", b"a text", given_split=part)
     for label, part in (("coat", "train"), ("shoe", "test")):
-        scrape.add(label, picture(2), given_split=part)
+        scrape.add(label, image(2), given_split=part)
     found = scrape.validate()
     assert set(reasons(found).values()) == {"too_small", "unknown", "label_conflict"}
     assert len(found.leaks) == 0

@@ -16,7 +16,7 @@ import pytest
 from pixmill.compute import Limits
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import survey
-from tests.validate.conftest import picture
+from tests.validate.conftest import image
 from tests.validate.hostile import PIXELS, Hostile, hostile_files
 
 MAX_PIXELS = 50_000_000
@@ -24,7 +24,7 @@ LIMITS = Limits(seconds=10, memory=200 << 20)
 
 
 def outcomes(paths: Sequence[Path], ids: Sequence[str]) -> list[str]:
-    """Look at pictures as the stage does, in guarded processes, and return a word for each."""
+    """Look at images as the stage does, in guarded processes, and return a word for each."""
     rows = pd.DataFrame({"id": ids, "path": list(map(str, paths))})
     found = survey(rows, Path(), max_pixels=MAX_PIXELS, limits=LIMITS, workers=2).table
     assert (found["failure"].isna() == found["pixels"].notna()).all()
@@ -64,7 +64,7 @@ def test_of_some_files_there_are_pixels_or_a_reason(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
-    content = picture(0)
+    content = image(0)
     (tmp_path / "whole.png").write_bytes(content)
     (tmp_path / "folder.jpg").mkdir()
     os.mkfifo(tmp_path / "pipe.jpg")
@@ -101,7 +101,7 @@ def test_a_folder_of_hostile_files_goes_through_the_stages(tmp_path: Path, repos
         folder = tmp_path / "data" / label
         folder.mkdir(parents=True)
         for number in range(30):
-            (folder / f"sound-{number:02}.png").write_bytes(picture(100 * place + number))
+            (folder / f"sound-{number:02}.png").write_bytes(image(100 * place + number))
         written(folder, files[place::2])
         (folder / "folder.jpg").mkdir()
         os.mkfifo(folder / "pipe.jpg")

@@ -1,4 +1,4 @@
-"""Sightings are counted by picture, or by sets of pictures: addresses, labels and given parts."""
+"""Sightings are counted by image, or by sets of images: addresses, labels and given parts."""
 
 from collections import defaultdict
 
@@ -13,16 +13,16 @@ IDS = pd.Series(["a", "b", "c"], dtype="string")
 
 
 def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> Seen:
-    """Return sightings: id, label, page, address of the picture, given part."""
+    """Return sightings: id, label, page, address of the image, given part."""
     return seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
 
 
-def test_what_became_no_picture_is_passed_over() -> None:
+def test_what_became_no_image_is_passed_over() -> None:
     found = look((None, "coat", None, "u", None), ("z", "coat", None, "u", None), ("b", "coat", None, "u", None))
     assert found.row.tolist() == [1]
 
 
-def test_a_picture_inlined_in_a_page_is_at_the_pages_address() -> None:
+def test_a_image_inlined_in_a_page_is_at_the_pages_address() -> None:
     found = look(
         ("a", "coat", "page/1", None, None), ("a", "coat", "page/2", None, None), ("a", "coat", "p", "u", None)
     )
@@ -34,7 +34,7 @@ def test_one_address_on_many_pages_is_one_address() -> None:
     assert found.kinds(np.arange(3), 3, found.address).tolist() == [1, 0, 0]
 
 
-def test_a_picture_lies_in_parts_from_first_to_last() -> None:
+def test_a_image_lies_in_parts_from_first_to_last() -> None:
     found = look(
         *[("b", "coat", None, part, part) for part in ("val", "train", "test")], ("c", "coat", None, "u", None)
     )
@@ -54,9 +54,9 @@ def test_places_are_those_of_the_first_sighting_in_each_part() -> None:
 
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("abcz"), st.sampled_from(["l", "m"]), st.sampled_from(["u", "v", None]))))
-def test_sets_of_pictures_have_what_their_pictures_were_seen_with(rows: list[tuple[str, str, str | None]]) -> None:
+def test_sets_of_images_have_what_their_images_were_seen_with(rows: list[tuple[str, str, str | None]]) -> None:
     found = look(*[(name, label, None, url, None) for name, label, url in rows])
-    sets = np.array([0, -1, 0])  # a and c are the same picture, b is nobody's
+    sets = np.array([0, -1, 0])  # a and c are the same image, b is nobody's
     labels, urls = defaultdict(set), defaultdict(set)
     for name, label, url in rows:
         if name in "ac":

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.validate.conftest import Scrape, blocks, encoded, picture
+from tests.validate.conftest import Scrape, blocks, encoded, image
 
 OUTPUTS = (
     "artifacts/validate/manifest.parquet",
@@ -91,10 +91,10 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     done = workspace.run(PYTHONHASHSEED="1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        "validate: kept 82 of 83 pictures",
+        "validate: kept 82 of 83 images",
         "validate: warning: near_duplicates: 1 pair of near-duplicates carries the labels 'coat' and 'shoe'; "
         "expected none of different labels (validate.near_duplicates.severity)",
-        f"validate: warning: placeholders: picture {repeated} came from 3 addresses, as "
+        f"validate: warning: placeholders: image {repeated} came from 3 addresses, as "
         "coat, hat, shoe; expected none (validate.placeholders.repeats)",
         "validate: reports/validate.html",
     ]
@@ -111,9 +111,9 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     scrape = workspace.scrape
     scrape.fill_sharply("coat", 40)
     scrape.fill_sharply("shoe", 3, start=100)
-    scrape.add("coat", picture(200, kind="JPEG", side=300)[:3000], "cut.jpg")
+    scrape.add("coat", image(200, kind="JPEG", side=300)[:3000], "cut.jpg")
     scrape.add("coat", b"a text in a file named .jpg", "text.jpg")
-    scrape.add("coat", picture(201, side=10), "tiny.png")
+    scrape.add("coat", image(201, side=10), "tiny.png")
     scrape.add("coat", encoded(blocks(0), "BMP"), "twin.bmp")
     scrape.add("coat", encoded(blocks(1), "PNG"), "copy.png")
 
@@ -122,10 +122,10 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
         "validate: the gate stopped the pipeline, 2 critical expectations failed",
-        "  min_per_class: class 'shoe' has 3 pictures; expected at least 30 (validate.min_per_class.count)",
-        "  class_balance: class 'shoe' has 3 pictures, a ratio of 0.075 to the largest class 'coat' (40); "
+        "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
+        "  class_balance: class 'shoe' has 3 images, a ratio of 0.075 to the largest class 'coat' (40); "
         "expected at least 0.2 (validate.class_balance.ratio)",
-        "Next: open reports/validate.html; mend the pictures, or edit validate.min_per_class.count, "
+        "Next: open reports/validate.html; mend the images, or edit validate.min_per_class.count, "
         "validate.class_balance.ratio in params.yaml; then: dvc repro",
     ]
     # Everything is there all the same: it is what a person needs to mend the data.
@@ -146,13 +146,13 @@ def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert workspace.failed() == {"min_per_class", "class_balance"}
     assert done.stdout.splitlines()[1:-1] == [
-        "validate: warning: min_per_class: class 'shoe' has 0 pictures; "
+        "validate: warning: min_per_class: class 'shoe' has 0 images; "
         "expected at least 30 (validate.min_per_class.count)",
-        "validate: info: class_balance: class 'shoe' has 0 pictures, a ratio of 0 to the largest class 'coat' (30); "
+        "validate: info: class_balance: class 'shoe' has 0 images, a ratio of 0 to the largest class 'coat' (30); "
         "expected at least 0.2 (validate.class_balance.ratio)",
         *(
             f"validate: warning: line {digit + 2} of review.csv is not followed: "
-            f"no such picture is there (ffff000{digit})"
+            f"no such image is there (ffff000{digit})"
             for digit in range(5)
         ),
         "validate: warning: 2 more lines of review.csv are not followed",

@@ -36,7 +36,7 @@ def test_metrics_count_what_there_is(scrape: Scrape) -> None:
     assert (found["conflicts"], found["placeholders"], found["leaks"]) == (0, 0, 0)
 
 
-def test_pictures_that_are_the_same_are_counted_once_for_all_their_copies(scrape: Scrape) -> None:
+def test_images_that_are_the_same_are_counted_once_for_all_their_copies(scrape: Scrape) -> None:
     for label in ("coat", "shoe"):
         for kind in ("PNG", "BMP"):
             scrape.add(label, encoded(blocks(1), kind))
@@ -99,7 +99,7 @@ def filled(item: Distribution) -> dict[float, tuple[int, int]]:
     }
 
 
-def test_each_picture_that_could_be_decoded_is_counted_once() -> None:
+def test_each_image_that_could_be_decoded_is_counted_once() -> None:
     some = found(kept(1, width=128), kept(2, width=127), dropped(3, "too_small", width=9), unread(4, "html"))
     assert filled(some["width"]) == {8: (0, 1), 108: (1, 0), 128: (1, 0)}
     assert filled(some["aspect_ratio"]) == {0.917: (2, 1)}
@@ -151,7 +151,7 @@ def test_the_tables_are_these() -> None:
         assert sum(int(line["dropped"]) for line in read(made[name])) == 1
 
 
-def test_a_class_without_pictures_has_no_sizes() -> None:
+def test_a_class_without_images_has_no_sizes() -> None:
     *_, shoe = read(plot_tables(validation([kept(1)]), PARAMS)["dimensions"])
     assert shoe["n"] == "0"
     assert {value for name, value in shoe.items() if name not in ("label", "n")} == {""}
@@ -164,6 +164,6 @@ def test_what_is_drawn_is_small_and_the_same_each_time() -> None:
     assert all(len(table.splitlines()) < 70 for table in made.values())
 
 
-def test_without_pictures_each_table_has_something_to_draw() -> None:
+def test_without_images_each_table_has_something_to_draw() -> None:
     made = plot_tables(validation([]), PARAMS)
     assert all(len(read(table)) >= 2 for table in made.values())

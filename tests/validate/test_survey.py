@@ -20,7 +20,7 @@ from pixmill.images.measures import Measures, measure
 from pixmill.validate import survey as module
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import RECORD, Surveyed, pack, survey, tabulate
-from tests.validate.conftest import Scrape, encoded, picture, shapes
+from tests.validate.conftest import Scrape, encoded, image, shapes
 
 levels = st.floats(0, 1e6, width=32)
 found = st.builds(
@@ -139,12 +139,12 @@ def assert_same(one: Surveyed, other: Surveyed) -> None:
 def mixed(scrape: Scrape) -> None:
     scrape.fill("coat", 5)
     scrape.add("coat", encoded(shapes(20, side=300).convert("CMYK"), "JPEG"))
-    scrape.add("shoe", picture(21, kind="JPEG", side=300)[:2000])
+    scrape.add("shoe", image(21, kind="JPEG", side=300)[:2000])
     scrape.add("shoe", b"a text")
-    scrape.add("shoe", picture(22, side=1001))
+    scrape.add("shoe", image(22, side=1001))
 
 
-def test_every_picture_is_a_row_in_the_order_given(scrape: Scrape) -> None:
+def test_every_image_is_a_row_in_the_order_given(scrape: Scrape) -> None:
     mixed(scrape)
     manifest, _ = scrape.tables()
     manifest = manifest.iloc[::-1]
@@ -179,8 +179,8 @@ def test_nothing_is_decoded_twice(scrape: Scrape, scratch: Path, decoded: list[i
     assert len(decoded) == 11
 
 
-def test_a_renamed_picture_is_known(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
-    key = scrape.add("coat", picture(1))
+def test_a_renamed_image_is_known(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+    key = scrape.add("coat", image(1))
     first = look(scrape, scratch)
     scrape.path(key).rename(scrape.path(key).with_suffix(".jpeg"))
     assert_same(look(scrape, scratch), first)
@@ -188,23 +188,23 @@ def test_a_renamed_picture_is_known(scrape: Scrape, scratch: Path, decoded: list
 
 
 def test_another_limit_of_pixels_asks_anew(scrape: Scrape, scratch: Path) -> None:
-    scrape.add("coat", picture(1, side=300))
+    scrape.add("coat", image(1, side=300))
     assert look(scrape, scratch).table["failure"].isna().all()
     assert look(scrape, scratch, max_pixels=1000).table["failure"].tolist() == ["too_many_pixels"]
 
 
-def test_a_known_picture_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
+def test_a_known_image_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratch: Path, decoded: list[int]) -> None:
     gone, changed = scrape.fill("coat", 2)
     tables = scrape.tables()[0]
     first = look(scrape, scratch)
     kept = scrape.path(gone).read_bytes()
-    scrape.path(changed).write_bytes(picture(3))
+    scrape.path(changed).write_bytes(image(3))
     path = scrape.path(gone)
     path.unlink()
     found = survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0).table
     assert dict(zip(tables["id"], found["failure"], strict=True)) == {gone: "missing_file", changed: "changed_bytes"}
     path.write_bytes(kept)
-    scrape.path(changed).write_bytes(picture(1))
+    scrape.path(changed).write_bytes(image(1))
     assert_same(survey(tables, scrape.folder, max_pixels=1_000_000, scratch=scratch, workers=0), first)
     assert len(decoded) == 2
 
@@ -225,7 +225,7 @@ def test_the_outcome_does_not_show_what_was_known(
     assert_same(found, survey(manifest, scrape.folder, max_pixels=1_000_000, workers=0))
 
 
-def test_no_picture_at_all_is_an_empty_table(scrape: Scrape, scratch: Path) -> None:
+def test_no_image_at_all_is_an_empty_table(scrape: Scrape, scratch: Path) -> None:
     found = look(scrape, scratch)
     assert len(found.table) == len(found.hashes) == len(found.greys) == 0
 
@@ -245,7 +245,7 @@ def test_a_killed_pass_is_taken_up_where_it_was(
     scrape: Scrape, scratch: Path, tmp_path: Path, decoded: list[int]
 ) -> None:
     for seed in range(24):
-        scrape.add("coat", picture(seed, side=1200, kind="JPEG"))
+        scrape.add("coat", image(seed, side=1200, kind="JPEG"))
     manifest, _ = scrape.tables()
     manifest.to_parquet(tmp_path / "rows.parquet")
     command = [sys.executable, "-c", KILLED, tmp_path / "rows.parquet", scrape.folder, scratch]
@@ -267,7 +267,7 @@ def test_a_killed_pass_is_taken_up_where_it_was(
 @pytest.mark.slow
 def test_what_is_lost_is_a_row_that_is_tried_again_another_day(scrape: Scrape, scratch: Path) -> None:
     small = scrape.fill("coat", 40)
-    large = scrape.add("coat", picture(60, side=6000, kind="JPEG"))
+    large = scrape.add("coat", image(60, side=6000, kind="JPEG"))
     manifest, _ = scrape.tables()
 
     def failures(megabytes: int) -> dict[str, str]:

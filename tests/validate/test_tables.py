@@ -9,8 +9,8 @@ from pixmill.validate.findings import LEAKS, REPEATED
 from pixmill.validate.tables import class_table, image_table, pair_table
 
 
-def pictures(count: int = 4, **columns: list[object]) -> pd.DataFrame:
-    """Return sound pictures that are called a, b, c and so on, some columns replaced."""
+def images(count: int = 4, **columns: list[object]) -> pd.DataFrame:
+    """Return sound images that are called a, b, c and so on, some columns replaced."""
     names = [chr(ord("a") + place) for place in range(count)]
     sound = {
         "id": names,
@@ -49,47 +49,47 @@ def look(
     )
 
 
-def test_a_picture_has_its_measures_and_no_finding() -> None:
-    row = look(pictures(1)).iloc[0]
+def test_a_image_has_its_measures_and_no_finding() -> None:
+    row = look(images(1)).iloc[0]
     assert row[["elongation", "redundant", "width"]].tolist() == [1.5, 0.0, 60]
     assert row[["conflict", "placeholder", "leak", "leak_places"]].isna().all()
 
 
 def test_an_elongation_is_exactly_what_a_person_would_compute() -> None:
-    table = look(pictures(3, width=[33, 10, 49], height=[10, 33, 7]))
+    table = look(images(3, width=[33, 10, 49], height=[10, 33, 7]))
     assert table["elongation"].tolist() == [3.3, 3.3, 7.0]
 
 
 def test_what_has_no_pixels_has_no_measures() -> None:
-    row = look(pictures(1, pixels=[None], failure=["truncated"], width=[None], height=[None])).iloc[0]
+    row = look(images(1, pixels=[None], failure=["truncated"], width=[None], height=[None])).iloc[0]
     assert row[["width", "elongation", "format", "brightness", "redundant"]].isna().all()
     assert row["failure"] == "truncated"
 
 
 def test_what_a_person_keeps_is_there_but_its_measures_are_settled() -> None:
-    table = look(pictures(2), 1)
+    table = look(images(2), 1)
     assert table["pixels"].notna().all()
     assert table["brightness"].isna().tolist() == [False, True]
     assert table["redundant"].isna().tolist() == [False, True]
 
 
 def test_what_a_person_dropped_is_not_there() -> None:
-    table = look(pictures(3, reason=["review", "too_small", None]))
+    table = look(images(3, reason=["review", "too_small", None]))
     assert table["id"].tolist() == ["b", "c"]
 
 
 def test_rows_that_share_an_id_are_all_there() -> None:
-    assert look(pictures(3, reason=[None, "review", None]), ids="aabbc")["id"].tolist() == ["a", "a", "c"]
+    assert look(images(3, reason=[None, "review", None]), ids="aabbc")["id"].tolist() == ["a", "a", "c"]
 
 
 def test_copies_and_near_duplicates_are_redundant_and_the_first_is_not() -> None:
-    table = pictures(5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None])
+    table = images(5, pixels=list("ppqrp"), group=list("abbde"), reason=["review", None, None, None, None])
     assert look(table).set_index("id")["redundant"].to_dict() == {"b": 0.0, "c": 1.0, "d": 0.0, "e": 1.0}
 
 
-def test_findings_stand_beside_their_pictures() -> None:
+def test_findings_stand_beside_their_images() -> None:
     table = look(
-        pictures(3),
+        images(3),
         repeated=(("a", "conflict", 2, 2, "coat, shoe"), ("c", "placeholder", 1, 1234, "coat")),
         leaks=(("b", "train", "x", "c", "test", "y"), ("b", "val", "z", "c", "test", "y")),
     ).set_index("id")
@@ -101,7 +101,7 @@ def test_findings_stand_beside_their_pictures() -> None:
 
 def test_a_pair_that_a_person_kept_both_of_is_settled() -> None:
     pairs = pd.DataFrame({"a": ["a", "a", "b"], "b": ["b", "c", "c"], "similarity": [1.0, 1.0, 1.0]})
-    table = pictures(3, label=["coat", "shoe", "coat"])
+    table = images(3, label=["coat", "shoe", "coat"])
     found = pair_table(pairs, table, settled=np.array([True, True, False]))
     assert found[["a", "b", "label_a", "label_b"]].values.tolist() == [
         ["a", "c", "coat", "coat"], ["b", "c", "shoe", "coat"],
@@ -125,7 +125,7 @@ def test_it_counts_what_is_kept_and_what_is_dropped() -> None:
     assert table["ratio_to_largest"].tolist() == [0.5, 1.0]
 
 
-def test_a_class_without_pictures_has_a_row() -> None:
+def test_a_class_without_images_has_a_row() -> None:
     table = class_table(manifest(("coat", "keep")), ("coat", "shoe")).set_index("label")
     assert table.loc["shoe", ["n", "dropped", "ratio_to_largest"]].tolist() == [0, 0, 0]
 

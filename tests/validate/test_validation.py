@@ -1,4 +1,4 @@
-"""The stage's function: every picture has a verdict, near-duplicates have a group, and the numbers say so."""
+"""The stage's function: every image has a verdict, near-duplicates have a group, and the numbers say so."""
 
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
@@ -7,22 +7,22 @@ from hypothesis import strategies as st
 from pixmill.core.manifest import PAIRS, VALIDATED, write_table
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Decision, metrics, validate
-from tests.validate.conftest import Scrape, encoded, picture, reasons, shapes
+from tests.validate.conftest import Scrape, encoded, image, reasons, shapes
 
 
-def test_every_bad_picture_is_a_row_with_its_reason(scrape: Scrape) -> None:
+def test_every_bad_image_is_a_row_with_its_reason(scrape: Scrape) -> None:
     good = scrape.fill("coat", 3) + scrape.fill("shoe", 3, start=10)
-    cut = scrape.add("coat", picture(20, kind="JPEG", side=300)[:3000])
+    cut = scrape.add("coat", image(20, kind="JPEG", side=300)[:3000])
     text = scrape.add("coat", b"a text in a file named .jpg")
-    tiny = scrape.add("shoe", picture(21, side=10))
-    stray = scrape.add("hat", picture(22))
-    disputed = scrape.add("coat", picture(23))
-    scrape.add("shoe", picture(23))
-    first, second = sorted([scrape.add("shoe", picture(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))])
-    gone, changed = scrape.add("shoe", picture(25)), scrape.add("shoe", picture(26))
+    tiny = scrape.add("shoe", image(21, side=10))
+    stray = scrape.add("hat", image(22))
+    disputed = scrape.add("coat", image(23))
+    scrape.add("shoe", image(23))
+    first, second = sorted([scrape.add("shoe", image(24)), scrape.add("shoe", encoded(shapes(24), "BMP"))])
+    gone, changed = scrape.add("shoe", image(25)), scrape.add("shoe", image(26))
     tables = scrape.tables()
     scrape.path(gone).unlink()
-    scrape.path(changed).write_bytes(picture(27))
+    scrape.path(changed).write_bytes(image(27))
 
     found = validate(*tables, classes=("coat", "shoe"), params=ValidateParams(), folder=scrape.folder, workers=0)
 
@@ -50,7 +50,7 @@ def test_what_is_dropped_has_no_measures_where_it_has_no_pixels(scrape: Scrape) 
 
 def test_the_tables_are_those_that_later_stages_read(scrape: Scrape, tmp_path) -> None:
     scrape.fill("coat", 2)
-    scrape.add("coat", picture(0, kind="JPEG"))
+    scrape.add("coat", image(0, kind="JPEG"))
     scrape.add("coat", b"a text")
     found = scrape.validate()
     write_table(tmp_path / "manifest.parquet", found.manifest, VALIDATED)
@@ -58,9 +58,9 @@ def test_the_tables_are_those_that_later_stages_read(scrape: Scrape, tmp_path) -
 
 
 def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
-    alone = scrape.add("coat", picture(1, side=200))
+    alone = scrape.add("coat", image(1, side=200))
     near = sorted(
-        [scrape.add("coat", picture(2, side=200)), scrape.add("coat", picture(2, side=200, kind="JPEG", quality=60))]
+        [scrape.add("coat", image(2, side=200)), scrape.add("coat", image(2, side=200, kind="JPEG", quality=60))]
     )
     found = scrape.validate()
     group = found.manifest.set_index("id")["group"]
@@ -74,16 +74,16 @@ def test_near_duplicates_share_a_group_and_are_a_pair(scrape: Scrape) -> None:
 
 
 def test_a_near_duplicate_across_labels_is_kept_and_warned_of(scrape: Scrape) -> None:
-    scrape.add("coat", picture(2, side=200))
-    scrape.add("shoe", picture(2, side=200, kind="JPEG", quality=60))
+    scrape.add("coat", image(2, side=200))
+    scrape.add("shoe", image(2, side=200, kind="JPEG", quality=60))
     found = scrape.validate()
     assert reasons(found) == {}
     assert len(found.pairs_across_labels()) == 1
     assert metrics(found)["warnings"]["near_duplicates_across_labels"] == 1
 
 
-def test_a_dropped_picture_joins_no_group(scrape: Scrape) -> None:
-    kept, dropped = scrape.add("coat", picture(2)), scrape.add("hat", picture(2, kind="JPEG", quality=90))
+def test_a_dropped_image_joins_no_group(scrape: Scrape) -> None:
+    kept, dropped = scrape.add("coat", image(2)), scrape.add("hat", image(2, kind="JPEG", quality=90))
     found = scrape.validate()
     assert len(found.pairs) == 0
     assert found.manifest.set_index("id")["group"][[kept, dropped]].tolist() == [kept, dropped]
@@ -91,7 +91,7 @@ def test_a_dropped_picture_joins_no_group(scrape: Scrape) -> None:
 
 def test_of_very_many_near_duplicates_one_is_kept_and_called_a_placeholder(scrape: Scrape) -> None:
     alone = scrape.fill("coat", 2, start=10)
-    same = [scrape.add("coat", picture(2, kind="JPEG", quality=40 + number)) for number in range(55)]
+    same = [scrape.add("coat", image(2, kind="JPEG", quality=40 + number)) for number in range(55)]
     found = scrape.validate()
     kept = set(found.manifest.loc[found.manifest["verdict"] == "keep", "id"])
     [one] = kept - set(alone)
@@ -100,13 +100,13 @@ def test_of_very_many_near_duplicates_one_is_kept_and_called_a_placeholder(scrap
     assert len(found.pairs) == 0
     assert found.manifest["group"].tolist() == found.manifest["id"].tolist()
     [told] = found.repeated.to_dict("records")
-    assert told == {"id": one, "kind": "placeholder", "pictures": 55, "addresses": 55, "labels": "coat"}
+    assert told == {"id": one, "kind": "placeholder", "images": 55, "addresses": 55, "labels": "coat"}
     assert metrics(found)["placeholders"] == 1
 
 
 def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_person(scrape: Scrape) -> None:
     same = [
-        scrape.add(("coat", "shoe")[number % 2], picture(2, kind="JPEG", quality=40 + number)) for number in range(55)
+        scrape.add(("coat", "shoe")[number % 2], image(2, kind="JPEG", quality=40 + number)) for number in range(55)
     ]
     found = scrape.validate()
     assert reasons(found) == dict.fromkeys(same, "placeholder")
@@ -119,14 +119,14 @@ def test_of_very_many_near_duplicates_under_two_labels_none_is_kept_but_by_a_per
 
 
 def test_the_limits_of_duplicates_come_from_the_params(scrape: Scrape) -> None:
-    scrape.add("coat", picture(2, side=200))
-    scrape.add("coat", picture(2, side=200, kind="JPEG", quality=5))
+    scrape.add("coat", image(2, side=200))
+    scrape.add("coat", image(2, side=200, kind="JPEG", quality=5))
     assert len(scrape.validate(duplicate_similarity=0.9).pairs) == 1
     assert len(scrape.validate(duplicate_similarity=1.0).pairs) == 0
 
 
 def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
-    hat, coat, text = scrape.add("coat", picture(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
+    hat, coat, text = scrape.add("coat", image(1), "hat.png"), *scrape.fill("coat", 1), scrape.add("coat", b"a text")
     decisions = [
         Decision(2, "data/coat/hat.png", "drop", why="a hat"),
         Decision(3, coat[:10], "relabel", "shoe"),
@@ -144,7 +144,7 @@ def test_decisions_are_followed_or_told(scrape: Scrape) -> None:
 def test_what_a_person_dropped_does_not_fail_the_gate(scrape: Scrape) -> None:
     scrape.fill("coat", 3)
     scrape.fill("shoe", 3, start=10)
-    stray, text = scrape.add("hat", picture(20)), scrape.add("coat", b"a text")
+    stray, text = scrape.add("hat", image(20)), scrape.add("coat", b"a text")
     strict = {"readable": {"share": 1.0}}
     assert not {"labels_declared", "readable"} & {name for name, holds in _gate(scrape.validate(**strict)) if holds}
     decisions = [Decision(2, stray, "drop"), Decision(3, text, "drop")]

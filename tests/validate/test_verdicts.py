@@ -19,7 +19,7 @@ from pixmill.validate.verdicts import Twins, find_twins, judge
 
 
 def twins(*rows: tuple[str, int, str | None], claims: list[bool] | None = None, settled: tuple[int, ...] = ()) -> Twins:
-    """Return the sets of pictures given by pixels, width and label; each was seen at two addresses, one in common."""
+    """Return the sets of images given by pixels, width and label; each was seen at two addresses, one in common."""
     names = [f"{place:02}" for place in range(len(rows))]
     table = pd.DataFrame(
         {
@@ -44,7 +44,7 @@ def twins(*rows: tuple[str, int, str | None], claims: list[bool] | None = None, 
     )
 
 
-def test_pictures_of_the_same_pixels_and_size_are_a_set() -> None:
+def test_images_of_the_same_pixels_and_size_are_a_set() -> None:
     found = twins(("p", 8, "coat"), ("q", 8, "coat"), ("p", 8, "coat"), ("p", 9, "coat"))
     assert found.of.tolist() == [0, 1, 0, 2]
     assert found.first.tolist() == [0, 1, 3]
@@ -86,7 +86,7 @@ PARAMS = ValidateParams.model_validate({"formats": {"allowed": ["png", "jpeg"]},
 
 
 def case(label: str | None, pixels: str = "p", **columns: Any) -> dict[str, Any]:
-    """Return a picture, sound but for what is said of it."""
+    """Return an image, sound but for what is said of it."""
     sound = {"width": 64, "height": 64, "format": "png", "failure": None, "given": "", "places": 1}
     return sound | {"label": label, "pixels": pixels} | columns
 
@@ -103,7 +103,7 @@ class Judged:
 
 
 def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
-    """Return the verdicts on pictures that are called a, b, c and so on."""
+    """Return the verdicts on images that are called a, b, c and so on."""
     table = pd.DataFrame(list(cases), columns=[*case(None)])
     table["id"] = [chr(ord("a") + place) for place in range(len(table))]
     for name in ("id", "label", "format", "pixels", "failure"):
@@ -131,7 +131,7 @@ def relabel(label: str) -> Decision:
 
 
 @pytest.mark.parametrize(
-    ("picture", "reason"),
+    ("image", "reason"),
     [
         (case("coat"), None),
         (failed("truncated"), "truncated"),
@@ -145,8 +145,8 @@ def relabel(label: str) -> Decision:
         (case("hat", width=31, format="gif"), "too_small"),
     ],
 )
-def test_the_first_rule_that_applies_gives_the_reason(picture: Mapping[str, Any], reason: str | None) -> None:
-    assert judged(picture).reasons.get("a") == reason
+def test_the_first_rule_that_applies_gives_the_reason(image: Mapping[str, Any], reason: str | None) -> None:
+    assert judged(image).reasons.get("a") == reason
 
 
 def test_a_failure_without_a_meaning_is_a_defect() -> None:
@@ -159,7 +159,7 @@ def test_of_the_same_pixels_and_label_the_smallest_id_is_kept() -> None:
     assert verdicts.reasons == {"b": "duplicate_pixels:a", "c": "duplicate_pixels:a"}
 
 
-def test_pictures_of_other_shape_are_not_the_same_pixels() -> None:
+def test_images_of_other_shape_are_not_the_same_pixels() -> None:
     assert judged(case("coat", width=40), case("coat", height=40)).reasons == {}
 
 
@@ -204,7 +204,7 @@ def test_a_leak_across_labels_is_a_conflict_first() -> None:
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
 
 
-def test_one_picture_at_many_addresses_and_under_two_labels_is_a_placeholder() -> None:
+def test_one_image_at_many_addresses_and_under_two_labels_is_a_placeholder() -> None:
     assert judged(case("coat", places=4), case("shoe", places=1)).reasons == {"a": "placeholder", "b": "placeholder"}
     assert judged(case(None, places=5)).reasons == {"a": "placeholder"}
     assert set(judged(case("coat", places=3), case("shoe", places=1)).reasons.values()) == {
@@ -213,16 +213,16 @@ def test_one_picture_at_many_addresses_and_under_two_labels_is_a_placeholder() -
     }
 
 
-def test_one_picture_under_three_labels_is_a_placeholder() -> None:
+def test_one_image_under_three_labels_is_a_placeholder() -> None:
     verdicts = judged(case("coat"), case("shoe"), case("sock"))
     assert verdicts.reasons == dict.fromkeys("abc", "placeholder")
 
 
-def test_one_picture_at_many_addresses_under_one_label_is_kept_once() -> None:
+def test_one_image_at_many_addresses_under_one_label_is_kept_once() -> None:
     assert judged(case("coat", places=9), case("coat", places=9)).reasons == {"b": "duplicate_pixels:a"}
 
 
-def test_a_person_drops_any_picture() -> None:
+def test_a_person_drops_any_image() -> None:
     drop = Decision(2, "a", "drop")
     assert judged(case("coat"), a=drop).reasons == {"a": "review"}
     assert judged(failed("empty"), a=drop).reasons == {"a": "review"}
@@ -233,9 +233,9 @@ def test_dropping_one_of_two_settles_their_conflict() -> None:
     assert judged(case("coat"), case("shoe"), a=Decision(2, "a", "drop")).reasons == {"a": "review"}
 
 
-@pytest.mark.parametrize("picture", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
-def test_a_person_keeps_what_the_rules_would_drop(picture: Mapping[str, Any]) -> None:
-    assert judged(picture, a=keep()).reasons == {}
+@pytest.mark.parametrize("image", [case("coat", width=9), case("coat", format="gif"), case("coat", places=9)])
+def test_a_person_keeps_what_the_rules_would_drop(image: Mapping[str, Any]) -> None:
+    assert judged(image, a=keep()).reasons == {}
 
 
 def test_a_person_settles_a_conflict() -> None:
@@ -277,22 +277,22 @@ def test_the_same_pixels_are_kept_under_no_two_labels_whoever_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "why"),
+    ("image", "why"),
     [
-        (failed("truncated"), "the file ends before the picture does"),
+        (failed("truncated"), "the file ends before the image does"),
         (case("hat"), "its label 'hat' is not among the classes"),
         (case(None), "'relabel' says which one holds"),
     ],
 )
-def test_what_a_person_cannot_keep_is_told(picture: Mapping[str, Any], why: str) -> None:
-    verdicts = judged(picture, a=keep())
+def test_what_a_person_cannot_keep_is_told(image: Mapping[str, Any], why: str) -> None:
+    verdicts = judged(image, a=keep())
     assert "a" in verdicts.reasons
     [(decision, told)] = verdicts.powerless
     assert decision == keep()
     assert why in told
 
 
-def test_there_may_be_no_picture() -> None:
+def test_there_may_be_no_image() -> None:
     assert judged().reasons == {}
 
 

@@ -28,12 +28,12 @@ examples:
   pixmill use best           put a recipe in place of params.yaml; alone: list them
   pixmill check              is params.yaml sound?
   pixmill params             every param in force, and what it means
-  pixmill data               fill an empty data/ with the bundled pictures
+  pixmill data               fill an empty data/ with the bundled images
   pixmill doctor             does this machine have all that a run needs?
   pixmill scrape --dry-run   what would be visited, and for how long?
   pixmill scrape --probe bing "silk saree"
                              what does each selector find on the page?
-  pixmill review             decide on pictures of doubt, by key press
+  pixmill review             decide on images of doubt, by key press
   pixmill shop --open        look at the bundled shop
   pixmill browser --install  find or install a browser with its driver
   pixmill summary            what the last run found, and where to look
@@ -45,7 +45,7 @@ The pipeline itself is run by DVC: `dvc repro`, or `make repro` which also sets 
 def _parser() -> Parser:
     parser = Parser(
         prog="pixmill",
-        description="Mill pictures from the web into a reviewed image classifier.",
+        description="Mill images from the web into a reviewed image classifier.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

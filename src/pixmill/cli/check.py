@@ -22,7 +22,7 @@ def run(_: argparse.Namespace) -> None:
     sources = dict.fromkeys(name for label in params.classes for name in params.scrape.sources_of(label))
     print(
         f"params.yaml is sound: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
-        f"pictures from {', '.join(sources)}"
+        f"images from {', '.join(sources)}"
     )
     python = shutil.which("python")
     if python is None or Path(python).parent.resolve() != Path(sys.executable).parent.resolve():

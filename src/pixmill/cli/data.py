@@ -1,6 +1,6 @@
-"""Fill an empty data/ with the bundled pictures.
+"""Fill an empty data/ with the bundled images.
 
-Pictures that are there already are yours and are never touched.
+Images that are there already are yours and are never touched.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def notes(root: Path) -> list[str]:
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
     if "data.dvc" in changed:
-        lines.append("The pictures in data/ are others than those committed: commit data.dvc.")
+        lines.append("The images in data/ are others than those committed: commit data.dvc.")
     if not results:
         return lines
     lock = _stages((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
@@ -62,7 +62,7 @@ def notes(root: Path) -> list[str]:
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
             f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and",
-            "pictures: another kind of processor, or another version of a library, rounds differently.",
+            "images: another kind of processor, or another version of a library, rounds differently.",
             "They are as good as the committed ones.",
             advice(root, RESULTS),
         ]
@@ -122,7 +122,7 @@ def _outdated(stages: Stages) -> str | None:
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:
-    """Return all that the stages follow from: code, pictures that people brought, and params."""
+    """Return all that the stages follow from: code, images that people brought, and params."""
     return {
         name: (
             {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},

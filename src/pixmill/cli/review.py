@@ -1,7 +1,7 @@
-"""Decide on pictures of doubt, by key press.
+"""Decide on images of doubt, by key press.
 
 Opens a page of this machine in your browser: conflicts of labels,
-near-duplicates, labels in doubt, outliers of a class, and dropped pictures that
+near-duplicates, labels in doubt, outliers of a class, and dropped images that
 may be rescued. What you decide is written to review.csv at once; `dvc repro`
 then uses it. Ctrl-C ends it.
 """

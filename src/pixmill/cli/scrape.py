@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         metavar=("SOURCE", "QUERY"),
         help="open the source's page for a query, print what each selector of sites/<source>.yaml finds there (count, "
-        "first example), and save the page and a picture of it",
+        "first example), and save the page and an image of it",
     )
 
 

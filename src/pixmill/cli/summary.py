@@ -49,7 +49,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
     try:
         interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
         return [
-            f"Test accuracy {metrics['accuracy']:.3f} (confidence interval {interval}) on {metrics['n']} pictures; "
+            f"Test accuracy {metrics['accuracy']:.3f} (confidence interval {interval}) on {metrics['n']} images; "
             f"always the commonest class: {metrics['baseline']['majority_accuracy']:.3f}",
             f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
             f"calibration error {metrics['ece']:.3f}",
@@ -60,7 +60,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:
     width = max(map(len, [*metrics["per_class"], "class"]))
-    rows = [f"  {'class':{width}}  precision  recall     F1  pictures"]
+    rows = [f"  {'class':{width}}  precision  recall     F1  images"]
     for name, row in metrics["per_class"].items():
         cells = [f"{row[key]:.3f}" if row[key] is not None else "-" for key in ("precision", "recall", "f1")]
         rows.append(f"  {name:{width}}  {cells[0]:>9}  {cells[1]:>6}  {cells[2]:>5}  {row['support']:>8}")

@@ -14,8 +14,8 @@ EXAMPLES = """\
 examples:
   pixmill use                    the recipes, and what each is for
   pixmill use best               the one that we recommend
-  pixmill use best --keep-data   its model alone, for the pictures that you have
-  pixmill use garments --open    a recipe of shops, with openly licensed pictures instead
+  pixmill use best --keep-data   its model alone, for the images that you have
+  pixmill use garments --open    a recipe of shops, with openly licensed images instead
 """
 
 
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-data",
         action="store_true",
-        help="take over only `train` and the form in which pictures are packed; your classes, sources and parts stay",
+        help="take over only `train` and the form in which images are packed; your classes, sources and parts stay",
     )
     parser.add_argument(
         "--open", action="store_true", help="ask openly licensed archives in place of the recipe's sources"

@@ -108,7 +108,7 @@ def _keep_freed_memory() -> None:
     """Let this process keep what one row has freed for the next, up to 64 MB (with glibc; else no effect).
 
     By default glibc maps each block of some 100 KB anew, or gives the end of its heap back at every other row, and the
-    kernel clears the pages again: 600 faults a picture of 640 x 480, which take as long as looking at it.
+    kernel clears the pages again: 600 faults an image of 640 x 480, which take as long as looking at it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -11,7 +11,7 @@ The tree::
     │   └── BrowserLost         a browser crashed or hangs; another one may do
     ├── ScrapeError             a source or query delivered less than it must
     ├── GateError               validate's gate stopped the pipeline
-    ├── SplitError              a class would have an empty part, or a picture cannot be packed
+    ├── SplitError              a class would have an empty part, or an image cannot be packed
     ├── TrainError              training cannot start or did not end well
     ├── StorageError            a disk or folder is full, read-only or not permitted
     └── LockedError             another process holds the workspace
@@ -70,7 +70,7 @@ class ParamsError(PixmillError):
 
 
 class DataError(PixmillError):
-    """Tell what is wrong with the pictures that people brought."""
+    """Tell what is wrong with the images that people brought."""
 
 
 class ManifestError(PixmillError):
@@ -98,7 +98,7 @@ class GateError(PixmillError):
 
 
 class SplitError(PixmillError):
-    """Tell which class has an empty part or which picture cannot be packed, and what to change."""
+    """Tell which class has an empty part or which image cannot be packed, and what to change."""
 
 
 class TrainError(PixmillError):

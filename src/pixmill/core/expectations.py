@@ -176,7 +176,7 @@ def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
     return verdicts
 
 
-def gate_error(outcomes: Iterable[Outcome], *, report: str, mend: str = "mend the pictures") -> GateError | None:
+def gate_error(outcomes: Iterable[Outcome], *, report: str, mend: str = "mend the images") -> GateError | None:
     """Return the error that stops the pipeline, or nothing where it may go on.
 
     Each line names the expectation, the result (in which class, how many), what was expected and the parameter.

@@ -28,10 +28,10 @@ def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
 SCRAPED = _schema(
     "id! label path! bytes!:int64 format source! query page_url image_url licence author given_split snapshot!"
 )
-"""What scrape knows of a picture.
+"""What scrape knows of an image.
 
 ``id`` is the sha256 of its bytes; ``label`` is null where sightings disagree; ``path`` is relative to
-``artifacts/scrape``; ``format`` is told by content and null where it is no picture. Provenance is the first sighting's.
+``artifacts/scrape``; ``format`` is told by content and null where it is no image. Provenance is the first sighting's.
 ``given_split`` is the part (``train``, ``val`` or ``test``) that people have put it into, null where they did not.
 """
 
@@ -52,9 +52,9 @@ VALIDATED = _schema(
     "contrast:float32 sharpness:float32 entropy:float32 border:float32 group verdict! reason",
     base=SCRAPED,
 )
-"""What validate adds from one full decode; null where a picture cannot be decoded.
+"""What validate adds from one full decode; null where an image cannot be decoded.
 
-``width``, ``height`` and ``short_side`` are in pixels, of the upright picture; ``aspect_ratio`` is width by height.
+``width``, ``height`` and ``short_side`` are in pixels, of the upright image; ``aspect_ratio`` is width by height.
 ``pixels`` is a digest of the decoded RGB pixels; ``phash`` a 64-bit perceptual hash as 16 hexadecimal digits.
 ``brightness`` and ``contrast`` are the mean and the standard deviation of the luma (0 to 255); ``sharpness`` is the
 variance of its Laplacian, ``entropy`` that of its histogram in bits (0 to 8), ``border`` the share of the area (0 to 1)
@@ -64,7 +64,7 @@ id that stands for a group of verified near-duplicates, its own where it has non
 """
 
 PAIRS = _schema("a! b! similarity!:float64")
-"""The verified near-duplicates among kept pictures: two ids, ``a`` before ``b``, and how alike they are, 0 to 1."""
+"""The verified near-duplicates among kept images: two ids, ``a`` before ``b``, and how alike they are, 0 to 1."""
 
 SPLIT = _schema(
     "split row:int32 fold:int32 cluster",
@@ -72,9 +72,9 @@ SPLIT = _schema(
 )
 """What split adds: the part (``train``, ``val`` or ``test``; null where dropped) and the row in that part's array.
 
-``fold`` is the number of its fold, from 0, of a picture in train or val where ``split.folds`` asks for folds.
-``cluster`` is the ``group`` that stands for all pictures of the parts that are right or wrong together: near-duplicates
-and, where ``split.group_by`` asks for groups, the pictures of one such group; null where dropped.
+``fold`` is the number of its fold, from 0, of an image in train or val where ``split.folds`` asks for folds.
+``cluster`` is the ``group`` that stands for all images of the parts that are right or wrong together: near-duplicates
+and, where ``split.group_by`` asks for groups, the images of one such group; null where dropped.
 """
 
 _NULLABLE = {
@@ -90,7 +90,7 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
 
     Args:
         path: The file.
-        frame: One row a picture, sorted by the first column, mostly ``id``, without repetition; for :data:`PAIRS` the
+        frame: One row an image, sorted by the first column, mostly ``id``, without repetition; for :data:`PAIRS` the
             same by ``a`` and ``b``; for :data:`SIGHTINGS` in any stable order.
         schema: The columns; the frame must have exactly these.
 

@@ -27,12 +27,12 @@ class Progress:
     Args:
         what: What is being done, as a short noun phrase (``"Decode"``).
         total: How many units there are; ``None`` where nobody knows.
-        unit: The unit, in the singular (``"picture"``).
+        unit: The unit, in the singular (``"image"``).
         stream: Where to show it; default: standard error.
     """
 
     def __init__(
-        self, what: str, total: int | None = None, *, unit: str = "picture", stream: TextIO | None = None
+        self, what: str, total: int | None = None, *, unit: str = "image", stream: TextIO | None = None
     ) -> None:
         self.what, self.total, self.unit = what, total, unit
         self.done = 0
@@ -96,7 +96,7 @@ class Progress:
         print(f"{self.what}: {count} {self.unit}s{note}", file=self._stream, flush=True)
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "picture") -> Iterator[Item]:
+def track(items: Iterable[Item], what: str, total: int | None = None, *, unit: str = "image") -> Iterator[Item]:
     """Yield the items and show how many have gone by."""
     with Progress(what, total, unit=unit) as progress:
         for item in items:

@@ -1,4 +1,4 @@
-"""Evaluate: predict every picture once, and say how good that is and where it goes wrong.
+"""Evaluate: predict every image once, and say how good that is and where it goes wrong.
 
 - ``evaluation``: the stage's one function
 - ``predictions``: one row an image, which everything else follows from; and images whose class nobody has told

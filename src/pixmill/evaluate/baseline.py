@@ -24,14 +24,14 @@ _LENGTH = 3 * _LEVELS + _STEPS**3
 _SIDE = 64
 """Rows and columns of pixels that are counted at most: what a histogram tells is told by fewer pixels too."""
 
-_PICTURES = 20_000
-"""Pictures of the training part that are learnt from at most, so that neither time nor memory grows with them."""
+_IMAGES = 20_000
+"""Images of the training part that are learnt from at most, so that neither time nor memory grows with them."""
 
 _BATCH = 256
 
 
 def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
-    """Return ``histogram_accuracy`` and ``histogram_macro_f1``, entries of ``baseline`` in ``plots/evaluate/full.json``.
+    """Return ``histogram_accuracy`` and ``histogram_macro_f1``, as in ``plots/evaluate/full.json``.
 
     Args:
         training: The packed training part.
@@ -46,19 +46,19 @@ def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
 
 
 def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
-    """Return the class of each test picture by logistic regression on histograms of colours.
+    """Return the class of each test image by logistic regression on histograms of colours.
 
-    It runs on one thread, so that the same pictures give the same answer whatever the number of cores.
+    It runs on one thread, so that the same images give the same answer whatever the number of cores.
 
     Args:
-        training: The packed training part; of more than 20,000 pictures, that many evenly spaced ones count.
+        training: The packed training part; of more than 20,000 images, that many evenly spaced ones count.
         tested: The packed test part.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    rows = np.unique(np.linspace(0, len(training) - 1, min(len(training), _PICTURES)).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(training) - 1, min(len(training), _IMAGES)).astype(np.int64))
     targets = training.targets[rows].astype(np.int64)
     if len(np.unique(targets)) == 1:
         return np.full(len(tested), targets[0])
@@ -73,13 +73,13 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
 
 
 def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return how much of each picture has which colour, as roots of shares: of shape (pictures, 112).
+    """Return how much of each image has which colour, as roots of shares: of shape (images, 112).
 
     First sixteen steps of each channel by itself, then 64 colours of four steps a channel. The root makes Euclidean
     distance a distance of distributions (Hellinger's), in which large plain areas do not drown the rest.
 
     Args:
-        pixels: ``uint8`` of shape (pictures, height, width, 3).
+        pixels: ``uint8`` of shape (images, height, width, 3).
     """
     every = -(-max(pixels.shape[1:3]) // _SIDE)
     sampled = pixels[:, ::every, ::every].reshape(len(pixels), -1, 3).astype(np.int64)

@@ -1,4 +1,4 @@
-"""The stage's one function: a trained classifier and packed pictures in, what it is worth out."""
+"""The stage's one function: a trained classifier and packed images in, what it is worth out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pixmill.learn import Classifier, fix_threads, load_classifier
 __all__ = ["Evaluation", "Pixels", "evaluate"]
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
-"""Pictures on each of the sheets, at most; of the typical ones there is one a class."""
+"""Images on each of the sheets, at most; of the typical ones there is one a class."""
 
 _HELD = 500
 """Mistakes whose pixels are held, the surest: those to show of each pair of classes are taken from them."""
@@ -48,27 +48,27 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold all that is known of a classifier once it has seen every picture.
+    """Hold all that is known of a classifier once it has seen every image.
 
     Args:
         labels: The classes in the order of the model's outputs.
-        predictions: One row a picture, sorted by id; columns as in
+        predictions: One row an image, sorted by id; columns as in
             :func:`pixmill.evaluate.predictions.predictions_schema`.
         ranking: How well each label fits, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where wrong
             labels were not looked for.
-        unlabelled: What the model says of pictures without labels, columns as in
+        unlabelled: What the model says of images without labels, columns as in
             :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` where there are none.
         metrics: The content of ``plots/evaluate/full.json``.
         plots: The data of plots, by file name without its ending.
-        matrix: Test pictures by actual (row) and predicted (column) class.
+        matrix: Test images by actual (row) and predicted (column) class.
         interval_confidence: Confidence of the intervals.
         target_accuracy: The share of answers that shall be right.
         mistakes: The mistakes to show, the surest first.
         pairs: The commonest confusions, each with its worst mistakes.
-        typical: A picture that was rightly named of each class, or of the first ones where there are very many.
-        heatmaps: Where the model looked, by id of the picture; of some pictures only.
-        unsure: Pictures that the model could hardly decide on.
-        sample: Pictures at random.
+        typical: An image that was rightly named of each class, or of the first ones where there are very many.
+        heatmaps: Where the model looked, by id of the image; of some images only.
+        unsure: Images that the model could hardly decide on.
+        sample: Images at random.
         doubts: The likeliest wrong labels.
     """
 
@@ -93,7 +93,7 @@ class Evaluation:
 def evaluate(
     trained: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path
 ) -> Evaluation:
-    """Predict every packed picture and say how good that is.
+    """Predict every packed image and say how good that is.
 
     Args:
         trained: ``artifacts/train``.
@@ -104,7 +104,7 @@ def evaluate(
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
-        DataError: There is no folder of unlabelled pictures, although params name one.
+        DataError: There is no folder of unlabelled images, although params name one.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
     from sklearn.metrics import confusion_matrix

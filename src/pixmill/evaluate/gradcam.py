@@ -1,4 +1,4 @@
-"""Where a model looked: the places of a picture that speak for a class, by Grad-CAM.
+"""Where a model looked: the places of an image that speak for a class, by Grad-CAM.
 
 The last layer that still knows places gives maps of what it found where. Each map counts by how much the class's score
 rises with it on average, and what remains above zero is where the evidence lies. The score is the one before softmax or
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["attention", "heated"]
 
 _BATCH = 16
-"""Pictures a step: gradients need the memory of all layers between."""
+"""Images a step: gradients need the memory of all layers between."""
 
 _SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
 """Colours of a little evidence and of the most."""
@@ -32,15 +32,15 @@ _SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.
 def attention(
     model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
 ) -> npt.NDArray[np.float32] | None:
-    """Return for each picture where the evidence for a class lies: shape (pictures, side, side), from 0 to 1.
+    """Return for each image where the evidence for a class lies: shape (images, side, side), from 0 to 1.
 
     A map that is zero everywhere has no evidence for the class. ``None``: no layer of the model knows places, as that
     of a model that flattens at once.
 
     Args:
         model: The classifier: one un-nested graph, the last layer with weights a dense one.
-        pixels: ``uint8`` of shape (pictures, side, side, 3).
-        classes: A class index for each picture.
+        pixels: ``uint8`` of shape (images, side, side, 3).
+        classes: A class index for each image.
     """
     layer = _last_with_places(model)
     if layer is None or not len(pixels):
@@ -58,7 +58,7 @@ def attention(
 
 
 def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return a picture in greys under the colours of its evidence: amber is a little, red the most.
+    """Return an image in greys under the colours of its evidence: amber is a little, red the most.
 
     Args:
         pixels: ``uint8`` of shape (side, side, 3).
@@ -106,5 +106,5 @@ def _enlarged(heat: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float3
     most = float(heat.max())
     if not most > 0:
         return np.zeros((side, side), np.float32)
-    picture = Image.fromarray(heat / most).resize((side, side), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(picture, np.float32), 0, 1)
+    image = Image.fromarray(heat / most).resize((side, side), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(image, np.float32), 0, 1)

@@ -1,7 +1,7 @@
 """Which labels are most likely wrong, by confident learning: packed images in, a ranking out.
 
-A picture's label is in doubt where a model that has not seen the picture finds another class at least as probable as it
-finds that class on average for the pictures that carry its label. Such a threshold of each class's own holds for a
+An image's label is in doubt where a model that has not seen the image finds another class at least as probable as it
+finds that class on average for the images that carry its label. Such a threshold of each class's own holds for a
 model that is timid with one class and bold with another.
 
 Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021,
@@ -47,7 +47,7 @@ LABELS = pa.schema(
         pa.field("split", pa.string(), nullable=False),
     ]
 )
-"""One row a picture of any part, sorted by ``id``.
+"""One row an image of any part, sorted by ``id``.
 
 ``suggested`` is the class that it more likely shows, null where its label is not in doubt; ``score`` says how well the
 label fits, from 0 (surely wrong) to 1; ``rank`` is its place among all, from 1, the likeliest wrong label first.
@@ -58,7 +58,7 @@ FEWEST = 10
 
 _FOLDS = 5
 _FITTED = 20_000
-"""The most pictures that one model learns from: more cost minutes and find hardly another label."""
+"""The most images that one model learns from: more cost minutes and find hardly another label."""
 
 _WIDTH = 128
 """Directions that are kept of the features: ten times as fast as all of them, and as good at finding wrong labels."""
@@ -72,21 +72,21 @@ _ROWS = 4096
 """Rows whose products are summed at a time, so that only they are held in double precision."""
 
 _LEAST, _MOST = 112, 224
-"""Side of the pictures that the backbone sees, in pixels: on smaller ones than the least it hardly tells classes apart,
+"""Side of the images that the backbone sees, in pixels: on smaller ones than the least it hardly tells classes apart,
 and on larger ones than the most, for which it was made, it is only slower."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Hold one picture whose label is likely wrong.
+    """Hold one image whose label is likely wrong.
 
     Args:
-        id: The picture's id.
+        id: The image's id.
         label: The label that it has.
         suggested: The class that it more likely shows.
         score: How well the label fits, from 0 (surely wrong) to 1.
         split: The part that it is in.
-        pixels: The picture as the model saw it, ``uint8`` of shape (side, side, 3).
+        pixels: The image as the model saw it, ``uint8`` of shape (side, side, 3).
     """
 
     id: str
@@ -100,15 +100,15 @@ class Doubt:
 def find_label_errors(
     parts: Sequence[Part], labels: Sequence[str], features: npt.NDArray[np.float32], *, threads: int
 ) -> pd.DataFrame:
-    """Return the columns of :data:`LABELS`, one row a picture, sorted by id.
+    """Return the columns of :data:`LABELS`, one row an image, sorted by id.
 
-    Pictures of a class with fewer than :data:`FEWEST` groups are left out, and all where
+    Images of a class with fewer than :data:`FEWEST` groups are left out, and all where
     fewer than two classes remain: of those nothing can be said.
 
     Args:
         parts: The packed parts; all are searched, since a wrong label harms in each.
         labels: The classes' names.
-        features: What the pictures are told apart by, shape (pictures, features), in the order of parts and rows.
+        features: What the images are told apart by, shape (images, features), in the order of parts and rows.
         threads: Threads that compute; part of the result.
     """
     rows = pd.concat([part.rows.assign(split=part.name) for part in parts], ignore_index=True)
@@ -127,7 +127,7 @@ def find_label_errors(
 
 
 def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[Doubt]:
-    """Return the likeliest wrong labels with their pictures, in the order of their ranks.
+    """Return the likeliest wrong labels with their images, in the order of their ranks.
 
     Args:
         ranking: As :func:`find_label_errors` returns it.
@@ -144,7 +144,7 @@ def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
 
 
 def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> npt.NDArray[np.float32]:
-    """Return what the bundled backbone finds in the pictures, from the scratch folder where that is known.
+    """Return what the bundled backbone finds in the images, from the scratch folder where that is known.
 
     Args:
         parts: The packed parts.
@@ -152,7 +152,7 @@ def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> 
         threads: Threads that compute; part of the result.
 
     Returns:
-        Shape (pictures, features), in the order of parts and rows.
+        Shape (images, features), in the order of parts and rows.
     """
     from pixmill.learn import extract_features
 
@@ -167,16 +167,16 @@ def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> 
 def suggested_classes(
     targets: npt.NDArray[np.integer], probabilities: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Return the class that each picture more likely shows, -1 where its label is not in doubt.
+    """Return the class that each image more likely shows, -1 where its label is not in doubt.
 
     Args:
-        targets: Class indices, shape (pictures,).
-        probabilities: Of a model that has not seen the picture, shape (pictures, classes).
+        targets: Class indices, shape (images,).
+        probabilities: Of a model that has not seen the image, shape (images, classes).
     """
     classes = probabilities.shape[1]
     sizes = np.bincount(targets, minlength=classes)
     own = probabilities[np.arange(len(targets)), targets]
-    # A class without a picture has no threshold that anything could reach.
+    # A class without an image has no threshold that anything could reach.
     thresholds = np.where(sizes > 0, np.bincount(targets, own, classes) / np.maximum(sizes, 1), np.inf)
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
     best = reached.argmax(axis=1)
@@ -195,9 +195,9 @@ def rank_labels(
     The likeliest wrong label is the one that is least probable compared with the best other class.
 
     Args:
-        rows: Columns ``id`` and ``split``, one row a picture.
-        targets: Class indices, shape (pictures,).
-        probabilities: Of a model that has not seen the picture, shape (pictures, classes >= 2).
+        rows: Columns ``id`` and ``split``, one row an image.
+        targets: Class indices, shape (images,).
+        probabilities: Of a model that has not seen the image, shape (images, classes >= 2).
         labels: The classes' names.
     """
     names = np.asarray(labels, dtype=object)
@@ -223,14 +223,14 @@ def rank_labels(
 
 
 def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the number of each picture's fold, from 0: a group is never divided, and classes are spread evenly.
+    """Return the number of each image's fold, from 0: a group is never divided, and classes are spread evenly.
 
     Groups are dealt out in turn, class by class, in the order of their names, which are digests and thus as good as
-    dice; a group counts for the class of its first picture.
+    dice; a group counts for the class of its first image.
 
     Args:
-        targets: Class indices, shape (pictures,).
-        groups: Each picture's group.
+        targets: Class indices, shape (images,).
+        groups: Each image's group.
     """
     table = pd.DataFrame({"group": np.asarray(groups, dtype=object), "target": np.asarray(targets)})
     first = table.groupby("group", sort=True)["target"].first().sort_values(kind="stable")
@@ -242,10 +242,10 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
 def reduced(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     """Return features in the few directions in which they differ most, each feature first made to vary alike.
 
-    No label is looked at, so that nothing of a picture's label reaches the model that is to judge it.
+    No label is looked at, so that nothing of an image's label reaches the model that is to judge it.
 
     Args:
-        features: Shape (pictures, features); constant ones do no harm.
+        features: Shape (images, features); constant ones do no harm.
     """
     chunks = [slice(start, start + _ROWS) for start in range(0, len(features), _ROWS)]
     centre = features.mean(axis=0, dtype=np.float64)
@@ -270,12 +270,12 @@ def held_out_probabilities(
     *,
     threads: int,
 ) -> npt.NDArray[np.float64]:
-    """Return each picture's probability of each class by logistic regression on the other folds.
+    """Return each image's probability of each class by logistic regression on the other folds.
 
     Args:
-        features: Shape (pictures, features).
-        targets: Class indices, shape (pictures,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
-        groups: Each picture's group; its members share a fold.
+        features: Shape (images, features).
+        targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
+        groups: Each image's group; its members share a fold.
         classes: How many classes there are, at least two.
         threads: Threads that compute; part of the result, since another number rounds differently.
     """

@@ -30,11 +30,11 @@ def measure(
     """Return the figures: those of the test part at the top, those of validation under ``val``.
 
     Beside each figure of these two stand its limits, ``<name>_low`` and ``<name>_high``. ``train`` says how the model
-    does on the very pictures it was fitted to: what lies between that and the test part is learnt by heart.
+    does on the very images it was fitted to: what lies between that and the test part is learnt by heart.
 
     Args:
-        predictions: One row a picture, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        groups: The cluster of each picture, by id: near-duplicates share one, and pictures of one given group.
+        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        groups: The cluster of each image, by id: near-duplicates share one, and images of one given group.
         labels: The classes in the order of the model's outputs.
         draws: How often the limits' bootstrap resamples.
         confidence: Confidence of the limits, such as 0.95.

@@ -32,10 +32,10 @@ class Confusion:
     """Say how often one class was taken for another.
 
     Args:
-        actual: What the pictures show.
+        actual: What the images show.
         predicted: What they were taken for.
         count: How many.
-        of: How many pictures of ``actual`` there are.
+        of: How many images of ``actual`` there are.
     """
 
     actual: str
@@ -78,7 +78,7 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
     """Return which class was taken for which, most frequent first; of equals those of the first class.
 
     Args:
-        matrix: Pictures by actual (row) and predicted (column) class.
+        matrix: Images by actual (row) and predicted (column) class.
         labels: The classes' names.
     """
     confusions = [
@@ -103,10 +103,10 @@ def surest_mistakes(predictions: pd.DataFrame, part: Part, labels: Sequence[str]
 
 
 def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return pictures at random, the same each time: an impression that nobody has chosen.
+    """Return images at random, the same each time: an impression that nobody has chosen.
 
     Args:
-        predictions: One row a picture of this part.
+        predictions: One row an image of this part.
         part: The packed part, which has the pixels.
         labels: The classes in the order of the model's outputs.
         limit: The most to return.
@@ -117,10 +117,10 @@ def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[s
 
 
 def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return the pictures between whose two most probable classes the model could hardly decide.
+    """Return the images between whose two most probable classes the model could hardly decide.
 
     Args:
-        predictions: One row a picture of this part.
+        predictions: One row an image of this part.
         part: The packed part, which has the pixels.
         labels: The classes in the order of the model's outputs.
         limit: The most to return.
@@ -151,7 +151,7 @@ def mistakes_by_pair(
 
     Args:
         mistakes: The mistakes to choose from, the surest first; a pair of which there is none among them is left out.
-        matrix: Pictures by actual (row) and predicted (column) class.
+        matrix: Images by actual (row) and predicted (column) class.
         labels: The classes' names.
     """
     pairs = []

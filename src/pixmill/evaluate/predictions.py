@@ -16,7 +16,7 @@ from pixmill.compute import Limits, map_batches
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 from pixmill.core.progress import Progress, track
-from pixmill.images import Undecodable, read_picture
+from pixmill.images import Undecodable, read_image
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier, Prediction, Preprocessing
 from pixmill.metrics.probabilities import losses
@@ -87,7 +87,7 @@ def predict_parts(classifier: Classifier, parts: Iterable[Part]) -> pd.DataFrame
 
 
 def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:
-    """Return the table's probabilities as an array of shape (pictures, classes)."""
+    """Return the table's probabilities as an array of shape (images, classes)."""
     return predictions[[f"p_{label}" for label in labels]].to_numpy(np.float32)
 
 
@@ -121,7 +121,7 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
 
 
 def unlabelled_folder(root: Path, name: str) -> Path:
-    """Return the folder of pictures without labels.
+    """Return the folder of images without labels.
 
     Args:
         root: The project's folder.
@@ -134,7 +134,7 @@ def unlabelled_folder(root: Path, name: str) -> Path:
     if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
         raise DataError(
             f"evaluate.unlabelled: {name!r} is no folder below data/",
-            next="put pictures without labels into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
+            next="put images without labels into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
             "params.yaml, or null where there are none",
         )
     return root / name
@@ -198,7 +198,7 @@ def _image(folder: Path, preprocessing: Preprocessing, path: Path) -> _Image:
     try:
         if path.is_symlink() and target_within(path, folder) is None:
             return None, None, "symlink"
-        content = read_picture(path)
+        content = read_image(path)
         digest = hashlib.sha256(content).hexdigest()
         return digest, preprocessing(content), None
     except Undecodable as error:

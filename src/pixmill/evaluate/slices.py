@@ -32,11 +32,11 @@ _THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
 def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
     """Return one row a slice of the test part, dimension by dimension.
 
-    A dimension is left out where all pictures are alike in it. Sizes and brightnesses are cut into thirds of the test
+    A dimension is left out where all images are alike in it. Sizes and brightnesses are cut into thirds of the test
     part.
 
     Args:
-        predictions: One row a picture, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
         manifest: The manifest's kept rows of all parts, with at least :data:`COLUMNS`.
         draws: How often to resample and to shuffle.
         confidence: Confidence of the limits, such as 0.95.
@@ -44,7 +44,7 @@ def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, con
     Returns:
         Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``) and ``slice``, its
         name there; ``what``, a phrase for people; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
-        ``accuracy_high``; ``rest``, the accuracy of all other test pictures; ``p`` and ``p_adjusted`` (Holm's, over all
+        ``accuracy_high``; ``rest``, the accuracy of all other test images; ``p`` and ``p_adjusted`` (Holm's, over all
         slices), the chance of so low an accuracy if the slice were like the rest, not-a-number where it or the
         rest has fewer than ten groups; ``worse``, whether it is significantly worse.
     """
@@ -97,24 +97,24 @@ _ROW = ("dimension", "slice", "what", "n", "right", "accuracy", "accuracy_low", 
 
 
 def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
-    """Yield the slices: dimension, name, phrase, and which pictures are in it."""
+    """Yield the slices: dimension, name, phrase, and which images are in it."""
     for dimension, column, phrase in (("class", "label", "of {}"), ("source", "source", "from {}")):
         names = sorted(table[column].dropna().unique())
         if len(names) > 1:
             for name in names:
-                yield dimension, name, f"pictures {phrase.format(name)}", (table[column] == name).to_numpy(bool)
+                yield dimension, name, f"images {phrase.format(name)}", (table[column] == name).to_numpy(bool)
     for dimension, (column, names_of, unit) in _THIRDS.items():
         values = table[column].to_numpy(np.float64, na_value=np.nan)
         known = values[~np.isnan(values)]
-        # The values in the middle of thirds are those of pictures, so that the cuts are numbers that people can check.
+        # The values in the middle of thirds are those of images, so that the cuts are numbers that people can check.
         first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
         thirds = (values <= first, (values > first) & (values <= second), values > second)
         ranges = (f"at most {first:,.0f}", f"above {first:,.0f}, at most {second:,.0f}", f"above {second:,.0f}")
         if sum(third.any() for third in thirds) > 1:
             for name, span, inside in zip(names_of, ranges, thirds, strict=True):
                 if inside.any():
-                    yield dimension, name, f"{name} pictures ({unit} {span})", inside
+                    yield dimension, name, f"{name} images ({unit} {span})", inside
     alike = (table["group"].map(sizes) > 1).to_numpy(bool)
     if alike.any() and not alike.all():
-        yield "near_duplicate", "yes", "pictures that have a near-duplicate", alike
-        yield "near_duplicate", "no", "pictures without a near-duplicate", ~alike
+        yield "near_duplicate", "yes", "images that have a near-duplicate", alike
+        yield "near_duplicate", "no", "images without a near-duplicate", ~alike

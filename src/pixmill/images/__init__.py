@@ -14,7 +14,7 @@
 from pixmill.images.decode import Decoded, decode, header_size
 from pixmill.images.fit import ASPECTS, RESIZES, fit
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.images.reading import Undecodable, read_picture, read_verified
+from pixmill.images.reading import Undecodable, read_image, read_verified
 
 __all__ = [
     "ASPECTS",
@@ -25,7 +25,7 @@ __all__ = [
     "decode",
     "fit",
     "header_size",
-    "read_picture",
+    "read_image",
     "read_verified",
     "sniff",
 ]

@@ -1,4 +1,4 @@
-"""A picture as a person sees it: upright, on white, in colours or greys of 8 bits."""
+"""An image as a person sees it: upright, on white, in colours or greys of 8 bits."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ _TURNS = {
 """What undoes an EXIF orientation."""
 
 _STRIP = 256
-"""Rows of a deep or transparent picture that are computed at a time, so that a large one needs no large copies."""
+"""Rows of a deep or transparent image that are computed at a time, so that a large one needs no large copies."""
 
 
-def as_seen(picture: Image.Image, *, orientation: int = 1) -> Image.Image:
-    """Return the picture with nothing but its pixels, in mode ``RGB``, or ``L`` where it has no colours.
+def as_seen(image: Image.Image, *, orientation: int = 1) -> Image.Image:
+    """Return the image with nothing but its pixels, in mode ``RGB``, or ``L`` where it has no colours.
 
     Args:
-        picture: A loaded picture.
+        image: A loaded image.
         orientation: How EXIF turns it, 1 to 8.
 
     Raises:
         ValueError: Its colours cannot be converted, or some of its pixels are no numbers.
     """
-    seen = _flat(picture)
+    seen = _flat(image)
     if orientation in _TURNS:
         seen = seen.transpose(_TURNS[orientation])
-    # A new picture around the same pixels: what a file said besides them ends here.
+    # A new image around the same pixels: what a file said besides them ends here.
     return Image.Image()._new(seen.im)
 
 
-def _flat(picture: Image.Image) -> Image.Image:
-    mode = picture.mode
-    if mode in ("RGB", "L") and "transparency" not in picture.info:
-        return picture
+def _flat(image: Image.Image) -> Image.Image:
+    mode = image.mode
+    if mode in ("RGB", "L") and "transparency" not in image.info:
+        return image
     if mode.startswith("I") or mode == "F":
-        return _from_deep(picture)
-    if picture.has_transparency_data:
-        return _on_white(picture)
-    return picture.convert("L" if mode == "1" else "RGB")
+        return _from_deep(image)
+    if image.has_transparency_data:
+        return _on_white(image)
+    return image.convert("L" if mode == "1" else "RGB")
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    if picture.mode == "La":
-        picture = picture.convert("LA")
-    layered = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")
+    layered = image if image.mode == "RGBA" else image.convert("RGBA")
     if layered.getextrema()[-1] == (255, 255):
         return layered.convert("RGB")
     width, height = layered.size
@@ -68,16 +68,16 @@ def _on_white(picture: Image.Image) -> Image.Image:
     return seen
 
 
-def _from_deep(picture: Image.Image) -> Image.Image:
+def _from_deep(image: Image.Image) -> Image.Image:
     """Scale greys of more than 8 bits.
 
     Of 16 bits the high byte counts. Numbers of 32 bits do not tell where white is: it is the smallest of 1 (where they
     may be fractions), 255 and 65,535 that no pixel exceeds; what exceeds the last is white.
     """
-    white = None if picture.mode.startswith("I;16") else _white(picture)
-    clear = picture.info.get("transparency")
-    grey = np.empty((picture.height, picture.width), np.uint8)
-    for top, deep in _strips(picture):
+    white = None if image.mode.startswith("I;16") else _white(image)
+    clear = image.info.get("transparency")
+    grey = np.empty((image.height, image.width), np.uint8)
+    for top, deep in _strips(image):
         if white is None:
             strip = deep >> 8 if clear is None else np.where(deep == clear, 255, deep >> 8)
         else:
@@ -87,17 +87,17 @@ def _from_deep(picture: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _white(picture: Image.Image) -> int:
+def _white(image: Image.Image) -> int:
     highest = 0
-    for _, deep in _strips(picture):
+    for _, deep in _strips(image):
         if not np.isfinite(deep).all():
             raise ValueError("pixels that are not finite")
         highest = max(highest, deep.max())
-    whites = (1, 255) if picture.mode == "F" else (255,)
+    whites = (1, 255) if image.mode == "F" else (255,)
     return next((white for white in whites if highest <= white), 65_535)
 
 
-def _strips(picture: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield rows of a picture with the place of the first of them."""
-    for top in range(0, picture.height, _STRIP):
-        yield top, np.asarray(picture.crop((0, top, picture.width, min(top + _STRIP, picture.height))))
+def _strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Yield rows of an image with the place of the first of them."""
+    for top in range(0, image.height, _STRIP):
+        yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height))))

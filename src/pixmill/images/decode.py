@@ -73,28 +73,28 @@ _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hold a picture as a person sees it: upright by EXIF, transparency over white, the first frame of an animation.
+    """Hold an image as a person sees it: upright by EXIF, transparency over white, the first frame of an animation.
 
     Nothing but pixels is left of the file: no EXIF, no text, no profile.
 
     Args:
-        picture: In mode ``RGB``, or ``L`` where it has no colours.
+        image: In mode ``RGB``, or ``L`` where it has no colours.
         format: A key of :data:`pixmill.images.EXTENSIONS`.
         mode: The mode of the file as Pillow names it (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, …).
     """
 
-    picture: Image.Image
+    image: Image.Image
     format: str
     mode: str
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
         """The pixels in RGB: ``uint8`` of shape (height, width, 3), not to be written to."""
-        return np.asarray(self.picture if self.picture.mode == "RGB" else self.picture.convert("RGB"))
+        return np.asarray(self.image if self.image.mode == "RGB" else self.image.convert("RGB"))
 
 
 def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
-    """Decode a whole picture; its size is looked at before any pixel is.
+    """Decode a whole image; its size is looked at before any pixel is.
 
     >>> from pixmill.images.png import png_bytes
     >>> decoded = decode(png_bytes(np.zeros((2, 3, 3), np.uint8)))
@@ -106,7 +106,7 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
         max_pixels: The most pixels (width times height) that are decoded.
 
     Raises:
-        Undecodable: The bytes are no picture, too large a one, or not a whole one.
+        Undecodable: The bytes are no image, too large a one, or not a whole one.
         MemoryError: There was too little memory for it.
     """
     kind = _kind(content)
@@ -127,13 +127,13 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
 
 
 def header_size(content: bytes) -> tuple[int, int]:
-    """Return the width and the height of a picture in pixels, as its header says; no pixel is decoded.
+    """Return the width and the height of an image in pixels, as its header says; no pixel is decoded.
 
     Args:
         content: The file's bytes.
 
     Raises:
-        Undecodable: The bytes are no picture, or its header is broken.
+        Undecodable: The bytes are no image, or its header is broken.
         MemoryError: There was too little memory for it: the decoder of AVIF makes room for the pixels at once.
     """
     kind = _kind(content)
@@ -301,7 +301,7 @@ def _reader(kind: str) -> Reader:
 
 @contextlib.contextmanager
 def _quiet(kind: str) -> Iterator[None]:
-    """Keep what decoders say of broken files from the terminal: the reason is told once, in the picture's row.
+    """Keep what decoders say of broken files from the terminal: the reason is told once, in the image's row.
 
     C libraries write to the file behind ``stderr``, past Python, so it is put aside for as long as it takes.
     """

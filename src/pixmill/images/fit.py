@@ -22,7 +22,7 @@ RESIZES: tuple[Resize, ...] = get_args(Resize)
 def fit(
     pixels: npt.NDArray[np.uint8], size: int, aspect: Aspect = "pad", resize: Resize = "bicubic"
 ) -> npt.NDArray[np.uint8]:
-    """Return the picture as a square.
+    """Return the image as a square.
 
     Pillow's filters widen when they shrink (antialiasing; ``nearest`` alone skips pixels) and compute in fixed point,
     so the result is the same on every processor.
@@ -30,7 +30,7 @@ def fit(
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
         size: Side of the square in pixels.
-        aspect: ``pad`` keeps the whole picture and fills the border with its edge's mean colour; ``crop`` takes the
+        aspect: ``pad`` keeps the whole image and fills the border with its edge's mean colour; ``crop`` takes the
             centre square; ``stretch`` ignores the aspect ratio.
         resize: The filter: ``bicubic`` (the default), ``bilinear``, ``lanczos``, ``box`` (the mean of what a pixel
             covers) or ``nearest``.
@@ -39,45 +39,45 @@ def fit(
         ``uint8`` of shape (size, size, 3).
     """
     height, width = pixels.shape[:2]
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
     if aspect == "stretch" or height == width:
-        return _resized(picture, (size, size), resize)
+        return _resized(image, (size, size), resize)
     if aspect == "crop":
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
-        return _resized(picture.crop((left, top, left + side, top + side)), (size, size), resize)
+        return _resized(image.crop((left, top, left + side, top + side)), (size, size), resize)
     longest = max(height, width)
     inner = max(1, round(width * size / longest)), max(1, round(height * size / longest))
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     canvas = np.empty((size, size, 3), dtype=np.uint8)
     canvas[:] = _edge_colour(pixels)
-    canvas[top : top + inner[1], left : left + inner[0]] = _resized(picture, inner, resize)
+    canvas[top : top + inner[1], left : left + inner[0]] = _resized(image, inner, resize)
     return canvas
 
 
 def thumbnail(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 80) -> bytes:
-    """Return a small picture as the bytes of a JPEG.
+    """Return a small image as the bytes of a JPEG.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
-        side: The longer side of the thumbnail in pixels; smaller pictures keep their size.
+        side: The longer side of the thumbnail in pixels; smaller images keep their size.
         quality: Quality of the JPEG, 1 to 95.
     """
-    picture = Image.fromarray(np.ascontiguousarray(pixels))
-    picture.thumbnail((side, side), Image.Resampling.BICUBIC)
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
+    image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def thumbnail_uri(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 80) -> str:
-    """Return a small picture as a ``data:`` URI, for pages that make no request; arguments as of :func:`thumbnail`."""
+    """Return a small image as a ``data:`` URI, for pages that make no request; arguments as of :func:`thumbnail`."""
     content = thumbnail(pixels, side, quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def _resized(picture: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
-    return np.asarray(picture.resize(size, Image.Resampling[resize.upper()]), dtype=np.uint8)
+def _resized(image: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
+    return np.asarray(image.resize(size, Image.Resampling[resize.upper()]), dtype=np.uint8)
 
 
 def _edge_colour(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

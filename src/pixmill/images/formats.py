@@ -14,7 +14,7 @@ EXTENSIONS = {
     "avif": ".avif",
     "heic": ".heic",
 }
-"""The formats that are pictures, each with the extension its files get. The last two are decoded where a decoder is
+"""The formats that are images, each with the extension its files get. The last two are decoded where a decoder is
 installed; what they are called does not depend on that."""
 
 _SIGNATURES = (
@@ -53,7 +53,7 @@ def sniff(content: bytes) -> str:
     """Return the format of some bytes.
 
     Returns:
-        A key of :data:`EXTENSIONS`, or what stands in a picture's place: ``empty``, ``html``, ``svg``, ``archive``,
+        A key of :data:`EXTENSIONS`, or what stands in an image's place: ``empty``, ``html``, ``svg``, ``archive``,
         ``pdf`` or ``unknown``.
     """
     if not content:
@@ -77,7 +77,7 @@ def sniff(content: bytes) -> str:
 
 
 def _by_brand(content: bytes) -> str:
-    """Tell pictures of ISO base media files from each other, and from films and sounds (ISO 14496-12, section 4.3)."""
+    """Tell images of ISO base media files from each other, and from films and sounds (ISO 14496-12, section 4.3)."""
     end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _BRANDS)
     brands = {content[8:12], *(content[place : place + 4] for place in range(16, end - 3, 4))}
     if brands & _AVIF:

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Measures(NamedTuple):
-    """Hold what one decode tells of a picture.
+    """Hold what one decode tells of an image.
 
     Args:
         width: In pixels, upright.
@@ -72,7 +72,7 @@ def measure(path: Path, name: str, *, max_pixels: int) -> Measures:
         Undecodable: It has no measures; its ``reason`` says why.
     """
     decoded = decode(read_verified(path, name), max_pixels=max_pixels)
-    image = decoded.picture
+    image = decoded.image
     # First, while the pixels are still in the processor's cache.
     pixels = pixel_digest(image)
     factor = scale(image.size)
@@ -104,11 +104,11 @@ BORDER_LEVELS = 16
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP = 4096
-"""Pixels of the longer side that are filtered at a time; more than one strip have only pictures like a ribbon."""
+"""Pixels of the longer side that are filtered at a time; more than one strip have only images like a ribbon."""
 
 
 class Light(NamedTuple):
-    """Hold what the histogram of a picture's luma tells.
+    """Hold what the histogram of an image's luma tells.
 
     Args:
         brightness: The mean, 0 to 255.
@@ -122,14 +122,14 @@ class Light(NamedTuple):
 
 
 def scale(size: tuple[int, int]) -> int:
-    """Return the factor that greys of a picture are reduced by before they are measured, 1 for a small one.
+    """Return the factor that greys of an image are reduced by before they are measured, 1 for a small one.
 
-    At full size a large photograph that is crisp at the size of a training picture looks blurred, noise looks sharp,
+    At full size a large photograph that is crisp at the size of a training image looks blurred, noise looks sharp,
     and the noise of a blank wall looks rich. So each square of k x k pixels becomes its rounded mean, with the largest
     k that leaves :data:`MEASURED_SIDE` pixels or more on the longer side; and three on the shorter, where they were.
 
     Args:
-        size: Width and height of the picture.
+        size: Width and height of the image.
     """
     shorter, longer = sorted(size)
     return max(1, min(longer // MEASURED_SIDE, (shorter - 1) // 2))
@@ -139,7 +139,7 @@ def light(luma: Image.Image) -> Light:
     """Measure the histogram of greys.
 
     Args:
-        luma: A picture of mode ``L``.
+        luma: An image of mode ``L``.
     """
     counts = np.array(luma.histogram(), np.int64)
     size, total, squares = (counts @ _POWERS).tolist()
@@ -179,9 +179,9 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
 
 
 def border(luma: npt.NDArray[np.uint8]) -> float:
-    """Return the share of a picture's area that a near-uniform border takes, such as bars, padding or a plain ground.
+    """Return the share of an image's area that a near-uniform border takes, such as bars, padding or a plain ground.
 
-    At each side of the picture the border is as many whole rows (or columns) as together span at most
+    At each side of the image the border is as many whole rows (or columns) as together span at most
     :data:`BORDER_LEVELS` levels of luma. The sides may differ from each other. Columns are looked at between the bars
     above and below; where there are bars at the left or right, rows and columns are looked at once more between them.
 
@@ -189,9 +189,9 @@ def border(luma: npt.NDArray[np.uint8]) -> float:
         luma: ``uint8`` of shape (height, width).
 
     Returns:
-        0 to 1; 1 where the whole picture is near-uniform.
+        0 to 1; 1 where the whole image is near-uniform.
     """
-    # Most pictures have no border; nor has one whose outermost rows and columns are none.
+    # Most images have no border; nor has one whose outermost rows and columns are none.
     if np.ptp(luma[:: len(luma) - 1 or 1], axis=1).min() > BORDER_LEVELS and (
         np.ptp(luma[:, :: luma.shape[1] - 1 or 1], axis=0).min() > BORDER_LEVELS
     ):
@@ -220,7 +220,7 @@ def _bar(values: npt.NDArray[np.uint8]) -> int:
             return rows + int(beyond.argmax())
         low, high = int(lows[-1]), int(highs[-1])
         rows += len(block)
-        # Most pictures have no border; of one that there is, no more than three times as much is looked at.
+        # Most images have no border; of one that there is, no more than three times as much is looked at.
         step *= 4
     return len(values)
 

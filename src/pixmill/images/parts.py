@@ -36,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Shards:
-    """Index pictures that lie in several arrays as if they lay in one.
+    """Index images that lie in several arrays as if they lay in one.
 
     It takes what NumPy takes along the first axis: a whole number, a slice, whole numbers or truth values in an array.
     ``numpy.asarray`` reads all of it.
@@ -99,7 +99,7 @@ class Chosen:
 
 
 _ONE = 500_000_000
-"""What fits into this many bytes is one file: 53,146 pictures of 56 x 56 pixels."""
+"""What fits into this many bytes is one file: 53,146 images of 56 x 56 pixels."""
 
 _SEVERAL = 400_000_000
 """The largest of several files, in bytes. They are alike in size, so none is smaller than half of this."""
@@ -108,7 +108,7 @@ _AGAIN = "dvc repro -f split"
 
 
 def header_path(folder: Path, name: str) -> Path:
-    """Return where the header of a part is; the pictures are all there once it is.
+    """Return where the header of a part is; the images are all there once it is.
 
     Args:
         folder: ``artifacts/split``.
@@ -129,11 +129,11 @@ def shard_path(folder: Path, name: str, number: int) -> Path:
 
 
 def plan_shards(count: int, row_bytes: int) -> list[int]:
-    """Return how many pictures each shard of a part holds: few large files, that DVC and networks like.
+    """Return how many images each shard of a part holds: few large files, that DVC and networks like.
 
     Args:
-        count: Pictures in the part.
-        row_bytes: Bytes of one packed picture.
+        count: Images in the part.
+        row_bytes: Bytes of one packed image.
     """
     if count * row_bytes <= _ONE:
         return [count] if count else []
@@ -147,8 +147,8 @@ def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> 
     Args:
         folder: ``artifacts/split``.
         name: The part.
-        side: Side of the pictures in pixels.
-        rows: How many pictures each shard holds.
+        side: Side of the images in pixels.
+        rows: How many images each shard holds.
     """
     files = [shard_path(folder, name, number).relative_to(folder).as_posix() for number in range(len(rows))]
     write_json(
@@ -179,7 +179,7 @@ def open_shards(folder: Path, name: str) -> Shards:
             rows = [shard["rows"] for shard in shards]
             if sum(rows) == count:
                 return Shards([map_shard(shard_path(folder, name, n), row, side) for n, row in enumerate(rows)])
-    raise ManifestError(f"{path}: expected square RGB pictures of uint8 in shards that hold all of them", next=_AGAIN)
+    raise ManifestError(f"{path}: expected square RGB images of uint8 in shards that hold all of them", next=_AGAIN)
 
 
 def _is_shard(shard: object, name: str, number: int) -> bool:
@@ -211,7 +211,7 @@ def map_shard(path: Path, rows: int, side: int) -> Pixels:
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next="dvc repro split") from None
     raise ManifestError(
-        f"{path} does not hold the {rows:,} pictures of {math.prod(shape[1:]):,} bytes that its header tells of: "
+        f"{path} does not hold the {rows:,} images of {math.prod(shape[1:]):,} bytes that its header tells of: "
         f"expected {math.prod(shape):,} bytes, received {size:,}",
         next=_AGAIN,
     )
@@ -227,12 +227,12 @@ _COLUMNS = ("id", "label", "cluster", "fold")
 
 @dataclass(frozen=True)
 class Part:
-    """Hold the pictures of one part, on disk until they are asked for.
+    """Hold the images of one part, on disk until they are asked for.
 
     Args:
         name: ``train``, ``val`` or ``test``.
-        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is picture i of ``pixels``.
-        targets: ``int32`` of shape (n,): each picture's class by its place among the labels.
+        rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is image i of ``pixels``.
+        targets: ``int32`` of shape (n,): each image's class by its place among the labels.
         pixels: ``uint8`` of shape (n, side, side, 3), mapped from its files, not read.
     """
 
@@ -245,7 +245,7 @@ class Part:
         return len(self.rows)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Part:
-        """Return some of the pictures as a part of the same name.
+        """Return some of the images as a part of the same name.
 
         Args:
             rows: Their rows, in the order they shall have.
@@ -256,10 +256,10 @@ class Part:
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None
     ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
-        """Yield pictures as a model takes them, ``float32`` from 0 to 255, with their targets.
+        """Yield images as a model takes them, ``float32`` from 0 to 255, with their targets.
 
         Args:
-            size: Pictures a batch; the last one may have fewer.
+            size: Images a batch; the last one may have fewer.
             order: Rows in the order of their coming; default: as they lie.
         """
         rows = np.arange(len(self)) if order is None else order
@@ -276,11 +276,11 @@ def load_parts(
     Args:
         folder: ``artifacts/split``.
         labels: The classes, in the order of the model's outputs.
-        side: Side of the pictures in pixels.
+        side: Side of the images in pixels.
         names: Which parts; default: all three.
 
     Raises:
-        ManifestError: A file is missing or malformed, an array has not the pictures that the manifest lists, or they
+        ManifestError: A file is missing or malformed, an array has not the images that the manifest lists, or they
             are of other classes or another size.
     """
     path = folder / "manifest.parquet"
@@ -289,7 +289,7 @@ def load_parts(
     unknown = sorted(set(kept["label"]) - set(labels))
     if unknown:
         raise ManifestError(
-            f"{path} has pictures of {', '.join(unknown)}; expected {', '.join(labels)}", next="dvc repro"
+            f"{path} has images of {', '.join(unknown)}; expected {', '.join(labels)}", next="dvc repro"
         )
     return {name: _load(folder, name, kept[kept["split"] == name], labels, side) for name in names}
 
@@ -297,17 +297,17 @@ def load_parts(
 def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], side: int) -> Part:
     rows = rows.sort_values("row")
     if rows.empty:
-        raise ManifestError(f"{folder / 'manifest.parquet'} has no picture in {name}", next=_AGAIN)
+        raise ManifestError(f"{folder / 'manifest.parquet'} has no image in {name}", next=_AGAIN)
     pixels = open_shards(folder, name)
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(
-            f"{header_path(folder, name)} tells of {len(pixels)} pictures, and the manifest beside it lists "
+            f"{header_path(folder, name)} tells of {len(pixels)} images, and the manifest beside it lists "
             f"{len(rows)} for {name}: expected one row each, numbered from 0",
             next=_AGAIN,
         )
     if pixels.shape[1] != side:
         raise ManifestError(
-            f"{header_path(folder, name)} tells of pictures of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
+            f"{header_path(folder, name)} tells of images of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
             f"{side} x {side}",
             next="dvc repro",
         )

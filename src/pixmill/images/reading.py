@@ -7,21 +7,21 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["Undecodable", "read_picture", "read_verified"]
+__all__ = ["Undecodable", "read_image", "read_verified"]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """A pipe that nobody writes to would hold up an ordinary ``open`` for ever; one with ``O_NONBLOCK`` returns."""
 
 
 class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
-    """Say why some bytes are no picture.
+    """Say why some bytes are no image.
 
     Args:
         reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``;
             ``no_decoder`` where the machine has none for the format. ``not_a_file``: a folder, a pipe or a device.
-            ``missing_file`` and ``changed_bytes``: not there, or no longer what the picture's id was made of.
-            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: more work than a picture is worth, told before
-            it is done. ``truncated``: the file ends before the picture does. ``broken``: anything else.
+            ``missing_file`` and ``changed_bytes``: not there, or no longer what the image's id was made of.
+            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: more work than an image is worth, told before
+            it is done. ``truncated``: the file ends before the image does. ``broken``: anything else.
         detail: What the decoder said.
     """
 
@@ -34,7 +34,7 @@ class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a
         return type(self), (self.reason, self.detail)
 
 
-def read_picture(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
+def read_image(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
     """Return the bytes of a regular file, or of the one that a link leads to.
 
     Args:
@@ -54,18 +54,18 @@ def read_picture(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
 
 
 def read_verified(path: Path, name: str) -> bytes:
-    """Return the bytes of a picture's file, if they are those that its id was made of.
+    """Return the bytes of an image's file, if they are those that its id was made of.
 
     Args:
         path: Where it is.
-        name: The picture's id: the sha256 that its bytes must have, in hexadecimal digits.
+        name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
 
     Raises:
         Undecodable: ``missing_file`` where nothing can be read, ``changed_bytes`` where others are there now, or as
-            :func:`read_picture`.
+            :func:`read_image`.
     """
     try:
-        content = read_picture(path)
+        content = read_image(path)
     except OSError as error:
         raise Undecodable("missing_file", str(error)) from error
     if hashlib.sha256(content).hexdigest() != name:

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["Augmenter", "augmented", "even_shares"]
 
 _ERASED, _LONG = (0.02, 0.33), 3.3
-"""The share of a picture that is erased, and the most that one side of it is longer (Zhong et al., 2020)."""
+"""The share of an image that is erased, and the most that one side of it is longer (Zhong et al., 2020)."""
 
 _STREAM = 2**34
 """What tells the seeds of one step's draws apart: far above what a seed begins with."""
 
 
 class Augmenter:
-    """Change pictures at random, and their targets where pictures are mixed.
+    """Change images at random, and their targets where images are mixed.
 
     It is no part of a classifier and never saved. What it draws follows from its one state, which
-    :func:`pixmill.learn.reseed` sets, from the steps since, and from a picture's place in its batch.
+    :func:`pixmill.learn.reseed` sets, from the steps since, and from an image's place in its batch.
 
     Args:
         params: The changes; those that are off cost nothing.
@@ -92,7 +92,7 @@ class Augmenter:
 
 
 def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int) -> npt.NDArray[np.uint8]:
-    """Return pictures as training may see them in its first epoch, for people to look at.
+    """Return images as training may see them in its first epoch, for people to look at.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
@@ -110,7 +110,7 @@ def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed
 
 
 def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return how pictures are moved, by the names of :data:`_SHAPES`; what is off is left out."""
+    """Return how images are moved, by the names of :data:`_SHAPES`; what is off is left out."""
     import tensorflow as tf
 
     farthest = {
@@ -128,7 +128,7 @@ def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.
 
 
 def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
-    """Return pictures of another contrast, about their own mean, and of another brightness."""
+    """Return images of another contrast, about their own mean, and of another brightness."""
     import tensorflow as tf
 
     brighter, stronger = tf.unstack(2 * drawn - 1)
@@ -139,14 +139,14 @@ def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) ->
 
 
 def _erased(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
-    """Return pictures of which some have a rectangle of their mean colour."""
+    """Return images of which some have a rectangle of their mean colour."""
     import tensorflow as tf
 
     chosen, area, length, down, right = tf.unstack(drawn)
     area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
     longer = tf.exp(math.log(_LONG) * (2 * length - 1))
     height, width = tf.minimum(tf.sqrt(area * longer), 1), tf.minimum(tf.sqrt(area / longer), 1)
-    # Wholly within the picture.
+    # Wholly within the image.
     centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
     inside = _boxes(centres, tf.stack([height, width], axis=1), pixels) & (chosen < share)[:, None, None, None]
     return tf.where(inside, tf.reduce_mean(pixels, axis=[1, 2], keepdims=True), pixels)
@@ -157,13 +157,13 @@ _SHAPES = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x", "shear_y
 
 
 def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Return pictures that were moved as a plane: each is read once, between pixels, and goes on at its edges.
+    """Return images that were moved as a plane: each is read once, between pixels, and goes on at its edges.
 
     Several layers that each resample cost several times as much and blur what they pass on.
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
-        amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored picture, else 0),
+        amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored image, else 0),
             ``rotation`` (radians), ``zoom``, ``shift_*`` and ``shear_*`` (shares of the side).
     """
     import tensorflow as tf
@@ -199,23 +199,23 @@ _COLOURS = ("brightness", "contrast", "saturation", "sharpness", "posterize", "s
 _ALL = (*_FULL, *_COLOURS, "identity")
 
 _DRAWN = 2
-"""Changes of one picture."""
+"""Changes of one image."""
 
 _GAIN = 0.9
 """How far brightness, contrast, saturation and sharpness go at full strength: from a tenth to nearly twice."""
 
 
 def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Draw which changes each picture gets, and how far they go (Cubuk et al., 2020).
+    """Draw which changes each image gets, and how far they go (Cubuk et al., 2020).
 
     Args:
-        count: Pictures.
+        count: Images.
         strength: Above 0 to 1; 1 is as far as any change goes.
         seed: Two whole numbers.
 
     Returns:
-        By name, each of shape (count,): -strength to strength for a change that was drawn, else 0; those that move a
-        picture are named and scaled as :func:`_warp` takes them.
+        By name, each of shape (count,): -strength to strength for a change that was drawn, else 0; those that move an
+        image are named and scaled as :func:`_warp` takes them.
     """
     import tensorflow as tf
 
@@ -226,11 +226,11 @@ def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) ->
 
 
 def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Return pictures whose colours were changed, one change behind the other, within 0 to 255.
+    """Return images whose colours were changed, one change behind the other, within 0 to 255.
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3), from 0 to 255.
-        amounts: What :func:`_rand_augment_amounts` drew; 0 leaves a picture as it is.
+        amounts: What :func:`_rand_augment_amounts` drew; 0 leaves an image as it is.
     """
     import tensorflow as tf
 
@@ -256,7 +256,7 @@ def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
 
 
 def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Blend each picture with its neighbour in the batch (Zhang et al., 2018).
+    """Blend each image with its neighbour in the batch (Zhang et al., 2018).
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
@@ -275,7 +275,7 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
 def _cutmix(
     pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor, centres: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Put a square of its neighbour in the batch into each picture (Yun et al., 2019).
+    """Put a square of its neighbour in the batch into each image (Yun et al., 2019).
 
     Labels go by the pixels that were really taken: what lies beyond the edge does not count.
 
@@ -302,7 +302,7 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
     Args:
         centres: Row and column, as shares of the side, of shape (n, 2).
         sizes: Height and width, as shares of the side, of shape (n, 2).
-        pixels: The pictures, for their number and side.
+        pixels: The images, for their number and side.
     """
     import tensorflow as tf
 

@@ -40,12 +40,12 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
 
     Args:
         params: The section ``train.backbone``.
-        image_size: Side of the pictures in pixels.
+        image_size: Side of the images in pixels.
         seed: What fresh weights are drawn from, where ``params.weights`` is ``none``.
         root: The project's folder, which a file of weights is relative to; default: the current one.
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the pictures are too small for it.
+        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
     """
     import keras
     from keras import layers
@@ -169,7 +169,7 @@ def _application(
             that Keras draws by chance.
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the pictures are too small for it.
+        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
     """
     import keras
 
@@ -227,7 +227,7 @@ def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
     try:
         # Its bar of progress goes to standard output, where results are.
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            # That the weights were fitted to pictures of another size is known.
+            # That the weights were fitted to images of another size is known.
             warnings.filterwarnings("ignore", message=".*input_shape", category=UserWarning)
             return builder(
                 include_top=False,
@@ -240,7 +240,7 @@ def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
         # Keras refuses a size before it asks for weights, and what it cannot fetch with another exception.
         if shape[0] < _SMALLEST and isinstance(error, ValueError):
             raise TrainError(
-                f"pictures of {shape[0]} x {shape[1]} pixels are too small for {name}: {first_line(error)}",
+                f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: {first_line(error)}",
                 next="set train.backbone.image_size in params.yaml, to 224 to begin with, then: dvc repro train",
             ) from error
         if not download:
@@ -253,7 +253,7 @@ def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
 
 
 def _reverse_channels(model: keras.Model) -> None:
-    """Turn the first kernel from blue, green, red to red, green, blue: what comes of the pictures is the same."""
+    """Turn the first kernel from blue, green, red to red, green, blue: what comes of the images is the same."""
     first = next(layer for layer in model.layers if layer.weights)
     kernel, *others = first.get_weights()
     first.set_weights([kernel[:, :, ::-1, :], *others])

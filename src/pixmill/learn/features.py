@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore", "extract_features"]
 
 _BATCH = 32
-"""Pictures that the network sees at a time, the last ones filled up: a sum of floats may depend on how many there
+"""Images that the network sees at a time, the last ones filled up: a sum of floats may depend on how many there
 are."""
 
 _CHUNK = 512
-"""Pictures whose features are kept at a time: what a kill makes to be computed again, at most."""
+"""Images whose features are kept at a time: what a kill makes to be computed again, at most."""
 
 _MOST_BYTES = 4 * 2**30
 """How large all stores of a folder may be together; the oldest go first."""
@@ -124,15 +124,15 @@ def extract_features(
     seed: int = 0,
     root: Path | None = None,
 ) -> Features:
-    """Return the features of pictures, from the scratch folder where they are known.
+    """Return the features of images, from the scratch folder where they are known.
 
-    They are kept by the picture's id and pixels, for the same network, threads, machine and code: of a grown data set
-    only what is new is computed, and a pass that was killed goes on where it was. What a picture's features are depends
-    neither on the pictures around it nor on what was known.
+    They are kept by the image's id and pixels, for the same network, threads, machine and code: of a grown data set
+    only what is new is computed, and a pass that was killed goes on where it was. What an image's features are depends
+    neither on the images around it nor on what was known.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
-        ids: The pictures' ids, one a row.
+        ids: The images' ids, one a row.
         params: The section ``train.backbone``.
         scratch: Folder of the scratch, such as ``.pixmill/train/features``.
         threads: Threads that compute; fixed for the rest of this process.
@@ -143,7 +143,7 @@ def extract_features(
         ``float32`` of shape (n, width).
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the pictures are too small for it.
+        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
     """
     fix_threads(threads)
     side = pixels.shape[1]
@@ -170,7 +170,7 @@ def extract_features(
 def _names(pixels: Shards | npt.NDArray[np.uint8], ids: Sequence[str]) -> list[bytes]:
     """Return digests of ids and pixels: the same id may have been packed by other code."""
     if len(ids) != pixels.shape[0]:
-        raise ValueError(f"expected one id a picture ({pixels.shape[0]}), received {len(ids)}")
+        raise ValueError(f"expected one id an image ({pixels.shape[0]}), received {len(ids)}")
     return [blake3(f"{name}\n".encode() + pixels[row].tobytes()).digest() for row, name in enumerate(ids)]
 
 
@@ -180,7 +180,7 @@ def _chunks(items: Sequence[Item], size: int = _CHUNK) -> Iterator[Sequence[Item
 
 
 def _compiled(model: keras.Model, side: int) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
-    """Return the network as a function of at most a batch of pictures."""
+    """Return the network as a function of at most a batch of images."""
     import tensorflow as tf
 
     run = tf.function(

@@ -67,8 +67,8 @@ def save_classifier(
         model: The classifier; it must be uncompiled, since an optimizer is no part of it.
         labels: The classes, in the order of the model's outputs.
         folder: Where the files go.
-        image_size: Side of the square that a picture is fitted to, in pixels.
-        aspect: How a picture becomes square: ``pad``, ``crop`` or ``stretch``.
+        image_size: Side of the square that an image is fitted to, in pixels.
+        aspect: How an image becomes square: ``pad``, ``crop`` or ``stretch``.
         resize: The filter that it is resized with, as of :func:`pixmill.images.fit`.
 
     Returns:
@@ -137,7 +137,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
         if model.output_shape != (None, len(labels)):
             raise ValueError(f"expected one output a label ({len(labels)}), received {model.output_shape}")
         if model.input_shape != (None, side, side, 3):
-            raise ValueError(f"expected pictures of image_size ({side}), received {model.input_shape}")
+            raise ValueError(f"expected images of image_size ({side}), received {model.input_shape}")
     except Exception as error:
         # What a file asks for may be larger than any memory, and deeper than Python goes.
         reason = first_line(error)

@@ -104,17 +104,17 @@ def build_classifier(params: TrainParams, *, labels: int, image_size: int, root:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
     It is one functional graph, un-nested and uncompiled: float32 pixels from 0 to 255 of shape (n, image_size,
-    image_size, 3) in, float32 probabilities of shape (n, labels) out. All that happens to a picture after its resize
+    image_size, 3) in, float32 probabilities of shape (n, labels) out. All that happens to an image after its resize
     happens within.
 
     Args:
         params: The section ``train``.
         labels: How many classes there are.
-        image_size: Side of the pictures in pixels.
+        image_size: Side of the images in pixels.
         root: The project's folder, where a file of weights is looked for; default: the current one.
 
     Raises:
-        TrainError: The pictures are too small for so many layers, or a backbone's weights cannot be had.
+        TrainError: The images are too small for so many layers, or a backbone's weights cannot be had.
     """
     if params.model == "cnn":
         return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
@@ -127,11 +127,11 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     Args:
         params: The layers.
         labels: How many classes there are.
-        image_size: Side of the pictures in pixels.
+        image_size: Side of the images in pixels.
         seed: What the first weights are drawn from.
 
     Raises:
-        TrainError: The pictures are too small for so many layers.
+        TrainError: The images are too small for so many layers.
     """
     _require_room(params, image_size)
     import keras
@@ -180,7 +180,7 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
 
 
 def _require_room(params: CnnParams, image_size: int) -> None:
-    """Follow the side of the pictures through the blocks, which take from it."""
+    """Follow the side of the images through the blocks, which take from it."""
     side = image_size
     for index, block in enumerate(params.blocks):
         steps = [("kernel", block.kernel, block.padding)] * block.convolutions
@@ -188,7 +188,7 @@ def _require_room(params: CnnParams, image_size: int) -> None:
             if padding == "valid" and side < size:
                 raise TrainError(
                     f"train.cnn.blocks.{index}.{name}: {size} pixels are more than the {side} that are left there "
-                    f"of pictures of {image_size} (split.image_size)",
+                    f"of images of {image_size} (split.image_size)",
                     next="take fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
                     "params.yaml, then: dvc repro",
                 )
@@ -207,7 +207,7 @@ def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, r
     Args:
         params: The section ``train``.
         labels: How many classes there are.
-        image_size: Side of the pictures in pixels.
+        image_size: Side of the images in pixels.
         root: The project's folder, where a file of weights is looked for; default: the current one.
 
     Raises:
@@ -227,7 +227,7 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
     Args:
         params: The section ``train``.
         labels: How many classes there are.
-        features: How many values the backbone gives for a picture.
+        features: How many values the backbone gives for an image.
     """
     import keras
 
@@ -302,7 +302,7 @@ def objective(params: TrainParams) -> keras.losses.Loss:
     """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``scores_graph``.
 
     For a sigmoid end it is the mean of one binary cross-entropy a class, else the categorical one, in nats. Called
-    with targets and scores, both float32 of shape (n, labels), and perhaps a weight a picture, it returns the mean.
+    with targets and scores, both float32 of shape (n, labels), and perhaps a weight an image, it returns the mean.
 
     Args:
         params: The section ``train``.

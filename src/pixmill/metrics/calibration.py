@@ -45,7 +45,7 @@ class Calibration:
         """Return calibrated probabilities, whose rows sum to one; which class is first stays.
 
         Args:
-            probabilities: The model's own, shape (pictures, classes).
+            probabilities: The model's own, shape (images, classes).
         """
         return tempered(probabilities, self.temperature or 1.0)
 
@@ -55,13 +55,13 @@ class Calibration:
 
 
 def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], target: float) -> Calibration:
-    """Find the temperature and the threshold on pictures that the model was not fitted to.
+    """Find the temperature and the threshold on images that the model was not fitted to.
 
     Both are rounded to six digits first, so that they mean the same once they are written.
 
     Args:
-        probabilities: The model's own, shape (pictures, classes).
-        actual: Class indices, shape (pictures,), at least one.
+        probabilities: The model's own, shape (images, classes).
+        actual: Class indices, shape (images,), at least one.
         target: The share of sure answers that shall be right, > 0 and < 1.
     """
     best = best_temperature(actual, probabilities)
@@ -72,16 +72,16 @@ def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], tar
 
 
 def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
-    """Return the temperature at which the log-loss of these pictures is least; measure it on pictures of another part.
+    """Return the temperature at which the log-loss of these images is least; measure it on images of another part.
 
-    There is none where the loss goes on falling without end: the model is right of every picture, so that being ever
+    There is none where the loss goes on falling without end: the model is right of every image, so that being ever
     surer only pays, or is no better than chance.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
     Args:
-        actual: Class indices, shape (pictures,), at least one.
-        probabilities: Shape (pictures, classes).
+        actual: Class indices, shape (images,), at least one.
+        probabilities: Shape (images, classes).
 
     >>> import numpy as np
     >>> actual = np.array([0, 0, 0, 1])
@@ -109,12 +109,12 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
 def sure_enough(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: float) -> float | None:
     """Return the least confidence from which on a share of all answers is right, or ``None`` where there is none.
 
-    The least is the one that leaves the fewest pictures without an answer. It is 0 where all answers together are right
+    The least is the one that leaves the fewest images without an answer. It is 0 where all answers together are right
     often enough. So few answers that one mistake more would miss the target (1 / (1 - target), such as 20) show
     nothing, and do not count.
 
     Args:
-        confidence: The probability of each picture's predicted class, shape (pictures,).
+        confidence: The probability of each image's predicted class, shape (images,).
         right: Whether that class is the true one.
         target: The share of answers that shall be right, > 0 and < 1.
     """
@@ -135,7 +135,7 @@ def by_confidence(
     """Return each confidence that occurs, highest first, with the answers and the right ones from it on.
 
     Args:
-        confidence: The probability of each picture's predicted class, shape (pictures,).
+        confidence: The probability of each image's predicted class, shape (images,).
         right: Whether that class is the true one.
     """
     levels, level_of = np.unique(-confidence, return_inverse=True)

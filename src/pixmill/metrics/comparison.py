@@ -1,4 +1,4 @@
-"""Whether a difference is more than chance: between two models on the same pictures, or between some and the others."""
+"""Whether a difference is more than chance: between two models on the same images, or between some and the others."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pixmill.metrics.scores import scores
 __all__ = ["Difference", "McNemar", "holm", "mcnemar", "paired_differences", "worse_than_rest"]
 
 _SEED = 19350101
-"""Any fixed number: the same pictures give the same answer on every machine."""
+"""Any fixed number: the same images give the same answer on every machine."""
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """Say on how many pictures two models differ, and how often chance alone would divide these so unevenly.
+    """Say on how many images two models differ, and how often chance alone would divide these so unevenly.
 
     Args:
-        gained: Pictures that only the second is right of.
-        lost: Pictures that only the first is right of.
-        p: Of the exact test, which is never too small, and often too large where few pictures differ.
+        gained: Images that only the second is right of.
+        lost: Images that only the first is right of.
+        p: Of the exact test, which is never too small, and often too large where few images differ.
         mid_p: Counts the seen division by half: nearer to the truth, at the risk of being a little too small.
     """
 
@@ -35,7 +35,7 @@ class McNemar:
 
 
 def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
-    """Compare two models on the same pictures, each of which stands for itself.
+    """Compare two models on the same images, each of which stands for itself.
 
     Near-duplicates are right or wrong together and make chance look smaller than it is: where there are many, take
     :func:`pixmill.metrics.paired_differences`.
@@ -45,7 +45,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     Asymptotic are Better than Exact Conditional", BMC Medical Research Methodology 13, 2013.
 
     Args:
-        first: Whether the first model is right of each picture, shape (pictures,).
+        first: Whether the first model is right of each image, shape (images,).
         second: The same of the second.
 
     >>> import numpy as np
@@ -97,18 +97,18 @@ def paired_differences(
     confidence: float,
     top_k: int | None = None,
 ) -> dict[str, Difference]:
-    """Return by how much two models differ, by a bootstrap over groups in which both see the same pictures each time.
+    """Return by how much two models differ, by a bootstrap over groups in which both see the same images each time.
 
-    Two models mostly fail on the same pictures, so the difference is known better than either figure: limits of single
+    Two models mostly fail on the same images, so the difference is known better than either figure: limits of single
     figures may overlap where one model is clearly better.
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4.
 
     Args:
-        actual: Class indices, shape (pictures,), at least one.
-        first: The first model's probabilities, shape (pictures, classes).
-        second: The second's, of the same pictures in the same order.
-        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        actual: Class indices, shape (images,), at least one.
+        first: The first model's probabilities, shape (images, classes).
+        second: The second's, of the same images in the same order.
+        groups: Each image's group, shape (images,); images that are alike share one.
         draws: How often to resample.
         confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
         top_k: As of :func:`pixmill.metrics.scores`.
@@ -126,7 +126,7 @@ def paired_differences(
     """
     both = [normalised(first), normalised(second)]
     if both[0].shape != both[1].shape:
-        raise ValueError(f"expected the same pictures and classes of both, received {both[0].shape}, {both[1].shape}")
+        raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
     figures = [scores(actual, values, top_k=top_k) for values in both]
     drawn = [resampled_scores(actual, values, groups, draws=draws, top_k=top_k)[0] for values in both]
     differences = {}
@@ -146,19 +146,19 @@ def paired_differences(
 def worse_than_rest(
     right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int
 ) -> float:
-    """Return how often chance alone would make some pictures go so much worse than the others: a one-sided p-value.
+    """Return how often chance alone would make some images go so much worse than the others: a one-sided p-value.
 
-    What is shuffled is which groups are inside. Where each picture is a group by itself, that is Fisher's exact test;
+    What is shuffled is which groups are inside. Where each image is a group by itself, that is Fisher's exact test;
     else shuffles are drawn at random, and the p-value is (1 + those at least as bad) / (1 + draws). A group that lies
-    on both sides counts as inside with those of its pictures that are, and as another one with those that are not.
+    on both sides counts as inside with those of its images that are, and as another one with those that are not.
 
     Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation P-values Should Never
     Be Zero", Statistical Applications in Genetics and Molecular Biology 9, 2010.
 
     Args:
-        right: Whether each picture was predicted right, shape (pictures,).
+        right: Whether each image was predicted right, shape (images,).
         inside: Whether it is one of those in question, some but not all.
-        groups: Each picture's group; pictures that are alike share one.
+        groups: Each image's group; images that are alike share one.
         draws: How often to shuffle where that is needed.
     """
     from scipy.stats import hypergeom

@@ -12,7 +12,7 @@ from pixmill.metrics.probabilities import normalised
 __all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
 
 _STEPS = 100
-"""Rows of a curve at most: one a percent of the pictures."""
+"""Rows of a curve at most: one a percent of the images."""
 
 BINS = 15
 """Bins of equal width, as in Guo et al. (2017)."""
@@ -21,18 +21,18 @@ BINS = 15
 def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float:
     """Return the mean gap between confidence and accuracy: 0 is perfect, 0.1 is ten percentage points.
 
-    Pictures are binned by the probability of their predicted class, bin m of 15 holding ((m - 1) / 15, m / 15]; a bin's
-    gap counts by its pictures.
+    Images are binned by the probability of their predicted class, bin m of 15 holding ((m - 1) / 15, m / 15]; a bin's
+    gap counts by its images.
 
     Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015;
     Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        probabilities: Shape (pictures, classes).
+        actual: Class indices, shape (images,).
+        probabilities: Shape (images, classes).
     """
     bin_of, gap = confidence_gaps(actual, normalised(probabilities))
-    # The gap of a bin times its pictures is a difference of sums, so an empty bin needs no special case.
+    # The gap of a bin times its images is a difference of sums, so an empty bin needs no special case.
     return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
 
 
@@ -40,11 +40,11 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
     """Return how right the model was where it was how sure: the table behind a reliability diagram.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        probabilities: Shape (pictures, classes).
+        actual: Class indices, shape (images,).
+        probabilities: Shape (images, classes).
 
     Returns:
-        One row a bin that has pictures: ``low`` and ``high``, its confidences; ``n``, its pictures; ``confidence`` and
+        One row a bin that has images: ``low`` and ``high``, its confidences; ``n``, its images; ``confidence`` and
         ``accuracy``, their means.
     """
     values = normalised(probabilities)
@@ -64,10 +64,10 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
 def confidence_gaps(
     actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return each picture's bin from 0, and how much less sure than right (0 or 1) the model was of it.
+    """Return each image's bin from 0, and how much less sure than right (0 or 1) the model was of it.
 
     Args:
-        actual: Class indices, shape (pictures,).
+        actual: Class indices, shape (images,).
         values: Probabilities as :func:`pixmill.metrics.normalised` returns them.
     """
     confidence = values.max(axis=1)
@@ -76,12 +76,12 @@ def confidence_gaps(
 
 
 def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return what each threshold would do: at most a hundred rows, from the surest pictures alone to all of them.
+    """Return what each threshold would do: at most a hundred rows, from the surest images alone to all of them.
 
     Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
 
     Args:
-        confidence: The probability of each picture's predicted class, shape (pictures,), at least one.
+        confidence: The probability of each image's predicted class, shape (images,), at least one.
         right: Whether that class is the true one.
 
     Returns:

@@ -24,17 +24,17 @@ def accuracy_interval(
 ) -> tuple[float, float]:
     """Return the limits of an accuracy by the percentile bootstrap over groups.
 
-    Near-duplicates are right or wrong together, so what is drawn again is the group, not the picture. Groups of the
+    Near-duplicates are right or wrong together, so what is drawn again is the group, not the image. Groups of the
     same size with the same number right are alike: a draw is one multinomial count of such kinds of groups, which is
-    the same distribution at a cost that does not grow with the number of pictures. Where all pictures are right, or
+    the same distribution at a cost that does not grow with the number of images. Where all images are right, or
     none is, no draw differs: the limits are then the exact binomial ones of as many groups.
 
     Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
     Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
-        right: Whether each picture was predicted right, shape (pictures,), at least one.
-        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        right: Whether each image was predicted right, shape (images,), at least one.
+        groups: Each image's group, shape (images,); images that are alike share one.
         draws: How often to resample.
         confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
 
@@ -90,9 +90,9 @@ def score_limits(
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 5.
 
     Args:
-        actual: Class indices, shape (pictures,), at least one.
-        probabilities: Shape (pictures, classes).
-        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        actual: Class indices, shape (images,), at least one.
+        probabilities: Shape (images, classes).
+        groups: Each image's group, shape (images,); images that are alike share one.
         labels: The classes' names in the order of their indices.
         draws: How often to resample.
         confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.

@@ -21,32 +21,32 @@ def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     that already are as exact as ``float64`` allows come back as they are.
 
     Args:
-        probabilities: Shape (pictures, classes), at least one picture and two classes.
+        probabilities: Shape (images, classes), at least one image and two classes.
 
     Raises:
         ValueError: The shape is another, or a row is no distribution (negative, not finite, or not summing to one).
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
-        raise ValueError(f"expected probabilities of shape (pictures, classes >= 2), received {values.shape}")
+        raise ValueError(f"expected probabilities of shape (images, classes >= 2), received {values.shape}")
     sums = values.sum(axis=1, keepdims=True)
     # Written so that a not-a-number, for which every comparison is false, is refused too.
     if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):
-        raise ValueError("expected probabilities that are >= 0 and sum to one for each picture")
+        raise ValueError("expected probabilities that are >= 0 and sum to one for each image")
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
     result: npt.NDArray[np.float64] = np.where(exact, values, values / sums)
     return result
 
 
 def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return each picture's cross-entropy in nats: minus the logarithm of what its true class was given.
+    """Return each image's cross-entropy in nats: minus the logarithm of what its true class was given.
 
     A true class that was given nothing counts as one that was given ``float64``'s epsilon (a loss of 36.04), as in
     scikit-learn's ``log_loss``, whose value is the mean of these.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        probabilities: Shape (pictures, classes).
+        actual: Class indices, shape (images,).
+        probabilities: Shape (images, classes).
     """
     values = normalised(probabilities)
     given = values[np.arange(len(actual)), actual]
@@ -60,7 +60,7 @@ def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np
     They are those that the model's softmax would give, had its logits been divided by the temperature.
 
     Args:
-        probabilities: Shape (pictures, classes).
+        probabilities: Shape (images, classes).
         temperature: Above 0; 1 changes nothing.
     """
     values = normalised(probabilities)

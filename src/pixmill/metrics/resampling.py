@@ -28,23 +28,23 @@ __all__ = [
 Drawn = npt.NDArray[np.float64]
 
 _WORK = 20_000_000_000
-"""Pictures times classes times draws above which fewer draws are made: they take minutes, and the limits are narrow."""
+"""Images times classes times draws above which fewer draws are made: they take minutes, and the limits are narrow."""
 
 _FEWEST = 1000
 """At least so many draws are made, where so many are asked for."""
 
 SEED = 20170401
-"""Any fixed number: the same pictures give the same draws on every machine."""
+"""Any fixed number: the same images give the same draws on every machine."""
 
 _CELLS = 4_000_000
 """Numbers that are held at a time, 32 MB, however many groups or draws there are."""
 
 
 def group_numbers(groups: npt.ArrayLike) -> npt.NDArray[np.intp]:
-    """Return each picture's group as a number from 0, in the order of the groups' names.
+    """Return each image's group as a number from 0, in the order of the groups' names.
 
     Args:
-        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
+        groups: Each image's group, shape (images,); images that are alike share one.
     """
     _, numbers = np.unique(np.asarray(groups), return_inverse=True)
     return numbers
@@ -54,7 +54,7 @@ def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
     """Yield how often each group was drawn: arrays of shape (groups, some draws), with ``draws`` columns in all.
 
     As many groups are drawn, with replacement, as there are. The draws follow from the two numbers alone, so that two
-    models that saw the same pictures are measured on the same draws.
+    models that saw the same images are measured on the same draws.
 
     Args:
         groups: How many groups there are.
@@ -93,15 +93,15 @@ def resampled_scores(
     """Return the figures of a part, with its groups drawn anew each time.
 
     Each is a function of sums over groups, so that a draw costs a product of matrices. The draws follow from the number
-    of groups alone: of two models on the same pictures, draw i is the same pictures.
+    of groups alone: of two models on the same images, draw i is the same images.
 
     Sources: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
-        actual: Class indices, shape (pictures,), at least one.
-        probabilities: Shape (pictures, classes).
-        groups: Each picture's group, shape (pictures,); pictures that are alike share one.
-        draws: How often to draw; less often, but at least a thousand times, where pictures, classes and draws multiply
+        actual: Class indices, shape (images,), at least one.
+        probabilities: Shape (images, classes).
+        groups: Each image's group, shape (images,); images that are alike share one.
+        draws: How often to draw; less often, but at least a thousand times, where images, classes and draws multiply
             to more than 20 thousand million.
         top_k: As of :func:`pixmill.metrics.scores`.
 
@@ -119,7 +119,7 @@ def resampled_scores(
     right = predicted == actual
     bin_of, gap = confidence_gaps(actual, values)
     tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": among_top(actual, values, top_k)}
-    # Rows of the sums: one each for the pictures, what was right, the loss, ...; a row a bin; three a class.
+    # Rows of the sums: one each for the images, what was right, the loss, ...; a row a bin; three a class.
     everyone = np.ones(len(actual))
     single = [everyone, right, losses(actual, values), *tops.values()]
     starts = np.cumsum([len(single), BINS, classes, classes])
@@ -165,13 +165,13 @@ def ranking_sums(
 ) -> csr_array:
     """Return what the areas under a class's curves are computed from, counted by group: of shape (3 steps, groups).
 
-    A step is a value that the model gave to pictures of the class, highest first; and one below all. First come the
-    pictures of the class at each step, then the others above it, up to the step before, then the others at it.
+    A step is a value that the model gave to images of the class, highest first; and one below all. First come the
+    images of the class at each step, then the others above it, up to the step before, then the others at it.
 
     Args:
-        members: Whether each picture is of the class, shape (pictures,).
-        given: What the model gave the class, shape (pictures,).
-        group_of: Each picture's group by number.
+        members: Whether each image is of the class, shape (images,).
+        given: What the model gave the class, shape (images,).
+        group_of: Each image's group by number.
     """
     from scipy.sparse import csr_array
 

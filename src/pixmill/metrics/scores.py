@@ -21,16 +21,16 @@ def scores(
     """Return the figures of a part: one number each for all classes together.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        probabilities: Shape (pictures, classes). The class with the highest is the predicted one; the first of equals.
+        actual: Class indices, shape (images,).
+        probabilities: Shape (images, classes). The class with the highest is the predicted one; the first of equals.
         top_k: Also return how often the true class is among this many of the highest, as ``top_<k>_accuracy``; default:
             not. It is undefined where there are no more classes than that.
 
     Returns:
-        ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have pictures); ``macro_f1`` (each class
-        counts the same); ``weighted_f1`` (each counts by its pictures); ``log_loss`` in nats; ``roc_auc`` (the mean of
+        ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have images); ``macro_f1`` (each class
+        counts the same); ``weighted_f1`` (each counts by its images); ``log_loss`` in nats; ``roc_auc`` (the mean of
         each class against the rest: 0.5 is chance); ``pr_auc`` (the mean of each class's average precision, which tells
-        of false alarms in a rare class: chance is its share); ``ece``; ``n``, the pictures.
+        of false alarms in a rare class: chance is its share); ``ece``; ``n``, the images.
     """
     from sklearn import metrics
 
@@ -58,11 +58,11 @@ def scores(
 
 
 def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
-    """Return the mean F1 of the classes that have pictures or were predicted, each counting the same.
+    """Return the mean F1 of the classes that have images or were predicted, each counting the same.
 
     Args:
-        actual: Class indices, shape (pictures,), at least one.
-        predicted: Class indices, shape (pictures,).
+        actual: Class indices, shape (images,), at least one.
+        predicted: Class indices, shape (images,).
     """
     from sklearn.metrics import f1_score
 
@@ -70,11 +70,11 @@ def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
 
 
 def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
-    """Return whether each picture's class is among those of the highest probabilities; of equals the first come first.
+    """Return whether each image's class is among those of the highest probabilities; of equals the first come first.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        values: Probabilities, shape (pictures, classes).
+        actual: Class indices, shape (images,).
+        values: Probabilities, shape (images, classes).
         top_k: How many of the highest count.
     """
     given = values[np.arange(len(actual)), actual][:, None]
@@ -87,11 +87,11 @@ def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], 
 def class_scores(
     actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], labels: Sequence[str]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Return ``precision``, ``recall``, ``f1`` and ``support`` (pictures of the class) by label.
+    """Return ``precision``, ``recall``, ``f1`` and ``support`` (images of the class) by label.
 
     Args:
-        actual: Class indices, shape (pictures,).
-        predicted: Class indices, shape (pictures,).
+        actual: Class indices, shape (images,).
+        predicted: Class indices, shape (images,).
         labels: The classes' names in the order of their indices.
     """
     from sklearn.metrics import precision_recall_fscore_support
@@ -121,7 +121,7 @@ def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
 
 
 def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
-    """Return the classes that have pictures, but not all of them: those whose ranking means something."""
+    """Return the classes that have images, but not all of them: those whose ranking means something."""
     counts = np.bincount(actual, minlength=classes)
     return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 

@@ -184,14 +184,14 @@ class Run:
             for part, context in parts.items():
                 name = f"{dataset}/{part}"
                 count = image_count(root / name)
-                profile = None if count is None else f'{{"pictures": {count}}}'
+                profile = None if count is None else f'{{"images": {count}}}'
                 self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})
 
     def log_figure(self, figure: Figure, name: str) -> None:
         """Record a matplotlib figure as a PNG file, such as ``plots/curves.png``."""
-        self.log_picture(figure_png(figure), name)
+        self.log_image(figure_png(figure), name)
 
-    def log_picture(self, content: bytes, name: str) -> None:
+    def log_image(self, content: bytes, name: str) -> None:
         """Record an image file, such as ``plots/samples.jpg``."""
         self._contents[name] = content
 

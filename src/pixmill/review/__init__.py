@@ -1,4 +1,4 @@
-"""Review: a local page that shows pictures of doubt side by side, and writes a person's decisions to ``review.csv``.
+"""Review: a local page that shows images of doubt side by side, and writes a person's decisions to ``review.csv``.
 
 What is in doubt:
 
@@ -13,9 +13,9 @@ What is decided:
 
 The page:
 
-- ``preview``: pictures, decoded under guard and encoded anew
+- ``preview``: images, decoded under guard and encoded anew
 - ``page_server``: the page, for one person's browser and nobody else
 - ``reviewing``: all of it as one function
 
-The package itself imports nothing: the processes that decode pictures import it too, and a person waits for them.
+The package itself imports nothing: the processes that decode images import it too, and a person waits for them.
 """

@@ -26,13 +26,13 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """What may be in doubt, most doubtful first."""
 
 SHOWN = 9
-"""The most pictures side by side: one key each."""
+"""The most images side by side: one key each."""
 
 _MOST = 25
 """Undecided outliers, and labels in doubt, of one class: such lists have no natural end, and their heads matter."""
 
 _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
-"""Reasons that no look at the picture alone would change."""
+"""Reasons that no look at the image alone would change."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Case:
     """Hold what a person decides on at one time.
 
     Args:
-        kind: What is in doubt: the label of one picture that came under several (``conflicts``); which of verified
-            near-duplicates stay, and under which label (``near-duplicates``); whether a picture that looks like those
+        kind: What is in doubt: the label of one image that came under several (``conflicts``); which of verified
+            near-duplicates stay, and under which label (``near-duplicates``); whether an image that looks like those
             of another class has the right label (``labels``); whether one that is unlike its class belongs to it
             (``outliers``); whether one that was dropped by a rule should be (``dropped``).
         title: The doubt in a few words.
@@ -64,7 +64,7 @@ class Case:
         members: Rows of the manifest, in the order in which they are shown.
         links: Near-duplicates among the members.
         beside: Rows that are shown for comparison, and not decided on.
-        suggestion: The label that the picture may have instead.
+        suggestion: The label that the image may have instead.
     """
 
     kind: Kind
@@ -78,12 +78,12 @@ class Case:
     def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
         """Tell whether no doubt is left.
 
-        A conflict is settled once pictures of one label were chosen (kept or given it), or what was not dropped has
+        A conflict is settled once images of one label were chosen (kept or given it), or what was not dropped has
         one label. Near-duplicates are settled once each linked pair has a decision on one of its two. All else is
         settled once it has a decision.
 
         Args:
-            labels: The label of each row; ``None`` where the picture came under several.
+            labels: The label of each row; ``None`` where the image came under several.
             decisions: What people decided, by row.
         """
         if self.kind == "conflicts":
@@ -129,7 +129,7 @@ def find_doubts(material: Material, *, decided: Collection[int] = (), only: Kind
 
 
 def _conflicts(material: Material) -> Iterator[Case]:
-    """Yield pictures that came under several labels, with all others of the same pixels."""
+    """Yield images that came under several labels, with all others of the same pixels."""
     table = material.manifest[["pixels", "width", "height", "reason"]]
     torn = table["reason"].str.startswith("label_conflict").fillna(False).to_numpy(bool)
     alike = table[table["pixels"].isin(table.loc[torn, "pixels"])]
@@ -141,7 +141,7 @@ def _conflicts(material: Material) -> Iterator[Case]:
         files = "The same file" if len(rows) == 1 else f"{len(rows)} files with the same pixels"
         yield Case(
             "conflicts",
-            "One picture, several labels",
+            "One image, several labels",
             f"{files} came as {_listed(list(names))}: which label is right?",
             tuple(_varied(rows, material.labels)),
         )
@@ -169,9 +169,9 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
         least = math.floor(min(link.similarity for link in links) * 10_000) / 10_000
         yield Case(
             "near-duplicates",
-            "Nearly the same picture under different labels" if crossing else "Nearly the same picture",
-            f"{len(members)} pictures of {_listed(named)}, {'' if len(links) == 1 else 'at least '}{least:.4f} alike: "
-            + ("which label is right, and which pictures stay?" if crossing else "which of them stay?"),
+            "Nearly the same image under different labels" if crossing else "Nearly the same image",
+            f"{len(members)} images of {_listed(named)}, {'' if len(links) == 1 else 'at least '}{least:.4f} alike: "
+            + ("which label is right, and which images stay?" if crossing else "which of them stay?"),
             tuple(members),
             tuple(links),
         )
@@ -262,7 +262,7 @@ def _heads(
 
 
 def _came_as(material: Material, row: int) -> list[str]:
-    """Return the label of a picture, or all that it came under."""
+    """Return the label of an image, or all that it came under."""
     label = material.labels[row]
     return [label] if label is not None else sorted({seen["label"] for seen in material.sightings(row)})
 

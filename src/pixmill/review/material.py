@@ -1,4 +1,4 @@
-"""What is reviewed: tables of scrape, validate and evaluate, in which each picture is a row number."""
+"""What is reviewed: tables of scrape, validate and evaluate, in which each image is a row number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AGAIN = "dvc repro validate"
 
 
 class Material:
-    """Hold the tables, so that all that is known of one picture is found at once.
+    """Hold the tables, so that all that is known of one image is found at once.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
@@ -52,16 +52,16 @@ class Material:
         self._sightings = seen.iloc[order]
         self._starts = np.searchsorted(rows[order], np.arange(len(self.ids) + 1))
         if (rows < 0).any() or (np.diff(self._starts) == 0).any():
-            raise ManifestError("artifacts/validate does not belong to the pictures in artifacts/scrape", next=_AGAIN)
+            raise ManifestError("artifacts/validate does not belong to the images in artifacts/scrape", next=_AGAIN)
         self.pairs = self._pairs(pairs)
         self.similarity: npt.NDArray[np.float64] = pairs["similarity"].to_numpy(np.float64)
 
     def row(self, name: str) -> int | None:
-        """Return the row of a picture, or ``None`` where there is no such id."""
+        """Return the row of an image, or ``None`` where there is no such id."""
         return self._rows.get(name)
 
     def sightings(self, row: int) -> list[dict[str, Any]]:
-        """Return all places where a picture was seen, first to last; absent values are ``None``."""
+        """Return all places where an image was seen, first to last; absent values are ``None``."""
         seen = self._sightings.iloc[self._starts[row] : self._starts[row + 1]].astype(object)
         return [
             {str(name): value for name, value in item.items()}
@@ -69,18 +69,18 @@ class Material:
         ]
 
     def names(self, decisions: Iterable[Decision]) -> list[Names]:
-        """Return the pictures that decisions may mean, with the names by which they do."""
+        """Return the images that decisions may mean, with the names by which they do."""
         return names_of(decisions, self.manifest, self._sightings)
 
     def _rows_of(self, names: pd.Series[str]) -> npt.NDArray[np.intp]:
-        """Return the rows of some ids, -1 where there is no such picture."""
+        """Return the rows of some ids, -1 where there is no such image."""
         return np.array([self._rows.get(name, -1) for name in names.tolist()], dtype=np.intp)
 
     def _pairs(self, pairs: pd.DataFrame) -> npt.NDArray[np.intp]:
         """Return the verified pairs as row numbers, of shape (n, 2)."""
         rows = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
         if (rows < 0).any():
-            raise ManifestError("artifacts/validate/pairs.parquet names pictures that are not there", next=_AGAIN)
+            raise ManifestError("artifacts/validate/pairs.parquet names images that are not there", next=_AGAIN)
         return rows
 
 

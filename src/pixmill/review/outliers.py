@@ -2,7 +2,7 @@
 
 A feature's distance from the class is its modified z-score, ``0.6745 (x - median) / MAD``, and an outlier is what lies
 beyond 3.5 of them (Iglewicz and Hoaglin, "How to Detect and Handle Outliers", ASQC 1993). Median and MAD hold as long
-as fewer than half of a class are odd, and each score says in plain words what is odd about a picture.
+as fewer than half of a class are odd, and each score says in plain words what is odd about an image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 __all__ = ["FEWEST", "Habits", "Outlier", "find_habits"]
 
 FEWEST = 10
-"""A class of fewer kept pictures has no habits that one could be unlike."""
+"""A class of fewer kept images has no habits that one could be unlike."""
 
 _BEYOND = 3.5
 _CONSISTENT = 0.6745
@@ -35,7 +35,7 @@ class _Feature:
         scale: What makes its values comparable; sizes and sharpness differ by factors, not by steps.
         least: The smallest MAD that is believed, on that scale: where a class is all alike, a difference that nobody
             sees is not odd.
-        low: What a picture far below the others is.
+        low: What an image far below the others is.
         high: What one far above them is.
     """
 
@@ -63,7 +63,7 @@ _FEATURES = (
 
 @dataclass(frozen=True)
 class Outlier:
-    """Hold a picture that is unlike its class.
+    """Hold an image that is unlike its class.
 
     Args:
         row: Its row in the manifest.
@@ -77,7 +77,7 @@ class Outlier:
 
 
 class Habits:
-    """Hold what the kept pictures of a class are like.
+    """Hold what the kept images of a class are like.
 
     Args:
         label: The class.
@@ -98,7 +98,7 @@ class Habits:
         self._most = np.abs(self.scores).max(axis=1)
 
     def ordinary(self, count: int) -> tuple[int, ...]:
-        """Return the rows of the most ordinary pictures."""
+        """Return the rows of the most ordinary images."""
         return tuple(self._rows[np.argsort(self._most, kind="stable")[:count]].tolist())
 
     def outliers(self) -> list[Outlier]:
@@ -113,13 +113,13 @@ class Habits:
         word = feature.low if self.scores[place, which] < 0 else feature.high
         low, high = np.quantile(values, [0.25, 0.75])
         return (
-            f"It is {word} than other pictures of '{self.label}': {feature.column.replace('_', ' ')} "
+            f"It is {word} than other images of '{self.label}': {feature.column.replace('_', ' ')} "
             f"{values[place]:.4g}, where half of them lie between {low:.4g} and {high:.4g}."
         )
 
 
 def find_habits(manifest: pd.DataFrame) -> dict[str, Habits]:
-    """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept pictures.
+    """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, with its rows numbered from 0.

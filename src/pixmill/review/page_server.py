@@ -37,7 +37,7 @@ _HEADERS = {
 """The address is a secret: it goes to nobody, and nobody's page holds a part of this one."""
 
 _BODY = 1 << 20
-"""The largest request, in bytes: a set of thousands of pictures may be dropped at once."""
+"""The largest request, in bytes: a set of thousands of images may be dropped at once."""
 
 
 class _Request(BaseModel):
@@ -57,7 +57,7 @@ class Server(LoopbackServer):
 
     Args:
         session: What is shown and decided.
-        previews: The pictures.
+        previews: The images.
         port: The port on 127.0.0.1; default: a free one.
 
     Raises:
@@ -103,7 +103,7 @@ class _Handler(LoopbackHandler):
     server: Server
 
     def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
-        """Answer with the page, a part of it, a case or a picture."""
+        """Answer with the page, a part of it, a case or an image."""
         if not self._is_for_us():
             self._refuse(HTTPStatus.MISDIRECTED_REQUEST)
         elif self.path.startswith("/enter/"):
@@ -121,8 +121,8 @@ class _Handler(LoopbackHandler):
             self._send_result(self.server.session.overview)
         elif re.fullmatch("case/[0-9]{1,9}", place):
             self._send_case(int(place.removeprefix("case/")))
-        elif re.fullmatch("picture/[0-9a-f]{64}", place):
-            self._send_picture(place.removeprefix("picture/"))
+        elif re.fullmatch("image/[0-9a-f]{64}", place):
+            self._send_image(place.removeprefix("image/"))
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
 
@@ -186,7 +186,7 @@ class _Handler(LoopbackHandler):
         self.server.previews.expect(session.upcoming(number))
         self._send_result(lambda: session.case(number))
 
-    def _send_picture(self, name: str) -> None:
+    def _send_image(self, name: str) -> None:
         preview = self.server.previews.get(name) if self.server.session.knows(name) else "unknown"
         if isinstance(preview, str):
             self._send(HTTPStatus.NOT_FOUND, preview.encode(), _TEXT)

@@ -1,4 +1,4 @@
-"""Pictures for the page: decoded under guard in other processes, and encoded anew."""
+"""Images for the page: decoded under guard in other processes, and encoded anew."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _HELD = 256
 """Previews in memory: some 30 MB."""
 
 _AT_ONCE = 24
-"""Pictures that one start of the workers is used for: the next cases while a person looks at this one."""
+"""Images that one start of the workers is used for: the next cases while a person looks at this one."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Say where a picture lies.
+    """Say where an image lies.
 
     Args:
         id: Its id.
@@ -40,7 +40,7 @@ class Source:
 
 
 def preview_batch(sources: Sequence[Source]) -> list[bytes | str]:
-    """Return a JPEG of each picture, at most 1024 pixels a side, or in one word why there is none."""
+    """Return a JPEG of each image, at most 1024 pixels a side, or in one word why there is none."""
     return [_preview(source) for source in sources]
 
 
@@ -60,8 +60,8 @@ class Previews:
     """Make previews ahead of whoever asks for them, while the ``with`` block lasts.
 
     Args:
-        source: Says where a picture lies, by its id.
-        limits: What decoding one picture may take.
+        source: Says where an image lies, by its id.
+        limits: What decoding one image may take.
         workers: Processes that decode; default: one a processor.
     """
 
@@ -89,14 +89,14 @@ class Previews:
         self._thread.join()
 
     def expect(self, names: Iterable[str]) -> None:
-        """Ask for pictures that will be looked at, the next first; they are made before what was asked for earlier."""
+        """Ask for images that will be looked at, the next first; they are made before what was asked for earlier."""
         with self._state:
             fresh = [name for name in dict.fromkeys(names) if name not in self._made and name not in self._begun]
             self._wanted = [*fresh, *(name for name in self._wanted if name not in fresh)][:_HELD]
             self._state.notify_all()
 
     def get(self, name: str) -> bytes | str:
-        """Wait for a picture's preview.
+        """Wait for an image's preview.
 
         Returns:
             A JPEG, or in one word why there is none.

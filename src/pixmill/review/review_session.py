@@ -19,7 +19,7 @@ from pixmill.validate.reasons import meaning
 __all__ = ["Choice", "Refusal", "Session"]
 
 _PLACES = 3
-"""Places of one picture that are named."""
+"""Places of one image that are named."""
 
 
 class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made no error)
@@ -28,10 +28,10 @@ class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made n
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold what a person chose for one picture.
+    """Hold what a person chose for one image.
 
     Args:
-        id: The picture.
+        id: The image.
         verb: ``keep``, ``drop``, ``relabel``, or ``clear``, which takes an earlier decision back.
         label: The label of a ``relabel``.
     """
@@ -91,7 +91,7 @@ class Session:
         self._lock = threading.Lock()
 
     def knows(self, name: str) -> bool:
-        """Tell whether there is a picture with this id."""
+        """Tell whether there is an image with this id."""
         return self._material.row(name) is not None
 
     def overview(self) -> dict[str, Any]:
@@ -119,11 +119,11 @@ class Session:
             return self._content(number)
 
     def decide(self, number: int, choices: Sequence[Choice], why: str) -> dict[str, Any]:
-        """Write decisions on pictures of a case, and return the case as it is then.
+        """Write decisions on images of a case, and return the case as it is then.
 
         Args:
             number: The case, from 0.
-            choices: One a picture.
+            choices: One an image.
             why: The reason; may be empty.
 
         Raises:
@@ -160,7 +160,7 @@ class Session:
             return self._content(step.case)
 
     def upcoming(self, number: int, count: int = 8) -> list[str]:
-        """Return the ids of the pictures of a case and of the next few, in the order in which they will be wanted."""
+        """Return the ids of the images of a case and of the next few, in the order in which they will be wanted."""
         rows: Iterable[int] = (
             row for case in self.cases[number : number + count] for row in (*case.members[:SHOWN], *case.beside)
         )
@@ -168,7 +168,7 @@ class Session:
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
-            raise Refusal("that picture is not in this case")
+            raise Refusal("that image is not in this case")
         if choice.verb == "clear":
             return None
         row = self._material.row(choice.id)
@@ -214,12 +214,12 @@ class Session:
             "kinds": self._kinds(settled),
             "undoable": len(self._steps),
             "outdated": self._outdated(),
-            "pictures": [
-                self._picture(row, decisions.get(row)) | {"alike": self._alike(case, place)}
+            "images": [
+                self._image(row, decisions.get(row)) | {"alike": self._alike(case, place)}
                 for place, row in enumerate(case.members[:SHOWN])
             ],
             "hidden": [self._material.ids[row] for row in case.members[SHOWN:]],
-            "beside": [self._picture(row, decisions.get(row)) for row in case.beside],
+            "beside": [self._image(row, decisions.get(row)) for row in case.beside],
         }
 
     def _kinds(self, settled: Sequence[bool]) -> list[dict[str, Any]]:
@@ -233,7 +233,7 @@ class Session:
             for kind, numbers in self._numbers.items()
         ]
 
-    def _picture(self, row: int, decision: Decision | None) -> dict[str, Any]:
+    def _image(self, row: int, decision: Decision | None) -> dict[str, Any]:
         image = self._material.manifest.iloc[row]
         sightings = self._material.sightings(row)
         reason = None if pd.isna(image["reason"]) else str(image["reason"])

@@ -1,11 +1,11 @@
-"""The stage scrape: pictures from the web or from people, each with where it came from.
+"""The stage scrape: images from the web or from people, each with where it came from.
 
 A source yields candidates, the crawl has them fetched by the collector, the judge says what came of each, the journal
 keeps it, and the harvest streams it all into the tables.
 
 - ``run``: the whole of it
 - ``searches``, ``candidate``: who is asked for what, and what is shown
-- ``sources/``: where pictures come from; ``sites/``: how pages of results are built
+- ``sources/``: where images come from; ``sites/``: how pages of results are built
 - ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
 - ``collector``, ``judge``, ``licences``: fetching candidates, and what is accepted
 - ``journal``, ``image_store``: what is not asked for again

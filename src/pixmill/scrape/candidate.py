@@ -1,11 +1,11 @@
-"""A picture that a source shows, the query that it answers, and what came of it."""
+"""An image that a source shows, the query that it answers, and what came of it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.web.fetch import Refused
 
 __all__ = ["Candidate", "Query", "Sighting"]
@@ -16,7 +16,7 @@ class Query:
     """Say what is looked for, and where.
 
     Args:
-        label: The class that the pictures are for.
+        label: The class that the images are for.
         text: What the source is asked; ``None`` where it needs no words.
         address: Where the answers are, for messages: a URL, or a folder.
     """
@@ -28,7 +28,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    r"""Say where one picture is to be had, and what its source says of it.
+    r"""Say where one image is to be had, and what its source says of it.
 
     What strangers write is made fit for every file and terminal; a number that can be no length is dropped:
 
@@ -93,19 +93,19 @@ class Sighting:
     Args:
         source: The name of who showed it.
         candidate: What was shown.
-        picture: The picture that it is: its original, or the thumbnail where that was refused.
+        image: The image that it is: its original, or the thumbnail where that was refused.
         refused: Why the original could not be had.
     """
 
     source: str
     candidate: Candidate
-    picture: Picture | None
+    image: Image | None
     refused: Refused | None = None
 
     @property
     def thumbnail(self) -> bool:
-        """Whether the picture is only a small copy of the original."""
-        return self.picture is not None and self.refused is not None
+        """Whether the image is only a small copy of the original."""
+        return self.image is not None and self.refused is not None
 
 
 _STRANGERS = ("image_url", "thumbnail_url", "page_url", "title", "price", "licence", "author")

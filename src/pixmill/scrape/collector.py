@@ -1,4 +1,4 @@
-"""Turn candidates into pictures, each address once."""
+"""Turn candidates into images, each address once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge, accept, address_of
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
@@ -36,7 +36,7 @@ class Collector:
     async def collect(
         self, source: str, world: str, candidates: Sequence[Candidate], settled: Callable[[Sighting], None]
     ) -> None:
-        """Fetch the pictures of some candidates that are not at hand.
+        """Fetch the images of some candidates that are not at hand.
 
         What failed for a passing reason in an earlier run is tried again, once a run.
 
@@ -70,7 +70,7 @@ class Collector:
         """Make sure that the journal tells what comes of an address."""
         address = address_of(world, url, md5)
         while (other := self._pending.get(address)) is not None:
-            # Another search shows the same picture.
+            # Another search shows the same image.
             await asyncio.shield(other)
         if self._judge.is_settled(address):
             return
@@ -86,7 +86,7 @@ class Collector:
         match await self._fetcher.fetch(url, known):
             case Fetched() as fetched:
                 outcome = accept(fetched.content, md5)
-                if isinstance(outcome, Picture):
+                if isinstance(outcome, Image):
                     self._journal.images.add(outcome, fetched.content)
                 moved = fetched.url if fetched.url != url else None
                 self._journal.keep_outcome(address, outcome, Validators(fetched.etag, fetched.modified, moved))

@@ -40,7 +40,7 @@ class Crawl:
     Args:
         access: The ways out that searches are given.
         journal: What was answered before.
-        collector: Turns candidates into pictures.
+        collector: Turns candidates into images.
         params: The limits of classes and queries, how many candidates are expected, and how many searches run at once.
     """
 
@@ -113,10 +113,10 @@ class Crawl:
 
         Args:
             search: The search.
-            ids: The different pictures of the class before it.
+            ids: The different images of the class before it.
 
         Returns:
-            The different pictures of the class with what now stands in the journal.
+            The different images of the class with what now stands in the journal.
         """
         is_list = search.source.kind == "list"
         known = None if is_list else self._journal.answers(search.name)
@@ -192,10 +192,10 @@ class Crawl:
 
         def settled(sighting: Sighting) -> None:
             with self._progress_lock:
-                self._refused += sighting.picture is None
+                self._refused += sighting.image is None
                 self._progress.advance(note=f"{self._refused:,} refused" if self._refused else "")
-            if self._params.per_class is not None and sighting.picture is not None:
-                class_ids.add(sighting.picture.id)
+            if self._params.per_class is not None and sighting.image is not None:
+                class_ids.add(sighting.image.id)
 
         def begin(batch: list[Candidate]) -> Future[None]:
             with self._progress_lock:

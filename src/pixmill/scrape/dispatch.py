@@ -28,8 +28,8 @@ class Dispatcher:
     Args:
         begin: Begins to fetch some candidates.
         wait: Waits for what was begun.
-        ids: The different pictures of the class so far, to which fetching adds.
-        params: How many pictures of a class and candidates of a query are enough.
+        ids: The different images of the class so far, to which fetching adds.
+        params: How many images of a class and candidates of a query are enough.
         keep: Whether ``candidates`` holds what was taken.
     """
 
@@ -51,7 +51,7 @@ class Dispatcher:
         self._batch: list[Candidate] = []
         self._batch_since = 0.0
         self._under_way: deque[Future[None]] = deque()
-        # Only their bytes tell how many different pictures some candidates are: this many are at least needed.
+        # Only their bytes tell how many different images some candidates are: this many are at least needed.
         self._needed = None if self._per_class is None else max(0, self._per_class - len(ids))
         self.candidates: list[Candidate] = []
         self.taken = 0
@@ -74,7 +74,7 @@ class Dispatcher:
         return not (self.is_limited() or self.is_full())
 
     def is_full(self) -> bool:
-        """Tell whether the class has all the pictures that it may have."""
+        """Tell whether the class has all the images that it may have."""
         return self._per_class is not None and len(self.ids) >= self._per_class
 
     def is_limited(self) -> bool:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.access import NOWHERE
 from pixmill.scrape.crawl import least_expected
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal, read_journal
 from pixmill.scrape.judge import address_of
 from pixmill.scrape.licences import permits
@@ -93,7 +93,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
             outcome = journal.outcome(address) if journal else None
             count += 1
             left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
-            if isinstance(outcome, Picture):
+            if isinstance(outcome, Image):
                 ids.add(outcome.id)
     except SearchFailed as failed:
         return failed.message, 0.0

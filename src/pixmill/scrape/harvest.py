@@ -14,7 +14,7 @@ from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import track
 from pixmill.scrape.access import NOWHERE
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import ImageStore, Picture
+from pixmill.scrape.image_store import Image, ImageStore
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
 from pixmill.scrape.searches import FailedSearch, Search
@@ -30,11 +30,11 @@ class Harvest:
     What is on this machine is read here, straight into the output; what was fetched is copied there.
 
     Args:
-        searches: In the order that decides which sighting of a picture is its first.
+        searches: In the order that decides which sighting of an image is its first.
         journal: What the searches of the web were answered, and their images.
         judge: Knows what came of each candidate.
-        output: Where all pictures shall lie.
-        params: The limits: different pictures of a class, candidates of a search, bytes of a file.
+        output: Where all images shall lie.
+        params: The limits: different images of a class, candidates of a search, bytes of a file.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Harvest:
             ids: set[str] = set()
             for search, sighting in track(self._of_class(searches), f"Gather {label}", unit="candidate"):
                 yield search, sighting
-                if self._params.per_class is not None and sighting.picture is not None:
-                    ids.add(sighting.picture.id)
+                if self._params.per_class is not None and sighting.image is not None:
+                    ids.add(sighting.image.id)
                     if len(ids) >= self._params.per_class:
                         break
 
@@ -77,8 +77,8 @@ class Harvest:
         if is_local(search.source):
             return self._read(search.source, candidate)
         sighting = self._judge.sighting(search.source.name, search.world, candidate)
-        if sighting.picture is not None:
-            self._output.copy(sighting.picture, self._journal.images)
+        if sighting.image is not None:
+            self._output.copy(sighting.image, self._journal.images)
         return sighting
 
     def _read(self, source: LocalSource, candidate: Candidate) -> Sighting:
@@ -87,17 +87,17 @@ class Harvest:
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Every file that people brought is taken as it is, so that validate can name what is wrong with it.
-        picture = Picture.of(received.content)
-        self._output.add(picture, received.content)
-        return Sighting(source.name, candidate, picture)
+        image = Image.of(received.content)
+        self._output.add(image, received.content)
+        return Sighting(source.name, candidate, image)
 
 
 def manifest_frame(rows: list[tuple[Any, ...]], label: Callable[[str], str | None]) -> pd.DataFrame:
     """Return the manifest, sorted by id.
 
     Args:
-        rows: One a picture, by :func:`manifest_row`; sorted in place.
-        label: Tells the class of a picture by its id; ``None`` where its sightings disagree.
+        rows: One an image, by :func:`manifest_row`; sorted in place.
+        label: Tells the class of an image by its id; ``None`` where its sightings disagree.
     """
     rows.sort(key=lambda row: row[0])
     columns = {field.name: pa.array((row[place] for row in rows), field.type) for place, field in enumerate(SCRAPED)}
@@ -115,11 +115,11 @@ _SHOWN = (*_SAME, "rank", "title", "price", "width", "height", "route")
 
 
 def sighting_row(sighting: Sighting) -> dict[str, Any]:
-    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`: which picture a candidate is, or why it was refused."""
+    """Return a row of :data:`pixmill.core.manifest.SIGHTINGS`: which image a candidate is, or why it was refused."""
     candidate = sighting.candidate
     return {
         **{name: getattr(candidate, name) for name in _SHOWN},
-        "id": sighting.picture.id if sighting.picture else None,
+        "id": sighting.image.id if sighting.image else None,
         "source": sighting.source,
         "image_url": _without_data(candidate.image_url),
         "thumbnail_url": _without_data(candidate.thumbnail_url),
@@ -129,23 +129,23 @@ def sighting_row(sighting: Sighting) -> dict[str, Any]:
 
 
 def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
-    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, with the provenance of a picture's first sighting.
+    """Return a row of :data:`pixmill.core.manifest.SCRAPED`, with the provenance of an image's first sighting.
 
     A tuple takes a fraction of a dictionary's memory, and there may be a million of them.
 
     Args:
-        sighting: The first of its picture.
-        snapshot: The date that the picture stands for.
+        sighting: The first of its image.
+        snapshot: The date that the image stands for.
     """
-    candidate, picture = sighting.candidate, sighting.picture
-    if picture is None:
-        raise ValueError(f"expected a picture, received {sighting}")
+    candidate, image = sighting.candidate, sighting.image
+    if image is None:
+        raise ValueError(f"expected an image, received {sighting}")
     row = {
         **{name: getattr(candidate, name) for name in _SAME},
-        "id": picture.id,
-        "path": f"images/{picture.name}",
-        "bytes": picture.size,
-        "format": picture.format,
+        "id": image.id,
+        "path": f"images/{image.name}",
+        "bytes": image.size,
+        "format": image.format,
         "source": sighting.source,
         "image_url": _without_data(candidate.thumbnail_url if sighting.thumbnail else candidate.image_url),
         "snapshot": snapshot,
@@ -154,5 +154,5 @@ def manifest_row(sighting: Sighting, snapshot: str) -> tuple[Any, ...]:
 
 
 def _without_data(url: str | None) -> str | None:
-    """Return an address that names a place; a ``data:`` URI is the picture itself, which the manifest has."""
+    """Return an address that names a place; a ``data:`` URI is the image itself, which the manifest has."""
     return None if url is None or url[:5].lower() == "data:" else url

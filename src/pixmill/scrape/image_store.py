@@ -13,20 +13,20 @@ from pixmill.core.errors import ScrapeError
 from pixmill.core.files import file_digest, replacing, write_bytes
 from pixmill.images import EXTENSIONS, Undecodable, header_size, sniff
 
-__all__ = ["ImageStore", "Picture"]
+__all__ = ["Image", "ImageStore"]
 
 _OTHER = ".bin"
-"""The extension of a file that is no picture, which a person brought all the same."""
+"""The extension of a file that is no image, which a person brought all the same."""
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """Name some bytes for ever.
 
     Args:
         id: Their sha256, in hexadecimal.
         size: How many they are.
-        format: A key of :data:`pixmill.images.EXTENSIONS` by their content; ``None`` where they are no picture.
+        format: A key of :data:`pixmill.images.EXTENSIONS` by their content; ``None`` where they are no image.
     """
 
     id: str
@@ -34,7 +34,7 @@ class Picture:
     format: str | None
 
     @classmethod
-    def of(cls, content: bytes) -> Picture:
+    def of(cls, content: bytes) -> Image:
         """Return the name of some bytes."""
         kind = sniff(content)
         return cls(hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None)
@@ -47,12 +47,12 @@ class Picture:
 
 
 class ImageStore:
-    """Keep pictures in a folder, as ``<first two digits of the id>/<id><extension>``.
+    """Keep images in a folder, as ``<first two digits of the id>/<id><extension>``.
 
     What lies there is believed only after its bytes have been hashed, once a process.
 
     Args:
-        folder: The folder, made when the first picture comes.
+        folder: The folder, made when the first image comes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,48 +60,48 @@ class ImageStore:
         # By 64 bits of their ids: there may be a million of them.
         self._whole: set[int] = set()
 
-    def path(self, picture: Picture) -> Path:
-        """Return where a picture lies, or would."""
-        return self.folder / picture.name
+    def path(self, image: Image) -> Path:
+        """Return where an image lies, or would."""
+        return self.folder / image.name
 
-    def holds(self, picture: Picture) -> bool:
-        """Tell whether a picture lies here, byte for byte."""
-        if _short(picture) not in self._whole:
-            path = self.path(picture)
-            if not path.is_file() or file_digest(path) != picture.id:
+    def holds(self, image: Image) -> bool:
+        """Tell whether an image lies here, byte for byte."""
+        if _short(image) not in self._whole:
+            path = self.path(image)
+            if not path.is_file() or file_digest(path) != image.id:
                 return False
-            self._whole.add(_short(picture))
+            self._whole.add(_short(image))
         return True
 
-    def add(self, picture: Picture, content: bytes) -> None:
-        """Keep a picture."""
-        if not self.holds(picture):
-            write_bytes(self.path(picture), content)
-            self._whole.add(_short(picture))
+    def add(self, image: Image, content: bytes) -> None:
+        """Keep an image."""
+        if not self.holds(image):
+            write_bytes(self.path(image), content)
+            self._whole.add(_short(image))
 
-    def longest_side(self, picture: Picture) -> int | None:
-        """Return the longer side of a picture in pixels by its header, or ``None`` where that cannot be read."""
+    def longest_side(self, image: Image) -> int | None:
+        """Return the longer side of an image in pixels by its header, or ``None`` where that cannot be read."""
         try:
-            return max(header_size(self.path(picture).read_bytes()))
+            return max(header_size(self.path(image).read_bytes()))
         except (MemoryError, OSError, Undecodable):
             return None
 
-    def copy(self, picture: Picture, other: ImageStore) -> None:
-        """Keep a picture that lies in another folder.
+    def copy(self, image: Image, other: ImageStore) -> None:
+        """Keep an image that lies in another folder.
 
         A copy, not a link: whoever edits one must not change the other.
 
         Raises:
             ScrapeError: It lies there no longer.
         """
-        if not self.holds(picture):
-            source = other.path(picture)
+        if not self.holds(image):
+            source = other.path(image)
             try:
-                with replacing(self.path(picture)) as temporary:
+                with replacing(self.path(image)) as temporary:
                     shutil.copyfile(source, temporary)
             except FileNotFoundError:
                 raise ScrapeError(f"{source} was removed while it was in use", next="dvc repro scrape") from None
-            self._whole.add(_short(picture))
+            self._whole.add(_short(image))
 
     def prune(self, keep: Iterable[str]) -> None:
         """Remove every file but those of some names, and the folders that this leaves empty."""
@@ -117,5 +117,5 @@ class ImageStore:
                 folder.rmdir()
 
 
-def _short(picture: Picture) -> int:
-    return int(picture.id[:16], 16)
+def _short(image: Image) -> int:
+    return int(image.id[:16], 16)

@@ -7,7 +7,7 @@ import hashlib
 from pixmill.core.params import ScrapeParams
 from pixmill.images import sniff
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Refused
@@ -16,7 +16,7 @@ from pixmill.web.fetch.location import BadURL, host_of, parse_url
 __all__ = ["LEFT_ALONE", "Judge", "accept", "address_of"]
 
 LEFT_ALONE = frozenset({"crawl_delay", "opted_out", "robots", "robots_unreachable", "x_robots_tag"})
-"""Why pictures are left alone: their sites ask for it, or cannot be asked. So are the copies that others show."""
+"""Why images are left alone: their sites ask for it, or cannot be asked. So are the copies that others show."""
 
 _BY_PARAMS = frozenset({"opted_out", "private_address"})
 """What people's own params forbid: another run may have others, and finds out without a request."""
@@ -38,24 +38,24 @@ _PLACEHOLDERS = frozenset(
         "af5db09e39ca35d8930b4e59962e09e5",  # the logo of a parked domain
     }
 )
-"""MD5 of what image lists of the last ten years are found to be full of, once their pictures are gone."""
+"""MD5 of what image lists of the last ten years are found to be full of, once their images are gone."""
 
 
 def accept(content: bytes, md5: str | None = None) -> Outcome:
-    """Return the picture that some bytes are, or why they are refused.
+    """Return the image that some bytes are, or why they are refused.
 
     Args:
         content: What an address delivered.
         md5: The MD5 that its source promises, in hexadecimal; ``None`` where it promises none.
     """
-    picture = Picture.of(content)
-    if picture.format is None:
-        return Refused(sniff(content), "no picture, by its first bytes")
+    image = Image.of(content)
+    if image.format is None:
+        return Refused(sniff(content), "no image, by its first bytes")
     if len(content) <= _PLACEHOLDER_BYTES and _md5(content) in _PLACEHOLDERS:
-        return Refused("placeholder", "a picture that says that there is none")
+        return Refused("placeholder", "an image that says that there is none")
     if md5 is not None and _md5(content) != md5:
         return Refused("wrong_md5", "not the bytes that the list promises")
-    return picture
+    return image
 
 
 def address_of(world: str, url: str, md5: str | None = None) -> str:
@@ -79,10 +79,10 @@ class Judge:
     def sighting(self, source: str, world: str, candidate: Candidate) -> Sighting:
         """Return a candidate that has been collected with what came of it.
 
-        It follows from the journal and the pictures alone, never from the order in which things were fetched.
+        It follows from the journal and the images alone, never from the order in which things were fetched.
         """
         outcome = self._original(world, candidate)
-        if isinstance(outcome, Picture):
+        if isinstance(outcome, Image):
             return Sighting(source, candidate, outcome)
         small = self._thumbnail(world, candidate) if self._may_be_replaced(outcome) else None
         return Sighting(source, candidate, small, outcome)
@@ -92,7 +92,7 @@ class Judge:
         if candidate.thumbnail_url is None:
             return False
         original = self._original(world, candidate)
-        return self._is_small(original) if isinstance(original, Picture) else self._may_be_replaced(original)
+        return self._is_small(original) if isinstance(original, Image) else self._may_be_replaced(original)
 
     def refused_licence(self, candidate: Candidate) -> Refused | None:
         """Return why a candidate's licence keeps us from it, or ``None`` where it does not."""
@@ -106,7 +106,7 @@ class Judge:
         What failed for a passing reason, or for one that the params no longer give, is tried once a run.
         """
         outcome = self._journal.outcome(address)
-        if outcome is None or isinstance(outcome, Picture):
+        if outcome is None or isinstance(outcome, Image):
             return outcome is not None and self._journal.images.holds(outcome)
         if self._journal.was_refused_now(address):
             return True
@@ -140,23 +140,23 @@ class Judge:
                 return Refused("smaller_than_thumbnail", "the original is smaller than its thumbnail")
         return outcome
 
-    def _thumbnail(self, world: str, candidate: Candidate) -> Picture | None:
+    def _thumbnail(self, world: str, candidate: Candidate) -> Image | None:
         if candidate.thumbnail_url is None:
             return None
         outcome = self._journal.outcome(address_of(world, candidate.thumbnail_url))
-        return outcome if isinstance(outcome, Picture) else None
+        return outcome if isinstance(outcome, Image) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:
         """Tell whether a thumbnail may stand in the place of an original that was refused."""
         return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
 
-    def _is_small(self, picture: Picture) -> bool:
-        side = self._journal.images.longest_side(picture)
+    def _is_small(self, image: Image) -> bool:
+        side = self._journal.images.longest_side(image)
         return side is not None and side < _THUMBNAIL
 
-    def _is_smaller(self, picture: Picture, other: Picture) -> bool:
-        """Tell whether a picture is surely smaller than another: what cannot be measured suspects nothing."""
-        side, other_side = (self._journal.images.longest_side(each) for each in (picture, other))
+    def _is_smaller(self, image: Image, other: Image) -> bool:
+        """Tell whether an image is surely smaller than another: what cannot be measured suspects nothing."""
+        side, other_side = (self._journal.images.longest_side(each) for each in (image, other))
         return side is not None and other_side is not None and side < other_side
 
 

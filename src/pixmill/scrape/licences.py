@@ -54,7 +54,7 @@ class Licence:
 def parse_licence(text: str | None) -> Licence | None:
     """Return the licence that a source names, or ``None`` where it cannot be told for sure.
 
-    Whatever is not understood to the last word, or names two licences, is not guessed at: taking a picture for freer
+    Whatever is not understood to the last word, or names two licences, is not guessed at: taking an image for freer
     than it is would be worse than missing one.
 
     Args:
@@ -66,12 +66,12 @@ def parse_licence(text: str | None) -> Licence | None:
 
 
 def permits(licence: str | None, wanted: Collection[str] | None) -> bool:
-    """Return whether a picture may be taken.
+    """Return whether an image may be taken.
 
     Args:
         licence: Its licence, as its source gives it.
-        wanted: The families that are taken; ``None`` for every picture, with a licence or without. Where there are
-            some, a picture whose licence is unknown is not taken.
+        wanted: The families that are taken; ``None`` for every image, with a licence or without. Where there are
+            some, an image whose licence is unknown is not taken.
     """
     if wanted is None:
         return True

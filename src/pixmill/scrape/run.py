@@ -1,4 +1,4 @@
-"""The whole of a scrape: from the params to the pictures, their tables and their tally."""
+"""The whole of a scrape: from the params to the images, their tables and their tally."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _ROWS = 8192
 
 @dataclass(frozen=True)
 class ScrapeResult:
-    """Hold the outcome of a scrape; its pictures and sightings lie in the output folder already.
+    """Hold the outcome of a scrape; its images and sightings lie in the output folder already.
 
     Args:
-        manifest: One row a picture, by :data:`pixmill.core.manifest.SCRAPED`.
+        manifest: One row an image, by :data:`pixmill.core.manifest.SCRAPED`.
         tally: What came of all candidates.
         remarks: What else a person should know, in sentences.
         params: What was asked for.
@@ -53,7 +53,7 @@ class ScrapeResult:
         """Complain about the searches that did not bring what they must.
 
         Raises:
-            ScrapeError: There are more of them than ``scrape.tolerate`` allows, or a class has no picture at all; each
+            ScrapeError: There are more of them than ``scrape.tolerate`` allows, or a class has no image at all; each
                 is named with what was found, what was wanted and where.
         """
         if self._is_enough():
@@ -97,16 +97,16 @@ def scrape(
     scratch: Path,
     network: Network | None = None,
 ) -> ScrapeResult:
-    """Find and fetch the pictures of some classes.
+    """Find and fetch the images of some classes.
 
     Whatever a journal in ``scratch`` knows is not asked for again: with the same params and a finished journal, no
     browser is opened. The result follows from what the sources answer, never from the order in which they do.
 
     Args:
-        classes: The labels, in the order that decides which sighting of a picture is its first.
-        params: Where pictures come from, limits and manners.
+        classes: The labels, in the order that decides which sighting of an image is its first.
+        params: Where images come from, limits and manners.
         root: The project's folder, with what people brought in ``data/`` and their own sites in ``sites/``.
-        output: The stage's folder; ``images/`` in it will hold the manifest's pictures, and no others, and
+        output: The stage's folder; ``images/`` in it will hold the manifest's images, and no others, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
         scratch: The stage's scratch place.
         network: What else may be reached beside the public internet.

@@ -67,7 +67,7 @@ class FailedSearch:
 
 
 def plan_searches(classes: Sequence[str], params: ScrapeParams, sources: Mapping[str, Source]) -> list[Search]:
-    """Return all searches, in the order that decides which sighting of a picture is its first.
+    """Return all searches, in the order that decides which sighting of an image is its first.
 
     Classes come in their order, each with its queries, each of these with its sources; then the classes that nobody
     declared and that people's own folders hold all the same, so that a misspelt name is not passed over.

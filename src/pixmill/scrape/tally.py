@@ -10,14 +10,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.searches import FailedSearch, Search
 from pixmill.scrape.sources.site import SiteSource
 
 __all__ = ["LOCAL", "OTHERS", "Counts", "ScrapeTally", "SearchTally"]
 
 LOCAL = "local"
-"""Stands for the host where pictures come from this machine."""
+"""Stands for the host where images come from this machine."""
 
 OTHERS = "others"
 """Stands for the hosts that are not told one by one."""
@@ -29,14 +29,14 @@ _EXAMPLES = 7
 _REFUSED_EXAMPLES = 3
 
 _DOUBT = 10
-"""Pictures of a search below which nothing is concluded of its thumbnails."""
+"""Images of a search below which nothing is concluded of its thumbnails."""
 
 
 @dataclass
 class Counts:
     """Count what came of some candidates.
 
-    ``candidates`` is the sum of ``fetched`` and all of ``refused``; ``duplicates`` are those fetched whose picture an
+    ``candidates`` is the sum of ``fetched`` and all of ``refused``; ``duplicates`` are those fetched whose image an
     earlier candidate had already brought; ``thumbnails`` those fetched of which only a small copy could be had.
     """
 
@@ -49,7 +49,7 @@ class Counts:
     def add(self, sighting: Sighting, *, is_new: bool) -> None:
         """Count one more."""
         self.candidates += 1
-        if sighting.picture is None:
+        if sighting.image is None:
             self.refused[sighting.refused.reason if sighting.refused else ""] += 1
         else:
             self.fetched += 1
@@ -85,19 +85,19 @@ class SearchTally:
     failed: FailedSearch | None = None
 
     def remark(self) -> str | None:
-        """Return a sentence where the pictures are mostly thumbnails, or probably so: pages change without failing."""
+        """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
         source, counts = self.search.source, self.counts
         site = source.site if isinstance(source, SiteSource) else None
         if counts.fetched < _DOUBT:
             return None
         if 2 * counts.thumbnails > counts.fetched:
             remark = (
-                f"{counts.thumbnails:,} of {counts.fetched:,} pictures are thumbnails, since their originals "
+                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, since their originals "
                 "could not be had (scrape.thumbnails: false does without them)"
             )
         elif site is not None and site.rewrite and not self.lifted:
             remark = (
-                f"none of {counts.fetched:,} pictures has an address that rewrite in {site.name}.yaml "
+                f"none of {counts.fetched:,} images has an address that rewrite in {site.name}.yaml "
                 "makes an original of, so that they may be thumbnails"
             )
         else:
@@ -111,14 +111,14 @@ class ScrapeTally:
     """Count what came of each candidate, in the order of the searches.
 
     Args:
-        classes: The labels that must have pictures.
+        classes: The labels that must have images.
         searches: All searches, in order.
 
     Attributes:
         total: All candidates.
         parts: The counts by class, source and host, in the order of the classes.
         searches: The counts by search, in their order.
-        examples: The first different pictures of each class, each with the candidate that showed it first.
+        examples: The first different images of each class, each with the candidate that showed it first.
         refused: How many originals were refused for each reason, also where a thumbnail took their place.
         refused_examples: The first addresses that were refused, by reason.
     """
@@ -127,24 +127,24 @@ class ScrapeTally:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
         self.searches = {search.name: SearchTally(search) for search in searches}
-        self.examples: defaultdict[str, dict[Picture, Candidate]] = defaultdict(dict)
+        self.examples: defaultdict[str, dict[Image, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
 
     def add(self, search: Search, sighting: Sighting) -> bool:
-        """Count a sighting; return whether it is the first of its picture."""
-        candidate, picture = sighting.candidate, sighting.picture
+        """Count a sighting; return whether it is the first of its image."""
+        candidate, image = sighting.candidate, sighting.image
         is_new = False
-        if picture is not None:
-            key = bytes.fromhex(picture.id)
+        if image is not None:
+            key = bytes.fromhex(image.id)
             is_new = key not in self._labels
             if self._labels.setdefault(key, candidate.label) != candidate.label:
                 self._labels[key] = None  # which of them is right is for people to say
             examples = self.examples[candidate.label]
             if len(examples) < _EXAMPLES:
-                examples.setdefault(picture, candidate)
+                examples.setdefault(image, candidate)
         if sighting.refused is not None:
             reason = sighting.refused.reason
             self.refused[reason] += 1
@@ -164,13 +164,13 @@ class ScrapeTally:
         for failed in searches:
             self.searches[failed.search.name].failed = failed
 
-    def label(self, picture_id: str) -> str | None:
-        """Return the class of a picture, or ``None`` where its sightings disagree."""
-        return self._labels[bytes.fromhex(picture_id)]
+    def label(self, image_id: str) -> str | None:
+        """Return the class of an image, or ``None`` where its sightings disagree."""
+        return self._labels[bytes.fromhex(image_id)]
 
     @property
     def images(self) -> int:
-        """How many different pictures there are."""
+        """How many different images there are."""
         return len(self._labels)
 
     @property
@@ -200,7 +200,7 @@ class ScrapeTally:
         refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
         small = self.total.thumbnails
         return (
-            f"{self.images:,} pictures from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
+            f"{self.images:,} images from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
             f"before, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
             f"{f', {small:,} only as thumbnails' if small else ''}"
         )
@@ -251,7 +251,7 @@ def _address(candidate: Candidate) -> str:
 
 
 def _host(candidate: Candidate) -> str:
-    """Return the host that a picture came from; for one that its page carries within itself, the page's."""
+    """Return the host that an image came from; for one that its page carries within itself, the page's."""
     for url in (candidate.image_url, candidate.page_url):
         if url is not None and url.startswith(("http://", "https://")):
             try:

@@ -1,4 +1,4 @@
-"""Where a picture belongs, from a salted hash of its own id or of its group's name."""
+"""Where an image belongs, from a salted hash of its own id or of its group's name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pixmill.images.parts import PARTS
 __all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "given_sides", "place", "places", "sides_of"]
 
 Sides = npt.NDArray[np.int8]
-"""The part of each picture as its place among :data:`.PARTS`: the later a part, the higher its rank."""
+"""The part of each image as its place among :data:`.PARTS`: the later a part, the higher its rank."""
 
 TRAIN, VAL, TEST = (PARTS.index(part) for part in PARTS)
 
 
 def place(name: str, salt: str) -> float:
-    """Return where a picture stands between 0 and 1, evenly spread and the same for ever.
+    """Return where an image stands between 0 and 1, evenly spread and the same for ever.
 
     Args:
-        name: The picture's id, or the name of its group.
+        name: The image's id, or the name of its group.
         salt: ``split.salt``; another salt is another split.
     """
     digest = hashlib.sha256(f"{salt}{name}".encode()).digest()
@@ -35,13 +35,13 @@ def places(names: Iterable[str], salt: str) -> npt.NDArray[np.float64]:
 
 
 def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
-    """Return the part that each picture belongs to.
+    """Return the part that each image belongs to.
 
-    Nothing but its name, the salt and the shares decide: no picture changes sides when others come or go. The test part
+    Nothing but its name, the salt and the shares decide: no image changes sides when others come or go. The test part
     lies first, so that another share of ``val`` moves nothing in or out of it.
 
     Args:
-        at: The pictures' places.
+        at: The images' places.
         val: Share of the validation part.
         test: Share of the test part.
     """
@@ -55,8 +55,8 @@ def given_sides(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val:
 
     Args:
         sides: The parts by the hash.
-        given: Where people put each picture; below 0 where they did not.
-        at: The pictures' places.
+        given: Where people put each image; below 0 where they did not.
+        at: The images' places.
         val: Share of the validation part, of what they gave for training.
     """
     divided = bool((given == VAL).any())
@@ -65,10 +65,10 @@ def given_sides(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val:
 
 
 def folds_of(names: Iterable[str], salt: str, count: int) -> npt.NDArray[np.int32]:
-    """Return the fold of each picture, from 0: of another hash than its part.
+    """Return the fold of each image, from 0: of another hash than its part.
 
     Args:
-        names: The pictures' ids, or the names of their groups.
+        names: The images' ids, or the names of their groups.
         salt: ``split.salt``.
         count: How many folds there are; another number is another division.
     """

@@ -57,7 +57,7 @@ def tables(
     """
     kept = manifest[manifest["split"].notna()]
     found = {
-        "pictures": Table(kept[["id", "split"]].set_axis(["name", "side"], axis=1)),
+        "images": Table(kept[["id", "split"]].set_axis(["name", "side"], axis=1)),
         "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
         "pairs": Table(_pairs(kept, pairs, "split")),
         "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
@@ -96,13 +96,13 @@ def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
     """Yield what must hold whatever the params say: nothing lies on two sides."""
     yield _check(
         "not_empty",
-        "pictures",
+        "images",
         "ExpectTableRowCountToBeBetween",
         {"min_value": 1},
         "at least 1",
-        lambda result, _: [f"there are {result['observed_value']:,} pictures in the split"],
+        lambda result, _: [f"there are {result['observed_value']:,} images in the split"],
     )
-    yield _unique("ids_on_one_side", "pictures", "ids", "parts")
+    yield _unique("ids_on_one_side", "images", "ids", "parts")
     yield _unique("pixels_on_one_side", "pixels", "digests of pixels", "parts")
     yield _equal("near_duplicates_on_one_side", "pairs", "parts")
     if grouped:
@@ -147,10 +147,10 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         {"column": "part", "value_set": ["test"]},
         "all of them in test",
         lambda result, _: [
-            f"{result['unexpected_count']:,} of {result['element_count']:,} pictures that people put into test are not "
+            f"{result['unexpected_count']:,} of {result['element_count']:,} images that people put into test are not "
             "there"
             if result["element_count"]
-            else "people put no picture into test"
+            else "people put no image into test"
         ],
     )
     shares = params.class_shares
@@ -203,7 +203,7 @@ def _unique(name: str, table: str, things: str, sides: str) -> Check:
 
 
 def _equal(name: str, table: str, sides: str) -> Check:
-    """Return a check that both pictures of each pair are on one side."""
+    """Return a check that both images of each pair are on one side."""
 
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         apart = rows[rows["side_a"] != rows["side_b"]]
@@ -220,8 +220,8 @@ def _equal(name: str, table: str, sides: str) -> Check:
 def _classes(part: str, classes: Sequence[str]) -> Tell:
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         there = set(rows["label"])
-        lines = [f"{part} has no picture of '{label}'" for label in classes if label not in there]
-        lines += [f"{part} has pictures of '{label}'" for label in sorted(there - set(classes))]
+        lines = [f"{part} has no image of '{label}'" for label in classes if label not in there]
+        lines += [f"{part} has images of '{label}'" for label in sorted(there - set(classes))]
         return lines or [f"{part} has all {len(classes):,} classes"]
 
     return tell
@@ -229,7 +229,7 @@ def _classes(part: str, classes: Sequence[str]) -> Tell:
 
 def _classes_of_folds(_: Result, rows: pd.DataFrame) -> list[str]:
     empty = rows.loc[rows["n"] == 0, ["fold", "label"]]
-    lines = [f"fold {fold} has no picture of '{label}'" for fold, label in empty.itertuples(index=False)]
+    lines = [f"fold {fold} has no image of '{label}'" for fold, label in empty.itertuples(index=False)]
     return lines or [f"each fold has all {rows['label'].nunique():,} classes"]
 
 
@@ -253,7 +253,7 @@ def _sides_of(names: pd.Series, sides: pd.Series) -> pd.DataFrame:
 
 
 def _pairs(kept: pd.DataFrame, pairs: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the pairs whose pictures are both kept, with the side of each."""
+    """Return the pairs whose images are both kept, with the side of each."""
     first = kept.drop_duplicates("id")
     index, sides = pd.Index(first["id"].to_numpy(object)), first[column].reset_index(drop=True)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))) for name in ("a", "b"))
@@ -281,7 +281,7 @@ def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
 
 
 def _given(manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the pictures that people put into test and that validate kept, with where they are."""
+    """Return the images that people put into test and that validate kept, with where they are."""
     here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith("straddles")
     rows = manifest[here & (manifest["given_split"] == "test").fillna(False)]
     return pd.DataFrame({"id": rows["id"].astype(object), "part": rows["split"].astype(object).fillna("nowhere")})

@@ -15,7 +15,7 @@ __all__ = ["GroupBy", "clusters", "group_names", "page_of", "product_of"]
 GroupBy = Literal["product", "page"]
 
 _NUMBERED = re.compile(r"(?<=[^\W_])(?:[ _-]\d{1,2}| ?\(\d{1,2}\))$")
-"""The number of a picture among those of one thing: ``_1``, ``-02`` or `` (3)``; longer ones are a camera's."""
+"""The number of an image among those of one thing: ``_1``, ``-02`` or `` (3)``; longer ones are a camera's."""
 
 _SCRIPT = re.compile(r"\.(?:aspx?|cfm|cgi|do|jsp|php\d?|pl)$", re.IGNORECASE)
 """A path that names a script and no product: there the query tells the product."""
@@ -25,13 +25,13 @@ _TRACK = re.compile(r"/ref=.*$")
 
 
 def group_names(table: pd.DataFrame, by: GroupBy) -> pd.Series:
-    """Return the name of each picture's group, absent where it stands by itself.
+    """Return the name of each image's group, absent where it stands by itself.
 
-    Only the picture's own row decides, so that no other picture moves it.
+    Only the image's own row decides, so that no other image moves it.
 
     Args:
-        table: A manifest with ``source``, ``page_url`` and ``image_url`` of each picture's first sighting.
-        by: ``page``: the pictures that were seen on one page. ``product``: those of one product's page, or, in people's
+        table: A manifest with ``source``, ``page_url`` and ``image_url`` of each image's first sighting.
+        by: ``page``: the images that were seen on one page. ``product``: those of one product's page, or, in people's
             folders, those whose files differ in nothing but a number at the end.
     """
     urls = table["page_url"].astype(object).where(table["page_url"].notna(), None)
@@ -77,14 +77,14 @@ Texts = npt.NDArray[np.object_]
 
 
 def clusters(groups: Texts, names: Texts | None) -> Texts:
-    """Return what stands for each picture's cluster: the least of its groups of near-duplicates.
+    """Return what stands for each image's cluster: the least of its groups of near-duplicates.
 
-    Two pictures are of one cluster where they share a group of near-duplicates or a given one, or where a chain of such
-    pictures leads from one to the other.
+    Two images are of one cluster where they share a group of near-duplicates or a given one, or where a chain of such
+    images leads from one to the other.
 
     Args:
-        groups: Each picture's group of near-duplicates.
-        names: Each picture's given group, absent where it stands by itself; ``None`` where no groups were asked for.
+        groups: Each image's group of near-duplicates.
+        names: Each image's given group, absent where it stands by itself; ``None`` where no groups were asked for.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -94,7 +94,7 @@ def clusters(groups: Texts, names: Texts | None) -> Texts:
     group_of, known = pd.factorize(groups, sort=True)
     name_of, given = pd.factorize(names)
     named = name_of >= 0
-    # Groups of both kinds are the nodes, and each picture that is in two of them joins these.
+    # Groups of both kinds are the nodes, and each image that is in two of them joins these.
     count = len(known) + len(given)
     links = (np.ones(named.sum()), (group_of[named], len(known) + name_of[named]))
     _, component_of = connected_components(coo_array(links, shape=(count, count)), directed=False)

@@ -1,4 +1,4 @@
-"""Pictures as memory-mappable shards, written by the processes that decode them."""
+"""Images as memory-mappable shards, written by the processes that decode them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["pack"]
 
 def pack(
     manifest: pd.DataFrame,
-    pictures: Path,
+    images: Path,
     folder: Path,
     params: SplitParams,
     limits: Limits,
@@ -36,24 +36,24 @@ def pack(
 ) -> None:
     """Write the shards and the header of each part: ``uint8`` of shape (n, image_size, image_size, 3) in all.
 
-    ``preprocessing.json`` beside them says how a picture became what is packed.
+    ``preprocessing.json`` beside them says how an image became what is packed.
 
-    The shards' place on the disk is taken first; then each process writes the pictures that it decodes where they
+    The shards' place on the disk is taken first; then each process writes the images that it decodes where they
     belong, so that no pixel goes through a pipe and memory does not grow with their number. Shards appear together at
     the end, or not at all, and headers after them.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
-        pictures: The folder that the manifest's paths are relative to.
+        images: The folder that the manifest's paths are relative to.
         folder: Where ``<part>/<number>.bin``, ``<part>.json`` and ``preprocessing.json`` go.
         params: The section ``split``.
-        limits: What one picture may take.
+        limits: What one image may take.
         workers: Processes; default: one a processor.
-        plan: How many pictures each shard of a part holds; default: see :func:`.plan_shards`.
+        plan: How many images each shard of a part holds; default: see :func:`.plan_shards`.
 
     Raises:
-        ManifestError: A picture is absent, or is not what validate saw.
-        SplitError: A picture takes more than it may.
+        ManifestError: An image is absent, or is not what validate saw.
+        SplitError: An image takes more than it may.
         OSError: A disk is full, or refuses a file.
     """
     kept = manifest[manifest["split"].notna()]
@@ -68,7 +68,7 @@ def pack(
                 temporary = stack.enter_context(replacing(shard_path(folder, part, number)))
                 reserve(temporary, count * row_bytes)
                 shards[part].append(temporary)
-        tasks = _tasks(kept, pictures, shards, rows, params)
+        tasks = _tasks(kept, images, shards, rows, params)
         for _ in track(map_batches(_write_all, tasks, workers=workers, limits=limits, lost=_refuse), "Pack", len(kept)):
             pass
     for part, counts in rows.items():
@@ -79,7 +79,7 @@ def pack(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Say which picture goes where; ``pixels`` is width times height, as validate found it."""
+    """Say which image goes where; ``pixels`` is width times height, as validate found it."""
 
     id: str
     path: str
@@ -93,7 +93,7 @@ class _Task:
 
 def _tasks(
     kept: pd.DataFrame,
-    pictures: Path,
+    images: Path,
     shards: Mapping[str, Sequence[Path]],
     rows: Mapping[str, Sequence[int]],
     params: SplitParams,
@@ -104,7 +104,7 @@ def _tasks(
         number = int(np.searchsorted(starts[part], row, side="right")) - 1
         yield _Task(
             name,
-            f"{pictures}/{path}",
+            f"{images}/{path}",
             int(most),
             str(shards[part][number]),
             int(row - starts[part][number]),
@@ -132,7 +132,7 @@ def _write(task: _Task) -> None:
         raise
 
 
-_ALTERED = {"missing_file": "is missing", "changed_bytes": "is not the picture that validate saw"}
+_ALTERED = {"missing_file": "is missing", "changed_bytes": "is not the image that validate saw"}
 
 
 def _square(task: _Task) -> npt.NDArray[np.uint8]:

@@ -27,13 +27,13 @@ Texts = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Hold where each picture belongs.
+    """Hold where each image belongs.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
         groups: The name of each row's group, absent where it stands by itself; ``None`` where no groups were asked for.
         dropped: What was dropped here, sorted by id: ``id``, ``label``, ``part`` (that it would be in), ``word`` (of
-            :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the picture that stays.
+            :data:`pixmill.split.straddling.REASONS`) and ``other``, the id of the image that stays.
     """
 
     manifest: pd.DataFrame
@@ -59,7 +59,7 @@ class Split(Assignment):
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
-    """Give each kept picture its part and its fold, and see that nothing leaks.
+    """Give each kept image its part and its fold, and see that nothing leaks.
 
     Args:
         manifest: What validate wrote, with the columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
@@ -68,7 +68,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
         classes: The labels, in the order of the params.
 
     Raises:
-        ManifestError: The label of a kept picture is no class.
+        ManifestError: The label of a kept image is no class.
     """
     assigned = assign(manifest, pairs, params, classes=classes)
     outcomes = run_checks(
@@ -82,12 +82,12 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
 
     Args:
         manifest: What validate wrote, sorted by id.
-        pairs: Verified near-duplicates, by id; pairs with a picture that is not kept say nothing.
+        pairs: Verified near-duplicates, by id; pairs with an image that is not kept say nothing.
         params: The section ``split``.
         classes: The labels.
 
     Raises:
-        ManifestError: A kept picture has a label that is no class.
+        ManifestError: A kept image has a label that is no class.
     """
     kept = np.flatnonzero(manifest["verdict"] == "keep")
     table = manifest.iloc[kept]
@@ -132,13 +132,13 @@ def _require_classes(kept: pd.DataFrame, classes: Sequence[str]) -> None:
     strange = sorted(set(kept["label"].unique()) - set(classes))
     if strange:
         raise ManifestError(
-            f"validate kept pictures of {', '.join(strange)}, which is not among the classes of params.yaml",
+            f"validate kept images of {', '.join(strange)}, which is not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
 
 
 def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the rows of the pairs' pictures, of those pairs whose pictures are both there."""
+    """Return the rows of the pairs' images, of those pairs whose images are both there."""
     index = pd.Index(ids)
     a, b = (index.get_indexer(pd.Index(pairs[name].to_numpy(object))).astype(np.int64) for name in ("a", "b"))
     there = (a >= 0) & (b >= 0)
@@ -146,13 +146,13 @@ def _rows(pairs: pd.DataFrame, ids: Texts) -> tuple[npt.NDArray[np.int64], npt.N
 
 
 def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
-    """Return one number for all pictures of a name, and -1 for those that share theirs with none."""
+    """Return one number for all images of a name, and -1 for those that share theirs with none."""
     shared = names.notna() & names.duplicated(keep=False)
     return pd.factorize(names.where(shared))[0].astype(np.int64)
 
 
 def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
-    """Return the part of each picture, before anything straddles."""
+    """Return the part of each image, before anything straddles."""
     at = places(names, params.salt)
     given = pd.Index(PARTS).get_indexer(pd.Index(kept["given_split"].to_numpy(object))).astype(np.int8)
     return given_sides(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
@@ -191,7 +191,7 @@ def metrics(split: Split) -> dict[str, Any]:
     """Return what ``plots/split/full.json`` holds.
 
     Returns:
-        ``<part>.<label>`` pictures, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
+        ``<part>.<label>`` images, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
         ``gate.<expectation>`` (whether it holds), and where folds were asked for ``folds.<number>.<label>``.
     """
     words = split.dropped["word"]
@@ -218,7 +218,7 @@ def plot_table(split: Split) -> pd.DataFrame:
 
 
 def summary(split: Split) -> str:
-    """Return in one line how many pictures each part has, and how many were dropped here."""
+    """Return in one line how many images each part has, and how many were dropped here."""
     sizes = split.manifest["split"].value_counts()
     parts = ", ".join(f"{sizes[part]:,} {part}" for part in PARTS)
     return f"{parts}; {len(split.dropped):,} dropped so that nothing leaks"

@@ -13,11 +13,11 @@ from pixmill.split.assignment import TRAIN, VAL, Sides
 __all__ = ["REASONS", "Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
 
 REASONS = {
-    "straddles": "a near-duplicate of it, or the same picture, lies in another part, which ranks higher",
-    "straddles_group": "people put another picture of its group into another part, which ranks higher",
-    "straddles_folds": "a near-duplicate of it, or the same picture, lies in another fold",
+    "straddles": "a near-duplicate of it, or the same image, lies in another part, which ranks higher",
+    "straddles_group": "people put another image of its group into another part, which ranks higher",
+    "straddles_folds": "a near-duplicate of it, or the same image, lies in another fold",
 }
-"""Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the picture that stays.
+"""Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the image that stays.
 
 Test ranks above val, and val above train.
 """
@@ -28,12 +28,12 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Links:
-    """Say which of n pictures must not lie on two sides.
+    """Say which of n images must not lie on two sides.
 
     Args:
-        a: One picture of each pair, by its row.
+        a: One image of each pair, by its row.
         b: The other.
-        sets: Arrays of n numbers each: pictures with the same number are linked, those below 0 are not.
+        sets: Arrays of n numbers each: images with the same number are linked, those below 0 are not.
     """
 
     a: Rows
@@ -42,12 +42,12 @@ class Links:
 
 
 def nearest(wanted: npt.NDArray[np.bool_], links: Links) -> Rows:
-    """Return for each picture the first of the wanted ones that it is linked to; n where there is none.
+    """Return for each image the first of the wanted ones that it is linked to; n where there is none.
 
-    A wanted picture may find itself in a set.
+    A wanted image may find itself in a set.
 
     Args:
-        wanted: Whether each of the n pictures is wanted.
+        wanted: Whether each of the n images is wanted.
         links: The links.
     """
     count = len(wanted)
@@ -65,18 +65,18 @@ def nearest(wanted: npt.NDArray[np.bool_], links: Links) -> Rows:
 
 
 def straddlers(sides: Sides, *kinds: Links) -> tuple[Rows, Rows]:
-    """Return which pictures must go, so that no link crosses parts.
+    """Return which images must go, so that no link crosses parts.
 
-    Of a link across parts the picture in train goes, else the one in val: the test part keeps its pictures, whatever is
+    Of a link across parts the image in train goes, else the one in val: the test part keeps its images, whatever is
     trained on. Val is decided first, against test alone; then train, against what val keeps. So the result does not
-    depend on the order of the links, and a train picture stays whose only likeness was dropped from val.
+    depend on the order of the links, and a train image stays whose only likeness was dropped from val.
 
     Args:
-        sides: The part of each picture.
+        sides: The part of each image.
         kinds: The links between them, by kind.
 
     Returns:
-        For each picture the row of the one because of which it goes, the first that there is of the first kind that
+        For each image the row of the one because of which it goes, the first that there is of the first kind that
         there is, and the number of that kind; -1 where it stays.
     """
     against, kind = np.full(len(sides), -1, np.int64), np.full(len(sides), -1, np.int64)
@@ -90,13 +90,13 @@ def straddlers(sides: Sides, *kinds: Links) -> tuple[Rows, Rows]:
 
 
 def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
-    """Return for each picture -1, or where it must go the row of the one in another fold that it is linked to.
+    """Return for each image -1, or where it must go the row of the one in another fold that it is linked to.
 
-    No fold ranks above another: in the order of the rows, which is that of the ids, a picture goes where one before it
+    No fold ranks above another: in the order of the rows, which is that of the ids, an image goes where one before it
     stays in another fold.
 
     Args:
-        folds: The fold of each picture; below 0 where it has none.
+        folds: The fold of each image; below 0 where it has none.
         links: The links between them.
     """
     count = len(folds)
@@ -110,7 +110,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
         before.setdefault(other, []).append(one)
     members = [np.flatnonzero((numbers >= 0) & (folds >= 0)) for numbers in links.sets]
     stays: dict[tuple[int, int], int] = {}
-    # When a picture's turn comes, all before it are decided, and those of a set that stay are in one fold.
+    # When an image's turn comes, all before it are decided, and those of a set that stay are in one fold.
     for row in np.unique(np.concatenate([upper, *members])).tolist():
         sets = [(place, int(numbers[row])) for place, numbers in enumerate(links.sets) if numbers[row] >= 0]
         rivals = [stays[key] for key in sets if key in stays and folds[stays[key]] != folds[row]]
@@ -124,7 +124,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
 
 
 def crossing(sides: npt.NDArray[np.integer], links: Links) -> npt.NDArray[np.bool_]:
-    """Tell for each pair whether its pictures are both on a side, and on two; below 0 is none."""
+    """Tell for each pair whether its images are both on a side, and on two; below 0 is none."""
     one, other = sides[links.a], sides[links.b]
     apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)
     return apart

@@ -45,7 +45,7 @@ def fit(
 ) -> Checkpoint:
     """Fit a classifier and leave it with the weights of its best epoch.
 
-    The order of the pictures and all that is random follow from seed and epoch, so equal inputs give equal weights,
+    The order of the images and all that is random follow from seed and epoch, so equal inputs give equal weights,
     whether the training was killed in between or not.
 
     Args:

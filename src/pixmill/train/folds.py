@@ -22,12 +22,12 @@ __all__ = ["Fold", "FoldResult", "cross_validate", "fold_metrics", "folds_of"]
 
 @dataclass(frozen=True)
 class Fold:
-    """Hold one way to part the pictures for training and validation anew.
+    """Hold one way to part the images for training and validation anew.
 
     Args:
         number: From 0.
-        training: All pictures but the fold's.
-        validation: The fold's pictures.
+        training: All images but the fold's.
+        validation: The fold's images.
     """
 
     number: int
@@ -41,8 +41,8 @@ class FoldResult:
 
     Args:
         number: From 0.
-        accuracy: Share of the fold's pictures that are classified right by a model that never met them.
-        loss: Mean loss of the fold's pictures.
+        accuracy: Share of the fold's images that are classified right by a model that never met them.
+        loss: Mean loss of the fold's images.
     """
 
     number: int
@@ -58,7 +58,7 @@ def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
         validation: The validation part.
 
     Raises:
-        ManifestError: The pictures are in no folds.
+        ManifestError: The images are in no folds.
     """
     both = (training, validation)
     rows = pd.concat([part.rows for part in both], ignore_index=True)

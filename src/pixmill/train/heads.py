@@ -28,10 +28,10 @@ _STEPS = 1000
 """Most steps of the solver."""
 
 _ABSENT = -100.0
-"""The logarithm of how likely a class is of which there was no picture."""
+"""The logarithm of how likely a class is of which there was no image."""
 
 _BLOCK = 4096
-"""Pictures whose features are looked at together."""
+"""Images whose features are looked at together."""
 
 Features = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int32]
@@ -61,7 +61,7 @@ class Scaling:
     def applied(self, features: Features) -> npt.NDArray[np.float64]:
         """Return features with mean 0 and deviation 1."""
         scaled: npt.NDArray[np.float64] = features - self.mean
-        # In place: of many pictures one copy is all that memory should have to hold.
+        # In place: of many images one copy is all that memory should have to hold.
         scaled /= self.deviation
         return scaled
 
@@ -91,7 +91,7 @@ def fit_head(
 ) -> Checkpoint:
     """Fit the head of a classifier whose backbone is frozen, as :func:`pixmill.train.fitting.fit` does a whole one.
 
-    Pictures go through the backbone once, and not at all where their features are known; they are not changed at
+    Images go through the backbone once, and not at all where their features are known; they are not changed at
     random. A small network goes on in epochs; of a logistic regression, each iteration of the solver counts as one.
 
     Args:

@@ -1,4 +1,4 @@
-"""The stage's one function: packed pictures in, a fitted classifier out."""
+"""The stage's one function: packed images in, a fitted classifier out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Trained:
         images: Number of images by split.
         training: The training part.
         validation: The validation part.
-        preprocessing: Side of the pictures in pixels, how a picture becomes square, and the filter that resizes it.
+        preprocessing: Side of the images in pixels, how an image becomes square, and the filter that resizes it.
         monitor: What tells the best epoch.
         folds: What came of each fold; none where there was no cross-validation.
         precision: What it was computed with.
@@ -281,4 +281,4 @@ def _preprocessing(path: Path) -> Preprocessing:
     match read_json(path, stage="split"):
         case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
             return {"image_size": image_size, "aspect": aspect, "resize": resize}
-    raise ManifestError(f"{path} does not say how the pictures were prepared", next="dvc repro -f split")
+    raise ManifestError(f"{path} does not say how the images were prepared", next="dvc repro -f split")

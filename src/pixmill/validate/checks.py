@@ -53,7 +53,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         severity="critical",
         parameters=("scrape",),
         wanted="at least 1",
-        tell=lambda result, _: [f"there are {result['observed_value']:,} pictures"],
+        tell=lambda result, _: [f"there are {result['observed_value']:,} images"],
     )
     yield Check(
         name="unique_ids",
@@ -75,7 +75,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         "pixels",
         params.readable,
         expectation="ExpectColumnValuesToNotBeNull",
-        phrase="pictures can be decoded to the end",
+        phrase="images can be decoded to the end",
         bad=lambda pixels: pixels.isna(),
         advise=_restore,
     )
@@ -88,7 +88,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"value_set": list(formats.allowed)},
         parameter="allowed",
-        phrase=f"readable pictures are {' or '.join(formats.allowed)}",
+        phrase=f"readable images are {' or '.join(formats.allowed)}",
         bad=lambda values: values.notna() & ~values.isin(list(formats.allowed)),
     )
     yield from (*measures[:3], allowed, *measures[3:])
@@ -105,7 +105,7 @@ def _measure(params: ValidateParams, name: str, column: str, parameter: str, phr
         section,
         kwargs={"max_value" if most else "min_value": limit},
         parameter=parameter,
-        phrase=f"readable pictures {phrase.format(limit)}",
+        phrase=f"readable images {phrase.format(limit)}",
         bad=lambda values: values > limit if most else values < limit,
     )
 
@@ -128,7 +128,7 @@ def _share(
         name: The check, and its section of params.
         column: What is looked at; what is absent is not, except where absence is what is looked for.
         section: That section; it has a ``share`` and a ``severity``.
-        phrase: What the good ones are or do (``readable pictures are at least 32 pixels wide``).
+        phrase: What the good ones are or do (``readable images are at least 32 pixels wide``).
         bad: Tells which values are not as they must be.
         expectation: Of Great Expectations.
         kwargs: Its arguments besides column and share.
@@ -167,7 +167,7 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         tell=_undeclared(classes),
     )
     yield _none(
-        "conflicts", params.conflicts.severity, "severity", "no picture came under several labels", _conflicts, _DECIDE
+        "conflicts", params.conflicts.severity, "severity", "no image came under several labels", _conflicts, _DECIDE
     )
 
 
@@ -177,7 +177,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         "redundant",
         params.duplicates,
         kwargs={"max_value": 0},
-        phrase="readable pictures are neither the copy nor the near-duplicate of another",
+        phrase="readable images are neither the copy nor the near-duplicate of another",
         bad=lambda values: values > 0,
     )
     yield Check(
@@ -191,9 +191,9 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         tell=_across_labels,
         advise=lambda *_: _DECIDE,
     )
-    nothing = "no picture stands in the place of many"
+    nothing = "no image stands in the place of many"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
-    nothing, advice = "no picture lies in two parts of a given split", "take the pictures out of one of the two parts"
+    nothing, advice = "no image lies in two parts of a given split", "take the images out of one of the two parts"
     yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
 
 
@@ -238,7 +238,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
-        tell=_per_class(lambda row, _: f"class '{row['label']}' has {_pictures(row['n'])}"),
+        tell=_per_class(lambda row, _: f"class '{row['label']}' has {_images(row['n'])}"),
     )
     yield Check(
         name="class_balance",
@@ -250,7 +250,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         wanted=f"at least {params.class_balance.ratio:g}",
         tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {_pictures(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} "
+                f"class '{row['label']}' has {_images(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} "
                 f"to the largest class '{largest['label']}' ({largest['n']:,})"
             )
         ),
@@ -274,21 +274,21 @@ def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], 
 
 
 def _conflicts(rows: pd.DataFrame) -> list[str]:
-    """Say how many pictures came under which labels."""
-    return [f"{_pictures(n)} came under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
+    """Say how many images came under which labels."""
+    return [f"{_images(n)} came under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
     """Name every placeholder, by the first digits of its id."""
     ordered = rows.sort_values(["addresses", "id"], ascending=[False, True])
-    return [f"picture {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
+    return [f"image {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
 
 
 def _leaks(rows: pd.DataFrame) -> list[str]:
-    """Say of how many pictures of a class lie in which parts, and where one of them does."""
+    """Say of how many images of a class lie in which parts, and where one of them does."""
     counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
     return [
-        f"{_pictures(n)} of class '{label}' lie{'s' if n == 1 else ''} in {parts} of the given split, such as {places}"
+        f"{_images(n)} of class '{label}' lie{'s' if n == 1 else ''} in {parts} of the given split, such as {places}"
         for label, parts, n, places in counts.itertuples(index=False)
     ]
 
@@ -311,8 +311,8 @@ def _undeclared(classes: Sequence[str]) -> Tell:
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         labels = rows["label"].dropna()
         counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
-        return [f"{_pictures(n)} came with the label '{label}'" for label, n in counts.items()] or [
-            "no picture came with another label"
+        return [f"{_images(n)} came with the label '{label}'" for label, n in counts.items()] or [
+            "no image came with another label"
         ]
 
     return tell
@@ -355,6 +355,6 @@ def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
     return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0]))
 
 
-def _pictures(count: int) -> str:
-    """Return a number of pictures in words."""
-    return f"{count:,} picture{'' if count == 1 else 's'}"
+def _images(count: int) -> str:
+    """Return a number of images in words."""
+    return f"{count:,} image{'' if count == 1 else 's'}"

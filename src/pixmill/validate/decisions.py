@@ -1,4 +1,4 @@
-"""People's decisions on single pictures: read from ``review.csv``, matched with the pictures that are there."""
+"""People's decisions on single images: read from ``review.csv``, matched with the images that are there."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pixmill.core.errors import ReviewError
 
 __all__ = ["HEADER", "Decision", "Names", "match_decisions", "names_of", "read_decisions", "render_decisions"]
 
-HEADER = ("picture", "decision", "label", "by", "why")
+HEADER = ("image", "decision", "label", "by", "why")
 
 Verb = Literal["keep", "drop", "relabel"]
 
 _SHORTEST = 8
-"""The fewest digits of an id that name a picture."""
+"""The fewest digits of an id that name an image."""
 
 _DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 """An id, or enough of its beginning."""
@@ -29,13 +29,13 @@ _DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold what a person decided about one picture.
+    """Hold what a person decided about one image.
 
     Args:
         line: The line of ``review.csv``, from 1.
-        picture: How the person named it: its id, at least the first 8 digits of it, or where it came from (such as
+        image: How the person named it: its id, at least the first 8 digits of it, or where it came from (such as
             ``data/coat/0001.png`` or a URL) or lies (``images/…``).
-        verb: ``keep`` overrides every automatic verdict on a picture that decodes and has a declared label; ``drop``
+        verb: ``keep`` overrides every automatic verdict on an image that decodes and has a declared label; ``drop``
             drops it; ``relabel`` keeps it under another label.
         label: The label of a ``relabel``; empty otherwise.
         by: Who decided; may be empty.
@@ -43,7 +43,7 @@ class Decision:
     """
 
     line: int
-    picture: str
+    image: str
     verb: Verb
     label: str = ""
     by: str = ""
@@ -52,7 +52,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Names:
-    """Hold the names that a person may use for one picture.
+    """Hold the names that a person may use for one image.
 
     Args:
         id: Its id.
@@ -93,7 +93,7 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
 
 
 def render_decisions(decisions: Iterable[Decision]) -> str:
-    """Return decisions as ``review.csv`` holds them: sorted by picture, one line each, so that two branches merge.
+    """Return decisions as ``review.csv`` holds them: sorted by image, one line each, so that two branches merge.
 
     Reading it gives the same decisions again, but for their lines and for white space in ``by`` and ``why``, of which
     any is as good as one blank.
@@ -101,69 +101,69 @@ def render_decisions(decisions: Iterable[Decision]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    for item in sorted(decisions, key=lambda item: (item.picture, item.line)):
-        writer.writerow([item.picture, item.verb, item.label, " ".join(item.by.split()), " ".join(item.why.split())])
+    for item in sorted(decisions, key=lambda item: (item.image, item.line)):
+        writer.writerow([item.image, item.verb, item.label, " ".join(item.by.split()), " ".join(item.why.split())])
     return text.getvalue()
 
 
 def match_decisions(
-    decisions: Iterable[Decision], pictures: Iterable[Names]
+    decisions: Iterable[Decision], images: Iterable[Names]
 ) -> tuple[dict[str, Decision], list[Decision]]:
-    """Find the picture of each decision.
+    """Find the image of each decision.
 
     A line that repeats another word for word, as two merged branches may, counts once.
 
     Args:
         decisions: What people decided.
-        pictures: The pictures that decisions may mean.
+        images: The images that decisions may mean.
 
     Returns:
-        The decisions by id, and those whose picture is not there.
+        The decisions by id, and those whose image is not there.
 
     Raises:
-        ReviewError: A line means several pictures, or two lines mean the same one and are not the same.
+        ReviewError: A line means several images, or two lines mean the same one and are not the same.
     """
     first = list({replace(decision, line=0): decision for decision in reversed(list(decisions))}.values())[::-1]
     by_name: dict[str, set[str]] = {}
-    for picture in pictures:
-        for name in (picture.id[:_SHORTEST], *picture.places):
-            by_name.setdefault(name, set()).add(picture.id)
+    for image in images:
+        for name in (image.id[:_SHORTEST], *image.places):
+            by_name.setdefault(name, set()).add(image.id)
     found: dict[str, Decision] = {}
     gone: dict[str, Decision] = {}
     for decision in first:
-        ids = set(by_name.get(decision.picture, ()))
-        if _DIGITS.fullmatch(start := decision.picture.lower()):
+        ids = set(by_name.get(decision.image, ()))
+        if _DIGITS.fullmatch(start := decision.image.lower()):
             ids |= {name for name in by_name.get(start[:_SHORTEST], ()) if name.startswith(start)}
         if len(ids) > 1:
-            raise _refusal(decision.line, "the name of one picture", f"{decision.picture!r}, which {len(ids)} have")
-        # Of pictures that are gone, nobody knows whether they are the same but by what people call them.
-        name, known = (ids.pop(), found) if ids else (decision.picture, gone)
+            raise _refusal(decision.line, "the name of one image", f"{decision.image!r}, which {len(ids)} have")
+        # Of images that are gone, nobody knows whether they are the same but by what people call them.
+        name, known = (ids.pop(), found) if ids else (decision.image, gone)
         if name in known:
             other = f"another than that of line {known[name].line}, of {name}"
-            raise _refusal(decision.line, "one decision a picture", other)
+            raise _refusal(decision.line, "one decision an image", other)
         known[name] = decision
     return found, list(gone.values())
 
 
-def names_of(decisions: Iterable[Decision], pictures: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
-    """Return the pictures that decisions may mean, of a million perhaps three, with the names by which they do.
+def names_of(decisions: Iterable[Decision], images: pd.DataFrame, sightings: pd.DataFrame) -> list[Names]:
+    """Return the images that decisions may mean, of a million perhaps three, with the names by which they do.
 
     Args:
         decisions: What people decided.
-        pictures: ``id`` and ``path`` of the pictures that are there.
+        images: ``id`` and ``path`` of the images that are there.
         sightings: ``id`` and ``image_url`` of their sightings.
     """
-    wanted = {decision.picture for decision in decisions}
+    wanted = {decision.image for decision in decisions}
     if not wanted:
         return []
-    starts = {picture[:_SHORTEST].lower() for picture in wanted if _DIGITS.fullmatch(picture.lower())}
-    by_path = pictures.loc[pictures["path"].isin(wanted), ["id", "path"]].set_axis(["id", "place"], axis=1)
+    starts = {image[:_SHORTEST].lower() for image in wanted if _DIGITS.fullmatch(image.lower())}
+    by_path = images.loc[images["path"].isin(wanted), ["id", "path"]].set_axis(["id", "place"], axis=1)
     by_url = sightings.loc[sightings["image_url"].isin(wanted), ["id", "image_url"]].set_axis(["id", "place"], axis=1)
-    by_id = pictures.loc[pictures["id"].str[:_SHORTEST].isin(starts), ["id"]]
+    by_id = images.loc[images["id"].str[:_SHORTEST].isin(starts), ["id"]]
     places: dict[str, list[str]] = {name: [] for name in by_id["id"]}
     for name, place in pd.concat([by_path, by_url]).dropna().itertuples(index=False):
         places.setdefault(name, []).append(place)
-    there = pictures.loc[pictures["id"].isin(set(places)), "id"]
+    there = images.loc[images["id"].isin(set(places)), "id"]
     return [Names(name, tuple(dict.fromkeys(places[name]))) for name in there]
 
 
@@ -185,16 +185,16 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
     if len(row) != len(HEADER):
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(row)))
-    picture, verb, label, by, why = row
-    if not _DIGITS.fullmatch(picture.lower()) and "/" not in picture:
-        raise _refusal(line, "a picture's id, at least 8 digits of it, or where it came from", repr(picture))
+    image, verb, label, by, why = row
+    if not _DIGITS.fullmatch(image.lower()) and "/" not in image:
+        raise _refusal(line, "an image's id, at least 8 digits of it, or where it came from", repr(image))
     if verb not in get_args(Verb):
         raise _refusal(line, f"a decision of {', '.join(get_args(Verb))}", repr(verb))
     if verb == "relabel" and label not in classes:
         raise _refusal(line, f"a label of {', '.join(classes)}", repr(label))
     if verb != "relabel" and label:
         raise _refusal(line, f"no label with the decision '{verb}'", repr(label))
-    return Decision(line, picture, verb, label, by, why)  # type: ignore[arg-type]
+    return Decision(line, image, verb, label, by, why)  # type: ignore[arg-type]
 
 
 def _refusal(line: int, expected: str, received: str) -> ReviewError:

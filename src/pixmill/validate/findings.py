@@ -1,4 +1,4 @@
-"""What a person must see of pictures that are the same: conflicts, placeholders and leaks, as tables."""
+"""What a person must see of images that are the same: conflicts, placeholders and leaks, as tables."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pixmill.validate.verdicts import Verdicts
 
 __all__ = ["LEAKS", "REPEATED", "find_leaks", "find_repeated"]
 
-REPEATED = ("id", "kind", "pictures", "addresses", "labels")
+REPEATED = ("id", "kind", "images", "addresses", "labels")
 LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
 
 Indices = npt.NDArray[np.int64]
 
 
 def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: Seen, stands_for: Indices) -> pd.DataFrame:
-    """Return the conflicts and placeholders that nobody has decided on, one row a picture (all its copies together).
+    """Return the conflicts and placeholders that nobody has decided on, one row an image (all its copies together).
 
     Args:
-        ids: The pictures, one a row.
+        ids: The images, one a row.
         verdicts: What became of them.
         seen: Where they were seen.
-        stands_for: Of shape (m, 2): each picture that is one of very many near-duplicates, and the one that is kept
+        stands_for: Of shape (m, 2): each image that is one of very many near-duplicates, and the one that is kept
             and stands for them; rows. The latter is a placeholder too.
 
     Returns:
         :data:`REPEATED`, sorted by id: ``id`` of the first copy, ``kind`` (``conflict`` or ``placeholder``), how many
-        ``pictures`` it is, at how many different ``addresses``, and under which ``labels`` (``coat, dress``).
+        ``images`` it is, at how many different ``addresses``, and under which ``labels`` (``coat, dress``).
     """
     twins = verdicts.twins
     of_twins = np.flatnonzero(twins.conflict | twins.placeholder)
@@ -46,7 +46,7 @@ def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: Seen, stands_fo
             "kind": np.where(np.append(twins.conflict[of_twins], leaders < 0), "conflict", "placeholder").astype(
                 object
             ),
-            "pictures": np.bincount(of[of >= 0], minlength=len(first)),
+            "images": np.bincount(of[of >= 0], minlength=len(first)),
             "addresses": seen.kinds(of, len(first), seen.address),
             "labels": _labels(of, len(first), verdicts.labels, seen),
         },
@@ -62,7 +62,7 @@ def _numbers(chosen: Indices, count: int) -> Indices:
 
 
 def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen) -> list[str]:
-    """Return the labels of some sets of pictures, with those that they were seen with."""
+    """Return the labels of some sets of images, with those that they were seen with."""
     owners, codes = seen.pairs(of, seen.label)
     named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (place by place)
     found = pd.DataFrame(
@@ -72,22 +72,22 @@ def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen
     return list(texts.reindex(range(count), fill_value=""))
 
 
-def find_leaks(pictures: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.DataFrame:
-    """Return the pictures that lie in two parts of a given split, but for those that a person has decided to keep.
+def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.DataFrame:
+    """Return the images that lie in two parts of a given split, but for those that a person has decided to keep.
 
     Args:
-        pictures: One row a picture, sorted by id, with ``id``, ``path`` and ``part`` (the place in
+        images: One row an image, sorted by id, with ``id``, ``path`` and ``part`` (the place in
             :data:`pixmill.validate.sightings.PARTS` of the part that it is left in).
         verdicts: What became of them.
         seen: Where they were seen.
 
     Returns:
-        :data:`LEAKS`, one row a picture and part that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
-        the ``other`` picture (the same id where it is the same file), its ``other_part`` and ``other_place``.
+        :data:`LEAKS`, one row an image and part that loses it, sorted: ``id`` and ``place`` in the losing ``part``;
+        the ``other`` image (the same id where it is the same file), its ``other_part`` and ``other_place``.
     """
-    part = pictures["part"].to_numpy(np.int64)
+    part = images["part"].to_numpy(np.int64)
     words = pd.Series(verdicts.words(), dtype=object)
-    first, _ = seen.parts(len(pictures))
+    first, _ = seen.parts(len(images))
     open_ = words.isna() | words.isin(["leak", "duplicate_pixels"])
     same = np.flatnonzero((first > 0) & (first < part) & open_ & ~verdicts.settled)
     twins = np.flatnonzero(words == "leak")
@@ -105,15 +105,15 @@ def find_leaks(pictures: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.Dat
         }
     ).sort_values(["row", "part"], ignore_index=True)
     address = places.set_index(["row", "part"])["address"]
-    ids = pictures["id"]
+    ids = images["id"]
     return pd.DataFrame(
         {
             "id": ids.iloc[found["row"]].to_numpy(),
             "part": _names(found["part"]),
-            "place": _places(pictures, address, found["row"], found["part"]),
+            "place": _places(images, address, found["row"], found["part"]),
             "other": ids.iloc[found["other"]].to_numpy(),
             "other_part": _names(found["other_part"]),
-            "other_place": _places(pictures, address, found["other"], found["other_part"]),
+            "other_place": _places(images, address, found["other"], found["other_part"]),
         },
         columns=list(LEAKS),
     )
@@ -125,9 +125,9 @@ def _names(parts: pd.Series[int]) -> npt.NDArray[np.object_]:
 
 
 def _places(
-    pictures: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
+    images: pd.DataFrame, address: pd.Series[str], rows: pd.Series[int], parts: pd.Series[int]
 ) -> npt.NDArray[np.object_]:
-    """Return where pictures lie in a part: their address there, or their file where none is known."""
+    """Return where images lie in a part: their address there, or their file where none is known."""
     known = address.reindex(pd.MultiIndex.from_arrays([rows, parts])).to_numpy(dtype=object)
-    files = pictures["path"].iloc[rows].to_numpy(dtype=object)
+    files = images["path"].iloc[rows].to_numpy(dtype=object)
     return np.where(pd.isna(known), files, known)

@@ -1,4 +1,4 @@
-"""The vocabulary of reasons: why a picture was dropped, in one word, and what that word means."""
+"""The vocabulary of reasons: why an image was dropped, in one word, and what that word means."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ UNREADABLE = {
     "not_a_file": "something else than a file lies there, such as a folder or a pipe",
     "changed_bytes": "its bytes are no longer those that its id was made of",
     "empty": "the file holds no byte",
-    "html": "a web page in a picture's place",
+    "html": "a web page in an image's place",
     "svg": "a drawing (SVG), which is never rendered",
-    "archive": "an archive in a picture's place",
-    "pdf": "a document (PDF) in a picture's place",
+    "archive": "an archive in an image's place",
+    "pdf": "a document (PDF) in an image's place",
     "unknown": "the content is of no known format",
     "no_decoder": "no decoder for its format is installed here",
     "too_many_bytes": "a larger file than any that is read",
     "too_many_pixels": "larger than validate.max_pixels, so it was not decoded",
-    "too_complex": "decoding it is more work than a picture is worth",
-    "truncated": "the file ends before the picture does",
+    "too_complex": "decoding it is more work than an image is worth",
+    "truncated": "the file ends before the image does",
     "broken": "the decoder gave up on it",
     "timeout": "decoding took longer than validate.timeout, twice",
     "memory": "decoding needed more memory than validate.memory",
@@ -31,15 +31,15 @@ REASONS = UNREADABLE | {
     "too_small": "a side is shorter than validate.image_size allows",
     "format_not_allowed": "its format is not in validate.formats.allowed",
     "label_undeclared": "its label is not among the classes",
-    "placeholder": "one picture in the place of many: repeated at many addresses, or under many labels",
-    "label_conflict": "the same picture came under another label too",
+    "placeholder": "one image in the place of many: repeated at many addresses, or under many labels",
+    "label_conflict": "the same image came under another label too",
     "leak": "the same pixels lie in a part that is held out: of a given split, the training side loses them",
-    "repeated": "one of very many near-duplicates of another kept picture",
-    "duplicate_pixels": "another kept picture has the same pixels and label",
+    "repeated": "one of very many near-duplicates of another kept image",
+    "duplicate_pixels": "another kept image has the same pixels and label",
 }
 """Every word that validate writes, with its meaning.
 
-In the manifest a reason is the word alone, or ``word:<id>`` where another picture is involved: for
+In the manifest a reason is the word alone, or ``word:<id>`` where another image is involved: for
 ``duplicate_pixels``, ``repeated`` and ``leak`` the one that was kept, for ``label_conflict`` one with the other label.
 """
 
@@ -49,7 +49,7 @@ def reason(name: str, other: str | None = None) -> str:
 
     Args:
         name: A word of :data:`REASONS`.
-        other: The id of the other picture that is involved.
+        other: The id of the other image that is involved.
 
     Raises:
         ValueError: The word is not in the vocabulary.

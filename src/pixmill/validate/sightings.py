@@ -1,4 +1,4 @@
-"""What the sightings add to each picture: at how many addresses it is, under which labels, in which given parts."""
+"""What the sightings add to each image: at how many addresses it is, under which labels, in which given parts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SEEN = ("id", "label", "page_url", "image_url", "given_split")
 
 @dataclass(frozen=True)
 class Seen:
-    """Hold the sightings of the pictures that are there, one place a sighting, in their order.
+    """Hold the sightings of the images that are there, one place a sighting, in their order.
 
     Args:
-        row: The row of the picture.
+        row: The row of the image.
         label: The code of the label.
         labels: The labels by code.
-        address: The code of the address: the picture's own, or its page's where it stands in the page itself; -1 where
+        address: The code of the address: the image's own, or its page's where it stands in the page itself; -1 where
             neither is known.
         part: The place in :data:`PARTS` of the part that people have put it into.
         addresses: The addresses themselves.
@@ -43,10 +43,10 @@ class Seen:
     addresses: pa.ChunkedArray
 
     def kinds(self, sets: Indices, count: int, of: Indices) -> Indices:
-        """Return how many different values each set of pictures was seen with.
+        """Return how many different values each set of images was seen with.
 
         Args:
-            sets: The number of each picture's set; -1 where it is in none.
+            sets: The number of each image's set; -1 where it is in none.
             count: How many sets there are.
             of: A code a sighting (``label`` or ``address``); what is below 0 does not count.
         """
@@ -61,7 +61,7 @@ class Seen:
         return unique // width, unique % width
 
     def parts(self, count: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-        """Return for each of ``count`` pictures the first and the last given part that it lies in, 0 for none."""
+        """Return for each of ``count`` images the first and the last given part that it lies in, 0 for none."""
         known = self.part > 0
         first, last = np.full(count, len(PARTS), np.int8), np.zeros(count, np.int8)
         np.minimum.at(first, self.row[known], self.part[known])
@@ -69,7 +69,7 @@ class Seen:
         return np.where(last > 0, first, 0).astype(np.int8), last
 
     def places(self, rows: Indices) -> pd.DataFrame:
-        """Return where some pictures lie in each given part: ``row``, ``part`` and the first ``address``."""
+        """Return where some images lie in each given part: ``row``, ``part`` and the first ``address``."""
         wanted = np.flatnonzero(np.isin(self.row, rows))
         found = pd.DataFrame({"row": self.row[wanted], "part": self.part[wanted], "place": wanted})
         found = found.drop_duplicates(["row", "part"]).sort_values(["row", "part"], ignore_index=True)
@@ -81,11 +81,11 @@ _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 
 def seen(ids: pd.Series[str], sightings: pd.DataFrame) -> Seen:
-    """Return the sightings of some pictures.
+    """Return the sightings of some images.
 
     Args:
-        ids: The pictures, one a row.
-        sightings: Candidates, with at least the columns of :data:`SEEN`; what became no picture is passed over.
+        ids: The images, one a row.
+        sightings: Candidates, with at least the columns of :data:`SEEN`; what became no image is passed over.
     """
     table = pa.Table.from_pandas(
         sightings[list(SEEN)], schema=pa.schema([(name, pa.string()) for name in SEEN]), preserve_index=False

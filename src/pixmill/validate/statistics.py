@@ -31,9 +31,9 @@ def metrics(validation: Validation) -> dict[str, Any]:
     """Return what ``plots/validate/full.json`` holds.
 
     Returns:
-        ``n`` pictures, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
+        ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
         (whether it holds), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
-        ``placeholders`` (pictures, however many copies of each there are) and ``leaks`` that nobody has decided on, and
+        ``placeholders`` (images, however many copies of each there are) and ``leaks`` that nobody has decided on, and
         ``warnings.<what>``.
     """
     manifest = validation.manifest
@@ -69,14 +69,14 @@ _STATISTICS = ("min", "mean", "max")
 
 
 def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a declared class, in their order, with or without pictures.
+    """Return one row a declared class, in their order, with or without images.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
         classes: The declared labels.
 
     Returns:
-        ``label``, ``n`` (kept pictures), and for each of :data:`DIMENSIONS` its ``_min``, ``_mean`` and ``_max`` over
+        ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` its ``_min``, ``_mean`` and ``_max`` over
         them, to four decimals; not-a-number where there is none.
     """
     kept = manifest.loc[manifest["verdict"] == "keep", ["label", *DIMENSIONS]]
@@ -119,7 +119,7 @@ class Distribution:
 
     Args:
         scale: The bins.
-        kept: How many kept pictures fall into each.
+        kept: How many kept images fall into each.
         dropped: How many dropped ones that could be decoded.
     """
 
@@ -145,8 +145,8 @@ class Distribution:
 def scales(params: ValidateParams) -> tuple[Scale, ...]:
     """Return the scales of all measures, in the order of the page.
 
-    Sides, ratios and sharpness have bins that grow with the value, since a picture of 100 pixels differs from one of
-    200 as one of 1,000 does from one of 2,000. All edges are constants: the same picture falls into the same bin
+    Sides, ratios and sharpness have bins that grow with the value, since an image of 100 pixels differs from one of
+    200 as one of 1,000 does from one of 2,000. All edges are constants: the same image falls into the same bin
     whatever else is there, so that a diff shows only what has changed.
 
     Args:
@@ -167,7 +167,7 @@ def scales(params: ValidateParams) -> tuple[Scale, ...]:
 
 
 def distributions(manifest: pd.DataFrame, params: ValidateParams) -> list[Distribution]:
-    """Return how each measure is distributed over the pictures that could be decoded.
+    """Return how each measure is distributed over the images that could be decoded.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
@@ -224,10 +224,10 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
         params: What it was run with.
 
     Returns:
-        ``classes``: kept pictures of each label. ``dimensions``: see
-        :func:`pixmill.validate.statistics.dimension_table`. ``sides``: how many kept pictures have a width, a height
+        ``classes``: kept images of each label. ``dimensions``: see
+        :func:`pixmill.validate.statistics.dimension_table`. ``sides``: how many kept images have a width, a height
         and a shorter side from ``pixels`` on. ``aspect_ratio``, ``brightness``, ``sharpness`` and ``entropy``: how many
-        kept and how many dropped pictures have a value from ``value`` on, up to that of the next line.
+        kept and how many dropped images have a value from ``value`` on, up to that of the next line.
     """
     found = {item.scale.name: item for item in distributions(validation.manifest, params)}
     labels = list(validation.classes["label"])

@@ -15,7 +15,7 @@ _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
 
 def image_table(
     ids: pd.Series[str],
-    pictures: pd.DataFrame,
+    images: pd.DataFrame,
     *,
     settled: npt.NDArray[np.bool_],
     repeated: pd.DataFrame,
@@ -25,8 +25,8 @@ def image_table(
 
     Args:
         ids: The ids of the scraped manifest, where one may occur twice.
-        pictures: The validated manifest, and ``failure``.
-        settled: Which pictures a person has decided to keep; nobody need look at their measures.
+        images: The validated manifest, and ``failure``.
+        settled: Which images a person has decided to keep; nobody need look at their measures.
         repeated: See :func:`pixmill.validate.findings.find_repeated`.
         leaks: See :func:`pixmill.validate.findings.find_leaks`.
 
@@ -37,51 +37,51 @@ def image_table(
         findings, null where there are none: ``conflict`` (the labels), ``placeholder`` (a clause) and ``addresses``,
         ``leak`` (the parts) and ``leak_places``.
     """
-    dropped = (pictures["reason"] == "review").fillna(False).to_numpy(bool)
-    readable = pictures["pixels"].notna().to_numpy()
-    table: pd.DataFrame = pictures[["id", "label", "pixels", "failure", *_MEASURES]].copy()
+    dropped = (images["reason"] == "review").fillna(False).to_numpy(bool)
+    readable = images["pixels"].notna().to_numpy()
+    table: pd.DataFrame = images[["id", "label", "pixels", "failure", *_MEASURES]].copy()
     sides = table[["width", "height"]].to_numpy(np.float64, na_value=np.nan)
     # Of whole numbers, so that a ratio is just what a person would compute.
     table["elongation"] = sides.max(axis=1) / sides.min(axis=1)
-    table["redundant"] = _redundant(pictures, readable & ~dropped)
+    table["redundant"] = _redundant(images, readable & ~dropped)
     for name in (*_MEASURES, "elongation", "redundant"):
         table[name] = table[name].where(readable & ~settled)
     for findings in _findings(repeated, leaks):
         _put(table, findings)
     table = table.loc[~dropped].reset_index(drop=True)
-    if len(ids) > len(pictures):
+    if len(ids) > len(images):
         table = table.iloc[_rows(table["id"], ids)]
     return table
 
 
-def pair_table(pairs: pd.DataFrame, pictures: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
+def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
     """Return the near-duplicates with their labels, but for pairs of which a person has decided to keep both.
 
     Args:
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        pictures: The validated manifest.
-        settled: Which pictures a person has decided to keep.
+        images: The validated manifest.
+        settled: Which images a person has decided to keep.
 
     Returns:
         ``a``, ``b``, ``similarity``, ``label_a`` and ``label_b``.
     """
-    index = pd.Index(pictures["id"])
+    index = pd.Index(images["id"])
     places = {side: index.get_indexer(pd.Index(pairs[side])) for side in ("a", "b")}
     table = pairs.assign(
-        **{f"label_{side}": pictures["label"].iloc[rows].to_numpy(dtype=object) for side, rows in places.items()}
+        **{f"label_{side}": images["label"].iloc[rows].to_numpy(dtype=object) for side, rows in places.items()}
     )
     unsettled: pd.DataFrame = table[~(settled[places["a"]] & settled[places["b"]])]
     return unsettled
 
 
-def _redundant(pictures: pd.DataFrame, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    copied = np.zeros(len(pictures), bool)
-    copied[counted] = pictures.loc[counted, ["pixels", "width", "height"]].duplicated()
-    return (copied | (pictures["group"] != pictures["id"]).to_numpy(bool)).astype(np.float64)
+def _redundant(images: pd.DataFrame, counted: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    copied = np.zeros(len(images), bool)
+    copied[counted] = images.loc[counted, ["pixels", "width", "height"]].duplicated()
+    return (copied | (images["group"] != images["id"]).to_numpy(bool)).astype(np.float64)
 
 
 def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield what stands beside a picture that has a finding, by its id."""
+    """Yield what stands beside an image that has a finding, by its id."""
     conflicts, placeholders = (
         repeated[repeated["kind"] == kind].set_index("id") for kind in ("conflict", "placeholder")
     )
@@ -101,7 +101,7 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
 
 
 def _put(table: pd.DataFrame, findings: pd.DataFrame) -> None:
-    """Put findings beside their pictures, and nothing beside the others."""
+    """Put findings beside their images, and nothing beside the others."""
     rows = pd.Index(table["id"]).get_indexer(findings.index)
     for name in findings:
         values = np.full(len(table), None, dtype=object)
@@ -116,14 +116,14 @@ def _rows(known: pd.Series[str], ids: pd.Series[str]) -> npt.NDArray[np.int64]:
 
 
 def class_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Return one row a declared class, in their order, with or without pictures.
+    """Return one row a declared class, in their order, with or without images.
 
     Args:
         manifest: The validated manifest.
         classes: The declared labels.
 
     Returns:
-        ``label``, ``n`` (kept pictures), ``dropped``, and ``ratio_to_largest`` (0 where no class has a picture).
+        ``label``, ``n`` (kept images), ``dropped``, and ``ratio_to_largest`` (0 where no class has an image).
     """
     kept = manifest["verdict"] == "keep"
     table = pd.DataFrame({"label": list(classes)})

@@ -34,7 +34,7 @@ class Review:
     """Hold what became of people's decisions.
 
     Args:
-        followed: The decisions that were followed, by the id of their picture.
+        followed: The decisions that were followed, by the id of their image.
         powerless: Those that could not be followed, each with why.
     """
 
@@ -48,7 +48,7 @@ class Validation:
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
-        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept pictures.
+        pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept images.
         classes: One row a class, see :func:`pixmill.validate.tables.class_table`.
         outcomes: What came of each expectation.
         review: What became of people's decisions.
@@ -67,7 +67,7 @@ class Validation:
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
-        """Return the verified pairs whose pictures carry different labels, but for those that a person has decided on.
+        """Return the verified pairs whose images carry different labels, but for those that a person has decided on.
 
         They are kept, but worth a person's look.
         """
@@ -89,9 +89,9 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
 ) -> Validation:
-    """Look at every picture once, judge it, link near-duplicates, and run the expectations.
+    """Look at every image once, judge it, link near-duplicates, and run the expectations.
 
-    A picture that fails is a row with a reason, never an exception. Per picture some 2 KB are held, nothing else.
+    An image that fails is a row with a reason, never an exception. Per image some 2 KB are held, nothing else.
 
     Args:
         manifest: The scraped manifest, with the columns of :data:`pixmill.core.manifest.SCRAPED`.
@@ -99,12 +99,12 @@ def validate(
         classes: The declared labels.
         params: Limits, thresholds and severities.
         folder: What the paths in the manifest are relative to.
-        decisions: People's decisions on single pictures.
+        decisions: People's decisions on single images.
         scratch: A folder for the cache of measures; default: there is none.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
 
     Raises:
-        ReviewError: Two decisions mean the same picture, or one means several.
+        ReviewError: Two decisions mean the same image, or one means several.
     """
     limits = None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
@@ -123,7 +123,7 @@ def conclude(
     decisions: Iterable[Decision] = (),
     workers: int | None = None,
 ) -> Validation:
-    """Judge pictures that have been looked at: all of :func:`validate` but the pass over the files.
+    """Judge images that have been looked at: all of :func:`validate` but the pass over the files.
 
     Args:
         manifest: As for :func:`validate`.
@@ -132,7 +132,7 @@ def conclude(
         classes: As for :func:`validate`.
         params: As for :func:`validate`.
         decisions: As for :func:`validate`.
-        workers: Threads that compare pictures; default: one a processor. ``0`` compares in this one.
+        workers: Threads that compare images; default: one a processor. ``0`` compares in this one.
     """
     rows = _distinct(manifest)
     where = seen(rows["id"], sightings)
@@ -181,7 +181,7 @@ def conclude(
             "classes": Table(of_classes, named_by=("label",)),
         },
     )
-    powerless = [*verdicts.powerless, *((decision, "no such picture is there") for decision in gone)]
+    powerless = [*verdicts.powerless, *((decision, "no such image is there") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(
         manifest=table[VALIDATED.names],
@@ -207,7 +207,7 @@ def _distinct(manifest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parts(given: pd.Series[str], where: Seen) -> npt.NDArray[np.int8]:
-    """Return the part of a given split that each picture is left in: of several the one that is held out longest."""
+    """Return the part of a given split that each image is left in: of several the one that is held out longest."""
     known = pd.Categorical(given, categories=PARTS).codes
     parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)
     return parts

@@ -1,4 +1,4 @@
-"""Verdicts: which pictures are kept, and for what reason the others are dropped."""
+"""Verdicts: which images are kept, and for what reason the others are dropped."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 _MANY_LABELS = 3
-"""Labels from which on one picture is a placeholder: a mistake has two."""
+"""Labels from which on one image is a placeholder: a mistake has two."""
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Hold the sets of pictures with the same pixels; most pictures are a set by themselves.
+    """Hold the sets of images with the same pixels; most images are a set by themselves.
 
     Args:
-        of: The set of each picture; -1 where it has no claim to be kept.
-        rival: The row of a picture with the same pixels under another label, the first that stands; -1 where none.
-        twin: The row of the picture that is kept in this one's place, under the same label; -1 where none.
-        first: The row of each set's first picture.
-        members: How many pictures each set has.
+        of: The set of each image; -1 where it has no claim to be kept.
+        rival: The row of an image with the same pixels under another label, the first that stands; -1 where none.
+        twin: The row of the image that is kept in this one's place, under the same label; -1 where none.
+        first: The row of each set's first image.
+        members: How many images each set has.
         addresses: At how many different addresses each set was seen.
-        several: Whether the pictures of a set, or their sightings, carry different labels, and nobody has decided.
-        placeholder: Whether the one picture of a set seems to stand in the place of many, and nobody has decided.
+        several: Whether the images of a set, or their sightings, carry different labels, and nobody has decided.
+        placeholder: Whether the one image of a set seems to stand in the place of many, and nobody has decided.
     """
 
     of: Indices
@@ -49,12 +49,12 @@ class Twins:
 
     @property
     def conflict(self) -> Flags:
-        """Whether a set is one picture under two labels, by mistake."""
+        """Whether a set is one image under two labels, by mistake."""
         return self.several & ~self.placeholder
 
 
 def find_twins(
-    pictures: pd.DataFrame,
+    images: pd.DataFrame,
     labels: npt.NDArray[np.object_],
     *,
     claims: Flags,
@@ -62,21 +62,21 @@ def find_twins(
     seen: Seen,
     repeats: int,
 ) -> Twins:
-    """Return the sets of pictures with the same pixels and the same size, and who stands against whom.
+    """Return the sets of images with the same pixels and the same size, and who stands against whom.
 
     Where a person has decided to keep some of a set, only these stand, and the set counts as looked at. Else all do.
 
     Args:
-        pictures: One row a picture, with ``pixels``, ``width``, ``height`` and ``part``: of twins with one label the
+        images: One row an image, with ``pixels``, ``width``, ``height`` and ``part``: of twins with one label the
             one with the highest part is kept, then the first.
-        labels: The label of each picture; ``None`` where it came under several.
-        claims: Which pictures have a claim to be kept.
+        labels: The label of each image; ``None`` where it came under several.
+        claims: Which images have a claim to be kept.
         settled: Which of them a person has decided to keep.
-        seen: Where the pictures were seen.
-        repeats: Addresses from which on one picture is a placeholder.
+        seen: Where the images were seen.
+        repeats: Addresses from which on one image is a placeholder.
     """
     rows = np.flatnonzero(claims)
-    sets, count = _sets(pictures.iloc[rows])
+    sets, count = _sets(images.iloc[rows])
     codes = pd.factorize(labels)[0][rows]
     decided = np.zeros(count, bool)
     decided[sets[settled[rows]]] = True
@@ -87,10 +87,10 @@ def find_twins(
     label[sets[at_front]] = codes[at_front]
     other = _first(sets, rows, stands & (codes != label[sets]), count)
 
-    of, rival, twin = (np.full(len(pictures), -1, np.int64) for _ in range(3))
+    of, rival, twin = (np.full(len(images), -1, np.int64) for _ in range(3))
     of[rows] = sets
     rival[rows] = np.where(codes != label[sets], front[sets], other[sets])
-    kept = _kept(sets, codes, rows, pictures["part"].to_numpy()[rows], stands)
+    kept = _kept(sets, codes, rows, images["part"].to_numpy()[rows], stands)
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
     many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _MANY_LABELS)
@@ -106,11 +106,11 @@ def find_twins(
     )
 
 
-def _sets(pictures: pd.DataFrame) -> tuple[Indices, int]:
-    """Return the number of each picture's set, and how many sets there are."""
-    pixels, _ = pd.factorize(pictures["pixels"])
-    width, height = (pictures[side].to_numpy(np.int64) for side in ("width", "height"))
-    # Equal pixels in another shape are another picture; the digest does not know.
+def _sets(images: pd.DataFrame) -> tuple[Indices, int]:
+    """Return the number of each image's set, and how many sets there are."""
+    pixels, _ = pd.factorize(images["pixels"])
+    width, height = (images[side].to_numpy(np.int64) for side in ("width", "height"))
+    # Equal pixels in another shape are another image; the digest does not know.
     shape, shapes = pd.factorize(width << 32 | height)
     sets, unique = pd.factorize(pixels * max(1, len(shapes)) + shape)
     return sets.astype(np.int64), len(unique)
@@ -125,7 +125,7 @@ def _first(sets: Indices, rows: Indices, among: Flags, count: int) -> Indices:
 
 
 def _kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], stands: Flags) -> Indices:
-    """Return for each picture the row of the one that is kept of its set and label; -1 where none stands."""
+    """Return for each image the row of the one that is kept of its set and label; -1 where none stands."""
     both = sets * (int(codes.max(initial=0)) + 2) + codes + 1
     key, unique = pd.factorize(both)
     worst_first = np.lexsort((-rows, parts, stands))
@@ -141,13 +141,13 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Hold the outcome, one place a picture.
+    """Hold the outcome, one place an image.
 
     Args:
-        reasons: Why each dropped picture was dropped; ``None`` where it is kept.
-        labels: The label of each picture, after people's decisions; ``None`` where it has none.
-        settled: Whether a person has decided to keep the picture, and it could be followed.
-        twins: The sets of pictures that are the same, of those that have a claim to be kept.
+        reasons: Why each dropped image was dropped; ``None`` where it is kept.
+        labels: The label of each image, after people's decisions; ``None`` where it has none.
+        settled: Whether a person has decided to keep the image, and it could be followed.
+        twins: The sets of images that are the same, of those that have a claim to be kept.
         powerless: Decisions that could not be followed, each with why.
     """
 
@@ -166,18 +166,18 @@ class Verdicts:
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
-        """Whether each picture is kept."""
+        """Whether each image is kept."""
         kept: npt.NDArray[np.bool_] = self.reasons == None  # noqa: E711 (place by place)
         return kept
 
     def without(self, repeats: npt.NDArray[np.int64], ids: pd.Series[str]) -> Verdicts:
         """Return the verdicts where those go that are one of very many near-duplicates.
 
-        One picture stands for them and is kept, unless they carry several labels: then it is a placeholder as they are.
+        One image stands for them and is kept, unless they carry several labels: then it is a placeholder as they are.
 
         Args:
-            repeats: Of shape (m, 2), rows: each picture that goes, and the one that stands for it.
-            ids: The pictures, one a row.
+            repeats: Of shape (m, 2), rows: each image that goes, and the one that stands for it.
+            ids: The images, one a row.
         """
         reasons, (gone, stands) = self.reasons.copy(), repeats.T
         reasons[gone] = [reason("repeated", other) for other in ids.iloc[stands]]
@@ -189,25 +189,25 @@ class Verdicts:
 
 
 def judge(
-    pictures: pd.DataFrame,
+    images: pd.DataFrame,
     decisions: Mapping[str, Decision],
     seen: Seen,
     *,
     classes: Collection[str],
     params: ValidateParams,
 ) -> Verdicts:
-    """Return the verdict on every picture.
+    """Return the verdict on every image.
 
     The first rule that applies gives the reason:
 
     1. ``review``: a person dropped it.
     2. It has no pixels: the words of :data:`pixmill.validate.reasons.UNREADABLE`.
     3. ``too_small``, ``format_not_allowed``: a side, or a format that is not taken.
-    4. ``placeholder``: the same picture, by bytes or pixels, is at many addresses or under three labels, and under
+    4. ``placeholder``: the same image, by bytes or pixels, is at many addresses or under three labels, and under
        more than one label. (Under one label one copy is kept, and the gate names it.)
     5. ``label_conflict``: the same bytes came under two labels.
     6. ``label_undeclared``: its label is not among the classes.
-    7. Of pictures with the same pixels: ``label_conflict`` for all where labels differ; else the one that is held out
+    7. Of images with the same pixels: ``label_conflict`` for all where labels differ; else the one that is held out
        longest in a given split is kept, of several the one with the smallest id, and the others are a ``leak`` where
        they lie in an earlier part, or ``duplicate_pixels``.
 
@@ -215,22 +215,22 @@ def judge(
     cannot be trained on; and of the same pixels under two labels not both can be right, whoever says so.
 
     Args:
-        pictures: One row a picture, sorted by id, with ``id``, ``label`` (null where the same bytes came under
+        images: One row an image, sorted by id, with ``id``, ``label`` (null where the same bytes came under
             several), ``width``, ``height``, ``format``, ``pixels``, ``failure`` (why it has none) and ``part`` (the
             place of its given part in :data:`pixmill.validate.sightings.PARTS`).
-        decisions: People's decisions by id, all of them of pictures that are there.
-        seen: Where the pictures were seen.
+        decisions: People's decisions by id, all of them of images that are there.
+        seen: Where the images were seen.
         classes: The declared labels.
         params: Limits of size and format, and what a placeholder is.
     """
-    decided, verbs, labels = _decided(pictures, decisions)
-    reasons = _by_itself(pictures, verbs, labels, classes, params)
+    decided, verbs, labels = _decided(images, decisions)
+    reasons = _by_itself(images, verbs, labels, classes, params)
     settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (place by place)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
-    twins = find_twins(pictures, labels, claims=claims, settled=settled, seen=seen, repeats=params.placeholders.repeats)
-    _compare(reasons, twins, pictures)
+    twins = find_twins(images, labels, claims=claims, settled=settled, seen=seen, repeats=params.placeholders.repeats)
+    _compare(reasons, twins, images)
     powerless = [
-        (decisions[str(pictures["id"].iat[row])], _lack(reasons[row], labels[row]))
+        (decisions[str(images["id"].iat[row])], _lack(reasons[row], labels[row]))
         for row in decided.tolist()
         if reasons[row] is not None and verbs[row] != "drop"
     ]
@@ -238,9 +238,9 @@ def judge(
     return Verdicts(reasons, labels, settled, twins, powerless)
 
 
-def _compare(reasons: Words, twins: Twins, pictures: pd.DataFrame) -> None:
-    """Add why pictures are dropped for what other pictures there are."""
-    ids, parts = pictures["id"], pictures["part"].to_numpy()
+def _compare(reasons: Words, twins: Twins, images: pd.DataFrame) -> None:
+    """Add why images are dropped for what other images there are."""
+    ids, parts = images["id"], images["part"].to_numpy()
     copied = (twins.twin >= 0) & (twins.rival < 0)
     leaked = copied & (parts > 0) & (parts < parts[twins.twin])
     for name, where, others in (
@@ -252,11 +252,11 @@ def _compare(reasons: Words, twins: Twins, pictures: pd.DataFrame) -> None:
     reasons[np.append(twins.placeholder & twins.several, False)[twins.of]] = reason("placeholder")
 
 
-def _decided(pictures: pd.DataFrame, decisions: Mapping[str, Decision]) -> tuple[npt.NDArray[np.int64], Words, Words]:
-    """Return the rows that people decided on, and each picture's verb (or ``None``) and label."""
-    rows = pd.Index(pictures["id"]).get_indexer(pd.Index(list(decisions), dtype=object)) if decisions else _NONE
-    verbs = np.full(len(pictures), None, dtype=object)
-    labels = _texts(pictures["label"])
+def _decided(images: pd.DataFrame, decisions: Mapping[str, Decision]) -> tuple[npt.NDArray[np.int64], Words, Words]:
+    """Return the rows that people decided on, and each image's verb (or ``None``) and label."""
+    rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object)) if decisions else _NONE
+    verbs = np.full(len(images), None, dtype=object)
+    labels = _texts(images["label"])
     for row, decision in zip(rows.tolist(), decisions.values(), strict=True):
         verbs[row] = decision.verb
         if decision.verb == "relabel":
@@ -265,24 +265,24 @@ def _decided(pictures: pd.DataFrame, decisions: Mapping[str, Decision]) -> tuple
 
 
 def _by_itself(
-    pictures: pd.DataFrame, verbs: Words, labels: Words, classes: Collection[str], params: ValidateParams
+    images: pd.DataFrame, verbs: Words, labels: Words, classes: Collection[str], params: ValidateParams
 ) -> Words:
-    """Return why each picture is dropped, whatever other pictures there are; ``None`` where it is not."""
-    failures = _texts(pictures["failure"])
+    """Return why each image is dropped, whatever other images there are; ``None`` where it is not."""
+    failures = _texts(images["failure"])
     if strange := set(failures[failures != None]) - set(UNREADABLE):  # noqa: E711
         raise ValueError(f"expected reasons of {', '.join(UNREADABLE)}, received {', '.join(sorted(strange))}")
     open_ = verbs == None  # noqa: E711 (place by place)
-    width, height = (pictures[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height"))
+    width, height = (images[side].to_numpy(np.float64, na_value=np.nan) for side in ("width", "height"))
     small = (width < params.image_size.min_width) | (height < params.image_size.min_height)
     rules: list[tuple[npt.NDArray[np.bool_], str | Words]] = [
         (verbs == "drop", "review"),
         (failures != None, failures),  # noqa: E711
         (open_ & small, "too_small"),
-        (open_ & ~pictures["format"].isin(list(params.formats.allowed)).to_numpy(), "format_not_allowed"),
+        (open_ & ~images["format"].isin(list(params.formats.allowed)).to_numpy(), "format_not_allowed"),
         (labels == None, "label_conflict"),  # noqa: E711
         (~pd.Series(labels, dtype=object).isin(list(classes)).to_numpy(), "label_undeclared"),
     ]
-    reasons = np.full(len(pictures), None, dtype=object)
+    reasons = np.full(len(images), None, dtype=object)
     for where, name in reversed(rules):
         reasons[where] = name if isinstance(name, str) else name[where]
     return reasons
@@ -298,9 +298,9 @@ def _texts(column: pd.Series[str]) -> Words:
 def _lack(text: str, label: str | None) -> str:
     name, _, other = text.partition(":")
     if name in UNREADABLE:
-        return f"the picture cannot be used: {UNREADABLE[name]}"
+        return f"the image cannot be used: {UNREADABLE[name]}"
     if other:
         return f"the same pixels are kept under another label too, as {other[:12]}: only one of the two can be right"
     if label is None:
-        return "the picture came under several labels: 'relabel' says which one holds"
+        return "the image came under several labels: 'relabel' says which one holds"
     return f"its label '{label}' is not among the classes: 'relabel' gives it one"

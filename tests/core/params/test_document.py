@@ -215,12 +215,12 @@ def test_numbers_and_names_mean_what_dvc_reads() -> None:
     assert params.classes[0] == "no"
 
 
-def test_formats_and_aspects_are_those_that_pictures_have() -> None:
+def test_formats_and_aspects_are_those_that_images_have() -> None:
     assert DEFAULTS.validate.formats.allowed == tuple(EXTENSIONS)
     assert get_args(SplitParams.model_fields["aspect"].annotation) == ASPECTS
 
 
-def test_folds_and_unlabelled_pictures_are_taken_where_they_can_be() -> None:
+def test_folds_and_unlabelled_images_are_taken_where_they_can_be() -> None:
     text = edited("folds: null", "folds: 3").replace("cross_validation: false", "cross_validation: true")
     params = parse_params(text.replace("unlabelled: null", "unlabelled: data/unlabelled/summer 2026"))
     assert params.train.cross_validation

@@ -14,7 +14,7 @@ from pixmill.images.likeness.neighbours import Links, near_duplicates
 
 
 def entered(count: int, likes: dict[int, list[int]], protected: list[int] | None = None):
-    """Enter who is like whom, picture by picture, and return the links."""
+    """Enter who is like whom, image by image, and return the links."""
     flags = np.zeros(count, bool)
     flags[protected or []] = True
     ledger = Ledger(count, flags)
@@ -71,7 +71,7 @@ def links_of(pairs: dict[tuple[int, int], float], repeats: list[tuple[int, int]]
 
 @st.composite
 def linked(draw) -> tuple[int, dict[tuple[int, int], float], list[tuple[int, int]]]:
-    """Draw pairs among some pictures, and others that are repeated of two of them."""
+    """Draw pairs among some images, and others that are repeated of two of them."""
     count = draw(st.integers(2, 25))
     place = st.integers(0, count - 1)
     ends = draw(st.lists(st.tuples(place, place).filter(lambda pair: pair[0] < pair[1]), max_size=40, unique=True))
@@ -116,16 +116,16 @@ def test_a_chain_becomes_many_small_groups() -> None:
     assert sizes.max() <= 3
 
 
-def test_pictures_that_morph_into_each_other_do_not_swallow_the_class() -> None:
-    """Each of 120 pictures is a near-duplicate of the next, and the first has nothing in common with the last."""
+def test_images_that_morph_into_each_other_do_not_swallow_the_class() -> None:
+    """Each of 120 images is a near-duplicate of the next, and the first has nothing in common with the last."""
     stops = np.random.default_rng(0).uniform(0, 255, (3, 6, 6))
-    pictures = []
+    images = []
     for step in np.linspace(0, 2, 120, endpoint=False):
         before, share = int(step), step % 1
         corners = np.sqrt(1 - share) * stops[before] + np.sqrt(share) * stops[before + 1]
         grey = np.clip(corners, 0, 255).astype(np.uint8)
-        pictures.append(small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC))))
-    greys = np.stack(pictures)
+        images.append(small_grey(np.asarray(Image.fromarray(grey).resize((96, 96), Image.Resampling.BICUBIC))))
+    greys = np.stack(images)
     hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
     links = near_duplicates(hashes, greys, distance=16, similarity=0.99)
     pairs = set(zip(links.a.tolist(), links.b.tolist(), strict=True))
@@ -138,9 +138,9 @@ def test_pictures_that_morph_into_each_other_do_not_swallow_the_class() -> None:
 
 
 @pytest.mark.parametrize("gone", range(0, 60, 7))
-def test_a_picture_that_goes_moves_only_those_about_it(gone: int) -> None:
+def test_a_image_that_goes_moves_only_those_about_it(gone: int) -> None:
     generator = np.random.default_rng(5)
-    family = generator.integers(0, 12, 60)  # pictures are linked within twelve families only
+    family = generator.integers(0, 12, 60)  # images are linked within twelve families only
     pairs = {
         (a, b): 0.99 + 0.0001 * int(generator.integers(0, 100))
         for a in range(60)

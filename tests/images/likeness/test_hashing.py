@@ -30,19 +30,19 @@ def test_every_pixel_counts_by_its_share(height: int, width: int) -> None:
 
 @settings(max_examples=25)
 @given(sides, sides, st.integers(1, 7))
-def test_means_over_squares_count_by_their_part_of_the_picture(height: int, width: int, factor: int) -> None:
+def test_means_over_squares_count_by_their_part_of_the_image(height: int, width: int, factor: int) -> None:
     squares = noise(-(-height // factor), -(-width // factor))
-    picture = np.kron(squares, np.ones((factor, factor), np.uint8))[:height, :width]
-    assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(picture))
+    image = np.kron(squares, np.ones((factor, factor), np.uint8))[:height, :width]
+    assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(image))
 
 
-def test_a_picture_of_the_size_stays_as_it_is() -> None:
+def test_a_image_of_the_size_stays_as_it_is() -> None:
     luma = noise(SIDE, SIDE)
     assert np.array_equal(small_grey(luma), luma)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1000, 3), (3, 1000)])
-def test_a_flat_picture_stays_flat(shape: tuple[int, int]) -> None:
+def test_a_flat_image_stays_flat(shape: tuple[int, int]) -> None:
     assert (small_grey(np.full(shape, 200, np.uint8)) == 200).all()
 
 
@@ -76,7 +76,7 @@ def test_more_light_and_more_contrast_change_at_most_the_mean(grey, light: int) 
 
 @settings(max_examples=25)
 @given(arrays(np.uint8, (SIDE, SIDE // 2)))
-def test_symmetric_pictures_have_no_odd_frequencies(half) -> None:
+def test_symmetric_images_have_no_odd_frequencies(half) -> None:
     symmetric = np.concatenate([half, half[:, ::-1]], axis=1)
     odd = int("01010101" * 8, 2)
     found = perceptual_hash(symmetric)
@@ -84,7 +84,7 @@ def test_symmetric_pictures_have_no_odd_frequencies(half) -> None:
     assert found & odd in (0, odd)
 
 
-def test_unlike_pictures_differ_in_many_bits() -> None:
+def test_unlike_images_differ_in_many_bits() -> None:
     generator = np.random.default_rng(0)
     some = [perceptual_hash(generator.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)) for _ in range(50)]
     assert min(bits(a, b) for place, a in enumerate(some) for b in some[:place]) > 12

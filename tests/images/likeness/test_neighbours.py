@@ -19,50 +19,50 @@ from pixmill.images.likeness.similarity import Compared, correlations, is_flat, 
 Edit = Callable[[Image.Image], Image.Image]
 
 
-def links_of(pictures: list[Image.Image], **options) -> Links:
-    greys = np.stack([small_grey(np.asarray(picture.convert("L"))) for picture in pictures])
+def links_of(images: list[Image.Image], **options) -> Links:
+    greys = np.stack([small_grey(np.asarray(image.convert("L"))) for image in images])
     hashes = np.array([perceptual_hash(grey) for grey in greys], np.uint64)
     return near_duplicates(hashes, greys, **{"distance": 16, "similarity": 0.99, **options})
 
 
 @pytest.fixture(scope="module")
-def bundled(bundled_pictures: Path) -> dict[str, list[Image.Image]]:
+def bundled(bundled_images: Path) -> dict[str, list[Image.Image]]:
     """The bundled photographs, by class."""
     found: dict[str, list[Image.Image]] = {}
-    for path in sorted(bundled_pictures.glob("*/*.png")):
-        with Image.open(path) as picture:
-            found.setdefault(path.parent.name, []).append(picture.convert("RGB"))
+    for path in sorted(bundled_images.glob("*/*.png")):
+        with Image.open(path) as image:
+            found.setdefault(path.parent.name, []).append(image.convert("RGB"))
     return found
 
 
 def test_no_group_of_the_bundled_photographs_exceeds_five(bundled) -> None:
-    pictures = [picture for some in bundled.values() for picture in some]
+    images = [image for some in bundled.values() for image in some]
     labels = [label for label, some in bundled.items() for _ in some]
-    links = links_of(pictures)
-    sizes = Counter(groups(len(pictures), links).tolist())
+    links = links_of(images)
+    sizes = Counter(groups(len(images), links).tolist())
     assert max(sizes.values()) <= 5
     assert len(links.a) <= 10
     assert all(labels[a] == labels[b] for a, b in zip(links.a, links.b, strict=True))
 
 
 def brightened(factor: float) -> Edit:
-    return lambda picture: picture.point(lambda value: min(255, round(value * factor)))
+    return lambda image: image.point(lambda value: min(255, round(value * factor)))
 
 
 def cropped(left: int, top: int, right: int, bottom: int) -> Edit:
-    return lambda picture: picture.crop((left, top, picture.width - right, picture.height - bottom))
+    return lambda image: image.crop((left, top, image.width - right, image.height - bottom))
 
 
-def recompressed(picture: Image.Image) -> Image.Image:
+def recompressed(image: Image.Image) -> Image.Image:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=40)
+    image.save(buffer, "JPEG", quality=40)
     return Image.open(buffer).convert("RGB")
 
 
 @pytest.mark.parametrize(
     ("edit", "recall"),
     [
-        pytest.param(lambda picture: picture.resize((56, 56), Image.Resampling.BICUBIC), 0.995, id="half"),
+        pytest.param(lambda image: image.resize((56, 56), Image.Resampling.BICUBIC), 0.995, id="half"),
         pytest.param(recompressed, 0.995, id="jpeg-40"),
         pytest.param(brightened(1.1), 0.995, id="brighter"),
         pytest.param(brightened(0.9), 0.995, id="darker"),
@@ -73,10 +73,10 @@ def recompressed(picture: Image.Image) -> Image.Image:
     ],
 )
 def test_slightly_edited_copies_are_found(bundled, edit: Edit, recall: float) -> None:
-    pictures = [picture for some in bundled.values() for picture in some[:80]]
-    links = links_of(pictures + [edit(picture) for picture in pictures])
-    found = np.count_nonzero(links.b - links.a == len(pictures))
-    assert found / len(pictures) >= recall
+    images = [image for some in bundled.values() for image in some[:80]]
+    links = links_of(images + [edit(image) for image in images])
+    found = np.count_nonzero(links.b - links.a == len(images))
+    assert found / len(images) >= recall
 
 
 def test_a_pair_is_told_once_sorted_with_its_similarity() -> None:
@@ -141,15 +141,15 @@ def test_the_pairs_are_those_of_the_definition(greys, distance, similarity, mirr
 
 
 def test_mirror_images_are_near_duplicates_by_option(bundled) -> None:
-    pictures = bundled["sneaker"][:40]
-    mirrored = pictures + [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in pictures]
+    images = bundled["sneaker"][:40]
+    mirrored = images + [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in images]
     found = links_of(mirrored, mirror=True)
     assert np.count_nonzero(found.b - found.a == 40) == 40
     without = links_of(mirrored)
     assert np.count_nonzero(without.b - without.a == 40) == 0
 
 
-def test_only_some_pictures_are_looked_at_where_asked() -> None:
+def test_only_some_images_are_looked_at_where_asked() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
     greys = np.concatenate([noise, noise])
     links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99, among=np.array([0, 1, 3, 5]))
@@ -159,7 +159,7 @@ def test_only_some_pictures_are_looked_at_where_asked() -> None:
 def test_one_stands_for_very_many(bundled) -> None:
     placeholder = np.asarray(bundled["coat"][0].resize((SIDE, SIDE)).convert("L"), np.int16)
     noise = np.random.default_rng(0).integers(-2, 3, (3000, SIDE, SIDE))
-    others = np.stack([small_grey(np.asarray(picture.convert("L"))) for picture in bundled["trouser"][:50]])
+    others = np.stack([small_grey(np.asarray(image.convert("L"))) for image in bundled["trouser"][:50]])
     greys = np.concatenate([np.clip(placeholder + noise, 0, 255).astype(np.uint8), others])
     links = near_duplicates(perceptual_hashes(greys), greys, distance=16, similarity=0.99)
     assert len(links.repeats) == 2999
@@ -171,13 +171,13 @@ def test_one_stands_for_very_many(bundled) -> None:
     assert len(few.repeats) == 0
 
 
-def test_flat_pictures_are_like_none() -> None:
+def test_flat_images_are_like_none() -> None:
     flat = [Image.new("L", (40, 40), value) for value in (0, 0, 7, 128, 255)]
     links = links_of(flat)
     assert len(links.a) == 0
     assert links.similarity.shape == (0,)
 
 
-def test_of_no_pictures_there_are_no_pairs() -> None:
+def test_of_no_images_there_are_no_pairs() -> None:
     empty = near_duplicates(np.empty(0, np.uint64), np.empty((0, SIDE, SIDE), np.uint8), distance=16, similarity=0.99)
     assert len(empty.a) == len(empty.b) == 0

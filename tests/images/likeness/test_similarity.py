@@ -1,4 +1,4 @@
-"""Similarity is high for slight edits of a picture, and of no meaning for flat ones."""
+"""Similarity is high for slight edits of an image, and of no meaning for flat ones."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def likeness(some, others):
 
 
 @given(greys)
-def test_views_begin_with_the_picture_itself(some) -> None:
+def test_views_begin_with_the_image_itself(some) -> None:
     found = views(some)
     assert found.shape == (len(some), VIEWS, SIDE, SIDE)
     assert (found[:, 0] == some).all()
@@ -32,7 +32,7 @@ def test_mirrored_views_follow_the_others(some) -> None:
 
 
 @given(greys)
-def test_views_of_a_picture_do_not_depend_on_those_beside_it(some) -> None:
+def test_views_of_a_image_do_not_depend_on_those_beside_it(some) -> None:
     assert (np.concatenate([views(one[None]) for one in some]) == views(some)).all()
 
 

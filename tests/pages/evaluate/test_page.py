@@ -53,7 +53,7 @@ PLOTS = {
         {
             "dimension": "brightness",
             "slice": ["dark", "bright"],
-            "what": ["dark pictures", "bright pictures"],
+            "what": ["dark images", "bright images"],
             "n": [100, 140],
             "right": [80, 139],
             "accuracy": [0.8, 0.99],
@@ -95,7 +95,7 @@ def section(text, name):
 
 def test_the_accuracy_stands_with_its_interval_beside_what_could_be_had_without_the_model():
     text = page()
-    assert "<h1>Right on 92.5 % of unseen pictures</h1>" in text
+    assert "<h1>Right on 92.5 % of unseen images</h1>" in text
     assert "88.0 % to 96.0 %" in text
     bars = re.findall(r'class="name">([^<]*)</span>.*?width: ([\d.]+)%', text)
     assert bars == [("this model", "92.5"), ("colours alone", "62.0"), ("commonest class", "50.0")]
@@ -139,15 +139,15 @@ def test_all_mistakes_are_shown_or_it_is_said_how_many_are_not():
     assert "It made none on the test part." in none
 
 
-def test_where_the_model_looked_stands_beside_the_picture():
+def test_where_the_model_looked_stands_beside_the_image():
     looks = re.findall(r'class="two">.*?</div>\s*<figcaption><strong>(.*?)</strong>', page(), re.DOTALL)
     assert looks == ["Said Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;, is coat", "coat"]
     assert "Grad-CAM" not in page(heatmaps={})
 
 
 def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
-    assert "Of each class the test picture" in page(matrix=np.array([[110, 10], [120, 0]]))
-    assert "Of the first 1 classes the test picture" in page()
+    assert "Of each class the test image" in page(matrix=np.array([[110, 10], [120, 0]]))
+    assert "Of the first 1 classes the test image" in page()
 
 
 def test_likely_wrong_labels_come_with_the_command_and_how_many_there_are():
@@ -170,10 +170,10 @@ def test_where_none_were_looked_for_wrong_labels_are_not_spoken_of():
 
 def test_what_does_worse_is_named_and_marked():
     text = section(page(), "slices")
-    assert "Dark pictures: 80 of 100 right (80.0\u00a0%), against 99.0\u00a0% of all others." in text
-    assert re.findall(r"<td>(\w+) pictures <span class=\"badge bad\">worse", text) == ["dark"]
+    assert "Dark images: 80 of 100 right (80.0\u00a0%), against 99.0\u00a0% of all others." in text
+    assert re.findall(r"<td>(\w+) images <span class=\"badge bad\">worse", text) == ["dark"]
     alike = PLOTS["slices"].assign(worse=False)
-    assert "No kind of picture" in section(page(plots=PLOTS | {"slices": alike}), "slices")
+    assert "No kind of image" in section(page(plots=PLOTS | {"slices": alike}), "slices")
 
 
 def test_a_page_of_hundreds_of_classes_lists_all_and_stays_small():
@@ -195,7 +195,7 @@ def test_the_sample_says_how_many_are_right():
     assert "3 of these 6 are right" in page()
 
 
-def test_unlabelled_pictures_are_counted_and_the_unreadable_named():
+def test_unlabelled_images_are_counted_and_the_unreadable_named():
     table = pd.DataFrame(
         {
             "path": ["a.jpg", "<i>.jpg", "c.jpg"],
@@ -207,7 +207,7 @@ def test_unlabelled_pictures_are_counted_and_the_unreadable_named():
     )
     text = section(page(unlabelled=table), "unlabelled")
     assert "sure enough of 1 of the 2" in text
-    assert "3 pictures whose class nobody has told" in text
+    assert "3 images whose class nobody has told" in text
     assert re.findall(r"<tr><td>([^<]*)</td><td>coat</td>", text) == ["&lt;i&gt;.jpg", "a.jpg"]
     assert re.search(r"<td>c\.jpg</td><td>truncated</td>", text)
     assert 'id="unlabelled"' not in page()

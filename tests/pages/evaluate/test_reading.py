@@ -32,14 +32,14 @@ def metrics():
 
 def test_the_headline_says_the_number_and_how_sure_it_is(metrics):
     assert headline(metrics, 0.95) == (
-        "Of 200 test pictures, which no training has touched, the model named 180 right. "
-        "With 95\u00a0% confidence its accuracy on pictures like these lies between 85.0\u00a0% and 94.0\u00a0%."
+        "Of 200 test images, which no training has touched, the model named 180 right. "
+        "With 95\u00a0% confidence its accuracy on images like these lies between 85.0\u00a0% and 94.0\u00a0%."
     )
 
 
 @pytest.mark.parametrize(
     ("accuracy", "message"),
-    [(1, "named every test picture right"), (0.9, "one picture in 10"), (0.6, "than a third"), (0.4, "than half")],
+    [(1, "named every test image right"), (0.9, "one image in 10"), (0.6, "than a third"), (0.4, "than half")],
 )
 def test_how_often_it_is_wrong_is_message_in_words(metrics, accuracy, message):
     assert message in meaning(metrics | {"accuracy": accuracy})
@@ -72,7 +72,7 @@ def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics
             "not clearly better than always naming the commonest class",
         ),
         ({"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}}, "it may have learnt no shapes"),
-        ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points more: it has learnt pictures by heart"),
+        ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points more: it has learnt images by heart"),
         ({"per_class": {"coat": GOOD | {"support": 9}, "dress": GOOD}}, "say little: coat (9)."),
         ({"per_class": {"coat": GOOD | {"precision": None}, "dress": GOOD}}, "Never named at all: coat."),
         ({"per_class": {"coat": GOOD | {"support": 0}, "dress": GOOD}}, "nothing is known of: coat."),
@@ -88,10 +88,10 @@ def test_what_weakens_a_result_is_message(metrics, change, message):
 def test_worse_slices_are_sentences_the_worst_first():
     row = {"dimension": "size", "accuracy": 0.5, "right": 20, "n": 40, "rest": 0.9, "worse": True}
     rows = [
-        row | {"slice": "small", "what": "small pictures", "p_adjusted": 0.04},
-        row | {"slice": "large", "what": "large pictures", "p_adjusted": 0.01},
-        row | {"slice": "medium", "what": "medium pictures", "p_adjusted": 1, "worse": False},
+        row | {"slice": "small", "what": "small images", "p_adjusted": 0.04},
+        row | {"slice": "large", "what": "large images", "p_adjusted": 0.01},
+        row | {"slice": "medium", "what": "medium images", "p_adjusted": 1, "worse": False},
     ]
     large, small = worse_slices(pd.DataFrame(rows))
-    assert large.startswith("Large pictures: 20 of 40 right (50.0\u00a0%), against 90.0\u00a0% of all others.")
+    assert large.startswith("Large images: 20 of 40 right (50.0\u00a0%), against 90.0\u00a0% of all others.")
     assert "(p = 0.04, " in small

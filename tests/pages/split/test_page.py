@@ -35,7 +35,7 @@ def found(project):
 
 @pytest.fixture(scope="module")
 def page(found, project):
-    return render_report(found, PARAMS, LIMITS, folder=project.pictures, workers=1)
+    return render_report(found, PARAMS, LIMITS, folder=project.images, workers=1)
 
 
 def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project):
@@ -51,13 +51,13 @@ def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project
         "of one group",
         "folder · shop.test",
         "Folds",
-        "The pictures of one page stay together",
+        "The images of one page stay together",
         "16 \u00d7 16 pixels",
         "split.salt",
     ):
         assert text in page, text
     assert page.count("<img") > 30
-    assert ">no picture<" not in page
+    assert ">no image<" not in page
     assert not re.search(r"<script|(?:src|href)=\"(?!data:|#)", page)
     assert len(page) < 1_000_000
     assert str(project.root) not in page
@@ -65,51 +65,51 @@ def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project
         assert outcome.check.name in page
 
 
-def test_a_class_that_lacks_pictures_is_said_with_what_mends_it(project):
+def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
     params = SplitParams(image_size=16)
     found = split(project.manifest, pairs_table([]), params, classes=(*CLASSES, "hat"))
-    page = render_report(found, params, LIMITS, folder=project.pictures, workers=1)
+    page = render_report(found, params, LIMITS, folder=project.images, workers=1)
     for text in (
         "The gate stopped the pipeline",
         "To mend it: change split.val (0.15), split.test (0.2) or split.salt",
-        "test has no picture of &#39;hat&#39;",
+        "test has no image of &#39;hat&#39;",
     ):
         assert text in page, text
     assert page.count("<img") > 30
 
 
-def test_a_picture_that_cannot_be_shown_is_said_so(found, project):
-    shown = Deck(found, project.pictures, PARAMS).samples()["train"][0].shown
+def test_a_image_that_cannot_be_shown_is_said_so(found, project):
+    shown = Deck(found, project.images, PARAMS).samples()["train"][0].shown
     content = shown.path.read_bytes()
     shown.path.write_bytes(b"")
     try:
-        assert render_report(found, PARAMS, LIMITS, folder=project.pictures, workers=1).count(">no picture<") == 1
+        assert render_report(found, PARAMS, LIMITS, folder=project.images, workers=1).count(">no image<") == 1
     finally:
         shown.path.write_bytes(content)
 
 
 def test_the_same_split_gives_the_same_page(found, page, project):
-    assert render_report(found, PARAMS, LIMITS, folder=project.pictures, workers=2) == page
+    assert render_report(found, PARAMS, LIMITS, folder=project.images, workers=2) == page
 
 
 def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found, project):
     manifest = found.manifest.set_index("id")
-    for part, cards in Deck(found, project.pictures, PARAMS).samples().items():
+    for part, cards in Deck(found, project.images, PARAMS).samples().items():
         names = [card.shown.id for card in cards]
         assert {manifest.at[name, "split"] for name in names} == {part}
         assert names != sorted(names)
         assert all((card.shown.side, card.shown.resize) == (16, "bicubic") for card in cards)
 
 
-def test_places_count_every_kept_picture_once(found, project):
-    rows, more = Deck(found, project.pictures, PARAMS).places()
+def test_places_count_every_kept_image_once(found, project):
+    rows, more = Deck(found, project.images, PARAMS).places()
     assert more == 0
     assert [name for name, *_ in rows] == ["folder · shop.test", "folder · evil.test"]
     assert sum(sum(counts) for _, *counts in rows) == found.manifest["split"].notna().sum()
 
 
 def test_groups_are_the_largest_first(found, project):
-    rows, more = Deck(found, project.pictures, PARAMS).groups()
+    rows, more = Deck(found, project.images, PARAMS).groups()
     assert rows == sorted(rows, key=lambda row: (-row[2], row[0]))
     assert {n for _, _, n in rows} == {2}
     assert len(rows) <= 25

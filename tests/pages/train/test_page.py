@@ -18,7 +18,7 @@ def page_of(trained, params=PARAMS):
 def test_the_page_holds_all_and_asks_for_nothing(trained):
     page = page_of(trained)
     for text in (
-        "150 pictures",
+        "150 images",
         "45 others",
         "convolution_0",
         "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",

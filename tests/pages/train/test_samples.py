@@ -1,4 +1,4 @@
-"""The sheet shows packed pictures and what becomes of them, the same each time."""
+"""The sheet shows packed images and what becomes of them, the same each time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def draw(training):
     return drawn
 
 
-def test_a_picture_of_each_class_comes_first_in_its_row(draw, training):
+def test_a_image_of_each_class_comes_first_in_its_row(draw, training):
     samples = draw()
     assert samples.labels == CLASSES
     assert samples.pixels.shape == (3, 6, 16, 16, 3)
@@ -42,7 +42,7 @@ def test_without_changes_all_are_alike(draw):
     assert (samples.pixels == samples.pixels[:, :1]).all()
 
 
-def test_where_features_are_kept_it_shows_several_pictures(draw, training):
+def test_where_features_are_kept_it_shows_several_images(draw, training):
     samples = draw(model="features")
     greens = np.flatnonzero(training.targets == 1)[:6]
     assert np.array_equal(samples.pixels[1], training.pixels[greens])
@@ -55,7 +55,7 @@ def test_the_sheet_is_the_same_each_time(draw):
 @pytest.mark.parametrize(
     ("side", "width"), [(16, 6 * 116 + 4), (56, 6 * 116 + 4), (224, 6 * 116 + 4), (150, 6 * 154 + 4)]
 )
-def test_small_pictures_are_enlarged_and_large_ones_thinned_out(side, width):
+def test_small_images_are_enlarged_and_large_ones_thinned_out(side, width):
     pixels = np.zeros((2, 6, side, side, 3), np.uint8)
     with Image.open(io.BytesIO(Samples(("a", "b"), pixels).sheet())) as sheet:
         assert sheet.size == (width, (width - 4) // 3 + 4)

@@ -31,7 +31,7 @@ def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
     assert made.card(row(made, 2)).readable
 
 
-def test_a_picture_under_several_labels_says_which() -> None:
+def test_a_image_under_several_labels_says_which() -> None:
     made = deck(
         dropped(1, "label_conflict", label=None),
         sightings=[seen(1, "shoe"), seen(1, "coat"), seen(1, "coat", "elsewhere"), seen(2, "coat")],
@@ -42,7 +42,7 @@ def test_a_picture_under_several_labels_says_which() -> None:
     assert made.times.tolist() == [3]
 
 
-def test_an_inlined_picture_is_found_by_its_page_or_by_its_file() -> None:
+def test_an_inlined_image_is_found_by_its_page_or_by_its_file() -> None:
     page = "http://shop.pixmill.test/search?q=coat"
     made = deck(kept(1, image_url=None, page_url=page), kept(2, image_url=None))
     assert made.card(row(made, 1)).place == f"inlined in {page}"

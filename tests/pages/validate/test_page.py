@@ -15,7 +15,7 @@ from pixmill.core.params import ValidateParams
 from pixmill.pages.validate import render_report
 from pixmill.validate import Decision, Validation
 from pixmill.validate.reasons import UNREADABLE
-from tests.validate.conftest import Scrape, encoded, picture, shapes
+from tests.validate.conftest import Scrape, encoded, image, shapes
 from tests.validate.made import kept, seen, unread, validation
 
 LARGEST = 5_000_000
@@ -36,12 +36,12 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
     scrape = Scrape(tmp_path_factory.mktemp("scrape"))
     scrape.fill("coat", 40)
     scrape.fill("shoe", 3, start=100)
-    scrape.add("coat", picture(200, kind="JPEG", side=300)[:3000], "cut.jpg")
-    scrape.add("shoe", picture(201, side=10), "tiny.png")
-    scrape.add("coat", picture(202), "once.png")
-    scrape.add("shoe", picture(202), "again.png")
+    scrape.add("coat", image(200, kind="JPEG", side=300)[:3000], "cut.jpg")
+    scrape.add("shoe", image(201, side=10), "tiny.png")
+    scrape.add("coat", image(202), "once.png")
+    scrape.add("shoe", image(202), "again.png")
     scrape.add("shoe", encoded(shapes(100), "BMP"), "twin.bmp")
-    scrape.add("shoe", picture(0, kind="JPEG", quality=90), "near.jpg")
+    scrape.add("shoe", image(0, kind="JPEG", quality=90), "near.jpg")
     scrape.sightings[0]["image_url"] = "https://example.org/evil.png"
     return scrape
 
@@ -61,9 +61,9 @@ def test_the_gates_verdict_comes_first(html: str) -> None:
     assert "The gate stopped the pipeline" in seen
     first = [seen.index(name) for name in ("min_per_class", "class_balance")]
     assert max(first) < seen.index("not_empty")
-    assert max(first) < seen.index("Dimensions of kept pictures")
+    assert max(first) < seen.index("Dimensions of kept images")
     assert "2 critical expectations failed: min_per_class , class_balance" in seen
-    assert "class 'shoe' has 4 pictures, a ratio of 0.1 to the largest class 'coat' (40)" in seen
+    assert "class 'shoe' has 4 images, a ratio of 0.1 to the largest class 'coat' (40)" in seen
 
 
 def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:
@@ -76,7 +76,7 @@ def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:
 
 def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: str) -> None:
     seen = text(html)
-    assert "truncated: 1 The file ends before the picture does" in seen
+    assert "truncated: 1 The file ends before the image does" in seen
     assert "too_small: 1 A side is shorter than validate.image_size allows" in seen
     assert "duplicate_pixels: 1" in seen
     assert "label_conflict: 1" in seen
@@ -88,7 +88,7 @@ def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: st
     assert html.count('src="data:image/jpeg') > 12
 
 
-def test_every_picture_can_be_named_in_a_decision(html: str) -> None:
+def test_every_image_can_be_named_in_a_decision(html: str) -> None:
     shown = re.findall(r'<code class="id" title="([0-9a-f]{64})">([0-9a-f]{12})</code>', html)
     assert len(shown) > 12
     assert all(name.startswith(digits) for name, digits in shown)
@@ -102,7 +102,7 @@ def test_sizes_and_measures_are_drawn_and_tabled(html: str) -> None:
     assert "Sharpness (variance of the Laplacian)" in seen
 
 
-def test_samples_are_of_kept_pictures_and_the_same_each_time(messy: Scrape, judged: Validation, html: str) -> None:
+def test_samples_are_of_kept_images_and_the_same_each_time(messy: Scrape, judged: Validation, html: str) -> None:
     assert page(messy, judged) == html
     sample = html.rpartition("A random sheet of each class")[2]
     assert sample.count("<figure>") == 32 + 4
@@ -114,7 +114,7 @@ def test_decisions_that_were_used_and_those_that_were_not_are_listed(messy: Scra
     decisions = [Decision(2, "data/shoe/tiny.png", "keep", by="ada", why="a charm"), Decision(3, "f" * 64, "drop")]
     seen = text(page(messy, messy.validate(decisions=decisions)))
     assert "2 data/shoe/tiny.png keep \N{EN DASH} ada a charm" in seen
-    assert f"3 {'f' * 64} drop no such picture is there" in seen
+    assert f"3 {'f' * 64} drop no such image is there" in seen
 
 
 def test_a_decision_that_is_not_followed_is_a_warning(scrape: Scrape) -> None:
@@ -131,20 +131,20 @@ def test_sound_data_is_told_to_be_sound(scrape: Scrape) -> None:
     seen = text(page(scrape, scrape.validate()))
     assert "Every critical expectation holds" in seen
     assert "warning" not in seen.partition("The gate")[0]
-    assert "No picture was dropped." in seen
+    assert "No image was dropped." in seen
 
 
 def test_an_empty_folder_makes_a_page(scrape: Scrape) -> None:
-    assert "No picture of this class is kept." in page(scrape, scrape.validate())
+    assert "No image of this class is kept." in page(scrape, scrape.validate())
 
 
 def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
     evil = [f"<script>alert({number})</script><img src=x onerror=alert(1)>\"'&" for number in range(6)]
     scrape.add(evil[0], b"a text", evil[1])
-    scrape.add("coat", picture(1), evil[2])
-    scrape.add("coat", picture(2))
+    scrape.add("coat", image(1), evil[2])
+    scrape.add("coat", image(2))
     scrape.sightings[-1] |= {"image_url": None, "page_url": f"javascript:{evil[3]}", "title": evil[4]}
-    scrape.add("shoe", picture(3, side=10), "tiny.png")
+    scrape.add("shoe", image(3, side=10), "tiny.png")
     decisions = [
         Decision(2, "data/shoe/tiny.png", "keep", by=evil[4], why=evil[5]),
         Decision(3, f"data/{evil[5]}", "drop", by=evil[4], why=evil[5]),
@@ -175,12 +175,12 @@ def test_the_page_stays_small_whatever_is_in_it(scrape: Scrape) -> None:
     found = scrape.validate(classes=labels, formats={"allowed": ["png"]})
     html = page(scrape, found)
     assert LARGEST * 0.6 < len(html.encode()) < LARGEST
-    assert "more pictures" in text(html)
+    assert "more images" in text(html)
     assert "more classes" in text(html)
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_pictures_make_a_small_page_in_seconds(tmp_path: Path) -> None:
+def test_a_hundred_thousand_images_make_a_small_page_in_seconds(tmp_path: Path) -> None:
     labels = [f"class {place:03}" for place in range(500)]
     words = [*UNREADABLE, "too_small", "label_conflict", "format_not_allowed", "review"]
     url = "https://{}.example/<script>/" + "&" * 300

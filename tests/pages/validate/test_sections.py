@@ -63,8 +63,8 @@ def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
     [found] = offenders(Deck(validation(rows)))
     assert (found["count"], found["cards"], found["more"]) == (11, [], 0)
     assert [spread.title for spread in found["spreads"]] == [
-        "11 pictures with the same pixels",
-        "2 pictures with the same pixels",
+        "11 images with the same pixels",
+        "2 images with the same pixels",
     ]
     assert [(spread.cards[0].id, spread.cards[0].verdict) for spread in found["spreads"]] == [
         (key(3), "kept"),
@@ -121,7 +121,7 @@ def test_of_many_sets_some_are_shown_and_the_rest_is_counted() -> None:
     assert (len(found["spreads"]), found["more"]) == (12, 8)
 
 
-def test_the_table_counts_each_dropped_picture_once() -> None:
+def test_the_table_counts_each_dropped_image_once() -> None:
     rows = [
         kept(0),
         dropped(1, "too_small", "shoe"),
@@ -161,7 +161,7 @@ def test_where_none_is_beyond_the_threshold_the_nearest_are_shown() -> None:
     assert [card.id for card in dark["cards"]] == [key(number) for number in range(6)]
 
 
-def test_blank_blurred_and_long_pictures_are_told_with_their_values() -> None:
+def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     rows = [
         kept(1, entropy=0.25),
         kept(2, sharpness=3.14159),
@@ -180,7 +180,7 @@ def test_blank_blurred_and_long_pictures_are_told_with_their_values() -> None:
     }
 
 
-def test_a_picture_that_is_shown_above_is_not_shown_again() -> None:
+def test_a_image_that_is_shown_above_is_not_shown_again() -> None:
     seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5))
     assert [card.id for card in seen["Dark"]["cards"]] == [key(1)]
     blurred = seen["Blurred"]
@@ -214,9 +214,9 @@ def test_groups_across_labels_come_first_then_the_largest() -> None:
     spreads, count = near(rows, pairs)
     assert count == 3
     assert [spread.title for spread in spreads] == [
-        "2 pictures, 1.0000 alike",
-        "3 pictures, 0.9910 to 0.9950 alike",
-        "2 pictures, 0.9990 alike",
+        "2 images, 1.0000 alike",
+        "3 images, 0.9910 to 0.9950 alike",
+        "2 images, 0.9990 alike",
     ]
     assert [spread.warning for spread in spreads] == ["under different labels", "", ""]
     told = {card.id: card.facts[-1] for card in spreads[1].cards}
@@ -309,7 +309,7 @@ def test_leaks_are_shown_with_both_places() -> None:
     )
 
 
-def test_a_sheet_holds_kept_pictures_of_its_class_in_no_order_of_their_ids() -> None:
+def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> None:
     rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
     dealt = sheets(Deck(validation(rows)), ["coat", "shoe", "hat"])
     drawn = [card.id for card in dealt["coat"]]
@@ -320,7 +320,7 @@ def test_a_sheet_holds_kept_pictures_of_its_class_in_no_order_of_their_ids() -> 
     assert dealt["hat"] == []
 
 
-def test_more_pictures_leave_most_of_a_sheet_as_it_was() -> None:
+def test_more_images_leave_most_of_a_sheet_as_it_was() -> None:
     first = sheets(Deck(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
     again = sheets(Deck(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
     assert len({card.id for card in first} & {card.id for card in again}) > 20

@@ -13,14 +13,14 @@ from PIL import Image
 
 from tests.scrape.replicas.site import Site, moved
 
-__all__ = ["HOST", "Hostile", "picture"]
+__all__ = ["HOST", "Hostile", "image"]
 
 HOST = "hostile.test"
 _CHUNK = bytes(2**16)
 
 
-def picture(number, side=16):
-    """Return a small picture, another one for each number below 2**24."""
+def image(number, side=16):
+    """Return a small image, another one for each number below 2**24."""
     buffer = io.BytesIO()
     Image.new("RGB", (side, side), tuple(number.to_bytes(3, "big"))).save(buffer, "PNG")
     return buffer.getvalue()
@@ -39,7 +39,7 @@ class Hostile(Site):
         "/drip.jpg": "timeout",
         "/silent.jpg": "timeout",
         "/bomb.png": "too_large",
-        "/gzip-for-picture.png": "archive",
+        "/gzip-for-image.png": "archive",
         "/loop/0": "too_many_redirects",
         "/inner": "private_address",
         "/inner-name": "private_address",
@@ -70,7 +70,7 @@ class Hostile(Site):
             case "/bomb.png":
                 bomb = gzip.compress(bytes(2**28))
                 return web.Response(body=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
-            case "/gzip-for-picture.png":
+            case "/gzip-for-image.png":
                 return web.Response(body=gzip.compress(bytes(2**24)), content_type="image/png")
             case "/inner":
                 return moved("http://169.254.169.254/latest/meta-data/")
@@ -92,7 +92,7 @@ class Hostile(Site):
             case path if path.startswith("/loop/"):
                 return moved(f"/loop/{int(path.removeprefix('/loop/')) + 1}")
         return web.Response(
-            body=picture(len(request.path) % 251),
+            body=image(len(request.path) % 251),
             content_type="text/html",
             headers={"Content-Disposition": 'attachment; filename="../../../../tmp/escaped.png"'},
         )
@@ -109,7 +109,7 @@ class Hostile(Site):
         return response
 
     async def _cut(self, request: web.BaseRequest) -> web.StreamResponse:
-        content = picture(7)
+        content = image(7)
         response = web.StreamResponse(headers={"Content-Length": str(len(content)), "Content-Type": "image/png"})
         response.force_close()
         await response.prepare(request)

@@ -20,7 +20,7 @@ from PIL import Image
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.web.fetch import USER_AGENT
 
-__all__ = ["BROUGHT", "MIB", "Done", "Project", "is_picture"]
+__all__ = ["BROUGHT", "MIB", "Done", "Project", "is_image"]
 
 BROUGHT = "brought"
 """The class that people brought."""
@@ -65,7 +65,7 @@ class Project:
         (root / "network.json").write_text(description or world.describe())
 
     def params(self, *classes, **scrape):
-        """Say what is wanted, beside a class of one picture that people brought, since a classifier has two at least.
+        """Say what is wanted, beside a class of one image that people brought, since a classifier has two at least.
 
         Nobody need be spared here, so that pauses are left out where a test does not set them.
         """
@@ -156,8 +156,8 @@ class Project:
         return paths + [str(process) for process in psutil.process_iter() if str(self.root) in _words(process)]
 
 
-def is_picture(visit):
-    """Tell whether a visit is one of the fetcher's, for a picture."""
+def is_image(visit):
+    """Tell whether a visit is one of the fetcher's, for an image."""
     return visit.agent.startswith(USER_AGENT) and visit.path != "/robots.txt"
 
 

@@ -1,11 +1,11 @@
-"""Full-size pictures with titles and pages from the shop that people ask for first; its robot check by its name."""
+"""Full-size images with titles and pages from the shop that people ask for first; its robot check by its name."""
 
 import re
 
 import pytest
 from PIL import Image
 
-from tests.scrape.acts.project import is_picture
+from tests.scrape.acts.project import is_image
 from tests.scrape.replicas.amazon import Amazon
 from tests.scrape.replicas.world import World
 
@@ -26,8 +26,8 @@ def check_class(world, made, label):
     for row, result in zip(rows, results, strict=True):
         assert row.thumbnail is not result.deliverable
         if result.deliverable:
-            with Image.open(made.root / "artifacts/scrape" / paths[row.id]) as picture:
-                assert picture.size == (result.width, result.height)
+            with Image.open(made.root / "artifacts/scrape" / paths[row.id]) as image:
+                assert image.size == (result.width, result.height)
         else:  # the list's own version, as large as the list has it
             assert row.reason == "http_404"
 
@@ -44,7 +44,7 @@ def test_three_classes_of_three_hundred(project):
             f"\namazon: {len(made.sightings())} products in {done.seconds:.0f} s, "
             f"{len(made.sightings()) / done.seconds:.1f}/s, {done.memory:.0f} MiB"
         )
-        asked = [visit.url for visit in world.log.visits("m.media-amazon.com") if is_picture(visit)]
+        asked = [visit.url for visit in world.log.visits("m.media-amazon.com") if is_image(visit)]
         assert len(asked) == len(set(asked)) > len(CLASSES) * 250
 
 
@@ -70,10 +70,10 @@ def test_the_robot_check_is_named_what_was_found_is_kept_and_the_next_run_goes_o
         with Image.open(evidence / "page.png") as screenshot:
             assert min(screenshot.size) > 100
         world.switch("amazon")
-        fetched = {visit.url for visit in world.log.visits() if is_picture(visit)}
+        fetched = {visit.url for visit in world.log.visits() if is_image(visit)}
         world.log.clear()
         made.succeed()
         check_class(world, made, "sarees")
-        # The page is read again; its pictures are not fetched again.
-        assert fetched.isdisjoint(visit.url for visit in world.log.visits() if is_picture(visit))
+        # The page is read again; its images are not fetched again.
+        assert fetched.isdisjoint(visit.url for visit in world.log.visits() if is_image(visit))
         assert made.leftovers() == []

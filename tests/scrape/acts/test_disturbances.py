@@ -13,14 +13,14 @@ import pytest
 from yarl import URL
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import address_of
-from tests.scrape.acts.project import Project, is_picture
+from tests.scrape.acts.project import Project, is_image
 from tests.scrape.acts.tiny import Tiny, address
 from tests.scrape.replicas.bing import Bing
 from tests.scrape.replicas.google import Google
-from tests.scrape.replicas.pictures import FAULTS
+from tests.scrape.replicas.photos import FAULTS
 from tests.scrape.replicas.visits import Log
 from tests.scrape.replicas.world import World
 
@@ -31,7 +31,7 @@ STAYING = {fault: share for fault, share in FAULTS.items() if fault != "dead"}
 """Without hosts that never answer: which request is the last before they are left alone is a matter of moments."""
 
 _COUNT = 1_000
-"""Pictures that take more room, with their names and their records, than a small disk has: four KiB each at least."""
+"""Images that take more room, with their names and their records, than a small disk has: four KiB each at least."""
 
 
 def prepared(project, world, name, **params):
@@ -50,7 +50,7 @@ def settled(made, urls):
     return {
         named(url)
         for url, outcome in outcomes.items()
-        if isinstance(outcome, Picture) or (outcome is not None and not outcome.transient)
+        if isinstance(outcome, Image) or (outcome is not None and not outcome.transient)
     }
 
 
@@ -61,7 +61,7 @@ def named(url):
 
 
 def fetched(log, since=0):
-    return [visit.url for visit in log.visits()[since:] if is_picture(visit)]
+    return [visit.url for visit in log.visits()[since:] if is_image(visit)]
 
 
 def addresses(made):

@@ -19,7 +19,7 @@ QUERY = "red hat"
 
 def digest(world, result):
     """Return the name that a result's original must have in the manifest."""
-    return hashlib.sha256(world.pictures.original_bytes(result.picture)).hexdigest()
+    return hashlib.sha256(world.images.original_bytes(result.image)).hexdigest()
 
 
 def own(sightings, name):
@@ -40,7 +40,7 @@ def check_engine(world, sightings, name):
         result = truth[row.image_url]
         assert row.id == digest(world, result)
         assert (row.page_url, row.title) == (result.page_url, result.title)
-    asked = {one.original_url for one in world.results(name, QUERY) if world.pictures.fault(one.picture) == "noai"}
+    asked = {one.original_url for one in world.results(name, QUERY) if world.images.fault(one.image) == "noai"}
     assert rows[rows["image_url"].isin(asked)]["id"].isna().all()
     small = {result.thumbnail_url for result in truth.values()}
     assert not (rows["thumbnail"] & (rows["image_url"].isin(truth) | rows["thumbnail_url"].isin(small))).any()
@@ -50,8 +50,8 @@ def check_account(metrics, sightings, manifest):
     """Check that the account adds up, by query and by host, with what the tables say."""
     per_source = metrics["per_query"]["hat"]
     assert sum(one[QUERY]["candidates"] for one in per_source.values()) == len(sightings) == metrics["candidates"] - 1
-    assert len(manifest) == sightings["id"].nunique() == metrics["pictures"] - 1
-    assert metrics["fetched"] - metrics["duplicates"] == metrics["pictures"]
+    assert len(manifest) == sightings["id"].nunique() == metrics["images"] - 1
+    assert metrics["fetched"] - metrics["duplicates"] == metrics["images"]
     for name, one in per_source.items():
         counts, rows = one[QUERY], own(sightings, name)
         assert counts["failure"] is None
@@ -85,7 +85,7 @@ def scrape(project, names, total, overlap, pace, **params):
 
 
 @pytest.mark.slow
-def test_engines_together_give_one_row_a_picture_with_all_its_sightings(project):
+def test_engines_together_give_one_row_a_image_with_all_its_sightings(project):
     names, total = tuple(ENGINES), 200
     world, _, sightings, manifest = scrape(project, names, total, overlap=0.3, pace=0.02, browsers=len(names))
     known = sightings.dropna(subset="id")

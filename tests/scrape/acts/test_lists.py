@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.scrape.acts.project import MIB, is_picture
+from tests.scrape.acts.project import MIB, is_image
 from tests.scrape.acts.tiny import Tiny, address
 from tests.scrape.replicas.world import World
 
@@ -21,7 +21,7 @@ def collect(project, world, count):
     made = listed(project, world, count)
     world.log.clear()
     first = made.succeed()
-    asked = [visit.url for visit in world.log.visits() if is_picture(visit)]
+    asked = [visit.url for visit in world.log.visits() if is_image(visit)]
     assert len(asked) == len(set(asked)) == count
     assert len(made.manifest()) == len(made.sightings()) == count
     assert dict(made.manifest()["label"].value_counts()) == {"hat": count // 2, "boot": count // 2}
@@ -31,7 +31,7 @@ def collect(project, world, count):
     assert world.log.visits() == []
     assert made.outputs() == outputs
     print(  # noqa: T201
-        f"\n{count:,} pictures in {first.seconds:.0f} s ({count / first.seconds:,.0f}/s, {first.memory:.0f} MiB), "
+        f"\n{count:,} images in {first.seconds:.0f} s ({count / first.seconds:,.0f}/s, {first.memory:.0f} MiB), "
         f"again in {again.seconds:.0f} s ({again.memory:.0f} MiB)"
     )
     return first, again
@@ -43,7 +43,7 @@ def test_each_address_is_asked_for_once(project):
 
 
 @pytest.mark.slow
-def test_a_picture_costs_little_more_memory_than_its_row(project):
+def test_a_image_costs_little_more_memory_than_its_row(project):
     few, many = 20_000, 80_000
     with World(Tiny()) as world:
         small = collect(project, world, few)

@@ -1,4 +1,4 @@
-"""Hosts with as many tiny pictures as are asked for."""
+"""Hosts with as many tiny images as are asked for."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HOSTS = tuple(f"tiny-{number}.test" for number in range(8))
 
 
 def address(number: int) -> str:
-    """Return where the picture of a number lies."""
+    """Return where the image of a number lies."""
     return f"http://{HOSTS[number % len(HOSTS)]}/{number}.png"
 
 
 def content(number: int) -> bytes:
-    """Return a picture of one pixel, another one for each number below 2**24, drawn without much ado."""
+    """Return an image of one pixel, another one for each number below 2**24, drawn without much ado."""
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         _chunk(kind, body)
         for kind, body in (
@@ -36,13 +36,13 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 class Tiny(Site):
-    """Answer each number with its picture."""
+    """Answer each number with its image."""
 
     name = "tiny"
     hosts = HOSTS
     has_tls = False
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Give a picture."""
+        """Give an image."""
         number = request.path.removeprefix("/").removesuffix(".png")
         return web.Response(body=content(int(number)), content_type="image/png")

@@ -9,19 +9,19 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tests.scrape.replicas.amazon_catalogue import Catalogue
-from tests.scrape.replicas.amazon_pictures import HOST, Photo, asked
-from tests.scrape.replicas.pictures import Picture
-from tests.scrape.replicas.shop import Offer, Shop, image
+from tests.scrape.replicas.amazon_images import HOST, ProductPhoto, asked
+from tests.scrape.replicas.photos import Photo
+from tests.scrape.replicas.shop import Offer, Shop, image_response
 
 __all__ = ["Amazon"]
 
-_BLANK = Picture("plain garment", 0)
+_BLANK = Photo("plain garment", 0)
 
 
 class Amazon(Shop):
     """Answer for Amazon.
 
-    Its own modes: ``list_layout`` shows one product a row, in pictures of a given height; ``robot_check`` answers every
+    Its own modes: ``list_layout`` shows one product a row, in images of a given height; ``robot_check`` answers every
     n-th page of results with the check (options ``every``, 3; ``kind``, ``captcha`` or ``button``; ``status``, 200).
     The common mode ``captcha`` is the check with letters to type, ``block_200`` and its like the one with a single
     button, ``consent_overlay`` the banner about cookies. An original that is a composite is its largest version in the
@@ -30,7 +30,7 @@ class Amazon(Shop):
 
     name = "amazon"
     hosts = ("www.amazon.in", "www.amazon.com", HOST)
-    picture_host = HOST
+    image_host = HOST
     paths = "/s"
     query_name = "k"
     rotting = ("s-image", "s-result-item", "s-asin", "s-main-slot", "s-no-outline", "a-offscreen", "a-price")
@@ -63,20 +63,20 @@ class Amazon(Shop):
             other_page=lambda other: f"/s?{urlencode({'k': query, 'page': other, 'ref': f'sr_pg_{other}'})}",
         )
 
-    def picture(self, request: web.BaseRequest) -> web.Response:
-        """Give a picture in the size that its address asks for."""
+    def image(self, request: web.BaseRequest) -> web.Response:
+        """Give an image in the size that its address asks for."""
         wanted = asked(request.path)
         if wanted is None:
             return web.Response(status=404)
-        if wanted.picture is None:
-            return image(self.draw(_BLANK, width=wanted.longest))
-        if wanted.longest is None and wanted.height is None and self.is_missing(wanted.picture):
+        if wanted.image is None:
+            return image_response(self.draw(_BLANK, width=wanted.longest))
+        if wanted.longest is None and wanted.height is None and self.is_missing(wanted.image):
             return web.Response(status=404)
         longest = wanted.longest
-        return image(self.draw(wanted.picture, width=longest, height=wanted.height or longest), webp=wanted.webp)
+        return image_response(self.draw(wanted.image, width=longest, height=wanted.height or longest), webp=wanted.webp)
 
     def captcha(self, request: web.BaseRequest, status: int) -> web.Response:
-        """Ask for the letters on a picture."""
+        """Ask for the letters on an image."""
         return self._check(request, "captcha", status)
 
     def blocked(self, request: web.BaseRequest, status: int) -> web.Response:
@@ -94,10 +94,10 @@ class Amazon(Shop):
         token = hashlib.sha256(request.path_qs.encode()).hexdigest()
         return self.render("robot.html", status=status, kind=kind, token=token, back=request.path_qs)
 
-    def _best(self, shown: Photo) -> tuple[int, int]:
-        """Return the width and height of a picture's original; a composite's is its largest version."""
+    def _best(self, shown: ProductPhoto) -> tuple[int, int]:
+        """Return the width and height of an image's original; a composite's is its largest version."""
         most = 960 if shown.kind == "composite" else None
-        return self.size_within(shown.picture, width=most, height=most)
+        return self.size_within(shown.image, width=most, height=most)
 
     def _results(self, query: str) -> tuple[Offer, ...]:
         offers = []
@@ -108,7 +108,7 @@ class Amazon(Shop):
             offers.append(
                 Offer(
                     rank=rank,
-                    picture=item.photo.picture,
+                    image=item.photo.image,
                     key=item.asin,
                     title=item.title,
                     page_url=f"https://{self.hosts[0]}{place.link}",
@@ -117,7 +117,7 @@ class Amazon(Shop):
                     width=width,
                     height=height,
                     route="attribute",
-                    delivers=item.photo.kind == "composite" or not self.is_missing(item.photo.picture),
+                    delivers=item.photo.kind == "composite" or not self.is_missing(item.photo.image),
                     price=item.price,
                 )
             )

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from tests.scrape.replicas.amazon_pictures import HOST, Photo, Sized, photo
+from tests.scrape.replicas.amazon_images import HOST, ProductPhoto, Sized, photo
 from tests.scrape.replicas.goods import code, goods, slug
-from tests.scrape.replicas.pictures import Picture
+from tests.scrape.replicas.photos import Photo
 
 __all__ = ["Catalogue", "Item", "Place"]
 
@@ -25,7 +25,7 @@ class Item:
     asin: str
     title: str
     price: str | None
-    photo: Photo
+    photo: ProductPhoto
     sponsored: bool
 
     def link(self, index: int) -> str:
@@ -54,7 +54,7 @@ class Place:
 
     @property
     def banner(self) -> str | None:
-        """The address of a widget's own small picture."""
+        """The address of a widget's own small image."""
         return f"https://{HOST}/images/I/B1plainGarmentL._AC_UL46_.jpg" if self.words == "Related brands" else None
 
 
@@ -65,11 +65,11 @@ class Catalogue:
     with the last product of the page before.
 
     Args:
-        pictures: The pictures of all products, the advertised ones first.
+        images: The images of all products, the advertised ones first.
     """
 
-    def __init__(self, pictures: Sequence[Picture]) -> None:
-        items = [_item(picture, sponsored=place < _ADVERTISED) for place, picture in enumerate(pictures)]
+    def __init__(self, images: Sequence[Photo]) -> None:
+        items = [_item(image, sponsored=place < _ADVERTISED) for place, image in enumerate(images)]
         self._advertised, self._organic = items[:_ADVERTISED], items[_ADVERTISED:]
         self.total = len(items)
         self.pages = -(-len(self._organic) // _FRESH) or min(self.total, 1)
@@ -103,10 +103,10 @@ class Catalogue:
         yield None, "Need help? Visit the help section"
 
 
-def _item(picture: Picture, *, sponsored: bool) -> Item:
-    sold = goods("amazon", picture)
-    asin = f"B0{code('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', 8, 'asin', picture)}"
-    return Item(asin, sold.title, sold.price, photo(picture), sponsored)
+def _item(image: Photo, *, sponsored: bool) -> Item:
+    sold = goods("amazon", image)
+    asin = f"B0{code('ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789', 8, 'asin', image)}"
+    return Item(asin, sold.title, sold.price, photo(image), sponsored)
 
 
 def _uuid(*key: int) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import Picture, chance
+from tests.scrape.replicas.photos import Photo, chance
 from tests.scrape.replicas.site import Result, Site
 
 __all__ = ["CommonsApi", "OpenverseApi"]
@@ -56,10 +56,10 @@ class OpenverseApi(Api):
     hosts = ("api.openverse.org",)
     own_modes = frozenset({"bare", "boasts", "locked", "renamed_key"})
 
-    def result(self, rank: int, picture: Picture) -> Result:
-        key = str(uuid.uuid5(uuid.NAMESPACE_URL, picture.token))
+    def result(self, rank: int, image: Photo) -> Result:
+        key = str(uuid.uuid5(uuid.NAMESPACE_URL, image.token))
         thumbnail = f"https://api.openverse.org/v1/images/{key}/thumb/"
-        return replace(super().result(rank, picture), key=key, thumbnail_url=thumbnail, route="json")
+        return replace(super().result(rank, image), key=key, thumbnail_url=thumbnail, route="json")
 
     def empty(self, _request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"result_count": 0, "page_count": 0, "page_size": 20, "page": 1, "results": []})
@@ -104,7 +104,7 @@ class OpenverseApi(Api):
             "indexed_on": "2024-01-01T00:00:00Z",
             "foreign_landing_url": result.page_url,
             "url": result.original_url,
-            "creator": f"Author of {result.picture.number}",
+            "creator": f"Author of {result.image.number}",
             "creator_url": "https://site-0.test/people/1",
             "license": code,
             "license_version": version,
@@ -139,19 +139,19 @@ class CommonsApi(Api):
     query_name = "gsrsearch"
     own_modes = frozenset({"broken", "circular", "maxlag", "ratelimited"})
 
-    def result(self, rank: int, picture: Picture) -> Result:
-        result = super().result(rank, picture)
-        title = f"{result.title} {picture.number}.jpg"
+    def result(self, rank: int, image: Photo) -> Result:
+        result = super().result(rank, image)
+        title = f"{result.title} {image.number}.jpg"
         return replace(
             result,
-            key=str(10_000 + int(chance("pageid", picture.token) * 10**9)),
+            key=str(10_000 + int(chance("pageid", image.token) * 10**9)),
             title=title,
             page_url=f"https://commons.wikimedia.org/wiki/File:{quote(title.replace(' ', '_'))}",
             thumbnail_url=result.original_url.replace("/photos/", "/photos/thumb/"),
             route="json",
         )
 
-    def is_picture(self, result: Result) -> bool:
+    def is_image(self, result: Result) -> bool:
         """Tell whether a result is a raster image that is there."""
         return result.rank % 10 != 9 and result.rank % 50 != 7
 
@@ -199,14 +199,14 @@ class CommonsApi(Api):
             return page
         code, version, url = licence_of(result)
         metadata = {
-            "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.picture.number}</a></bdi><style>a{{}}</style>',
+            "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.image.number}</a></bdi><style>a{{}}</style>',
             "LicenseShortName": "Public domain" if code == "pdm" else f"{code.upper()} {version}",
         } | ({} if code == "pdm" else {"LicenseUrl": url})
         return page | {
             "imagerepository": "local",
             "imageinfo": [
                 {
-                    "size": self.world.pictures.size(result.picture)[0] * 100,
+                    "size": self.world.images.size(result.image)[0] * 100,
                     "width": result.width,
                     "height": result.height,
                     "thumburl": result.thumbnail_url,

@@ -11,11 +11,11 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import chance
+from tests.scrape.replicas.photos import chance
 from tests.scrape.replicas.site import Result, Site, moved
 
 if TYPE_CHECKING:
-    from tests.scrape.replicas.pictures import Picture
+    from tests.scrape.replicas.photos import Photo
 
 __all__ = ["Bing"]
 
@@ -73,13 +73,13 @@ class Bing(Site):
                 return self.html(self._tiles(request, self._first(request)), request=request)
         return web.Response(status=404)
 
-    def result(self, rank: int, picture: Picture) -> Result:
+    def result(self, rank: int, image: Photo) -> Result:
         """Say what stands at this rank, and whether its JSON is sound."""
-        broken = self._chance(picture, "broken") < self.broken
+        broken = self._chance(image, "broken") < self.broken
         return replace(
-            super().result(rank, picture),
-            key=hashlib.md5(picture.token.encode()).hexdigest(),
-            thumbnail_url=f"https://ts{1 + picture.number % 4}.mm.bing.net/th?id=OIP.{picture.token}&pid=15.1",
+            super().result(rank, image),
+            key=hashlib.md5(image.token.encode()).hexdigest(),
+            thumbnail_url=f"https://ts{1 + image.number % 4}.mm.bing.net/th?id=OIP.{image.token}&pid=15.1",
             route="attribute" if broken else "json",
         )
 
@@ -108,7 +108,7 @@ class Bing(Site):
         if not shown:
             return ""
         before = results[max(0, start - self.batch) : start]
-        again = [result for result in before if self._chance(result.picture, "doubled") < self.doubled]
+        again = [result for result in before if self._chance(result.image, "doubled") < self.doubled]
         template = "old_tiles.html" if "last_years_layout" in setting else "tiles.html"
         tiles = [
             {"result": result, "m": self._json(request, result), "href": self._link(request, result)}
@@ -135,7 +135,7 @@ class Bing(Site):
         }
         text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
         share = setting.options.get("share", 0.5) if "broken_json" in setting else 0.0
-        if result.route == "attribute" or self._chance(result.picture, "cut") < share:
+        if result.route == "attribute" or self._chance(result.image, "cut") < share:
             return text[: text.index("murl") + 12]
         return text
 
@@ -156,5 +156,5 @@ class Bing(Site):
         first = request.query.get("first", "1")
         return int(first) if first.isdecimal() else 1
 
-    def _chance(self, picture: Picture, aspect: str) -> float:
-        return self.world.pictures.chance(picture, f"bing {aspect}")
+    def _chance(self, image: Photo, aspect: str) -> float:
+        return self.world.images.chance(image, f"bing {aspect}")

@@ -1,4 +1,4 @@
-"""The hosts that carry pictures: originals with their faults, and the engines' thumbnails."""
+"""The hosts that carry images: originals with their faults, and the engines' thumbnails."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import html
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import CDN_HOSTS, PAGE_HOSTS, Picture
+from tests.scrape.replicas.photos import CDN_HOSTS, PAGE_HOSTS, Photo
 from tests.scrape.replicas.site import Site, moved
 
 __all__ = ["Cdn"]
@@ -18,7 +18,7 @@ _TRAP_HOSTS = ("ads-0.test",)
 
 
 class Cdn(Site):
-    """Give pictures by the token in their address, and a few words for the pages that show them."""
+    """Give images by the token in their address, and a few words for the pages that show them."""
 
     name = "cdn"
     hosts = (
@@ -32,7 +32,7 @@ class Cdn(Site):
     has_tls = False  # both: originals are met with and without
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Give the picture of the address."""
+        """Give the image of the address."""
         host = request.url.host or ""
         if host in PAGE_HOSTS or host in _TRAP_HOSTS:
             text = f"<!doctype html><title>{host}</title><p>{html.escape(request.path)}</p>"
@@ -44,22 +44,22 @@ class Cdn(Site):
         if request.path == f"/{_PLACEHOLDER}":
             return self.thumbnail(_PLACEHOLDER)
         _, _, rest = request.path.partition("/photos/")
-        picture = Picture.of(rest.partition("/")[0])
-        return web.Response(status=404) if picture is None else await self.original(request, picture)
+        image = Photo.of(rest.partition("/")[0])
+        return web.Response(status=404) if image is None else await self.original(request, image)
 
     def thumbnail(self, token: str) -> web.Response:
-        """Give the small copy of a token's picture; for any other word the small sign that sites decorate with."""
-        picture = Picture.of(token)
-        pictures = self.world.pictures
-        content = pictures.thumbnail_bytes(picture) if picture else pictures.content(Picture(token, 0), 0.12)
+        """Give the small copy of a token's image; for any other word the small sign that sites decorate with."""
+        image = Photo.of(token)
+        images = self.world.images
+        content = images.thumbnail_bytes(image) if image else images.content(Photo(token, 0), 0.12)
         return web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
-    async def original(self, request: web.BaseRequest, picture: Picture) -> web.StreamResponse:
+    async def original(self, request: web.BaseRequest, image: Photo) -> web.StreamResponse:
         """Give the original, or what becomes of it."""
-        pictures = self.world.pictures
-        content = pictures.original_bytes(picture)
-        kind = "image/png" if pictures.is_png(picture) else "image/jpeg"
-        match pictures.fault(picture):
+        images = self.world.images
+        content = images.original_bytes(image)
+        kind = "image/png" if images.is_png(image) else "image/jpeg"
+        match images.fault(image):
             case "forbidden":
                 return web.Response(status=403, text="No hot-linking.")
             case "missing":
@@ -71,12 +71,12 @@ class Cdn(Site):
             case "placeholder":
                 return moved(f"https://{CDN_HOSTS[0]}/{_PLACEHOLDER}")
             case "redirect" if "moved" not in request.query:
-                host = CDN_HOSTS[picture.number % len(CDN_HOSTS)]
-                return moved(f"https://{host}/photos/{picture.token}/moved?moved=1")
+                host = CDN_HOSTS[image.number % len(CDN_HOSTS)]
+                return moved(f"https://{host}/photos/{image.token}/moved?moved=1")
             case "slow":
                 await asyncio.sleep(_SLOW * self.world.pace)
             case "small":
-                content, kind = pictures.content(picture, 0.25), "image/jpeg"
+                content, kind = images.content(image, 0.25), "image/jpeg"
             case "noai":
                 headers = {"X-Robots-Tag": "noai, noimageai"}
                 return web.Response(body=content, content_type=kind, headers=headers)
@@ -86,7 +86,7 @@ class Cdn(Site):
 
 
 async def _cut(request: web.BaseRequest, content: bytes, kind: str) -> web.StreamResponse:
-    """Promise a picture and close the connection in its middle."""
+    """Promise an image and close the connection in its middle."""
     response = web.StreamResponse(headers={"Content-Type": kind, "Content-Length": str(len(content))})
     response.force_close()
     await response.prepare(request)

@@ -1,4 +1,4 @@
-"""A replica of DuckDuckGo's picture search: a token for each query and browser, and JSON a hundred at a time."""
+"""A replica of DuckDuckGo's image search: a token for each query and browser, and JSON a hundred at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from aiohttp import web
 
 from tests.scrape.replicas.goods import code
-from tests.scrape.replicas.pictures import Picture
+from tests.scrape.replicas.photos import Photo
 from tests.scrape.replicas.site import Result, Site
 
 __all__ = ["DuckDuckGo"]
@@ -64,9 +64,9 @@ class DuckDuckGo(Site):
         """Give the page, whose JSON will be without results."""
         return self._page(request)
 
-    def result(self, rank: int, picture: Picture) -> Result:
+    def result(self, rank: int, image: Photo) -> Result:
         """Say what the site shows at this rank."""
-        result = super().result(rank, picture)
+        result = super().result(rank, image)
         return dataclasses.replace(result, thumbnail_url=f"{result.thumbnail_url}&pid=Api", route="json")
 
     def token(self, query: str, agent: str) -> str:
@@ -120,10 +120,10 @@ class DuckDuckGo(Site):
 
     def _thumbnail(self, request: web.BaseRequest) -> web.Response:
         tokens = parse_qs(urlsplit(request.query.get("u", "")).query).get("id", [""])
-        picture = Picture.of(tokens[0].removeprefix("OIP."))
-        if picture is None:
+        image = Photo.of(tokens[0].removeprefix("OIP."))
+        if image is None:
             return web.Response(status=404)
-        content = self.world.pictures.thumbnail_bytes(picture)
+        content = self.world.images.thumbnail_bytes(image)
         return web.Response(body=content, content_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tests.scrape.replicas.goods import code, goods, slug
-from tests.scrape.replicas.pictures import Picture
-from tests.scrape.replicas.shop import Offer, Shop, image
+from tests.scrape.replicas.photos import Photo
+from tests.scrape.replicas.shop import Offer, Shop, image_response
 from tests.scrape.replicas.site import Result
 
 __all__ = ["Flipkart"]
@@ -31,12 +31,12 @@ _PARTS = (
     "link",
     "page",
     "pages",
-    "picture",
+    "image",
     "price",
     "title",
     "veil",
 )
-_PICTURE = re.compile(r"/image/(\d+)/(\d+)/xif0q/[\w-]+/\w/\w/\w/\w-original-imag([\w-]+)\.jpeg")
+_IMAGE = re.compile(r"/image/(\d+)/(\d+)/xif0q/[\w-]+/\w/\w/\w/\w-original-imag([\w-]+)\.jpeg")
 
 
 class Flipkart(Shop):
@@ -49,7 +49,7 @@ class Flipkart(Shop):
 
     name = "flipkart"
     hosts = ("www.flipkart.com", "rukminim2.flixcart.com")
-    picture_host = "rukminim2.flixcart.com"
+    image_host = "rukminim2.flixcart.com"
     paths = "/search"
     own_modes = frozenset({"no_login"})
 
@@ -77,19 +77,19 @@ class Flipkart(Shop):
             has_login="no_login" not in setting and "login-asked" not in request.cookies,
         )
 
-    def picture(self, request: web.BaseRequest) -> web.Response:
-        """Give a picture in the size that its address asks for, or the badge that decorates cards."""
+    def image(self, request: web.BaseRequest) -> web.Response:
+        """Give an image in the size that its address asks for, or the badge that decorates cards."""
         if request.path == "/badge.png":
-            return image(self.draw(Picture("badge", 0), width=77))
-        found = _PICTURE.fullmatch(request.path)
-        picture = Picture.of(found[3]) if found else None
-        if found is None or picture is None:
+            return image_response(self.draw(Photo("badge", 0), width=77))
+        found = _IMAGE.fullmatch(request.path)
+        image = Photo.of(found[3]) if found else None
+        if found is None or image is None:
             return web.Response(status=404)
         width, height = int(found[1]), int(found[2])
-        full = self.size(picture)
-        if self.is_missing(picture) and width >= full[0] and height >= full[1]:
+        full = self.size(image)
+        if self.is_missing(image) and width >= full[0] and height >= full[1]:
             return web.Response(status=404)
-        return image(self.draw(picture, width=width, height=height))
+        return image_response(self.draw(image, width=width, height=height))
 
     def empty(self, request: web.BaseRequest) -> web.Response:
         """Say that there are no results."""
@@ -108,34 +108,34 @@ class Flipkart(Shop):
         )
 
     def _results(self, query: str) -> tuple[Offer, ...]:
-        return tuple(self._offer(rank, picture) for rank, picture in enumerate(self.world.shown(self, query)))
+        return tuple(self._offer(rank, image) for rank, image in enumerate(self.world.shown(self, query)))
 
-    def _offer(self, rank: int, picture: Picture) -> Offer:
-        sold = goods("flipkart", picture)
-        width, height = self.size(picture)
-        product = f"SHT{code(_LETTERS, 13, 'pid', picture)}"
-        item = f"itm{code('0123456789abcdef', 12, 'item', picture)}"
+    def _offer(self, rank: int, image: Photo) -> Offer:
+        sold = goods("flipkart", image)
+        width, height = self.size(image)
+        product = f"SHT{code(_LETTERS, 13, 'pid', image)}"
+        item = f"itm{code('0123456789abcdef', 12, 'item', image)}"
         query = urlencode({"pid": product, "lid": f"LST{product}", "srno": f"s_1_{rank + 1}"})
         return Offer(
             rank=rank,
-            picture=picture,
+            image=image,
             key=product,
             title=sold.title,
             page_url=f"https://{self.hosts[0]}/{slug(sold.title).lower()}/p/{item}?{query}",
-            original_url=_address(picture, 1200),
-            thumbnail_url=_address(picture, 612),
+            original_url=_address(image, 1200),
+            thumbnail_url=_address(image, 612),
             width=width,
             height=height,
             route="attribute",
-            delivers=not self.is_missing(picture),
+            delivers=not self.is_missing(image),
             price=sold.price,
         )
 
 
-def _address(picture: Picture, side: int) -> str:
-    a, b, c, d = tuple(code("abcdefghijklmnopqrstuvwxyz0123456789", 4, "folders", picture))
-    category = slug(picture.query).lower() or "thing"
+def _address(image: Photo, side: int) -> str:
+    a, b, c, d = tuple(code("abcdefghijklmnopqrstuvwxyz0123456789", 4, "folders", image))
+    category = slug(image.query).lower() or "thing"
     return (
         f"https://rukminim2.flixcart.com/image/{side}/{side}/xif0q/{category}/{a}/{b}/{c}/"
-        f"{d}-original-imag{picture.token}.jpeg?q=70"
+        f"{d}-original-imag{image.token}.jpeg?q=70"
     )

@@ -1,4 +1,4 @@
-"""What the shops' replicas sell: names, makers and prices of the pictured goods."""
+"""What the shops' replicas sell: names, makers and prices of the imaged goods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from tests.scrape.replicas.pictures import Picture, chance
+from tests.scrape.replicas.photos import Photo, chance
 
 __all__ = ["Goods", "code", "goods", "slug"]
 
@@ -33,17 +33,17 @@ class Goods:
         return f"{self.brand} {self.name}"
 
 
-def goods(shop: str, picture: Picture) -> Goods:
-    """Return what a shop sells under a picture."""
+def goods(shop: str, image: Photo) -> Goods:
+    """Return what a shop sells under an image."""
 
     def one_of(choices: tuple[str, ...], purpose: str) -> str:
-        return choices[int(len(choices) * chance(shop, picture, purpose))]
+        return choices[int(len(choices) * chance(shop, image, purpose))]
 
-    words = picture.query.casefold()
-    makes = next((makes for word, makes in _MAKES.items() if word in words), (picture.query.title(),))
-    name = f"{one_of(makes, 'make')}, {one_of(_COLOURS, 'colour')} (Style {picture.number % 1_000_000})"
-    amount = 299 + 50 * int(90 * chance(shop, picture, "price"))
-    is_gone = chance(shop, picture, "stock") < 0.03
+    words = image.query.casefold()
+    makes = next((makes for word, makes in _MAKES.items() if word in words), (image.query.title(),))
+    name = f"{one_of(makes, 'make')}, {one_of(_COLOURS, 'colour')} (Style {image.number % 1_000_000})"
+    amount = 299 + 50 * int(90 * chance(shop, image, "price"))
+    is_gone = chance(shop, image, "stock") < 0.03
     return Goods(one_of(_BRANDS, "brand"), name, None if is_gone else f"₹{amount:,}")
 
 

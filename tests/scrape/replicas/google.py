@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import chance
+from tests.scrape.replicas.photos import chance
 from tests.scrape.replicas.site import Result, Site, moved
 
 if TYPE_CHECKING:
-    from tests.scrape.replicas.pictures import Picture
+    from tests.scrape.replicas.photos import Photo
 
 __all__ = ["Google"]
 
@@ -29,7 +29,7 @@ _LAYOUTS = {
         "panel": "figiqf",
         "holder": "p7sI2",
         "preview": "sFlh5c FyHeAf",
-        "picture": "sFlh5c FyHeAf iPVvYb",
+        "image": "sFlh5c FyHeAf iPVvYb",
         "button": "#more-results",
         "end": None,
     },
@@ -41,7 +41,7 @@ _LAYOUTS = {
         "panel": "CGzTgf",
         "holder": "v4dQwb",
         "preview": "n3VNCb pT0Scc",
-        "picture": "n3VNCb pT0Scc KAlRDb",
+        "image": "n3VNCb pT0Scc KAlRDb",
         "button": "#islmp .mye4qd",
         "end": "#islmp .Bqq24e",
     },
@@ -110,15 +110,15 @@ class Google(Site):
                 return self.html(f"<!doctype html><title>{self.name}</title>")
         return web.Response(status=404)
 
-    def result(self, rank: int, picture: Picture) -> Result:
+    def result(self, rank: int, image: Photo) -> Result:
         """Say what stands at this rank, and by which route its original is to be had."""
-        route = "script" if self._chance(picture, "route") < self.scripted else "click"
-        if route == "click" and self._is_silent(picture):
+        route = "script" if self._chance(image, "route") < self.scripted else "click"
+        if route == "click" and self._is_silent(image):
             route = ""
         return replace(
-            super().result(rank, picture),
-            key=hashlib.sha256(picture.token.encode()).hexdigest()[:14],
-            thumbnail_url=f"https://encrypted-tbn{picture.number % 4}.gstatic.com/images?q=tbn:ANd9Gc{picture.token}&s",
+            super().result(rank, image),
+            key=hashlib.sha256(image.token.encode()).hexdigest()[:14],
+            thumbnail_url=f"https://encrypted-tbn{image.number % 4}.gstatic.com/images?q=tbn:ANd9Gc{image.token}&s",
             route=route,
         )
 
@@ -190,19 +190,17 @@ class Google(Site):
         if result is None:
             return web.json_response({}, status=404)
         await self._wait(0.2, 2.0, result.key)
-        if self._is_silent(result.picture):
+        if self._is_silent(result.image):
             return web.json_response({})
         original = self._original(request, result)
-        names = {"imgurl": original, "imgrefurl": result.page_url, "docid": result.key, "tbnid": result.picture.token}
+        names = {"imgurl": original, "imgrefurl": result.page_url, "docid": result.key, "tbnid": result.image.token}
         size = {"w": result.width, "h": result.height}
         return web.json_response({"original": original, "link": f"/imgres?{urlencode(names | size)}"})
 
     def _tiles(self, request: web.BaseRequest, shown: tuple[Result, ...]) -> str:
         """Return the markup of a batch, with the script that holds its originals."""
         inlined = {
-            result.rank: self.world.pictures.thumbnail_uri(result.picture)
-            for result in shown
-            if result.rank < self.inlined
+            result.rank: self.world.images.thumbnail_uri(result.image) for result in shown if result.rank < self.inlined
         }
         template = "old_tiles.html" if self._template(request).startswith("old") else "tiles.html"
         arrays = self._arrays(request, shown)
@@ -218,13 +216,13 @@ class Google(Site):
                 continue
             text = _escaped(self._array(request, result))
             # Cut within the original's address, as if an answer had ended too early.
-            arrays.append(text[: text.index("photos") + 4] if self._chance(result.picture, "cut") < cut else text)
+            arrays.append(text[: text.index("photos") + 4] if self._chance(result.image, "cut") < cut else text)
         return "[" + ",".join(arrays) + "]"
 
     def _array(self, request: web.BaseRequest, result: Result) -> list[Any]:
         facts = {
             "2000": [None, result.page_url.split("/")[2], f"{result.width * result.height // 9000}KB"],
-            "2003": [None, result.picture.token, result.page_url, result.title],
+            "2003": [None, result.image.token, result.page_url, result.title],
             "2008": [None, result.title],
         }
         thumbnail = [result.thumbnail_url, round(result.height * 0.6), round(result.width * 0.6)]
@@ -244,11 +242,11 @@ class Google(Site):
         """Tell whether the button comes between these two places."""
         return end < self.total and start // self.button_after < end // self.button_after
 
-    def _is_silent(self, picture: Picture) -> bool:
-        return self._chance(picture, "panel") < self.silent
+    def _is_silent(self, image: Photo) -> bool:
+        return self._chance(image, "panel") < self.silent
 
-    def _chance(self, picture: Picture, aspect: str) -> float:
-        return self.world.pictures.chance(picture, f"google {aspect}")
+    def _chance(self, image: Photo, aspect: str) -> float:
+        return self.world.images.chance(image, f"google {aspect}")
 
     async def _wait(self, least: float, most: float, name: str) -> None:
         """Let some seconds pass, the same for the same name."""

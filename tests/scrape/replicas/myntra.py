@@ -1,4 +1,4 @@
-"""A replica of Myntra's lists: fifty cards at once, each without its picture until somebody comes near."""
+"""A replica of Myntra's lists: fifty cards at once, each without its image until somebody comes near."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from tests.scrape.replicas.goods import goods, slug
-from tests.scrape.replicas.pictures import Picture
-from tests.scrape.replicas.shop import Offer, Shop, image
+from tests.scrape.replicas.photos import Photo
+from tests.scrape.replicas.shop import Offer, Shop, image_response
 from tests.scrape.replicas.site import Result
 
 __all__ = ["Myntra"]
@@ -19,20 +19,20 @@ _PAGE = 50
 _DELAY_MS = 300
 _LIST = "dpr_2,q_60,w_210,c_limit,fl_progressive"
 _FULL = "q_90,w_1080,c_limit,fl_progressive"
-_PICTURE = re.compile(r"/(?:(?P<sizes>[\w.]+(?:,[\w.]+)+)/)?(?:v1/)?assets/images/\d+/(?P<token>[\w-]+)\.jpg")
+_IMAGE = re.compile(r"/(?:(?P<sizes>[\w.]+(?:,[\w.]+)+)/)?(?:v1/)?assets/images/\d+/(?P<token>[\w-]+)\.jpg")
 
 
 class Myntra(Shop):
     """Answer for Myntra.
 
-    A picture is put into its card once the card has been near the viewport for a moment, so that a jump to the bottom
+    An image is put into its card once the card has been near the viewport for a moment, so that a jump to the bottom
     leaves the middle empty. ``window.__myx`` holds the page's products all the same. An original is what an address
     with ``w_1080`` gives; any other width that is large enough, and none at all, give the same bytes.
     """
 
     name = "myntra"
     hosts = ("www.myntra.com", "assets.myntassets.com")
-    picture_host = "assets.myntassets.com"
+    image_host = "assets.myntassets.com"
     paths = r"/[\w%-]+"
     query_name = "rawQuery"
     page_name = "p"
@@ -52,17 +52,17 @@ class Myntra(Shop):
             shown, pages = min(number, pages), number + 1
         return self._page(request, offers[(shown - 1) * _PAGE : shown * _PAGE], len(offers), number, pages)
 
-    def picture(self, request: web.BaseRequest) -> web.Response:
-        """Give a picture in the size that its address asks for."""
-        found = _PICTURE.fullmatch(request.path)
-        picture = Picture.of(found["token"]) if found else None
-        if found is None or picture is None:
+    def image(self, request: web.BaseRequest) -> web.Response:
+        """Give an image in the size that its address asks for."""
+        found = _IMAGE.fullmatch(request.path)
+        image = Photo.of(found["token"]) if found else None
+        if found is None or image is None:
             return web.Response(status=404)
         sizes = dict(size.partition("_")[::2] for size in (found["sizes"] or "").split(","))
         width = round(int(sizes["w"]) * float(sizes.get("dpr", 1))) if "w" in sizes else None
-        if self.is_missing(picture) and (width is None or width >= self.size(picture)[0]):
+        if self.is_missing(image) and (width is None or width >= self.size(image)[0]):
             return web.Response(status=404)
-        return image(self.draw(picture, width=width), webp=sizes.get("f") == "webp")
+        return image_response(self.draw(image, width=width), webp=sizes.get("f") == "webp")
 
     def empty(self, request: web.BaseRequest) -> web.Response:
         """Say that there are no results."""
@@ -72,7 +72,7 @@ class Myntra(Shop):
         self, request: web.BaseRequest, offers: Sequence[Result], total: int, page: int, pages: int
     ) -> web.Response:
         query = self.query(request)
-        sold = [goods("myntra", offer.picture) for offer in offers]
+        sold = [goods("myntra", offer.image) for offer in offers]
         products = [
             {
                 "productId": int(offer.key),
@@ -89,7 +89,7 @@ class Myntra(Shop):
             query=query,
             items=list(zip(offers, sold, strict=True)),
             state={"searchData": {"results": {"products": products, "totalCount": total}}},
-            pictures=[_lazy(offer) for offer in offers],
+            images=[_lazy(offer) for offer in offers],
             total=total,
             page=page,
             pages=pages,
@@ -98,27 +98,27 @@ class Myntra(Shop):
         )
 
     def _results(self, query: str) -> tuple[Offer, ...]:
-        return tuple(self._offer(rank, picture) for rank, picture in enumerate(self.world.shown(self, query)))
+        return tuple(self._offer(rank, image) for rank, image in enumerate(self.world.shown(self, query)))
 
-    def _offer(self, rank: int, picture: Picture) -> Offer:
-        sold = goods("myntra", picture)
-        width, height = self.size(picture)
-        key = str(10_000_000 + picture.number % 89_999_999)
-        path = f"{slug(picture.query).lower()}/{slug(sold.brand).lower()}/{slug(sold.title).lower()}/{key}/buy"
-        version = "v1/" if picture.number % 2 else ""
-        file = f"{version}assets/images/{key}/{picture.token}.jpg"
+    def _offer(self, rank: int, image: Photo) -> Offer:
+        sold = goods("myntra", image)
+        width, height = self.size(image)
+        key = str(10_000_000 + image.number % 89_999_999)
+        path = f"{slug(image.query).lower()}/{slug(sold.brand).lower()}/{slug(sold.title).lower()}/{key}/buy"
+        version = "v1/" if image.number % 2 else ""
+        file = f"{version}assets/images/{key}/{image.token}.jpg"
         return Offer(
             rank=rank,
-            picture=picture,
+            image=image,
             key=key,
             title=sold.title,
             page_url=f"https://{self.hosts[0]}/{path}",
-            original_url=f"https://{self.picture_host}/{_FULL}/{file}",
-            thumbnail_url=f"https://{self.picture_host}/{_LIST}/{file}",
+            original_url=f"https://{self.image_host}/{_FULL}/{file}",
+            thumbnail_url=f"https://{self.image_host}/{_LIST}/{file}",
             width=width,
             height=height,
             route="attribute",
-            delivers=not self.is_missing(picture),
+            delivers=not self.is_missing(image),
             price=sold.price,
         )
 

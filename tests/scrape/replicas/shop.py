@@ -1,4 +1,4 @@
-"""What the replicas of shops have in common: numbered pages of offers, and a host that gives pictures in any size."""
+"""What the replicas of shops have in common: numbered pages of offers, and a host that gives images in any size."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import ClassVar
 from aiohttp import web
 from PIL import Image
 
-from tests.scrape.replicas.pictures import Picture
+from tests.scrape.replicas.photos import Photo
 from tests.scrape.replicas.site import Result, Site
 
-__all__ = ["Offer", "Shop", "image"]
+__all__ = ["Offer", "Shop", "image_response"]
 
 _SCALE = 2.5
 """Shops' photographs are larger than what they show in their lists: 600 to 1,000 pixels on the long side."""
@@ -29,21 +29,21 @@ class Offer(Result):
 
 
 class Shop(Site):
-    """Answer for a shop: its own pages on all hosts but one, pictures on that.
+    """Answer for a shop: its own pages on all hosts but one, images on that.
 
-    The only fault of `pictures.FAULTS` that befalls a shop's originals is ``missing``: the list's version is there, the
+    The only fault of `images.FAULTS` that befalls a shop's originals is ``missing``: the list's version is there, the
     full-size one is not.
 
     Args:
         total: How many different products a query finds.
 
     Attributes:
-        picture_host: The host that gives the pictures.
+        image_host: The host that gives the images.
         paths: A regular expression for the paths of result pages.
         page_name: The query parameter that holds the number of a page, from 1.
     """
 
-    picture_host: ClassVar[str]
+    image_host: ClassVar[str]
     paths: ClassVar[str]
     page_name: ClassVar[str] = "page"
 
@@ -51,14 +51,14 @@ class Shop(Site):
         super().__init__(total)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Give a picture, a page of results, or a product's page."""
-        if request.url.host == self.picture_host:
-            return self.picture(request)
+        """Give an image, a page of results, or a product's page."""
+        if request.url.host == self.image_host:
+            return self.image(request)
         return self.list(request) if self.is_page(request) else self.product(request)
 
     @abstractmethod
-    def picture(self, request: web.BaseRequest) -> web.Response:
-        """Give a picture in the size that its address asks for."""
+    def image(self, request: web.BaseRequest) -> web.Response:
+        """Give an image in the size that its address asks for."""
 
     @abstractmethod
     def list(self, request: web.BaseRequest) -> web.Response:
@@ -70,45 +70,45 @@ class Shop(Site):
 
     def is_page(self, request: web.BaseRequest) -> bool:
         """Tell whether the request is for results."""
-        return request.url.host != self.picture_host and bool(re.fullmatch(self.paths, request.path))
+        return request.url.host != self.image_host and bool(re.fullmatch(self.paths, request.path))
 
     def page_number(self, request: web.BaseRequest) -> int:
         """Return the number of the page that is asked for."""
         number = request.query.get(self.page_name, "1")
         return int(number) if number.isascii() and number.isdigit() else 1
 
-    def size(self, picture: Picture) -> tuple[int, int]:
-        """Return the width and height of a picture's original, in pixels."""
-        width, height = self.world.pictures.size(picture)
+    def size(self, image: Photo) -> tuple[int, int]:
+        """Return the width and height of an image's original, in pixels."""
+        width, height = self.world.images.size(image)
         return round(width * _SCALE), round(height * _SCALE)
 
-    def is_missing(self, picture: Picture) -> bool:
-        """Tell whether the full-size version of a picture is gone."""
-        return self.world.pictures.fault(picture) == "missing"
+    def is_missing(self, image: Photo) -> bool:
+        """Tell whether the full-size version of an image is gone."""
+        return self.world.images.fault(image) == "missing"
 
-    def draw(self, picture: Picture, *, width: int | None = None, height: int | None = None) -> bytes:
-        """Return a picture as JPEG, no larger than asked for, and never larger than the original.
+    def draw(self, image: Photo, *, width: int | None = None, height: int | None = None) -> bytes:
+        """Return an image as JPEG, no larger than asked for, and never larger than the original.
 
         Args:
-            picture: The picture.
+            image: The image.
             width: The greatest width in pixels; any, by default.
             height: The greatest height in pixels; any, by default.
         """
-        return self.world.pictures.content(picture, self._scale(picture, width, height))
+        return self.world.images.content(image, self._scale(image, width, height))
 
-    def size_within(self, picture: Picture, *, width: int | None = None, height: int | None = None) -> tuple[int, int]:
+    def size_within(self, image: Photo, *, width: int | None = None, height: int | None = None) -> tuple[int, int]:
         """Return the width and height of what :meth:`draw` returns."""
-        scale = self._scale(picture, width, height)
-        small = self.world.pictures.size(picture)
+        scale = self._scale(image, width, height)
+        small = self.world.images.size(image)
         return round(small[0] * scale), round(small[1] * scale)
 
-    def _scale(self, picture: Picture, width: int | None, height: int | None) -> float:
-        full_width, full_height = self.size(picture)
+    def _scale(self, image: Photo, width: int | None, height: int | None) -> float:
+        full_width, full_height = self.size(image)
         return _SCALE * min(1.0, (width or full_width) / full_width, (height or full_height) / full_height)
 
 
-def image(content: bytes, *, webp: bool = False) -> web.Response:
-    """Answer with a picture, as WebP where that is asked for."""
+def image_response(content: bytes, *, webp: bool = False) -> web.Response:
+    """Answer with an image, as WebP where that is asked for."""
     if webp:
         buffer = io.BytesIO()
         Image.open(io.BytesIO(content)).save(buffer, "WEBP", quality=65)

@@ -12,7 +12,7 @@ import jinja2
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from tests.scrape.replicas.pictures import Picture
+    from tests.scrape.replicas.photos import Photo
     from tests.scrape.replicas.switchboard import Setting
     from tests.scrape.replicas.world import World
 
@@ -35,20 +35,20 @@ class Result:
 
     Args:
         rank: Its place among the site's results, from 0.
-        picture: The picture.
+        image: The image.
         key: How the site's own markup calls the result.
         title: The words beside it.
-        page_url: The page that shows the picture.
+        page_url: The page that shows the image.
         original_url: Where the original lies.
         thumbnail_url: Where the small copy lies.
         width: The original's width in pixels.
         height: Its height in pixels.
         route: How the page gives the original away: a word of the site's own, empty where it never does.
-        delivers: Whether the original's own server gives the picture to a patient client.
+        delivers: Whether the original's own server gives the image to a patient client.
     """
 
     rank: int
-    picture: Picture
+    image: Photo
     key: str
     title: str
     page_url: str
@@ -78,7 +78,7 @@ class Site(ABC):
 
     Attributes:
         name: How `World.switch` and `World.results` call the site.
-        hosts: The host names that it answers to; those that only carry pictures belong to the CDN.
+        hosts: The host names that it answers to; those that only carry images belong to the CDN.
         has_tls: Whether plain http is sent on to https.
         query_name: The query parameter that holds what is looked for.
         consent_cookie: The cookie that says that the visitor has answered the consent page.
@@ -111,26 +111,26 @@ class Site(ABC):
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request to one of the hosts, when no mode of the switchboard has answered in the site's place."""
 
-    def result(self, rank: int, picture: Picture) -> Result:
+    def result(self, rank: int, image: Photo) -> Result:
         """Say what the site shows at this rank; a subclass names its own key, thumbnail and route."""
-        pictures = self.world.pictures
-        width, height = pictures.size(picture)
+        images = self.world.images
+        width, height = images.size(image)
         return Result(
             rank=rank,
-            picture=picture,
-            key=picture.token,
-            title=pictures.title(picture),
-            page_url=pictures.page(picture),
-            original_url=pictures.original(picture),
-            thumbnail_url=f"https://tse{1 + picture.number % 4}.mm.bing.net/th?id=OIP.{picture.token}",
+            image=image,
+            key=image.token,
+            title=images.title(image),
+            page_url=images.page(image),
+            original_url=images.original(image),
+            thumbnail_url=f"https://tse{1 + image.number % 4}.mm.bing.net/th?id=OIP.{image.token}",
             width=width,
             height=height,
             route="attribute",
-            delivers=pictures.delivers(picture),
+            delivers=images.delivers(image),
         )
 
     def _results(self, query: str) -> tuple[Result, ...]:
-        return tuple(self.result(rank, picture) for rank, picture in enumerate(self.world.shown(self, query)))
+        return tuple(self.result(rank, image) for rank, image in enumerate(self.world.shown(self, query)))
 
     # What the switchboard asks for.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import chance
+from tests.scrape.replicas.photos import chance
 
 if TYPE_CHECKING:
     from tests.scrape.replicas.site import Site
@@ -44,7 +44,7 @@ ANSWERS = frozenset(
 All take ``after`` (that many requests are answered well before) and ``times`` (after so many the site is well again).
 ``captcha`` takes ``status`` (200); ``consent_redirect`` takes ``stuck`` (the answer is asked for again and again);
 ``never_loads`` takes ``drip`` (a byte a second instead of nothing); ``rate_limited`` takes ``retry_after`` (30, in
-seconds); ``robots_5xx`` takes ``status`` (503). ``unknown_layout`` is a page with pictures but without any known hook.
+seconds); ``robots_5xx`` takes ``status`` (503). ``unknown_layout`` is a page with images but without any known hook.
 """
 
 SHOWN = frozenset(

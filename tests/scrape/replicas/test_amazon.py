@@ -18,7 +18,7 @@ READ = f"""[...document.querySelectorAll('{CARD}')].map((card) => ({{
 SEARCH = "https://www.amazon.in/s?k=sarees"
 
 
-def picture(ask, url):
+def image(ask, url):
     answer = ask(url)
     assert answer.status == 200, url
     return Image.open(io.BytesIO(answer.body))
@@ -55,7 +55,7 @@ def test_the_pages_show_what_the_truth_says_in_its_order(viewer, sites):
 
 @pytest.mark.slow
 @pytest.mark.browser
-def test_lower_pictures_load_late_though_their_address_is_there(viewer):
+def test_lower_images_load_late_though_their_address_is_there(viewer):
     viewer.open("https://www.amazon.in/s?k=unseen")  # what the browser has in its cache is there at once
     shown = "[...document.querySelectorAll('img.s-image')]"
     assert viewer.wait(f"{shown}[3].naturalWidth > 1")
@@ -75,9 +75,9 @@ def test_cards_lead_to_products_advertised_or_not(ask, sites):
 def test_originals_are_as_large_as_promised_and_larger_than_what_the_list_shows(ask, sites):
     truth = [result for result in sites.results("amazon", "jeans") if result.deliverable]
     for result in truth[:40]:
-        original = picture(ask, result.original_url)
+        original = image(ask, result.original_url)
         assert original.size == (result.width, result.height)
-        assert max(picture(ask, result.thumbnail_url).size) == 320 < max(original.size)
+        assert max(image(ask, result.thumbnail_url).size) == 320 < max(original.size)
 
 
 def test_a_composite_loses_its_print_with_its_suffix(ask, sites):
@@ -109,17 +109,17 @@ def test_every_size_in_a_srcset_is_served(ask):
     offered = re.findall(r"(https://m\.media-amazon\.com/\S+?) ([\d.]+)x", page)[:60]
     assert any("FMwebp" in url for url, _ in offered)
     for url, density in offered:
-        shown = picture(ask, url)
+        shown = image(ask, url)
         assert max(shown.size) <= 320 * float(density)
         assert shown.format == ("WEBP" if "FMwebp" in url else "JPEG")
 
 
-def test_a_list_shows_pictures_of_one_height(ask, sites):
+def test_a_list_shows_images_of_one_height(ask, sites):
     sites.switch("amazon", "list_layout")
     page = ask(SEARCH).text
     assert "_AC_UL320_" not in page
     url = re.search(r'src="(https://m\.media\S+_AC_UY218_\.jpg)"', page)[1]
-    assert picture(ask, url).height == 218
+    assert image(ask, url).height == 218
 
 
 @pytest.mark.parametrize("status", [200, 503])

@@ -73,9 +73,9 @@ def test_a_click_brings_the_thumbnail_then_the_original(viewer, results):
         assert not viewer.ask(f"document.querySelector('[data-docid=\"{result.key}\"] a').href")
         facts = opened(viewer, result.key)
         assert (facts["imgurl"], facts["imgrefurl"]) == (result.original_url, result.page_url)
-        pictures = viewer.ask("[...document.querySelectorAll('#Sva75c c-wiz:last-child img')].map((img) => img.src)")
-        assert len(pictures) == 2
-        assert pictures[0].startswith(("data:image/jpeg", "https://encrypted-tbn"))
+        images = viewer.ask("[...document.querySelectorAll('#Sva75c c-wiz:last-child img')].map((img) => img.src)")
+        assert len(images) == 2
+        assert images[0].startswith(("data:image/jpeg", "https://encrypted-tbn"))
 
 
 def test_some_panels_never_bring_it(viewer, results):
@@ -156,7 +156,7 @@ def test_a_shell_shows_nothing(world, viewer):
     assert "/httpservice/retry/enablejs" in viewer.driver.page_source
 
 
-def test_a_layout_without_hooks_shows_pictures_all_the_same(world, viewer):
+def test_a_layout_without_hooks_shows_images_all_the_same(world, viewer):
     world.switch("google", "unknown_layout")
     viewer.open(PAGE)
     assert viewer.ask("document.querySelectorAll('section').length") == 60

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from tests.scrape.replicas.pictures import DELIVERED, Picture, Pictures
+from tests.scrape.replicas.photos import DELIVERED, Photo, Photos
 from tests.scrape.replicas.site import Site
 from tests.scrape.replicas.visits import Log
 from tests.scrape.replicas.world import World, read_network
@@ -183,11 +183,11 @@ def test_sites_share_a_known_part_of_their_results(world):
 
 
 def test_originals_come_as_their_faults_say(world):
-    pictures = world.pictures
-    faults = {pictures.fault(picture): picture for picture in (Picture("hat", n) for n in range(1500))}
+    images = world.images
+    faults = {images.fault(image): image for image in (Photo("hat", n) for n in range(1500))}
     assert len(faults) == 12
-    for fault, picture in faults.items():
-        url = pictures.original(picture)
+    for fault, image in faults.items():
+        url = images.original(image)
         if fault in ("dead", "truncated"):
             with pytest.raises(aiohttp.ClientError):
                 get(world.network, url)
@@ -195,30 +195,30 @@ def test_originals_come_as_their_faults_say(world):
         status, headers, body = get(world.network, url)
         while status == 302:
             status, headers, body = get(world.network, headers["Location"])
-        whole = status == 200 and body == pictures.original_bytes(picture)
+        whole = status == 200 and body == images.original_bytes(image)
         assert whole == (fault in DELIVERED or fault == "noai"), fault
         assert ("noai" in headers.get("X-Robots-Tag", "")) == (fault == "noai")
 
 
-def test_thumbnails_are_smaller_pictures_under_the_engines_names(world):
-    picture = Picture("red hat", 5)
+def test_thumbnails_are_smaller_images_under_the_engines_names(world):
+    image = Photo("red hat", 5)
     for url in (
-        f"https://encrypted-tbn2.gstatic.com/images?q=tbn:ANd9Gc{picture.token}&s",
-        f"https://tse1.mm.bing.net/th?id=OIP.{picture.token}&w=240",
+        f"https://encrypted-tbn2.gstatic.com/images?q=tbn:ANd9Gc{image.token}&s",
+        f"https://tse1.mm.bing.net/th?id=OIP.{image.token}&w=240",
     ):
         thumbnail = Image.open(io.BytesIO(get(world.network, url)[2]))
-        assert 100 <= max(thumbnail.size) < max(world.pictures.size(picture))
+        assert 100 <= max(thumbnail.size) < max(world.images.size(image))
 
 
-def test_pictures_depend_on_the_seed_alone():
-    picture = Picture("hat", 3)
-    assert Pictures(1).original_bytes(picture) == Pictures(1).original_bytes(picture)
-    assert Pictures(1).original_bytes(picture) != Pictures(2).original_bytes(picture)
+def test_images_depend_on_the_seed_alone():
+    image = Photo("hat", 3)
+    assert Photos(1).original_bytes(image) == Photos(1).original_bytes(image)
+    assert Photos(1).original_bytes(image) != Photos(2).original_bytes(image)
 
 
-def test_a_token_names_its_picture():
-    assert Picture.of(Picture("röd hatt", 12).token) == Picture("röd hatt", 12)
-    assert Picture.of("no token") is None
+def test_a_token_names_its_image():
+    assert Photo.of(Photo("röd hatt", 12).token) == Photo("röd hatt", 12)
+    assert Photo.of("no token") is None
 
 
 def test_a_killed_world_goes_on_in_its_place(start, tmp_path):

@@ -22,7 +22,7 @@ from pixmill.web.fetch.values import Network
 from tests.connections import ConnectionServer
 from tests.scrape.replicas.cdn import Cdn
 from tests.scrape.replicas.certificates import Authority
-from tests.scrape.replicas.pictures import DEAD_HOSTS, FAULTS, Fault, Picture, Pictures, chance
+from tests.scrape.replicas.photos import DEAD_HOSTS, FAULTS, Fault, Photo, Photos, chance
 from tests.scrape.replicas.site import Result, Site, moved
 from tests.scrape.replicas.switchboard import MODES, Switchboard
 from tests.scrape.replicas.visits import Log, Visit
@@ -34,16 +34,16 @@ class World:
     """Serve sites under their own names while the ``with`` block lasts.
 
     Args:
-        sites: The sites; the hosts that carry pictures come by themselves.
-        seed: Another seed gives other pictures, orders and faults.
-        pace: What all delays of pages and pictures are multiplied with.
+        sites: The sites; the hosts that carry images come by themselves.
+        seed: Another seed gives other images, orders and faults.
+        pace: What all delays of pages and images are multiplied with.
         overlap: The share of its results that each site has in common with all others, for the same query.
         faults: The share of originals that each fault befalls; an empty mapping for none.
         folder: Where certificates, ports and the log are kept: a world that is opened with the folder of one that was
             killed goes on in its place. A temporary one by default.
 
     Attributes:
-        pictures: The pictures that the sites show.
+        images: The images that the sites show.
         switchboard: The modes that are on.
         log: The requests so far.
         network: What a fetcher or a proxy needs to reach the sites, once the world is open.
@@ -63,7 +63,7 @@ class World:
         folder: Path | None = None,
     ) -> None:
         self.seed, self.pace, self.overlap = seed, pace, overlap
-        self.pictures = Pictures(seed, faults)
+        self.images = Photos(seed, faults)
         self.switchboard = Switchboard()
         self._kept = folder
         self.log = Log(folder / "visits.jsonl" if folder else None)
@@ -127,13 +127,13 @@ class World:
         """Return all that a site has for a query, in its order."""
         return self._sites[site].results(query)
 
-    def shown(self, site: Site, query: str) -> list[Picture]:
-        """Return the pictures that a site shows for a query, in its order: some that all sites have, and its own."""
+    def shown(self, site: Site, query: str) -> list[Photo]:
+        """Return the images that a site shows for a query, in its order: some that all sites have, and its own."""
         common = round(self.overlap * site.total)
         first = (1 + int(chance(site.name) * 900)) * 1_000_000
         numbers = [*range(common), *range(first, first + site.total - common)]
         numbers.sort(key=lambda number: chance(self.seed, site.name, query, number))
-        return [Picture(query, number) for number in numbers]
+        return [Photo(query, number) for number in numbers]
 
     def describe(self) -> str:
         """Return the network as JSON, for `read_network` in another process."""

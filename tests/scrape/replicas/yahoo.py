@@ -1,4 +1,4 @@
-"""A replica of Yahoo's picture search: sixty results, sixty more for each click, and the consent of a whole family."""
+"""A replica of Yahoo's image search: sixty results, sixty more for each click, and the consent of a whole family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from tests.scrape.replicas.pictures import Picture, chance
+from tests.scrape.replicas.photos import Photo, chance
 from tests.scrape.replicas.site import Result, Site
 
 __all__ = ["Yahoo"]
@@ -82,12 +82,12 @@ class Yahoo(Site):
         """Say that there are no results."""
         return self.render("search.html", query=self.query(request), tiles=[], more=None, modes={})
 
-    def result(self, rank: int, picture: Picture) -> Result:
+    def result(self, rank: int, image: Photo) -> Result:
         """Say what the site shows at this rank."""
-        result = super().result(rank, picture)
+        result = super().result(rank, image)
         # The link names no scheme, so it cannot stand in for the JSON of an original without TLS.
         has_tls = result.original_url.startswith("https:")
-        is_broken = has_tls and chance("yahoo", self.world.seed, picture, "broken") < _BROKEN
+        is_broken = has_tls and chance("yahoo", self.world.seed, image, "broken") < _BROKEN
         return dataclasses.replace(
             result,
             key=f"resitem-{rank}",

@@ -16,13 +16,13 @@ FACTS = {
     "t": 'A "fine" cat',
 }
 LINK = "/images/search?view=detailV2&mediaurl=https%3A%2F%2Fcdn.test%2F1%3Fv%3D2&expw=1920&exph=1080"
-PICTURE = """<img class="mimg" alt="Cat" width="240" src="data:image/gif;base64,R0"
+IMAGE = """<img class="mimg" alt="Cat" width="240" src="data:image/gif;base64,R0"
 data-src="https://ts1.mm.bing.net/th?id=OIP.x&w=240&h=180">"""
 
 
-def tile(facts=FACTS, *, link=LINK, picture=PICTURE):
+def tile(facts=FACTS, *, link=LINK, image=IMAGE):
     said = (facts if isinstance(facts, str) else json.dumps(facts)).replace("&", "&amp;").replace('"', "&quot;")
-    return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{said}">{picture}</a>
+    return f"""<li><div class="iuscp"><a class="iusc" href="{link}" m="{said}">{image}</a>
     <div class="lnkw"><a href="https://site.test/other">site.test</a></div></div></li>"""
 
 
@@ -87,7 +87,7 @@ def test_a_thumbnail_is_the_last_resort_and_marked_as_one(searches):
 
 def test_a_sign_is_no_thumbnail(searches):
     sign = '<img class="mimg" alt="" width="42" src="https://ts1.mm.bing.net/th?id=SIGN">'
-    assert searches.tiles("bing", tile("{broken", link="", picture=sign) + tile("", link="", picture="")) == []
+    assert searches.tiles("bing", tile("{broken", link="", image=sign) + tile("", link="", image="")) == []
 
 
 @pytest.mark.parametrize("marks", [("iusc", "x1"), ("mimg", "x2"), ("iuscp", "x3"), ("lnkw", "x4")])

@@ -26,19 +26,19 @@ class Driver:
 
     current_url = "https://x.test/?q=साड़ी"
 
-    def __init__(self, page="<html>\ud83d</html>", picture=b"\x89PNG"):
-        self.page, self.picture = page, picture
+    def __init__(self, page="<html>\ud83d</html>", image=b"\x89PNG"):
+        self.page, self.image = page, image
 
     def execute_script(self, _script, most):
         return self.page[:most]
 
     def get_screenshot_as_base64(self):
-        if self.picture is None:
+        if self.image is None:
             raise WebDriverException("unable to capture screenshot")
-        return base64.b64encode(self.picture).decode()
+        return base64.b64encode(self.image).decode()
 
 
-def test_the_address_the_page_and_a_picture_are_saved(tmp_path):
+def test_the_address_the_page_and_a_image_are_saved(tmp_path):
     folder = save_evidence(Driver(), tmp_path / "a" / "b")
     assert folder == tmp_path / "a" / "b"
     assert sorted(path.name for path in folder.iterdir()) == ["address.txt", "page.html", "page.png"]
@@ -49,7 +49,7 @@ def test_the_address_the_page_and_a_picture_are_saved(tmp_path):
 
 def test_what_a_browser_cannot_tell_is_no_second_failure_and_nothing_old_stays(tmp_path):
     save_evidence(Driver(), tmp_path)
-    save_evidence(Driver(page="new", picture=None), tmp_path)
+    save_evidence(Driver(page="new", image=None), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["address.txt", "missing.txt", "page.html"]
     assert (tmp_path / "missing.txt").read_text() == "Message: unable to capture screenshot\n\n"
     save_evidence(Driver(), tmp_path)

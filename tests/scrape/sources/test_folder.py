@@ -21,7 +21,7 @@ def read(source):
 
 @pytest.fixture
 def divided(data):
-    """The same pictures, as people divide them: ten of a class to train with, five to test with."""
+    """The same images, as people divide them: ten of a class to train with, five to test with."""
     for part, places in (("train", range(10)), ("test", range(10, 15))):
         for label in ("boot", "hat"):
             (data / part / label).mkdir(parents=True)
@@ -62,7 +62,7 @@ def test_every_folder_with_a_file_has_a_label(source, data):
     assert source.labels() == ["Apple", "boot", "hat", "zebra"]
 
 
-def test_pictures_without_a_label_are_no_class(source, data):
+def test_images_without_a_label_are_no_class(source, data):
     (data / "unlabelled").mkdir()
     (data / "unlabelled" / "x.png").touch()
     with pytest.raises(SearchFailed, match="data/unlabelled is missing or empty"):
@@ -80,7 +80,7 @@ def test_a_class_without_files_is_named(source, data, label):
     with pytest.raises(SearchFailed, match=f"data/{label} is missing or empty") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
-    assert caught.value.advice == "put pictures there, or name in classes what data holds: boot, hat"
+    assert caught.value.advice == "put images there, or name in classes what data holds: boot, hat"
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -104,7 +104,7 @@ def test_a_split_that_people_made_is_kept(divided):
         *(f"data/test/hat/{place:03}.png" for place in range(10, 15)),
         *(f"data/train/hat/{place:03}.png" for place in range(10)),
     ]
-    # A picture in both is first seen in test, and stays there.
+    # An image in both is first seen in test, and stays there.
     assert [hat.given_split for hat in hats] == ["test"] * 5 + ["train"] * 10
     assert [hat.rank for hat in hats] == list(range(15))
     assert source.read(hats[0].image_url, max_bytes=10_000).content.startswith(b"\x89PNG")

@@ -60,7 +60,7 @@ def test_only_addresses_on_the_web_are_originals(image):
     assert read(f"[{entry('A', image)},{entry('B')}]") == read(f"[{entry('B')}]")
 
 
-def test_other_pairs_of_pictures_are_none_of_ours():
+def test_other_pairs_of_images_are_none_of_ours():
     assert read('["https://encrypted-tbn0.x"];[["https://a.test/1.png",1,2],["https://b.test/2.png",3,4]]') == []
 
 

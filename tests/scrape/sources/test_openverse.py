@@ -50,7 +50,7 @@ def test_what_a_result_says_is_kept(world, access):
     assert (first.label, first.query, first.route) == ("hat", "red hat", "json")
     assert (first.title, first.page_url, first.thumbnail_url) == (truth.title, truth.page_url, truth.thumbnail_url)
     assert (first.width, first.height) == (truth.width, truth.height)
-    assert (first.licence, first.author) == (licence_of(truth)[2], f"Author of {truth.picture.number}")
+    assert (first.licence, first.author) == (licence_of(truth)[2], f"Author of {truth.image.number}")
     assert first.bytes is None
 
 

@@ -81,7 +81,7 @@ def compare(candidates, results):
 
 
 @pytest.mark.parametrize("name", SHOPS)
-def test_every_product_with_its_full_size_picture_its_title_and_its_page(world, search, name):
+def test_every_product_with_its_full_size_image_its_title_and_its_page(world, search, name):
     candidates = search(name)
     results = world.results(name, "saree")
     compare(candidates, results)

@@ -26,10 +26,10 @@ def test_a_search_for_each_text(shop):
     assert queries[1].address == "http://shop.pixmill.test/search?q=rain+boots"
 
 
-def test_another_file_is_another_shop(shop, data, picture):
+def test_another_file_is_another_shop(shop, data, image):
     before = shop.fingerprint()
     assert shop.fingerprint() == before
-    (data / "boot" / "new.png").write_bytes(picture(999))
+    (data / "boot" / "new.png").write_bytes(image(999))
     assert shop.fingerprint() != before
 
 

@@ -31,7 +31,7 @@ url: http://pages.test/{query}
 selectors:
   item: [".card"]
   key: ["@data-id"]
-  picture: ["img"]
+  image: ["img"]
   link: ["a@href"]
   title: ["h3"]
   price: [".price"]
@@ -80,7 +80,7 @@ PAGES = {
         more.onclick = () => { more.remove(); batch(3, 3); end(); };""",
     "late": """
         for (let id = 0; id < 12; id++) card(id, `<img loading="lazy">`);
-        card("never", "<p>no picture here</p>");
+        card("never", "<p>no image here</p>");
         const seen = new IntersectionObserver((entries) => entries.forEach(({ isIntersecting, target }) => {
           if (isIntersecting) target.src = `/media/${target.parentElement.dataset.id}.png`;
         }));
@@ -144,7 +144,7 @@ PAGES = {
     "asking": "body.innerHTML = '<p>Sorry, are you a ROBOT?</p>';",
     "innocent": "batch(0, 3); body.insertAdjacentHTML('beforeend', '<p>are you a robot did not match any</p>');",
     "shell": "body.innerHTML = '<noscript><meta content=0;url=/enablejs></noscript>';",
-    "wordy": "body.innerHTML = '<p>Your search did not match any pictures.</p>';",
+    "wordy": "body.innerHTML = '<p>Your search did not match any images.</p>';",
     "trapped": """
         batch(0, 5);
         onscroll = () => { body.innerHTML = "<form id=captcha-form></form>"; };""",
@@ -267,7 +267,7 @@ def settings(site, **changes):
     return site.model_copy(update={"settings": site.settings.model_copy(update=changes)})
 
 
-def pictures(candidates):
+def images(candidates):
     return [candidate.image_url for candidate in candidates]
 
 
@@ -285,38 +285,38 @@ def media(count, start=0):
     ],
 )
 def test_a_page_is_read_to_its_end(read, name, count):
-    assert pictures(read(name)) == media(count)
+    assert images(read(name)) == media(count)
 
 
 @pytest.mark.slow
 def test_a_page_is_scrolled_as_smoothly_as_by_a_person(read):
-    assert pictures(read("scrolling", settings(QUICK, smooth=True, pause=(0.1, 0.3)))) == media(30)
+    assert images(read("scrolling", settings(QUICK, smooth=True, pause=(0.1, 0.3)))) == media(30)
 
 
 @pytest.mark.slow
 def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
-    assert pictures(read("patient", OPEN)) == media(15)
+    assert images(read("patient", OPEN)) == media(15)
 
 
-def test_pictures_that_come_late_keep_their_place(read):
-    assert pictures(read("late")) == [*media(12), None]
+def test_images_that_come_late_keep_their_place(read):
+    assert images(read("late")) == [*media(12), None]
 
 
-def test_pictures_that_come_after_the_end_are_waited_for(read):
-    assert pictures(read("tardy")) == media(3)
+def test_images_that_come_after_the_end_are_waited_for(read):
+    assert images(read("tardy")) == media(3)
 
 
 @pytest.mark.slow
 def test_a_page_that_is_drawn_anew_all_the_time(read):
-    assert pictures(read("rearranged", OPEN)) == media(10)
+    assert images(read("rearranged", OPEN)) == media(10)
 
 
 def test_a_page_that_lost_a_request_of_its_own_is_opened_once_more(read):
-    assert pictures(read("dropped", OPEN)) == media(4)
+    assert images(read("dropped", OPEN)) == media(4)
 
 
 def test_an_address_is_known_before_the_browser_loads_it(read):
-    assert pictures(read("unloaded")) == media(1)
+    assert images(read("unloaded")) == media(1)
 
 
 def test_what_a_card_says(read):
@@ -332,20 +332,20 @@ def test_what_a_card_says(read):
 
 @pytest.mark.parametrize("name", ["repeating", "stuck"])
 def test_without_a_mark_the_end_is_where_nothing_new_comes(read, name):
-    assert pictures(read(name, OPEN)) == media(5)
+    assert images(read(name, OPEN)) == media(5)
 
 
 @pytest.mark.parametrize("name", ["repeating", "stuck"])
 def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_holds(access, name):
     candidates = SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/{name}"), access)
-    assert pictures(next(candidates) for _ in range(5)) == media(5)
+    assert images(next(candidates) for _ in range(5)) == media(5)
     with pytest.raises(SearchFailed, match=r"stopped after 5 results: .* nor their end \('\[data-end\]'") as error:
         next(candidates)
     assert error.value.failure == "stalled"
 
 
 def test_a_page_without_end_ends(read):
-    assert pictures(read("unending", settings(OPEN, most=200))) == media(200)
+    assert images(read("unending", settings(OPEN, most=200))) == media(200)
     with pytest.raises(SearchFailed, match="did not come to its end within 1 s") as error:
         read("unending", settings(OPEN, longest=1.0))
     assert error.value.failure == "endless"
@@ -353,14 +353,14 @@ def test_a_page_without_end_ends(read):
 
 def test_one_page_after_another_each_result_once(read):
     paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
-    assert pictures(read("pages0", paged)) == media(11)
-    assert pictures(read("round", paged)) == media(3)
+    assert images(read("pages0", paged)) == media(11)
+    assert images(read("round", paged)) == media(3)
 
 
 def test_pages_are_counted_where_no_link_leads_on(read):
     counted = OPEN.model_copy(update={"offset": Offset(parameter="page", first=0)})
-    assert pictures(read("counted", counted)) == media(9)
-    assert pictures(read("counted", settings(counted, most=5))) == media(5)
+    assert images(read("counted", counted)) == media(9)
+    assert images(read("counted", settings(counted, most=5))) == media(5)
 
 
 def test_a_next_page_on_another_site_is_not_visited(read):
@@ -390,7 +390,7 @@ def test_where_a_redirect_leads_needs_permission_too(driver, tmp_path):
         access = OneBrowser(driver, tmp_path, forbidden)
         return list(SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/moved?{name}"), access))
 
-    assert pictures(read("short")) == media(3)
+    assert images(read("short")) == media(3)
     with pytest.raises(SearchFailed, match=r"pages\.test/short must not be visited: robots\.txt"):
         read("short", ["test/short"])
     with pytest.raises(SearchFailed, match="captcha-form") as error:
@@ -403,7 +403,7 @@ def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(driver, tm
         access = OneBrowser(driver, tmp_path, forbidden=["pages1"])
         return list(SiteSource(OPEN).search(Query("hat", "hat", f"http://pages.test/{name}"), access))
 
-    assert pictures(read("wandering?/pages2")) == [*media(3), *media(3, start=4)]
+    assert images(read("wandering?/pages2")) == [*media(3), *media(3, start=4)]
     with pytest.raises(SearchFailed, match=r"pages1 must not be visited: robots\.txt"):
         read("wandering?/pages1")
     with pytest.raises(SearchFailed, match="went to another site: ") as error:
@@ -413,12 +413,12 @@ def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(driver, tm
 
 def test_a_wall_of_consent_is_answered_with_the_refusing_button(read):
     both = OPEN.model_copy(update={"consent": OPEN.consent.model_copy(update={"texts": ("Reject all", "Accept all")})})
-    assert pictures(read("walled", both)) == media(3)
+    assert images(read("walled", both)) == media(3)
 
 
 @pytest.mark.parametrize("name", ["overlaid", "innocent", "alerting"])
 def test_what_lies_over_results_hides_none(read, name):
-    assert pictures(read(name, OPEN)) == media(3)
+    assert images(read(name, OPEN)) == media(3)
 
 
 @pytest.mark.parametrize(
@@ -447,7 +447,7 @@ def test_what_lies_over_results_hides_none(read, name):
         pytest.param("blank", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("insistent", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("anonymous", "layout_changed", "tell", marks=pytest.mark.slow),
-        ("blind", "layout_changed", "without any picture: nothing matched 'img' (tiny.yaml, selectors.picture, "),
+        ("blind", "layout_changed", "without any image: nothing matched 'img' (tiny.yaml, selectors.image, "),
         pytest.param("hanging", "timeout", "did not load in time", marks=pytest.mark.slow),
         ("hostile", "stalled", "cannot be read: "),
     ],
@@ -468,7 +468,7 @@ def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign)
 def test_a_block_on_a_further_page_leaves_what_was_found(access):
     paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
     candidates = SiteSource(paged).search(Query("hat", "hat", "http://pages.test/first"), access)
-    assert pictures(next(candidates) for _ in range(3)) == media(3)
+    assert images(next(candidates) for _ in range(3)) == media(3)
     with pytest.raises(SearchFailed, match="proof of being human"):
         next(candidates)
 
@@ -507,11 +507,11 @@ def test_results_that_come_by_another_way_need_no_scrolling(read):
     def ask(page):
         yield Tile("a", image="http://pages.test/a.jpg", page="http://pages.test/p", route="json")
 
-    assert pictures(read("unending", OPEN, supply=ask)) == ["http://pages.test/a.jpg"]
-    assert pictures(read("short", OPEN, supply=lambda _: [])) == media(3)
+    assert images(read("unending", OPEN, supply=ask)) == ["http://pages.test/a.jpg"]
+    assert images(read("short", OPEN, supply=lambda _: [])) == media(3)
 
 
-def test_the_original_of_a_picture_and_the_one_that_was_shown(read):
+def test_the_original_of_a_image_and_the_one_that_was_shown(read):
     lifted = OPEN.model_copy(
         update={
             "rewrite": parse_site(
@@ -536,7 +536,7 @@ def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, proxy, name):
         candidates = SiteSource(OPEN).search(
             Query("hat", "hat", "http://pages.test/unending"), OneBrowser(driver, tmp_path)
         )
-        assert pictures([next(candidates)]) == media(1)
+        assert images([next(candidates)]) == media(1)
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):  # a child of one that was killed just before
                 if process not in others and name in process.name():
@@ -557,7 +557,7 @@ def test_half_a_character_takes_no_other_with_it(read):
 
 
 @pytest.mark.slow
-def test_pictures_that_would_fill_the_memory_stay_on_their_page(read):
+def test_images_that_would_fill_the_memory_stay_on_their_page(read):
     large, small = read("heavy")
     assert (large.image_url, len(small.image_url)) == (None, 3_000_022)
 

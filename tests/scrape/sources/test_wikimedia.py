@@ -29,10 +29,10 @@ def access(world):
 
 
 @pytest.fixture
-def pictures(world):
+def images(world):
     """What Commons has for a search, without drawings and lost files."""
     site = CommonsApi()
-    return [result for result in world.results("wikimedia", "red hat") if site.is_picture(result)]
+    return [result for result in world.results("wikimedia", "red hat") if site.is_image(result)]
 
 
 def search(access):
@@ -47,21 +47,21 @@ def failure(candidates):
     return caught.value
 
 
-def test_pictures_come_in_the_order_of_the_search(access, pictures):
+def test_images_come_in_the_order_of_the_search(access, images):
     candidates = list(search(access))
-    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in pictures]
-    assert [candidate.rank for candidate in candidates] == list(range(len(pictures)))
+    assert [candidate.image_url for candidate in candidates] == [result.original_url for result in images]
+    assert [candidate.rank for candidate in candidates] == list(range(len(images)))
 
 
-def test_what_commons_says_is_kept(world, access, pictures):
-    for found, truth in zip(search(access), pictures, strict=True):
+def test_what_commons_says_is_kept(world, access, images):
+    for found, truth in zip(search(access), images, strict=True):
         assert (found.label, found.query, found.route) == ("hat", "red hat", "json")
         assert (found.title, found.page_url) == (truth.title, truth.page_url)
         assert (found.thumbnail_url, found.width, found.height) == (truth.thumbnail_url, truth.width, truth.height)
-        assert found.author == f"A & B {truth.picture.number}"
+        assert found.author == f"A & B {truth.image.number}"
         code, _, url = licence_of(truth)
         assert found.licence == ("Public domain" if code == "pdm" else url)
-        assert found.bytes == world.pictures.size(truth.picture)[0] * 100
+        assert found.bytes == world.images.size(truth.image)[0] * 100
 
 
 def test_the_next_results_are_asked_for_no_sooner_than_they_are_wanted(world, access):
@@ -75,9 +75,9 @@ def test_nothing_found_is_named(world, access):
 
 
 @pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])
-def test_servers_that_ask_for_patience_get_it(world, access, pictures, mode):
+def test_servers_that_ask_for_patience_get_it(world, access, images, mode):
     world.switch("wikimedia", mode, after=1, times=2)
-    assert len(list(search(access))) == len(pictures)
+    assert len(list(search(access))) == len(images)
 
 
 @pytest.mark.parametrize("mode", ["maxlag", "ratelimited"])

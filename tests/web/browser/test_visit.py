@@ -64,7 +64,7 @@ def test_a_page_that_never_comes_is_the_pages_fault(driver):
 
 
 def test_what_has_come_of_a_page_that_never_ends_may_be_looked_at(driver, site):
-    site.pages["/waits"] = '<p id=here>here</p><img src="http://silent.test/picture">'
+    site.pages["/waits"] = '<p id=here>here</p><img src="http://silent.test/image">'
     with pytest.raises(LoadTimeout):
         visit(driver, f"{HOME}waits")
     assert driver.find_element(By.ID, "here").text == "here"

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pixmill.web.fetch import Fetcher, Limits, Network
 from tests.connections import ConnectionServer
 
-NAME = "pictures.test"
+NAME = "images.test"
 
 _USES = [
     "digital_signature",

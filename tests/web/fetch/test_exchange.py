@@ -19,7 +19,7 @@ def test_other_answers_are_reasons(site, fetch, status):
 
 
 def test_a_request_says_who_asks_and_nothing_else(site, fetch):
-    site.answers["/x"] = b"picture", {"Set-Cookie": "who=you"}
+    site.answers["/x"] = b"image", {"Set-Cookie": "who=you"}
     fetch("/x")
     fetch("/x")
     for request in site.requests:
@@ -29,7 +29,7 @@ def test_a_request_says_who_asks_and_nothing_else(site, fetch):
 
 
 def test_a_host_that_refuses_connections(fetch):
-    outcome = fetch("/x", network=Network(served={"pictures.test:80": 9}), attempts=1)
+    outcome = fetch("/x", network=Network(served={"images.test:80": 9}), attempts=1)
     assert (outcome.reason, outcome.detail) == ("connection", "no such host, or nothing answers there")
 
 
@@ -45,7 +45,7 @@ def test_an_answer_that_is_not_http(site, fetch, answer):
 
 
 def test_a_request_says_who_is_responsible(site, fetch):
-    site.answers["/x"] = b"picture"
+    site.answers["/x"] = b"image"
     fetch("/x", manners=Manners(contact="team@example.org"))
     assert {request.headers["User-Agent"] for request in site.requests} == {f"{USER_AGENT} (+team@example.org)"}
 
@@ -56,36 +56,36 @@ def test_what_an_answer_calls_itself_does_not_matter(site, fetch):
 
 
 def over_tls(site, authority=None):
-    return Network(served={"pictures.test:443": site.port, "other.test:443": site.port}, authority=authority)
+    return Network(served={"images.test:443": site.port, "other.test:443": site.port}, authority=authority)
 
 
 def test_a_certificate_of_the_networks_authority_is_believed(secure_site, authority, fetch):
-    secure_site.answers["/x"] = b"picture"
-    outcome = fetch("https://pictures.test/x", network=over_tls(secure_site, authority.pem))
-    assert outcome == Fetched(b"picture", "https://pictures.test/x")
+    secure_site.answers["/x"] = b"image"
+    outcome = fetch("https://images.test/x", network=over_tls(secure_site, authority.pem))
+    assert outcome == Fetched(b"image", "https://images.test/x")
 
 
 def test_other_certificates_are_not(secure_site, authority, fetch):
-    assert fetch("https://pictures.test/x", network=over_tls(secure_site)).reason == "tls"
+    assert fetch("https://images.test/x", network=over_tls(secure_site)).reason == "tls"
     assert fetch("https://other.test/x", network=over_tls(secure_site, authority.pem)).reason == "tls"
     assert secure_site.requests == []
 
 
 def fetch_known(use, known):
-    return use(lambda fetcher: fetcher.fetch("http://pictures.test/x", known))
+    return use(lambda fetcher: fetcher.fetch("http://images.test/x", known))
 
 
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
-def test_a_picture_comes_with_what_names_its_version(site, fetch):
-    site.answers["/x"] = b"picture", {"ETag": 'W/"1"', "Last-Modified": DATE}
-    assert fetch("/x") == Fetched(b"picture", "http://pictures.test/x", 'W/"1"', DATE)
+def test_a_image_comes_with_what_names_its_version(site, fetch):
+    site.answers["/x"] = b"image", {"ETag": 'W/"1"', "Last-Modified": DATE}
+    assert fetch("/x") == Fetched(b"image", "http://images.test/x", 'W/"1"', DATE)
 
 
 @pytest.mark.parametrize("etag", ["x" * 1000, "caf\xe9", ""])
 def test_a_version_that_cannot_be_sent_back_has_no_name(site, fetch, etag):
-    site.answers["/x"] = b"picture", {"ETag": etag}
+    site.answers["/x"] = b"image", {"ETag": etag}
     assert not fetch("/x").etag
 
 
@@ -106,7 +106,7 @@ def test_a_version_that_is_there_already_does_not_come_again(site, use, known, s
 
 def test_a_new_version_comes(site, use):
     site.answers["/x"] = b"new", {"ETag": '"2"'}
-    assert fetch_known(use, Validators('"1"')) == Fetched(b"new", "http://pictures.test/x", '"2"')
+    assert fetch_known(use, Validators('"1"')) == Fetched(b"new", "http://images.test/x", '"2"')
 
 
 def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
@@ -115,16 +115,16 @@ def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
         assert fetch_known(use, known).reason == "http_304"
 
 
-def test_a_site_may_change_its_mind_about_a_picture_that_is_there(site, use):
+def test_a_site_may_change_its_mind_about_a_image_that_is_there(site, use):
     site.answers["/x"] = b"", {"X-Robots-Tag": "noai"}, 304
     assert fetch_known(use, Validators('"1"')).reason == "x_robots_tag"
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_server_that_says_nothing_is_not_waited_for(trap, fetch, scheme):
-    network = Network(served={"pictures.test:80": trap.port, "pictures.test:443": trap.port})
+    network = Network(served={"images.test:80": trap.port, "images.test:443": trap.port})
     start = time.monotonic()
-    outcome = fetch(f"{scheme}://pictures.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
+    outcome = fetch(f"{scheme}://images.test/x", network=network, attempts=1, connect_timeout=0.2, read_timeout=0.2)
     assert outcome.reason == "timeout"
     assert time.monotonic() - start < 5.0
 
@@ -180,7 +180,7 @@ def test_an_endless_body_is_cut_off(site, fetch, head):
     assert peak < 30 * LIMIT
 
 
-def test_a_body_shorter_than_announced_is_no_picture(site, fetch):
+def test_a_body_shorter_than_announced_is_no_image(site, fetch):
     site.answers["/x"] = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x" * 10)
     assert fetch("/x", attempts=1).reason == "incomplete"
 
@@ -202,8 +202,8 @@ def test_a_drip_runs_out_of_time(site, fetch):
 
 @pytest.mark.parametrize(("coding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 def test_compression_that_nobody_asked_for_is_undone(site, fetch, coding, compress):
-    site.answers["/x"] = compress(b"picture" * 1000), {"Content-Encoding": coding}
-    assert fetch("/x").content == b"picture" * 1000
+    site.answers["/x"] = compress(b"image" * 1000), {"Content-Encoding": coding}
+    assert fetch("/x").content == b"image" * 1000
 
 
 def test_a_bomb_does_not_unfold(site, fetch):
@@ -219,7 +219,7 @@ def test_a_bomb_does_not_unfold(site, fetch):
 
 @pytest.mark.parametrize("coding", ["br", "gzip, gzip"])
 def test_an_unknown_content_coding_is_refused(site, fetch, coding):
-    site.answers["/x"] = b"picture", {"Content-Encoding": coding}
+    site.answers["/x"] = b"image", {"Content-Encoding": coding}
     assert fetch("/x", attempts=1).reason in {"encoding", "bad_response"}  # aiohttp itself refuses br
 
 

@@ -8,13 +8,13 @@ from pixmill.web.fetch import Fetched, Manners, Network, Unchanged, Validators
 from pixmill.web.fetch.host import PATIENCE
 
 
-def test_a_picture(site, fetch):
-    site.answers["/x.png"] = b"picture"
-    assert fetch("/x.png") == Fetched(b"picture", "http://pictures.test/x.png")
+def test_a_image(site, fetch):
+    site.answers["/x.png"] = b"image"
+    assert fetch("/x.png") == Fetched(b"image", "http://images.test/x.png")
 
 
-def test_inlined_pictures_need_no_network(fetch):
-    assert fetch("data:,picture", "DATA:;base64,cGljdHVyZQ==") == [Fetched(b"picture", "data:")] * 2
+def test_inlined_images_need_no_network(fetch):
+    assert fetch("data:,image", "DATA:;base64,cGljdHVyZQ==") == [Fetched(b"image", "data:")] * 2
 
 
 def test_a_text_that_is_no_address(fetch):
@@ -23,7 +23,7 @@ def test_a_text_that_is_no_address(fetch):
 
 def test_pages_are_visited_where_robots_txt_permits(site, use):
     site.answers["/robots.txt"] = b"User-agent: *\nDisallow: /search"
-    urls = ("http://pictures.test/", "http://pictures.test/search?q=coat", "file:///etc/passwd")
+    urls = ("http://images.test/", "http://images.test/search?q=coat", "file:///etc/passwd")
 
     async def ask(fetcher):
         return [await fetcher.permitted(url) for url in urls]
@@ -31,9 +31,9 @@ def test_pages_are_visited_where_robots_txt_permits(site, use):
     home, search, passwd = use(ask)
     assert home is None
     assert (search.reason, passwd.reason) == ("robots", "bad_url")
-    responsible = Manners(robots_exceptions=frozenset({"pictures.test"}))
+    responsible = Manners(robots_exceptions=frozenset({"images.test"}))
     assert use(ask, manners=responsible)[:2] == [None, None]
-    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    opted_out = Manners(opt_out=frozenset({"images.test"}))
     assert [refused.reason for refused in use(ask, manners=opted_out)] == ["opted_out", "opted_out", "bad_url"]
 
 
@@ -43,7 +43,7 @@ def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
     async def ask(fetcher):
         began = time.monotonic()
         for _ in range(3):
-            assert await fetcher.permitted("http://pictures.test/search?q=coat") is None
+            assert await fetcher.permitted("http://images.test/search?q=coat") is None
         return time.monotonic() - began
 
     assert use(ask) >= 0.4
@@ -53,13 +53,13 @@ def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
     site.answers["/coat.png"] = (b"", {"Retry-After": "3600"}, 429)
 
     async def ask(fetcher):
-        await fetcher.fetch("http://pictures.test/coat.png")
-        return await fetcher.permitted("http://pictures.test/")
+        await fetcher.fetch("http://images.test/coat.png")
+        return await fetcher.permitted("http://images.test/")
 
     assert use(ask).reason == "busy"
 
 
-API = "http://pictures.test/v1/images/?q=coat"
+API = "http://images.test/v1/images/?q=coat"
 
 
 def test_an_api_is_asked_without_robots_txt(site, use):
@@ -72,38 +72,38 @@ def test_an_api_is_asked_without_robots_txt(site, use):
 def test_all_else_holds_for_an_api(site, use):
     site.answers["/v1/images/"] = bytes(10_000_001)
     assert use(lambda fetcher: fetcher.ask(API)).reason == "too_large"
-    opted_out = Manners(opt_out=frozenset({"pictures.test"}))
+    opted_out = Manners(opt_out=frozenset({"images.test"}))
     assert use(lambda fetcher: fetcher.ask(API), manners=opted_out).reason == "opted_out"
     assert use(lambda fetcher: fetcher.ask(f"http://127.0.0.1:{site.port}/")).reason == "private_address"
-    assert use(lambda fetcher: fetcher.ask("ftp://pictures.test/")).reason == "bad_url"
+    assert use(lambda fetcher: fetcher.ask("ftp://images.test/")).reason == "bad_url"
 
 
-def test_a_host_is_one_for_pictures_and_its_api(site, use):
-    site.answers |= {"/v1/images/": (b"", {"Retry-After": "3600"}, 429), "/x": b"picture"}
+def test_a_host_is_one_for_images_and_its_api(site, use):
+    site.answers |= {"/v1/images/": (b"", {"Retry-After": "3600"}, 429), "/x": b"image"}
 
     async def both(fetcher):
-        return await fetcher.ask(API), await fetcher.fetch("http://pictures.test/x")
+        return await fetcher.ask(API), await fetcher.fetch("http://images.test/x")
 
-    api, picture = use(both)
-    assert (api.reason, picture.reason) == ("http_429", "busy")
+    api, image = use(both)
+    assert (api.reason, image.reason) == ("http_429", "busy")
 
 
 def test_a_host_that_opted_out_is_not_even_asked_for_its_rules(site, fetch):
-    assert fetch("/x", manners=Manners(opt_out=frozenset({"pictures.test"}))).reason == "opted_out"
+    assert fetch("/x", manners=Manners(opt_out=frozenset({"images.test"}))).reason == "opted_out"
     assert site.requests == []
 
 
-def test_inlined_pictures_have_no_versions(use):
+def test_inlined_images_have_no_versions(use):
     assert use(lambda fetcher: fetcher.fetch("data:,x", Validators('"1"'))) == Fetched(b"x", "data:")
 
 
-def test_a_known_picture_behind_a_redirect(site, use):
+def test_a_known_image_behind_a_redirect(site, use):
     site.answers |= {"/old": (b"", {"Location": "/new"}, 301), "/new": (b"", {}, 304)}
-    known = Validators('"1"', url="http://pictures.test/new")
-    assert use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known)) == Unchanged()
+    known = Validators('"1"', url="http://images.test/new")
+    assert use(lambda fetcher: fetcher.fetch("http://images.test/old", known)) == Unchanged()
 
 
-@pytest.mark.parametrize("known_at", [None, "http://pictures.test/before"])
+@pytest.mark.parametrize("known_at", [None, "http://images.test/before"])
 def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_at):
     """Many servers count versions from 1, and an older file is "not modified since" a newer one."""
 
@@ -112,25 +112,25 @@ def test_a_version_says_nothing_of_where_a_redirect_leads_now(site, use, known_a
 
     site.answers |= {"/old": (b"", {"Location": "/new"}, 302), "/new": new}
     known = Validators('"1"', url=known_at)
-    fetched = use(lambda fetcher: fetcher.fetch("http://pictures.test/old", known))
-    assert fetched == Fetched(b"new", "http://pictures.test/new")
+    fetched = use(lambda fetcher: fetcher.fetch("http://images.test/old", known))
+    assert fetched == Fetched(b"new", "http://images.test/new")
 
 
 @pytest.mark.parametrize("rate", [None, 1000.0])
-def test_many_pictures_of_one_host(site, fetch, rate):
-    site.answers |= {f"/{n}": b"picture" for n in range(200)}
+def test_many_images_of_one_host(site, fetch, rate):
+    site.answers |= {f"/{n}": b"image" for n in range(200)}
     outcomes = fetch(*(f"/{n}" for n in range(200)), manners=Manners(rate=rate))
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
 def failing(times, status=503, headers=None):
-    """Answer with a failure so many times, then with a picture."""
+    """Answer with a failure so many times, then with an image."""
     left = times
 
     async def answer(request):
         nonlocal left
         left -= 1
-        return web.Response(status=status, headers=headers) if left >= 0 else web.Response(body=b"picture")
+        return web.Response(status=status, headers=headers) if left >= 0 else web.Response(body=b"image")
 
     return answer
 
@@ -140,16 +140,16 @@ def redirect(location, status=302):
 
 
 def test_a_redirect_is_followed(site, fetch):
-    site.answers |= {"/old": redirect("new?x=1#part"), "/new": b"picture"}
+    site.answers |= {"/old": redirect("new?x=1#part"), "/new": b"image"}
     outcome = fetch("/old")
-    assert outcome.content == b"picture"
-    assert outcome.url == "http://pictures.test/new?x=1"
+    assert outcome.content == b"image"
+    assert outcome.url == "http://images.test/new?x=1"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_every_kind_of_redirect_is_followed(site, fetch, status):
-    site.answers |= {"/old": redirect("/new", status), "/new": b"picture"}
-    assert fetch("/old").content == b"picture"
+    site.answers |= {"/old": redirect("/new", status), "/new": b"image"}
+    assert fetch("/old").content == b"image"
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_every_kind_of_redirect_is_followed(site, fetch, status):
         ("http://[::ffff:10.0.0.1]/", "private_address"),
         ("http://169.254.169.254/latest/", "private_address"),
         ("//0x7f.1/", "private_address"),
-        ("https://pictures.test/", "private_address"),
+        ("https://images.test/", "private_address"),
         ("http://[64:ff9b::7f00:1]/", "private_address"),
         ("http://[2002:7f00:1::]/", "private_address"),
         ("http://2130706433/", "bad_url"),
         ("file:///etc/passwd", "bad_redirect"),
         ("javascript:alert(1)", "bad_redirect"),
-        ("ftp://pictures.test/x", "bad_redirect"),
+        ("ftp://images.test/x", "bad_redirect"),
         ("http://[::1", "bad_redirect"),
         ("", "bad_redirect"),
     ],
@@ -197,18 +197,18 @@ def test_a_hundred_redirects_are_not_followed(site, fetch):
 
 
 def test_credentials_are_not_sent_along(site, fetch):
-    site.answers |= {"/x": redirect("http://user:secret@pictures.test/y"), "/y": b"picture"}
-    assert fetch("http://name:secret@pictures.test/x") == Fetched(b"picture", "http://pictures.test/y")
+    site.answers |= {"/x": redirect("http://user:secret@images.test/y"), "/y": b"image"}
+    assert fetch("http://name:secret@images.test/x") == Fetched(b"image", "http://images.test/y")
     assert all("Authorization" not in request.headers for request in site.requests)
 
 
 def test_a_redirect_from_https_to_http_is_refused(site, secure_site, authority, fetch):
-    secure_site.answers["/x"] = redirect("http://pictures.test/x")
+    secure_site.answers["/x"] = redirect("http://images.test/x")
     site.answers["/x"] = b"in the open"
     network = Network(
-        served={"pictures.test:443": secure_site.port, "pictures.test:80": site.port}, authority=authority.pem
+        served={"images.test:443": secure_site.port, "images.test:80": site.port}, authority=authority.pem
     )
-    outcome = fetch("https://pictures.test/x", network=network)
+    outcome = fetch("https://images.test/x", network=network)
     assert (outcome.reason, outcome.detail) == ("bad_redirect", "from https to http")
     assert site.requests == []
 
@@ -225,7 +225,7 @@ def test_a_redirect_to_a_host_that_opted_out_is_not_followed(site, fetch):
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_passing_failure_is_tried_again(site, fetch, status):
     site.answers["/x"] = failing(1, status)
-    assert fetch("/x").content == b"picture"
+    assert fetch("/x").content == b"image"
 
 
 def test_attempts_are_bounded(site, fetch):
@@ -237,7 +237,7 @@ def test_attempts_are_bounded(site, fetch):
 def test_a_server_that_asks_for_a_pause_gets_it(site, fetch):
     site.answers["/x"] = failing(1, headers={"Retry-After": "1"})
     start = time.monotonic()
-    assert fetch("/x").content == b"picture"
+    assert fetch("/x").content == b"image"
     assert time.monotonic() - start >= 1.0
 
 
@@ -282,7 +282,7 @@ def test_fetches_at_the_same_time_are_bounded(site, fetch):
         most = max(most, running)
         await asyncio.sleep(0.05)
         running -= 1
-        return web.Response(body=b"picture")
+        return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(12)}
     assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3, timeout=5))
@@ -292,7 +292,7 @@ def test_fetches_at_the_same_time_are_bounded(site, fetch):
 def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
     async def slow(request):
         await asyncio.sleep(0.3)
-        return web.Response(body=b"picture")
+        return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(8)}
     outcomes = fetch(*(f"/{n}" for n in range(8)), connections=1, timeout=1.8)
@@ -305,7 +305,7 @@ def test_a_pause_that_one_request_learns_of_is_kept_by_all(site, fetch):
     async def busy(request):
         began.append(time.monotonic())
         first = len(began) == 1
-        return web.Response(status=429, headers={"Retry-After": "1"}) if first else web.Response(body=b"picture")
+        return web.Response(status=429, headers={"Retry-After": "1"}) if first else web.Response(body=b"image")
 
     site.answers |= {f"/{n}": busy for n in range(4)}
     outcomes = fetch(*(f"/{n}" for n in range(4)), per_host=1)
@@ -343,14 +343,14 @@ def test_what_a_host_answered_is_told_rather_than_that_it_is_left_alone(site, fe
     assert [outcome.reason for outcome in fetch("/0", "/1", per_host=1)] == ["http_503", "http_503"]
 
 
-def test_pictures_that_are_gone_do_not_speak_against_a_host(site, fetch):
-    site.answers["/there"] = b"picture"
+def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):
+    site.answers["/there"] = b"image"
     outcomes = fetch(*(f"/{n}" for n in range(50)), "/there", per_host=1)
     assert {outcome.reason for outcome in outcomes[:-1]} == {"http_404"}
-    assert outcomes[-1].content == b"picture"
+    assert outcomes[-1].content == b"image"
 
 
 def test_a_rate_does_not_eat_up_the_time(site, fetch):
-    site.answers |= {f"/{n}": b"picture" for n in range(10)}
+    site.answers |= {f"/{n}": b"image" for n in range(10)}
     outcomes = fetch(*(f"/{n}" for n in range(10)), manners=Manners(rate=5.0, jitter=0.0), timeout=1.0)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)

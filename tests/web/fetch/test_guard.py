@@ -50,7 +50,7 @@ from pixmill.web.fetch.values import Network
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_no_spelling_of_an_inner_address_is_reached(trap, fetch, scheme, host):
     """The trap listens on the very port that is allowed by name; nothing gets there by address."""
-    network = Network(served={"pictures.test:80": trap.port})
+    network = Network(served={"images.test:80": trap.port})
     outcome = fetch(f"{scheme}://{host}:{trap.port}/", network=network, attempts=1)
     assert outcome.reason in ("private_address", "bad_url", "connection")
     assert outcome.reason != "connection" or "%" in host  # a name that nobody has
@@ -63,7 +63,7 @@ def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
     names["six.example"] = ["2606:4700::1111", "fe80::1"]
     names["wrapped.example"] = ["64:ff9b::7f00:1"]
     for name in names:
-        outcome = fetch(f"http://{name}:{trap.port}/", network=Network(served={"pictures.test:80": trap.port}))
+        outcome = fetch(f"http://{name}:{trap.port}/", network=Network(served={"images.test:80": trap.port}))
         assert outcome.reason == "private_address"
     assert not trap.sprung()
 
@@ -101,9 +101,9 @@ def test_an_unknown_name_is_a_failed_connection(fetch, names):
 def test_own_names_are_reached_on_their_port_only(site, fetch):
     site.answers["/x"] = b"here"
     assert fetch("/x").content == b"here"
-    assert fetch(f"http://pictures.test:{site.port}/x").reason == "private_address"
-    assert fetch("https://pictures.test/x").reason == "private_address"
-    assert fetch("http://other.pictures.test/x", attempts=1).reason == "connection"
+    assert fetch(f"http://images.test:{site.port}/x").reason == "private_address"
+    assert fetch("https://images.test/x").reason == "private_address"
+    assert fetch("http://other.images.test/x", attempts=1).reason == "connection"
 
 
 def test_a_resolver_that_lies_leads_nowhere(trap):
@@ -170,20 +170,20 @@ def connect(network, *origins):
     return answers[0] if len(answers) == 1 else answers
 
 
-@pytest.mark.parametrize("host", ["pictures.test", "Pictures.TEST.", "ⓟⓘⓒⓣⓤⓡⓔⓢ。test"])
+@pytest.mark.parametrize("host", ["images.test", "Images.TEST.", "ⓟⓘⓒⓣⓤⓡⓔⓢ。test"])
 def test_a_connection_to_a_served_origin(site, host):
     site.answers["/x"] = b"here"
-    assert connect(site.network("pictures.test:443"), (host, 80), (host, 443)) == [b"here"] * 2
+    assert connect(site.network("images.test:443"), (host, 80), (host, 443)) == [b"here"] * 2
 
 
 def test_a_connection_elsewhere_is_refused(trap, names):
     names["inner.example"] = names["127.1"] = ["127.0.0.1"]
     names["both.example"] = ["8.8.8.8", "127.0.0.1"]
-    network = Network(served={"pictures.test:80": trap.port})
+    network = Network(served={"images.test:80": trap.port})
     hosts = ["127.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "127。0。0。1", "127.1", "inner.example", "both.example"]
     for host in hosts:
         assert isinstance(connect(network, (host, trap.port)), Forbidden), host
-    assert isinstance(connect(network, ("pictures.test", trap.port)), Forbidden)
+    assert isinstance(connect(network, ("images.test", trap.port)), Forbidden)
     assert not trap.sprung()
 
 

@@ -15,7 +15,7 @@ def hosts(manners=None, **limits):
 
 
 def host(manners=None, **limits):
-    return hosts(manners, **limits).of(URL("http://pictures.test/"))
+    return hosts(manners, **limits).of(URL("http://images.test/"))
 
 
 async def starts(host, requests):
@@ -36,7 +36,7 @@ def test_without_a_rate_nothing_waits():
 
 
 def test_our_own_hosts_have_no_rate():
-    manners = Manners(rate=0.1, own=frozenset({"Pictures.test"}))
+    manners = Manners(rate=0.1, own=frozenset({"Images.test"}))
     assert asyncio.run(starts(host(manners), 100))[-1] < 5.0
 
 
@@ -52,7 +52,7 @@ def test_a_rate_holds_where_connections_are_few():
         both = hosts(Manners(rate=20.0, jitter=0.0), connections=1)
         other = both.of(URL("http://other.test/"))
         assert await other.enter() is None
-        waiting = asyncio.create_task(starts(both.of(URL("http://pictures.test/")), 3))
+        waiting = asyncio.create_task(starts(both.of(URL("http://images.test/")), 3))
         await asyncio.sleep(0.2)
         other.leave()
         return await waiting
@@ -128,7 +128,7 @@ def test_a_host_that_does_not_answer_is_left_alone():
         down = host()
         for _ in range(PATIENCE):
             down.learn(Refused("connection"), time.monotonic())
-        down.learn(Fetched(b"late", "http://pictures.test/"), time.monotonic())
+        down.learn(Fetched(b"late", "http://images.test/"), time.monotonic())
         return await down.enter()
 
     refused = asyncio.run(play())
@@ -201,7 +201,7 @@ def test_a_host_that_is_asked_for_now_and_then_is_not_forgotten():
 
 def test_a_name_with_a_dot_is_the_same_host():
     known = hosts()
-    assert known.of(URL("http://pictures.test/")) is known.of(URL("https://pictures.test.:444/x"))
+    assert known.of(URL("http://images.test/")) is known.of(URL("https://images.test.:444/x"))
 
 
 def test_memory_of_hosts_is_bounded():

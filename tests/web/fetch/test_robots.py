@@ -31,7 +31,7 @@ def test_what_robots_txt_forbids_is_not_fetched(site, fetch):
 
 
 def test_robots_txt_is_asked_for_once_and_first(site, fetch):
-    site.answers |= {f"/{n}": b"picture" for n in range(20)}
+    site.answers |= {f"/{n}": b"image" for n in range(20)}
     assert all(outcome.content for outcome in fetch(*(f"/{n}" for n in range(20))))
     assert site.paths()[0] == "/robots.txt"
     assert site.paths().count("/robots.txt") == 1
@@ -39,13 +39,13 @@ def test_robots_txt_is_asked_for_once_and_first(site, fetch):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_where_there_are_no_rules_everything_is_allowed(site, fetch, status):
-    site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"picture"}
-    assert fetch("/x").content == b"picture"
+    site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"image"}
+    assert fetch("/x").content == b"image"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_where_the_rules_cannot_be_had_nothing_is_allowed(site, fetch, status):
-    site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"picture"}
+    site.answers |= {"/robots.txt": (b"", {}, status), "/x": b"image"}
     assert fetch("/x", attempts=1).reason == "robots_unreachable"
     assert "/x" not in site.paths()
 
@@ -55,7 +55,7 @@ def test_a_robots_txt_that_never_comes_forbids_everything(site, fetch):
         request.transport.close()
         return web.Response()
 
-    site.answers |= {"/robots.txt": silent, "/x": b"picture"}
+    site.answers |= {"/robots.txt": silent, "/x": b"image"}
     assert fetch("/x", attempts=1).reason == "connection"
     assert "/x" not in site.paths()
 
@@ -76,8 +76,8 @@ def test_the_start_of_a_huge_robots_txt_holds(site, fetch):
 
 
 def test_a_robots_txt_of_junk_allows(site, fetch):
-    site.answers |= {"/robots.txt": bytes(range(256)) * 10, "/x": b"picture"}
-    assert fetch("/x").content == b"picture"
+    site.answers |= {"/robots.txt": bytes(range(256)) * 10, "/x": b"image"}
+    assert fetch("/x").content == b"image"
 
 
 def test_rules_behind_redirects(site, fetch):
@@ -85,7 +85,7 @@ def test_rules_behind_redirects(site, fetch):
         "/robots.txt": (b"", {"Location": "/rules/1"}, 301),
         "/rules/1": (b"", {"Location": "http://cdn.test/rules.txt"}, 302),
         "/rules.txt": b"User-agent: *\nDisallow: /x",
-        "/x": b"picture",
+        "/x": b"image",
     }
     assert fetch("/x", network=site.network("cdn.test:80")).reason == "robots"
     site.answers["/rules.txt"] = b"", {"Location": "/robots.txt"}, 302
@@ -93,7 +93,7 @@ def test_rules_behind_redirects(site, fetch):
 
 
 def test_rules_do_not_lead_within(site, trap, fetch):
-    site.answers |= {"/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302), "/x": b"picture"}
+    site.answers |= {"/robots.txt": (b"", {"Location": f"http://127.0.0.1:{trap.port}/"}, 302), "/x": b"image"}
     assert fetch("/x").reason == "private_address"
     assert not trap.sprung()
 
@@ -102,16 +102,16 @@ def test_each_origin_has_its_rules(site, secure_site, authority, fetch):
     secure_site.answers |= {"/x": b"closed", "/robots.txt": b"User-agent: *\nDisallow: /"}
     site.answers["/x"] = b"open"
     network = Network(
-        served={"pictures.test:80": site.port, "pictures.test:443": secure_site.port},
+        served={"images.test:80": site.port, "images.test:443": secure_site.port},
         authority=authority.pem,
     )
-    open_, closed = fetch("http://pictures.test/x", "https://pictures.test/x", network=network)
+    open_, closed = fetch("http://images.test/x", "https://images.test/x", network=network)
     assert open_.content == b"open"
     assert closed.reason == "robots"
 
 
 def test_the_distance_that_a_site_asks_for_is_kept(site, fetch):
-    site.answers |= {f"/{n}": b"picture" for n in range(4)}
+    site.answers |= {f"/{n}": b"image" for n in range(4)}
     site.answers["/robots.txt"] = b"User-agent: *\nCrawl-delay: 0.2"
     start = time.monotonic()
     assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(4))))
@@ -119,21 +119,21 @@ def test_the_distance_that_a_site_asks_for_is_kept(site, fetch):
 
 
 def test_a_site_that_asks_for_minutes_is_left_alone(site, fetch):
-    site.answers |= {"/robots.txt": b"User-agent: *\nCrawl-delay: 120", "/x": b"picture"}
+    site.answers |= {"/robots.txt": b"User-agent: *\nCrawl-delay: 120", "/x": b"image"}
     outcome = fetch("/x")
     assert (outcome.reason, outcome.detail) == (
         "crawl_delay",
-        "http://pictures.test/robots.txt asks for 120 s between requests",
+        "http://images.test/robots.txt asks for 120 s between requests",
     )
     assert "/x" not in site.paths()
 
 
 def test_an_exception_sets_the_rules_of_one_host_aside(site, fetch):
-    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /\nCrawl-delay: 120", "/x": b"picture"}
-    responsible = Manners(robots_exceptions=frozenset({"Pictures.test"}))
-    urls = ("http://pictures.test/x", "http://cdn.pictures.test/x")
-    ours, other = fetch(*urls, network=site.network("cdn.pictures.test:80"), manners=responsible)
-    assert ours.content == b"picture"
+    site.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /\nCrawl-delay: 120", "/x": b"image"}
+    responsible = Manners(robots_exceptions=frozenset({"Images.test"}))
+    urls = ("http://images.test/x", "http://cdn.images.test/x")
+    ours, other = fetch(*urls, network=site.network("cdn.images.test:80"), manners=responsible)
+    assert ours.content == b"image"
     assert other.reason == "crawl_delay"
 
 
@@ -157,13 +157,13 @@ def test_memory_of_rules_is_bounded():
     "directive", ["noai", "noimageai", "noindex", "noimageindex", "noml", "none", "nofollow, NoAI"]
 )
 def test_what_x_robots_tag_forbids_is_not_kept(site, fetch, directive):
-    site.answers["/x"] = b"picture", {"X-Robots-Tag": directive}
+    site.answers["/x"] = b"image", {"X-Robots-Tag": directive}
     assert fetch("/x").reason == "x_robots_tag"
 
 
 def test_other_directives_do_not_matter(site, fetch):
-    site.answers["/x"] = b"picture", {"X-Robots-Tag": "nofollow, max-image-preview: large"}
-    assert fetch("/x").content == b"picture"
+    site.answers["/x"] = b"image", {"X-Robots-Tag": "nofollow, max-image-preview: large"}
+    assert fetch("/x").content == b"image"
 
 
 @pytest.mark.parametrize(

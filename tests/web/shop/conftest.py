@@ -1,4 +1,4 @@
-"""A small folder of pictures, the shop that it makes, and an ordinary client."""
+"""A small folder of images, the shop that it makes, and an ordinary client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In a real browser the shop behaves as shops do: a banner, lazy pictures, endless scroll, a button, an end."""
+"""In a real browser the shop behaves as shops do: a banner, lazy images, endless scroll, a button, an end."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def test_the_answer_is_remembered(browser, visit, answer):
     assert not browser.find_elements(By.ID, "consent")
 
 
-def test_pictures_load_when_they_come_near(browser, visit, until):
+def test_images_load_when_they_come_near(browser, visit, until):
     visit("/search?q=sneaker")
-    until(lambda _: browser.execute_script("return document.querySelector('.card-picture').naturalWidth == 16"))
-    last = "document.querySelectorAll('.card-picture')[arguments[0]]"
+    until(lambda _: browser.execute_script("return document.querySelector('.card-image').naturalWidth == 16"))
+    last = "document.querySelectorAll('.card-image')[arguments[0]]"
     assert browser.execute_script(f"return {last}.src.startsWith('data:image/gif')", BATCH - 1)
     to_the_bottom(browser)
     until(lambda _: browser.execute_script(f"return !{last}.src.startsWith('data:image/gif')", BATCH - 1))
@@ -135,21 +135,21 @@ def test_scrolling_goes_on_to_the_button_and_beyond_to_the_end(browser, visit, s
 
 
 @pytest.mark.slow
-def test_the_cards_lead_to_every_picture(browser, visit, scroll_to_the_end, client, data):
+def test_the_cards_lead_to_every_image(browser, visit, scroll_to_the_end, client, data):
     visit("/search?q=sneaker")
     scroll_to_the_end()
-    pictures = browser.execute_script(
-        "return [...document.querySelectorAll('img.card-picture')].map(p => p.dataset.src || p.src)"
+    images = browser.execute_script(
+        "return [...document.querySelectorAll('img.card-image')].map(p => p.dataset.src || p.src)"
     )
-    inlined = {base64.b64decode(uri.partition("base64,")[2]) for uri in pictures if uri.startswith("data:")}
-    answers = [client.ask(address) for address in pictures if re.match("/media/(?!private)", address)]
+    inlined = {base64.b64decode(uri.partition("base64,")[2]) for uri in images if uri.startswith("data:")}
+    answers = [client.ask(address) for address in images if re.match("/media/(?!private)", address)]
     fetched = {answer.body for answer in answers if answer.status == 200}
     assert inlined
     assert any(answer.status == 404 for answer in answers)
     assert inlined | fetched == {path.read_bytes() for path in (data / "sneaker").glob("*.png")}
 
 
-def test_broken_pictures_read_sold_out(browser, visit, until):
+def test_broken_images_read_sold_out(browser, visit, until):
     visit("/search?q=sneaker")
     until(lambda _: to_the_bottom(browser) or browser.find_elements(By.CSS_SELECTOR, ".frame.is-gone"))
     content = browser.execute_script("return getComputedStyle(document.querySelector('.is-gone'), '::before').content")

@@ -1,4 +1,4 @@
-"""Every picture has its card; what is odd about some follows from their names alone."""
+"""Every image has its card; what is odd about some follows from their names alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def catalogue(data):
     return Catalogue(data)
 
 
-def test_every_picture_has_one_product(catalogue, data):
+def test_every_image_has_one_product(catalogue, data):
     for label in ("sneaker", "red cat"):
         products = [card.path for card in catalogue.classes[label] if card.kind is Kind.PRODUCT]
         assert sorted(products) == sorted(path for path in (data / label).iterdir() if not path.name.startswith("."))
@@ -46,27 +46,27 @@ def test_all_that_is_odd_occurs(catalogue):
     assert catalogue.slow.kind is Kind.PRODUCT
 
 
-def test_the_same_picture_again_has_another_id_and_address(catalogue):
+def test_the_same_image_again_has_another_id_and_address(catalogue):
     cards = catalogue.classes["sneaker"]
     for again in (card for card in cards if card.kind is Kind.AGAIN):
         (product,) = (card for card in cards if card.kind is Kind.PRODUCT and card.path == again.path)
         assert again.id != product.id
-        assert again.picture != product.picture
+        assert again.image != product.image
 
 
-def test_only_extra_cards_lack_an_open_picture(catalogue):
+def test_only_extra_cards_lack_an_open_image(catalogue):
     for card in catalogue.products.values():
-        assert (card.picture in catalogue.media) == (card.kind is not Kind.SOLD_OUT)
-        assert card.picture.startswith("/media/private/") == (card.kind is Kind.MEMBERS)
+        assert (card.image in catalogue.media) == (card.kind is not Kind.SOLD_OUT)
+        assert card.image.startswith("/media/private/") == (card.kind is Kind.MEMBERS)
 
 
 def test_no_local_name_is_in_an_address(catalogue):
     for card in catalogue.products.values():
-        assert card.path.stem not in (card.picture.removesuffix(".png"), card.id)
-        assert "sneaker" not in card.picture
+        assert card.path.stem not in (card.image.removesuffix(".png"), card.id)
+        assert "sneaker" not in card.image
 
 
-def test_one_picture_more_changes_no_other_card(tmp_path):
+def test_one_image_more_changes_no_other_card(tmp_path):
     folder = tmp_path / "coat"
     folder.mkdir()
     for number in range(30):
@@ -82,10 +82,10 @@ def test_addresses_keep_harmless_extensions_only(tmp_path, name):
     (tmp_path / "coat").mkdir()
     (tmp_path / "coat" / name.replace("/", "_")).write_bytes(b"")
     (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is Kind.PRODUCT)
-    assert card.picture.removeprefix("/media/").removesuffix(".jpg").isalnum()
+    assert card.image.removeprefix("/media/").removesuffix(".jpg").isalnum()
 
 
-def test_large_pictures_are_not_inlined(tmp_path):
+def test_large_images_are_not_inlined(tmp_path):
     (tmp_path / "coat").mkdir()
     for number in range(60):
         with (tmp_path / "coat" / f"{number}.jpg").open("wb") as stream:
@@ -134,7 +134,7 @@ def test_a_folder_without_classes_is_refused(tmp_path, folders):
 labels = st.sampled_from(["coat", "dress", "shirt", "sneaker", "trouser", "tabby cat"])
 
 
-def test_the_wording_of_a_picture_never_changes():
+def test_the_wording_of_a_image_never_changes():
     key = "trouser/0012.png"
     assert title("trouser", key) == "Twill Trouser No. 417"
     assert price("trouser", key) == 109

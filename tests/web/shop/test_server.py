@@ -1,4 +1,4 @@
-"""The shop answers on loopback alone, serves pictures byte for byte, and closes when told to."""
+"""The shop answers on loopback alone, serves images byte for byte, and closes when told to."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ def first(cards, kind):
     return next(card for card in cards if card.kind is kind)
 
 
-def test_every_picture_is_served_as_it_is(client, data, cards):
+def test_every_image_is_served_as_it_is(client, data, cards):
     catalogue = Catalogue(data)
     for card in cards:
-        if card.picture in catalogue.media and card != catalogue.slow:
-            answer = client.ask(card.picture)
+        if card.image in catalogue.media and card != catalogue.slow:
+            answer = client.ask(card.image)
             assert (answer.status, answer.body) == (200, card.path.read_bytes())
             assert answer.type == (card.mislabelled or "image/png")
 
 
-def test_sold_out_pictures_are_gone(client, cards):
+def test_sold_out_images_are_gone(client, cards):
     card = first(cards, Kind.SOLD_OUT)
-    assert client.ask(card.picture).status == 404
+    assert client.ask(card.image).status == 404
     assert "Sold out" in client.ask(f"/product/{card.id}").text
 
 
-def test_robots_txt_leaves_the_shop_open_and_members_pictures_alone(client, cards):
+def test_robots_txt_leaves_the_shop_open_and_members_images_alone(client, cards):
     robots = Protego.parse(client.ask("/robots.txt").text)
-    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, Kind.PRODUCT).picture):
+    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, Kind.PRODUCT).image):
         assert robots.can_fetch(ORIGIN + address, "Pixmill")
-    for address in ("/checkout", first(cards, Kind.MEMBERS).picture):
+    for address in ("/checkout", first(cards, Kind.MEMBERS).image):
         assert not robots.can_fetch(ORIGIN + address, "Pixmill")
     assert robots.crawl_delay("Pixmill") is None
 
@@ -109,7 +109,7 @@ def test_a_whole_address_counts_more_than_the_header(client):
 
 def test_head_gives_no_body(client, cards):
     assert client.ask("/", method="HEAD").body == b""
-    assert client.ask(first(cards, Kind.AGAIN).picture, method="HEAD").body == b""
+    assert client.ask(first(cards, Kind.AGAIN).image, method="HEAD").body == b""
     assert client.ask("/").status == 200
 
 
@@ -118,9 +118,9 @@ def test_nothing_can_be_sent(client, method):
     assert client.ask("/", method=method).status == 501
 
 
-def test_the_slow_picture_holds_up_nobody(connect, data, shop):
+def test_the_slow_image_holds_up_nobody(connect, data, shop):
     catalogue = Catalogue(data)
-    slow = catalogue.slow.picture
+    slow = catalogue.slow.image
     took = []
 
     def wait():
@@ -181,11 +181,11 @@ def test_data_is_never_written_to(client, data, cards):
 
     before = state()
     client.search("sneaker")
-    client.ask(cards[0].picture)
+    client.ask(cards[0].image)
     assert state() == before
 
 
-def test_a_picture_that_went_missing_is_not_found(connect, tmp_path):
+def test_a_image_that_went_missing_is_not_found(connect, tmp_path):
     (tmp_path / "coat").mkdir()
     path = tmp_path / "coat" / "0.png"
     path.write_bytes(b"")
@@ -193,7 +193,7 @@ def test_a_picture_that_went_missing_is_not_found(connect, tmp_path):
     with Shop(tmp_path) as shop:
         client = connect(shop)
         path.unlink()
-        assert client.ask(card.picture).status == 404
+        assert client.ask(card.image).status == 404
 
 
 def test_a_taken_port_is_named(shop, data):

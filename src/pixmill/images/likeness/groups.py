@@ -13,23 +13,23 @@ Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 MOST_LIKES = 50
-"""The most near-duplicates that a picture may have. One that has more stands for them, and they are repeated."""
+"""The most near-duplicates that an image may have. One that has more stands for them, and they are repeated."""
 
 
 @dataclass(frozen=True)
 class Links:
-    """Hold verified pairs by the places of their pictures, sorted, and the pictures that are repeated too often.
+    """Hold verified pairs by the places of their images, sorted, and the images that are repeated too often.
 
-    Where a picture is like more than :data:`MOST_LIKES` others (a placeholder, recompressed ten thousand times), pairs
+    Where an image is like more than :data:`MOST_LIKES` others (a placeholder, recompressed ten thousand times), pairs
     among all of them would be too many to hold. It then stands for them, and they are *repeated*: the caller drops each
-    of them (reason ``repeated:<id of the one that stands for it>``). No pair names a repeated picture; so among the
-    pictures that are not repeated **all** near-duplicate pairs are here, and no kept pair can cross a split unseen.
+    of them (reason ``repeated:<id of the one that stands for it>``). No pair names a repeated image; so among the
+    images that are not repeated **all** near-duplicate pairs are here, and no kept pair can cross a split unseen.
 
     Args:
-        a: Place of the first picture of each pair.
+        a: Place of the first image of each pair.
         b: Place of the second, always behind the first.
         similarity: How alike they are, 0 to 1, to four decimals.
-        repeats: Of shape (m, 2): the place of each repeated picture, and of the one that stands for it, which is
+        repeats: Of shape (m, 2): the place of each repeated image, and of the one that stands for it, which is
             verified alike to it and never repeated itself; sorted. Nearly always of shape (0, 2).
     """
 
@@ -40,14 +40,14 @@ class Links:
 
 
 class Ledger:
-    """Keep pairs, and decide who is repeated, picture by picture in the order of their places.
+    """Keep pairs, and decide who is repeated, image by image in the order of their places.
 
-    A picture that is like one that stands for others is repeated of it; else, if it is like more than
+    An image that is like one that stands for others is repeated of it; else, if it is like more than
     :data:`MOST_LIKES` that are kept, it stands for them. So no two that stand for others are alike, and at most that
-    many pairs are kept for each picture.
+    many pairs are kept for each image.
 
     Args:
-        count: How many pictures there are.
+        count: How many images there are.
         protected: Which are never repeated, of shape (count,); default: none.
     """
 
@@ -82,7 +82,7 @@ class Ledger:
         self._repeats.append(np.column_stack([members, np.full(len(members), stand_in)]))
 
     def links(self) -> Links:
-        """Return the pairs of pictures that are kept, each once, with the best that any of their views reached."""
+        """Return the pairs of images that are kept, each once, with the best that any of their views reached."""
         (one, other), similarity = np.concatenate(self._pairs, axis=1), np.concatenate(self._similarity)
         kept = self.kept[one] & self.kept[other]
         one, other, similarity = one[kept], other[kept], similarity[kept]
@@ -95,21 +95,21 @@ class Ledger:
 
 
 def groups(count: int, links: Links) -> Indices:
-    """Return for each of ``count`` pictures the leader of its group: itself, or a picture that it is linked to.
+    """Return for each of ``count`` images the leader of its group: itself, or an image that it is linked to.
 
-    Groups are stars, not chains: of pictures that change a little from one to the next, A is like B and B like C, but A
+    Groups are stars, not chains: of images that change a little from one to the next, A is like B and B like C, but A
     is not like Z, and joining whatever is linked would swallow the class. So a leader is whoever has no leader before
     it among its likes; everybody else follows the leader that it is most like, of equals the first. No two leaders are
-    alike, each follower is verified alike to its leader, and a picture that comes or goes moves only those about it.
+    alike, each follower is verified alike to its leader, and an image that comes or goes moves only those about it.
 
-    Repeated pictures (see :class:`pixmill.images.likeness.neighbours.Links`) follow the one that stands for them.
+    Repeated images (see :class:`pixmill.images.likeness.neighbours.Links`) follow the one that stands for them.
 
     Args:
-        count: How many pictures there are.
+        count: How many images there are.
         links: The verified pairs among them.
 
     Returns:
-        The place of each picture's leader; its own place where it leads or is like none.
+        The place of each image's leader; its own place where it leads or is like none.
     """
     a, b = np.concatenate([links.a, links.b]), np.concatenate([links.b, links.a])
     leads = _leads(count, links.repeats, a, b)
@@ -123,7 +123,7 @@ def groups(count: int, links: Links) -> Indices:
 
 
 def _leads(count: int, repeats: Indices, a: Indices, b: Indices) -> npt.NDArray[np.bool_]:
-    """Tell for each picture whether it leads; each pair is given both ways."""
+    """Tell for each image whether it leads; each pair is given both ways."""
     leads = np.ones(count, bool)
     leads[repeats[:, 0]] = False
     rank = np.arange(count)

@@ -10,7 +10,7 @@ __all__ = ["SIDE", "perceptual_hash", "perceptual_hashes", "small_grey"]
 Whole = npt.NDArray[np.uint8] | npt.NDArray[np.int64]
 
 SIDE = 32
-"""Width and height of the small picture, in pixels."""
+"""Width and height of the small image, in pixels."""
 
 _NARROW = 257
 """Bytes that add up to no more than 16 bits hold."""
@@ -19,16 +19,16 @@ _NARROW = 257
 def small_grey(
     luma: npt.NDArray[np.uint8], *, factor: int = 1, size: tuple[int, int] | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return a picture as 32 x 32 greys, each the mean over its part of the picture.
+    """Return an image as 32 x 32 greys, each the mean over its part of the image.
 
     A pixel that lies across a border counts for both sides by its share. (Pillow's box filter gives it to one of them,
-    which at 112 pixels loses a fiftieth of slightly cropped copies.) A picture smaller than 32 pixels is enlarged the
+    which at 112 pixels loses a fiftieth of slightly cropped copies.) An image smaller than 32 pixels is enlarged the
     same way. All sums are of whole numbers, so the result is the same on every processor.
 
     Args:
-        luma: ``uint8`` of shape (height, width): the picture, or its means over squares.
+        luma: ``uint8`` of shape (height, width): the image, or its means over squares.
         factor: The side of the squares, in pixels; those at the right and lower edge may be cut.
-        size: Width and height of the picture itself; default: those of ``luma``.
+        size: Width and height of the image itself; default: those of ``luma``.
 
     Returns:
         ``uint8`` of shape (32, 32).
@@ -69,13 +69,13 @@ _FREQUENCIES, _PLACES = np.arange(_LOW)[:, None], np.arange(SIDE)[None, :]
 _COSINES: npt.NDArray[np.float64] = np.rint(2**14 * np.cos(np.pi * _FREQUENCIES * (2 * _PLACES + 1) / (2 * SIDE)))
 """The first rows of the DCT-II in whole numbers: no sum of theirs exceeds the 53 bits that floating point holds.
 
-Symmetric pictures have coefficients that are exactly zero, and rounded sums would leave the sign of such a bit to the
+Symmetric images have coefficients that are exactly zero, and rounded sums would leave the sign of such a bit to the
 processor.
 """
 
 
 def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
-    """Return the 64-bit hash of a small grey picture.
+    """Return the 64-bit hash of a small grey image.
 
     The lowest 8 x 8 frequencies of its discrete cosine transform, each a bit: above the median or not. Source: C.
     Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010, section 3.2.1.
@@ -90,7 +90,7 @@ def perceptual_hash(grey: npt.NDArray[np.uint8]) -> int:
 
 
 def perceptual_hashes(greys: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """Return the 64-bit hashes of small grey pictures.
+    """Return the 64-bit hashes of small grey images.
 
     Args:
         greys: ``uint8`` of shape (n, 32, 32).

@@ -1,12 +1,12 @@
-"""How alike two pictures are: the best correlation of their small greys over slight crops and exposures.
+"""How alike two images are: the best correlation of their small greys over slight crops and exposures.
 
-The greys are box-filtered straight from the decoded pictures and compared at 32 x 32. A view is one picture as it would
+The greys are box-filtered straight from the decoded images and compared at 32 x 32. A view is one image as it would
 look after a slight edit: cropped by 3 or 6 % in one direction or both, from either side or from both, or brightened
-until its lights clip. The similarity of two pictures is the highest normalised correlation of a view of one with the
+until its lights clip. The similarity of two images is the highest normalised correlation of a view of one with the
 other as it is.
 
 Views are whole greys, 0 to 255, and all sums are of whole numbers that floating point holds exactly, in whatever order
-it adds them: the same pictures have the same similarity on every processor.
+it adds them: the same images have the same similarity on every processor.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pixmill.images.likeness.hashing import SIDE
 __all__ = ["EXPOSURES", "VIEWS", "Compared", "correlations", "is_flat", "views"]
 
 Floats = npt.NDArray[np.float32]
-Pictures = npt.NDArray[np.uint8]
+Images = npt.NDArray[np.uint8]
 
 _CROPS = (0.03, 0.06)
 """Shares of width or height that a crop cuts off. Between them a correlation falls little: 0.99 finds up to 6 %."""
@@ -36,7 +36,7 @@ EXPOSURES = (1.05, 1.1, 1.2)
 """Factors of brightening. Lights clip at white, which a correlation alone, blind to gain and offset, does not undo."""
 
 VIEWS = 1 + len(_CROPS) * (_WINDOWS**2 - 1) + len(EXPOSURES)
-"""How many views a picture has (twice as many with its mirror image's); the first is the picture as it is."""
+"""How many views an image has (twice as many with its mirror image's); the first is the image as it is."""
 
 _LEAST_DEVIATION = 1
 """Greys that deviate less from their mean, in levels of 255, are flat: their correlation would be one of rounding."""
@@ -49,7 +49,7 @@ _FRACTIONS = 8
 weights and 5 of their sum, or 11 with the fraction, 8 and 5: no sum exceeds the 24 bits of a ``float32``."""
 
 
-def is_flat(greys: Pictures) -> npt.NDArray[np.bool_]:
+def is_flat(greys: Images) -> npt.NDArray[np.bool_]:
     """Tell for each grey whether it is too flat to be compared.
 
     Args:
@@ -58,8 +58,8 @@ def is_flat(greys: Pictures) -> npt.NDArray[np.bool_]:
     return Compared(greys).flat
 
 
-def views(greys: Pictures, *, mirror: bool = False) -> Pictures:
-    """Return each picture's views.
+def views(greys: Images, *, mirror: bool = False) -> Images:
+    """Return each image's views.
 
     Args:
         greys: ``uint8`` of shape (n, 32, 32).
@@ -104,7 +104,7 @@ class Compared:
         flat: Which are too flat to be compared.
     """
 
-    def __init__(self, greys: Pictures) -> None:
+    def __init__(self, greys: Images) -> None:
         self.values = greys.reshape(-1, SIDE * SIDE).astype(np.float32)
         self.values -= np.float32(128)
         self.totals = self.values.sum(axis=1).astype(np.float64)
@@ -114,7 +114,7 @@ class Compared:
 
 
 def correlations(some: Compared, others: Compared) -> npt.NDArray[np.float64]:
-    """Return the correlation of each of some pictures with each of others.
+    """Return the correlation of each of some images with each of others.
 
     Returns:
         Of shape (m, n), -1 to 1, to four decimals; 0 where either is flat.

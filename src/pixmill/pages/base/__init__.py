@@ -2,7 +2,7 @@
 
 - ``page``: a stage's template, rendered within the common ``base.html``, and matplotlib figures as SVG or PNG
 - ``histogram``: counts as a small SVG in the page's own colours
-- ``thumbnails``: pictures' files, decoded under guard
+- ``thumbnails``: images' files, decoded under guard
 """
 
 from pixmill.pages.base.histogram import histogram_svg

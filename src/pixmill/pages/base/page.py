@@ -72,7 +72,7 @@ def figure_svg(figure: Figure) -> str:
 
 
 def figure_png(figure: Figure, *, dpi: int = 110) -> bytes:
-    """Return a figure as a PNG file, for tools that show pictures only.
+    """Return a figure as a PNG file, for tools that show images only.
 
     Args:
         figure: The figure.

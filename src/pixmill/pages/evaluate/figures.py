@@ -57,7 +57,7 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
     }
     return {
         "confusion.png": confusion_figure(evaluation.matrix, evaluation.labels),
-        **{name: sheet_figure(pictures) for name, pictures in sheets.items() if pictures},
+        **{name: sheet_figure(images) for name, images in sheets.items() if images},
     }
 
 
@@ -67,7 +67,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     The shade is the share of the row, so that a small class is read like a large one.
 
     Args:
-        matrix: Pictures by actual (row) and predicted (column) class.
+        matrix: Images by actual (row) and predicted (column) class.
         labels: The classes' names.
     """
     from matplotlib.colors import to_rgb
@@ -84,7 +84,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     side = max(3.2, 0.62 * classes) if few else 20.0
     figure = Figure(figsize=(side + 1.2, side + 0.6))
     axes = figure.add_subplot()
-    # One path a cell, which stays sharp; with very many classes a picture, which stays small.
+    # One path a cell, which stays sharp; with very many classes an image, which stays small.
     axes.pcolormesh(colours, edgecolors="#dedbd2", linewidth=0.5 if few else 0, rasterized=not few)
     axes.invert_yaxis()
     axes.set_aspect("equal")
@@ -93,7 +93,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     # Names stay apart, however small a cell becomes.
     axes.tick_params(length=0, labelsize=min(10, 0.7 * 72 * side / classes), labelcolor=_INK)
     axes.set_xlabel("what the model said", color=_INK)
-    axes.set_ylabel("what the picture shows", color=_INK)
+    axes.set_ylabel("what the image shows", color=_INK)
     axes.spines[:].set_visible(False)
     for row, column in np.argwhere(matrix > 0) if few else ():
         colour = _PAPER if depth[row, column, 0] > 0.6 else _INK
@@ -102,20 +102,20 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     return figure
 
 
-def sheet_figure(pictures: Sequence[tuple[npt.NDArray[np.uint8], str]]) -> Figure:
-    """Return pictures as one contact sheet, in their order.
+def sheet_figure(images: Sequence[tuple[npt.NDArray[np.uint8], str]]) -> Figure:
+    """Return images as one contact sheet, in their order.
 
     Args:
-        pictures: Each with its title; at least one.
+        images: Each with its title; at least one.
     """
     from matplotlib.figure import Figure
 
-    columns = min(_COLUMNS, len(pictures))
-    rows = -(-len(pictures) // columns)
+    columns = min(_COLUMNS, len(images))
+    rows = -(-len(images) // columns)
     figure = Figure(figsize=(1.5 * columns, 1.95 * rows), layout="constrained")
     for axes in figure.subplots(rows, columns, squeeze=False).flat:
         axes.set_axis_off()
-    for axes, (pixels, title) in zip(figure.axes, pictures, strict=False):
+    for axes, (pixels, title) in zip(figure.axes, images, strict=False):
         axes.imshow(pixels)
         axes.set_title(title, fontsize=8, color=_INK)
     return figure

@@ -26,20 +26,20 @@ _CONFUSIONS = 6
 """Confusions that are spelt out; the matrix has them all."""
 
 _CELLS = 30
-"""Classes up to which the matrix is a table, in which each count can be read; above it is a picture."""
+"""Classes up to which the matrix is a table, in which each count can be read; above it is an image."""
 
 _UNLABELLED = 48
-"""Unlabelled pictures that are listed; all are in a file."""
+"""Unlabelled images that are listed; all are in a file."""
 
 _ID_DIGITS = 12
-"""Digits of an id that are shown: enough to find the picture by, few enough to read."""
+"""Digits of an id that are shown: enough to find the image by, few enough to read."""
 
 _DEPTH = 0.45
 """The most colour in a cell, so that its count can be read on it in light and in dark."""
 
 
 def render_report(evaluation: Evaluation) -> str:
-    """Return the page as HTML that asks nothing of any server: under 5 MB, whatever the number of pictures.
+    """Return the page as HTML that asks nothing of any server: under 5 MB, whatever the number of images.
 
     Args:
         evaluation: What it tells.
@@ -129,8 +129,8 @@ def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
     mark = None if metrics["covered_accuracy"] is None else (metrics["coverage"], metrics["covered_accuracy"])
     return curve_svg(
         list(zip(table["coverage"], table["accuracy"], strict=True)),
-        name="How often the answers are right by how many pictures get an answer",
-        x_label="pictures that get an answer",
+        name="How often the answers are right by how many images get an answer",
+        x_label="images that get an answer",
         y_label="answers that are right",
         # Steps of a quarter of the axis shall be round.
         y_low=max(0.0, float(np.floor(lowest * 5 - 0.25) / 5)),

@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 _FEW = 30
-"""Test pictures of a class below which its own figures say little: one picture more or less moves them by 3 points."""
+"""Test images of a class below which its own figures say little: one image more or less moves them by 3 points."""
 
 _BY_HEART = 0.1
-"""A gap between training and test accuracy above which the model has plainly learnt pictures by heart."""
+"""A gap between training and test accuracy above which the model has plainly learnt images by heart."""
 
 _NARROW = 0.02
 """Half the width of an interval that most decisions can rest on."""
@@ -45,8 +45,8 @@ def headline(metrics: Mapping[str, Any], confidence: float) -> str:
     """
     n, right = metrics["n"], round(metrics["accuracy"] * metrics["n"])
     return (
-        f"Of {n:,} test pictures, which no training has touched, the model named {right:,} right. "
-        f"With {100 * confidence:g}\u00a0% confidence its accuracy on pictures like these lies between "
+        f"Of {n:,} test images, which no training has touched, the model named {right:,} right. "
+        f"With {100 * confidence:g}\u00a0% confidence its accuracy on images like these lies between "
         f"{_percent(metrics['accuracy_low'])} and {_percent(metrics['accuracy_high'])}."
     )
 
@@ -60,11 +60,11 @@ def meaning(metrics: Mapping[str, Any]) -> str:
     baseline = metrics["baseline"]
     one_in = 1 / max(1 - metrics["accuracy"], 1e-9)
     sentence = (
-        "It named every test picture right. "
+        "It named every test image right. "
         if metrics["accuracy"] == 1
-        else f"It is wrong about one picture in {one_in:,.0f}. "
+        else f"It is wrong about one image in {one_in:,.0f}. "
         if one_in >= 3
-        else f"It is wrong about more than {'a third' if metrics['accuracy'] >= 0.5 else 'half'} of the pictures. "
+        else f"It is wrong about more than {'a third' if metrics['accuracy'] >= 0.5 else 'half'} of the images. "
     )
     sentence += (
         f"Always naming the commonest class would be right in {_percent(baseline['majority_accuracy'])} of the cases"
@@ -93,10 +93,10 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
         )
     sentence = f"If it says \u201cnot sure\u201d wherever its calibrated confidence is below {_percent(limit)}, "
     if covered is None:
-        return sentence + "no test picture gets an answer."
+        return sentence + "no test image gets an answer."
     return (
         sentence
-        + f"{_percent(coverage)} of the test pictures get an answer, and {_percent(covered)} of these answers are "
+        + f"{_percent(coverage)} of the test images get an answer, and {_percent(covered)} of these answers are "
         f"right. The threshold was chosen on the validation part, for {_percent(target)}."
     )
 
@@ -121,22 +121,22 @@ def next_steps(
         first = confusions[0]
         step = (
             f"{first.count:,} of the {wrong:,} mistakes take {first.actual} for {first.predicted}. Bring more "
-            "pictures of both that show the difference, or make them one class if people mix them up too."
+            "images of both that show the difference, or make them one class if people mix them up too."
         )
         yield step, None
     if worse:
-        step = "Some kinds of pictures do worse than others (see \u201cWhere it does worse\u201d): bring more of them."
+        step = "Some kinds of images do worse than others (see \u201cWhere it does worse\u201d): bring more of them."
         yield step, None
     if _learnt_by_heart(metrics):
-        step = "It has learnt pictures by heart: bring more pictures. What else helps a model of this kind:"
+        step = "It has learnt images by heart: bring more images. What else helps a model of this kind:"
         yield step, "reports/train.html"
     half = (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     if half > _NARROW:
-        # The width goes by the square root of the number of pictures.
+        # The width goes by the square root of the number of images.
         needed = float(f"{metrics['n'] * (half / _NARROW) ** 2:.2g}")
         step = (
-            f"To know its accuracy to \u00b1{100 * _NARROW:g} points takes about {needed:,.0f} test pictures; "
-            f"there are {metrics['n']:,}. Bring more pictures, or hold more of them out:"
+            f"To know its accuracy to \u00b1{100 * _NARROW:g} points takes about {needed:,.0f} test images; "
+            f"there are {metrics['n']:,}. Bring more images, or hold more of them out:"
         )
         yield step, "split.test"
 
@@ -207,23 +207,23 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
     if _learnt_by_heart(metrics):
         gap = metrics["train"]["accuracy"] - metrics["accuracy"]
         yield (
-            f"On the pictures it was trained on the model is right in {_percent(metrics['train']['accuracy'])} "
-            f"of the cases, {100 * gap:.0f} points more: it has learnt pictures by heart. More pictures help most."
+            f"On the images it was trained on the model is right in {_percent(metrics['train']['accuracy'])} "
+            f"of the cases, {100 * gap:.0f} points more: it has learnt images by heart. More images help most."
         )
     classes = metrics["per_class"].items()
     if never := [label for label, row in classes if row["support"] > 0 and row["precision"] is None]:
         yield f"Never named at all: {_listed(never)}."
     if absent := [label for label, row in classes if row["support"] == 0]:
-        yield f"Without a test picture, so nothing is known of: {_listed(absent)}."
+        yield f"Without a test image, so nothing is known of: {_listed(absent)}."
     if few := [f"{label} ({row['support']})" for label, row in classes if 0 < row["support"] < _FEW]:
-        yield f"With fewer than {_FEW} test pictures, so that their own figures say little: {_listed(few)}."
+        yield f"With fewer than {_FEW} test images, so that their own figures say little: {_listed(few)}."
     half = 100 * (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     yield (
-        f"Other test pictures of the same kind would move the accuracy by about ±{half:.1f} points. A model that "
-        "differs by less may only have been luckier: compare the two picture by picture."
+        f"Other test images of the same kind would move the accuracy by about ±{half:.1f} points. A model that "
+        "differs by less may only have been luckier: compare the two image by image."
     )
     yield (
-        "The test pictures come from the same sources as those for training. Pictures from elsewhere, with other "
+        "The test images come from the same sources as those for training. Images from elsewhere, with other "
         "backgrounds, light or cameras, may do worse."
     )
 

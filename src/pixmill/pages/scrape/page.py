@@ -9,7 +9,7 @@ from pathlib import Path
 from pixmill.pages.base import render_page
 from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Picture
+from pixmill.scrape.image_store import Image
 from pixmill.scrape.judge import LEFT_ALONE
 from pixmill.scrape.run import ScrapeResult
 from pixmill.scrape.tally import SearchTally
@@ -17,8 +17,8 @@ from pixmill.scrape.tally import SearchTally
 __all__ = ["render_report"]
 
 _MEANINGS = {
-    "archive": "An archive, not a picture",
-    "bad_data_uri": "An inlined picture that cannot be decoded",
+    "archive": "An archive, not an image",
+    "bad_data_uri": "An inlined image that cannot be decoded",
     "bad_redirect": "A redirect to where no redirect may lead",
     "bad_response": "An answer that is not HTTP",
     "bad_url": "Not an http(s) address",
@@ -29,13 +29,13 @@ _MEANINGS = {
     "encoding": "Compressed in a way that nobody asked for",
     "folder": "A folder within a class's folder",
     "host_down": "Its host failed again and again and was left alone; tried again by the next run",
-    "html": "A web page, not a picture",
+    "html": "A web page, not an image",
     "incomplete": "The answer broke off; tried again by the next run",
     "licence": "Its licence is unknown, or not among those that are wanted (scrape.licences)",
     "no_address": "The page never showed an address",
     "opted_out": "Its host is among those that are left alone (scrape.opt_out)",
-    "pdf": "A document, not a picture",
-    "placeholder": "A picture that says that there is none",
+    "pdf": "A document, not an image",
+    "placeholder": "An image that says that there is none",
     "private_address": "An address that is not on the public internet (for hosts of yours: scrape.allow_hosts)",
     "robots": "The site's robots.txt asks not to fetch it",
     "robots_unreachable": "The site's robots.txt could not be read, so nothing is fetched; tried again by the next run",
@@ -47,7 +47,7 @@ _MEANINGS = {
     "tls": "The site's certificate is not valid",
     "too_large": "Larger than scrape.max_bytes",
     "too_many_redirects": "Redirects without end",
-    "unknown": "Not a picture in any format that is known",
+    "unknown": "Not an image in any format that is known",
     "unreadable": "A file that cannot be read",
     "wrong_md5": "Not the bytes that the list promises",
     "wrong_size": "Not as many bytes as the list promises",
@@ -60,7 +60,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
 
     Args:
         result: What scrape returned.
-        output: The stage's folder, which holds the pictures.
+        output: The stage's folder, which holds the images.
     """
     tally = result.tally
     searches = list(tally.searches.values())
@@ -68,9 +68,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
     samples = {label: list(tally.examples[label].items()) for label in labels}
     shown = {
-        picture: Shown(picture.id, output / "images" / picture.name)
-        for of_class in samples.values()
-        for picture, _ in of_class
+        image: Shown(image.id, output / "images" / image.name) for of_class in samples.values() for image, _ in of_class
     }
     uris = thumbnails(shown.values())
     # The commonest first.
@@ -90,7 +88,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         exceptions=result.params.robots_exceptions,
         remarks=result.remarks,
         samples={
-            label: [_card(picture, candidate, uris.get(shown[picture])) for picture, candidate in of_class]
+            label: [_card(image, candidate, uris.get(shown[image])) for image, candidate in of_class]
             for label, of_class in samples.items()
         },
         snapshot=result.params.snapshot,
@@ -115,7 +113,7 @@ def _meaning(reason: str) -> str:
     return f"The server answered {status} {phrases.get(int(status), '')}".rstrip()
 
 
-def _card(picture: Picture, candidate: Candidate, uri: str | None) -> tuple[str | None, str, list[str]]:
+def _card(image: Image, candidate: Candidate, uri: str | None) -> tuple[str | None, str, list[str]]:
     """Return what is shown of an example: its ``data:`` URI where it can be decoded, its title, and further lines."""
-    lines = (candidate.price, candidate.licence, candidate.author and f"by {candidate.author}", picture.id[:12])
+    lines = (candidate.price, candidate.licence, candidate.author and f"by {candidate.author}", image.id[:12])
     return uri, candidate.title or "untitled", [line for line in lines if line]

@@ -32,12 +32,12 @@ _FOLDS = 20
 def render_report(
     split: Split, params: SplitParams, limits: Limits, *, folder: Path, workers: int | None = None
 ) -> str:
-    """Return the page as HTML: under 5 MB, whatever the number of pictures.
+    """Return the page as HTML: under 5 MB, whatever the number of images.
 
     Args:
         split: What the stage found.
         params: The section ``split``.
-        limits: What one picture may take.
+        limits: What one image may take.
         folder: What the paths in the manifest are relative to.
         workers: Processes that decode; default: one a processor.
     """
@@ -76,7 +76,7 @@ def render_report(
 
 
 def _folds(split: Split) -> list[tuple[str | int, ...]]:
-    """Return one row a class with its pictures in each fold, and one of all."""
+    """Return one row a class with its images in each fold, and one of all."""
     if split.folds is None:
         return []
     shown = range(min(split.folds, _FOLDS))
@@ -88,13 +88,13 @@ def _folds(split: Split) -> list[tuple[str | int, ...]]:
 
 
 _MEETINGS = 12
-"""Dropped pictures of one reason that are shown with the one that stays."""
+"""Dropped images of one reason that are shown with the one that stays."""
 
 _SAMPLE = 18
-"""Pictures of a part that are shown."""
+"""Images of a part that are shown."""
 
 _PLACES = 25
-"""Places that pictures came from, and groups, that are listed."""
+"""Places that images came from, and groups, that are listed."""
 
 
 class Card(NamedTuple):
@@ -155,7 +155,7 @@ class Deck:
         return samples
 
     def places(self) -> tuple[list[tuple[str | int, ...]], int]:
-        """Return how many pictures of each part came from where, most first, and how many more places there are."""
+        """Return how many images of each part came from where, most first, and how many more places there are."""
         kept = self._manifest[self._manifest["split"].notna()]
         url = kept["page_url"].astype(object).where(kept["page_url"].notna(), kept["image_url"].astype(object))
         host = url.astype("string").str.extract(r"^[a-zA-Z]+://(?:[^/?#]*@)?([^/?#]+)")[0]
@@ -169,7 +169,7 @@ class Deck:
         return rows, max(0, len(order) - _PLACES)
 
     def groups(self) -> tuple[list[tuple[str, str, int]], int]:
-        """Return the largest groups with their part and size, and how many more there are of two pictures or more."""
+        """Return the largest groups with their part and size, and how many more there are of two images or more."""
         if self._split.groups is None:
             return [], 0
         kept = self._manifest[self._manifest["split"].notna()]

@@ -23,7 +23,7 @@ _CHANGED = 5
 """How often each is shown with other changes."""
 
 _SIDE = 112
-"""Pictures on the sheet are enlarged to about this many pixels by whole numbers, so that each pixel is seen."""
+"""Images on the sheet are enlarged to about this many pixels by whole numbers, so that each pixel is seen."""
 
 _GAP, _PAPER = 4, 255
 
@@ -43,7 +43,7 @@ class Samples:
     def sheet(self) -> bytes:
         """Return them as one JPEG file, whose bytes follow from the pixels alone."""
         side = self.pixels.shape[2]
-        # Larger than the sheet wants it, a image is thinned out; smaller, each pixel becomes several.
+        # Larger than the sheet wants it, an image is thinned out; smaller, each pixel becomes several.
         small = self.pixels[:, :, :: max(1, side // _SIDE), :: max(1, side // _SIDE)]
         large = small.repeat(factor := max(1, _SIDE // side), axis=2).repeat(factor, axis=3)
         framed = np.pad(large, ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0)), constant_values=_PAPER)

@@ -1,4 +1,4 @@
-"""Cards: what the stage's page shows of single pictures, made from their rows in the tables."""
+"""Cards: what the stage's page shows of single images, made from their rows in the tables."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from pixmill.validate.validation import Validation
 __all__ = ["CARDS", "Card", "Deck", "Rows", "Spread"]
 
 CARDS = 12
-"""The most cards, or sets of cards, of one kind: a page of a million pictures must still be read by a person."""
+"""The most cards, or sets of cards, of one kind: a page of a million images must still be read by a person."""
 
 _MEMBERS = 6
 """Members of one set that are shown."""
 
 _PLACES = 3
-"""Places of one picture that are named."""
+"""Places of one image that are named."""
 
 Rows = npt.NDArray[np.int64]
-"""Places of pictures in the manifest."""
+"""Places of images in the manifest."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Hold what is shown of a picture.
+    """Hold what is shown of an image.
 
     Args:
         id: Its id.
@@ -56,11 +56,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Spread:
-    """Hold pictures to be shown side by side.
+    """Hold images to be shown side by side.
 
     Args:
         title: What they have in common.
-        cards: The pictures.
+        cards: The images.
         warning: Why a person should look; empty where that is not needed.
         more: How many members are not shown.
     """
@@ -72,21 +72,21 @@ class Spread:
 
 
 class Deck:
-    """Deal the cards of a validation; a picture is named by its row in the manifest.
+    """Deal the cards of a validation; an image is named by its row in the manifest.
 
-    Whatever looks at all rows does so by columns, and a card costs the same among a thousand pictures or a million.
+    Whatever looks at all rows does so by columns, and a card costs the same among a thousand images or a million.
 
     Args:
         validation: What the stage found.
 
     Attributes:
         manifest: The validated manifest, with rows from 0.
-        kept: Whether each picture is kept.
-        labelled: Whether each picture has one label.
-        readable: Whether each picture has pixels.
-        words: The word of each reason, absent where a picture is kept.
-        others: The row of the picture that each reason names, -1 where it names none.
-        times: How many times each picture was seen.
+        kept: Whether each image is kept.
+        labelled: Whether each image has one label.
+        readable: Whether each image has pixels.
+        words: The word of each reason, absent where an image is kept.
+        others: The row of the image that each reason names, -1 where it names none.
+        times: How many times each image was seen.
     """
 
     def __init__(self, validation: Validation) -> None:
@@ -107,17 +107,17 @@ class Deck:
         self.times = np.diff(self._starts)
 
     def rows(self, ids: Iterable[Any]) -> Rows:
-        """Return the rows of pictures by id, -1 where there is no such picture."""
+        """Return the rows of images by id, -1 where there is no such image."""
         rows: Rows = self._ids.get_indexer(pd.Index(ids, dtype=object)).astype(np.int64)
         return rows
 
     def card(
         self, row: int, *facts: str, verdict: bool = False, everywhere: bool = False, place: str | None = None
     ) -> Card:
-        """Return a picture's card.
+        """Return an image's card.
 
         Args:
-            row: The picture.
+            row: The image.
             facts: What to tell of it besides its size and format.
             verdict: Whether to say if it was kept.
             everywhere: Whether to name the places of all its sightings, not just where it came from first.
@@ -138,11 +138,11 @@ class Deck:
     def spread(
         self, title: str, rows: Sequence[int], *, warning: str = "", facts: Sequence[str] = (), verdict: bool = True
     ) -> Spread:
-        """Return pictures side by side, of many the first few.
+        """Return images side by side, of many the first few.
 
         Args:
             title: What they have in common.
-            rows: The pictures.
+            rows: The images.
             warning: Why a person should look.
             facts: What to tell of each.
             verdict: Whether to say which ones were kept.
@@ -155,7 +155,7 @@ class Deck:
         return Spread(title, cards, warning, max(0, len(rows) - _MEMBERS))
 
     def places(self, row: int) -> str:
-        """Return the first few of all places where a picture was seen."""
+        """Return the first few of all places where an image was seen."""
         places = self.seen(row, "image_url") or self.seen(row, "page_url")
         if not places:
             return self._place(row)
@@ -163,12 +163,12 @@ class Deck:
         return ", ".join(shorten(place) for place in places[:_PLACES]) + more
 
     def seen(self, row: int, column: str) -> list[str]:
-        """Return the different values of a column over all sightings of a picture."""
+        """Return the different values of a column over all sightings of an image."""
         sightings = self._order[self._starts[row] : self._starts[row + 1]]
         return list(dict.fromkeys(self._sightings[column].iloc[sightings].dropna()))
 
     def labels(self, row: int) -> list[str]:
-        """Return the labels that a picture came as."""
+        """Return the labels that an image came as."""
         return sorted(self.seen(row, "label"))
 
     def _of(self, row: int, column: str) -> Any:
@@ -185,7 +185,7 @@ class Deck:
         return "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"
 
     def _place(self, row: int) -> str:
-        """Return where a picture came from first, or where it lies."""
+        """Return where an image came from first, or where it lies."""
         url, page = self._of(row, "image_url"), self._of(row, "page_url")
         if not pd.isna(url):
             return shorten(url)

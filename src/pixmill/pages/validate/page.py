@@ -47,7 +47,7 @@ _BYTES = 3_500_000
 
 
 def render_report(validation: Validation, *, folder: Path, params: ValidateParams, workers: int | None = None) -> str:
-    """Return the page as HTML: under 5 MB, whatever the number of pictures.
+    """Return the page as HTML: under 5 MB, whatever the number of images.
 
     Args:
         validation: What the stage found.
@@ -125,7 +125,7 @@ def _limits(params: ValidateParams, workers: int | None) -> Limits | None:
 
 
 def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes that are drawn: of very many those with the fewest pictures."""
+    """Return the classes that are drawn: of very many those with the fewest images."""
     return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
 
 
@@ -146,7 +146,7 @@ def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
 
 
 def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
-    """Return the middle value of each measure over the kept pictures of each class."""
+    """Return the middle value of each measure over the kept images of each class."""
     kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
     table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
     return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
@@ -158,7 +158,7 @@ def _chart(found: Distribution) -> tuple[str, str]:
 
 
 def _told(decision: Decision) -> tuple[int, str, str]:
-    return decision.line, shorten(decision.picture), decision.verb
+    return decision.line, shorten(decision.image), decision.verb
 
 
 def _fitting(uris: Mapping[Shown, str]) -> dict[str, str]:

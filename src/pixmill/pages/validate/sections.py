@@ -26,10 +26,10 @@ __all__ = [
 ]
 
 _BESIDE = ("label_conflict", "repeated", "duplicate_pixels")
-"""Reasons that rest on other pictures, which stand beside."""
+"""Reasons that rest on other images, which stand beside."""
 
 _ELSEWHERE = ("placeholder", "leak")
-"""Reasons whose pictures have a section of their own on the page."""
+"""Reasons whose images have a section of their own on the page."""
 
 _ORIGINS = 4
 """Hosts and folders that are named."""
@@ -73,7 +73,7 @@ def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
 
 
 def dropped_by_class(deck: Deck) -> pd.DataFrame:
-    """Return how many pictures were dropped: one row a class, one column a reason in the order of the vocabulary.
+    """Return how many images were dropped: one row a class, one column a reason in the order of the vocabulary.
 
     The rows are sorted by label; last come those without one, as :data:`_NO_LABEL`.
     """
@@ -88,14 +88,14 @@ def dropped_by_class(deck: Deck) -> pd.DataFrame:
 
 
 def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]], int]:
-    """Return the sets that offenders make with the pictures that they resemble, and how many there are.
+    """Return the sets that offenders make with the images that they resemble, and how many there are.
 
     The largest sets come first; within one what is kept, then by id.
 
     Args:
         rows: The offenders.
-        leaders: The picture that each of them belongs to; by default they belong to those with the same pixels.
-        deck: The pictures.
+        leaders: The image that each of them belongs to; by default they belong to those with the same pixels.
+        deck: The images.
     """
     if leaders is None:
         # What has no pixels is like nothing else.
@@ -116,7 +116,7 @@ def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]]
 def _title(name: str, members: int) -> str:
     if members == 1:
         return "The same file under several labels"
-    return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} pictures with the same pixels"
+    return f"{members:,} near-duplicates" if name == "repeated" else f"{members:,} images with the same pixels"
 
 
 def _origins(rows: pd.DataFrame) -> list[tuple[str, int]]:
@@ -129,7 +129,7 @@ def _origins(rows: pd.DataFrame) -> list[tuple[str, int]]:
 
 
 _EXTREMES = 6
-"""Pictures that are shown of a measure none of which is beyond its threshold: they help to choose one."""
+"""Images that are shown of a measure none of which is beyond its threshold: they help to choose one."""
 
 
 _DOUBTS = (
@@ -195,7 +195,7 @@ def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tu
     shown by itself if its labels differ.
 
     Args:
-        deck: The pictures.
+        deck: The images.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         across: Those of the pairs whose different labels a person should look at.
     """
@@ -222,12 +222,12 @@ def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tu
 
 
 def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> Spread:
-    """Return pictures side by side, each with how alike it is to that of the others which it is most like."""
+    """Return images side by side, each with how alike it is to that of the others which it is most like."""
     nearest = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")]).groupby(level=0).max()
     likeness = nearest.reindex(deck.manifest["id"].iloc[list(rows)]).to_numpy()
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
     return deck.spread(
-        f"{len(rows):,} pictures, {low:.4f}{f' to {high:.4f}' if high > low else ''} alike",
+        f"{len(rows):,} images, {low:.4f}{f' to {high:.4f}' if high > low else ''} alike",
         rows,
         warning="under different labels" if crossing else "",
         facts=["" if np.isnan(value) or len(rows) == 2 else f"{value:.4f} like its nearest" for value in likeness],
@@ -236,36 +236,36 @@ def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: b
 
 
 def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
-    """Return the pictures that stand in the place of many, at the most addresses first, and how many there are.
+    """Return the images that stand in the place of many, at the most addresses first, and how many there are.
 
     Args:
-        deck: The pictures.
+        deck: The images.
         repeated: The columns of :data:`pixmill.validate.findings.REPEATED`.
     """
     found = repeated[repeated["kind"] == "placeholder"]
-    found = found.sort_values(["addresses", "pictures", "id"], ascending=[False, False, True])
+    found = found.sort_values(["addresses", "images", "id"], ascending=[False, False, True])
     first = found.head(CARDS)
     cards = [
         deck.card(
             row,
-            f"{_count(pictures, 'file', 'files')}, {_count(addresses, 'address', 'addresses')}",
-            # A picture without a label of its own tells the labels that it came as anyhow.
+            f"{_count(images, 'file', 'files')}, {_count(addresses, 'address', 'addresses')}",
+            # An image without a label of its own tells the labels that it came as anyhow.
             *([f"as {shorten(labels)}"] if deck.labelled[row] else []),
             verdict=True,
             everywhere=True,
         )
-        for row, pictures, addresses, labels in zip(
-            deck.rows(first["id"]).tolist(), first["pictures"], first["addresses"], first["labels"], strict=True
+        for row, images, addresses, labels in zip(
+            deck.rows(first["id"]).tolist(), first["images"], first["addresses"], first["labels"], strict=True
         )
     ]
     return cards, len(found)
 
 
 def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
-    """Return the first pictures that lie in two parts of a given split, each pair with both places.
+    """Return the first images that lie in two parts of a given split, each pair with both places.
 
     Args:
-        deck: The pictures.
+        deck: The images.
         found: The columns of :data:`pixmill.validate.findings.LEAKS`.
     """
     first = found.head(CARDS)
@@ -297,14 +297,14 @@ SHEETS = 300
 """Classes of which a sheet is shown."""
 
 _ALL, _LEAST, _MOST = 600, 2, 32
-"""Pictures of all sheets together, and bounds for one."""
+"""Images of all sheets together, and bounds for one."""
 
 
 def sheets(deck: Deck, labels: Sequence[str]) -> dict[str, list[Card]]:
-    """Return a random sample of each class's kept pictures.
+    """Return a random sample of each class's kept images.
 
     Args:
-        deck: The pictures.
+        deck: The images.
         labels: The classes; of many the first ones have a sheet.
     """
     shown = list(labels[:SHEETS])

@@ -14,7 +14,7 @@ const part = (id) => document.getElementById(id);
 
 let session = null; // who decides, the classes, how many cases
 let shown = null; // the case on the page
-let chosen = 0; // the place of the chosen picture in it
+let chosen = 0; // the place of the chosen image in it
 let busy = false; // a request is under way: what is pressed meanwhile was meant for what it replaces
 
 function make(tag, properties = {}, ...children) {
@@ -74,8 +74,8 @@ const listed = (names) => names.join(' or ');
 
 // ---- what is shown
 
-function labelOf(picture) {
-  return picture.label ?? `${listed(picture.came_as)}?`;
+function labelOf(image) {
+  return image.label ?? `${listed(image.came_as)}?`;
 }
 
 function told(decision) {
@@ -84,18 +84,18 @@ function told(decision) {
   return what + by + (decision.why ? ` · ${decision.why}` : '');
 }
 
-function frame(picture, name, tag, properties) {
-  const image = make('img', { alt: name, src: `picture/${picture.id}`, decoding: 'async' });
-  const box = make(tag, { className: 'frame', ...properties }, image);
-  image.addEventListener('load', () => {
-    // More than four times its size a small picture is but a mosaic.
-    image.style.maxWidth = `${4 * image.naturalWidth}px`;
-    image.style.maxHeight = `${4 * image.naturalHeight}px`;
+function frame(image, name, tag, properties) {
+  const img = make('img', { alt: name, src: `image/${image.id}`, decoding: 'async' });
+  const box = make(tag, { className: 'frame', ...properties }, img);
+  img.addEventListener('load', () => {
+    // More than four times its size a small image is but a mosaic.
+    img.style.maxWidth = `${4 * img.naturalWidth}px`;
+    img.style.maxHeight = `${4 * img.naturalHeight}px`;
   });
-  image.addEventListener('error', async () => {
-    const answer = await fetch(image.src).catch(() => null);
+  img.addEventListener('error', async () => {
+    const answer = await fetch(img.src).catch(() => null);
     const reason = answer ? (await answer.text()).trim() : 'no server';
-    image.replaceWith(make('span', {}, `cannot be shown: ${reason}`));
+    img.replaceWith(make('span', {}, `cannot be shown: ${reason}`));
   });
   return box;
 }
@@ -112,53 +112,53 @@ function place(item, named) {
 
 const cut = (text) => (text.length <= 90 ? text : `${text.slice(0, 59)}…${text.slice(-30)}`);
 
-function card(picture, number) {
-  const name = `Picture ${number + 1}: ${labelOf(picture)}`;
-  const box = frame(picture, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
+function card(image, number) {
+  const name = `Image ${number + 1}: ${labelOf(image)}`;
+  const box = frame(image, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
   box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
   box.addEventListener('click', () => choose(number));
-  const rule = picture.verdict === 'keep' ? 'kept so far' : `dropped: ${picture.reason}`;
-  const decision = picture.decision;
-  const alike = picture.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} like ${item.place + 1}`).join(', ');
-  const size = [picture.size, picture.format, `${picture.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
+  const rule = image.verdict === 'keep' ? 'kept so far' : `dropped: ${image.reason}`;
+  const decision = image.decision;
+  const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} like ${item.place + 1}`).join(', ');
+  const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
-    make('div', { className: 'head' }, make('span', {}, labelOf(picture)),
+    make('div', { className: 'head' }, make('span', {}, labelOf(image)),
       decision ? make('span', { className: `badge ${decision.verb}` }, told(decision)) : make('span', { className: 'badge rule' }, rule)),
-    make('div', {}, make('code', {}, short(picture.id)), ` · ${size}`),
+    make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
     alike ? make('div', {}, alike) : null,
-    ...picture.places.map((item) => place(item, picture.label === null)),
-    picture.more_places ? make('div', { className: 'faint' }, `and ${picture.more_places.toLocaleString('en')} more places`) : null);
-  return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: picture.id } }, box, facts);
+    ...image.places.map((item) => place(item, image.label === null)),
+    image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more places`) : null);
+  return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);
 }
 
-function comparison(picture) {
-  const name = `An ordinary '${labelOf(picture)}'`;
-  return make('figure', {}, frame(picture, name, 'div', {}), make('figcaption', {}, name));
+function comparison(image) {
+  const name = `An ordinary '${labelOf(image)}'`;
+  return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
 function show(told, keep = false) {
   const same = keep && shown?.number === told.number;
   shown = told;
   if (!same) {
-    chosen = Math.max(0, told.pictures.findIndex((picture) => !picture.decision));
+    chosen = Math.max(0, told.images.findIndex((image) => !image.decision));
     part('reason').value = '';
   }
   part('end').hidden = true;
   part('case').hidden = false;
   part('title').textContent = `${told.number + 1}. ${told.title}`;
   part('why').textContent = told.why;
-  const pictures = part('pictures');
-  const count = told.pictures.length;
+  const images = part('images');
+  const count = told.images.length;
   part('sides').classList.toggle('single', count === 1);
-  pictures.style.setProperty('--least', count < 3 ? '300px' : '250px');
-  pictures.style.setProperty('--height', count < 3 ? '46vh' : '30vh');
-  const held = pictures.contains(document.activeElement);
-  pictures.replaceChildren(...told.pictures.map(card));
-  if (told.hidden.length) pictures.append(make('p', { className: 'faint' }, `and ${told.hidden.length} more with the same pixels`));
+  images.style.setProperty('--least', count < 3 ? '300px' : '250px');
+  images.style.setProperty('--height', count < 3 ? '46vh' : '30vh');
+  const held = images.contains(document.activeElement);
+  images.replaceChildren(...told.images.map(card));
+  if (told.hidden.length) images.append(make('p', { className: 'faint' }, `and ${told.hidden.length} more with the same pixels`));
   part('comparison').hidden = !told.beside.length;
   part('beside').replaceChildren(...told.beside.map(comparison));
   for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
-  if (told.kind === 'conflicts') button('keep-all').hidden = true; // one picture under two labels is no choice
+  if (told.kind === 'conflicts') button('keep-all').hidden = true; // one image under two labels is no choice
   button('accept').hidden = !told.suggestion;
   part('accept').textContent = told.suggestion ? `It is '${told.suggestion}'` : '';
   overview(told);
@@ -185,18 +185,18 @@ function overview(told) {
   for (const undo of document.querySelectorAll('[data-act=undo]')) undo.disabled = !told.undoable;
 }
 
-function choose(number, held = part('pictures').contains(document.activeElement)) {
-  if (number < 0 || number >= shown.pictures.length) return;
+function choose(number, held = part('images').contains(document.activeElement)) {
+  if (number < 0 || number >= shown.images.length) return;
   chosen = number;
-  [...document.querySelectorAll('.pictures .card')].forEach((item, at) => {
+  [...document.querySelectorAll('.images .card')].forEach((item, at) => {
     item.classList.toggle('chosen', at === number);
     item.querySelector('.frame').setAttribute('aria-pressed', String(at === number));
     if (at !== number) return;
     item.scrollIntoView({ block: 'nearest' });
-    // Who goes by Tab stays among the pictures.
+    // Who goes by Tab stays among the images.
     if (held) item.querySelector('.frame').focus();
   });
-  button('clear').disabled = !shown.pictures[number].decision;
+  button('clear').disabled = !shown.images[number].decision;
 }
 
 const button = (act) => document.querySelector(`#actions [data-act=${act}]`);
@@ -230,21 +230,21 @@ async function decide(choices) {
     if (after.next === null) end();
     else await go(after.next);
   } else {
-    const open = after.pictures.findIndex((picture) => !picture.decision);
-    if (open >= 0 && after.pictures[chosen].decision) choose(open);
+    const open = after.images.findIndex((image) => !image.decision);
+    if (open >= 0 && after.images[chosen].decision) choose(open);
   }
   say(`${choices[0].verb === 'clear' ? 'Taken back' : 'Written'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'Everything here is decided.'}`);
 }
 
-const picture = () => shown.pictures[chosen];
-const all = (verb) => [...shown.pictures.map((item) => item.id), ...shown.hidden].map((id) => ({ id, verb }));
+const image = () => shown.images[chosen];
+const all = (verb) => [...shown.images.map((item) => item.id), ...shown.hidden].map((id) => ({ id, verb }));
 
 const ACTS = {
-  keep: () => (picture().label === null ? ACTS.relabel() : alone(() => decide([{ id: picture().id, verb: 'keep' }]))),
-  drop: () => alone(() => decide([{ id: picture().id, verb: 'drop' }])),
-  clear: () => picture().decision && alone(() => decide([{ id: picture().id, verb: 'clear' }])),
+  keep: () => (image().label === null ? ACTS.relabel() : alone(() => decide([{ id: image().id, verb: 'keep' }]))),
+  drop: () => alone(() => decide([{ id: image().id, verb: 'drop' }])),
+  clear: () => image().decision && alone(() => decide([{ id: image().id, verb: 'clear' }])),
   accept: () => shown.suggestion && relabel(shown.suggestion),
-  only: () => !button('only').hidden && alone(() => decide(all('drop').map((item) => (item.id === picture().id ? { ...item, verb: 'keep' } : item)))),
+  only: () => !button('only').hidden && alone(() => decide(all('drop').map((item) => (item.id === image().id ? { ...item, verb: 'keep' } : item)))),
   'keep-all': () => !button('keep-all').hidden && alone(() => decide(all('keep'))),
   'drop-all': () => !button('drop-all').hidden && alone(() => decide(all('drop'))),
   undo: () => alone(async () => { show(await ask('undo', {})); say('Undone.'); }),
@@ -262,13 +262,13 @@ const ACTS = {
   },
 };
 
-const relabel = (label) => alone(() => decide([{ id: picture().id, verb: 'relabel', label }]));
+const relabel = (label) => alone(() => decide([{ id: image().id, verb: 'relabel', label }]));
 
 // The labels with a key each; where there are more of them than keys, the first few that hold what is typed.
 function classes() {
   const keyed = part('filter-line').hidden;
   const wanted = part('filter').value.trim().toLowerCase();
-  const likely = new Set([...picture().came_as, shown.suggestion]);
+  const likely = new Set([...image().came_as, shown.suggestion]);
   const found = session.classes.filter((label) => label.toLowerCase().includes(wanted));
   part('classes').replaceChildren(...found.slice(0, 200).map((label, at) => {
     const to = make('button', { type: 'button', className: likely.has(label) ? 'likely' : '', data: { label } }, `${label} `);

@@ -1,4 +1,4 @@
-// Bing's tiles: one attribute says all there is to say of a picture; where it is broken, the tile's link says the most.
+// Bing's tiles: one attribute says all there is to say of an image; where it is broken, the tile's link says the most.
 const { selectors } = site;
 
 const described = (item) => {
@@ -14,7 +14,7 @@ const linked = (item) => {
   return { image: web(said.get("mediaurl")), width: pixels(said.get("expw")), height: pixels(said.get("exph")) };
 };
 
-// The size that is asked for stands in the address; without it, the picture comes as large as Bing keeps it.
+// The size that is asked for stands in the address; without it, the image comes as large as Bing keeps it.
 const unsized = (thumbnail) => thumbnail?.replace(/&(?:w|h|c|r|o|dpr|pid|rm|qlt)=[^&]*/g, "") ?? null;
 
 const tiles = [];
@@ -22,8 +22,8 @@ for (const item of every(document, selectors.item)) {
   const said = described(item);
   const link = linked(item);
   const image = web(said.murl) ?? link.image;
-  const picture = (item.matches("img") ? [item] : every(item, selectors.picture)).find(isResult);
-  const thumbnail = web(said.turl) ?? unsized(address(picture));
+  const img = (item.matches("img") ? [item] : every(item, selectors.image)).find(isResult);
+  const thumbnail = web(said.turl) ?? unsized(address(img));
   const key = image ?? thumbnail;
   if (!key || complete.has(key)) continue;
   const around = selectors.around.map((css) => item.closest(css)).find(Boolean) ?? item;
@@ -32,7 +32,7 @@ for (const item of every(document, selectors.item)) {
     image,
     thumbnail,
     page: web(said.purl) ?? web(absolute(value(around, selectors.page))),
-    title: told(said.t) ?? value(around, selectors.title) ?? told(picture?.alt),
+    title: told(said.t) ?? value(around, selectors.title) ?? told(img?.alt),
     width: link.width,
     height: link.height,
     route: web(said.murl) ? "json" : image ? "link" : "thumbnail",

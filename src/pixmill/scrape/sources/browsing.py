@@ -50,7 +50,7 @@ _UNSOUND = "unsound selector: "
 _MISSING = {
     "item": "no result",
     "key": "results that nothing tells apart",
-    "picture": "results without any picture",
+    "image": "results without any image",
 }
 
 _NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
@@ -212,7 +212,7 @@ class Page:
         """Complain of a page that shows nothing of what it must, after a second look.
 
         Args:
-            place: Whose selectors find nothing: ``item``, ``key`` or ``picture``.
+            place: Whose selectors find nothing: ``item``, ``key`` or ``image``.
 
         Raises:
             SearchFailed: With what the page is, or with the selectors that find nothing.

@@ -35,7 +35,7 @@ __all__ = [
     "site_file",
 ]
 
-CARD_SELECTORS = ("item", "key", "picture", "link", "title", "price")
+CARD_SELECTORS = ("item", "key", "image", "link", "title", "price")
 """What ``tiles.js``, the script for sites without one of their own, looks for."""
 
 
@@ -130,7 +130,7 @@ class Offset(_Part):
 
 
 class Rewrite(_Part):
-    r"""Turn the address of a small picture into that of its original.
+    r"""Turn the address of a small image into that of its original.
 
     Args:
         pattern: A regular expression that is searched for in the address.
@@ -183,12 +183,12 @@ class SiteDefinition(_Part):
         checked: The day on which a person last looked whether all of this is so, ``YYYY-MM-DD``.
         url: The page of results, with ``{query}`` where the query's words go; ``{slug}`` writes them as paths do.
         script: The script in this package that reads the results; ``tiles`` reads what ``selectors`` say.
-        selectors: Where things are: ``item`` for every script; for ``tiles`` also ``key``, ``picture``, ``link``,
+        selectors: Where things are: ``item`` for every script; for ``tiles`` also ``key``, ``image``, ``link``,
             ``title`` and ``price``.
-        addresses: The attributes of a picture that may hold its address, in order of preference; ``srcset`` means the
+        addresses: The attributes of an image that may hold its address, in order of preference; ``srcset`` means the
             largest of its entries.
-        placeholders: Addresses that stand for a picture which is still to come.
-        rewrite: From small pictures to originals; the first rule that changes an address is the one that counts.
+        placeholders: Addresses that stand for an image which is still to come.
+        rewrite: From small images to originals; the first rule that changes an address is the one that counts.
         consent: Buttons that answer a request for consent, the refusing ones first.
         dismiss: Buttons that close what covers the page.
         more: Buttons that ask for more results.
@@ -240,7 +240,7 @@ class SiteDefinition(_Part):
         return self.url.replace("{slug}", slug).replace("{query}", quote_plus(text))
 
     def original(self, address: str) -> str:
-        """Return the address of the original of a picture; its own where no rule applies."""
+        """Return the address of the original of an image; its own where no rule applies."""
         if address.startswith("data:"):
             return address
         for rule in self.rewrite:

@@ -6,21 +6,21 @@ const direct = (thumbnail) => {
   const inner = thumbnail.startsWith("http") ? new URL(thumbnail).searchParams.get("u") : null;
   return /^https?:\/\//i.test(inner ?? "") ? inner : thumbnail;
 };
-const small = (picture) => {
-  const found = address(picture);
+const small = (img) => {
+  const found = address(img);
   return found && direct(found);
 };
 
 const tiles = [];
 for (const item of every(document, selectors.item)) {
-  const picture = item.matches("img") ? item : first(item, selectors.picture);
-  const thumbnail = small(picture);
+  const img = item.matches("img") ? item : first(item, selectors.image);
+  const thumbnail = small(img);
   if (!thumbnail || complete.has(thumbnail)) continue;
   tiles.push({
     key: thumbnail,
     thumbnail,
     page: absolute(value(item, selectors.page)),
-    title: value(item, selectors.title) ?? told(picture.alt),
+    title: value(item, selectors.title) ?? told(img.alt),
     route: "thumbnail",
   });
 }

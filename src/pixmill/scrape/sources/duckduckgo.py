@@ -52,9 +52,9 @@ _ANSWER = TypeAdapter(_Answer)
 
 
 class DuckDuckGoSource(SiteSource):
-    """Find pictures with DuckDuckGo.
+    """Find images with DuckDuckGo.
 
-    The ``route`` of a picture is ``json``, or ``thumbnail`` where the JSON cannot be had and the page shows no more.
+    The ``route`` of an image is ``json``, or ``thumbnail`` where the JSON cannot be had and the page shows no more.
 
     Args:
         site: What is known of the site.

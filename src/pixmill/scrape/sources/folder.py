@@ -1,4 +1,4 @@
-"""Pictures that people brought: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
+"""Images that people brought: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ Layout = Literal["classes", "fixed"]
 ``data/val/<class>/``: a split that people have made."""
 
 _PARTS = ("test", "val", "train")
-"""In the order that decides: a picture that lies in two parts stays out of training."""
+"""In the order that decides: an image that lies in two parts stays out of training."""
 
 _NEEDED = {"train", "test"}
 _UNLABELLED = "unlabelled"
-"""Below ``data/``: pictures that wait for a label, which no class ever takes."""
+"""Below ``data/``: images that wait for a label, which no class ever takes."""
 _NAMED = 20
 """How many files or classes a message names."""
 
 
 class FolderSource(LocalSource):
-    """Take the pictures in people's folders.
+    """Take the images in people's folders.
 
     Folders that are no class are taken too, with their name for a label: validate's gate then tells which labels nobody
     declared, where silence would hide a misspelt folder. Hidden files are left out.
@@ -50,7 +50,7 @@ class FolderSource(LocalSource):
         if not data.is_dir():
             raise DataError(
                 f"{data} is missing: the source 'folder' takes <class>/<file> from it",
-                next="put pictures into data/<class>/, or for the bundled ones: make data",
+                next="put images into data/<class>/, or for the bundled ones: make data",
             )
         self._data = data
         self._parts: dict[str | None, Path] = {None: data}
@@ -109,7 +109,7 @@ class FolderSource(LocalSource):
             raise SearchFailed(
                 "no_results",
                 f"{query.address} is missing or empty",
-                advice=f"put pictures there, or name in classes what {self._data.name} holds: {_some(self.labels())}",
+                advice=f"put images there, or name in classes what {self._data.name} holds: {_some(self.labels())}",
             )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:

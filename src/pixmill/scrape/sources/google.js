@@ -20,18 +20,18 @@ const tiles = [];
 const region = first(document, selectors.region) ?? document.body;
 for (const item of every(region, selectors.item)) {
   if (selectors.ignore?.some((css) => item.closest(css))) continue;
-  const picture = item.matches("img") ? item : query(item, "img").find(isResult);
-  if (!picture) continue;
-  const thumbnail = address(picture);
+  const img = item.matches("img") ? item : query(item, "img").find(isResult);
+  if (!img) continue;
+  const thumbnail = address(img);
   const page = absolute(value(item, selectors.page));
-  const title = value(item, selectors.title) ?? told(picture.alt);
+  const title = value(item, selectors.title) ?? told(img.alt);
   const ids = selectors.ids.map((css) => value(item, [css]));
   const names = [...ids, identity(thumbnail)].filter(Boolean);
   const key = names[0] ?? (page && `${page} ${title}`);
   if (!key || complete.has(key)) continue;
   const tile = { key, page, title, thumbnail, ...original(first(item, selectors.original)) };
   // What is not enumerable stays in the browser: only the script that opens the panels sees it.
-  const inner = { item, picture, names, original };
+  const inner = { item, img, names, original };
   for (const [name, value] of Object.entries(inner)) Object.defineProperty(tile, name, { value });
   tiles.push(tile);
 }

@@ -54,7 +54,7 @@ _ORIGINAL: TypeAdapter[Tile | None] = TypeAdapter(Tile | None)
 
 
 class GoogleSource(SiteSource):
-    """Find pictures with Google.
+    """Find images with Google.
 
     The ``route`` of one is ``script`` where an array of the page's scripts holds the original, ``link`` where the tile
     itself links to it, ``click`` where its panel does, and ``thumbnail`` where nothing does.

@@ -4,9 +4,9 @@
 const [wanted, longest, pause] = arguments;
 const tile = extract(new Set()).find(({ key }) => key === wanted);
 const links = () => site.selectors.original.flatMap((css) => query(document, css));
-const pictures = () => site.selectors.panel.flatMap((css) => query(document, css));
+const imgs = () => site.selectors.panel.flatMap((css) => query(document, css));
 // What was there before the click belongs to the panel of another tile.
-const stale = new Set([...links().map((link) => link.href), ...pictures().map((picture) => picture.src)]);
+const stale = new Set([...links().map((link) => link.href), ...imgs().map((img) => img.src)]);
 
 const names = (link) => {
   const said = new URL(link.href).searchParams;
@@ -19,11 +19,11 @@ const ours = (link) =>
 const look = () => {
   const link = links().find((one) => ours(one) && tile.original(one));
   if (link) return { key: wanted, ...tile.original(link), route: "click" };
-  const picture = pictures().find((one) => {
+  const img = imgs().find((one) => {
     const around = one.closest("a[href]");
     return !stale.has(one.src) && (!site.selectors.original.some((css) => around?.matches(css)) || ours(around));
   });
-  return picture ? { key: wanted, image: picture.src, route: "click" } : null;
+  return img ? { key: wanted, image: img.src, route: "click" } : null;
 };
 
 const poll = (done, until) => {
@@ -32,8 +32,8 @@ const poll = (done, until) => {
   else setTimeout(poll, pause, done, until);
 };
 if (!tile) return null;
-tile.picture.scrollIntoView({ block: "center", behavior: "instant" });
+tile.img.scrollIntoView({ block: "center", behavior: "instant" });
 // A link that no script of the page catches would lead away from it.
 document.addEventListener("click", (event) => event.preventDefault(), { once: true });
-(site.selectors.button.map((css) => tile.picture.closest(css)).find(Boolean) ?? tile.picture).click();
+(site.selectors.button.map((css) => tile.img.closest(css)).find(Boolean) ?? tile.img).click();
 return new Promise((done) => poll(done, performance.now() + longest));

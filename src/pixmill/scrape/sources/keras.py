@@ -148,10 +148,10 @@ class KerasSource(LocalSource):
         """
         match = _ADDRESS.fullmatch(address)
         if match is None or match["name"] != self._module:
-            return Refused("unreadable", f"{self._module} has no such picture")
+            return Refused("unreadable", f"{self._module} has no such image")
         images, index = self._parts()[match["part"]][0], int(match["index"])
         if index >= len(images):
-            return Refused("unreadable", f"{self._module} has no such picture")
+            return Refused("unreadable", f"{self._module} has no such image")
         content = png_bytes(images[index])
         return (
             Fetched(content, address) if len(content) <= max_bytes else Refused("too_large", f"over {max_bytes} bytes")
@@ -192,7 +192,7 @@ def _read(path: Path, name: str) -> Parts:
     for part, (images, labels) in parts.items():
         if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:
             raise DataError(
-                f"{path} is not {name}: its part '{part}' has pictures of shape {images.shape} and labels of shape "
+                f"{path} is not {name}: its part '{part}' has images of shape {images.shape} and labels of shape "
                 f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",
                 next=advice,
             )

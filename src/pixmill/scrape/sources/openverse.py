@@ -1,4 +1,4 @@
-"""Openly licensed pictures of many collections, by the public API of Openverse."""
+"""Openly licensed images of many collections, by the public API of Openverse."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ const value = (root, selectors = []) => {
   }
   return null;
 };
-// No picture that a page carries within itself, and no address, is longer; many would fill the memory.
+// No image that a page carries within itself, and no address, is longer; many would fill the memory.
 const LONGEST = 2 ** 22;
 const absolute = (address) => {
   try {
@@ -47,17 +47,17 @@ const largest = (srcset) => {
   const size = ([, , number]) => Number(number ?? 1);
   return entries.reduce((best, entry) => (best && size(best) >= size(entry) ? best : entry), null)?.[1] ?? null;
 };
-// What waits in data-src is the picture; src alone may be a placeholder. currentSrc stays empty until the browser comes
-// to load the picture, which on a busy machine may be after this look; only where srcset offers a choice must it be awaited.
-const held = (picture, name) => {
-  if (name === "srcset") return largest(picture.getAttribute("srcset") ?? picture.getAttribute("data-srcset"));
-  if (name === "currentSrc") return picture.currentSrc;
-  if (name === "src") return picture.getAttribute("srcset") && !site.addresses.includes("srcset") ? null : picture.getAttribute("src");
-  return picture.getAttribute(name);
+// What waits in data-src is the image; src alone may be a placeholder. currentSrc stays empty until the browser comes
+// to load the image, which on a busy machine may be after this look; only where srcset offers a choice must it be awaited.
+const held = (img, name) => {
+  if (name === "srcset") return largest(img.getAttribute("srcset") ?? img.getAttribute("data-srcset"));
+  if (name === "currentSrc") return img.currentSrc;
+  if (name === "src") return img.getAttribute("srcset") && !site.addresses.includes("srcset") ? null : img.getAttribute("src");
+  return img.getAttribute(name);
 };
-const address = (picture) => {
-  for (const name of picture ? site.addresses : []) {
-    const found = absolute(held(picture, name));
+const address = (img) => {
+  for (const name of img ? site.addresses : []) {
+    const found = absolute(held(img, name));
     if (found && !isPlaceholder(found)) return found;
   }
   return null;
@@ -66,10 +66,10 @@ const address = (picture) => {
 const web = (said) => (typeof said === "string" && /^https?:\/\//i.test(said.trim()) ? said.trim().toWellFormed() : null);
 const told = (said) => (typeof said === "string" && said.trim().replace(/\s+/g, " ").toWellFormed()) || null;
 const pixels = (said) => Number.parseInt(said, 10) || null;
-// Signs, chips and icons are small and have no words; a picture that was searched for has both.
+// Signs, chips and icons are small and have no words; an image that was searched for has both.
 const NARROWEST = 80;
-const isResult = (picture) =>
-  picture.alt.trim() !== "" && Math.max(pixels(picture.getAttribute("width")) ?? 0, picture.width) >= NARROWEST;
+const isResult = (img) =>
+  img.alt.trim() !== "" && Math.max(pixels(img.getAttribute("width")) ?? 0, img.width) >= NARROWEST;
 const visible = (element) =>
   element !== null && !element.disabled && element.getClientRects().length > 0 &&
   getComputedStyle(element).visibility !== "hidden";

@@ -27,7 +27,7 @@ class ShopSource(SiteSource):
 
     Args:
         site: What its file says of it.
-        data: The pictures that the shop sells.
+        data: The images that the shop sells.
 
     Raises:
         DataError: The folder is missing or holds no class.

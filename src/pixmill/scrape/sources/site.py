@@ -47,7 +47,7 @@ _ANSWERS = 3
 
 
 class SiteSource(Source):
-    """Find pictures on a site of results.
+    """Find images on a site of results.
 
     The site's script (``SiteDefinition.script``) is a function's body, run after ``prelude.js``, that returns tiles as
     plain objects with the fields of :class:`Tile`. It sees ``site`` (the definition) and ``complete`` (a set of the
@@ -135,8 +135,8 @@ class SiteSource(Source):
                     page.judge(page.open(url))
                     yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
             if tiles.barren:
-                page.missing("picture")
-            # A tile that never showed its picture was seen all the same.
+                page.missing("image")
+            # A tile that never showed its image was seen all the same.
             yield from tiles.rest()
             fruitless = fruitless + 1 if len(tiles) == known else 0
             url = self._next(page, len(visited))
@@ -159,7 +159,7 @@ class SiteSource(Source):
             page: The page.
             tiles: The tiles so far.
             budget: How long this may go on.
-            waits: Whether a picture that is still to come is waited for.
+            waits: Whether an image that is still to come is waited for.
             onward: Whether it is not the first page.
         """
         settings = self.site.settings
@@ -184,7 +184,7 @@ class SiteSource(Source):
             if look.pressed in answers:
                 answers[look.pressed] -= 1
             ended = look.ended or (look.count > 0 and self.site.paged)
-            # On a busy machine the end may be seen before the last pictures are.
+            # On a busy machine the end may be seen before the last images are.
             if tiles.full or (ended and look.bottom and not (waits and tiles.lacking())):
                 return
             if still.nudging or look.count < shown:
@@ -263,7 +263,7 @@ class Stillness:
         Args:
             count: How many results it shows.
             position: How far it is scrolled, in pixels.
-            fresh: Whether it showed a result, or the picture of one, that was not known before.
+            fresh: Whether it showed a result, or the image of one, that was not known before.
             clicked: Whether it was asked for more.
         """
         grown, moved = count > self._count, position != self._position

@@ -1,4 +1,4 @@
-"""What every source of pictures can do, and what it is given to do it with."""
+"""What every source of images can do, and what it is given to do it with."""
 
 from __future__ import annotations
 
@@ -112,5 +112,5 @@ class LocalSource(Source, Protocol):
 
 
 def is_local(source: Source) -> TypeGuard[LocalSource]:
-    """Tell whether a source's pictures lie on this machine."""
+    """Tell whether a source's images lie on this machine."""
     return source.kind == "local"

@@ -70,7 +70,7 @@ class Tiles:
 
     @property
     def barren(self) -> bool:
-        """Whether there are some, and none of them has a picture of any size."""
+        """Whether there are some, and none of them has an image of any size."""
         tiles = self._tiles.values()
         return bool(tiles) and all(tile.image is None and tile.thumbnail is None for tile in tiles)
 

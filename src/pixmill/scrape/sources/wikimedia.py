@@ -1,4 +1,4 @@
-"""The pictures of Wikimedia Commons, by its public API."""
+"""The images of Wikimedia Commons, by its public API."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ for (const item of every(document, selectors.item)) {
   const link = linked(item);
   const original = web(said.ourl) ?? web(said.iurl);
   const image = original ?? link.image;
-  const picture = first(item, selectors.picture);
-  const thumbnail = web(said.ith) ?? address(picture);
+  const img = first(item, selectors.image);
+  const thumbnail = web(said.ith) ?? address(img);
   const key = image ?? thumbnail;
   if (!key || complete.has(key)) continue;
   tiles.push({
@@ -46,7 +46,7 @@ for (const item of every(document, selectors.item)) {
     image,
     thumbnail,
     page: web(said.rurl) ?? link.page,
-    title: told(said.alt) ?? link.title ?? told(picture?.alt),
+    title: told(said.alt) ?? link.title ?? told(img?.alt),
     width: pixels(said.w) ?? link.width,
     height: pixels(said.h) ?? link.height,
     route: original ? "json" : image ? "link" : "thumbnail",

@@ -1,6 +1,6 @@
 """The guarded fetcher: a stranger's URL in, bytes or a reason out.
 
-- ``fetcher``: pictures, pages' permissions and the answers of APIs, with redirects and repeats
+- ``fetcher``: images, pages' permissions and the answers of APIs, with redirects and repeats
 - ``exchange``: one request and its answer, its body within a limit
 - ``host``: the manners towards one host: how often it is asked, whether at all, and when again
 - ``robots``: what sites ask of crawlers

@@ -21,7 +21,7 @@ from pixmill.web.fetch.values import Fetched, Limits, Manners, Network, Refused,
 
 __all__ = ["Fetcher"]
 
-_PICTURES = "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.5,*/*;q=0.1"
+_IMAGES = "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.5,*/*;q=0.1"
 _RULES = Request("text/plain,*/*;q=0.1", max_bytes=512 * 1024, cut=True, kept=False)
 """RFC 9309, section 2.5, asks to read at least 500 KiB of a ``robots.txt``."""
 _ANSWER = Request("application/json", max_bytes=10_000_000, kept=False)
@@ -75,13 +75,13 @@ class Fetcher:
         """
         if url[:5].lower() == "data:":
             return decode_data_uri(url, max_bytes=self._limits.max_bytes)
-        return await self._get(url, Request(_PICTURES, self._limits.max_bytes, known=known))
+        return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known))
 
     async def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of a published API, as JSON of at most 10 MB; not parsed.
 
         An API is made for programs, so that ``robots.txt``, which is about pages, is not asked; all else is as with
-        pictures.
+        images.
 
         Args:
             url: An absolute http(s) URL.

@@ -18,13 +18,13 @@ ROBOT = "pixmill"
 """The name that ``robots.txt`` and ``X-Robots-Tag`` call us by."""
 
 LONGEST_DELAY = 60.0
-"""Seconds between two pictures: a host that asks for more is not for collecting from."""
+"""Seconds between two images: a host that asks for more is not for collecting from."""
 
 _KEPT = 1024
 """Origins whose rules are remembered: some rules are long, and some lists name a hundred thousand origins."""
 
 _FORBIDDING = {"noai", "noimageai", "noimageindex", "noindex", "noml", "none"}
-"""Directives after which a picture is not kept; ``none`` is short for ``noindex, nofollow``."""
+"""Directives after which an image is not kept; ``none`` is short for ``noindex, nofollow``."""
 
 _VALUED = {"max-image-preview", "max-snippet", "max-video-preview", "unavailable_after"}
 """Directives that have a colon of their own, which names no robot."""
@@ -92,7 +92,7 @@ class Robots:
 
 
 def opt_out(headers: Iterable[str]) -> str | None:
-    """Return the directive by which a site forbids to keep a picture, or ``None``.
+    """Return the directive by which a site forbids to keep an image, or ``None``.
 
     Args:
         headers: All values of ``X-Robots-Tag`` in a response. A value may begin with the name of the only robot that it

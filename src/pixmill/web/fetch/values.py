@@ -21,7 +21,7 @@ class Limits:
     """Bound what fetching may cost, here and at the other end.
 
     Args:
-        max_bytes: The largest picture, in bytes, compressed or not.
+        max_bytes: The largest image, in bytes, compressed or not.
         timeout: Seconds that one fetch may take in all: redirects, repeats and pauses between them included, waiting
             for a free connection and for the host's turn not.
         connect_timeout: Seconds until a connection stands, TLS included.
@@ -82,7 +82,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Validators:
-    """Name the version of a picture that somebody has already (RFC 9110, section 8.8).
+    """Name the version of an image that somebody has already (RFC 9110, section 8.8).
 
     Args:
         etag: The ``ETag`` that it came with.

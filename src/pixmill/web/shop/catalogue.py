@@ -1,4 +1,4 @@
-"""The shop's catalogue: which cards each class shows, which picture each stands for, and what is odd about it."""
+"""The shop's catalogue: which cards each class shows, which image each stands for, and what is odd about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pixmill.core.errors import DataError
 __all__ = ["BACKDROPS", "Card", "Catalogue", "Kind", "describe", "display_name", "price", "title"]
 
 _INLINE_BYTES = 64 * 1024
-"""Larger pictures are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
+"""Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
 
 _INLINE: dict[int, Literal["src", "data-src"]] = {0: "src", 1: "data-src"}
 
@@ -33,7 +33,7 @@ _PRICES = {"coat": (129, 289), "dress": (59, 149), "shirt": (39, 89), "sneaker":
 _OTHER_PRICES = (19, 199)
 
 BACKDROPS = ("sand", "sage", "fog", "clay", "rose", "straw", "sky", "stone")
-"""Names of the colours that a picture may stand before; the style sheet knows them."""
+"""Names of the colours that an image may stand before; the style sheet knows them."""
 
 _PRAISE = (
     "Made slowly, in small numbers, and meant to be kept.",
@@ -48,10 +48,10 @@ _PRAISE = (
 class Kind(Enum):
     """Say why a card is there."""
 
-    PRODUCT = "product"  # one for each picture
-    AGAIN = "again"  # the same picture on another card, under another address
-    SOLD_OUT = "sold-out"  # an extra card; its picture is gone
-    MEMBERS = "members"  # an extra card; robots.txt asks to leave its picture alone
+    PRODUCT = "product"  # one for each image
+    AGAIN = "again"  # the same image on another card, under another address
+    SOLD_OUT = "sold-out"  # an extra card; its image is gone
+    MEMBERS = "members"  # an extra card; robots.txt asks to leave its image alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ class Card:
         title: What people read.
         price: In whole euros.
         backdrop: One of ``BACKDROPS``.
-        picture: The address of its picture, relative to the shop.
+        image: The address of its image, relative to the shop.
         path: The file behind it.
-        inline: The attribute in which the card carries the picture itself as a ``data:`` URI; ``None``: nowhere.
-        mislabelled: The content type that the picture is served with in place of its own; ``None``: its own.
+        inline: The attribute in which the card carries the image itself as a ``data:`` URI; ``None``: nowhere.
+        mislabelled: The content type that the image is served with in place of its own; ``None``: its own.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Card:
     title: str
     price: int
     backdrop: str
-    picture: str
+    image: str
     path: Path
     inline: Literal["src", "data-src"] | None
     mislabelled: str | None
@@ -86,18 +86,18 @@ class Card:
 class Catalogue:
     """Hold all cards of a shop, indexed once.
 
-    Only names are read, no picture; what happens to a picture follows from the hash of its path within ``data/``, so
-    that one picture more changes nothing about the others.
+    Only names are read, no image; what happens to an image follows from the hash of its path within ``data/``, so
+    that one image more changes nothing about the others.
 
     Args:
-        data: A folder of pictures as ``<class>/<file>``. Hidden files are left out, everything else is taken for a
-            picture: a scraper must cope with a text file named ``.jpg`` too.
+        data: A folder of images as ``<class>/<file>``. Hidden files are left out, everything else is taken for an
+            image: a scraper must cope with a text file named ``.jpg`` too.
 
     Attributes:
         classes: The cards of each class, in the order of their ids.
         products: Each card by its id.
-        media: The card that each picture's address stands for.
-        slow: The card whose picture takes its time.
+        media: The card that each image's address stands for.
+        slow: The card whose image takes its time.
 
     Raises:
         DataError: There is no such folder, or no class in it.
@@ -109,15 +109,15 @@ class Catalogue:
             if folder.is_dir():
                 label = _text(folder.name)
                 cards = [card for path in _visible(folder) if path.is_file() for card in _cards(label, path)]
-                self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.picture)))
+                self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
         if not self.classes:
             raise DataError(
                 f"{data} holds no class: the shop shows <class>/<file>",
-                next="put pictures into data/<class>/, or for the bundled ones: make data",
+                next="put images into data/<class>/, or for the bundled ones: make data",
             )
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}
-        self.media = {card.picture: card for card in every if card.kind is not Kind.SOLD_OUT}
+        self.media = {card.image: card for card in every if card.kind is not Kind.SOLD_OUT}
         fetched = [card for card in every if card.kind is Kind.PRODUCT and card.inline is None]
         self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
 
@@ -143,7 +143,7 @@ def _text(name: str) -> str:
 
 
 def _cards(label: str, path: Path) -> Iterator[Card]:
-    """Yield the cards that one picture leads to: its own and, now and then, another."""
+    """Yield the cards that one image leads to: its own and, now and then, another."""
     key = f"{label}/{_text(path.name)}"
     yield _card(Kind.PRODUCT, label, path, key)
     for kind, one_in in ((Kind.AGAIN, 12), (Kind.SOLD_OUT, 25), (Kind.MEMBERS, 25)):
@@ -166,7 +166,7 @@ def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
         title=title(label, key),
         price=price(label, key),
         backdrop=BACKDROPS[_number(key, "backdrop") % len(BACKDROPS)],
-        picture=f"{folder}/{_number(key, 'picture'):016x}{extension}",
+        image=f"{folder}/{_number(key, 'picture'):016x}{extension}",
         path=path,
         inline=_INLINE.get(_number(key, "inline") % 16) if may_be_inline else None,
         mislabelled={0: wrong_type, 1: "text/plain"}.get(_number(id_, "content type") % 20),

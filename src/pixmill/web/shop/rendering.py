@@ -22,7 +22,7 @@ _PLACEHOLDER = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAA
 
 
 def content_type(content: bytes) -> str:
-    """Return the content type of a picture by its first bytes; anything else is ``application/octet-stream``."""
+    """Return the content type of an image by its first bytes; anything else is ``application/octet-stream``."""
     name = sniff(content)
     return f"image/{name}" if name in ("jpeg", "png", "webp", "gif", "bmp", "tiff") else "application/octet-stream"
 
@@ -46,7 +46,7 @@ class Pages:
         self._templates.globals |= {
             "classes": {label: display_name(label) for label in catalogue.classes},
             "Kind": Kind,
-            "pictures": _pictures,
+            "images": _images,
             "praise": lambda card: describe(card.id),
         }
 
@@ -109,10 +109,10 @@ class Pages:
         )
 
 
-def _pictures(card: Card) -> dict[str, str]:
+def _images(card: Card) -> dict[str, str]:
     """Return what a card's ``src`` and ``data-src`` hold; an absent ``data-src`` is empty."""
     if card.inline is None:
-        return {"src": _PLACEHOLDER, "data_src": card.picture}
+        return {"src": _PLACEHOLDER, "data_src": card.image}
     content = card.path.read_bytes()
     inlined = f"data:{content_type(content)};base64,{base64.b64encode(content).decode()}"
     return {"src": inlined, "data_src": ""} if card.inline == "src" else {"src": _PLACEHOLDER, "data_src": inlined}

@@ -45,10 +45,10 @@ _HTML, _JSON, _TEXT = "text/html; charset=utf-8", "application/json", "text/plai
 
 
 class Shop(LoopbackServer):
-    """Serve a folder of pictures as a shop while the ``with`` block lasts.
+    """Serve a folder of images as a shop while the ``with`` block lasts.
 
     Args:
-        data: The pictures, as ``<class>/<file>``; never written to.
+        data: The images, as ``<class>/<file>``; never written to.
         port: The port on 127.0.0.1; default: a free one.
 
     Raises:
@@ -74,12 +74,12 @@ class _Handler(LoopbackHandler):
     server: Shop
 
     def do_GET(self) -> None:  # noqa: N802 (the name that the standard library calls)
-        """Answer with the page or picture of the address."""
+        """Answer with the page or image of the address."""
         target, host = self._target()
         if host not in _HOSTS:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"This is not the host you asked for.\n", _TEXT)
         elif target.path.startswith("/media/"):
-            self._send_picture(target.path)
+            self._send_image(target.path)
         elif target.path in _STATIC:
             content = (resources.files("pixmill.web.shop") / target.path[1:]).read_bytes()
             self._send(HTTPStatus.OK, content, f"{_STATIC[target.path]}; charset=utf-8")
@@ -125,7 +125,7 @@ class _Handler(LoopbackHandler):
         status = HTTPStatus.OK if batch else HTTPStatus.NOT_FOUND
         self._send(status, json.dumps(batch, ensure_ascii=False).encode(), _JSON)
 
-    def _send_picture(self, address: str) -> None:
+    def _send_image(self, address: str) -> None:
         card = self.server.catalogue.media.get(address)
         if card is None or not card.path.is_file():  # A person may remove it while the shop is open.
             self._send(HTTPStatus.NOT_FOUND, b"Sold out.\n", _TEXT)
@@ -150,7 +150,7 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     """Keep the shop open until Ctrl-C.
 
     Args:
-        data: The pictures, as ``<class>/<file>``.
+        data: The images, as ``<class>/<file>``.
         port: The port on 127.0.0.1.
         open_browser: Whether to show it in the person's own browser.
     """

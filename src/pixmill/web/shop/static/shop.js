@@ -1,15 +1,15 @@
-// What moves in the shop: pictures that load when they come near, results that go on, a banner, a basket.
+// What moves in the shop: images that load when they come near, results that go on, a banner, a basket.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 
-/* Pictures: the real address waits in data-src until the card comes near the viewport. */
+/* Images: the real address waits in data-src until the card comes near the viewport. */
 
-function place(picture) {
-  const settle = (state) => () => picture.parentElement.classList.add(state);
-  picture.addEventListener("load", settle("is-there"), { once: true });
-  picture.addEventListener("error", settle("is-gone"), { once: true });
-  if (picture.dataset.src) picture.src = picture.dataset.src;
+function place(image) {
+  const settle = (state) => () => image.parentElement.classList.add(state);
+  image.addEventListener("load", settle("is-there"), { once: true });
+  image.addEventListener("error", settle("is-gone"), { once: true });
+  if (image.dataset.src) image.src = image.dataset.src;
   else settle("is-there")();
 }
 
@@ -24,7 +24,7 @@ const near = new IntersectionObserver(
   { rootMargin: "300px 0px" },
 );
 
-const watchPictures = (root) => root.querySelectorAll(".frame img").forEach((picture) => near.observe(picture));
+const watchImages = (root) => root.querySelectorAll(".frame img").forEach((image) => near.observe(image));
 
 /* Results: the sentinel below the grid asks for the next batch; now and then only the button does. */
 
@@ -64,7 +64,7 @@ function startResults(grid) {
       const batch = await answer.json();
       const cards = document.createElement("template");
       cards.innerHTML = batch.html;
-      watchPictures(cards.content);
+      watchImages(cards.content);
       grid.append(cards.content);
       next = batch.next;
       paused = batch.pause;
@@ -102,7 +102,7 @@ for (const button of document.querySelectorAll("[data-add]")) {
 
 function open() {
   document.documentElement.classList.remove("covered");
-  watchPictures(document);
+  watchImages(document);
   const grid = document.querySelector("[data-results]");
   if (grid) startResults(grid);
 }

@@ -1,4 +1,4 @@
-// A page that goes on while it is scrolled: batches at its end, pictures once they come near the window, a button.
+// A page that goes on while it is scrolled: batches at its end, images once they come near the window, a button.
 "use strict";
 
 // grid: the selector of the element that holds the items.
@@ -8,9 +8,9 @@
 // losesScroll: whether events are lost for good that come while a batch is on its way, and a little longer.
 // rerender: whether each batch replaces all that was there before with copies.
 const startFeed = ({ grid, load, button, more = true, pause = false, losesScroll = false, rerender = false }) => {
-  const show = (picture) => {
-    picture.src = picture.dataset.src;
-    picture.removeAttribute("data-src");
+  const show = (image) => {
+    image.src = image.dataset.src;
+    image.removeAttribute("data-src");
   };
   const near = new IntersectionObserver(
     (entries) => {
@@ -22,7 +22,7 @@ const startFeed = ({ grid, load, button, more = true, pause = false, losesScroll
     },
     { rootMargin: "200px 0px" },
   );
-  const watch = () => document.querySelectorAll(`${grid} img[data-src]`).forEach((picture) => near.observe(picture));
+  const watch = () => document.querySelectorAll(`${grid} img[data-src]`).forEach((image) => near.observe(image));
 
   let busy = false;
   const atEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 600;

@@ -3,7 +3,7 @@
 
 const MISCHIEF = {
   alerts: () => {
-    alert("You have won a picture.");
+    alert("You have won an image.");
     confirm("Do you really not want it?");
   },
   download: () => {

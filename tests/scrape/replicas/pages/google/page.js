@@ -42,10 +42,10 @@ const open = async (tile) => {
   const answer = await (await fetch(`/async/imgv?${values}`)).json();
   if (mine !== turn || !answer.link) return;
   link.href = answer.link;
-  const picture = new Image();
-  picture.className = layout.picture;
-  picture.src = answer.original;
-  link.append(picture);
+  const image = new Image();
+  image.className = layout.image;
+  image.src = answer.original;
+  link.append(image);
 };
 
 document.addEventListener("click", (event) => {

@@ -35,11 +35,11 @@ def test_hostile_bodies_redirects_and_names_are_refused_and_leave_nothing(projec
     assert (host, counts["refused"]) == (HOST, Counter(hostile.refusals.values()))
     # Nothing was written but what the tables name, by the digest of its content, and what the stage keeps for itself.
     new = {path for path in files(made.root.parent) - before if not path.startswith("project/.pixmill/")}
-    pictures = {f"artifacts/scrape/{path}" for path in made.manifest()["path"]}
+    images = {f"artifacts/scrape/{path}" for path in made.manifest()["path"]}
     brought = {path for path in new if path.startswith("project/artifacts/scrape/images/")}
     assert new - brought == {f"project/{path}" for path in OUTPUTS}
-    assert {f"project/{path}" for path in pictures} <= brought
-    assert len(brought) == len(pictures) + 1
+    assert {f"project/{path}" for path in images} <= brought
+    assert len(brought) == len(images) + 1
     assert made.leftovers() == []
     assert done.memory < MEMORY
     report = made.report()

@@ -1,4 +1,4 @@
-"""How Amazon's picture host spells a picture's name and size."""
+"""How Amazon's image host spells an image's name and size."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
 
-from tests.scrape.replicas.pictures import Picture, chance
+from tests.scrape.replicas.photos import Photo, chance
 
-__all__ = ["HOST", "Asked", "Photo", "Sized", "asked", "photo"]
+__all__ = ["HOST", "Asked", "ProductPhoto", "Sized", "asked", "photo"]
 
 HOST = "m.media-amazon.com"
 
@@ -31,16 +31,16 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """Name a picture as the shop's pages do.
+class ProductPhoto:
+    """Name an image as the shop's pages do.
 
     Args:
-        picture: The picture.
+        image: The image.
         kind: ``plain``; ``webp``: the larger versions are WebP; ``after``: the sizes stand after the extension;
             ``composite``: a print that the host lays over a plain garment, lost where the suffix is lifted.
     """
 
-    picture: Picture
+    image: Photo
     kind: Kind
 
     @property
@@ -48,7 +48,7 @@ class Photo:
         """The best that the host has: the file itself, or the largest version of a composite."""
         if self.kind == "composite":
             return self.sizes("grid")[-1].url
-        return f"https://{HOST}{_FOLDER}81{self.picture.token}L.jpg"
+        return f"https://{HOST}{_FOLDER}81{self.image.token}L.jpg"
 
     def sizes(self, layout: str) -> tuple[Sized, ...]:
         """Return the versions that a page offers, the smallest first."""
@@ -60,7 +60,7 @@ class Photo:
         )
 
     def _sized(self, sizes: str) -> str:
-        token = self.picture.token
+        token = self.image.token
         match self.kind:
             case "composite":
                 groups = f"|2140,2000|A1{token}.png|0,0,2140,2000+0.0,0.0,2140.0,2000.0_AC_{sizes}.png"
@@ -72,24 +72,26 @@ class Photo:
         return f"https://{HOST}{_FOLDER}{name}"
 
 
-def photo(picture: Picture) -> Photo:
-    """Return how the shop calls a picture."""
-    odd = chance("amazon", picture, "kind")
-    return Photo(picture, "composite" if odd < 0.02 else "after" if odd < 0.04 else "webp" if odd < 0.25 else "plain")
+def photo(image: Photo) -> ProductPhoto:
+    """Return how the shop calls an image."""
+    odd = chance("amazon", image, "kind")
+    return ProductPhoto(
+        image, "composite" if odd < 0.02 else "after" if odd < 0.04 else "webp" if odd < 0.25 else "plain"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Say what an address asks the host for; nothing but the picture for the file itself.
+    """Say what an address asks the host for; nothing but the image for the file itself.
 
     Args:
-        picture: The picture; ``None`` for the plain garment.
+        image: The image; ``None`` for the plain garment.
         longest: The length of the longest side, in pixels.
         height: The height, in pixels.
         webp: Whether it shall be WebP.
     """
 
-    picture: Picture | None
+    image: Photo | None
     longest: int | None = None
     height: int | None = None
     webp: bool = False
@@ -108,11 +110,11 @@ def asked(path: str) -> Asked | None:
     if name.startswith(_BLANK) and not _COMPOSITE.fullmatch(name):
         return Asked(None)
     found = _COMPOSITE.fullmatch(name) or _AFTER.fullmatch(name) or _PLAIN.fullmatch(name)
-    picture = Picture.of(found["token"]) if found else None
-    if found is None or picture is None:
+    image = Photo.of(found["token"]) if found else None
+    if found is None or image is None:
         return None
     sizes = found["sizes"] or ""
-    return Asked(picture, _figure("[US]L", sizes), _figure("[US]Y", sizes), "_FMwebp_" in sizes)
+    return Asked(image, _figure("[US]L", sizes), _figure("[US]Y", sizes), "_FMwebp_" in sizes)
 
 
 def _figure(letters: str, sizes: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Make pictures of one size from the real photographs that scikit-learn and scikit-image bring along.
+"""Make images of one size from the real photographs that scikit-learn and scikit-image bring along.
 
 Each is another part of a photograph at another scale, half of them mirrored: JPEG of quality 90, the same bytes in
 every run.
@@ -25,8 +25,8 @@ PHOTOGRAPHS = (
 )
 
 
-def make_pictures(folder: Path, count: int, size: tuple[int, int], packages: Path) -> None:
-    """Write the pictures.
+def make_images(folder: Path, count: int, size: tuple[int, int], packages: Path) -> None:
+    """Write the images.
 
     Args:
         folder: Where to.
@@ -43,7 +43,7 @@ def make_pictures(folder: Path, count: int, size: tuple[int, int], packages: Pat
         height = width / ratio
         left, top = chance.uniform(0, photograph.width - width), chance.uniform(0, photograph.height - height)
         part = (left, top, left + width, top + height)
-        picture = photograph.resize(size, Image.Resampling.BICUBIC, box=part)
+        image = photograph.resize(size, Image.Resampling.BICUBIC, box=part)
         if chance.random() < 0.5:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        picture.save(folder / f"{number:05}.jpg", quality=90)
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image.save(folder / f"{number:05}.jpg", quality=90)

@@ -1,4 +1,4 @@
-"""The pictures that the replicas show: drawn from a seed, at addresses that tell their number, some of them spoilt."""
+"""The images that the replicas show: drawn from a seed, at addresses that tell their number, some of them spoilt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 from PIL import Image
 
-__all__ = ["CDN_HOSTS", "DEAD_HOSTS", "DELIVERED", "FAULTS", "PAGE_HOSTS", "Fault", "Picture", "Pictures", "chance"]
+__all__ = ["CDN_HOSTS", "DEAD_HOSTS", "DELIVERED", "FAULTS", "PAGE_HOSTS", "Fault", "Photo", "Photos", "chance"]
 
 CDN_HOSTS = tuple(f"cdn-{number}.test" for number in range(8))
 DEAD_HOSTS = ("gone-0.test", "gone-1.test")
@@ -38,8 +38,8 @@ Fault = Literal[
 ]
 """What becomes of an original on its way.
 
-``dead``: no such server; ``forbidden``: 403; ``mislabelled``: a good picture under another type's name; ``missing``:
-404; ``noai``: the host asks not to use it; ``page``: HTML under a picture's name; ``placeholder``: moved to a picture
+``dead``: no such server; ``forbidden``: 403; ``mislabelled``: a good image under another type's name; ``missing``:
+404; ``noai``: the host asks not to use it; ``page``: HTML under an image's name; ``placeholder``: moved to an image
 that says that there is none; ``redirect``: moved to another host; ``slow``: late; ``small``: smaller than its
 thumbnail; ``truncated``: cut in the middle.
 """
@@ -62,7 +62,7 @@ FAULTS: Mapping[Fault, float] = MappingProxyType(
 """The share of originals that each fault befalls."""
 
 DELIVERED: frozenset[Fault] = frozenset({"", "mislabelled", "redirect", "slow"})
-"""The faults in spite of which a patient client gets the picture."""
+"""The faults in spite of which a patient client gets the image."""
 
 THUMBNAIL = 0.6
 """The size of a thumbnail, as a share of its original's sides."""
@@ -75,20 +75,20 @@ def chance(*parts: object) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """Name a picture by the query that it answers and its number."""
+class Photo:
+    """Name an image by the query that it answers and its number."""
 
     query: str
     number: int
 
     @property
     def token(self) -> str:
-        """The picture's name as letters, digits, ``-`` and ``_``, from which `of` tells the picture again."""
+        """The image's name as letters, digits, ``-`` and ``_``, from which `of` tells the image again."""
         return base64.urlsafe_b64encode(f"{self.number}:{self.query}".encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, token: str) -> Picture | None:
-        """Return the picture of this token; ``None`` where it is none."""
+    def of(cls, token: str) -> Photo | None:
+        """Return the image of this token; ``None`` where it is none."""
         try:
             number, _, query = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode().partition(":")
             return cls(query, int(number))
@@ -96,11 +96,11 @@ class Picture:
             return None
 
 
-class Pictures:
-    """Draw pictures, and say where they lie and what becomes of them.
+class Photos:
+    """Draw images, and say where they lie and what becomes of them.
 
     Args:
-        seed: Another seed gives other pictures, sizes, addresses and faults.
+        seed: Another seed gives other images, sizes, addresses and faults.
         faults: The share of originals that each fault befalls.
     """
 
@@ -109,81 +109,81 @@ class Pictures:
         self._faults = dict(faults)
         self.content = functools.lru_cache(maxsize=2048)(self._content)
 
-    def chance(self, picture: Picture, aspect: str) -> float:
-        """Return a number in [0, 1) for an aspect of a picture."""
-        return chance(self.seed, picture.query, picture.number, aspect)
+    def chance(self, image: Photo, aspect: str) -> float:
+        """Return a number in [0, 1) for an aspect of an image."""
+        return chance(self.seed, image.query, image.number, aspect)
 
-    def size(self, picture: Picture) -> tuple[int, int]:
+    def size(self, image: Photo) -> tuple[int, int]:
         """Return the original's width and height in pixels: 280 to 400 on the long side, of several shapes."""
-        long = 280 + int(120 * self.chance(picture, "size"))
-        short = int(long * (0.6 + 0.35 * self.chance(picture, "shape")))
-        return (long, short) if self.chance(picture, "turn") < 0.6 else (short, long)
+        long = 280 + int(120 * self.chance(image, "size"))
+        short = int(long * (0.6 + 0.35 * self.chance(image, "shape")))
+        return (long, short) if self.chance(image, "turn") < 0.6 else (short, long)
 
-    def fault(self, picture: Picture) -> Fault:
+    def fault(self, image: Photo) -> Fault:
         """Return what becomes of the original; an empty word where nothing does."""
-        point = self.chance(picture, "fault")
+        point = self.chance(image, "fault")
         for fault, share in sorted(self._faults.items()):
             point -= share
             if point < 0:
                 return fault
         return ""
 
-    def delivers(self, picture: Picture) -> bool:
+    def delivers(self, image: Photo) -> bool:
         """Tell whether a patient client gets the original."""
-        return self.fault(picture) in DELIVERED
+        return self.fault(image) in DELIVERED
 
-    def title(self, picture: Picture) -> str:
-        """Return a few words on the picture, some with quotes, ampersands and letters beyond ASCII."""
+    def title(self, image: Photo) -> str:
+        """Return a few words on the image, some with quotes, ampersands and letters beyond ASCII."""
         forms = ("{q} no. {n}", 'A "fine" {q}, no. {n}', "{q} & friends {n}", "Été: {q} <{n}>", "{q} no. {n}")
-        form = forms[int(len(forms) * self.chance(picture, "title"))]
-        return form.format(q=picture.query.capitalize(), n=picture.number)
+        form = forms[int(len(forms) * self.chance(image, "title"))]
+        return form.format(q=image.query.capitalize(), n=image.number)
 
-    def page(self, picture: Picture) -> str:
-        """Return the address of the page that shows the picture."""
-        host = PAGE_HOSTS[int(len(PAGE_HOSTS) * self.chance(picture, "page"))]
-        return f"https://{host}/stories/{_slug(picture.query)}/{picture.number}"
+    def page(self, image: Photo) -> str:
+        """Return the address of the page that shows the image."""
+        host = PAGE_HOSTS[int(len(PAGE_HOSTS) * self.chance(image, "page"))]
+        return f"https://{host}/stories/{_slug(image.query)}/{image.number}"
 
-    def original(self, picture: Picture) -> str:
+    def original(self, image: Photo) -> str:
         """Return the address of the original: with and without an extension, a query, escapes, and TLS."""
-        hosts = DEAD_HOSTS if self.fault(picture) == "dead" else CDN_HOSTS
-        host = hosts[int(len(hosts) * self.chance(picture, "host"))]
-        stem, form = f"{_slug(picture.query)}-{picture.number}", self.chance(picture, "form")
-        extension = ".png" if self.is_png(picture) else ".jpg"
+        hosts = DEAD_HOSTS if self.fault(image) == "dead" else CDN_HOSTS
+        host = hosts[int(len(hosts) * self.chance(image, "host"))]
+        stem, form = f"{_slug(image.query)}-{image.number}", self.chance(image, "form")
+        extension = ".png" if self.is_png(image) else ".jpg"
         scheme = "http" if form < 0.05 else "https"
         name = f"{stem}{extension}"
         if 0.05 <= form < 0.15:
             name = stem
         elif form < 0.25:
-            name = f"{stem}{extension}?w=1920&v={picture.number % 7}"
+            name = f"{stem}{extension}?w=1920&v={image.number % 7}"
         elif form < 0.28:
             name = quote(f"été {stem}{extension}")
-        return f"{scheme}://{host}/photos/{picture.token}/{name}"
+        return f"{scheme}://{host}/photos/{image.token}/{name}"
 
-    def is_png(self, picture: Picture) -> bool:
+    def is_png(self, image: Photo) -> bool:
         """Tell whether the original is a PNG rather than a JPEG."""
-        return self.chance(picture, "png") < 0.1
+        return self.chance(image, "png") < 0.1
 
-    def original_bytes(self, picture: Picture) -> bytes:
+    def original_bytes(self, image: Photo) -> bytes:
         """Return the original's bytes, as they are when nothing befalls them."""
-        return self.content(picture, 1.0)
+        return self.content(image, 1.0)
 
-    def thumbnail_bytes(self, picture: Picture) -> bytes:
-        """Return a small JPEG of the picture."""
-        return self.content(picture, THUMBNAIL)
+    def thumbnail_bytes(self, image: Photo) -> bytes:
+        """Return a small JPEG of the image."""
+        return self.content(image, THUMBNAIL)
 
-    def thumbnail_uri(self, picture: Picture) -> str:
+    def thumbnail_uri(self, image: Photo) -> str:
         """Return the thumbnail as a ``data:`` URI."""
-        return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail_bytes(picture)).decode()}"
+        return f"data:image/jpeg;base64,{base64.b64encode(self.thumbnail_bytes(image)).decode()}"
 
-    def _content(self, picture: Picture, scale: float) -> bytes:
-        """Return the picture with its sides scaled: four by three random colours, blurred into each other.
+    def _content(self, image: Photo, scale: float) -> bytes:
+        """Return the image with its sides scaled: four by three random colours, blurred into each other.
 
         A scale of 1 gives the original in its own format; any other gives a JPEG.
         """
-        start = int(self.chance(picture, "colours") * 2**48)
+        start = int(self.chance(image, "colours") * 2**48)
         colours = np.random.default_rng(start).integers(0, 256, (3, 4, 3), dtype=np.uint8)
-        width, height = self.size(picture)
-        is_png = scale == 1 and self.is_png(picture)
+        width, height = self.size(image)
+        is_png = scale == 1 and self.is_png(image)
         smooth = Image.Resampling.NEAREST if is_png else Image.Resampling.BICUBIC
         size = max(1, round(width * scale)), max(1, round(height * scale))
         buffer = io.BytesIO()
@@ -192,4 +192,4 @@ class Pictures:
 
 
 def _slug(text: str) -> str:
-    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "picture"
+    return re.sub("[^a-z0-9]+", "-", text.lower()).strip("-") or "image"

@@ -7,6 +7,7 @@ from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema, unlabelled_schema
+from pixmill.learn import describe_model
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stages import evaluation_run
 from stages import run
@@ -30,17 +31,17 @@ def main(workspace: Workspace, params: Params) -> None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
     if result.unlabelled is not None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, unlabelled_schema(result.labels))
-    for name, table in result.plots.items():
-        write_text(
-            root / "plots" / "evaluate" / f"{name}.csv",
-            table.to_csv(index=False, lineterminator="\n", float_format="%.6g"),
-        )
+    plots = {
+        name: table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
+        for name, table in result.plots.items()
+    }
     page = render_report(result)
     write_text(root / "reports" / "evaluate.html", page)
     short = headline(result.metrics)
-    write_figures(root, "evaluate", headline=short, full=result.metrics)
+    write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
     with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
+        record.describe(f"{describe_model(params.train)}: {result.summary()}")
         record.log_metrics({f"test_{name}": value for name, value in short.items()})
         for name, figure in figures(result).items():
             record.log_figure(figure, f"plots/{name}")
@@ -48,14 +49,7 @@ def main(workspace: Workspace, params: Params) -> None:
         record.log_file(root / "plots" / "evaluate" / "full.json", "metrics/evaluate.json")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
-    metrics = result.metrics
-    print(  # noqa: T201
-        f"evaluate: accuracy {metrics['accuracy']:.3f} ({metrics['accuracy_low']:.3f} to "
-        f"{metrics['accuracy_high']:.3f}), macro-F1 {metrics['macro_f1']:.3f} on {metrics['n']:,} test images; "
-        f"colour-histogram baseline {metrics['baseline']['histogram_accuracy']:.3f}, "
-        f"best constant answer {short['baseline_accuracy']:.3f}\n"
-        "evaluate: reports/evaluate.html"
-    )
+    print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -30,11 +30,10 @@ def main(workspace: Workspace, params: Params) -> None:
     out = fresh_folder(root / "artifacts/split")
     # All of it is written where the gate fails, too: a person needs it to fix the data.
     write_text(root / report, render_report(result, params.split, limits, folder=images))
-    write_text(root / "plots/split/counts.csv", plot_table(result).to_csv(index=False, lineterminator="\n"))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
-    full = metrics(result)
+    full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
     headline = {name: sum(full[name].values()) for name in PARTS} | {"dropped": full["dropped"]}
-    write_figures(root, "split", headline=headline, full=full)
+    write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
     if error := gate_error(result.outcomes, report=report, mend="bring more images"):

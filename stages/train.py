@@ -8,8 +8,8 @@ from functools import partial
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params, flat
 from pixmill.core.workspace import Workspace
-from pixmill.learn import export_litert, save_calibration, save_classifier
-from pixmill.pages.train import curves_figure, draw_samples, render_report
+from pixmill.learn import describe_model, export_litert, save_calibration, save_classifier
+from pixmill.pages.train import curves_figure, draw_samples, learning_curve_figure, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run import Run
 from pixmill.record.stages import training_run
@@ -38,9 +38,8 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
-    write_text(root / "plots" / "train" / "curves.csv", curves_csv(trained.history))
-    write_text(root / "plots" / "train" / "learning_curve.csv", learning_curve_csv(trained.learning_curve))
-    write_figures(root, "train", headline=trained.headline(), full=trained.metrics())
+    tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
+    write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
     export_litert(model, folder)
@@ -49,7 +48,10 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     # All is on disk from here on: what MLflow does not take can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
+    record.describe(f"{describe_model(settings)}: {trained.summary()}")
     record.log_figure(curves_figure(trained), "plots/curves.png")
+    if trained.learning_curve is not None:
+        record.log_figure(learning_curve_figure(trained.learning_curve), "plots/learning_curve.png")
     record.log_file(folder / "samples.jpg", "plots/samples.jpg")
     record.log_file(root / "reports" / "train.html", "reports/train.html")
     record.log_model(model)

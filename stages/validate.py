@@ -35,10 +35,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_text(root / report, page)
     error = gate_error(result.outcomes, report=report)
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
-    gate = "failed" if error else "passed"
-    write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers)
-    for name, table in plot_tables(result, params.validate).items():
-        write_text(root / f"plots/validate/{name}.csv", table)
+    gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
+    write_figures(root, "validate", headline={**headline, "gate": gate}, full=numbers, tables=plots)
     write_json(
         root / "artifacts/validate/expectations.json", {"results": [outcome.record() for outcome in result.outcomes]}
     )

@@ -25,12 +25,12 @@ METRICS = {
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     for name, text in {
-        "metrics/evaluate.json": json.dumps(METRICS),
+        "plots/evaluate/full.json": json.dumps(METRICS),
         "reports/evaluate.html": "",
         "reports/scrape.html": "",
         ".gitignore": "/reports/\n",
     }.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
@@ -59,5 +59,5 @@ def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError, match=r"evaluate\.json is missing\nNext: dvc repro evaluate"):
+    with pytest.raises(ManifestError, match=r"full\.json is missing\nNext: dvc repro evaluate"):
         summary(tmp_path, environ={})

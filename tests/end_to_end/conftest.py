@@ -79,7 +79,8 @@ class Project:
         path.write_text(text, encoding="utf-8")
 
     def metrics(self, stage: str) -> Any:
-        return json.loads((self.path / "metrics" / f"{stage}.json").read_text(encoding="utf-8"))
+        """Return all figures of a stage, of which ``metrics/<stage>.json`` is the headline."""
+        return json.loads((self.path / "plots" / stage / "full.json").read_text(encoding="utf-8"))
 
     def lock(self) -> dict[str, Any]:
         content: dict[str, Any] = yaml.safe_load((self.path / "dvc.lock").read_text(encoding="utf-8"))
@@ -127,9 +128,9 @@ def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) ->
         for image in sorted((images / name).glob("*.png"))[:per_class]:
             shutil.copy2(image, project.path / "data" / name)
     text = (project.path / "params.yaml").read_text(encoding="utf-8")
-    text = re.sub(r"classes:\n(- \w+\n)+", "classes:\n" + "".join(f"- {name}\n" for name in CLASSES), text)
+    text = re.sub(r"classes: .*", f"classes: [{', '.join(CLASSES)}]", text)
     text = re.sub(r"\n  source: \w+", "\n  source: shop", text)
-    # A network that has epochs; the default is fitted in one go.
+    # A network that has epochs.
     text = re.sub(r"\n  model: \w+", "\n  model: cnn", text)
     text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)

@@ -20,19 +20,25 @@ def runs(project):
 
 
 def test_an_experiment_shows_old_new_and_change(copy_of_finished) -> None:
-    done = copy_of_finished.dvc("exp", "run", "-n", "short-one", "-S", "train.epochs=2")
+    # One key that params.yaml lists, and two that it does not.
+    keys = ("train.epochs=2", "++train.label_smoothing=0.05", "++evaluate.draws=1500")
+    done = copy_of_finished.dvc("exp", "run", "-n", "short-one", *(word for key in keys for word in ("-S", key)))
     assert done.returncode == 0, done.stdout + done.stderr
+    assert copy_of_finished.metrics("train")["epochs"] == 2
     metrics = json.loads(copy_of_finished.dvc("metrics", "diff", "--json").stdout)
-    change = metrics["metrics/train.json"]["epochs"]
-    assert (change["old"], change["new"], change["diff"]) == (6, 2, -4)
-    params = json.loads(copy_of_finished.dvc("params", "diff", "--json").stdout)
-    assert params["params.yaml"]["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
+    assert metrics["metrics/train.json"]["train_loss"]["diff"] != 0
+    table = copy_of_finished.dvc("metrics", "diff", "--md").stdout.splitlines()
+    assert 4 < len(table) < 25
+    params = json.loads(copy_of_finished.dvc("params", "diff", "--json").stdout)["params.yaml"]
+    assert params["train.epochs"] == {"old": 6, "new": 2, "diff": -4}
+    assert {params[name]["new"] for name in ("train.label_smoothing", "evaluate.draws")} == {0.05, 1500}
     assert "short-one" in copy_of_finished.dvc("exp", "show", "--csv").stdout
     plots = copy_of_finished.dvc("plots", "diff", "-o", "page", "--json")
     assert plots.returncode == 0, plots.stderr
     newest = runs(copy_of_finished)[0]
     assert newest.data.tags["DVC_EXP_NAME"] == "short-one"
     assert newest.data.params["train.epochs"] == "2"
+    assert newest.data.params["train.label_smoothing"] == "0.05"
     assert "test_accuracy" in newest.data.metrics
 
 
@@ -59,7 +65,7 @@ def test_a_temporary_experiment_runs_its_own_code_and_loses_nothing(copy_of_fini
 
 def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
     project = copy_of_finished
-    queued = project.dvc("exp", "run", "--queue", "-S", "train.epochs=1,2")
+    queued = project.dvc("exp", "run", "--queue", "-S", "++train.epochs=1,2")
     assert queued.returncode == 0, queued.stderr
     started = project.dvc("queue", "start", "-j", "1")
     assert started.returncode == 0, started.stderr

@@ -43,7 +43,7 @@ def test_a_timid_class_has_a_low_threshold_and_a_bold_one_a_high():
     assert suggested_classes(targets, probabilities).tolist() == [-1, 1, -1, -1, -1, -1]
 
 
-def test_a_class_without_a_image_is_never_suggested():
+def test_a_class_without_an_image_is_never_suggested():
     assert suggested_classes(np.array([0, 0]), np.array([[0.1, 0.9], [0.9, 0.1]])).tolist() == [-1, -1]
 
 

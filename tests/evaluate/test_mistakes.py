@@ -77,7 +77,7 @@ def test_the_sample_is_the_same_each_time_and_no_more_than_asked_for(predictions
     assert len(random_predictions(predictions, part, LABELS, limit=99)) == len(part)
 
 
-def test_a_image_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictions, part):
+def test_an_image_is_shown_with_its_own_pixels_and_what_was_said_of_it(predictions, part):
     for item in random_predictions(predictions, part, LABELS, limit=99):
         row = list(part.rows["id"]).index(item.id)
         light = by_brightness(np.asarray(part.pixels[row : row + 1], np.float32))[0, 1]

@@ -155,7 +155,7 @@ def test_more_images_than_a_batch_keep_their_places(tmp_path):
         assert (expected is None and row.reason == "unknown") or row.predicted == expected
 
 
-def test_a_image_that_takes_too_much_memory_costs_itself_alone(folder):
+def test_an_image_that_takes_too_much_memory_costs_itself_alone(folder):
     (folder / "large.png").write_bytes(image(200, size=(6900, 6900)))
     table = predicted(folder, limits=Limits(seconds=20, memory=64 << 20)).set_index("path")
     assert table.loc["large.png", "reason"] == "memory"

@@ -159,7 +159,7 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     assert np.abs(decode(content).pixels.astype(int) - RED).max() < 8
 
 
-def test_a_image_of_several_is_the_first() -> None:
+def test_an_image_of_several_is_the_first() -> None:
     content = encoded(halves(), "MPO", save_all=True, append_images=[shapes(0, 40, 24)], quality=95, subsampling=0)
     found = decode(content)
     assert (found.format, found.pixels.shape) == ("jpeg", (24, 40, 3))
@@ -235,7 +235,7 @@ def test_a_header_that_contradicts_itself_is_broken() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
 @pytest.mark.parametrize("share", [0.5, 0.9])
-def test_half_a_image_is_truncated(kind: str, share: float) -> None:
+def test_half_an_image_is_truncated(kind: str, share: float) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8))
     content = encoded(noise, kind)
     # Of an AVIF its decoder says no more than that its boxes are broken.
@@ -270,7 +270,7 @@ def test_the_limit_of_pixels_is_the_callers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF"])
-def test_a_image_may_have_as_many_pixels_as_it_has(kind: str) -> None:
+def test_an_image_may_have_as_many_pixels_as_it_has(kind: str) -> None:
     content = encoded(shapes(), kind)
     assert decode(content, max_pixels=48 * 32).pixels.shape == (32, 48, 3)
     assert reason(content, max_pixels=48 * 32 - 1) == "too_many_pixels"

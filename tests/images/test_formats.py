@@ -24,7 +24,7 @@ NO_IMAGE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
         (b"MM\x00+\x00\x08", "tiff"),
     ],
 )
-def test_a_image_is_known_by_its_signature(content: bytes, kind: str) -> None:
+def test_an_image_is_known_by_its_signature(content: bytes, kind: str) -> None:
     assert sniff(content) == kind
     assert kind in EXTENSIONS
 

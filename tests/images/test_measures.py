@@ -208,7 +208,7 @@ def test_bars_of_any_widths_are_measured_to_the_pixel(left: int, top: int, right
 
 
 @given(small)
-def test_a_border_does_not_depend_on_how_a_image_lies(luma) -> None:
+def test_a_border_does_not_depend_on_how_an_image_lies(luma) -> None:
     assert 0 <= border(luma) <= 1
     assert border(luma) == border(luma[::-1]) == border(luma[:, ::-1])
 
@@ -267,14 +267,14 @@ def test_what_lies_beside_the_colours_is_nothing(values, fourth: bytes) -> None:
 
 
 @given(images, st.integers(1, 30))
-def test_a_image_in_parts_has_the_same_digest(values, part: int) -> None:
+def test_an_image_in_parts_has_the_same_digest(values, part: int) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(module, "_PART", part)
         in_parts = pixel_digest(Image.fromarray(values))
     assert in_parts == pixel_digest(Image.fromarray(values))
 
 
-def test_a_image_that_pillow_holds_in_many_pieces_has_one_too() -> None:
+def test_an_image_that_pillow_holds_in_many_pieces_has_one_too() -> None:
     large = Image.linear_gradient("L").resize((2600, 2100)).convert("RGB")
     assert pixel_digest(large) == blake3(in_four_bytes(np.asarray(large))).hexdigest()
 

@@ -138,7 +138,7 @@ def test_images_go_on_at_their_edges(pixels):
     np.testing.assert_allclose(change(pixels, shift=0.5, rotation=45.0)[0], 200, atol=0.01)
 
 
-def test_brightness_adds_the_same_to_all_pixels_of_a_image(pixels):
+def test_brightness_adds_the_same_to_all_pixels_of_an_image(pixels):
     pixels = pixels // 4 + 96
     added = change(pixels, brightness=0.2)[0] - pixels
     np.testing.assert_allclose(added.max(axis=(1, 2, 3)), added.min(axis=(1, 2, 3)), atol=1e-3)

@@ -37,9 +37,9 @@ def fill(run):
     run.log_params({"train.cnn.blocks.0.filters": 3, "long": "x" * 7000} | {f"many.{n}": n for n in range(220)})
     run.log_metrics({"best_loss": 0.5, "absent": None})
     for epoch in (1, 2):
-        run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+        run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
     with run.child("fold 1", {"fold": 1}) as fold:
-        fold.log_epoch(1, {"val_accuracy": 0.6}, timestamp=2001)
+        fold.log_metrics({"val_accuracy": 0.6}, step=1, timestamp=2001)
     run.log_text("<html>", "reports/train.html")
     run.log_image(b"\x89PNG", "plots/samples.jpg")
     run.set_weights("a" * 32)
@@ -126,7 +126,7 @@ def test_where_the_disk_refuses_a_place_the_curves_are_shown_still(training, sto
     place.rmdir()
     place.touch()
     with training() as run:
-        run.log_epoch(1, {"train_loss": 1.0})
+        run.log_metrics({"train_loss": 1.0}, step=1)
         run.log_text("<html>", "reports/train.html")
     assert "warning: the record of this run for MLflow is not whole: FileExistsError: " in capsys.readouterr().err
     (recorded,) = store.runs()

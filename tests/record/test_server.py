@@ -48,7 +48,7 @@ def recorded(server):
 
 def log(run, epochs):
     for epoch in epochs:
-        run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+        run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
 
 
 WHOLE = [(epoch, 1 / epoch) for epoch in EPOCHS]
@@ -118,7 +118,7 @@ def test_a_server_that_never_answers_holds_up_nothing(training, place, monkeypat
         with training() as run:
             started = time.monotonic()
             for epoch in range(5000):
-                run.log_epoch(epoch, {"train_loss": 1.0})
+                run.log_metrics({"train_loss": 1.0}, step=epoch)
         assert time.monotonic() - started < 15
     (warning,) = capsys.readouterr().err.splitlines()
     assert warning.startswith(f"warning: MLflow at {uri} does not answer (")

@@ -24,7 +24,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.stages import training_run
 home = Path(sys.argv[1])
 with training_run(Workspace(home, home), params={"train.epochs": 3}, dataset="artifacts/split") as run:
-    run.log_epoch(1, {"train_loss": 1.0}, timestamp=1001)
+    run.log_metrics({"train_loss": 1.0}, step=1, timestamp=1001)
     print(run.run_id, flush=True)
     time.sleep(600)
 """
@@ -33,7 +33,7 @@ with training_run(Workspace(home, home), params={"train.epochs": 3}, dataset="ar
 def train(training, weights=WEIGHTS):
     with training() as run:
         for epoch in (1, 2):
-            run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+            run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
         run.log_metrics({"best_loss": 0.5})
         run.log_text("<html>", "reports/train.html")
         run.set_weights(weights)

@@ -17,7 +17,7 @@ def test_it_carries_params_curves_and_the_process_that_wrote_it(training, store)
     with training() as run:
         assert store.runs()[0].info.status == "RUNNING"
         for epoch in (1, 2):
-            run.log_epoch(epoch, {"train_loss": 1 / epoch, "val_accuracy": 0.5})
+            run.log_metrics({"train_loss": 1 / epoch, "val_accuracy": 0.5}, step=epoch)
     (recorded,) = store.runs()
     assert recorded.info.status == "FINISHED"
     assert recorded.data.params == {"train.epochs": "3", "classes": "['coat', 'dress']"}
@@ -132,7 +132,8 @@ def test_the_experiment_is_that_of_the_environment_with_its_artifacts_in_the_rep
     assert store.client.get_run(run.run_id).info.experiment_id == "0"
 
 
-def test_what_the_machine_does_is_recorded_unless_it_is_switched_off(training, store, monkeypatch):
+def test_what_the_machine_does_is_recorded_where_that_is_asked_for(training, store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
     with training() as run:
         for _ in range(400):
@@ -140,17 +141,17 @@ def test_what_the_machine_does_is_recorded_unless_it_is_switched_off(training, s
                 break
             time.sleep(0.05)
     assert "system/cpu_utilization_percentage" in store.client.get_run(run.run_id).data.metrics
-    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
+    monkeypatch.delenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING")
     with training():
         assert "SystemMetricsMonitor" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_store_that_fails_in_the_middle_is_tried_no_more_and_named_once(training, store, place, capsys):
     with training() as run:
-        run.log_epoch(1, {"train_loss": 1.0}, timestamp=1001)
+        run.log_metrics({"train_loss": 1.0}, step=1, timestamp=1001)
         restore = store.break_()
         for epoch in range(2, 200):
-            run.log_epoch(epoch, {"train_loss": 1 / epoch}, timestamp=1000 + epoch)
+            run.log_metrics({"train_loss": 1 / epoch}, step=epoch, timestamp=1000 + epoch)
         run.set_weights("a" * 32)
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert len(list(place.glob("*/run.json"))) == 1

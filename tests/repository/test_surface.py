@@ -14,14 +14,14 @@ SURFACE = {
     "pixmill.cli": "main",
     "pixmill.compute": "Limits Loss default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
-    "pixmill.evaluate": "LABELS Evaluation as_tracked evaluate predictions_schema unlabelled_schema",
+    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
         "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_image read_verified sniff"
     ),
     "pixmill.metrics": "",
     "pixmill.learn": (
-        "Augmenter Classifier augmented backbone_variables build_classifier build_head export_litert "
+        "Augmenter Classifier augmented backbone_variables build_classifier build_head describe_model export_litert "
         "extract_features fix_threads fuse load_classifier objective reseed save_calibration save_classifier "
         "scores_graph"
     ),
@@ -37,7 +37,7 @@ SURFACE = {
     "pixmill.pages.scrape": "render_report",
     "pixmill.pages.validate": "render_report",
     "pixmill.pages.split": "render_report",
-    "pixmill.pages.train": "curves_figure draw_samples render_report",
+    "pixmill.pages.train": "curves_figure draw_samples learning_curve_figure render_report",
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",
@@ -48,7 +48,7 @@ SURFACE = {
     "pixmill.web.shop": "ORIGIN Shop serve",
     "pixmill.split": "Split metrics pack plot_table split summary",
     "pixmill.record": "",
-    "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief train",
+    "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Recipe find_recipe find_recipes listing use",
     "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions validate",
     "stages": "run",

@@ -31,7 +31,7 @@ def sources(project):
     return put
 
 
-def test_a_image_is_served_small_and_without_a_byte_of_its_own(sources):
+def test_an_image_is_served_small_and_without_a_byte_of_its_own(sources):
     buffer = io.BytesIO()
     exif = Image.Exif()
     exif[0x010E] = "the secret place"

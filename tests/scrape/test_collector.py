@@ -62,7 +62,7 @@ def test_a_truncated_image_is_for_validate_to_judge(web, collect, image):
     assert found.refused is None
 
 
-def test_a_image_is_kept_by_its_content(web, collect, image, tmp_path):
+def test_an_image_is_kept_by_its_content(web, collect, image, tmp_path):
     (found,) = collect([candidate(*web.show(image(1)))])
     assert (tmp_path / "journal" / "images" / found.image.name).read_bytes() == image(1)
 

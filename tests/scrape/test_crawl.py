@@ -33,7 +33,7 @@ def test_an_address_that_is_shown_twice_is_fetched_once(invented, crawl, hats, w
     assert web.fetched() == hats[:1]
 
 
-def test_a_card_without_a_image_is_accounted_for(invented, crawl, hats):
+def test_a_card_without_an_image_is_accounted_for(invented, crawl, hats):
     assert crawl(invented({"hat": [None, hats[0]]})).reasons == ["no_address", ""]
 
 
@@ -53,7 +53,7 @@ def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, we
     assert web.fetched() == [gone]
 
 
-def test_a_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
+def test_an_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
     (tmp_path / "journal" / "images" / first.sightings[4].image.name).unlink()

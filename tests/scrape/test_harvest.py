@@ -152,14 +152,14 @@ def manifest():
     return frame(FIRST, {A.id: "hat", B.id: None, C.id: "coat"}.get)
 
 
-def test_the_manifest_has_a_row_a_image_in_the_order_of_ids(manifest):
+def test_the_manifest_has_a_row_an_image_in_the_order_of_ids(manifest):
     assert list(manifest["id"]) == [A.id, B.id, C.id]
     assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
     assert list(manifest["bytes"]) == [10, 20, 30]
     assert set(manifest["snapshot"]) == {"2026-11-20"}
 
 
-def test_where_a_image_is_from(manifest):
+def test_where_an_image_is_from(manifest):
     found = manifest.set_index("id")
     assert found.loc[B.id, "image_url"] == "http://x.test/b"
     assert found.loc[A.id, "page_url"] == "http://x.test/"
@@ -195,6 +195,6 @@ def test_a_manifest_of_nothing_fits_its_schema(tmp_path):
     assert read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape").empty
 
 
-def test_a_row_of_the_manifest_is_a_image():
+def test_a_row_of_the_manifest_is_an_image():
     with pytest.raises(ValueError, match="expected an image"):
         manifest_row(SHOWN[3], "2026-11-20")

@@ -18,7 +18,7 @@ def kept(images, image):
 
 
 @pytest.mark.parametrize(("kind", "extension"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
-def test_a_image_is_named_by_its_content(image, kind, extension):
+def test_an_image_is_named_by_its_content(image, kind, extension):
     named = Image.of(image(1, kind))
     assert named.name == f"{named.id[:2]}/{named.id}{extension}"
     assert named.format == kind.lower()
@@ -30,7 +30,7 @@ def test_what_is_no_image_has_no_format(content):
     assert Image.of(content).name.endswith(".bin")
 
 
-def test_a_image_is_kept(images, kept, image):
+def test_an_image_is_kept(images, kept, image):
     assert images.path(kept).read_bytes() == image(1)
     assert images.holds(kept)
 
@@ -64,7 +64,7 @@ def test_a_link_in_the_output_is_replaced_not_written_through(images, kept, imag
     assert cached.read_bytes() == b"another image's place in the cache"
 
 
-def test_a_image_that_vanished_is_named(images, kept, tmp_path):
+def test_an_image_that_vanished_is_named(images, kept, tmp_path):
     """Scratch may be deleted at any time."""
     images.path(kept).unlink()
     others = ImageStore(tmp_path / "others")

@@ -168,7 +168,7 @@ def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, s
     assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
 
 
-def test_a_image_is_settled_while_its_file_is_there(judge, keep, later, journal, image):
+def test_an_image_is_settled_while_its_file_is_there(judge, keep, later, journal, image):
     kept = keep(URL, image(1))
     assert judge().is_settled(address_of("", URL))
     journal.images.path(kept).unlink()

@@ -79,14 +79,14 @@ class TestFolder:
         run()
         assert not left.exists()
 
-    def test_a_image_in_two_classes_has_no_label(self, run, data):
+    def test_an_image_in_two_classes_has_no_label(self, run, data):
         (data / "boot" / "same.png").write_bytes((data / "hat" / "003.png").read_bytes())
         result = run()
         unlabelled = result.manifest[result.manifest["label"].isna()]
         assert list(unlabelled["image_url"]) == ["data/boot/same.png"]
         assert result.tally.conflicts == 1
 
-    def test_a_image_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
+    def test_an_image_twice_in_a_class_is_one_row_and_two_sightings(self, run, data, sightings):
         (data / "hat" / "zz.png").write_bytes((data / "hat" / "003.png").read_bytes())
         result = run()
         assert len(result.manifest) == 60
@@ -184,7 +184,7 @@ class TestWeb:
             shutil.rmtree(tmp_path / ".pixmill")
         assert results[0] == results[1]
 
-    def test_a_image_of_two_classes_has_no_label(self, visit, invented, hats):
+    def test_an_image_of_two_classes_has_no_label(self, visit, invented, hats):
         result = visit(invented({"hat": hats[:3], "cap": hats[2:4]}), classes=("hat", "cap"))
         assert sorted(result.manifest["label"].fillna("")) == ["", "cap", "hat", "hat"]
 

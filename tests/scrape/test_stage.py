@@ -31,6 +31,7 @@ OUTPUTS = {
     "artifacts/scrape/manifest.parquet",
     "artifacts/scrape/sightings.parquet",
     "metrics/scrape.json",
+    "plots/scrape/full.json",
     "reports/scrape.html",
 }
 
@@ -76,7 +77,7 @@ class Workspace:
         return {
             path: digest
             for path, digest in self._tree(self.root).items()
-            if path.startswith(("artifacts/", "metrics/", "reports/"))
+            if path.startswith(("artifacts/", "metrics/", "plots/", "reports/"))
         }
 
     def journal(self):
@@ -158,7 +159,7 @@ def test_from_the_shop_and_again_without_a_browser(workspace, tree, data):
 
     manifest = read_table(workspace.root / "artifacts/scrape/manifest.parquet", SCRAPED, stage="scrape")
     sightings = read_table(workspace.root / "artifacts/scrape/sightings.parquet", SIGHTINGS, stage="scrape")
-    metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
+    metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
 
     # Every image that people brought came through the browser, byte for byte, and nothing else did.
     assert set(manifest["id"]) == set(tree(data).values())
@@ -173,6 +174,9 @@ def test_from_the_shop_and_again_without_a_browser(workspace, tree, data):
     assert sightings["image_url"].isna().any()  # some are inlined
     for label in ("boot", "hat"):
         assert list(sightings[sightings["label"] == label]["rank"]) == list(range((sightings["label"] == label).sum()))
+    headline = json.loads((workspace.root / "metrics/scrape.json").read_text())
+    assert headline == {name: metrics[name] for name in headline}
+    assert (list(headline), headline["images"]) == (["images", "candidates", "fetched", "refused"], 60)
     counts = metrics["per_class"]["hat"]["shop"]["shop.pixmill.test"]
     assert counts["fetched"] - counts["duplicates"] == 30
     assert counts["candidates"] == counts["fetched"] + sum(counts["refused"].values())
@@ -323,7 +327,7 @@ def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
     assert scarf.startswith("scarf (source 'shop'): http://shop.pixmill.test/search?q=scarf")
     assert sold.startswith("no_results: the bundled shop sells what is in data/")
     assert mending.startswith("Next: ")
-    metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
+    metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
     failures = {label: asked["shop"][label]["failure"] for label, asked in metrics["per_query"].items()}
     assert failures == {"boot": "too_few", "hat": "too_few", "scarf": "no_results"}
 
@@ -333,7 +337,7 @@ def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
 def test_a_part_of_each_class(workspace):
     workspace.params(per_class=7)
     assert workspace.run()[0] == 0
-    metrics = json.loads((workspace.root / "metrics/scrape.json").read_text())
+    metrics = json.loads((workspace.root / "plots/scrape/full.json").read_text())
     assert metrics["images"] == 14
     first = workspace.outputs()
     shutil.rmtree(workspace.root / ".pixmill")

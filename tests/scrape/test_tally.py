@@ -81,7 +81,7 @@ def test_the_tally_as_text(tally):
     )
 
 
-def test_the_first_sighting_of_a_image_is_told():
+def test_the_first_sighting_of_an_image_is_told():
     tally = ScrapeTally(("hat",), [HAT])
     found = [Sighting("site:shop", candidate, image, refused) for _, candidate, image, refused in SHOWN[:4]]
     assert [tally.add(HAT, sighting) for sighting in found] == [True, False, True, False]

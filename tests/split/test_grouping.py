@@ -86,7 +86,7 @@ def test_files_of_other_products(one, other):
     assert first != second
 
 
-def test_a_image_from_the_web_without_a_page_stands_by_itself():
+def test_an_image_from_the_web_without_a_page_stands_by_itself():
     assert groups("product", image_url=["http://cdn.test/A_1.jpg"], source=["urls"]) == [None]
     assert groups("page", image_url=["data/coat/A_1.jpg"]) == [None]
 

@@ -98,7 +98,7 @@ def test_a_changed_image_stops_the_pass_and_leaves_nothing(project, manifest, da
     assert files(project.out) == []
 
 
-def test_a_image_that_no_longer_decodes_is_a_message(project, manifest):
+def test_an_image_that_no_longer_decodes_is_a_message(project, manifest):
     # What validate found says 1 x 1 pixel, so this image is too large now.
     manifest.loc[0, ["width", "height"]] = 1
     with pytest.raises(ManifestError, match=f"does not decode .too_many_pixels: {WIDTH} x {HEIGHT}., as it did for"):
@@ -106,7 +106,7 @@ def test_a_image_that_no_longer_decodes_is_a_message(project, manifest):
     assert files(project.out) == []
 
 
-def test_a_image_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
+def test_an_image_that_takes_too_long_is_named_and_nothing_is_left(project, manifest):
     """A vast one: what is done before anybody looks at the time is taken, however long it took."""
     side = 6_000
     content = io.BytesIO()

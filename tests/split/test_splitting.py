@@ -124,7 +124,7 @@ def test_a_group_is_on_one_side():
     )
 
 
-def test_a_image_without_a_group_stands_by_itself():
+def test_an_image_without_a_group_stands_by_itself():
     pages = [None if number % 2 else f"http://shop.test/{number}" for number in range(80)]
     by_page = places(table(IDS, page_url=pages), params=PAGED)
     alone = places(table(IDS))

@@ -39,6 +39,7 @@ WRITTEN = [
     "artifacts/split/val/00000.bin",
     "metrics/split.json",
     "plots/split/counts.csv",
+    "plots/split/full.json",
     "reports/split.html",
 ]
 
@@ -76,11 +77,13 @@ def test_it_writes_all_that_is_promised(command, project):
     assert {name: len(part) for name, part in parts.items()} == manifest["split"].value_counts().to_dict()
     with (project.root / "plots/split/counts.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    metrics = json.loads((project.root / "metrics/split.json").read_text())
+    metrics = json.loads((project.root / "plots/split/full.json").read_text())
     assert {(row["part"], row["label"]): int(row["n"]) for row in rows} == {
         (part, label): n for part in parts for label, n in metrics[part].items()
     }
     assert set(metrics["gate"].values()) == {True}
+    headline = json.loads((project.root / "metrics/split.json").read_text())
+    assert headline == {**{name: len(part) for name, part in parts.items()}, "dropped": 0}
     assert "clock" not in (text := (project.out / "expectations.json").read_text())
     assert "ge_load_time" not in text
 
@@ -130,9 +133,10 @@ def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_
         "then: dvc repro"
     )
     assert list(outputs(project.root)) == [
-        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "reports/split.html"
+        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",
+        "reports/split.html",
     ]  # fmt: skip
-    assert json.loads((project.root / "metrics/split.json").read_text())["gate"]["class_shares"] is False
+    assert json.loads((project.root / "plots/split/full.json").read_text())["gate"]["class_shares"] is False
     assert "The gate stopped the pipeline" in (project.root / "reports/split.html").read_text()
 
 
@@ -142,7 +146,8 @@ def test_a_class_that_lacks_images_leaves_the_page_and_the_numbers_and_nothing_t
         main(Workspace(project.root, project.root), params)
     assert caught.value.next.startswith("change split.val (0.15), split.test (0.2) or split.salt in params.yaml; ")
     assert list(outputs(project.root)) == [
-        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "reports/split.html"
+        "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",
+        "reports/split.html",
     ]  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_pairs_within_a_part_stay():
     assert straddlers(sides("train", "train"), links([(0, 1)]))[0].tolist() == [-1, -1]
 
 
-def test_in_a_chain_a_image_stays_whose_only_likeness_is_gone():
+def test_in_a_chain_an_image_stays_whose_only_likeness_is_gone():
     assert straddlers(sides("train", "val", "test"), links([(0, 1), (1, 2)]))[0].tolist() == [-1, 2, -1]
 
 

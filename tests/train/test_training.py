@@ -23,6 +23,7 @@ def trained(tmp_path_factory):
 def test_metrics_are_those_of_the_best_epoch(trained):
     best = min(trained.history, key=lambda epoch: epoch.val_loss)
     assert trained.metrics() == {
+        "learning_curve": None,
         "best_epoch": best.epoch,
         "epochs": 6,
         "learning_rate": 0.003,
@@ -38,7 +39,7 @@ def test_metrics_are_those_of_the_best_epoch(trained):
 
 def test_a_run_is_compared_by_names_that_no_curve_has(trained):
     record = trained.record()
-    assert record.keys() == {"best_epoch", "best_val_accuracy", "best_val_loss", "epochs", "parameters", "trainable"}
+    assert record.keys() == {"best_epoch", "best_val_accuracy", "best_val_loss"}
     assert record["best_val_loss"] == trained.best.val_loss
 
 
@@ -106,7 +107,7 @@ def test_each_fold_is_measured_by_a_model_that_never_met_it(packed, tmp_path):
     figures = resumed.metrics()["folds"]
     assert figures["n"] == FOLDS
     assert 0.3 < figures["accuracy_mean"] <= 1
-    assert resumed.record()["folds.accuracy_mean"] == figures["accuracy_mean"]
+    assert resumed.record()["folds_accuracy"] == figures["accuracy_mean"]
 
 
 def lines_of(capfd):

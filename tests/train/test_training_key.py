@@ -50,7 +50,9 @@ def test_params_that_decide_nothing_do_not_count(key, changes):
 def test_a_logistic_regression_has_few_params_that_decide():
     names = deciding_params(TrainParams(model="features"))
     assert {"threads", "class_weights", "backbone.name", "features.inverse_regularization"} <= names.keys()
-    assert not [name for name in names if name.startswith(("augmentation", "cnn", "epochs", "learning", "optimizer"))]
+    assert not [
+        name for name in names if name.startswith(("augmentation", "cnn", "epochs", "learning_rate", "optimizer"))
+    ]
     network = TrainParams(model="features", features=FeaturesParams(head="mlp"))
     assert {"epochs", "features.dense.0.units"} <= deciding_params(network).keys() <= flat(network).keys()
 

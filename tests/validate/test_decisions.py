@@ -106,12 +106,12 @@ IMAGES = [
 
 
 @pytest.mark.parametrize("name", [ID, ID[:8], ID[:20].upper(), "images/01/a.png", "data/coat/1.png"])
-def test_a_image_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
+def test_an_image_goes_by_its_id_its_path_and_where_it_came_from(name: str) -> None:
     decision = Decision(2, name, "drop")
     assert match_decisions([decision], IMAGES) == ({ID: decision}, [])
 
 
-def test_a_image_that_is_gone_is_told() -> None:
+def test_an_image_that_is_gone_is_told() -> None:
     decision = Decision(2, "0" * 8, "drop")
     assert match_decisions([decision], IMAGES) == ({}, [decision])
 
@@ -131,7 +131,7 @@ def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
     assert [*found.values(), *gone] == [first]
 
 
-def test_two_decisions_for_a_image_that_is_gone_are_refused_too() -> None:
+def test_two_decisions_for_an_image_that_is_gone_are_refused_too() -> None:
     with pytest.raises(ReviewError, match=r"line 3: .* that of line 2, of data/hat/1\.png"):
         match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], IMAGES)
 

@@ -60,7 +60,7 @@ def test_the_same_pixels_in_two_parts_are_lost_to_the_earlier(scrape: Scrape) ->
     assert tuple(told.values()) == (lost, "train", "data/coat/0000.png", kept, "val", "data/coat/0001.png")
 
 
-def test_a_image_in_all_three_parts_leaks_twice(scrape: Scrape) -> None:
+def test_an_image_in_all_three_parts_leaks_twice(scrape: Scrape) -> None:
     for part in ("train", "val", "test"):
         scrape.add("coat", image(1), given_split=part)
     found = scrape.validate()

@@ -22,7 +22,7 @@ def test_what_became_no_image_is_passed_over() -> None:
     assert found.row.tolist() == [1]
 
 
-def test_a_image_inlined_in_a_page_is_at_the_pages_address() -> None:
+def test_an_image_inlined_in_a_page_is_at_the_pages_address() -> None:
     found = look(
         ("a", "coat", "page/1", None, None), ("a", "coat", "page/2", None, None), ("a", "coat", "p", "u", None)
     )
@@ -34,7 +34,7 @@ def test_one_address_on_many_pages_is_one_address() -> None:
     assert found.kinds(np.arange(3), 3, found.address).tolist() == [1, 0, 0]
 
 
-def test_a_image_lies_in_parts_from_first_to_last() -> None:
+def test_an_image_lies_in_parts_from_first_to_last() -> None:
     found = look(
         *[("b", "coat", None, part, part) for part in ("val", "train", "test")], ("c", "coat", None, "u", None)
     )

@@ -26,6 +26,7 @@ OUTPUTS = (
     "plots/validate/classes.csv",
     "plots/validate/dimensions.csv",
     "plots/validate/entropy.csv",
+    "plots/validate/full.json",
     "plots/validate/sharpness.csv",
     "plots/validate/sides.csv",
     "reports/validate.html",
@@ -60,7 +61,7 @@ class Workspace:
         return done
 
     def metrics(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.root / "metrics/validate.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((self.root / "plots/validate/full.json").read_text(encoding="utf-8"))
         return found
 
     def failed(self) -> set[str]:
@@ -130,6 +131,8 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     ]
     # Everything is there all the same: it is what a person needs to mend the data.
     assert set(workspace.digests()) == set(OUTPUTS)
+    headline = json.loads((workspace.root / "metrics/validate.json").read_text())
+    assert headline == {"n": headline["kept"] + 4, "kept": headline["kept"], "dropped": 4, "gate": "failed"}
     assert workspace.metrics()["dropped"] == {"duplicate_pixels": 1, "too_small": 1, "truncated": 1, "unknown": 1}
     html = (workspace.root / "reports/validate.html").read_text(encoding="utf-8").replace("<wbr>", "")
     for name in ("cut.jpg", "text.jpg", "tiny.png", "twin.bmp", "copy.png"):

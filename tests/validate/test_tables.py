@@ -49,7 +49,7 @@ def look(
     )
 
 
-def test_a_image_has_its_measures_and_no_finding() -> None:
+def test_an_image_has_its_measures_and_no_finding() -> None:
     row = look(images(1)).iloc[0]
     assert row[["elongation", "redundant", "width"]].tolist() == [1.5, 0.0, 60]
     assert row[["conflict", "placeholder", "leak", "leak_places"]].isna().all()

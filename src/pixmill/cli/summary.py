@@ -34,7 +34,7 @@ def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     """
     from pixmill.cli.results import notes
 
-    metrics = read_json(root / "metrics" / "evaluate.json", stage="evaluate")
+    metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Look at it:"]
@@ -55,7 +55,7 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
             f"calibration error {metrics['ece']:.3f}",
         ]
     except KeyError as error:
-        raise ManifestError(f"metrics/evaluate.json lacks {error}", next="dvc repro -f evaluate") from None
+        raise ManifestError(f"plots/evaluate/full.json lacks {error}", next="dvc repro -f evaluate") from None
 
 
 def _per_class(metrics: Mapping[str, Any]) -> list[str]:

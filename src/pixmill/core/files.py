@@ -13,6 +13,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pixmill.core.errors import ManifestError, StorageError
@@ -207,7 +208,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, text + "\n")
 
 
-def write_figures(root: Path, stage: str, *, headline: Mapping[str, Any], full: Mapping[str, Any]) -> None:
+def write_figures(
+    root: Path,
+    stage: str,
+    *,
+    headline: Mapping[str, Any],
+    full: Mapping[str, Any],
+    tables: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Write a stage's figures: ``metrics/<stage>.json``, which a reviewer reads at a glance, and all of them.
 
     Args:
@@ -215,7 +223,10 @@ def write_figures(root: Path, stage: str, *, headline: Mapping[str, Any], full: 
         stage: The stage's name.
         headline: The few in ``metrics/<stage>.json``.
         full: All figures, in ``plots/<stage>/full.json``.
+        tables: The data of plots as CSV, in ``plots/<stage>/<name>.csv``, by name.
     """
+    for name, table in tables.items():
+        write_text(root / "plots" / stage / f"{name}.csv", table)
     write_json(root / "plots" / stage / "full.json", full)
     write_json(root / "metrics" / f"{stage}.json", headline)
 

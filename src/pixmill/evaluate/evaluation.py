@@ -89,6 +89,16 @@ class Evaluation:
     sample: Sequence[Example]
     doubts: Sequence[Doubt]
 
+    def summary(self) -> str:
+        """Return in one line how good the model is on the test split."""
+        found = self.metrics
+        baselines = found["baseline"]
+        return (
+            f"test accuracy {found['accuracy']:.3f} (95 % CI {found['accuracy_low']:.3f} to "
+            f"{found['accuracy_high']:.3f}), macro-F1 {found['macro_f1']:.3f} on {found['n']:,} images; colour-histogram "
+            f"baseline {baselines['histogram_accuracy']:.3f}, best constant answer {baselines['majority_accuracy']:.3f}"
+        )
+
 
 def evaluate(
     trained: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn.backbones import build_backbone
+from pixmill.learn.backbones import APPLICATIONS, build_backbone
 from pixmill.learn.determinism import derived_seed
 
 if TYPE_CHECKING:
@@ -327,3 +327,28 @@ def scores_graph(classifier: keras.Model) -> keras.Model:
 
     end = next((layer for layer in classifier.layers if layer.name == _SCORES), classifier)
     return keras.Model(classifier.input, end.output, name="scores")
+
+
+def describe_model(params: TrainParams) -> str:
+    """Return in a few words what the model is.
+
+    >>> from pixmill.core.params import TrainParams
+    >>> describe_model(TrainParams(model="features"))
+    'A logistic regression on features of EfficientNet-Lite0, pretrained and frozen'
+
+    Args:
+        params: The section ``train``.
+    """
+    if params.model == "cnn":
+        count = sum(block.convolutions for block in params.cnn.blocks)
+        return f"A convolutional network with {count} convolutions, trained from scratch"
+    name = params.backbone.name
+    backbone = APPLICATIONS[name].builder if name in APPLICATIONS else "EfficientNet-Lite0"
+    origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
+    if params.model == "features":
+        head = {"logistic": "a logistic regression", "mlp": "a small neural network"}[params.features.head]
+        return f"{head[0].upper()}{head[1:]} on features of {backbone}, {origin} and frozen"
+    unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
+        params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
+    )
+    return f"{backbone}, {origin} and {unfrozen}, with a new head"

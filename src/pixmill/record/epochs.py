@@ -7,15 +7,23 @@ from collections.abc import Iterator
 
 from pixmill.record.run import Run
 from pixmill.train import OnEpoch
+from pixmill.train.history import Epoch, Timing
 
 __all__ = ["fold_run", "log_epochs"]
 
 
 def log_epochs(run: Run) -> OnEpoch:
-    """Return what records each epoch in a run, with the time when it ended."""
-    return lambda epoch, timing: run.log_epoch(
-        epoch.epoch, {**epoch.figures(), **timing.figures()}, timestamp=timing.ended
-    )
+    """Return what records each epoch in a run, with the time when it ended.
+
+    A solver's iterations, which have no learning rate, come all at once: they are sent with the rest of the run.
+    """
+
+    def log(epoch: Epoch, timing: Timing) -> None:
+        solved = epoch.learning_rate is None
+        figures = epoch.figures() | ({} if solved else timing.figures())
+        run.log_metrics(figures, step=epoch.epoch, timestamp=timing.ended, live=not solved)
+
+    return log
 
 
 @contextlib.contextmanager

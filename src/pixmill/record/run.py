@@ -146,31 +146,28 @@ class Run:
         self.data.weights = digest
         self.data.tags[WEIGHTS] = digest
 
-    def log_metrics(self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None) -> None:
+    def describe(self, text: str) -> None:
+        """Set the description that MLflow's page of the run shows, in Markdown."""
+        self.data.tags["mlflow.note.content"] = text
+
+    def log_metrics(
+        self, figures: Mapping[str, float | None], *, step: int = 0, timestamp: int | None = None, live: bool = True
+    ) -> None:
         """Record figures of the run, and of the models that it logged; those that are ``None`` are left out.
 
         Args:
             figures: Numbers by name.
             step: The place on a curve's axis; default 0, a figure of the whole run.
             timestamp: Milliseconds since 1970; default: now.
+            live: Whether MLflow gets them at once, rather than with all others at the end. Default: at once.
         """
         from mlflow.entities import Metric
 
         moment = now() if timestamp is None else timestamp
         points = [[name, float(value), moment, step] for name, value in accepted(figures).items() if value is not None]
         self.data.points += points
-        self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
-
-    def log_epoch(self, epoch: int, figures: Mapping[str, float | None], *, timestamp: int | None = None) -> None:
-        """Record one point of each curve.
-
-        Args:
-            epoch: The epoch, from 1.
-            figures: ``train_loss``, ``train_accuracy``, ``val_loss``, ``val_accuracy``, ``learning_rate``,
-                ``images_per_second``.
-            timestamp: When the epoch ended, in milliseconds since 1970. Default: now.
-        """
-        self.log_metrics(figures, step=epoch, timestamp=timestamp)
+        if live:
+            self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
 
     def log_parts(self, dataset: str, parts: Mapping[str, str]) -> None:
         """Record which packed parts a run reads, by DVC's hash of them; nothing where DVC has none.
@@ -226,7 +223,7 @@ class Run:
     def watching_machine(self) -> Iterator[None]:
         """Have MLflow measure processors, memory, disk, network and GPUs while the block runs: ``system/…``.
 
-        ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=false`` switches it off.
+        Only where ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true``, as everywhere in MLflow.
         """
         from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -17,7 +19,6 @@ from pixmill.learn import build_head, extract_features, fuse
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit, weights_of
 from pixmill.train.history import Epoch, Timing
-from pixmill.train.learning_curve import Answer
 
 if TYPE_CHECKING:
     import keras
@@ -151,8 +152,10 @@ def features_of(part: Part, params: TrainParams, *, scratch: Path, root: Path | 
 
 def logistic_answers(
     training: Part, validation: Part, params: TrainParams, *, labels: int, scratch: Path, root: Path | None = None
-) -> Answer:
+) -> Callable[..., npt.NDArray[np.integer]]:
     """Return a function that fits a logistic regression to some rows of the training split.
+
+    Features are first needed when it is called.
 
     Args:
         training: The training split.
@@ -162,9 +165,13 @@ def logistic_answers(
         scratch: Where features are kept.
         root: The project's folder, which a file of weights is relative to; default: the current one.
     """
-    known, asked = (features_of(part, params, scratch=scratch, root=root) for part in (training, validation))
 
-    def answer(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+    @functools.cache
+    def features() -> list[Features]:
+        return [features_of(part, params, scratch=scratch, root=root) for part in (training, validation)]
+
+    def answer(rows: npt.NDArray[np.int64], _: Checkpoints | None = None) -> npt.NDArray[np.integer]:
+        known, asked = features()
         fitted = fit_logistic(known[rows], training.targets[rows], params, labels=labels)
         classes: npt.NDArray[np.integer] = (asked @ fitted.kernel + fitted.bias).argmax(axis=1)
         return classes

@@ -134,8 +134,10 @@ def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], group
     sizes = np.bincount(groups)
     hits = np.array([np.bincount(groups, weights=row, minlength=count) for row in right[-_LAST:]])
     drawn = np.concatenate([slope @ (hits @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
-    limits = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
-    return Growth(float(slope @ [point.accuracy for point in points[-_LAST:]]), *limits)
+    low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
+    gain = float(slope @ [point.accuracy for point in points[-_LAST:]])
+    # Sums of floats that cancel leave 1e-15: adding 0 makes of -0.0 what people read.
+    return Growth(*(round(figure, 6) + 0.0 for figure in (gain, low, high)))
 
 
 def learning_curve_csv(curve: LearningCurve | None) -> str:

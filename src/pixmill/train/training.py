@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -123,11 +123,10 @@ class Trained:
         }
 
     def record(self) -> dict[str, float]:
-        """Return what runs are compared by: :meth:`metrics` by names that no curve has."""
-        figures = {name: value for name, value in self.metrics().items() if name not in self.best.figures()}
-        folds = {f"folds.{name}": value for name, value in figures.pop("folds", {}).items()}
-        best = {f"best_{name}": value for name, value in self.best.figures().items() if name.startswith("val_")}
-        return {**figures, **best, **folds}
+        """Return what runs are compared by, by names that no curve has."""
+        best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
+        folds = {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))} if self.folds else {}
+        return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
     def summary(self) -> str:
         """Return in one line how it went."""
@@ -217,14 +216,12 @@ def train(
         curve = None
         is_logistic = params.model == "features" and params.features.head == "logistic"
         if params.learning_curve == "always" or (params.learning_curve == "auto" and is_logistic):
-            if is_logistic:
-                answer = logistic_answers(
-                    parts["train"], parts["val"], params, labels=len(classes), scratch=features, root=root
-                )
-            else:
-                answer = partial(
-                    _answers, parts["train"], parts["val"], build, partial(fit_model, params=settled), checkpoints
-                )
+            answer: Callable[..., npt.NDArray[np.integer]] = (
+                logistic_answers(parts["train"], parts["val"], params, labels=len(classes), scratch=features, root=root)
+                if is_logistic
+                else partial(_network_answers, parts["train"], parts["val"], build, partial(fit_model, params=settled))
+            )
+            answer = partial(_kept_answers, answer, checkpoints, params.seed)
             curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
     return Trained(
         classifier=classifier,
@@ -241,26 +238,36 @@ def train(
     )
 
 
-def _answers(
+def _network_answers(
     training: Part,
     validation: Part,
     build: Callable[[], keras.Model],
     fit_share: Callable[..., Checkpoint],
+    rows: npt.NDArray[np.int64],
     checkpoints: Checkpoints | None,
+) -> npt.NDArray[np.integer]:
+    """Fit a fresh classifier to some rows, and return its classes for the validation split."""
+    classifier, what = build(), f"Train on {len(rows):,} images"
+    fit_share(classifier, training.take(rows), validation, checkpoints=checkpoints, what=what)
+    answers = [classifier.predict_on_batch(pixels).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)]
+    return np.concatenate(answers)
+
+
+def _kept_answers(
+    answer: Callable[..., npt.NDArray[np.integer]],
+    checkpoints: Checkpoints | None,
+    seed: int,
     rows: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.integer]:
-    """Fit a fresh classifier to some rows, and return its classes for the validation split; these are kept."""
-    kept = checkpoints.within(f"first-{len(rows)}") if checkpoints else None
-    fitted = kept.load_finished(lambda *_: None) if kept else None
-    if fitted is None:
-        classifier, what = build(), f"Train on {len(rows):,} images"
-        fitted = fit_share(classifier, training.take(rows), validation, checkpoints=kept, what=what)
-        answers = [classifier.predict_on_batch(pixels).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)]
-        fitted = replace(fitted, best={"answers": np.concatenate(answers)})
-        if kept:
-            kept.save(fitted)
-    found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
-    return found
+    """Return what a fit to some rows answered before, or fit it now and keep that."""
+    kept = checkpoints.within(f"learning-curve-{seed}-{len(rows)}") if checkpoints else None
+    if kept and (fitted := kept.load_finished(lambda *_: None)):
+        found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
+        return found
+    answers = answer(rows, kept)
+    if kept:
+        kept.save(Checkpoint([], [], {}, {"answers": answers}, finished=True))
+    return answers
 
 
 @contextlib.contextmanager

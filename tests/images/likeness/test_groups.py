@@ -138,7 +138,7 @@ def test_images_that_morph_into_each_other_do_not_swallow_the_class() -> None:
 
 
 @pytest.mark.parametrize("gone", range(0, 60, 7))
-def test_a_image_that_goes_moves_only_those_about_it(gone: int) -> None:
+def test_an_image_that_goes_moves_only_those_about_it(gone: int) -> None:
     generator = np.random.default_rng(5)
     family = generator.integers(0, 12, 60)  # images are linked within twelve families only
     pairs = {

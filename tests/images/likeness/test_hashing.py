@@ -36,7 +36,7 @@ def test_means_over_squares_count_by_their_part_of_the_image(height: int, width:
     assert np.array_equal(small_grey(squares, factor=factor, size=(width, height)), small_grey(image))
 
 
-def test_a_image_of_the_size_stays_as_it_is() -> None:
+def test_an_image_of_the_size_stays_as_it_is() -> None:
     luma = noise(SIDE, SIDE)
     assert np.array_equal(small_grey(luma), luma)
 

@@ -32,7 +32,7 @@ def test_mirrored_views_follow_the_others(some) -> None:
 
 
 @given(greys)
-def test_views_of_a_image_do_not_depend_on_those_beside_it(some) -> None:
+def test_views_of_an_image_do_not_depend_on_those_beside_it(some) -> None:
     assert (np.concatenate([views(one[None]) for one in some]) == views(some)).all()
 
 

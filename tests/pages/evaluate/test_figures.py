@@ -36,7 +36,7 @@ def test_the_first_class_is_on_top():
     assert axes.yaxis_inverted()
 
 
-def test_a_class_without_a_image_is_an_empty_row():
+def test_a_class_without_an_image_is_an_empty_row():
     (axes,) = confusion_figure(np.array([[3, 0], [0, 0]]), ["a", "b"]).axes
     assert [text.get_text() for text in axes.texts] == ["3"]
 
@@ -56,7 +56,7 @@ def sheet():
     return sheet_figure([(np.full((8, 8, 3), number, np.uint8), f"title {number}") for number in range(8)])
 
 
-def test_the_contact_sheet_has_one_panel_a_image_in_their_order():
+def test_the_contact_sheet_has_one_panel_an_image_in_their_order():
     shown = [(axes.images[0].get_array()[0, 0, 0], axes.get_title()) for axes in sheet().axes if axes.images]
     assert shown == [(number, f"title {number}") for number in range(8)]
 

@@ -78,7 +78,7 @@ def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
     assert page.count("<img") > 30
 
 
-def test_a_image_that_cannot_be_shown_is_said_so(found, project):
+def test_an_image_that_cannot_be_shown_is_said_so(found, project):
     shown = Deck(found, project.images, PARAMS).samples()["train"][0].shown
     content = shown.path.read_bytes()
     shown.path.write_bytes(b"")

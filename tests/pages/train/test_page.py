@@ -8,6 +8,7 @@ import re
 from pixmill.pages.train import draw_samples, render_report
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
+from pixmill.train.learning_curve import Growth, LearningCurve, LearningPoint
 from tests.train.conftest import CLASSES, PARAMS
 
 
@@ -22,26 +23,37 @@ def test_the_page_holds_all_and_asks_for_nothing(trained):
         "45 others",
         "convolution_0",
         "16\u00a0\u00d7\u00a016\u00a0\u00d7\u00a04",
-        "A plain convolutional network of 2 convolutions, fitted from nothing",
-        "a dropout in <code>train.cnn.dense</code>",
+        "A convolutional network with 2 convolutions, trained from scratch",
+        "dropout in <code>train.cnn.dense</code>",
         "learning_rate",
-        "as the model may see it",
+        "then augmented as in five epochs",
     ):
         assert text in page
     assert page.count("<svg") == 3
-    assert page.count('src="data:image/png;base64,') == 1
+    assert page.count('src="data:image/jpeg;base64,') == 1
     assert not re.search(r"backbone\.name|momentum|weight_decay|schedule\.patience", page)
-    assert not re.search(r"<script|(?:src|href)=\"(?!data:|#)", page)
+    assert not re.search(r"(?:src|href)=\"(?!data:|#|(?:scrape|validate|split|train|evaluate)\.html\")", page)
 
 
-def test_what_is_solved_at_once_speaks_of_no_epochs(trained):
-    solved = dataclasses.replace(trained, history=(Epoch(1, 0.1, 0.999, 0.3, 0.905),))
+def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
+    history = (Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905))
+    solved = dataclasses.replace(trained, history=history)
     page = page_of(solved, PARAMS.model_copy(update={"model": "features"}))
-    assert "epochs, and no curves" in page
-    assert "90.5 % right" in page
-    assert not re.search(r"<svg|[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
+    assert "One point is one iteration of the solver" in page
+    assert "90.5 %" in page
+    assert page.count("<svg") == 2
+    assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
     assert solved.summary().startswith("validation accuracy 0.905, loss 0.300; ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
+
+
+def test_the_learning_curve_answers_whether_more_images_would_help(trained):
+    points = tuple(LearningPoint(share, int(150 * share), 0.8, 0.7, 0.9) for share in (0.4, 0.7, 1.0))
+    curve = LearningCurve(points, Growth(0.021, 0.004, 0.035))
+    page = page_of(dataclasses.replace(trained, learning_curve=curve))
+    assert "would more images help?" in page
+    assert "Twice as many images would bring about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
+    assert "would more images help?" not in page_of(trained)
 
 
 def test_of_very_many_classes_the_page_names_the_first(trained):
@@ -49,7 +61,7 @@ def test_of_very_many_classes_the_page_names_the_first(trained):
     page = render_report(
         dataclasses.replace(trained, labels=many), PARAMS, draw_samples(trained.training, PARAMS, labels=CLASSES)
     )
-    assert "class 28, class 29 and 270 more, all named in" in page
+    assert "class 28, class 29 and 270 more, listed in" in page
     assert "class 30" not in page
 
 
@@ -59,9 +71,9 @@ def test_the_page_is_the_same_each_time(trained):
 
 def test_accuracy_is_named_where_it_is_watched(trained):
     page = page_of(trained, PARAMS.model_copy(update={"monitor": "val_accuracy"}))
-    assert "where the accuracy on the validation part is highest" in page
+    assert "with the highest validation accuracy" in page
 
 
 def test_folds_are_shown_where_there_are_some(trained):
     folds = (FoldResult(0, accuracy=0.8, loss=0.5), FoldResult(1, accuracy=0.9, loss=0.4))
-    assert "How much of it is luck" in page_of(dataclasses.replace(trained, folds=folds))
+    assert "<h2>Cross-validation</h2>" in page_of(dataclasses.replace(trained, folds=folds))

@@ -28,7 +28,7 @@ def draw(training):
     return drawn
 
 
-def test_a_image_of_each_class_comes_first_in_its_row(draw, training):
+def test_an_image_of_each_class_comes_first_in_its_row(draw, training):
     samples = draw()
     assert samples.labels == CLASSES
     assert samples.pixels.shape == (3, 6, 16, 16, 3)

@@ -31,7 +31,7 @@ def test_what_could_not_be_decoded_has_no_size_and_nothing_to_show() -> None:
     assert made.card(row(made, 2)).readable
 
 
-def test_a_image_under_several_labels_says_which() -> None:
+def test_an_image_under_several_labels_says_which() -> None:
     made = deck(
         dropped(1, "label_conflict", label=None),
         sightings=[seen(1, "shoe"), seen(1, "coat"), seen(1, "coat", "elsewhere"), seen(2, "coat")],

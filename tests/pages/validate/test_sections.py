@@ -180,7 +180,7 @@ def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     }
 
 
-def test_a_image_that_is_shown_above_is_not_shown_again() -> None:
+def test_an_image_that_is_shown_above_is_not_shown_again() -> None:
     seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5))
     assert [card.id for card in seen["Dark"]["cards"]] == [key(1)]
     blurred = seen["Blurred"]

@@ -127,7 +127,7 @@ class Project:
         return sightings[sightings["source"] != "folder"]
 
     def metrics(self):
-        return json.loads((self.root / "metrics/scrape.json").read_text())
+        return json.loads((self.root / "plots/scrape/full.json").read_text())
 
     def report(self):
         return (self.root / "reports/scrape.html").read_text()

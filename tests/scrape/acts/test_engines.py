@@ -85,7 +85,7 @@ def scrape(project, names, total, overlap, pace, **params):
 
 
 @pytest.mark.slow
-def test_engines_together_give_one_row_a_image_with_all_its_sightings(project):
+def test_engines_together_give_one_row_an_image_with_all_its_sightings(project):
     names, total = tuple(ENGINES), 200
     world, _, sightings, manifest = scrape(project, names, total, overlap=0.3, pace=0.02, browsers=len(names))
     known = sightings.dropna(subset="id")

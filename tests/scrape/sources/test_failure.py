@@ -38,7 +38,7 @@ class Driver:
         return base64.b64encode(self.image).decode()
 
 
-def test_the_address_the_page_and_a_image_are_saved(tmp_path):
+def test_the_address_the_page_and_an_image_are_saved(tmp_path):
     folder = save_evidence(Driver(), tmp_path / "a" / "b")
     assert folder == tmp_path / "a" / "b"
     assert sorted(path.name for path in folder.iterdir()) == ["address.txt", "page.html", "page.png"]

@@ -511,7 +511,7 @@ def test_results_that_come_by_another_way_need_no_scrolling(read):
     assert images(read("short", OPEN, supply=lambda _: [])) == media(3)
 
 
-def test_the_original_of_a_image_and_the_one_that_was_shown(read):
+def test_the_original_of_an_image_and_the_one_that_was_shown(read):
     lifted = OPEN.model_copy(
         update={
             "rewrite": parse_site(

@@ -225,7 +225,7 @@ def test_a_label_may_be_given_by_its_id_or_its_name(find):
     assert addresses(find(IMAGES, LABELS, "LabelName,DisplayName\n" + NAMES, classes=["cat"]))["cat"] == expected
 
 
-def test_a_image_with_two_labels_of_a_class_comes_once(find):
+def test_an_image_with_two_labels_of_a_class_comes_once(find):
     found = find(IMAGES, LABELS, classes=["pet"], pet=("/m/01yrx", "/m/0bt9lr"))
     assert [address[-8:-6] for address in addresses(found)["pet"]] == ["aa", "ab", "ff"]
 

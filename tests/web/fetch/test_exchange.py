@@ -78,7 +78,7 @@ def fetch_known(use, known):
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
-def test_a_image_comes_with_what_names_its_version(site, fetch):
+def test_an_image_comes_with_what_names_its_version(site, fetch):
     site.answers["/x"] = b"image", {"ETag": 'W/"1"', "Last-Modified": DATE}
     assert fetch("/x") == Fetched(b"image", "http://images.test/x", 'W/"1"', DATE)
 
@@ -115,7 +115,7 @@ def test_unchanged_is_no_answer_to_whoever_has_nothing(site, use):
         assert fetch_known(use, known).reason == "http_304"
 
 
-def test_a_site_may_change_its_mind_about_a_image_that_is_there(site, use):
+def test_a_site_may_change_its_mind_about_an_image_that_is_there(site, use):
     site.answers["/x"] = b"", {"X-Robots-Tag": "noai"}, 304
     assert fetch_known(use, Validators('"1"')).reason == "x_robots_tag"
 

@@ -8,13 +8,13 @@ from pixmill.web.fetch import Fetched, Manners, Network, Unchanged, Validators
 from pixmill.web.fetch.host import PATIENCE
 
 
-def test_a_image(site, fetch):
+def test_an_image(site, fetch):
     site.answers["/x.png"] = b"image"
     assert fetch("/x.png") == Fetched(b"image", "http://images.test/x.png")
 
 
 def test_inlined_images_need_no_network(fetch):
-    assert fetch("data:,image", "DATA:;base64,cGljdHVyZQ==") == [Fetched(b"image", "data:")] * 2
+    assert fetch("data:,image", "DATA:;base64,aW1hZ2U=") == [Fetched(b"image", "data:")] * 2
 
 
 def test_a_text_that_is_no_address(fetch):

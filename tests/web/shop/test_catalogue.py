@@ -134,7 +134,7 @@ def test_a_folder_without_classes_is_refused(tmp_path, folders):
 labels = st.sampled_from(["coat", "dress", "shirt", "sneaker", "trouser", "tabby cat"])
 
 
-def test_the_wording_of_a_image_never_changes():
+def test_the_wording_of_an_image_never_changes():
     key = "trouser/0012.png"
     assert title("trouser", key) == "Twill Trouser No. 417"
     assert price("trouser", key) == 109

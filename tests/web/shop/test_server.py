@@ -185,7 +185,7 @@ def test_data_is_never_written_to(client, data, cards):
     assert state() == before
 
 
-def test_a_image_that_went_missing_is_not_found(connect, tmp_path):
+def test_an_image_that_went_missing_is_not_found(connect, tmp_path):
     (tmp_path / "coat").mkdir()
     path = tmp_path / "coat" / "0.png"
     path.write_bytes(b"")

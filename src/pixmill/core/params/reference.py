@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, load_params
@@ -63,7 +62,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
             yield Reference(name, meaning, "", None, None)
             yield from reference(inner, f"{name}.")
             continue
-        default = ... if field.default is PydanticUndefined else _data(field.default)
+        default = ... if field.is_required() else _data(field.default)
         expected = described(Annotated[field.annotation, field]) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:

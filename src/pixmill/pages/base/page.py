@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -40,6 +42,9 @@ def render_page(package: str, template: str, **content: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    script = files("pixmill.pages.base").joinpath("page.js").read_text(encoding="utf-8")
+    environment.globals["script"] = script
+    environment.globals["script_digest"] = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["shorten"] = shorten
     environment.filters["count"] = lambda value: f"{value:,}"

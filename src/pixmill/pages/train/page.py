@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.core.params import TrainParams
 from pixmill.core.params.reference import plain
-from pixmill.learn.backbones import APPLICATIONS
+from pixmill.learn import describe_model
 from pixmill.pages.base import figure_svg, render_page
 from pixmill.pages.train.curves import curve_figure, curve_names, learning_curve_figure
 from pixmill.pages.train.samples import Samples
@@ -34,7 +34,7 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
     return render_page(
         "pixmill.pages.train",
         "page.html",
-        kind=_kind(params),
+        kind=describe_model(params),
         overfitting=_against_overfitting(params),
         best=trained.best,
         solved=trained.solved,
@@ -72,23 +72,6 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _kind(params: TrainParams) -> str:
-    """Say in a few words what the model is."""
-    if params.model == "cnn":
-        count = sum(block.convolutions for block in params.cnn.blocks)
-        return f"A convolutional network with {count} convolutions, trained from scratch"
-    name = params.backbone.name
-    backbone = APPLICATIONS[name].builder if name in APPLICATIONS else "EfficientNet-Lite0"
-    origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
-    if params.model == "features":
-        head = {"logistic": "a logistic regression", "mlp": "a small neural network"}[params.features.head]
-        return f"{head[0].upper()}{head[1:]} on features of {backbone}, {origin} and frozen"
-    unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
-        params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
-    )
-    return f"{backbone}, {origin} and {unfrozen}, with a new head"
 
 
 def _against_overfitting(params: TrainParams) -> tuple[str, str]:

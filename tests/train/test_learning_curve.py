@@ -1,0 +1,97 @@
+"""The learning curve: nested shares of whole clusters, and a sentence that its figures support."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.images.parts import Part
+from pixmill.train.learning_curve import (
+    SHARES,
+    Growth,
+    LearningCurve,
+    LearningPoint,
+    learning_curve,
+    learning_curve_csv,
+    nested_rows,
+)
+
+
+def split_of(labels, clusters):
+    rows = pd.DataFrame({"cluster": [str(cluster) for cluster in clusters]})
+    return Part("train", rows, np.array(labels, np.int32), np.zeros((len(labels), 2, 2, 3), np.uint8))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=60), st.integers(0, 9))
+def test_shares_are_nested_hold_whole_clusters_and_end_with_all(images, seed):
+    labels, clusters = zip(*images, strict=True)
+    shares = [set(rows.tolist()) for rows in nested_rows(split_of(labels, clusters), 3, seed=seed)]
+    assert len(shares) == len(SHARES)
+    assert shares[-1] == set(range(len(images)))
+    for smaller, larger in zip(shares, shares[1:], strict=False):
+        assert smaller <= larger
+    for rows in shares:
+        taken = {clusters[row] for row in rows}
+        assert rows == {row for row, cluster in enumerate(clusters) if cluster in taken}
+        assert {labels[row] for row in rows} == set(labels)
+
+
+def test_each_share_has_about_so_many_images_of_each_class():
+    labels = np.repeat([0, 1], [400, 100])
+    for share, rows in zip(SHARES, nested_rows(split_of(labels, range(500)), 2, seed=7), strict=True):
+        assert np.bincount(labels[rows]).tolist() == pytest.approx([400 * share, 100 * share], abs=1)
+
+
+def test_the_same_seed_takes_the_same_images():
+    split = split_of(np.arange(90) % 3, range(90))
+    one, other, another = (np.concatenate(list(nested_rows(split, 3, seed=seed))) for seed in (7, 7, 8))
+    assert one.tolist() == other.tolist() != another.tolist()
+
+
+def curve_of(hits_of):
+    """Return the curve of a model that is right on the first images of the validation split, as many as it is said."""
+    training, validation = split_of(np.arange(1000) % 2, range(1000)), split_of(np.zeros(400), range(400))
+    asked = []
+
+    def answer(rows):
+        asked.append(len(rows))
+        return (np.arange(400) >= hits_of(len(rows))).astype(np.int64)
+
+    curve = learning_curve(training, validation, 2, seed=7, answer=answer)
+    assert asked == [100, 200, 400, 700, 1000]
+    return curve
+
+
+def test_a_model_that_gains_with_each_doubling_asks_for_more_images():
+    curve = curve_of(lambda count: int(80 + 100 * np.log2(count / 100)))
+    assert [round(point.accuracy, 2) for point in curve.points] == [0.2, 0.45, 0.7, 0.9, 1.0]
+    assert curve.growth.gain == pytest.approx(0.23, abs=0.02)
+    assert curve.growth.sentence().startswith("Twice as many images would bring about 2")
+
+
+def test_a_model_that_gains_nothing_does_not():
+    curve = curve_of(lambda _: 300)
+    assert curve.growth == Growth(0, 0, 0)
+    assert curve.growth.sentence().startswith("More images of the same kind would not help")
+
+
+def test_what_chance_may_have_done_is_undecided():
+    assert "undecided" in Growth(0.01, -0.02, 0.04).sentence()
+
+
+def test_limits_hold_the_accuracy_they_are_of():
+    for point in curve_of(lambda count: count // 4).points:
+        assert point.low < point.accuracy < point.high
+
+
+def test_the_table_has_a_line_a_point():
+    points = (LearningPoint(0.1, 10, 0.5, 0.4, 0.6), LearningPoint(1.0, 100, 2 / 3, 0.6, 0.7))
+    assert learning_curve_csv(LearningCurve(points, Growth(0, 0, 0))).splitlines() == [
+        "images,share,accuracy,low,high",
+        "10,0.1,0.5,0.4,0.6",
+        "100,1.0,0.666667,0.6,0.7",
+    ]
+    assert learning_curve_csv(None) == "images,share,accuracy,low,high\n"

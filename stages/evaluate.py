@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pixmill.core.files import file_digest, fresh_folder, write_figures, write_text
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
@@ -31,10 +33,8 @@ def main(workspace: Workspace, params: Params) -> None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
     if result.unlabelled is not None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, unlabelled_schema(result.labels))
-    plots = {
-        name: table.to_csv(index=False, lineterminator="\n", float_format="%.6g")
-        for name, table in result.plots.items()
-    }
+    csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
+    plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
     page = render_report(result)
     write_text(root / "reports" / "evaluate.html", page)
     short = headline(result.metrics)

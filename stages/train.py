@@ -9,7 +9,7 @@ from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_fig
 from pixmill.core.params import Params, flat
 from pixmill.core.workspace import Workspace
 from pixmill.learn import describe_model, export_litert, save_calibration, save_classifier
-from pixmill.pages.train import curves_figure, draw_samples, learning_curve_figure, render_report
+from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run import Run
 from pixmill.record.stages import training_run
@@ -50,8 +50,6 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")
     record.log_figure(curves_figure(trained), "plots/curves.png")
-    if trained.learning_curve is not None:
-        record.log_figure(learning_curve_figure(trained.learning_curve), "plots/learning_curve.png")
     record.log_file(folder / "samples.jpg", "plots/samples.jpg")
     record.log_file(root / "reports" / "train.html", "reports/train.html")
     record.log_model(model)

@@ -37,7 +37,7 @@ SURFACE = {
     "pixmill.pages.scrape": "render_report",
     "pixmill.pages.validate": "render_report",
     "pixmill.pages.split": "render_report",
-    "pixmill.pages.train": "curves_figure draw_samples learning_curve_figure render_report",
+    "pixmill.pages.train": "curves_figure draw_samples render_report",
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",

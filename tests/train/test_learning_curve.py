@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,7 +33,7 @@ def test_shares_are_nested_hold_whole_clusters_and_end_with_all(images, seed):
     shares = [set(rows.tolist()) for rows in nested_rows(split_of(labels, clusters), 3, seed=seed)]
     assert len(shares) == len(SHARES)
     assert shares[-1] == set(range(len(images)))
-    for smaller, larger in zip(shares, shares[1:], strict=False):
+    for smaller, larger in itertools.pairwise(shares):
         assert smaller <= larger
     for rows in shares:
         taken = {clusters[row] for row in rows}

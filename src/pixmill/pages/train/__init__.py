@@ -1,7 +1,7 @@
 """What people see of a training: ``reports/train.html``, its curves and samples."""
 
-from pixmill.pages.train.curves import curves_figure, learning_curve_figure
+from pixmill.pages.train.curves import curves_figure
 from pixmill.pages.train.page import render_report
 from pixmill.pages.train.samples import draw_samples
 
-__all__ = ["curves_figure", "draw_samples", "learning_curve_figure", "render_report"]
+__all__ = ["curves_figure", "draw_samples", "render_report"]

@@ -25,10 +25,14 @@ def curves_figure(trained: Trained) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    names = curve_names(trained)
-    figure = Figure(figsize=(14 / 3 * len(names), 3.6), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
+    names, curve = curve_names(trained), trained.learning_curve
+    count = len(names) + (curve is not None)
+    figure = Figure(figsize=(14 / 3 * count, 3.6), layout="constrained")
+    panels = figure.subplots(1, count)
+    for axes, name in zip(panels, names, strict=False):
         _draw(axes, trained, name)
+    if curve is not None:
+        _draw_learning_curve(panels[-1], curve)
     return figure
 
 
@@ -56,17 +60,21 @@ def learning_curve_figure(curve: LearningCurve) -> Figure:
         curve: The curve.
     """
     figure, axes = _small()
+    _draw_learning_curve(axes, curve)
+    return figure
+
+
+def _draw_learning_curve(axes: Axes, curve: LearningCurve) -> None:
     images = [point.images for point in curve.points]
     axes.fill_between(
         images, [point.low for point in curve.points], [point.high for point in curve.points], color=_VAL, alpha=0.15
     )
-    axes.plot(images, [point.accuracy for point in curve.points], "o-", color=_VAL, label="validation, 95 % CI")
+    axes.plot(images, [point.accuracy for point in curve.points], "o-", color=_VAL, label="accuracy, 95 % CI")
     axes.set_xscale("log", base=2)
     axes.set_xticks(images, [f"{count:,}" for count in images])
     axes.minorticks_off()
     axes.set_ylim(top=1)
-    _finish(axes, "Accuracy", "Training images")
-    return figure
+    _finish(axes, "Validation accuracy", "Training images")
 
 
 def _small() -> tuple[Figure, Axes]:

@@ -71,7 +71,7 @@ def test_a_model_that_gains_with_each_doubling_asks_for_more_images():
     curve = curve_of(lambda count: int(80 + 100 * np.log2(count / 100)))
     assert [round(point.accuracy, 2) for point in curve.points] == [0.2, 0.45, 0.7, 0.9, 1.0]
     assert curve.growth.gain == pytest.approx(0.23, abs=0.02)
-    assert curve.growth.sentence().startswith("Twice as many images would bring about 2")
+    assert curve.growth.sentence().startswith("Twice as many images would add about 2")
 
 
 def test_a_model_that_gains_nothing_does_not():

@@ -62,12 +62,13 @@ class Growth:
 
     def sentence(self) -> str:
         """Return what this supports, for people."""
-        limits = f"95 % CI {100 * self.low:+.1f} to {100 * self.high:+.1f}"
+        limits = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}".replace("-", "\u2212")
         if self.low > 0 and self.gain >= _WORTH:
-            return f"Twice as many images would bring about {100 * self.gain:.1f} points of accuracy ({limits})."
+            return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
+        expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
         if self.high < 2 * _WORTH:
-            return f"More images of the same kind would not help: twice as many change the accuracy by {limits} points."
-        return f"Whether more images would help is undecided: twice as many change the accuracy by {limits} points."
+            return f"More images of the same kind would not help: {expected}."
+        return f"It is undecided whether more images would help: {expected}."
 
 
 @dataclass(frozen=True)

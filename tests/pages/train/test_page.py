@@ -52,7 +52,7 @@ def test_the_learning_curve_answers_whether_more_images_would_help(trained):
     curve = LearningCurve(points, Growth(0.021, 0.004, 0.035))
     page = page_of(dataclasses.replace(trained, learning_curve=curve))
     assert "would more images help?" in page
-    assert "Twice as many images would bring about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
+    assert "Twice as many images would add about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
     assert "would more images help?" not in page_of(trained)
 
 

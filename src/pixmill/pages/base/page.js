@@ -10,6 +10,7 @@ for (const image of document.querySelectorAll('main img')) {
     dialog.querySelector('p').textContent = image.closest('figure')?.querySelector('figcaption')?.innerText ?? image.alt;
     dialog.showModal();
   };
+  image.alt ||= image.closest('figure')?.querySelector('figcaption')?.innerText ?? 'Image';
   image.tabIndex = 0;
   image.setAttribute('role', 'button');
   image.title = 'Enlarge';
@@ -21,6 +22,18 @@ for (const image of document.querySelectorAll('main img')) {
   });
 }
 dialog.addEventListener('click', () => dialog.close());
+
+// On a phone a long gallery starts folded.
+const few = 6;
+for (const gallery of document.querySelectorAll('.gallery')) {
+  if (gallery.children.length <= few + 2) continue;
+  const button = document.createElement('button');
+  button.className = 'more';
+  button.textContent = `Show all ${gallery.children.length} images`;
+  button.addEventListener('click', () => { gallery.classList.remove('folded'); button.remove(); });
+  gallery.classList.add('folded');
+  gallery.after(button);
+}
 
 // Let the keyboard scroll what is wider than the window.
 const boxes = document.querySelectorAll('.scroll, .plot');

@@ -1,4 +1,4 @@
-"""Images to look at: where the classifier goes wrong, where it is least sure, and what it names at random."""
+"""Images to inspect: the most confident errors, the least confident predictions, and a random sample."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _OF_PAIR = 6
 
 @dataclass(frozen=True)
 class Confusion:
-    """Say how often one class was taken for another.
+    """Hold how often one class was predicted as another.
 
     Args:
-        actual: What the images show.
-        predicted: What they were taken for.
-        count: How many.
-        of: How many images of ``actual`` there are.
+        actual: The actual class.
+        predicted: The predicted class.
+        count: Number of such images.
+        of: Number of images of ``actual``.
     """
 
     actual: str
@@ -46,12 +46,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Example:
-    """Hold one image with what the model said of it.
+    """Hold one image with its prediction.
 
     Args:
         id: The image's id.
-        label: What it shows.
-        predicted: What the model said.
+        label: The actual class.
+        predicted: The predicted class.
         confidence: The probability of ``predicted``.
         truth: The probability of ``label``.
         second: The class with the next highest probability.
@@ -70,12 +70,12 @@ class Example:
 
     @property
     def right(self) -> bool:
-        """Whether the model was right."""
+        """Whether the prediction is correct."""
         return self.label == self.predicted
 
 
 def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
-    """Return which class was taken for which, most frequent first; of equals those of the first class.
+    """Return the confusions, most frequent first; ties in the order of the classes.
 
     Args:
         matrix: Images by actual (row) and predicted (column) class.
@@ -90,40 +90,40 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
 
 
 def surest_mistakes(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return the images of a part that were predicted wrong, those of the highest confidence first.
+    """Return the misclassified images of a split, most confident first.
 
     Args:
-        predictions: One row an image, of at least this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image, of at least this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     wrong = predictions[(predictions["split"] == part.name) & (predictions["label"] != predictions["predicted"])]
     return _examples(_by_confidence(wrong, labels).head(limit), part, labels)
 
 
 def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return images at random, the same each time: an impression that nobody has chosen.
+    """Return a random sample of images, the same each time.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
-    # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+    # An id is a digest: its last digits are effectively random, and nothing else depends on them.
     order = predictions["id"].str[-16:].sort_values(kind="stable").index[:limit]
     return _examples(predictions.loc[order], part, labels)
 
 
 def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return the images between whose two most probable classes the model could hardly decide.
+    """Return the images with the smallest margin between the two most probable classes.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     top = np.sort(probabilities_of(predictions, labels), axis=1)
     order = np.lexsort((predictions["id"].to_numpy(str), top[:, -1] - top[:, -2]))[:limit]
@@ -131,13 +131,13 @@ def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, 
 
 
 def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return of each class the image that the model rightly named with the highest confidence.
+    """Return the most confident correct prediction of each class.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     right = predictions[predictions["label"] == predictions["predicted"]]
     first = _by_confidence(right, labels).drop_duplicates("label").set_index("label", drop=False)
@@ -147,10 +147,10 @@ def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str],
 def mistakes_by_pair(
     mistakes: Sequence[Example], matrix: npt.NDArray[np.int64], labels: Sequence[str]
 ) -> list[tuple[Confusion, list[Example]]]:
-    """Return the confusions that are made most often, with the surest mistakes of each.
+    """Return the most frequent confusions with their most confident errors.
 
     Args:
-        mistakes: The mistakes to choose from, the surest first; a pair of which there is none among them is left out.
+        mistakes: The errors to choose from, most confident first; pairs without one are left out.
         matrix: Images by actual (row) and predicted (column) class.
         labels: The classes' names.
     """
@@ -164,7 +164,7 @@ def mistakes_by_pair(
 
 
 def _by_confidence(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of the highest confidence first; of equals by id."""
+    """Return the rows sorted by confidence, highest first; ties by id."""
     confidence = probabilities_of(rows, labels).max(axis=1, initial=0)
     return rows.assign(confidence=confidence).sort_values(["confidence", "id"], ascending=[False, True])
 

@@ -1,4 +1,4 @@
-"""Evaluate the trained classifier: figures, predictions image by image, and where it goes wrong."""
+"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the predictions, the plot's data, the page and the metrics; then tell MLflow, which may be away."""
+    """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
     result = evaluate(
@@ -50,10 +50,10 @@ def main(workspace: Workspace, params: Params) -> None:
 
     metrics = result.metrics
     print(  # noqa: T201
-        f"evaluate: accuracy {metrics['accuracy']:.3f} ({metrics['accuracy_low']:.3f} to "
+        f"evaluate: accuracy {metrics['accuracy']:.3f} (CI {metrics['accuracy_low']:.3f} to "
         f"{metrics['accuracy_high']:.3f}), macro-F1 {metrics['macro_f1']:.3f} on {metrics['n']:,} test images; "
         f"colour-histogram baseline {metrics['baseline']['histogram_accuracy']:.3f}, "
-        f"best constant answer {short['baseline_accuracy']:.3f}\n"
+        f"constant baseline {short['baseline_accuracy']:.3f}\n"
         "evaluate: reports/evaluate.html"
     )
 

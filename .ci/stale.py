@@ -1,7 +1,7 @@
-"""Fail when the committed results do not belong to the committed code, params and data.
+"""Fail if the committed results do not match the committed code, params and data.
 
-Run it as ``make stale``, or with another repository's folder as its argument. It looks at a fresh clone of the last
-commit, which has neither data nor artifacts, so what lies about in the working tree changes nothing.
+Run it as ``make stale``, or with another repository's folder as its argument. It checks a fresh clone of the last
+commit, which has neither data nor artifacts, so the state of the working tree does not matter.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ ABSENT_FILE = "deleted"
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command and return what it printed, whatever its exit status."""
+    """Run a command and return its output, whatever its exit status."""
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def dvc(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run the DVC of this interpreter."""
+    """Run this interpreter's DVC."""
     return run(sys.executable, "-m", "dvc", *arguments, cwd=cwd)
 
 
 def clone(repository: Path, into: Path) -> None:
-    """Clone the last commit of a repository, on a branch or not, and nothing of its working tree."""
+    """Clone the last commit of a repository, on a branch or detached, without its working tree."""
     head = run("git", "rev-parse", "HEAD", cwd=repository).stdout.strip()
     for command in (
         ["clone", "--quiet", "--no-checkout", str(repository), str(into)],
@@ -44,10 +44,10 @@ def clone(repository: Path, into: Path) -> None:
 
 
 def changes(status: Status) -> Iterator[str]:
-    """Yield each stage and file whose content is not what ``dvc.lock`` says.
+    """Yield each stage and file whose content does not match ``dvc.lock``.
 
-    A clone lacks what DVC's cache holds, and what is made from it; that alone is no change. A deleted metric looks much
-    the same to DVC, whose ``repro --allow-missing`` lets it pass.
+    A clone lacks the files in DVC's cache and what depends on them; that alone is no change. A deleted metrics file
+    looks much the same to DVC, whose ``repro --allow-missing`` accepts it.
     """
     entries = [
         (stage, kind, path, state)
@@ -64,23 +64,23 @@ def changes(status: Status) -> Iterator[str]:
     for stage, kind, path, state in entries:
         if state == ABSENT_BIG_OUTPUT or (kind == "changed deps" and state == ABSENT_FILE and made(path)):
             continue
-        if isinstance(state, dict):  # A file of params, and in it the keys.
+        if isinstance(state, dict):  # A params file and its keys.
             yield from (f"{stage}: {path}: {key} {what}" for key, what in sorted(state.items()))
         else:
             yield f"{stage}: {path} {state}" if path else f"{stage}: {kind}"
 
 
 def runs(dry: str, fresh: Path) -> Iterator[str]:
-    """Yield each stage that ``dvc repro --dry`` would run; where its input is absent, that ends in an error instead."""
+    """Yield each stage that ``dvc repro --dry`` would run, or its error if an input is missing."""
     for stage in re.findall(r"^Running stage '(.+?)'", dry, flags=re.MULTILINE):
         yield f"{stage}: would run again"
     for stage, reason in re.findall(r"failed to reproduce '(.+?)': (.+)", dry):
         missing = re.search(rf"No such file or directory: '{re.escape(str(fresh))}/(.+?)'", reason)
-        yield f"{stage}: {missing[1]} is not the one that dvc.lock names" if missing else f"{stage}: {reason}"
+        yield f"{stage}: {missing[1]} does not match dvc.lock" if missing else f"{stage}: {reason}"
 
 
 def verdict(repository: Path) -> list[str]:
-    """Return what is stale in a clean clone of a repository's last commit; nothing where all is current."""
+    """Return what is stale in a clean clone of a repository's last commit; empty if everything is current."""
     with tempfile.TemporaryDirectory(prefix="stale-") as folder:
         fresh = Path(folder).resolve() / "clone"
         clone(repository, fresh)
@@ -89,14 +89,14 @@ def verdict(repository: Path) -> list[str]:
         touched = run("git", "status", "--porcelain", cwd=fresh).stdout.splitlines()
     found = list(changes(json.loads(status.stdout))) if status.returncode == 0 else [status.stderr.strip()]
     found += [f"not committed: {line}" for line in touched]
-    # The status cannot tell that an output, absent here, is another one than the next stage took; the dry run can.
+    # The status cannot detect that a missing output differs from what the next stage used; the dry run can.
     if not found and (dry.returncode != 0 or "Running stage" in dry.stdout):
         found = list(runs(dry.stdout + dry.stderr, fresh)) or [dry.stderr.strip()]
     return found
 
 
 def main() -> None:
-    """Judge the repository named on the command line, else the one that this script lies in."""
+    """Check the repository given on the command line, else the one that contains this script."""
     repository = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
     if found := verdict(repository):
         sys.exit(
@@ -104,7 +104,7 @@ def main() -> None:
             + "\n  ".join(found)
             + "\nNext: dvc repro, then commit dvc.lock, metrics/ and plots/ together with the change"
         )
-    sys.stdout.write("The committed results belong to the committed code, params and data.\n")
+    sys.stdout.write("The committed results match the committed code, params and data.\n")
 
 
 if __name__ == "__main__":

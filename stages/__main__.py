@@ -1,4 +1,4 @@
-"""MLflow's way into the pipeline: ``python -m stages train train.epochs=3``; an empty value is that of params.yaml."""
+"""MLflow's entry point: ``python -m stages train train.epochs=3``; an empty value keeps that of params.yaml."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from pixmill.core.params import load_params, parse_overrides
 
 
 def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Return the entry point of MLproject and the texts that are not empty, by dotted name."""
+    """Return the entry point of MLproject and the non-empty values by dotted name."""
     if not arguments or arguments[0].startswith("-"):
         sys.exit("usage: python -m stages main|<stage> [section.key=value ...]")
     entry, *pairs = arguments
     declared = list(itertools.takewhile(lambda pair: "=" in pair and not pair.startswith("-"), pairs))
     texts = dict(pair.split("=", 1) for pair in declared)
-    if unknown := pairs[len(declared) :]:  # What MLproject does not declare, MLflow appends as `--name value`.
+    if unknown := pairs[len(declared) :]:  # MLflow appends undeclared ones as `--name value`.
         names = ", ".join(name.split(".")[-1] for name in texts)
-        sys.stderr.write(f"{entry}: there is no parameter {unknown[0]}; there are: {names}\nNext: edit params.yaml\n")
+        sys.stderr.write(
+            f"{entry}: unknown parameter {unknown[0]}; known parameters: {names}\nNext: edit params.yaml\n"
+        )
         sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 
 
 def setting(name: str, value: Any) -> str:
-    """Return an option of ``dvc exp run`` in Hydra's grammar: a text in quotes, lest it become a number."""
+    """Return an option of ``dvc exp run`` in Hydra's grammar: strings are quoted so that they stay strings."""
     quoted = '"{}"'.format(value.replace('"', r"\"")) if isinstance(value, str) else json.dumps(value)
     return f"--set-param=++{name}={quoted}"
 
 
 def main() -> int:
-    """Let DVC run what the entry point stands for, with the given values, and return its exit status."""
+    """Run the entry point's stages with DVC and the given values, and return the exit status."""
     entry, texts = parse_arguments(sys.argv[1:])
     root = Path.cwd()
     try:
@@ -47,11 +49,11 @@ def main() -> int:
     committed = is_committed(root, "params.yaml", *RESULTS)
     command = ["exp", "run", *(setting(name, value) for name, value in values.items())] if values else ["repro"]
     command += [] if entry == "main" else [entry]
-    # Ctrl-C is for DVC and its stage, which know how to end well: here it is waited for.
+    # DVC and its stage handle Ctrl-C themselves; this process waits for them.
     signal.signal(signal.SIGINT, lambda *_: None)
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:
-        following = advice(root, ("params.yaml", *RESULTS), undo=committed) if status == 0 else "To go on: dvc repro"
+        following = advice(root, ("params.yaml", *RESULTS), undo=committed) if status == 0 else "To resume: dvc repro"
         sys.stdout.write(f"params.yaml holds the new values. {following}\n")
     return status
 

@@ -1,4 +1,4 @@
-"""Evaluate the trained classifier: figures, predictions image by image, and where it goes wrong."""
+"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the predictions, the plot's data, the page and the metrics; then tell MLflow, which may be away."""
+    """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""
     root = workspace.root
     classifier = root / "artifacts" / "train"
     result = evaluate(

@@ -1,4 +1,4 @@
-"""Scrape the images: from the web by real browsers and public APIs, or from what people brought."""
+"""Scrape the images: from the web with real browsers and public APIs, or from your own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fit the classifier that params describe, and record how it went."""
+"""Fit the classifier that params.yaml describes, and record the run."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ def main(workspace: Workspace, params: Params) -> None:
     root, split = workspace.root, workspace.root / "artifacts" / "split"
     fit = partial(train, split, params.train, classes=params.classes, root=root, scratch=workspace.scratch("train"))
     if not is_chief():
-        fit()  # Of several processes that train together, the first alone keeps and records what comes of it.
+        fit()  # Of several processes that train together, only the first writes the results.
         return
     try:
         with training_run(workspace, params=flat(params), dataset="artifacts/split") as record:
             trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
             write(workspace, params, trained, record)
     except Interrupted as error:
-        sys.stderr.write(f"train: ended in epoch {error.epoch}; those before it are kept. To go on: dvc repro\n")
+        sys.stderr.write(
+            f"train: interrupted in epoch {error.epoch}; completed epochs are kept. To resume: dvc repro\n"
+        )
         sys.exit(error.status)
 
 
 def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -> None:
-    """Write what came of it, then record that."""
+    """Write the results, then record the run."""
     root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
@@ -45,7 +47,7 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     export_litert(model, folder)
     save_calibration(folder, trained.validation, target=settings.target_accuracy)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")  # noqa: T201
-    # All is on disk from here on: what MLflow does not take can be recorded later.
+    # Everything is on disk from here on: what MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")

@@ -72,7 +72,7 @@ def signalled(repository, folder, body, before=""):
 def test_a_stage_that_a_signal_ends_puts_all_away_and_says_so(repository, tmp_path, body, status, said):
     done = signalled(repository, tmp_path, body)
     assert (done.returncode, done.stdout) == (status, said)
-    assert done.stderr == "split: ended; finished work is kept. To go on: dvc repro\n"
+    assert done.stderr == "split: interrupted; finished work is kept. To resume: dvc repro\n"
 
 
 def test_sigterm_ends_a_stage_that_ignores_ctrl_c_in_the_background(repository, tmp_path):

@@ -7,8 +7,8 @@ from sklearn.metrics import confusion_matrix
 from pixmill.evaluate.mistakes import (
     Confusion,
     commonest_confusions,
+    examples_by_cell,
     least_sure,
-    mistakes_by_pair,
     random_predictions,
     surest_mistakes,
     typical_images,
@@ -112,13 +112,16 @@ def test_a_class_that_was_never_right_has_no_typical_image(predictions, part):
     assert typical_images(wrong, part, LABELS, limit=9) == []
 
 
-def test_pairs_hold_their_mistakes_the_surest_first(predictions, part):
-    mistakes = surest_mistakes(predictions, part, LABELS, limit=99)
+def test_each_cell_of_the_matrix_has_its_images_the_most_confident_first(predictions, part):
     matrix = confusion_matrix(predictions["label"], predictions["predicted"], labels=LABELS)
-    ((confusion, surest),) = mistakes_by_pair(mistakes, matrix, LABELS)
-    assert (confusion.actual, confusion.predicted, confusion.count) == ("dark", "light", 2)
-    assert surest == mistakes
-
-
-def test_a_pair_without_a_mistake_to_show_is_left_out():
-    assert mistakes_by_pair([], np.array([[3, 1], [0, 3]]), LABELS) == []
+    cells = examples_by_cell(predictions, part, matrix, LABELS)
+    kinds = [(cell.actual, cell.predicted) for cell, _ in cells]
+    assert kinds == [("dark", "light"), ("dark", "dark"), ("light", "light")]
+    confusion, errors = cells[0]
+    assert confusion.count == 2
+    assert [item.id for item in errors] == [item.id for item in surest_mistakes(predictions, part, LABELS, limit=99)]
+    for cell, examples in cells:
+        assert len(examples) == min(cell.count, 6)
+        assert {(item.label, item.predicted) for item in examples} == {(cell.actual, cell.predicted)}
+        confidences = [item.confidence for item in examples]
+        assert confidences == sorted(confidences, reverse=True)

@@ -192,11 +192,11 @@ def test_the_table_fits_its_schema(table):
 @pytest.mark.parametrize("name", ["images", "data", "../elsewhere", "/tmp", "data/../images"])
 def test_only_folders_below_data_are_taken(folder, tmp_path, name):
     (tmp_path / "images").mkdir()
-    with pytest.raises(DataError, match="is no folder below data/"):
+    with pytest.raises(DataError, match="is not a folder below data/"):
         unlabelled_folder(tmp_path, name)
 
 
 def test_the_folder_must_be_there(folder, tmp_path):
     assert unlabelled_folder(tmp_path, "data/unlabelled") == folder
-    with pytest.raises(DataError, match="'data/new' is no folder below data/"):
+    with pytest.raises(DataError, match="'data/new' is not a folder below data/"):
         unlabelled_folder(tmp_path, "data/new")

@@ -126,7 +126,10 @@ def test_every_label_has_a_rank_and_the_page_shows_those_in_doubt(evaluated):
     assert ranking["label"].tolist() == predictions["label"].tolist()
     assert sorted(ranking["rank"]) == list(range(1, sum(IMAGES.values()) + 1))
     page = (root / "reports/evaluate.html").read_text()
-    assert page.count(", or dark?</strong>") + page.count(", or light?</strong>") == ranking["suggested"].notna().sum()
+    assert (
+        page.count(", likely dark</strong>") + page.count(", likely light</strong>")
+        == ranking["suggested"].notna().sum()
+    )
 
 
 def test_unlabelled_images_are_predicted_or_named_with_the_reason(evaluated):
@@ -210,6 +213,6 @@ def test_a_folder_of_unlabelled_images_that_is_not_there_is_a_message(inputs, re
     shutil.rmtree(root / "data")
     done = evaluate(root, repository)
     assert done.returncode == 1
-    assert "'data/unlabelled' is no folder below data/" in done.stderr
+    assert "'data/unlabelled' is not a folder below data/" in done.stderr
     assert "Next: " in done.stderr
     assert "Traceback" not in done.stderr

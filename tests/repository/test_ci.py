@@ -130,14 +130,14 @@ def test_new_data_without_its_results_fails(project):
     project.write("data/image", "two")
     project.run("dvc", "add", "--quiet", "data")
     project.commit()
-    assert "first: data is not the one that dvc.lock names" in project.judge().stderr
+    assert "first: data does not match dvc.lock" in project.judge().stderr
 
 
 def test_half_a_run_fails(project):
     project.write("first.py", STAGE.format(name="first").replace('"first")', '"other")'))
     project.run("dvc", "repro", "--quiet", "first")
     project.commit()
-    assert "second: artifacts/first is not the one that dvc.lock names" in project.judge().stderr
+    assert "second: artifacts/first does not match dvc.lock" in project.judge().stderr
 
 
 def test_a_pipeline_that_cannot_be_read_fails(project):

@@ -85,7 +85,7 @@ def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(sh
 
 def test_after_a_failure_the_way_on_is_printed(shell):
     done = shell("train", status=7, epochs="3")
-    assert done.stdout.splitlines()[-1] == "params.yaml holds the new values. To go on: dvc repro"
+    assert done.stdout.splitlines()[-1] == "params.yaml holds the new values. To resume: dvc repro"
     assert done.returncode == 7
 
 
@@ -100,7 +100,7 @@ def test_a_parameter_that_is_not_declared_is_refused_with_those_that_are(shell, 
     done = shell(entry, **{name: "3"})
     assert done.returncode == 2
     declared = ", ".join(project.get_entry_point(entry).parameters)
-    assert f"there is no parameter --{name}; there are: {declared}\n" in done.stderr
+    assert f"unknown parameter --{name}; known parameters: {declared}\n" in done.stderr
     assert done.stdout == ""
 
 

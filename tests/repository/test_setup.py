@@ -111,7 +111,7 @@ def test_a_set_up_that_fails_leaves_no_stamp_and_is_taken_up_again(checkout, fai
 def test_where_uv_cannot_pip_is_asked(checkout):
     done, steps = checkout.set_up(FAILING="uv*require-hashes*")
     assert done.returncode == 0
-    assert "trying pip" in done.stderr
+    assert "falling back to pip" in done.stderr
     assert "python -m pip install --quiet --require-hashes --requirement requirements.txt" in steps
 
 

@@ -280,7 +280,7 @@ def test_interrupted_before_a_page_that_never_loads_it_ends_in_seconds_too(works
         started = until(lambda: "/search" in web.paths(), process)
         error, seconds = ended(process, signal.SIGTERM)
     assert process.returncode == 143
-    assert error.endswith("scrape: ended; finished work is kept. To go on: dvc repro\n")
+    assert error.endswith("scrape: interrupted; finished work is kept. To resume: dvc repro\n")
     assert "Traceback" not in error
     assert gone(started)
     assert seconds < 25

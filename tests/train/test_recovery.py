@@ -133,8 +133,8 @@ def test_a_signal_ends_it_between_two_steps(repository, tmp_path, kind, status):
         _, heard = process.communicate(timeout=120)
     assert process.returncode == status
     last = heard.splitlines()[-1]
-    assert last.startswith("train: ended in epoch ")
-    assert last.endswith("; those before it are kept. To go on: dvc repro")
+    assert last.startswith("train: interrupted in epoch ")
+    assert last.endswith("; completed epochs are kept. To resume: dvc repro")
     assert "Traceback" not in heard
     assert not any((root / name).exists() for name in OUTPUTS)
     with sqlite3.connect(root / "mlflow.db") as connection:
@@ -188,4 +188,4 @@ def test_a_signal_in_the_pass_over_features_is_one_line(repository, tmp_path, ki
         **{**command, "args": [sys.executable, "-c", script + _RUN]}, capture_output=True, check=False
     )
     assert done.returncode == status
-    assert done.stderr == "train: ended; finished work is kept. To go on: dvc repro\n"
+    assert done.stderr == "train: interrupted; finished work is kept. To resume: dvc repro\n"

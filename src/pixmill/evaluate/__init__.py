@@ -1,12 +1,12 @@
-"""Evaluate: predict every image once, and say how good that is and where it goes wrong.
+"""Evaluate: predict every image once, measure the predictions, and analyse the errors.
 
-- ``evaluation``: the stage's one function
-- ``predictions``: one row an image, which everything else follows from; and images whose class nobody has told
-- ``measure``: the figures of ``plots/evaluate/full.json``, and what the model's calibration is worth
-- ``baseline``: what colours alone tell
-- ``slices``: kinds of images that do worse than others
+- ``evaluation``: the stage's entry point
+- ``predictions``: one row per image, from which all metrics are computed; and unlabelled images
+- ``measure``: the metrics in ``plots/evaluate/full.json``, including calibration on the test split
+- ``baseline``: the colour-histogram baseline
+- ``slices``: accuracy by slice, such as size or brightness
 - ``labels``: which labels are most likely wrong
-- ``mistakes``: images to look at; ``gradcam``: where the model looked
+- ``mistakes``: example images to inspect; ``gradcam``: Grad-CAM heatmaps
 """
 
 from pixmill.evaluate.evaluation import Evaluation, evaluate

@@ -1,4 +1,4 @@
-"""What colours alone tell: a baseline that never looks at a shape."""
+"""The colour-histogram baseline: logistic regression on colours, which ignores shapes."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pixmill.metrics.scores import macro_f1
 __all__ = ["colour_histograms", "histogram_figures", "predict_by_colours"]
 
 _LEVELS = 16
-"""Steps of each channel by itself."""
+"""Bins of each single-channel histogram."""
 
 _STEPS = 4
-"""Steps of each channel in colours, of which there are 4 x 4 x 4."""
+"""Bins per channel of the joint histogram, which has 4 x 4 x 4."""
 
 _LENGTH = 3 * _LEVELS + _STEPS**3
 
 _SIDE = 64
-"""Rows and columns of pixels that are counted at most: what a histogram tells is told by fewer pixels too."""
+"""Maximum rows and columns of pixels that are counted: a subsample gives nearly the same histogram."""
 
 _IMAGES = 20_000
-"""Images of the training part that are learnt from at most, so that neither time nor memory grows with them."""
+"""Maximum training images, which bounds time and memory."""
 
 _BATCH = 256
 
@@ -34,8 +34,8 @@ def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
     """Return ``histogram_accuracy`` and ``histogram_macro_f1``, as in ``plots/evaluate/full.json``.
 
     Args:
-        training: The packed training part.
-        tested: The packed test part.
+        training: The packed training split.
+        tested: The packed test split.
     """
     predicted = predict_by_colours(training, tested)
     actual = tested.targets.astype(np.int64)
@@ -46,13 +46,13 @@ def histogram_figures(training: Part, tested: Part) -> dict[str, float]:
 
 
 def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
-    """Return the class of each test image by logistic regression on histograms of colours.
+    """Return the class of each test image by logistic regression on colour histograms.
 
-    It runs on one thread, so that the same images give the same answer whatever the number of cores.
+    It runs on one thread, so that the result does not depend on the number of cores.
 
     Args:
-        training: The packed training part; of more than 20,000 images, that many evenly spaced ones count.
-        tested: The packed test part.
+        training: The packed training split; of more than 20,000 images, 20,000 evenly spaced ones are used.
+        tested: The packed test split.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -63,7 +63,7 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
     if len(np.unique(targets)) == 1:
         return np.full(len(tested), targets[0])
     with threadpool_limits(1), warnings.catch_warnings():
-        # After so many steps it is a baseline, whether or not another step would have moved it a little.
+        # A baseline need not converge fully.
         warnings.simplefilter("ignore", ConvergenceWarning)
         features = np.concatenate(list(_features(training, rows)))
         mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
@@ -73,10 +73,10 @@ def predict_by_colours(training: Part, tested: Part) -> npt.NDArray[np.int64]:
 
 
 def colour_histograms(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return how much of each image has which colour, as roots of shares: of shape (images, 112).
+    """Return colour histograms as square roots of shares, of shape (images, 112).
 
-    First sixteen steps of each channel by itself, then 64 colours of four steps a channel. The root makes Euclidean
-    distance a distance of distributions (Hellinger's), in which large plain areas do not drown the rest.
+    First 16 bins per channel, then 64 joint bins, four per channel. The square root turns Euclidean distance into
+    Hellinger distance, in which large plain areas do not dominate.
 
     Args:
         pixels: ``uint8`` of shape (images, height, width, 3).

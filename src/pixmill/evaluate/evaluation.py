@@ -1,4 +1,4 @@
-"""The stage's one function: a trained classifier and packed images in, what it is worth out."""
+"""The stage's entry point: takes a trained classifier and packed images, returns the evaluation."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.mistakes import (
     Confusion,
     Example,
+    examples_by_cell,
     least_sure,
-    mistakes_by_pair,
     random_predictions,
     surest_mistakes,
     typical_images,
@@ -38,38 +38,36 @@ from pixmill.learn import Classifier, fix_threads, load_classifier
 __all__ = ["Evaluation", "Pixels", "evaluate"]
 
 _SAMPLE, _UNSURE, _TYPICAL = 24, 12, 100
-"""Images on each of the sheets, at most; of the typical ones there is one a class."""
-
-_HELD = 500
-"""Mistakes whose pixels are held, the surest: those to show of each pair of classes are taken from them."""
+"""Maximum images on each sheet; the typical ones are one per class."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold all that is known of a classifier once it has seen every image.
+    """Hold the results of evaluating a classifier.
 
     Args:
         labels: The classes in the order of the model's outputs.
-        predictions: One row an image, sorted by id; columns as in
+        predictions: One row per image, sorted by id; columns as in
             :func:`pixmill.evaluate.predictions.predictions_schema`.
-        ranking: How well each label fits, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where wrong
-            labels were not looked for.
-        unlabelled: What the model says of images without labels, columns as in
-            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` where there are none.
+        ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
+            errors is off.
+        unlabelled: Predictions for unlabelled images, columns as in
+            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if there are none.
         metrics: The content of ``plots/evaluate/full.json``.
-        plots: The data of plots, by file name without its ending.
+        plots: The plots' data, by file name without extension.
         matrix: Test images by actual (row) and predicted (column) class.
         interval_confidence: Confidence of the intervals.
-        target_accuracy: The share of answers that shall be right.
-        mistakes: The mistakes to show, the surest first.
-        pairs: The commonest confusions, each with its worst mistakes.
-        typical: An image that was rightly named of each class, or of the first ones where there are very many.
-        heatmaps: Where the model looked, by id of the image; of some images only.
-        unsure: Images that the model could hardly decide on.
-        sample: Images at random.
-        doubts: The likeliest wrong labels.
+        target_accuracy: The accuracy that the answers should reach.
+        mistakes: The errors to show, most confident first.
+        cells: Cells of the confusion matrix, each with its most confident predictions: confusions by frequency, then
+            correct predictions by class.
+        typical: One correct prediction per class; with very many classes, of the first ones only.
+        heatmaps: Grad-CAM heatmaps by image id, for some images only.
+        unsure: The least confident predictions.
+        sample: Random images.
+        doubts: The most likely label errors.
     """
 
     labels: tuple[str, ...]
@@ -82,7 +80,7 @@ class Evaluation:
     interval_confidence: float
     target_accuracy: float
     mistakes: Sequence[Example]
-    pairs: Sequence[tuple[Confusion, Sequence[Example]]]
+    cells: Sequence[tuple[Confusion, Sequence[Example]]]
     typical: Sequence[Example]
     heatmaps: Mapping[str, Pixels]
     unsure: Sequence[Example]
@@ -103,18 +101,18 @@ class Evaluation:
 def evaluate(
     trained: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path
 ) -> Evaluation:
-    """Predict every packed image and say how good that is.
+    """Predict every packed image and measure the predictions.
 
     Args:
         trained: ``artifacts/train``.
         packed: ``artifacts/split``.
-        params: What the report shows and how sure its intervals are.
-        threads: Threads that compute; part of the result, since another number rounds differently.
-        scratch: Where features are kept that the search for wrong labels rests on.
+        params: What the report shows, and the confidence level of its intervals.
+        threads: Number of threads; it affects the result, since summation order depends on it.
+        scratch: Cache of the features used to find label errors.
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
-        DataError: There is no folder of unlabelled images, although params name one.
+        DataError: The folder of unlabelled images that params name does not exist.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
     from sklearn.metrics import confusion_matrix
@@ -144,7 +142,7 @@ def evaluate(
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
-    mistakes = surest_mistakes(tested, part, labels, limit=max(params.mistakes, _HELD))
+    mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
     typical = typical_images(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
     return Evaluation(
         labels=labels,
@@ -161,10 +159,10 @@ def evaluate(
         matrix=matrix,
         interval_confidence=params.confidence,
         target_accuracy=classifier.calibration.target_accuracy,
-        mistakes=mistakes[: params.mistakes],
-        pairs=mistakes_by_pair(mistakes, matrix, labels),
+        mistakes=mistakes,
+        cells=examples_by_cell(tested, part, matrix, labels),
         typical=typical,
-        heatmaps=_heatmaps(trained, [*mistakes[: min(params.grad_cam, params.mistakes)], *typical]),
+        heatmaps=_heatmaps(trained, [*mistakes[: params.grad_cam], *typical]),
         unsure=least_sure(tested, part, labels, limit=_UNSURE),
         sample=random_predictions(tested, part, labels, limit=_SAMPLE),
         doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
@@ -172,7 +170,7 @@ def evaluate(
 
 
 def _heatmaps(trained: Path, examples: Sequence[Example]) -> dict[str, Pixels]:
-    """Return where the model looked, by id: what spoke for the class that it named."""
+    """Return Grad-CAM heatmaps for the predicted class, by image id."""
     if not examples:
         return {}
     # Gradients need Keras.

@@ -1,8 +1,8 @@
-"""Where a model looked: the places of an image that speak for a class, by Grad-CAM.
+"""Grad-CAM: the regions of an image that support a class.
 
-The last layer that still knows places gives maps of what it found where. Each map counts by how much the class's score
-rises with it on average, and what remains above zero is where the evidence lies. The score is the one before softmax or
-sigmoid, so that a class which is certain has a gradient too.
+The last layer with spatial dimensions gives the feature maps. Each map is weighted by the mean gradient of the class's
+score with respect to it; the positive part of the weighted sum is the heatmap. The score is the logit, before softmax
+or sigmoid, so that the gradient does not vanish for a saturated class.
 
 Source: Selvaraju, Cogswell, Das, Vedantam, Parikh and Batra, "Grad-CAM: Visual Explanations from Deep Networks via
 Gradient-based Localization", ICCV 2017, equations 1 and 2.
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 __all__ = ["attention", "heated"]
 
 _BATCH = 16
-"""Images a step: gradients need the memory of all layers between."""
+"""Images per batch: gradients keep all activations in memory."""
 
 _SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.float32)
-"""Colours of a little evidence and of the most."""
+"""Colours of the weakest and the strongest evidence."""
 
 
 def attention(
     model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
 ) -> npt.NDArray[np.float32] | None:
-    """Return for each image where the evidence for a class lies: shape (images, side, side), from 0 to 1.
+    """Return a heatmap of the evidence for a class for each image: shape (images, side, side), from 0 to 1.
 
-    A map that is zero everywhere has no evidence for the class. ``None``: no layer of the model knows places, as that
-    of a model that flattens at once.
+    A heatmap that is zero everywhere shows no evidence for the class. Returns ``None`` if no layer has spatial
+    dimensions, as in a model that flattens at once.
 
     Args:
         model: The classifier: one un-nested graph, the last layer with weights a dense one.
@@ -58,7 +58,7 @@ def attention(
 
 
 def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return an image in greys under the colours of its evidence: amber is a little, red the most.
+    """Return the image in greyscale with the heatmap on top, from amber (weak) to red (strong).
 
     Args:
         pixels: ``uint8`` of shape (side, side, 3).
@@ -73,7 +73,7 @@ def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.
 
 
 def _last_with_places(model: keras.Model) -> keras.layers.Layer | None:
-    """Return the last layer whose output has height and width; of a pooling, which only blurs, the one before."""
+    """Return the last layer whose output has height and width, skipping pooling layers, which only blur."""
     for layer in reversed(model.layers):
         if type(layer).__name__ == "InputLayer" or "Pooling" in type(layer).__name__:
             continue
@@ -91,7 +91,7 @@ def _maps(
 
     inputs = tf.constant(pixels, tf.float32)
     with tf.GradientTape() as tape:
-        # Weights of a frozen backbone are not watched, and then nothing behind them would be.
+        # A frozen backbone's weights are not watched, so the inputs must be.
         tape.watch(inputs)
         maps, features = graph(inputs, training=False)
         scores = keras.ops.matmul(keras.ops.cast(features, "float32"), end.kernel) + end.bias

@@ -1,8 +1,8 @@
-"""Which labels are most likely wrong, by confident learning: packed images in, a ranking out.
+"""Likely label errors, ranked by confident learning.
 
-An image's label is in doubt where a model that has not seen the image finds another class at least as probable as it
-finds that class on average for the images that carry its label. Such a threshold of each class's own holds for a
-model that is timid with one class and bold with another.
+A label is likely wrong if a model that was not trained on the image gives another class at least the probability that
+it gives that class on average over the images labelled with it. These per-class thresholds allow for a model that is
+underconfident in one class and overconfident in another.
 
 Source: Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021,
 sections 3.1 (the confident joint) and 3.2 (ranking by the normalised margin).
@@ -47,33 +47,33 @@ LABELS = pa.schema(
         pa.field("split", pa.string(), nullable=False),
     ]
 )
-"""One row an image of any part, sorted by ``id``.
+"""One row per image of any split, sorted by ``id``.
 
-``suggested`` is the class that it more likely shows, null where its label is not in doubt; ``score`` says how well the
-label fits, from 0 (surely wrong) to 1; ``rank`` is its place among all, from 1, the likeliest wrong label first.
+``suggested`` is the more likely class, null where the label looks right; ``score`` is the label score, from 0 (surely
+wrong) to 1; ``rank`` is its rank among all, from 1, the most likely label error first.
 """
 
 FEWEST = 10
-"""Groups of a class below which nothing is said of its labels: each fold must leave enough to learn the class from."""
+"""Minimum groups of a class to judge its labels: each fold must leave enough images to learn the class from."""
 
 _FOLDS = 5
 _FITTED = 20_000
-"""The most images that one model learns from: more cost minutes and find hardly another label."""
+"""Maximum training images per model: more cost minutes and find hardly any more label errors."""
 
 _WIDTH = 128
-"""Directions that are kept of the features: ten times as fast as all of them, and as good at finding wrong labels."""
+"""Principal components that are kept: ten times as fast as all features, and as good at finding label errors."""
 
 _INVERSE_REGULARIZATION = 0.001
-"""Simple enough not to learn the wrong labels by heart, which are to be found: measured on swapped labels."""
+"""Regularised strongly enough not to memorise the wrong labels; tuned on swapped labels."""
 
 _STEPS = 200
 
 _ROWS = 4096
-"""Rows whose products are summed at a time, so that only they are held in double precision."""
+"""Rows per chunk, so that only one chunk is held in double precision."""
 
 _LEAST, _MOST = 112, 224
-"""Side of the images that the backbone sees, in pixels: on smaller ones than the least it hardly tells classes apart,
-and on larger ones than the most, for which it was made, it is only slower."""
+"""Side of the backbone's input in pixels: below the minimum it hardly separates classes, and above the maximum, its
+native size, it is only slower."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Doubt:
     Args:
         id: The image's id.
         label: The label that it has.
-        suggested: The class that it more likely shows.
-        score: How well the label fits, from 0 (surely wrong) to 1.
-        split: The part that it is in.
+        suggested: The more likely class.
+        score: The label score, from 0 (surely wrong) to 1.
+        split: The image's split.
         pixels: The image as the model saw it, ``uint8`` of shape (side, side, 3).
     """
 
@@ -100,16 +100,16 @@ class Doubt:
 def find_label_errors(
     parts: Sequence[Part], labels: Sequence[str], features: npt.NDArray[np.float32], *, threads: int
 ) -> pd.DataFrame:
-    """Return the columns of :data:`LABELS`, one row an image, sorted by id.
+    """Return the columns of :data:`LABELS`, one row per image, sorted by id.
 
-    Images of a class with fewer than :data:`FEWEST` groups are left out, and all where
-    fewer than two classes remain: of those nothing can be said.
+    Images of a class with fewer than :data:`FEWEST` groups are left out, and all images if fewer than two classes
+    remain.
 
     Args:
-        parts: The packed parts; all are searched, since a wrong label harms in each.
+        parts: The packed splits; all are searched, since label errors do harm in each.
         labels: The classes' names.
-        features: What the images are told apart by, shape (images, features), in the order of parts and rows.
-        threads: Threads that compute; part of the result.
+        features: Backbone features, shape (images, features), in the order of splits and rows.
+        threads: Number of threads; it affects the result.
     """
     rows = pd.concat([part.rows.assign(split=part.name) for part in parts], ignore_index=True)
     targets = np.concatenate([part.targets for part in parts]).astype(np.int64)
@@ -127,12 +127,12 @@ def find_label_errors(
 
 
 def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[Doubt]:
-    """Return the likeliest wrong labels with their images, in the order of their ranks.
+    """Return the most likely label errors with their images, in order of rank.
 
     Args:
         ranking: As :func:`find_label_errors` returns it.
-        parts: The packed parts by name, which have the pixels.
-        limit: The most to return.
+        parts: The packed splits by name, which hold the pixels.
+        limit: Maximum number to return.
     """
     doubtful = ranking[ranking["suggested"].notna()].sort_values("rank").head(limit)
     doubts = []
@@ -144,19 +144,19 @@ def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
 
 
 def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> npt.NDArray[np.float32]:
-    """Return what the bundled backbone finds in the images, from the scratch folder where that is known.
+    """Return the images' features from the bundled backbone, cached in the scratch folder.
 
     Args:
-        parts: The packed parts.
-        scratch: Where features are kept.
-        threads: Threads that compute; part of the result.
+        parts: The packed splits.
+        scratch: Folder of the feature cache.
+        threads: Number of threads; it affects the result.
 
     Returns:
-        Shape (images, features), in the order of parts and rows.
+        Shape (images, features), in the order of splits and rows.
     """
     from pixmill.learn import extract_features
 
-    # Shards of shards: what indexes like an array is one to them.
+    # Shards of shards: anything that indexes like an array works.
     pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
     size = int(np.clip(pixels.shape[1], _LEAST, _MOST))
     backbone = BackboneParams(image_size=None if size == pixels.shape[1] else size)
@@ -167,16 +167,16 @@ def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> 
 def suggested_classes(
     targets: npt.NDArray[np.integer], probabilities: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:
-    """Return the class that each image more likely shows, -1 where its label is not in doubt.
+    """Return the more likely class of each image, -1 where its label looks right.
 
     Args:
         targets: Class indices, shape (images,).
-        probabilities: Of a model that has not seen the image, shape (images, classes).
+        probabilities: Out-of-sample probabilities, shape (images, classes).
     """
     classes = probabilities.shape[1]
     sizes = np.bincount(targets, minlength=classes)
     own = probabilities[np.arange(len(targets)), targets]
-    # A class without an image has no threshold that anything could reach.
+    # A class without images has an unreachable threshold.
     thresholds = np.where(sizes > 0, np.bincount(targets, own, classes) / np.maximum(sizes, 1), np.inf)
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
     best = reached.argmax(axis=1)
@@ -192,12 +192,12 @@ def rank_labels(
 ) -> pd.DataFrame:
     """Return the columns of :data:`LABELS`, sorted by id.
 
-    The likeliest wrong label is the one that is least probable compared with the best other class.
+    The most likely label error is the label with the lowest probability relative to the best other class.
 
     Args:
-        rows: Columns ``id`` and ``split``, one row an image.
+        rows: Columns ``id`` and ``split``, one row per image.
         targets: Class indices, shape (images,).
-        probabilities: Of a model that has not seen the image, shape (images, classes >= 2).
+        probabilities: Out-of-sample probabilities, shape (images, classes >= 2).
         labels: The classes' names.
     """
     names = np.asarray(labels, dtype=object)
@@ -206,7 +206,7 @@ def rank_labels(
     others = probabilities.copy()
     others[places, targets] = -1
     margin = probabilities[places, targets] - others.max(axis=1, initial=-1)
-    # Rounded before it ranks, so that the last bits of a sum do not.
+    # Rounded before ranking, so that rounding errors do not change the order.
     score = np.round((1 + margin) / 2, 6).astype(np.float32)
     table = pd.DataFrame(
         {
@@ -223,10 +223,10 @@ def rank_labels(
 
 
 def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the number of each image's fold, from 0: a group is never divided, and classes are spread evenly.
+    """Return each image's fold number, from 0: stratified by class, and groups are never divided.
 
-    Groups are dealt out in turn, class by class, in the order of their names, which are digests and thus as good as
-    dice; a group counts for the class of its first image.
+    Groups are assigned in turn, class by class, in the order of their names, which are digests and so effectively
+    random; a group counts for the class of its first image.
 
     Args:
         targets: Class indices, shape (images,).
@@ -234,24 +234,24 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
     """
     table = pd.DataFrame({"group": np.asarray(groups, dtype=object), "target": np.asarray(targets)})
     first = table.groupby("group", sort=True)["target"].first().sort_values(kind="stable")
-    # Dealt on from class to class, not anew in each: else the first folds would be the largest.
+    # Assignment continues from class to class; starting over in each would make the first folds the largest.
     fold_of = pd.Series(np.arange(len(first)) % _FOLDS, index=first.index)
     return table["group"].map(fold_of).to_numpy(np.int64)
 
 
 def reduced(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    """Return features in the few directions in which they differ most, each feature first made to vary alike.
+    """Return the leading principal components of the standardised features.
 
-    No label is looked at, so that nothing of an image's label reaches the model that is to judge it.
+    Labels are not used, so that no label leaks into the model that judges it.
 
     Args:
-        features: Shape (images, features); constant ones do no harm.
+        features: Shape (images, features); constant features are harmless.
     """
     chunks = [slice(start, start + _ROWS) for start in range(0, len(features), _ROWS)]
     centre = features.mean(axis=0, dtype=np.float64)
-    # By chunks: NumPy's own deviation makes a copy of all in double precision.
+    # In chunks: NumPy's own std would copy everything in double precision.
     spread = np.sqrt(sum(((features[chunk] - centre) ** 2).sum(axis=0) for chunk in chunks) / len(features))
-    # What varies by no more than rounding does not vary.
+    # Variation within rounding error counts as none.
     scale = np.where(spread > 1e-9, 1 / np.maximum(spread, 1e-9), 0)
     covariance = np.zeros((features.shape[1], features.shape[1]))
     for chunk in chunks:
@@ -270,14 +270,14 @@ def held_out_probabilities(
     *,
     threads: int,
 ) -> npt.NDArray[np.float64]:
-    """Return each image's probability of each class by logistic regression on the other folds.
+    """Return each image's probability of each class by a logistic regression fitted to the other folds.
 
     Args:
         features: Shape (images, features).
         targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
-        groups: Each image's group; its members share a fold.
+        groups: Each image's group; members share a fold.
         classes: How many classes there are, at least two.
-        threads: Threads that compute; part of the result, since another number rounds differently.
+        threads: Number of threads; it affects the result, since summation order depends on it.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -287,7 +287,7 @@ def held_out_probabilities(
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
         vectors = reduced(features)
-        # Probabilities to three digits are plenty here, whether or not the last steps were taken.
+        # Three digits of precision are enough here, so convergence warnings are ignored.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in range(_FOLDS):
             fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)

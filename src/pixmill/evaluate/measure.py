@@ -1,4 +1,4 @@
-"""The figures of ``plots/evaluate/full.json``, from the predictions and the model's calibration."""
+"""The metrics in ``plots/evaluate/full.json``, from the predictions and the model's calibration."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def measure(
     confidence: float,
     top_k: int = 2,
 ) -> dict[str, Any]:
-    """Return the figures: those of the test part at the top, those of validation under ``val``.
+    """Return the metrics: those of the test split at the top level, those of the validation split under ``val``.
 
-    Beside each figure of these two stand its limits, ``<name>_low`` and ``<name>_high``. ``train`` says how the model
-    does on the very images it was fitted to: what lies between that and the test part is learnt by heart.
+    Each has its confidence limits beside it, ``<name>_low`` and ``<name>_high``. ``train`` holds the metrics on the
+    training set; the gap to the test split measures overfitting.
 
     Args:
-        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        groups: The cluster of each image, by id: near-duplicates share one, and images of one given group.
+        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
-        draws: How often the limits' bootstrap resamples.
-        confidence: Confidence of the limits, such as 0.95.
-        top_k: The true class counts as found where it is among so many of the likeliest: ``top_<k>_accuracy``.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level of the limits, such as 0.95.
+        top_k: The k of ``top_<k>_accuracy``: the true class is among the k most probable.
     """
     parts = {str(name): table for name, table in predictions.groupby("split")}
     actual = {name: class_indices(table["label"], labels) for name, table in parts.items()}
@@ -77,27 +77,27 @@ def measure_confidence(
     draws: int,
     confidence: float,
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Measure a calibration on the test part, which did not choose it.
+    """Measure the calibration on the test split, which was not used to fit it.
 
     Args:
-        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        groups: The cluster of each image, by id: near-duplicates share one, and images of one given group.
+        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
-        calibration: The model's.
-        draws: How often the limits' bootstrap resamples.
-        confidence: Confidence of the limits, such as 0.95.
+        calibration: The model's calibration.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
-        Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train found on
-        validation; ``calibrated``, the test part's ``log_loss`` and ``ece`` at that temperature; ``coverage``, the
-        share of the test part that gets an answer, and ``covered_accuracy`` with its limits, the share of these answers
-        that are right.
+        Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
+        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` at that temperature;
+        ``coverage``, the share of the test split that the model answers, and ``covered_accuracy`` with its limits, the
+        accuracy of these answers.
 
-        Curves by the name of their plot. ``calibration`` and ``calibrated``: rows as of
-        :func:`pixmill.metrics.confidence.reliability` of the test part, as the network says it and at the temperature;
-        ``coverage`` and ``coverage_val``: rows as of
-        :func:`~pixmill.metrics.confidence.coverage_curve` of test and validation.
-        Each is a table of its own: DVC would join those of one table, and take a gap for nought.
+        Curves by plot name. ``calibration`` and ``calibrated``: rows of
+        :func:`pixmill.metrics.confidence.reliability` on the test split, before and after temperature scaling;
+        ``coverage`` and ``coverage_val``: rows of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
+        the validation split. Each is a table of its own, since DVC would join the columns of one table and plot gaps
+        as zero.
     """
     tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
     actual = class_indices(tables["test"]["label"], labels)
@@ -133,7 +133,7 @@ def measure_confidence(
 
 
 def _beside(limits: Mapping[str, tuple[float, float] | None]) -> dict[str, float | None]:
-    """Return limits under the names that stand beside their figures'."""
+    """Return limits as ``<name>_low`` and ``<name>_high``."""
     return {
         f"{name}_{side}": pair and pair[place]
         for name, pair in limits.items()
@@ -145,9 +145,9 @@ HEADLINE = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "log_loss",
 
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``metrics/evaluate.json`` holds, all of the test split.
+    """Return the content of ``metrics/evaluate.json``: headline metrics of the test split.
 
-    ``baseline_accuracy`` is that of the best constant answer.
+    ``baseline_accuracy`` is that of the best constant answer: always predicting the test split's most common class.
 
     Args:
         metrics: As :func:`measure` returns them.

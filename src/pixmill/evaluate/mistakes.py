@@ -1,4 +1,4 @@
-"""Images to look at: where the classifier goes wrong, where it is least sure, and what it names at random."""
+"""Images to inspect: the most confident errors, the least confident predictions, and a random sample."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ __all__ = [
     "Confusion",
     "Example",
     "commonest_confusions",
+    "examples_by_cell",
     "least_sure",
-    "mistakes_by_pair",
     "random_predictions",
     "surest_mistakes",
     "typical_images",
 ]
 
-_PAIRS = 6
-_OF_PAIR = 6
+_CONFUSIONS, _DIAGONAL, _OF_CELL = 60, 30, 6
+"""Most confusions that are shown with images, most classes with correct predictions, and most images of each."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Say how often one class was taken for another.
+    """Hold how often one class was predicted as another.
 
     Args:
-        actual: What the images show.
-        predicted: What they were taken for.
-        count: How many.
-        of: How many images of ``actual`` there are.
+        actual: The actual class.
+        predicted: The predicted class.
+        count: Number of such images.
+        of: Number of images of ``actual``.
     """
 
     actual: str
@@ -46,12 +46,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Example:
-    """Hold one image with what the model said of it.
+    """Hold one image with its prediction.
 
     Args:
         id: The image's id.
-        label: What it shows.
-        predicted: What the model said.
+        label: The actual class.
+        predicted: The predicted class.
         confidence: The probability of ``predicted``.
         truth: The probability of ``label``.
         second: The class with the next highest probability.
@@ -70,12 +70,12 @@ class Example:
 
     @property
     def right(self) -> bool:
-        """Whether the model was right."""
+        """Whether the prediction is correct."""
         return self.label == self.predicted
 
 
 def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> list[Confusion]:
-    """Return which class was taken for which, most frequent first; of equals those of the first class.
+    """Return the confusions, most frequent first; ties in the order of the classes.
 
     Args:
         matrix: Images by actual (row) and predicted (column) class.
@@ -90,40 +90,40 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
 
 
 def surest_mistakes(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return the images of a part that were predicted wrong, those of the highest confidence first.
+    """Return the misclassified images of a split, most confident first.
 
     Args:
-        predictions: One row an image, of at least this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image, of at least this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     wrong = predictions[(predictions["split"] == part.name) & (predictions["label"] != predictions["predicted"])]
     return _examples(_by_confidence(wrong, labels).head(limit), part, labels)
 
 
 def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return images at random, the same each time: an impression that nobody has chosen.
+    """Return a random sample of images, the same each time.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
-    # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+    # An id is a digest: its last digits are effectively random, and nothing else depends on them.
     order = predictions["id"].str[-16:].sort_values(kind="stable").index[:limit]
     return _examples(predictions.loc[order], part, labels)
 
 
 def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return the images between whose two most probable classes the model could hardly decide.
+    """Return the images with the smallest margin between the two most probable classes.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     top = np.sort(probabilities_of(predictions, labels), axis=1)
     order = np.lexsort((predictions["id"].to_numpy(str), top[:, -1] - top[:, -2]))[:limit]
@@ -131,40 +131,43 @@ def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, 
 
 
 def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
-    """Return of each class the image that the model rightly named with the highest confidence.
+    """Return the most confident correct prediction of each class.
 
     Args:
-        predictions: One row an image of this part.
-        part: The packed part, which has the pixels.
+        predictions: One row per image of this split.
+        part: The packed split, which holds the pixels.
         labels: The classes in the order of the model's outputs.
-        limit: The most to return.
+        limit: Maximum number to return.
     """
     right = predictions[predictions["label"] == predictions["predicted"]]
     first = _by_confidence(right, labels).drop_duplicates("label").set_index("label", drop=False)
     return _examples(first.loc[[label for label in labels if label in first.index][:limit]], part, labels)
 
 
-def mistakes_by_pair(
-    mistakes: Sequence[Example], matrix: npt.NDArray[np.int64], labels: Sequence[str]
+def examples_by_cell(
+    predictions: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
 ) -> list[tuple[Confusion, list[Example]]]:
-    """Return the confusions that are made most often, with the surest mistakes of each.
+    """Return the cells of the confusion matrix that hold images, each with its most confident predictions.
+
+    Confusions come first, the most frequent at the front; then, of up to 30 classes, what was predicted correctly.
 
     Args:
-        mistakes: The mistakes to choose from, the surest first; a pair of which there is none among them is left out.
+        predictions: One row per image of this split.
+        part: The packed split, which has the pixels.
         matrix: Images by actual (row) and predicted (column) class.
         labels: The classes' names.
     """
-    pairs = []
-    for confusion in commonest_confusions(matrix, labels)[:_PAIRS]:
-        kind = (confusion.actual, confusion.predicted)
-        surest = [item for item in mistakes if (item.label, item.predicted) == kind][:_OF_PAIR]
-        if surest:
-            pairs.append((confusion, surest))
-    return pairs
+    cells = commonest_confusions(matrix, labels)[:_CONFUSIONS]
+    if len(labels) <= _DIAGONAL:
+        counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
+        cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
+    ordered = _by_confidence(predictions, labels)
+    groups = ordered.groupby(["label", "predicted"], sort=False).head(_OF_CELL).groupby(["label", "predicted"])
+    return [(cell, _examples(groups.get_group((cell.actual, cell.predicted)), part, labels)) for cell in cells]
 
 
 def _by_confidence(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of the highest confidence first; of equals by id."""
+    """Return the rows sorted by confidence, highest first; ties by id."""
     confidence = probabilities_of(rows, labels).max(axis=1, initial=0)
     return rows.assign(confidence=confidence).sort_values(["confidence", "id"], ascending=[False, True])
 

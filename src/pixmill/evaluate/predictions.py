@@ -1,4 +1,4 @@
-"""What the model says of every image: the table that all figures follow from, and images that have no label."""
+"""Predictions for every image, from which all metrics are computed, and for unlabelled images."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 ]
 
 _BATCH = 64
-"""Images that are read at a time."""
+"""Images per batch."""
 
 _LIMITS = Limits(seconds=20, memory=1 << 30)
-"""What one image may take, as validate's own defaults."""
+"""Limits on decoding one image: validate's defaults."""
 
 
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability; ``p_<class>`` what the network gave each, before
-    calibration; ``loss`` the cross-entropy of that in nats.
+    ``predicted`` is the class with the highest probability; ``p_<class>`` each class's probability before
+    calibration; ``loss`` the cross-entropy in nats.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -60,11 +60,11 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
 
 
 def predict_parts(classifier: Classifier, parts: Iterable[Part]) -> pd.DataFrame:
-    """Return one row an image of all parts, sorted by id, with the columns of :func:`predictions_schema`.
+    """Return one row per image of all splits, sorted by id, with the columns of :func:`predictions_schema`.
 
     Args:
-        classifier: The model; its own probabilities are kept, before calibration.
-        parts: The packed parts.
+        classifier: The model; the table holds its uncalibrated probabilities.
+        parts: The packed splits.
     """
     names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
     with Progress("Predict", sum(map(len, parts))) as progress:
@@ -92,17 +92,17 @@ def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.ND
 
 
 def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return each name's place in the labels."""
+    """Return each name's index in the labels."""
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 
 
 def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
-    """Return the columns of ``unlabelled.parquet``, one row a file, sorted by path.
+    """Return the columns of ``unlabelled.parquet``, one row per file, sorted by path.
 
     ``path`` is relative to the folder, ``id`` the sha256 of the bytes. ``predicted`` is the class with the highest
     probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
-    whether it reaches the threshold of answers. All of these are null where the file is no image; ``reason`` says in a
-    word why.
+    whether it reaches the threshold. All of these are null where the file is not an image; ``reason`` says why in one
+    word.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -121,21 +121,21 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
 
 
 def unlabelled_folder(root: Path, name: str) -> Path:
-    """Return the folder of images without labels.
+    """Return the folder of unlabelled images.
 
     Args:
         root: The project's folder.
         name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
-        DataError: It is not below ``data/``, or there is no such folder.
+        DataError: The folder does not exist or is not below ``data/``.
     """
     folder, data = (root / name).resolve(), (root / "data").resolve()
     if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
         raise DataError(
-            f"evaluate.unlabelled: {name!r} is no folder below data/",
-            next="put images without labels into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
-            "params.yaml, or null where there are none",
+            f"evaluate.unlabelled: {name!r} is not a folder below data/",
+            next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
+            "params.yaml, or set it to null if there are none",
         )
     return root / name
 
@@ -143,16 +143,16 @@ def unlabelled_folder(root: Path, name: str) -> Path:
 def predict_unlabelled(
     classifier: Classifier, folder: Path, *, limits: Limits = _LIMITS, workers: int | None = None
 ) -> pd.DataFrame:
-    """Return what the model says of every file in a folder and the folders in it, hidden ones left out.
+    """Return predictions for every file in a folder and its subfolders, except hidden ones.
 
-    A file that is no image, or that takes more than it may, is a row with a reason. Images are decoded by other
-    processes and predicted as they come, so that no more than some batches are in memory.
+    A file that is not an image, or that exceeds the limits, is a row with a reason. Worker processes decode the images,
+    which are predicted as a stream, so that only a few batches are in memory.
 
     Args:
         classifier: The model.
-        folder: Where the images are.
-        limits: What one image may take; default: 20 seconds and 1 GiB.
-        workers: Processes; default: one a processor.
+        folder: The images' folder.
+        limits: Limits on decoding one image; default: 20 seconds and 1 GiB.
+        workers: Number of processes; default: one per processor.
 
     Returns:
         The columns of :func:`unlabelled_schema`, sorted by path.
@@ -175,18 +175,18 @@ def predict_unlabelled(
 
 
 def _is_shown(path: Path, folder: Path) -> bool:
-    """Tell whether a path is a row: no folder, though a link to one is, and nothing hidden."""
+    """Tell whether a path gets a row: not hidden, and a file or a symlink (even to a folder)."""
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
     return not hidden and (path.is_symlink() or not path.is_dir())
 
 
 def _text(path: Path) -> str:
-    """Return a path as a text that every table can hold, the same on every system."""
+    """Return a path as text that every table can hold, the same on every system."""
     return path.as_posix().encode("utf-8", "backslashreplace").decode()
 
 
 _Image = tuple[str | None, npt.NDArray[np.uint8] | None, str | None]
-"""A file's digest, the image as the model sees it, and the reason why there is none."""
+"""A file's digest, the model's input, and the reason if there is none."""
 
 
 def _images(folder: Path, preprocessing: Preprocessing, paths: Sequence[Path]) -> list[_Image]:
@@ -203,5 +203,5 @@ def _image(folder: Path, preprocessing: Preprocessing, path: Path) -> _Image:
         return digest, preprocessing(content), None
     except Undecodable as error:
         return digest, None, error.reason
-    except (OSError, RuntimeError):  # RuntimeError: links that go round in a circle
+    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
         return digest, None, "unreadable"

@@ -1,4 +1,4 @@
-"""Where the model does worse than elsewhere: the test part cut by class, source, size, brightness and likeness."""
+"""Accuracy by slice: the test split cut by class, source, size, brightness and near-duplicates."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from pixmill.metrics.limits import accuracy_interval
 __all__ = ["COLUMNS", "slice_figures", "slices"]
 
 COLUMNS = ("id", "source", "short_side", "brightness", "group", "cluster")
-"""What is read of the manifest's kept rows; ``group`` tells near-duplicates, ``cluster`` what is drawn as one."""
+"""Columns of the manifest that are read; ``group`` marks near-duplicates, ``cluster`` is the resampling unit."""
 
 _FEWEST = 10
-"""Groups of a slice, or of the rest, below which it is not asked whether it is worse: nothing could be told, and each
-question makes the others harder to answer."""
+"""Minimum groups in a slice, and in the rest, to test whether it is worse: with fewer the test has no power, and each
+test weakens the others."""
 
 _SURE = 0.05
-"""The chance, over all slices together, of naming one that is not worse."""
+"""Significance level: the probability, over all slices together, of reporting one that is not worse."""
 
 _THIRDS: dict[str, tuple[str, tuple[str, str, str], str]] = {
-    "size": ("short_side", ("small", "medium", "large"), "pixels on the shorter side"),
-    "brightness": ("brightness", ("dark", "medium", "bright"), "mean brightness"),
+    "size": ("short_side", ("small", "medium", "large"), "shorter side {} px"),
+    "brightness": ("brightness", ("dark", "medium", "bright"), "mean brightness {}"),
 }
 
 
 def slices(predictions: pd.DataFrame, manifest: pd.DataFrame, *, draws: int, confidence: float) -> pd.DataFrame:
-    """Return one row a slice of the test part, dimension by dimension.
+    """Return one row per slice of the test split, dimension by dimension.
 
-    A dimension is left out where all images are alike in it. Sizes and brightnesses are cut into thirds of the test
-    part.
+    A dimension is left out if all images have the same value. Sizes and brightnesses are cut into terciles of the test
+    split.
 
     Args:
-        predictions: One row an image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
-        manifest: The manifest's kept rows of all parts, with at least :data:`COLUMNS`.
-        draws: How often to resample and to shuffle.
-        confidence: Confidence of the limits, such as 0.95.
+        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        manifest: The manifest's kept rows of all splits, with at least :data:`COLUMNS`.
+        draws: Number of bootstrap samples and of permutations.
+        confidence: Confidence level of the limits, such as 0.95.
 
     Returns:
         Columns ``dimension`` (``class``, ``source``, ``size``, ``brightness``, ``near_duplicate``) and ``slice``, its
-        name there; ``what``, a phrase for people; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
+        name there; ``what``, its display name; ``n``, ``right``, ``accuracy``, ``accuracy_low`` and
         ``accuracy_high``; ``rest``, the accuracy of all other test images; ``p`` and ``p_adjusted`` (Holm's, over all
-        slices), the chance of so low an accuracy if the slice were like the rest, not-a-number where it or the
-        rest has fewer than ten groups; ``worse``, whether it is significantly worse.
+        slices), the probability of so low an accuracy under the null hypothesis that the slice is like the rest, NaN
+        where it or the rest has fewer than ten groups; ``worse``, whether it is significantly worse.
     """
     tested = predictions.loc[predictions["split"] == "test", ["id", "label", "predicted"]]
     table = tested.merge(manifest[list(COLUMNS)], on="id", how="left", validate="one_to_one")
@@ -97,24 +97,24 @@ _ROW = ("dimension", "slice", "what", "n", "right", "accuracy", "accuracy_low", 
 
 
 def _cuts(table: pd.DataFrame, sizes: pd.Series) -> Iterator[tuple[str, str, str, np.ndarray[Any, np.dtype[np.bool_]]]]:
-    """Yield the slices: dimension, name, phrase, and which images are in it."""
-    for dimension, column, phrase in (("class", "label", "of {}"), ("source", "source", "from {}")):
+    """Yield the slices: dimension, name, display name, and a mask of their images."""
+    for dimension, column in (("class", "label"), ("source", "source")):
         names = sorted(table[column].dropna().unique())
         if len(names) > 1:
             for name in names:
-                yield dimension, name, f"images {phrase.format(name)}", (table[column] == name).to_numpy(bool)
+                yield dimension, name, f"{dimension} {name}", (table[column] == name).to_numpy(bool)
     for dimension, (column, names_of, unit) in _THIRDS.items():
         values = table[column].to_numpy(np.float64, na_value=np.nan)
         known = values[~np.isnan(values)]
-        # The values in the middle of thirds are those of images, so that the cuts are numbers that people can check.
+        # The cuts are values that occur, so that they can be checked.
         first, second = np.quantile(known, [1 / 3, 2 / 3], method="inverted_cdf") if len(known) else (0, 0)
         thirds = (values <= first, (values > first) & (values <= second), values > second)
-        ranges = (f"at most {first:,.0f}", f"above {first:,.0f}, at most {second:,.0f}", f"above {second:,.0f}")
+        ranges = (f"up to {first:,.0f}", f"over {first:,.0f}, up to {second:,.0f}", f"over {second:,.0f}")
         if sum(third.any() for third in thirds) > 1:
             for name, span, inside in zip(names_of, ranges, thirds, strict=True):
                 if inside.any():
-                    yield dimension, name, f"{name} images ({unit} {span})", inside
+                    yield dimension, name, f"{name} images ({unit.format(span)})", inside
     alike = (table["group"].map(sizes) > 1).to_numpy(bool)
     if alike.any() and not alike.all():
-        yield "near_duplicate", "yes", "images that have a near-duplicate", alike
+        yield "near_duplicate", "yes", "images with a near-duplicate", alike
         yield "near_duplicate", "no", "images without a near-duplicate", ~alike

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["backbone_variables", "build_classifier", "build_head", "fuse", "objective", "scores_graph"]
+__all__ = [
+    "backbone_variables",
+    "build_classifier",
+    "build_head",
+    "describe_model",
+    "fuse",
+    "objective",
+    "scores_graph",
+]
 
 _PROBABILITIES, _SCORES = "probabilities", "scores"
 """Names of the last layers: the one that is used, and the one that was fitted where that is another."""

@@ -26,9 +26,9 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("template")
 def test_names_are_escaped_and_nothing_is_requested() -> None:
     html = render_page("page_for_tests", "report.html", name="<script>alert('x')</script>")
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert html.count("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;") >= 6
-    assert not re.search(r"""(?:src|href)=["'](?!data:)|url\(|@import""", html)
+    assert not re.search(r"""(?:src|href)=["'](?!data:|[a-z]+\.html")|url\(|@import""", html)
     assert "50.0 %" in html
     assert "2,000" in html
 

@@ -76,7 +76,7 @@ EVALUATION = Evaluation(
     interval_confidence=0.95,
     target_accuracy=0.95,
     mistakes=MISTAKES,
-    pairs=[(Confusion("coat", LABELS[1], 10, 120), MISTAKES[:2])],
+    cells=[(Confusion("coat", LABELS[1], 10, 120), MISTAKES[:2]), (Confusion("coat", "coat", 110, 120), SAMPLE[:1])],
     typical=SAMPLE[:1],
     heatmaps={MISTAKES[0].id: pixels(200), SAMPLE[0].id: pixels(201)},
     unsure=SAMPLE[2:4],
@@ -95,20 +95,20 @@ def section(text, name):
 
 def test_the_accuracy_stands_with_its_interval_beside_what_could_be_had_without_the_model():
     text = page()
-    assert "<h1>Right on 92.5 % of unseen images</h1>" in text
+    assert "<h1>Accuracy 92.5 % on unseen images</h1>" in text
     assert "88.0 % to 96.0 %" in text
     bars = re.findall(r'class="name">([^<]*)</span>.*?width: ([\d.]+)%', text)
-    assert bars == [("this model", "92.5"), ("colours alone", "62.0"), ("commonest class", "50.0")]
+    assert bars == [("this model", "92.5"), ("colour-histogram baseline", "62.0"), ("most common class", "50.0")]
 
 
 def test_each_class_has_its_row_and_its_commonest_confusion():
     text = page()
     assert re.search(r"<td>coat</td><td class=\"number\">0\.750</td><td class=\"number\">\u2013</td>", text)
-    assert "coat was taken for Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt; 10 times in 120 (8.3\u00a0%)" in text
+    assert "coat predicted as Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;: 10 of 120 (8.3\u00a0%)" in text
 
 
 def test_the_matrix_is_a_table_while_its_counts_can_be_read():
-    cells = re.findall(r"var\(--(good|bad)\) (\d+)%, transparent\)\">(\d+)<", page())
+    cells = re.findall(r"var\(--(good|bad)\) (\d+)%, transparent\)\">(?:<a href=\"#[\w-]+\">)?(\d+)<", page())
     assert [(kind, count) for kind, _, count in cells] == [
         ("good", "110"),
         ("bad", "10"),
@@ -118,10 +118,21 @@ def test_the_matrix_is_a_table_while_its_counts_can_be_read():
     assert all(int(depth) <= 45 for _, depth, _ in cells)
     many = tuple(f"c{number}" for number in range(31))
     text = page(
-        labels=many, matrix=np.eye(31, dtype=np.int64), metrics=METRICS | {"per_class": dict.fromkeys(many, SCORES)}
+        labels=many,
+        cells=[],
+        matrix=np.eye(31, dtype=np.int64),
+        metrics=METRICS | {"per_class": dict.fromkeys(many, SCORES)},
     )
     assert '<div class="plot"><svg' in text
     assert '<table class="matrix">' not in text
+
+
+def test_the_cells_of_the_matrix_lead_to_their_images():
+    text = page()
+    assert re.findall(r'<a href="#(cell-\d-\d)">(\d+)</a>', text) == [("cell-0-0", "110"), ("cell-0-1", "10")]
+    errors = text.partition('<div id="cell-0-1">')[2].partition("</details>")[0]
+    assert errors.count('<figure class="card">') == 2
+    assert "coat, correct: 110 images" in text
 
 
 def test_names_of_strangers_are_escaped():
@@ -133,29 +144,29 @@ def test_all_mistakes_are_shown_or_it_is_said_how_many_are_not():
         return section(text, "mistakes").partition("<h3>")[0].count('<figure class="card">')
 
     assert count(page()) == 18
-    assert "All 18." in page()
-    assert "The first 4 of 18." in page(mistakes=MISTAKES[:4])
-    none = page(mistakes=[], pairs=[], matrix=np.diag([120, 120]))
-    assert "It made none on the test part." in none
+    assert "All 18 errors." in page()
+    assert "4 of 18 errors." in page(mistakes=MISTAKES[:4])
+    none = page(mistakes=[], cells=[], matrix=np.diag([120, 120]))
+    assert "There are no errors on the test split." in none
 
 
 def test_where_the_model_looked_stands_beside_the_image():
     looks = re.findall(r'class="two">.*?</div>\s*<figcaption><strong>(.*?)</strong>', page(), re.DOTALL)
-    assert looks == ["Said Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;, is coat", "coat"]
+    assert looks == ["Predicted Dungarees &amp; &lt;b&gt;overalls&lt;/b&gt;, actual coat", "coat"]
     assert "Grad-CAM" not in page(heatmaps={})
 
 
 def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
-    assert "Of each class the test image" in page(matrix=np.array([[110, 10], [120, 0]]))
-    assert "Of the first 1 classes the test image" in page()
+    assert "For each class, the correct prediction" in page(matrix=np.array([[110, 10], [120, 0]]))
+    assert "For the first 1 classes, the correct prediction" in page()
 
 
 def test_likely_wrong_labels_come_with_the_command_and_how_many_there_are():
     text = section(page(), "labels")
-    assert "7 labels are in doubt" in text
-    assert "these are the 3 likeliest" in text
+    assert "7 labels are likely wrong" in text
+    assert "these 3 have the lowest label score" in text
     assert "<code>pixmill review --only labels</code>" in text
-    assert text.count("coat, or dress?</strong>") == 3
+    assert text.count("Label coat, likely dress</strong>") == 3
     assert "finds no label improbable" in section(
         page(doubts=[], ranking=pd.DataFrame({"suggested": [None]})), "labels"
     )
@@ -170,29 +181,29 @@ def test_where_none_were_looked_for_wrong_labels_are_not_spoken_of():
 
 def test_what_does_worse_is_named_and_marked():
     text = section(page(), "slices")
-    assert "Dark images: 80 of 100 right (80.0\u00a0%), against 99.0\u00a0% of all others." in text
+    assert "Dark images: 80 of 100 correct (80.0\u00a0%), against 99.0\u00a0% on all other test images." in text
     assert re.findall(r"<td>(\w+) images <span class=\"badge bad\">worse", text) == ["dark"]
     alike = PLOTS["slices"].assign(worse=False)
-    assert "No kind of image" in section(page(plots=PLOTS | {"slices": alike}), "slices")
+    assert "No slice" in section(page(plots=PLOTS | {"slices": alike}), "slices")
 
 
 def test_a_page_of_hundreds_of_classes_lists_all_and_stays_small():
     many = tuple(f"class {number}" for number in range(300))
     metrics = METRICS | {"per_class": dict.fromkeys(many, SCORES)}
-    text = page(labels=many, matrix=np.eye(300, dtype=np.int64), metrics=metrics)
+    text = page(labels=many, cells=[], matrix=np.eye(300, dtype=np.int64), metrics=metrics)
     assert text.count("<tr><td>class ") == 300
     assert len(text) < 5_000_000
 
 
 def test_the_ranking_and_the_first_few_classes_are_told_where_they_are_known():
-    assert "among its first" not in page(metrics=METRICS | {"top_2_accuracy": None})
+    assert "top-2 accuracy" not in page(metrics=METRICS | {"top_2_accuracy": None})
     text = page(metrics=METRICS | {"roc_auc": 0.98, "pr_auc": 0.91, "top_5_accuracy": 0.876})
-    assert "under the ROC curve 0.980, under precision by recall 0.910, each class against the rest" in text
-    assert "the right class among its first 5 in 87.6 %" in text
+    assert "under the ROC curve 0.980, under the precision-recall curve 0.910, one class against the rest" in text
+    assert "top-5 accuracy 87.6 %" in text
 
 
 def test_the_sample_says_how_many_are_right():
-    assert "3 of these 6 are right" in page()
+    assert "3 of these 6 predictions are correct" in page()
 
 
 def test_unlabelled_images_are_counted_and_the_unreadable_named():
@@ -206,24 +217,24 @@ def test_unlabelled_images_are_counted_and_the_unreadable_named():
         }
     )
     text = section(page(unlabelled=table), "unlabelled")
-    assert "sure enough of 1 of the 2" in text
-    assert "3 images whose class nobody has told" in text
+    assert "1 of the 2 readable images reach the confidence threshold" in text
+    assert "3 unlabelled images" in text
     assert re.findall(r"<tr><td>([^<]*)</td><td>coat</td>", text) == ["&lt;i&gt;.jpg", "a.jpg"]
     assert re.search(r"<td>c\.jpg</td><td>truncated</td>", text)
     assert 'id="unlabelled"' not in page()
 
 
-def test_it_asks_nothing_of_any_server_and_stays_small():
+def test_it_works_offline_and_stays_small():
     text = page(mistakes=MISTAKES * 2)
-    assert not re.search(r"""(?:src|href)=["'](?!data:|#)""", text)
-    assert "<script" not in text
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#|[a-z]+\.html")""", text)
+    assert text.count("<script") == 1
     assert len(text) < 2_000_000
 
 
 def test_every_link_leads_somewhere():
     text = page(unlabelled=pd.DataFrame({name: [] for name in ("path", "predicted", "confidence", "sure", "reason")}))
-    links = re.findall(r'href="#(\w+)"', text)
-    assert len(links) == 10
+    links = re.findall(r'href="#([\w-]+)"', text)
+    assert len(links) == 12
     assert all(f'id="{name}"' in text for name in links)
 
 
@@ -232,7 +243,7 @@ def test_a_test_part_without_a_threshold_has_no_ring():
     assert 'class="ring"' in page()
     text = page(metrics=none)
     assert 'class="ring"' not in text
-    assert "there is no threshold to go by" in text
+    assert "No confidence threshold reaches" in text
 
 
 @pytest.mark.parametrize("word", ["nan", "None", "inf"])

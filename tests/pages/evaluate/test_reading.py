@@ -30,29 +30,29 @@ def metrics():
     }
 
 
-def test_the_headline_says_the_number_and_how_sure_it_is(metrics):
+def test_the_headline_states_the_count_and_its_confidence_interval(metrics):
     assert headline(metrics, 0.95) == (
-        "Of 200 test images, which no training has touched, the model named 180 right. "
-        "With 95\u00a0% confidence its accuracy on images like these lies between 85.0\u00a0% and 94.0\u00a0%."
+        "The model classified 180 of 200 test images correctly (95\u00a0% CI 85.0\u00a0% to 94.0\u00a0%). "
+        "They were used neither for training nor for model selection."
     )
 
 
 @pytest.mark.parametrize(
     ("accuracy", "message"),
-    [(1, "named every test image right"), (0.9, "one image in 10"), (0.6, "than a third"), (0.4, "than half")],
+    [(1, "classified every test image correctly"), (0.9, "one image in 10"), (0.6, "than a third"), (0.4, "than half")],
 )
-def test_how_often_it_is_wrong_is_message_in_words(metrics, accuracy, message):
+def test_the_error_rate_is_stated_in_words(metrics, accuracy, message):
     assert message in meaning(metrics | {"accuracy": accuracy})
 
 
-@pytest.mark.parametrize(("count", "times"), [(1, "once in 50 (2.0\u00a0%)"), (7, "7 times in 50 (14.0\u00a0%)")])
-def test_a_confusion_reads_as_a_sentence(count, times):
-    assert confusion_sentence(Confusion("coat", "dress", count, of=50)) == f"coat was taken for dress {times}"
+@pytest.mark.parametrize(("count", "share"), [(1, "1 of 50 (2.0\u00a0%)"), (7, "7 of 50 (14.0\u00a0%)")])
+def test_a_confusion_reads_as_a_sentence(count, share):
+    assert confusion_sentence(Confusion("coat", "dress", count, of=50)) == f"coat predicted as dress: {share}"
 
 
 @pytest.mark.parametrize(
     ("ece", "confidence", "message"),
-    [(0.02, 0.92, "taken at its word"), (0.1, 0.99, "surer than it should"), (0.1, 0.7, "less sure than it could")],
+    [(0.02, 0.92, "well calibrated"), (0.1, 0.99, "is overconfident"), (0.1, 0.7, "is underconfident")],
 )
 def test_a_confidence_that_is_off_is_called_so(metrics, ece, confidence, message):
     assert message in calibration_sentence(metrics | {"ece": ece}, confidence)
@@ -69,17 +69,17 @@ def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics
     [
         (
             {"baseline": {"majority_accuracy": 0.86, "histogram_accuracy": 0.6}},
-            "not clearly better than always naming the commonest class",
+            "not clearly better than always predicting the most common class",
         ),
-        ({"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}}, "it may have learnt no shapes"),
-        ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points more: it has learnt images by heart"),
-        ({"per_class": {"coat": GOOD | {"support": 9}, "dress": GOOD}}, "say little: coat (9)."),
-        ({"per_class": {"coat": GOOD | {"precision": None}, "dress": GOOD}}, "Never named at all: coat."),
-        ({"per_class": {"coat": GOOD | {"support": 0}, "dress": GOOD}}, "nothing is known of: coat."),
+        ({"baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.86}}, "colours rather than shapes"),
+        ({"train": {"accuracy": 1.0}, "accuracy": 0.8}, "20 points higher: the model overfits"),
+        ({"per_class": {"coat": GOOD | {"support": 9}, "dress": GOOD}}, "imprecise: coat (9)."),
+        ({"per_class": {"coat": GOOD | {"precision": None}, "dress": GOOD}}, "Never predicted: coat."),
+        ({"per_class": {"coat": GOOD | {"support": 0}, "dress": GOOD}}, "no metrics: coat."),
     ],
-    ids=["baseline", "colours", "by heart", "few", "never", "absent"],
+    ids=["baseline", "colours", "overfitting", "few", "never", "absent"],
 )
-def test_what_weakens_a_result_is_message(metrics, change, message):
+def test_each_weakness_of_a_result_is_reported(metrics, change, message):
     sentences = list(cautions(metrics | change))
     assert len(sentences) == 3
     assert any(message in sentence for sentence in sentences)
@@ -93,5 +93,7 @@ def test_worse_slices_are_sentences_the_worst_first():
         row | {"slice": "medium", "what": "medium images", "p_adjusted": 1, "worse": False},
     ]
     large, small = worse_slices(pd.DataFrame(rows))
-    assert large.startswith("Large images: 20 of 40 right (50.0\u00a0%), against 90.0\u00a0% of all others.")
+    assert large.startswith(
+        "Large images: 20 of 40 correct (50.0\u00a0%), against 90.0\u00a0% on all other test images."
+    )
     assert "(p = 0.04, " in small

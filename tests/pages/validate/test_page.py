@@ -150,13 +150,13 @@ def test_what_strangers_wrote_is_escaped(scrape: Scrape) -> None:
         Decision(3, f"data/{evil[5]}", "drop", by=evil[4], why=evil[5]),
     ]
     html = page(scrape, scrape.validate(decisions=decisions))
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "<img src=x" not in html
     assert html.count("&lt;script&gt;alert(") >= 7
 
 
 def test_the_page_asks_nothing_of_any_server(html: str) -> None:
-    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#)|url\(|@import""", html)
+    assert not re.search(r"""(src|href)\s*=\s*["'](?!data:|#|[a-z]+\.html")|url\(|@import""", html)
     assert "<link" not in html
     anchors = set(re.findall(r'href="#([^"]*)"', html))
     assert anchors

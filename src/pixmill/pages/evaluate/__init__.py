@@ -1,4 +1,4 @@
-"""The page of evaluate, ``reports/evaluate.html``, and the figures that MLflow keeps."""
+"""The page of evaluate, ``reports/evaluate.html``, and the figures that are logged to MLflow."""
 
 from pixmill.pages.evaluate.figures import figures
 from pixmill.pages.evaluate.page import render_report

@@ -1,4 +1,4 @@
-"""Curves for the page, and the confusion matrix and contact sheets for tools that show images only."""
+"""The page's curves, and the confusion matrix and contact sheets as image files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["confusion_figure", "curve_svg", "figures", "sheet_figure"]
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
 _COUNTED = 30
-"""The most classes whose counts are written out: a page must stay small with hundreds of classes."""
+"""Print counts in the cells up to this many classes, so that a page with hundreds of classes stays small."""
 
 _WIDTH, _HEIGHT = 360, 260
 _LEFT, _END, _TOP, _BOTTOM = 64, 26, 12, 42
-"""Margins for the words of the axes; units of the drawing, which a page scales."""
+"""Margins for the axis labels, in SVG user units; the page scales the drawing."""
 
 Point = tuple[float, float]
 
@@ -32,28 +32,28 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
     """Return each figure by its file name.
 
     Args:
-        evaluation: What they show.
+        evaluation: The evaluation to plot.
     """
     sheets = {
         "mistakes.png": [
-            (item.pixels, f"{item.predicted} {100 * item.confidence:.0f} %\nis {item.label}")
+            (item.pixels, f"{item.predicted} {100 * item.confidence:.0f} %\nactual: {item.label}")
             for item in evaluation.mistakes
         ],
-        # Not samples.jpg: in the same run of MLflow that is the sheet of what training saw.
+        # Not samples.jpg: in the same MLflow run that is the sheet of augmented training images.
         "predictions.png": [
             (
                 item.pixels,
-                f"{item.predicted} {100 * item.confidence:.0f} %" + ("" if item.right else f"\nis {item.label}"),
+                f"{item.predicted} {100 * item.confidence:.0f} %" + ("" if item.right else f"\nactual: {item.label}"),
             )
             for item in evaluation.sample
         ],
         "grad_cam.png": [
-            (pixels, f"said {item.predicted}\nis {item.label}")
+            (pixels, f"{item.predicted}\nactual: {item.label}")
             for item in evaluation.mistakes
             if item.id in evaluation.heatmaps
             for pixels in (item.pixels, evaluation.heatmaps[item.id])
         ],
-        "labels.png": [(item.pixels, f"{item.label}, or\n{item.suggested}?") for item in evaluation.doubts],
+        "labels.png": [(item.pixels, f"label: {item.label}\nlikely: {item.suggested}") for item in evaluation.doubts],
     }
     return {
         "confusion.png": confusion_figure(evaluation.matrix, evaluation.labels),
@@ -62,9 +62,9 @@ def figures(evaluation: Evaluation) -> dict[str, Figure]:
 
 
 def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Figure:
-    """Return the confusion matrix with its counts: what is right in one colour, what is wrong in another.
+    """Return the confusion matrix with its counts: correct predictions in one colour, errors in another.
 
-    The shade is the share of the row, so that a small class is read like a large one.
+    Shading is row-normalised, so that small and large classes compare.
 
     Args:
         matrix: Images by actual (row) and predicted (column) class.
@@ -76,7 +76,7 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     classes = len(labels)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     hue = np.where(np.eye(classes, dtype=bool)[..., None], to_rgb(_RIGHT), to_rgb(_WRONG))
-    # The square root lifts small shares, which are the ones to look for.
+    # The square root makes small shares visible.
     depth = np.sqrt(share)[..., None]
     colours = (1 - depth) * np.array(to_rgb(_PAPER)) + depth * hue
 
@@ -92,8 +92,8 @@ def confusion_figure(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -> Fi
     axes.set_yticks(np.arange(classes) + 0.5, labels)
     # Names stay apart, however small a cell becomes.
     axes.tick_params(length=0, labelsize=min(10, 0.7 * 72 * side / classes), labelcolor=_INK)
-    axes.set_xlabel("what the model said", color=_INK)
-    axes.set_ylabel("what the image shows", color=_INK)
+    axes.set_xlabel("predicted class", color=_INK)
+    axes.set_ylabel("actual class", color=_INK)
     axes.spines[:].set_visible(False)
     for row, column in np.argwhere(matrix > 0) if few else ():
         colour = _PAPER if depth[row, column, 0] > 0.6 else _INK
@@ -131,17 +131,17 @@ def curve_svg(
     dots: Sequence[float] = (),
     mark: Point | None = None,
 ) -> str:
-    """Return an ``<svg>`` element over shares, whose bytes follow from its content alone: a curve, or dots.
+    """Return an ``<svg>`` element with a curve or dots over shares; the same input gives the same bytes.
 
     Args:
         points: Both coordinates from 0 to 1, in the order in which they are joined.
-        name: What is drawn, for those who cannot see it.
-        x_label: What runs to the right.
-        y_label: What runs up.
-        y_low: Where the upright axis begins; it ends at 1.
-        dots: The weight of each point, from 0 to 1, that is drawn as the area of a dot beside a dashed diagonal;
+        name: What the chart shows, for screen readers.
+        x_label: Label of the x axis.
+        y_label: Label of the y axis.
+        y_low: Where the y axis begins; it ends at 1.
+        dots: The weight of each point, from 0 to 1, drawn as the area of a dot, together with a dashed diagonal;
             default: a line joins the points.
-        mark: A point to be ringed.
+        mark: A point to ring.
     """
     parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(name)}">']
     for share in (0, 0.25, 0.5, 0.75, 1):
@@ -175,7 +175,7 @@ def _path(points: Sequence[Point], y_low: float) -> str:
 
 
 def _at(point: Point, y_low: float) -> Point:
-    """Return where a point lies in the drawing; what is below the axis lies on it."""
+    """Return a point's position in the drawing; points below the axis are clipped to it."""
     share = max(0.0, (point[1] - y_low) / (1 - y_low))
     return (
         _LEFT + point[0] * (_WIDTH - _LEFT - _END),

@@ -1,9 +1,9 @@
-"""The page for people: ``reports/evaluate.html``."""
+"""The page ``reports/evaluate.html``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -23,29 +23,30 @@ from pixmill.pages.evaluate.figures import confusion_figure, curve_svg
 __all__ = ["render_report"]
 
 _CONFUSIONS = 6
-"""Confusions that are spelt out; the matrix has them all."""
+"""Confusions that are listed; the matrix has them all."""
 
 _CELLS = 30
-"""Classes up to which the matrix is a table, in which each count can be read; above it is an image."""
+"""Up to this many classes the matrix is a table with readable counts, above that an image."""
 
 _UNLABELLED = 48
-"""Unlabelled images that are listed; all are in a file."""
+"""Unlabelled images that are listed; the file has them all."""
 
 _ID_DIGITS = 12
-"""Digits of an id that are shown: enough to find the image by, few enough to read."""
+"""Digits of an id that are shown: enough to identify the image, few enough to read."""
 
 _DEPTH = 0.45
-"""The most colour in a cell, so that its count can be read on it in light and in dark."""
+"""Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
 
 
 def render_report(evaluation: Evaluation) -> str:
-    """Return the page as HTML that asks nothing of any server: under 5 MB, whatever the number of images.
+    """Return the page as HTML that works offline: under 5 MB, whatever the number of images.
 
     Args:
-        evaluation: What it tells.
+        evaluation: The evaluation to show.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibration"], evaluation.plots["slices"]
+    is_table = len(labels) <= _CELLS
     confusions, worse = commonest_confusions(matrix, labels), reading.worse_slices(slices)
     doubtful = 0 if evaluation.ranking is None else int(evaluation.ranking["suggested"].notna().sum())
     mean_confidence = float(np.average(reliability["confidence"], weights=reliability["n"]))
@@ -61,8 +62,8 @@ def render_report(evaluation: Evaluation) -> str:
         threshold=reading.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
         per_class=_per_class(metrics["per_class"], confusions),
-        table=_cells(matrix) if len(labels) <= _CELLS else None,
-        matrix="" if len(labels) <= _CELLS else figure_svg(confusion_figure(matrix, labels)),
+        table=_cells(matrix, {_anchor(cell, labels) for cell, _ in evaluation.cells}) if is_table else None,
+        matrix="" if is_table else figure_svg(confusion_figure(matrix, labels)),
         labels=labels,
         confusions=[reading.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
         reliability=_reliability(reliability),
@@ -73,7 +74,7 @@ def render_report(evaluation: Evaluation) -> str:
         typical=[_typical(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
         named_right=int(np.count_nonzero(np.diag(matrix))),
         has_looks=bool(heatmaps),
-        pairs=[_pair(*pair) for pair in evaluation.pairs],
+        cells=[_cell(*cell, labels) for cell in evaluation.cells],
         unsure=[_unsure(item) for item in evaluation.unsure],
         sample=[_sampled(item) for item in evaluation.sample],
         sample_right=sum(item.right for item in evaluation.sample),
@@ -92,21 +93,26 @@ def _per_class(per_class: Mapping[str, Mapping[str, Any]], confusions: Sequence[
 
 
 def _top(metrics: Mapping[str, Any]) -> tuple[int, float] | None:
-    """Return how many of the likeliest classes are looked at, and how often the right one is among them."""
+    """Return k and the top-k accuracy."""
     for name, value in metrics.items():
         if value is not None and (found := re.fullmatch(r"top_(\d+)_accuracy", name)):
             return int(found[1]), value
     return None
 
 
-def _cells(matrix: npt.NDArray[np.int64]) -> list[list[tuple[int, str, int]]]:
-    """Return count, kind and depth of colour of each cell; the shade is the share of its row."""
+def _cells(matrix: npt.NDArray[np.int64], anchors: Set[str]) -> list[list[tuple[int, str, int, str | None]]]:
+    """Return count, kind and shade of each cell; shading is row-normalised."""
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    # The square root lifts small shares, which are the ones to look for.
+    # The square root makes small shares visible.
     depth = np.rint(100 * _DEPTH * np.sqrt(share)).astype(int)
     return [
         [
-            (int(count), "good" if row == column else "bad", int(depth[row, column]))
+            (
+                int(count),
+                "good" if row == column else "bad",
+                int(depth[row, column]),
+                anchor if (anchor := f"cell-{row}-{column}") in anchors else None,
+            )
             for column, count in enumerate(counts)
         ]
         for row, counts in enumerate(matrix)
@@ -116,23 +122,23 @@ def _cells(matrix: npt.NDArray[np.int64]) -> list[list[tuple[int, str, int]]]:
 def _reliability(table: pd.DataFrame) -> str:
     return curve_svg(
         list(zip(table["confidence"], table["accuracy"], strict=True)),
-        name="How often the model is right by how sure it says it is",
-        x_label="how sure it said it was",
-        y_label="how often it was right",
+        name="Reliability diagram: accuracy by confidence",
+        x_label="confidence",
+        y_label="accuracy",
         dots=list(table["n"] / table["n"].max()),
     )
 
 
 def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
-    # The last row of the table is the accuracy of all answers.
+    # The last row of the table is the accuracy at full coverage.
     lowest = table["accuracy"].min()
     mark = None if metrics["covered_accuracy"] is None else (metrics["coverage"], metrics["covered_accuracy"])
     return curve_svg(
         list(zip(table["coverage"], table["accuracy"], strict=True)),
-        name="How often the answers are right by how many images get an answer",
-        x_label="images that get an answer",
-        y_label="answers that are right",
-        # Steps of a quarter of the axis shall be round.
+        name="Accuracy against coverage",
+        x_label="coverage (images answered)",
+        y_label="accuracy of the answers",
+        # A quarter of the axis is a round number.
         y_low=max(0.0, float(np.floor(lowest * 5 - 0.25) / 5)),
         mark=mark,
     )
@@ -152,33 +158,40 @@ def _card(
 
 def _mistake(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.truth:.1f} % {item.label}"]
-    return _card(item, f"Said {item.predicted}, is {item.label}", sure, heatmaps)
+    return _card(item, f"Predicted {item.predicted}, actual {item.label}", sure, heatmaps)
 
 
 def _typical(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
-    return _card(item, item.label, [f"{100 * item.confidence:.1f} % sure, and right"], heatmaps)
+    return _card(item, item.label, [f"{100 * item.confidence:.1f} % confidence, correct"], heatmaps)
 
 
-def _pair(confusion: Confusion, mistakes: Sequence[Example]) -> dict[str, Any]:
-    times = "once" if confusion.count == 1 else f"{confusion.count:,} times"
+def _cell(cell: Confusion, examples: Sequence[Example], labels: Sequence[str]) -> dict[str, Any]:
+    right = cell.actual == cell.predicted
+    what = f"{cell.actual}, correct" if right else f"{cell.actual} predicted as {cell.predicted}"
     return {
-        "title": f"{confusion.actual} taken for {confusion.predicted}, {times}",
-        "cards": [_card(item, f"{100 * item.confidence:.0f} % sure", []) for item in mistakes],
+        "title": f"{what}: {cell.count:,} image{'' if cell.count == 1 else 's'}",
+        "anchor": _anchor(cell, labels),
+        "cards": [_card(item, f"{100 * item.confidence:.0f} % confidence", []) for item in examples],
     }
+
+
+def _anchor(cell: Confusion, labels: Sequence[str]) -> str:
+    return f"cell-{labels.index(cell.actual)}-{labels.index(cell.predicted)}"
 
 
 def _unsure(item: Example) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.second_confidence:.1f} % {item.second}"]
-    return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"is {item.label}"])
+    return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"actual: {item.label}"])
 
 
 def _sampled(item: Example) -> dict[str, Any]:
-    lines = [f"{100 * item.confidence:.0f} % sure", *([] if item.right else [f"is {item.label}"])]
+    lines = [f"{100 * item.confidence:.0f} % confidence", *([] if item.right else [f"actual: {item.label}"])]
     return _card(item, f"{'✓' if item.right else '✗'} {item.predicted}", lines)
 
 
 def _doubt(item: Doubt) -> dict[str, Any]:
-    return _card(item, f"{item.label}, or {item.suggested}?", [f"label fits {item.score:.2f} of 1", f"in {item.split}"])
+    lines = [f"label score {item.score:.2f}", f"{item.split} split"]
+    return _card(item, f"Label {item.label}, likely {item.suggested}", lines)
 
 
 def _unlabelled(table: pd.DataFrame | None) -> dict[str, Any] | None:

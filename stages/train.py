@@ -30,7 +30,7 @@ def main(workspace: Workspace, params: Params) -> None:
             write(workspace, params, trained, record)
     except Interrupted as error:
         sys.stderr.write(
-            f"train: interrupted in epoch {error.epoch}; completed epochs are kept. To resume: dvc repro\n"
+            f"train: interrupted in epoch {error.epoch}; epochs before it are kept. To resume: dvc repro\n"
         )
         sys.exit(error.status)
 

@@ -113,7 +113,7 @@ def parse_params(text: str) -> Params:
     (3, 32)
     >>> parse_params("{classes: [coat, dress], scrape: {snapshot: '2026-11-20'}, train: {learning_rate: fast}}")
     Traceback (most recent call last):
-    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0, received 'fast'
+    pixmill.core.errors.ParamsError: train.learning_rate: expected a number > 0 and <= 100, received 'fast'
     Next: edit params.yaml, then: pixmill check
 
     Raises:

@@ -57,6 +57,7 @@ stale: setup ## check that the committed results belong to the committed code, p
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## look at the runs in the MLflow UI, on this machine only (PORT=5000)
+	@echo "Open http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C stops it)"
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 

@@ -63,9 +63,8 @@ class Progress:
     def expect(self, count: int) -> None:
         """Add units to the total, where more of them turn up as the work goes on."""
         self.total = (self.total or 0) + count
-        if self._terminal:
-            self._bar.total = self.total
-            self._bar.refresh()
+        # Not drawn at once: a bar that is drawn before its delay is over is not cleared at the end.
+        self._bar.total = self.total
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """Add finished units.

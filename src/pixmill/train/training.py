@@ -19,7 +19,7 @@ from pixmill.core.files import read_json
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, load_parts
-from pixmill.learn import build_classifier, fix_threads
+from pixmill.learn import build_classifier, describe_model, fix_threads
 from pixmill.learn.precision import Precision
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
@@ -177,6 +177,9 @@ def train(
     image_size = preprocessing["image_size"]
     parts = load_parts(folder, classes, side=image_size, names=("train", "val"))
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
+    # Importing TensorFlow takes seconds.
+    sizes = f"{len(parts['train']):,} training, {len(parts['val']):,} validation images"
+    announce(f"train: {describe_model(params)}; {sizes}")
     fix_threads(params.threads)
 
     build = partial(build_classifier, params, labels=len(classes), image_size=image_size, root=root)

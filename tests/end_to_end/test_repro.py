@@ -99,6 +99,21 @@ def test_no_output_names_a_clock_a_run_or_a_machine(finished) -> None:
             assert "127.0.0.1" not in text, path
 
 
+@pytest.mark.slow
+def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
+    copy_of_finished.edit(
+        ("\nscrape:", "\nscrape:\n  rate: 4.0"),
+        ("\ntrain:", "\ntrain:\n  label_smoothing: 0.0"),
+        ("\nevaluate: {}", "\nevaluate: {draws: 10000}"),
+    )
+    # Without a browser nothing could be scraped again.
+    done = copy_of_finished.dvc("repro", PIXMILL_BROWSER="/nowhere")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Running stage 'scrape'" in done.stdout
+    assert "taken over" in done.stdout + done.stderr
+    assert copy_of_finished.git("status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml"]
+
+
 def test_a_misspelt_key_stops_dvc_with_one_line(copy_of_finished) -> None:
     copy_of_finished.edit(("epochs: 6", "epochs: many"))
     done = copy_of_finished.dvc("repro")

@@ -77,7 +77,7 @@ def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> 
     for file in ("text.h5", "text.keras"):
         (tmp_path / file).write_text("no weights")
     for file in ("other.weights.h5", "text.h5", "text.keras"):
-        with pytest.raises(TrainError, match=f"{file} does not fit {name}"):
+        with pytest.raises(TrainError, match=f"{file} does not match {name}"):
             build_backbone(BackboneParams(name=name, weights=file), image_size=SIDE, seed=7, root=tmp_path)
     with pytest.raises(TrainError, match=r"absent\.h5 is missing") as caught:
         build_backbone(BackboneParams(name=name, weights="absent.h5"), image_size=SIDE, seed=7, root=tmp_path)

@@ -105,7 +105,7 @@ def test_weights_that_are_no_numbers_are_refused(name, value, threads, tmp_path)
     with h5py.File(tmp_path / "legacy.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     model.save_weights(tmp_path / "own.weights.h5")
-    with pytest.raises(TrainError, match=f"{name} does not fit .*kernel is not finite everywhere"):
+    with pytest.raises(TrainError, match=f"{name} does not match .*kernel is not finite everywhere"):
         build_backbone(params.model_copy(update={"weights": name}), image_size=SIDE, seed=7, root=tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monk
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(TrainError, match="the weights of mobilenet_v2 cannot be downloaded") as caught:
         build_backbone(BackboneParams(name="mobilenet_v2"), image_size=SIDE, seed=7)
-    assert "set train.backbone.weights to a file that you have" in str(caught.value)
+    assert "set train.backbone.weights to a local file" in str(caught.value)
     assert "efficientnet_lite0, which is installed" in str(caught.value)
 
 

@@ -115,7 +115,7 @@ def test_a_damaged_store_is_announced_and_not_used(tmp_path, capsys) -> None:
     assert store.read(names_of(1)) == {}
     store.write(names_of(1), rows_of(1))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("key.sqlite: file is not a database; delete it if that happens again")
+    assert line.endswith("key.sqlite: file is not a database; delete the file if this happens again")
     store.close()
 
 

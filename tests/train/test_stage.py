@@ -143,7 +143,7 @@ def test_on_all_cores_and_without_mlflow_it_writes_the_same_bytes(undisturbed, m
     assert done.returncode == 0
     assert outputs(root) == outputs(undisturbed)
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not answer (Connection refused); ")
+    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not respond (Connection refused); ")
     assert warning.endswith("or by: pixmill sync")
 
 

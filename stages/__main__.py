@@ -25,9 +25,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
     texts = dict(pair.split("=", 1) for pair in declared)
     if unknown := pairs[len(declared) :]:  # MLflow appends undeclared ones as `--name value`.
         names = ", ".join(name.split(".")[-1] for name in texts)
-        sys.stderr.write(
-            f"{entry}: unknown parameter {unknown[0]}; known parameters: {names}\nNext: edit params.yaml\n"
-        )
+        sys.stderr.write(f"{entry}: unknown parameter {unknown[0]}; known ones: {names}\nNext: edit params.yaml\n")
         sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 

@@ -29,9 +29,7 @@ def main(workspace: Workspace, params: Params) -> None:
             trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
             write(workspace, params, trained, record)
     except Interrupted as error:
-        sys.stderr.write(
-            f"train: interrupted in epoch {error.epoch}; completed epochs are kept. To resume: dvc repro\n"
-        )
+        sys.stderr.write(f"train: interrupted in epoch {error.epoch}; earlier ones are kept. To resume: dvc repro\n")
         sys.exit(error.status)
 
 

@@ -261,5 +261,5 @@ def test_images_of_another_size_are_told(tmp_path):
 
 def test_an_empty_part_is_told(packed):
     rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
-    with pytest.raises(ManifestError, match="has no image in val"):
+    with pytest.raises(ManifestError, match="has no images in val"):
         load(packed)

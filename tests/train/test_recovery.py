@@ -134,7 +134,7 @@ def test_a_signal_ends_it_between_two_steps(repository, tmp_path, kind, status):
     assert process.returncode == status
     last = heard.splitlines()[-1]
     assert last.startswith("train: interrupted in epoch ")
-    assert last.endswith("; completed epochs are kept. To resume: dvc repro")
+    assert last.endswith("; earlier ones are kept. To resume: dvc repro")
     assert "Traceback" not in heard
     assert not any((root / name).exists() for name in OUTPUTS)
     with sqlite3.connect(root / "mlflow.db") as connection:

@@ -125,7 +125,7 @@ def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monk
     with pytest.raises(TrainError, match="the weights of mobilenet_v2 cannot be downloaded") as caught:
         build_backbone(BackboneParams(name="mobilenet_v2"), image_size=SIDE, seed=7)
     assert "set train.backbone.weights to a local file" in str(caught.value)
-    assert "efficientnet_lite0, which is installed" in str(caught.value)
+    assert "efficientnet_lite0, which is bundled" in str(caught.value)
 
 
 def test_images_that_are_too_small_say_so(threads) -> None:

@@ -93,7 +93,7 @@ try:
 except Exception as error:
     print(error.args[0])
 """
-    assert start(script)[1] == "worker processes of __main__.here die as they start (exit code 1)"
+    assert start(script)[1] == "worker processes of __main__.here die during start-up (exit code 1)"
 
 
 @pytest.mark.parametrize(("function", "imports"), [("identity", 1), ("of_the_script", 2)])

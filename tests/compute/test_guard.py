@@ -211,9 +211,9 @@ def test_limits_are_above_nothing() -> None:
 def test_limits_need_a_process_and_an_answer_for_none_losts() -> None:
     with pytest.raises(ValueError, match="workers must be at least 1, received 0"):
         next(map_batches(identity, [1], workers=0, limits=LIMITS, lost=none_lost))
-    with pytest.raises(ValueError, match="limits and lost go together"):
+    with pytest.raises(ValueError, match="limits and lost must be given together"):
         next(map_batches(identity, [1], limits=LIMITS))
-    with pytest.raises(ValueError, match="limits and lost go together"):
+    with pytest.raises(ValueError, match="limits and lost must be given together"):
         next(map_batches(identity, [1], lost=none_lost))
 
 

@@ -79,7 +79,7 @@ def test_a_run_that_is_killed_in_three_stages_ends_with_the_same_bytes(new_proje
         assert project.processes() == {}, f"a process survived the kill in {stage}"
     done = project.dvc("repro")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "train: goes on from epoch " in done.stderr
+    assert "train: resuming after epoch " in done.stderr
     assert (project.path / "dvc.lock").read_bytes() == (finished.path / "dvc.lock").read_bytes()
     assert not list(project.path.glob("artifacts/**/.part-*"))
 

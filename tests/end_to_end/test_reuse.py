@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-TAKEN_OVER = "train: weights taken over from an earlier training"
+TAKEN_OVER = "train: reused the weights of an earlier training"
 
 
 def weights(project) -> str:

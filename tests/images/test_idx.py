@@ -26,9 +26,9 @@ def test_reads_plain_and_gzipped_files(tmp_path, pack):
     ("content", "error"),
     [
         (b"", "it begins with b''"),
-        (b"\0\0\x0d\x01\0\0\0\x01abcd", "not with the header of an IDX file of bytes"),
-        (b"\0\0\x08\0a", "not with the header"),
-        (b"\0\0\x08\xff" + bytes(2000), "not with the header"),
+        (b"\0\0\x0d\x01\0\0\0\x01abcd", "not the header of an IDX file of bytes"),
+        (b"\0\0\x08\0a", "not the header"),
+        (b"\0\0\x08\xff" + bytes(2000), "not the header"),
         (b"\0\0\x08\x02\0\0\0\x01", "ends within its header"),
         (b"\0\0\x08\x01\0\0\0\x09abc", "claims 9 values, it has only 3"),
         (b"\0\0\x08\x01\0\0\0\x02abc", "claims 2 values, it has more"),
@@ -44,7 +44,7 @@ def test_refuses_a_damaged_file_by_name(tmp_path, content, error):
     with pytest.raises(DataError, match=error) as caught:
         read_idx(path)
     assert str(path) in caught.value.message
-    assert caught.value.next == f"replace {path} by the file as it is published"
+    assert caught.value.next == f"replace {path} with the published file"
 
 
 def test_refuses_a_missing_file(tmp_path):

@@ -95,7 +95,7 @@ def test_a_shard_that_is_missing_or_cut_is_named(tmp_path):
     write_shards(tmp_path, "train", PIXELS, rows=[4, 3])
     path = shard_path(tmp_path, "train", 1)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ManifestError, match=r"00001\.bin does not hold the 3 images of 48 bytes .* received 143"):
+    with pytest.raises(ManifestError, match=r"00001\.bin does not contain the 3 images of 48 bytes .* received 143"):
         open_shards(tmp_path, "train")
     path.unlink()
     with pytest.raises(ManifestError, match=r"00001\.bin is missing\nNext: dvc repro split"):
@@ -229,13 +229,13 @@ def test_dropped_images_are_in_no_part(packed):
 
 
 def test_a_class_that_is_not_among_the_labels_is_named(packed):
-    with pytest.raises(ManifestError, match="has images of light; expected dark, grey"):
+    with pytest.raises(ManifestError, match="has images of unknown classes: light; expected dark, grey"):
         load(packed, ("dark", "grey"))
 
 
 def test_an_array_of_another_length_is_told(packed):
     write_shards(packed, "test", np.zeros((7, SIDE, SIDE, 3), np.uint8))
-    with pytest.raises(ManifestError, match=r"test\.json tells of 7 images, and the manifest beside it lists 8 for"):
+    with pytest.raises(ManifestError, match=r"test\.json lists 7 images, but the manifest beside it lists 8 for"):
         load(packed)
 
 
@@ -261,5 +261,5 @@ def test_images_of_another_size_are_told(tmp_path):
 
 def test_an_empty_part_is_told(packed):
     rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
-    with pytest.raises(ManifestError, match="has no image in val"):
+    with pytest.raises(ManifestError, match="has no images in val"):
         load(packed)

@@ -77,7 +77,7 @@ def test_weights_that_do_not_fit_are_refused(name, threads, lite0, tmp_path) -> 
     for file in ("text.h5", "text.keras"):
         (tmp_path / file).write_text("no weights")
     for file in ("other.weights.h5", "text.h5", "text.keras"):
-        with pytest.raises(TrainError, match=f"{file} does not fit {name}"):
+        with pytest.raises(TrainError, match=f"{file} does not match {name}"):
             build_backbone(BackboneParams(name=name, weights=file), image_size=SIDE, seed=7, root=tmp_path)
     with pytest.raises(TrainError, match=r"absent\.h5 is missing") as caught:
         build_backbone(BackboneParams(name=name, weights="absent.h5"), image_size=SIDE, seed=7, root=tmp_path)
@@ -105,7 +105,7 @@ def test_weights_that_are_no_numbers_are_refused(name, value, threads, tmp_path)
     with h5py.File(tmp_path / "legacy.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
     model.save_weights(tmp_path / "own.weights.h5")
-    with pytest.raises(TrainError, match=f"{name} does not fit .*kernel is not finite everywhere"):
+    with pytest.raises(TrainError, match=f"{name} does not match .*kernel is not finite everywhere"):
         build_backbone(params.model_copy(update={"weights": name}), image_size=SIDE, seed=7, root=tmp_path)
 
 
@@ -124,8 +124,8 @@ def test_without_a_network_it_says_what_else_can_be_done(threads, tmp_path, monk
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     with pytest.raises(TrainError, match="the weights of mobilenet_v2 cannot be downloaded") as caught:
         build_backbone(BackboneParams(name="mobilenet_v2"), image_size=SIDE, seed=7)
-    assert "set train.backbone.weights to a file that you have" in str(caught.value)
-    assert "efficientnet_lite0, which is installed" in str(caught.value)
+    assert "set train.backbone.weights to a local file" in str(caught.value)
+    assert "efficientnet_lite0, which is bundled" in str(caught.value)
 
 
 def test_images_that_are_too_small_say_so(threads) -> None:

@@ -71,12 +71,12 @@ def test_a_scratch_that_cannot_be_used_stops_nothing(threads, tmp_path, capsys) 
     (tmp_path / "taken").write_text("a file where the folder would be")
     pixels, ids = some_pixels(2), some_ids(2)
     found = see(pixels, ids, tmp_path / "taken")
-    assert "features are not kept in " in capsys.readouterr().err
+    assert "features cannot be cached in " in capsys.readouterr().err
     np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
 
 
 def test_each_image_has_its_id(tmp_path, threads) -> None:
-    with pytest.raises(ValueError, match="one id an image"):
+    with pytest.raises(ValueError, match="one id per image"):
         see(some_pixels(2), some_ids(3), tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_a_damaged_store_is_announced_and_not_used(tmp_path, capsys) -> None:
     assert store.read(names_of(1)) == {}
     store.write(names_of(1), rows_of(1))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("key.sqlite: file is not a database; delete it if that happens again")
+    assert line.endswith("key.sqlite: file is not a database; delete the file if this happens again")
     store.close()
 
 
@@ -129,7 +129,7 @@ def test_a_full_disk_costs_what_does_not_fit_and_no_more(store, tmp_path, capsys
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("features are not kept in ")
+    assert line.startswith("features cannot be cached in ")
     with contextlib.closing(FeatureStore(tmp_path / "key.sqlite")) as again:
         assert list(again.read(names_of(*range(40)))) == names_of(1, 2)
 

@@ -110,7 +110,7 @@ def test_what_pixmill_does_not_build_is_not_loaded(folder, change, named):
     architecture = json.loads((folder / "model.json").read_text())
     change(architecture)
     (folder / "model.json").write_text(json.dumps(architecture))
-    with pytest.raises(ManifestError, match=f"names {named}, which Pixmill does not build"):
+    with pytest.raises(ManifestError, match=f"contains {named}, which Pixmill does not build"):
         load_classifier(folder)
 
 
@@ -125,7 +125,7 @@ def test_an_absent_file_is_named(folder, name):
 def test_broken_weights_are_refused(folder, content):
     weights = folder / "model.weights.h5"
     weights.write_bytes(weights.read_bytes()[:-900] if content is None else content)
-    with pytest.raises(ManifestError, match="holds no whole classifier"):
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
         load_classifier(folder)
 
 
@@ -134,7 +134,7 @@ def test_weights_of_another_architecture_are_refused(build, folder):
     architecture = json.loads((folder / "model.json").read_text())
     architecture["config"]["layers"][-1]["config"]["units"] = 4
     (folder / "model.json").write_text(json.dumps(architecture))
-    with pytest.raises(ManifestError, match="holds no whole classifier"):
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
         load_classifier(folder)
 
 
@@ -159,7 +159,7 @@ def test_an_architecture_that_cannot_be_is_refused(folder, change):
     architecture = json.loads((folder / "model.json").read_text())
     change(architecture)
     (folder / "model.json").write_text(json.dumps(architecture))
-    with pytest.raises(ManifestError, match="holds no whole classifier"):
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
         load_classifier(folder)
 
 
@@ -185,24 +185,24 @@ def test_a_damaged_record_is_a_message(folder, name, content):
 )
 def test_malformed_labels_are_refused(folder, content):
     (folder / "labels.json").write_bytes(content)
-    with pytest.raises(ManifestError, match=r"labels.json: expected different labels"):
+    with pytest.raises(ManifestError, match=r"labels.json: expected distinct labels"):
         load_classifier(folder)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [({"labels": ["one", "two"]}, "one output a label"), ({"image_size": 9}, "image_size")]
+    ("change", "message"), [({"labels": ["one", "two"]}, "one output per label"), ({"image_size": 9}, "image_size")]
 )
 def test_labels_of_another_network_are_refused(folder, change, message):
     labels = json.loads((folder / "labels.json").read_text())
     (folder / "labels.json").write_text(json.dumps(labels | change))
-    with pytest.raises(ManifestError, match=f"holds no whole classifier: .*{message}"):
+    with pytest.raises(ManifestError, match=f"is not an intact classifier: .*{message}"):
         load_classifier(folder)
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]"])
 def test_an_architecture_that_is_none_is_refused(folder, content):
     (folder / "model.json").write_bytes(content)
-    with pytest.raises(ManifestError, match="holds no whole classifier"):
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
         load_classifier(folder)
 
 

@@ -10,7 +10,7 @@ from pixmill.learn import build_classifier, export_litert, fix_threads
 from pixmill.learn.litert import LITERT, TOLERANCE, load_litert
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
-WARNING = "warning: the model needs TensorFlow: it could not be converted for LiteRT ({})\n"
+WARNING = "warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({})\n"
 
 
 def classifier(**changes):
@@ -67,4 +67,4 @@ def test_a_network_that_answers_otherwise_is_not_taken(tmp_path, monkeypatch, ca
     monkeypatch.setattr("pixmill.learn.litert.TOLERANCE", -1.0)
     assert export_litert(classifier(), tmp_path) is None
     assert list(tmp_path.iterdir()) == []
-    assert capfd.readouterr().err == WARNING.format("it answers otherwise than Keras does")
+    assert capfd.readouterr().err == WARNING.format("its predictions differ from Keras'")

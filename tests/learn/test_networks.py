@@ -172,16 +172,16 @@ def test_layers_of_one_shape_begin_with_other_weights(network):
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: 2 pixels are more than the 1 that are left there"),
-        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: 13 pixels are more than the 12 that are left there"),
-        (blocks(2, kernel=8, padding="valid", convolutions=2), "blocks.0.kernel: 8 pixels are more than the 5"),
+        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: size 2 exceeds the 1 pixels left"),
+        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: size 13 exceeds the 12 pixels left"),
+        (blocks(2, kernel=8, padding="valid", convolutions=2), "blocks.0.kernel: size 8 exceeds the 5 pixels left"),
     ],
 )
 def test_images_too_small_for_the_layers_are_refused(network, described, message):
     with pytest.raises(TrainError) as caught:
         network(blocks=described)
     assert message in caught.value.message
-    assert "of images of 12 (split.image_size)" in caught.value.message
+    assert "(split.image_size: 12)" in caught.value.message
     assert caught.value.next.endswith("then: dvc repro")
 
 

@@ -114,6 +114,6 @@ def test_without_mlflow_one_line_says_how_to_record_it_later(workspace, monkeypa
     with evaluation_run(workspace, weights=WEIGHTS) as run:
         run.log_metrics({"test_accuracy": 0.9})
     assert capsys.readouterr().err == (
-        "warning: MLflow at http://127.0.0.1:9 does not answer (Connection refused); 1 run waits in .pixmill/record; "
-        "next: start it (mlflow server), then: pixmill sync\n"
+        "warning: MLflow at http://127.0.0.1:9 does not respond (Connection refused); 1 run pending in .pixmill/record"
+        "; next: start the server (mlflow server), then: pixmill sync\n"
     )

@@ -59,7 +59,7 @@ def test_a_model_that_cannot_be_written_costs_nothing_else(training, store, caps
     assert store.client.get_run(run.run_id).data.metrics == {"test_accuracy": 0.9}
     assert store.client.get_run(run.run_id).info.status == "FINISHED"
     assert capsys.readouterr().err.startswith(
-        "warning: the record of this run for MLflow is not whole: the model keras (AttributeError:"
+        "warning: the MLflow record of this run is incomplete: the model keras (AttributeError:"
     )
 
 

@@ -96,9 +96,9 @@ def test_a_store_that_comes_back_before_the_end_gets_everything(training, store,
     assert [path.name for path in place.iterdir()] == ["lock"]
     warning, done = capsys.readouterr().err.splitlines()
     assert warning == (
-        f"warning: MLflow at {store.uri} does not answer (file is not a database); "
+        f"warning: MLflow at {store.uri} does not respond (file is not a database); "
         f"mv '{store.workspace.home}/mlflow.db' '{store.workspace.home}/mlflow.db.broken'. "
-        "Training goes on; the run is sent when it ends, or by: pixmill sync"
+        "Training continues; the run is sent when it ends, or later with: pixmill sync"
     )
     assert done == f"record: 1 run sent to {store.uri}: train"
 
@@ -128,6 +128,6 @@ def test_where_the_disk_refuses_a_place_the_curves_are_shown_still(training, sto
     with training() as run:
         run.log_metrics({"train_loss": 1.0}, step=1)
         run.log_text("<html>", "reports/train.html")
-    assert "warning: the record of this run for MLflow is not whole: FileExistsError: " in capsys.readouterr().err
+    assert "warning: the MLflow record of this run is incomplete: FileExistsError: " in capsys.readouterr().err
     (recorded,) = store.runs()
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 1.0})

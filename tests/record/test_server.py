@@ -79,7 +79,7 @@ def test_a_server_that_dies_gets_all_by_sync_and_nothing_twice(server, training,
     assert (recorded_run.info.status, points, reports) == ("FINISHED", WHOLE, ["reports/train.html"])
     assert recorded_run.data.metrics["test_accuracy"] == 0.9
     assert [path.name for path in place.iterdir()] == ["lock"]
-    assert sync(workspace).line() == "nothing waits to be sent"
+    assert sync(workspace).line() == "no pending runs"
 
 
 def test_the_models_are_served_by_it(server, training, trained_folder):
@@ -121,5 +121,5 @@ def test_a_server_that_never_answers_holds_up_nothing(training, place, monkeypat
                 run.log_metrics({"train_loss": 1.0}, step=epoch)
         assert time.monotonic() - started < 15
     (warning,) = capsys.readouterr().err.splitlines()
-    assert warning.startswith(f"warning: MLflow at {uri} does not answer (")
+    assert warning.startswith(f"warning: MLflow at {uri} does not respond (")
     assert len(list(place.glob("*/run.json"))) == 1

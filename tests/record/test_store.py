@@ -62,7 +62,7 @@ def test_a_server_that_answers_takes_runs(answering):
 def test_a_server_that_refuses_lives_and_asks_for_credentials(answering, status, monkeypatch):
     uri = answering(status)
     trouble = trouble_of(uri)
-    assert trouble.message.startswith(f"answers {status} ")
+    assert trouble.message.startswith(f"responds with {status} ")
     assert "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN" in trouble.next
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
@@ -71,25 +71,25 @@ def test_a_server_that_refuses_lives_and_asks_for_credentials(answering, status,
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 def test_a_server_that_fails_says_how(answering, status):
-    assert trouble_of(answering(status)).message.startswith(f"answers {status} ")
+    assert trouble_of(answering(status)).message.startswith(f"responds with {status} ")
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])
 def test_a_refused_port(scheme):
     trouble = trouble_of(f"{scheme}://user:secret@127.0.0.1:{unused_port()}/runs")
-    assert trouble.message.startswith("does not answer (")
+    assert trouble.message.startswith("does not respond (")
     assert "Connection refused" in trouble.message
     assert "secret" not in trouble.message
 
 
 def test_a_name_that_does_not_resolve():
-    assert trouble_of("http://nowhere.invalid:5000").message.startswith("does not answer (")
+    assert trouble_of("http://nowhere.invalid:5000").message.startswith("does not respond (")
 
 
 def test_a_silent_server_is_given_up(monkeypatch):
     monkeypatch.setattr(store_module, "_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not answer (")
+        assert trouble_of(f"http://127.0.0.1:{silent.getsockname()[1]}").message.startswith("does not respond (")
 
 
 def test_a_silent_database_server_is_given_up(monkeypatch):
@@ -117,7 +117,7 @@ def test_a_broken_database(store):
     path = store.workspace.home / "mlflow.db"
     trouble = trouble_of(store.uri)
     assert (trouble.message, trouble.next) == (
-        "does not answer (file is not a database)",
+        "does not respond (file is not a database)",
         f"mv '{path}' '{path}.broken'",
     )
     assert "is missing" in trouble_of(f"sqlite:///{store.workspace.home}/absent/mlflow.db").message
@@ -127,7 +127,7 @@ def test_a_locked_database(store, monkeypatch):
     monkeypatch.setattr(store_module, "_SECONDS", 0.1)
     with contextlib.closing(sqlite3.connect(store.workspace.home / "mlflow.db")) as database:
         database.execute("BEGIN EXCLUSIVE")
-        assert trouble_of(store.uri).message == "does not answer (database is locked)"
+        assert trouble_of(store.uri).message == "does not respond (database is locked)"
 
 
 def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path, monkeypatch):

@@ -66,7 +66,7 @@ def test_a_run_that_waited_is_sent_once_as_of_its_own_time(away, store, place):
     assert (recorded.info.status, recorded.data.metrics) == ("FINISHED", {"train_loss": 0.5, "best_loss": 0.5})
     assert (recorded.info.start_time, recorded.info.end_time) == (away.data.started, away.data.ended)
     assert pending_names(place) == []
-    assert sync(store.workspace).line() == "nothing waits to be sent"
+    assert sync(store.workspace).line() == "no pending runs"
     assert len(store.runs()) == 1
 
 
@@ -133,7 +133,7 @@ def test_what_mlflow_refuses_is_named_and_stays(away, store, waiting):
     path = waiting() / "run.json"
     path.write_text(path.read_text().replace("best_loss", "a&b"))
     line = sync(store.workspace).line()
-    assert line.startswith(f".pixmill/record/{path.parent.name} waits: MlflowException: ")
+    assert line.startswith(f".pixmill/record/{path.parent.name} is pending: MlflowException: ")
     assert path.exists()
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_mlflow_refuses_holds_up_neither_figures_nor_the_end(away, s
         raise OSError("no room")
 
     monkeypatch.setattr("mlflow.MlflowClient.log_artifacts", refuse)
-    assert "waits: OSError: no room" in sync(store.workspace).line()
+    assert "is pending: OSError: no room" in sync(store.workspace).line()
     (recorded,) = store.runs()
     assert (recorded.info.status, recorded.data.metrics["best_loss"]) == ("FINISHED", 0.5)
     assert waiting().exists()
@@ -167,7 +167,7 @@ def test_a_damaged_folder_holds_up_no_other(away, store, place, training):
 def test_while_another_process_sends_all_waits(away, store, place, monkeypatch):
     monkeypatch.setattr(sync_module, "_LOCK_SECONDS", 0.1)
     with filelock.FileLock(place / "lock"):
-        assert "is sent to by another process; 1 run waits" in sync(store.workspace).line()
+        assert "is in use by another sync; 1 run pending" in sync(store.workspace).line()
     assert sync(store.workspace).sent == ["train"]
 
 
@@ -177,7 +177,7 @@ def test_beyond_the_limit_the_oldest_goes(store, training, place, capsys, monkey
     for weights in ("a" * 32, "b" * 32, "c" * 32):
         train(training, weights)
     assert [name[-1] for name in pending_names(place)] == ["b", "c"]
-    assert f"{'a' * 32} is deleted: more than 2 runs wait for MLflow" in capsys.readouterr().err
+    assert f"{'a' * 32}: more than 2 runs are pending" in capsys.readouterr().err
 
 
 def test_what_a_killed_process_was_writing_is_deleted_after_a_day(store, place):
@@ -217,7 +217,8 @@ def test_a_person_is_told_in_a_line(away, store, capsys, monkeypatch):
     main(["sync"])
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(
-        f"sync: MLflow at {store.uri} does not answer (file is not a database); 1 run waits in .pixmill/record; next: "
+        f"sync: MLflow at {store.uri} does not respond (file is not a database); 1 run pending in .pixmill/record; "
+        "next: "
     )
     assert second == f"sync: 1 run sent to {store.uri}: train"
     assert "MLFLOW_TRACKING_URI" not in os.environ

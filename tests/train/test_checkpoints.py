@@ -100,7 +100,7 @@ def test_a_damaged_file_is_announced_and_written_anew(kept, path, harm, capfd):
     )
     assert kept.load() is None
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"train: the kept training {path} cannot be read (")
+    assert line.startswith(f"train: the checkpoint {path} cannot be read (")
     kept.save(checkpoint(4))
     assert same(kept.load().state, arrays(4))
 
@@ -125,7 +125,9 @@ def test_a_full_disk_is_announced_once_and_the_last_checkpoint_stays(kept, path,
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     (line,) = capfd.readouterr().err.splitlines()
-    assert line.startswith(f"warning: train keeps no checkpoint in {path.parent}: File too large. Training goes on")
+    assert line.startswith(
+        f"warning: train cannot write checkpoints to {path.parent}: File too large. Training continues"
+    )
     assert [file.name for file in path.parent.iterdir()] == ["key.npz"]
     assert same(kept.load().state, arrays(2))
     kept.save(checkpoint(4))
@@ -135,7 +137,7 @@ def test_a_full_disk_is_announced_once_and_the_last_checkpoint_stays(kept, path,
 def test_where_no_file_can_be_written_training_goes_on(tmp_path, capfd):
     (tmp_path / "kept").write_text("a file where the folder would be")
     Checkpoints(tmp_path / "kept" / "key.npz").save(checkpoint(1))
-    assert capfd.readouterr().err.startswith("warning: train keeps no checkpoint in ")
+    assert capfd.readouterr().err.startswith("warning: train cannot write checkpoints to ")
 
 
 def test_the_trainings_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch):

@@ -102,9 +102,9 @@ def test_each_param_makes_other_weights(fitted):
 def test_a_loss_that_is_no_number_stops_it_with_advice(fitted):
     with pytest.raises(TrainError) as caught:
         fitted(optimizer="sgd", learning_rate=1e20)
-    assert "not a number any more in epoch 1 (optimizer sgd, learning rate 1e+20)" in caught.value.message
+    assert "the loss is not finite in epoch 1 (optimizer sgd, learning rate 1e+20)" in caught.value.message
     assert caught.value.next == (
-        "lower train.learning_rate in params.yaml, by ten to begin with, or set train.clip_norm to 1, then: dvc repro"
+        "lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: dvc repro"
     )
 
 
@@ -153,9 +153,9 @@ def test_a_training_that_goes_on_ends_with_the_same_bytes(fitted, tmp_path, name
     assert len(history) > 3
     assert all(np.array_equal(a, b) for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True))
     most = SCHEDULES[name].get("epochs", 6)
-    assert [line for line in capfd.readouterr().err.splitlines() if "goes on" in line] == [
-        f"train: goes on from epoch 1 of {most}",
-        f"train: goes on from epoch 3 of {most}",
+    assert [line for line in capfd.readouterr().err.splitlines() if "resuming" in line] == [
+        f"train: resuming after epoch 1 of {most}",
+        f"train: resuming after epoch 3 of {most}",
     ]
 
 

@@ -81,7 +81,7 @@ def test_a_model_that_gains_nothing_does_not():
 
 
 def test_what_chance_may_have_done_is_undecided():
-    assert "undecided" in Growth(0.01, -0.02, 0.04).sentence()
+    assert "is unclear" in Growth(0.01, -0.02, 0.04).sentence()
 
 
 def test_limits_hold_the_accuracy_they_are_of():

@@ -95,7 +95,7 @@ def test_it_goes_on_from_the_last_whole_epoch(repository, tmp_path):
         done = subprocess.run(**stage(root, repository, harm), capture_output=True, check=False)
         assert done.returncode == (-signal.SIGKILL if harm else 0), done.stderr
         lines = [line for line in done.stderr.splitlines() if "goes on" in line]
-        assert lines == ([f"train: goes on from epoch {CONTINUED[harm]} of 4"] if harm in CONTINUED else [])
+        assert lines == ([f"train: resuming after epoch {CONTINUED[harm]} of 4"] if harm in CONTINUED else [])
     assert outputs(root) == outputs(whole)
     # What was killed is over, and the one that went on has all epochs, each with the time when it was.
     with sqlite3.connect(root / "mlflow.db") as connection:
@@ -134,7 +134,7 @@ def test_a_signal_ends_it_between_two_steps(repository, tmp_path, kind, status):
     assert process.returncode == status
     last = heard.splitlines()[-1]
     assert last.startswith("train: interrupted in epoch ")
-    assert last.endswith("; completed epochs are kept. To resume: dvc repro")
+    assert last.endswith("; earlier ones are kept. To resume: dvc repro")
     assert "Traceback" not in heard
     assert not any((root / name).exists() for name in OUTPUTS)
     with sqlite3.connect(root / "mlflow.db") as connection:
@@ -162,7 +162,7 @@ def test_on_a_full_disk_training_goes_on_and_says_so(repository, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if "checkpoint" in line]
-    assert line.startswith("warning: train keeps no checkpoint in ")
+    assert line.startswith("warning: train cannot write checkpoints to ")
     assert "File too large. Training goes on" in line
     assert all((root / name).exists() for name in OUTPUTS)
 

@@ -143,7 +143,7 @@ def test_on_all_cores_and_without_mlflow_it_writes_the_same_bytes(undisturbed, m
     assert done.returncode == 0
     assert outputs(root) == outputs(undisturbed)
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not answer (Connection refused); ")
+    assert warning.startswith("warning: MLflow at http://127.0.0.1:9 does not respond (Connection refused); ")
     assert warning.endswith("or by: pixmill sync")
 
 
@@ -154,8 +154,8 @@ def test_a_loss_that_is_no_number_is_a_message_and_no_traceback(make, command):
     done = subprocess.run(**command(root), capture_output=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "train: the loss is not a number any more in epoch 1 (optimizer sgd, learning rate 1e+20)",
-        "Next: lower train.learning_rate in params.yaml, by ten to begin with, or set train.clip_norm to 1, then: "
+        "train: training diverged: the loss is not finite in epoch 1 (optimizer sgd, learning rate 1e+20)",
+        "Next: lower train.learning_rate in params.yaml, for example to a tenth, or set train.clip_norm to 1, then: "
         "dvc repro",
     ]
     assert not (root / "artifacts" / "train").exists()

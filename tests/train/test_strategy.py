@@ -96,5 +96,5 @@ def test_one_process_alone_writes_outputs(environ, config, chief):
 @pytest.mark.parametrize("change", [{"minutes": 1.0}, {"precision": "auto"}])
 def test_several_processes_decide_nothing_by_a_clock(environ, change):
     environ("multi_worker", task())
-    with pytest.raises(TrainError, match="are not for several processes"):
+    with pytest.raises(TrainError, match="do not work with several processes"):
         choose_strategy(TrainParams(**change))

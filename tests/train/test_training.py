@@ -34,7 +34,7 @@ def test_metrics_are_those_of_the_best_epoch(trained):
         "val_accuracy": best.val_accuracy,
         "val_loss": best.val_loss,
     }
-    assert trained.summary().startswith(f"epoch {best.epoch} of 6 was the best: validation accuracy ")
+    assert trained.summary().startswith(f"best epoch {best.epoch} of 6: validation accuracy ")
 
 
 def test_a_run_is_compared_by_names_that_no_curve_has(trained):
@@ -114,7 +114,7 @@ def lines_of(capfd):
     return [line for line in capfd.readouterr().err.splitlines() if line.startswith("train: ")]
 
 
-TAKEN_OVER = "train: weights taken over from an earlier training, since nothing that decides about them has changed"
+TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
 def weights(trained):
@@ -166,7 +166,7 @@ def test_a_damaged_kept_training_is_fitted_anew_with_a_line(run, tmp_path, capfd
     kept.write_bytes(content)
     again, reported_again = run()
     (line,) = lines_of(capfd)
-    assert line.startswith(f"train: the kept training {kept} cannot be read (")
+    assert line.startswith(f"train: the checkpoint {kept} cannot be read (")
     assert weights(again) == weights(first)
     assert [epoch for epoch, _ in reported_again] == [epoch for epoch, _ in reported]
     assert reported_again[-1][1].ended > reported[-1][1].ended
@@ -187,6 +187,6 @@ def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_pa
 @pytest.mark.slow
 def test_a_model_that_no_memory_holds_is_a_message(packed):
     cnn = CnnParams(blocks=(BlockParams(filters=10**13),), dense=())
-    with pytest.raises(TrainError, match="the memory does not suffice") as caught:
+    with pytest.raises(TrainError, match="not enough memory") as caught:
         train(packed, PARAMS.model_copy(update={"cnn": cnn}), classes=CLASSES)
     assert "smaller model" in caught.value.next

@@ -88,7 +88,7 @@ def code(tmp_path, monkeypatch):
     ("name", "change", "counts"),
     [
         ("train/steps.py", lambda text: text + "\n# a comment\n", False),
-        ("train/steps.py", lambda text: text.replace('"""One step', '"""Another docstring: one step'), False),
+        ("train/steps.py", lambda text: text.replace('"""One training step', '"""Another docstring: one step'), False),
         ("train/steps.py", lambda text: text.replace("momentum=params.momentum", "momentum=0.5"), True),
         ("learn/networks.py", lambda text: text + "\nONE = 1\n", True),
         ("images/parts.py", lambda text: text + "\nONE = 1\n", True),

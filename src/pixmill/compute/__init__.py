@@ -1,11 +1,11 @@
-"""Passes over rows: pure functions of a batch, on disposable processes of this machine.
+"""Parallel passes over rows: pure functions of a batch, run in disposable worker processes.
 
-A pass is a module-level function that takes a list of rows and returns a list of results, one a row, in order. It keeps
-no state and touches nothing but what its rows name, so that it could as well run on another machine.
+A pass is a module-level function that takes a list of rows and returns a list of results, one per row, in order. It is
+stateless and touches only what its rows refer to, so it could also run on another machine.
 
-- ``batches``: :func:`map_batches`, the one interface
-- ``pool``: who does what next: rows under way, rows that are tried again, and processes as their owner sees them
-- ``worker``: what such a process does
+- ``batches``: :func:`map_batches`, the public interface
+- ``pool``: scheduling: rows in progress, retries, and the worker processes
+- ``worker``: the loop of a worker process
 """
 
 from pixmill.compute.batches import default_workers, map_batches

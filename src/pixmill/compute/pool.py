@@ -1,4 +1,4 @@
-"""Who does what next: rows under way, rows that are tried again, and the processes that do them."""
+"""Scheduling: rows in progress, retries, and the worker processes."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from pixmill.core.errors import PixmillError
 __all__ = ["Limits", "Loss", "Pool"]
 
 Loss = Literal["timeout", "memory", "crashed"]
-"""Why a row has no result: it ran past its time, it took too much memory, or its process died under it."""
+"""Why a row has no result: it timed out, it exceeded its memory, or its process died."""
 
 _BATCHES = 4
-"""Batches under way, a worker: so many wait at most for a row before them that takes long."""
+"""Batches in progress per worker: at most this many wait for a slow row before them."""
 
 _STARTS = 3
-"""Workers that may die one after the other before they are ready."""
+"""Consecutive workers that may die before they are ready."""
 
 _LOCK = threading.Lock()
-"""Held while a process starts, which changes for a moment what all threads see."""
+"""Held while a process starts, which briefly changes global state."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Say what one row may take.
+    """Hold the limits of one row.
 
     Args:
-        seconds: Time by the clock, without the start of a process; above 0.
-        memory: Bytes above what a worker holds before its first row; above 0. Linux refuses what is more, and the row
-            gets a ``MemoryError``; other systems know no such limit.
+        seconds: Wall-clock time, without process start-up; above 0.
+        memory: Bytes on top of a worker's memory before its first row; above 0. On Linux a row that needs more gets a
+            ``MemoryError``; other systems do not enforce it.
 
     Raises:
         ValueError: A limit is not above 0.
@@ -60,7 +60,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Lost:
-    """Stand where a result would, for a row that was given up."""
+    """Placeholder for the result of a row that was given up."""
 
     row: Any
     loss: Loss
@@ -68,9 +68,9 @@ class _Lost:
 
 @dataclass
 class _Task:
-    """Rows that one worker is asked for, with their numbers: those that have no result yet.
+    """Rows assigned to one worker that have no result yet, with their numbers.
 
-    ``again`` says whether this is the second and last try of a single row.
+    ``again`` marks the second and last attempt at a single row.
     """
 
     rows: list[tuple[int, Any]]
@@ -78,14 +78,14 @@ class _Task:
 
 
 class Pool:
-    """Some disposable workers that do a pass over batches.
+    """Disposable workers that run a pass over batches.
 
-    It has no thread of its own: it works while somebody waits for a result.
+    It has no thread of its own: it works while the caller waits for a result.
 
     Args:
         function: The pass.
-        workers: Processes at most.
-        limits: What a row may take; ``None``: anything, and a worker that dies ends the pass.
+        workers: Maximum number of processes.
+        limits: Limits per row; ``None``: none, and a worker that dies ends the pass.
     """
 
     def __init__(
@@ -102,19 +102,19 @@ class Pool:
         self._failed_starts = 0
 
     def close(self) -> None:
-        """End all workers, whatever they are at."""
+        """Kill all workers."""
         for worker in self._workers:
             worker.kill()
         while self._workers:
             self._workers.pop().end()
 
     def run(self, rows: Iterator[Any], batch_size: int, lost: Callable[[Any, Loss], Any] | None) -> Iterator[Any]:
-        """Yield one result a row, in order.
+        """Yield one result per row, in order.
 
         Args:
-            rows: What is to be done; rows are taken as they are needed.
-            batch_size: Rows that a worker is given at a time.
-            lost: Gives the result of a row that was given up.
+            rows: The rows, consumed lazily.
+            batch_size: Rows per batch.
+            lost: Returns the result of a row that was given up.
 
         Raises:
             PixmillError: A worker died and there are no limits, or workers cannot start.
@@ -149,7 +149,7 @@ class Pool:
                 try:
                     worker.give(task)
                 except OSError:
-                    # It was killed while it had nothing to do: no row is to blame.
+                    # It was killed while idle: no row is to blame.
                     worker.task = None
                     (self._again if task.again else self._waiting).appendleft(task)
                     self._lose(worker, "crashed")
@@ -159,13 +159,13 @@ class Pool:
             starting += 1
 
     def _next(self, worker: _Worker) -> _Task | None:
-        """Return what a worker is to do: a second try only as the first task of its process, alone and undisturbed."""
+        """Return a worker's next task: a retry only as the first task of a fresh process."""
         if self._again and not worker.used:
             return self._again.popleft()
         return self._waiting.popleft() if self._waiting else None
 
     def _listen(self, timeout: float | None) -> None:
-        """Hear workers, and end those that run past their time."""
+        """Receive messages, and kill workers that time out."""
         if timeout is None and (busy := [worker.deadline for worker in self._workers if worker.task and self._limits]):
             timeout = max(0.0, min(busy) - time.monotonic())
         audible = set(wait([worker.connection for worker in self._workers], timeout))
@@ -179,10 +179,10 @@ class Pool:
                 self._lose(worker, "timeout")
 
     def _hear(self, worker: _Worker) -> None:
-        """Take the next message of a worker.
+        """Process the next message of a worker.
 
         Raises:
-            EOFError, OSError: The process has ended, and has said all.
+            EOFError, OSError: The process has ended, and all its messages were read.
         """
         kind, content = worker.hear()
         if kind == "ready":
@@ -204,7 +204,7 @@ class Pool:
             worker.task = task if task.rows else None
 
     def _lose(self, worker: _Worker, loss: Loss) -> None:
-        """End a worker, and see to it that the rows which it had are done by others."""
+        """Kill a worker, and reassign its rows."""
         self._workers.remove(worker)
         code = worker.end()
         function = getattr(self._function, "func", self._function)  # behind functools.partial
@@ -213,8 +213,8 @@ class Pool:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
                 raise PixmillError(
-                    f"worker processes of {name} die as they start (exit code {code})",
-                    next="read what they wrote above, free some memory, then run the same command again",
+                    f"worker processes of {name} die during start-up (exit code {code})",
+                    next="read their output above, free some memory, then run the same command again",
                 )
         elif self._limits is None:
             raise PixmillError(
@@ -235,8 +235,8 @@ class Pool:
 class _Worker:
     """A spawned process that does one task at a time.
 
-    It is spawned, never forked, since a fork of a process with threads may hang. It dies with the thread that made it,
-    and at the latest when this object's :meth:`end` is called.
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
+    or when :meth:`end` is called.
     """
 
     def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits | None) -> None:
@@ -258,7 +258,7 @@ class _Worker:
             theirs.close()
 
     def give(self, task: _Task) -> None:
-        """Hand a task to the waiting process.
+        """Send a task to the idle process.
 
         Raises:
             OSError: The process has ended.
@@ -269,10 +269,10 @@ class _Worker:
         self.deadline = time.monotonic() + self._seconds
 
     def hear(self) -> tuple[Kind, Any]:
-        """Return what the process says next; the time of its next row begins.
+        """Return the process's next message, and restart the timeout.
 
         Raises:
-            EOFError, OSError: The process has ended, and has said all.
+            EOFError, OSError: The process has ended, and all its messages were read.
         """
         message = self.connection.recv_bytes()
         self.deadline = time.monotonic() + self._seconds
@@ -280,11 +280,11 @@ class _Worker:
         return kind, content
 
     def kill(self) -> None:
-        """Kill the process, whatever it is at."""
+        """Kill the process."""
         self._process.kill()
 
     def end(self) -> int | None:
-        """Kill the process, free what it held, and return its exit code."""
+        """Kill the process, free its resources, and return its exit code."""
         self.kill()
         self._process.join()
         code = self._process.exitcode
@@ -295,11 +295,11 @@ class _Worker:
 
 @contextlib.contextmanager
 def _no_interrupt() -> Iterator[None]:
-    """Let a process that starts meanwhile never be interrupted by Ctrl-C, not even before its first own line."""
+    """Block Ctrl-C in a process that starts meanwhile, from its very beginning."""
     if sys.platform == "win32":
         yield
         return
-    # Its start lets signals through again.
+    # Starting the tracker would unblock signals.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
@@ -310,9 +310,9 @@ def _no_interrupt() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_script(function: Callable[..., Any]) -> Iterator[None]:
-    """Let a process that starts meanwhile not run the script that this one was started with, unless the pass is in it.
+    """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
 
-    ``multiprocessing`` imports it in each process, with all that it imports: for a stage a second and 100 MB.
+    ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.
     """
     main = sys.modules["__main__"]
     hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}

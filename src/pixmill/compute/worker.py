@@ -1,4 +1,4 @@
-"""What a disposable process does: answer batches until its owner ends it."""
+"""A worker process: it processes batches until its owner ends it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pixmill.core.process import die_with_parent
 __all__ = ["Kind", "Raised", "checked", "serve"]
 
 Kind = Literal["ready", "results", "memory", "raised"]
-"""What a message holds: nothing (it waits for its first batch), results of the next rows, nothing (the next row took
-too much memory), or what the pass raised."""
+"""Kinds of message: idle and ready for a batch; results of the next rows; the next row exceeded its memory; or the
+exception that the pass raised."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""From ``malloc.h``: free bytes at the end of the heap that are kept; the least size that is mapped by itself, of which
-32 MB is the most that glibc takes."""
+"""From ``malloc.h``: free bytes kept at the end of the heap; the minimum size of a separate mapping, at most 32 MB in
+glibc."""
 
 
 class Raised(Exception):  # noqa: N818 (the cause of another exception, not an error of its own)
-    """Carry the traceback of an exception from the worker in which it was raised.
+    """Carry the traceback of an exception raised in a worker.
 
     Args:
         text: The traceback as Python prints it.
@@ -37,13 +37,13 @@ class Raised(Exception):  # noqa: N818 (the cause of another exception, not an e
 
 
 def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connection, memory: int | None) -> None:
-    """Answer batches until the other end closes.
+    """Process batches until the other end closes.
 
     Args:
         function: The pass.
-        connection: Batches come in; pairs of a :data:`Kind` and its content go out.
-        memory: Bytes that a row may take above what this process holds now: each row is then done and answered by
-            itself. ``None``: any, and the pass gets whole batches.
+        connection: Receives batches; sends pairs of a :data:`Kind` and its content.
+        memory: Bytes that a row may use on top of this process's memory; each row is then processed separately.
+            ``None``: no limit, and the pass gets whole batches.
     """
     die_with_parent()
     # Ctrl-C reaches every process of the terminal; the owner ends this one.
@@ -70,13 +70,13 @@ def serve(function: Callable[[Sequence[Any]], Sequence[Any]], connection: Connec
 
 
 def checked(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
-    """Return the results of a batch if there is one a row.
+    """Return the results of a batch if there is one per row.
 
     Raises:
         ValueError: There are more or fewer.
     """
     if len(results) != len(batch):
-        raise ValueError(f"a pass must return one result a row: expected {len(batch)}, received {len(results)}")
+        raise ValueError(f"a pass must return one result per row: expected {len(batch)}, received {len(results)}")
     return results
 
 
@@ -85,7 +85,7 @@ def _pickled(kind: Kind, content: Any) -> bytes:
 
 
 def _defect(error: BaseException) -> bytes:
-    """Pickle an exception with its traceback, or its text where it cannot travel."""
+    """Pickle an exception with its traceback, or its text if it cannot be pickled."""
     text = "".join(traceback.format_exception(error))
     try:
         message = _pickled("raised", (error, text))
@@ -96,7 +96,7 @@ def _defect(error: BaseException) -> bytes:
 
 
 def _lacks_memory(error: BaseException | None) -> bool:
-    """Say whether an exception comes of a lack of memory, even where a library turned it into one of its own."""
+    """Tell whether an exception was caused by lack of memory, even if a library wrapped it."""
     while error is not None:
         if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
             return True
@@ -105,10 +105,10 @@ def _lacks_memory(error: BaseException | None) -> bool:
 
 
 def _keep_freed_memory() -> None:
-    """Let this process keep what one row has freed for the next, up to 64 MB (with glibc; else no effect).
+    """Let this process reuse up to 64 MB of freed memory for the next row (with glibc; else no effect).
 
-    By default glibc maps each block of some 100 KB anew, or gives the end of its heap back at every other row, and the
-    kernel clears the pages again: 600 faults an image of 640 x 480, which take as long as looking at it.
+    By default glibc maps each block of some 100 KB anew, or returns the end of its heap at every other row, and the
+    kernel clears the pages again: 600 page faults for an image of 640 x 480, which take as long as measuring it.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -117,20 +117,20 @@ def _keep_freed_memory() -> None:
 
 
 def _limit_memory(more: int) -> None:
-    """Let this process take so many more bytes than it holds now, and crash without a copy of its memory on the disk.
+    """Limit the additional memory of this process, and disable core dumps.
 
-    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also count what is only
-    reserved or mapped from files: each thread's arena, each library. Other systems enforce neither.
+    ``RLIMIT_DATA`` covers all private writable memory since Linux 4.7. ``RLIMIT_AS`` would also count reserved memory
+    and file mappings: each thread's arena, each library. Other systems enforce neither.
 
     Args:
-        more: Bytes of private writable memory.
+        more: Additional bytes of private writable memory.
     """
     import resource
 
     with open("/proc/self/status", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 (pathlib reads it whole)
         held = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    # Nobody has more than the largest number that the kernel takes.
+    # Capped at the largest number that the kernel accepts.
     allowed = min(held + more, sys.maxsize, sys.maxsize if hard == resource.RLIM_INFINITY else hard)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -1,13 +1,13 @@
-"""Images: told apart by content, decoded under guard, measured, compared, fitted to a square, packed.
+"""Images: format detection, safe decoding, measurements, near-duplicates, resizing and packing.
 
-- ``reading``: a file to its bytes, and nothing that only bears a file's name
-- ``formats``: which format some bytes are
-- ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: as a person sees them
-- ``measures``: what one decode tells of an image
-- ``likeness``: which of many are near-duplicates
-- ``fit``: pixels to the square that a model sees, and to thumbnails
-- ``parts``: the packed parts of a split
-- ``idx``: IDX files, in which MNIST and its likes are published
+- ``reading``: reads regular files only
+- ``formats``: detects the format of bytes
+- ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: orientation, transparency and bit depth
+- ``measures``: measurements of one decoded image
+- ``likeness``: near-duplicate search
+- ``fit``: pixels to the model's square input, and to thumbnails
+- ``parts``: the packed splits
+- ``idx``: IDX files, the format of MNIST and similar datasets
 - ``png``: pixels to a PNG whose bytes depend on no compressor
 """
 

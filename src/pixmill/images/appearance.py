@@ -1,4 +1,4 @@
-"""An image as a person sees it: upright, on white, in colours or greys of 8 bits."""
+"""An image as displayed: upright, on white, in 8-bit colour or greyscale."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What undoes an EXIF orientation."""
+"""The transpose that undoes an EXIF orientation."""
 
 _STRIP = 256
-"""Rows of a deep or transparent image that are computed at a time, so that a large one needs no large copies."""
+"""Rows of a deep or transparent image per strip, so that a large one needs no large copies."""
 
 
 def as_seen(image: Image.Image, *, orientation: int = 1) -> Image.Image:
-    """Return the image with nothing but its pixels, in mode ``RGB``, or ``L`` where it has no colours.
+    """Return the image without metadata, in mode ``RGB``, or ``L`` if it is greyscale.
 
     Args:
         image: A loaded image.
-        orientation: How EXIF turns it, 1 to 8.
+        orientation: Its EXIF orientation, 1 to 8.
 
     Raises:
-        ValueError: Its colours cannot be converted, or some of its pixels are no numbers.
+        ValueError: Its mode cannot be converted, or some of its pixels are not finite.
     """
     seen = _flat(image)
     if orientation in _TURNS:
         seen = seen.transpose(_TURNS[orientation])
-    # A new image around the same pixels: what a file said besides them ends here.
+    # A new image around the same pixels, which drops all metadata.
     return Image.Image()._new(seen.im)
 
 
@@ -71,8 +71,8 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _from_deep(image: Image.Image) -> Image.Image:
     """Scale greys of more than 8 bits.
 
-    Of 16 bits the high byte counts. Numbers of 32 bits do not tell where white is: it is the smallest of 1 (where they
-    may be fractions), 255 and 65,535 that no pixel exceeds; what exceeds the last is white.
+    For 16 bits the high byte is used. 32-bit values do not define white: it is the smallest of 1 (for floats), 255 and
+    65,535 that no pixel exceeds; values above the last are white.
     """
     white = None if image.mode.startswith("I;16") else _white(image)
     clear = image.info.get("transparency")
@@ -98,6 +98,6 @@ def _white(image: Image.Image) -> int:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """Yield rows of an image with the place of the first of them."""
+    """Yield strips of an image with the index of their first row."""
     for top in range(0, image.height, _STRIP):
         yield top, np.asarray(image.crop((0, top, image.width, min(top + _STRIP, image.height))))

@@ -1,4 +1,4 @@
-"""Decode hostile bytes to RGB pixels, or say in one word why not."""
+"""Decode untrusted bytes to RGB pixels, or report in one word why not."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _READERS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "heic": ("pillow_heif", "HeifImageFile"),
 }
-"""By format. Named one by one, so that no other of Pillow's decoders ever sees the bytes, whatever they begin with."""
+"""By format. An explicit list, so that no other Pillow decoder ever sees the bytes, whatever they begin with."""
 
 _BYTES_A_PIXEL = {"jpeg": 16, "webp": 24, "avif": 24, "heic": 24}
-"""What decoding takes at most, for those that call it a broken file when there is less memory."""
+"""Maximum memory per pixel of decoders that report a broken file when memory runs out."""
 
 _NOISY = {"tiff", "avif", "heic"}
-"""Those that warn of what they find, or whose C libraries write to the terminal."""
+"""Formats whose decoders emit warnings, or whose C libraries write to the terminal."""
 
 _STDERR = threading.Lock()
 
@@ -51,36 +51,35 @@ _CUT = re.compile(
     "truncated|end of file|requires a buffer|incomplete checksum|broken PNG file .chunk b''|no more images|missing dim",
     re.IGNORECASE,
 )
-"""What Pillow says of a file that ends too early. Of a cut AVIF, and of some cut TIFFs, it says no more than that they
-are broken."""
+"""Pillow's messages for a truncated file. A truncated AVIF, and some truncated TIFFs, are only reported as broken."""
 
 _TILE_PIXELS = 50_000_000
-"""Pixels that a tile of a TIFF may have, whatever the caller's limit: at the edge, it is larger than the image."""
+"""Maximum pixels of a TIFF tile, whatever the caller's limit: at the edge, a tile is larger than the image."""
 
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
 _SCANS = 100
-"""The most scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
-keep a decoder busy for hours. Encoders write about ten; libtiff draws the line at 100 too."""
+"""Maximum scans of a progressive JPEG. Each is a pass over all pixels, so a small file with thousands of them would
+keep a decoder busy for hours. Encoders write about ten; libtiff has the same limit."""
 
 _ORIENTATION = 0x0112
 _MIDDLE_GREYS = {126, 127, 128, 129}
-"""What a decoder of JPEG gives to pixels that it has no data for."""
+"""Values that JPEG decoders assign to pixels without data."""
 
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""What ends the coded data of a JPEG's scan: any marker but a restart."""
+"""The end of the coded data of a JPEG scan: any marker except a restart."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hold an image as a person sees it: upright by EXIF, transparency over white, the first frame of an animation.
+    """Hold an image as displayed: upright by EXIF, transparency over white, the first frame of an animation.
 
-    Nothing but pixels is left of the file: no EXIF, no text, no profile.
+    All metadata is removed: no EXIF, no text, no profile.
 
     Args:
-        image: In mode ``RGB``, or ``L`` where it has no colours.
+        image: In mode ``RGB``, or ``L`` if it is greyscale.
         format: A key of :data:`pixmill.images.EXTENSIONS`.
-        mode: The mode of the file as Pillow names it (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, …).
+        mode: The file's mode in Pillow's terms (``RGB``, ``L``, ``P``, ``CMYK``, ``I;16``, …).
     """
 
     image: Image.Image
@@ -89,12 +88,12 @@ class Decoded:
 
     @cached_property
     def pixels(self) -> npt.NDArray[np.uint8]:
-        """The pixels in RGB: ``uint8`` of shape (height, width, 3), not to be written to."""
+        """The pixels in RGB: ``uint8`` of shape (height, width, 3), read-only."""
         return np.asarray(self.image if self.image.mode == "RGB" else self.image.convert("RGB"))
 
 
 def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
-    """Decode a whole image; its size is looked at before any pixel is.
+    """Decode a whole image; its size is checked before any pixel is decoded.
 
     >>> from pixmill.images.png import png_bytes
     >>> decoded = decode(png_bytes(np.zeros((2, 3, 3), np.uint8)))
@@ -103,18 +102,18 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
 
     Args:
         content: The file's bytes.
-        max_pixels: The most pixels (width times height) that are decoded.
+        max_pixels: Maximum pixels (width times height) to decode.
 
     Raises:
-        Undecodable: The bytes are no image, too large a one, or not a whole one.
-        MemoryError: There was too little memory for it.
+        Undecodable: The bytes are not an image, or the image is too large or not intact.
+        MemoryError: There is not enough memory.
     """
     kind = _kind(content)
     with _quiet(kind):
         image, box = _loaded(kind, content, max_pixels)
         orientation = _orientation(kind, image)
         if _closed_early(kind, content, image):
-            raise Undecodable("truncated", "the data end before the pixels do")
+            raise Undecodable("truncated", "the data end before the last pixel")
     try:
         seen = as_seen(image, orientation=orientation)
     except ValueError as error:
@@ -127,14 +126,14 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
 
 
 def header_size(content: bytes) -> tuple[int, int]:
-    """Return the width and the height of an image in pixels, as its header says; no pixel is decoded.
+    """Return the width and the height of an image in pixels from its header, without decoding it.
 
     Args:
         content: The file's bytes.
 
     Raises:
-        Undecodable: The bytes are no image, or its header is broken.
-        MemoryError: There was too little memory for it: the decoder of AVIF makes room for the pixels at once.
+        Undecodable: The bytes are not an image, or its header is broken.
+        MemoryError: There is not enough memory: the AVIF decoder allocates the pixels at once.
     """
     kind = _kind(content)
     size = _webp_size(content) if kind == "webp" else (0, 0)
@@ -161,12 +160,12 @@ def _kind(content: bytes) -> str:
 
 
 def _loaded(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
-    """Return an image with its pixels, and the box of it that the file stores."""
+    """Return a loaded image, and the box of it that the file stores."""
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
-        # The caller's limit governs; Pillow's own would come before it.
+        # The caller's limit applies; Pillow's own would trigger first.
         Image.MAX_IMAGE_PIXELS = max_pixels
     if kind == "webp" and len(content) < 8 + int.from_bytes(content[4:8], "little"):
-        raise Undecodable("truncated", "shorter than its header says")
+        raise Undecodable("truncated", "shorter than stated in its header")
     reader, size = _reader(kind), _webp_size(content) if kind == "webp" else (0, 0)
     if size[0] * size[1] > max_pixels:
         raise Undecodable("too_many_pixels", f"{size[0]} x {size[1]}")
@@ -177,27 +176,27 @@ def _loaded(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.Image
             _check_size(image, max_pixels)
             box = image.tile[0].extents if image.tile else None
             if kind == "png":
-                # While it decodes the pixels, Pillow looks at none of their checksums.
+                # Pillow does not verify checksums while decoding pixels.
                 reader(io.BytesIO(content)).verify()
                 _scale_transparency(image, depth=content[24])
             if kind == "jpeg" and "progressive" in image.info and content.count(b"\xff\xda") > _SCANS:
                 raise Undecodable("too_complex", f"more than {_SCANS} scans")
-            # All at once: the decoder of arithmetic-coded JPEGs cannot wait for more.
+            # All at once: the decoder of arithmetic-coded JPEGs does not support streaming.
             image.decodermaxblock = max(image.decodermaxblock, len(content))
             image.load()
-            # Of a HEIC the size may have changed meanwhile.
+            # A HEIC's size may have changed on loading.
             _check_size(image, max_pixels)
         except (MemoryError, Undecodable):
             raise
         except Exception:
-            # Is there room enough to decode it? Asked for, and given back untouched. Raises MemoryError.
+            # Raises MemoryError if there is not enough memory to decode it.
             np.empty(size[0] * size[1] * _BYTES_A_PIXEL.get(kind, 0), np.uint8)
             raise
     return image, box or (0, 0, *image.size)
 
 
 def _webp_size(content: bytes) -> tuple[int, int]:
-    """Return a WebP's size by its header (RFC 9649), or zeros: its decoder makes room for all of it when opened."""
+    """Return a WebP's size from its header (RFC 9649), or zeros: the decoder allocates all pixels on opening."""
     if content[12:16] == b"VP8X":
         return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
     if content[12:16] == b"VP8L" and content[20:21] == b"\x2f":
@@ -226,7 +225,7 @@ def _scale_transparency(image: ImageFile.ImageFile, *, depth: int) -> None:
 
 @contextlib.contextmanager
 def _named_errors() -> Iterator[None]:
-    """Turn whatever a decoder raises into the reason: hostile bytes make decoders raise anything."""
+    """Turn any decoder exception into a reason: hostile bytes can make decoders raise anything."""
     try:
         yield
     except (MemoryError, Undecodable):
@@ -241,10 +240,10 @@ def _named_errors() -> Iterator[None]:
 
 
 def _orientation(kind: str, image: Image.Image) -> int:
-    """Return how EXIF turns an image, 1 to 8; 1 where it does not say so soundly.
+    """Return an image's EXIF orientation, 1 to 8; 1 if it is missing or invalid.
 
-    Pillow itself has followed the tag of a TIFF; a HEIC's is not followed, as its standard wants; and of an AVIF Pillow
-    tells the container's own turns as if EXIF did.
+    Pillow itself applies the tag of a TIFF; a HEIC's is ignored, as its standard requires; and for an AVIF Pillow
+    reports the container's own rotation as if it were EXIF.
     """
     if kind not in ("jpeg", "png", "webp", "avif"):
         return 1
@@ -257,10 +256,10 @@ def _orientation(kind: str, image: Image.Image) -> int:
 
 
 def _closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
-    """Tell whether a JPEG was cut and closed with an end mark all the same, which decoders pass over in silence.
+    """Tell whether a JPEG was truncated but still has an end marker, which decoders accept silently.
 
-    They leave the rest grey. Where the last pixel is, one decodes again with more coded data: if that changes the
-    image, the data had ended early; else they are never looked at.
+    They leave the rest grey. If the last pixel is grey, the image is decoded again with additional coded data: if that
+    changes the image, its data had ended early.
     """
     if kind != "jpeg" or "progressive" in image.info:
         return False
@@ -278,19 +277,19 @@ def _closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool
 
 @lru_cache
 def _reader(kind: str) -> Reader:
-    """Return what reads files of a format.
+    """Return the decoder of a format.
 
     Raises:
-        Undecodable: Nothing that does is installed.
+        Undecodable: No decoder is installed.
     """
     if not decodable(kind):
         raise Undecodable("no_decoder", kind)
     name, reader = _READERS[kind]
     module = importlib.import_module(name)
     if kind == "png":
-        # Bytes of a packed text: a long one is no reason to refuse the pixels.
+        # Limit of compressed text: a long one is no reason to reject the pixels.
         module.MAX_TEXT_CHUNK = 8 << 20  # type: ignore[attr-defined]
-    # One thread an image: there is a process for each processor already.
+    # One thread per image: there is a process per CPU already.
     if kind == "avif":
         module.DEFAULT_MAX_THREADS = 1  # type: ignore[attr-defined]
     if kind == "heic":
@@ -301,9 +300,9 @@ def _reader(kind: str) -> Reader:
 
 @contextlib.contextmanager
 def _quiet(kind: str) -> Iterator[None]:
-    """Keep what decoders say of broken files from the terminal: the reason is told once, in the image's row.
+    """Hide decoders' output about broken files: the reason is reported once, in the image's row.
 
-    C libraries write to the file behind ``stderr``, past Python, so it is put aside for as long as it takes.
+    C libraries write directly to the file descriptor of ``stderr``, so it is redirected meanwhile.
     """
     with _STDERR, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Fit an image to the square that a model sees (one function for training, evaluation and use), or to a thumbnail."""
+"""Fit an image to the model's square input (the same function for training and inference), or to a thumbnail."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def fit(
 ) -> npt.NDArray[np.uint8]:
     """Return the image as a square.
 
-    Pillow's filters widen when they shrink (antialiasing; ``nearest`` alone skips pixels) and compute in fixed point,
-    so the result is the same on every processor.
+    Pillow's filters antialias when shrinking (except ``nearest``) and compute in fixed point, so the result is the same
+    on every CPU.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
@@ -71,7 +71,7 @@ def thumbnail(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 8
 
 
 def thumbnail_uri(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 80) -> str:
-    """Return a small image as a ``data:`` URI, for pages that make no request; arguments as of :func:`thumbnail`."""
+    """Return a small image as a ``data:`` URI, for pages that work offline; arguments as in :func:`thumbnail`."""
     content = thumbnail(pixels, side, quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 

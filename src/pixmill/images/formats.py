@@ -1,4 +1,4 @@
-"""Tell what some bytes are by their first bytes, never by a name or a header."""
+"""Detect a format from the first bytes, never from a file name or an HTTP header."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ EXTENSIONS = {
     "avif": ".avif",
     "heic": ".heic",
 }
-"""The formats that are images, each with the extension its files get. The last two are decoded where a decoder is
-installed; what they are called does not depend on that."""
+"""Image formats with their file extensions. The last two are decoded only if a decoder is installed; their names do not
+depend on that."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -33,27 +33,27 @@ _SIGNATURES = (
     (b"%PDF-", "pdf"),
 )
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
-"""The sizes that a bitmap's second header may have: two letters alone begin many a text."""
+"""Valid sizes of a bitmap's second header: the two-letter signature alone is ambiguous."""
 
 _MARKUP = ((b"<svg", "svg"), (b"<!doctype html", "html"), (b"<html", "html"), (b"<head", "html"), (b"<body", "html"))
 
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _ANY_CODEC = {b"mif1", b"mif2", b"msf1", b"miaf"}
-"""Brands of ISO 23008-12 that tell the container and not the codec."""
+"""Brands of ISO 23008-12 that identify the container, not the codec."""
 
 _BRANDS = 64
-"""The most compatible brands that are looked at."""
+"""Maximum compatible brands to check."""
 
 _HEAD = 4096
-"""How far into a file of no telling brand its codec's name is looked for."""
+"""Bytes in which the codec's name is searched if no brand identifies it."""
 
 
 def sniff(content: bytes) -> str:
     """Return the format of some bytes.
 
     Returns:
-        A key of :data:`EXTENSIONS`, or what stands in an image's place: ``empty``, ``html``, ``svg``, ``archive``,
+        A key of :data:`EXTENSIONS`, or what it is instead of an image: ``empty``, ``html``, ``svg``, ``archive``,
         ``pdf`` or ``unknown``.
     """
     if not content:
@@ -71,13 +71,13 @@ def sniff(content: bytes) -> str:
     if start.startswith(b"<"):
         found = [(start.index(mark), name) for mark, name in _MARKUP if mark in start]
         if found:
-            # A web page may hold a drawing: what comes first is what it is.
+            # A web page may contain an SVG: the first tag decides.
             return min(found)[1]
     return "unknown"
 
 
 def _by_brand(content: bytes) -> str:
-    """Tell images of ISO base media files from each other, and from films and sounds (ISO 14496-12, section 4.3)."""
+    """Distinguish the image formats in ISO base media files from each other and from video and audio (ISO 14496-12)."""
     end = min(int.from_bytes(content[:4], "big"), len(content), 16 + 4 * _BRANDS)
     brands = {content[8:12], *(content[place : place + 4] for place in range(16, end - 3, 4))}
     if brands & _AVIF:

@@ -1,4 +1,4 @@
-"""Read IDX files, the format of MNIST and of the data sets that took its place, gzipped or not."""
+"""Read IDX files, the format of MNIST and its successors, gzipped or not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GZIP = b"\x1f\x8b"
 _UNSIGNED_BYTES = b"\0\0\x08"
 _MOST_DIMENSIONS = 4
 _MOST_VALUES = 256 * 1024 * 1024
-"""More than any published data set in this format has; a header that claims more is refused before memory is taken."""
+"""More than any published dataset in this format has; a header with more is rejected before memory is allocated."""
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
@@ -34,7 +34,8 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         A read-only array, ``uint8``, of the shape that the header gives.
 
     Raises:
-        DataError: The file is missing, truncated, longer than its header says, too large, or no IDX file of bytes.
+        DataError: The file is missing, truncated, longer than stated in its header, too large, or not an IDX file of
+            bytes.
 
     Examples:
         >>> from pathlib import Path
@@ -51,7 +52,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         with gzip.open(path) if is_gzipped else path.open("rb") as stream:
             header = stream.read(4)
             if len(header) < 4 or header[:3] != _UNSIGNED_BYTES or not 1 <= header[3] <= _MOST_DIMENSIONS:
-                raise ValueError(f"it begins with {header!r}, not with the header of an IDX file of bytes")
+                raise ValueError(f"it begins with {header!r}, which is not the header of an IDX file of bytes")
             sizes = stream.read(4 * header[3])
             if len(sizes) < 4 * header[3]:
                 raise EOFError("it ends within its header")
@@ -65,17 +66,17 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             raise ValueError(f"its header claims {count} values, it has {amount}")
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(
-            f"{path} cannot be read as an IDX file: {error}", next=f"replace {path} by the file as it is published"
+            f"{path} cannot be read as an IDX file: {error}", next=f"replace {path} with the published file"
         ) from error
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
 def read_labelled(folder: Path, prefix: str) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return the images and the labels of one part of a data set, gzipped or not.
+    """Return the images and the labels of one split of a dataset, gzipped or not.
 
     Args:
-        folder: Where its IDX files lie.
-        prefix: What their names begin with: ``train`` or ``t10k``.
+        folder: The folder of its IDX files.
+        prefix: The prefix of their names: ``train`` or ``t10k``.
 
     Raises:
         DataError: A file is missing or damaged.

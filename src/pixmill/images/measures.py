@@ -1,4 +1,4 @@
-"""Look at one image: it is read, decoded under guard and measured, or there is a reason why not."""
+"""Read, decode and measure one image, or report the reason why not."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = [
 
 
 class Measures(NamedTuple):
-    """Hold what one decode tells of an image.
+    """Hold the measurements of one decoded image.
 
     Args:
         width: In pixels, upright.
         height: In pixels, upright.
         format: The format by content.
-        mode: The file's mode as Pillow names it.
+        mode: The file's mode in Pillow's terms.
         pixels: The digest of the decoded pixels, see :func:`pixmill.images.measures.pixel_digest`.
         phash: The perceptual hash, see :mod:`pixmill.images.likeness.hashing`.
         brightness: See :class:`pixmill.images.measures.Light`.
@@ -61,15 +61,15 @@ class Measures(NamedTuple):
 
 
 def measure(path: Path, name: str, *, max_pixels: int) -> Measures:
-    """Look at an image.
+    """Measure an image.
 
     Args:
-        path: Where the file is.
+        path: The file.
         name: The image's id: the sha256 that its bytes must have.
-        max_pixels: The most pixels that are decoded.
+        max_pixels: Maximum pixels to decode.
 
     Raises:
-        Undecodable: It has no measures; its ``reason`` says why.
+        Undecodable: It cannot be measured; its ``reason`` says why.
     """
     decoded = decode(read_verified(path, name), max_pixels=max_pixels)
     image = decoded.image
@@ -97,10 +97,10 @@ def measure(path: Path, name: str, *, max_pixels: int) -> Measures:
 
 
 MEASURED_SIDE = 160
-"""The least longer side, in pixels, that greys are reduced to before they are measured; the most is 319."""
+"""Minimum longer side, in pixels, to which greys are reduced before they are measured; the maximum is 319."""
 
 BORDER_LEVELS = 16
-"""Levels of luma that a near-uniform border spans: what compression makes of a plain bar or a white ground."""
+"""Luma range of a near-uniform border: what compression makes of a plain bar or a white background."""
 
 _POWERS = np.arange(256)[:, None] ** np.arange(3)
 _STRIP = 4096
@@ -108,7 +108,7 @@ _STRIP = 4096
 
 
 class Light(NamedTuple):
-    """Hold what the histogram of an image's luma tells.
+    """Hold the statistics of an image's luma histogram.
 
     Args:
         brightness: The mean, 0 to 255.

@@ -1,4 +1,4 @@
-"""The packed parts of a split: the arrays that the stage split writes, and train and evaluate read."""
+"""The packed splits: the arrays that the split stage writes, and train and evaluate read."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Shards:
-    """Index images that lie in several arrays as if they lay in one.
+    """Index images in several arrays as one array.
 
-    It takes what NumPy takes along the first axis: a whole number, a slice, whole numbers or truth values in an array.
-    ``numpy.asarray`` reads all of it.
+    It supports NumPy's indices along the first axis: an integer, a slice, or an array of integers or booleans.
+    ``numpy.asarray`` reads everything.
 
     Args:
-        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), alike but for their rows.
+        arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows.
     """
 
     def __init__(self, arrays: Sequence[Pixels]) -> None:
@@ -62,7 +62,7 @@ class Shards:
             shard = int(np.searchsorted(self._starts, key, side="right")) - 1
             image: Pixels = self._arrays[shard][int(key) - int(self._starts[shard])]
             return image
-        # NumPy itself says which rows a key means, or why it means none.
+        # NumPy resolves the key to rows, or raises.
         rows = np.arange(len(self))[key]  # type: ignore[index]
         flat = np.ravel(rows)
         shards = np.searchsorted(self._starts, flat, side="right") - 1
@@ -73,20 +73,20 @@ class Shards:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         if copy is False:
-            raise ValueError("pixels that lie in files cannot become an array without a copy")
+            raise ValueError("pixels in files cannot become an array without a copy")
         return self[:].astype(self.dtype if dtype is None else dtype)
 
 
 class Chosen:
-    """Index some of the images of several parts as if they lay in one array; nothing is read before that.
+    """Index a selection of images from several splits as one array, read lazily.
 
     Args:
-        sources: The parts' pixels.
-        rows: Places in them, counted on from one to the next.
+        sources: The splits' pixels.
+        rows: Row indices into their concatenation.
     """
 
     def __init__(self, sources: Sequence[Shards], rows: npt.NDArray[np.int64]) -> None:
-        # Shards of shards: what indexes like an array is one to them.
+        # Shards of shards: anything that indexes like an array works.
         self._source, self._rows = Shards(sources), rows  # type: ignore[arg-type]
         self.shape = (len(rows), *self._source.shape[1:])
         self.dtype = self._source.dtype
@@ -99,40 +99,40 @@ class Chosen:
 
 
 _ONE = 500_000_000
-"""What fits into this many bytes is one file: 53,146 images of 56 x 56 pixels."""
+"""Up to this many bytes are one file: 53,146 images of 56 x 56 pixels."""
 
 _SEVERAL = 400_000_000
-"""The largest of several files, in bytes. They are alike in size, so none is smaller than half of this."""
+"""Maximum size of one of several files, in bytes. They are about equal, so none is smaller than half of this."""
 
 _AGAIN = "dvc repro -f split"
 
 
 def header_path(folder: Path, name: str) -> Path:
-    """Return where the header of a part is; the images are all there once it is.
+    """Return the path of a split's header, which is written after all its images.
 
     Args:
         folder: ``artifacts/split``.
-        name: The part.
+        name: The split.
     """
     return folder / f"{name}.json"
 
 
 def shard_path(folder: Path, name: str, number: int) -> Path:
-    """Return where a shard of a part is.
+    """Return the path of a shard.
 
     Args:
         folder: ``artifacts/split``.
-        name: The part.
+        name: The split.
         number: Its number, from 0.
     """
     return folder / name / f"{number:05}.bin"
 
 
 def plan_shards(count: int, row_bytes: int) -> list[int]:
-    """Return how many images each shard of a part holds: few large files, that DVC and networks like.
+    """Return the number of images in each shard: few large files, which DVC and networks handle well.
 
     Args:
-        count: Images in the part.
+        count: Images in the split.
         row_bytes: Bytes of one packed image.
     """
     if count * row_bytes <= _ONE:
@@ -142,13 +142,13 @@ def plan_shards(count: int, row_bytes: int) -> list[int]:
 
 
 def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> None:
-    """Write the header of a part whose shards are there.
+    """Write the header of a split whose shards exist.
 
     Args:
         folder: ``artifacts/split``.
-        name: The part.
+        name: The split.
         side: Side of the images in pixels.
-        rows: How many images each shard holds.
+        rows: Number of images in each shard.
     """
     files = [shard_path(folder, name, number).relative_to(folder).as_posix() for number in range(len(rows))]
     write_json(
@@ -162,14 +162,14 @@ def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> 
 
 
 def open_shards(folder: Path, name: str) -> Shards:
-    """Return the pixels of a part, mapped and not read.
+    """Return the pixels of a split, memory-mapped.
 
     Args:
         folder: ``artifacts/split``.
-        name: The part.
+        name: The split.
 
     Raises:
-        ManifestError: The header or a shard is absent or is not what split writes.
+        ManifestError: The header or a shard is missing or invalid.
     """
     path = header_path(folder, name)
     match read_json(path, stage="split"):
@@ -183,7 +183,7 @@ def open_shards(folder: Path, name: str) -> Shards:
 
 
 def _is_shard(shard: object, name: str, number: int) -> bool:
-    """Tell whether a header's entry is that of a shard: the name is known beforehand, a header leads nowhere else."""
+    """Tell whether a header's entry is valid: only the expected file name is accepted."""
     match shard:
         case {"file": str(file), "rows": int(rows)}:
             return rows > 0 and file == shard_path(Path(), name, number).as_posix()
@@ -191,7 +191,7 @@ def _is_shard(shard: object, name: str, number: int) -> bool:
 
 
 def map_shard(path: Path, rows: int, side: int) -> Pixels:
-    """Return the pixels in a shard, mapped and not read.
+    """Return the pixels in a shard, memory-mapped.
 
     Args:
         path: Rows of raw ``uint8``, nothing else.
@@ -199,7 +199,7 @@ def map_shard(path: Path, rows: int, side: int) -> Pixels:
         side: Side of the images in pixels.
 
     Raises:
-        ManifestError: There is no such file, or it is longer or shorter.
+        ManifestError: The file is missing, or has the wrong size.
     """
     shape = (rows, side, side, 3)
     try:
@@ -211,7 +211,7 @@ def map_shard(path: Path, rows: int, side: int) -> Pixels:
     except FileNotFoundError:
         raise ManifestError(f"{path} is missing", next="dvc repro split") from None
     raise ManifestError(
-        f"{path} does not hold the {rows:,} images of {math.prod(shape[1:]):,} bytes that its header tells of: "
+        f"{path} does not contain the {rows:,} images of {math.prod(shape[1:]):,} bytes stated in its header: "
         f"expected {math.prod(shape):,} bytes, received {size:,}",
         next=_AGAIN,
     )
@@ -222,18 +222,18 @@ PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 _COLUMNS = ("id", "label", "cluster", "fold")
-"""What a part keeps of the manifest."""
+"""Columns of the manifest that a split keeps."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Hold the images of one part, on disk until they are asked for.
+    """Hold the images of one split, read on demand.
 
     Args:
         name: ``train``, ``val`` or ``test``.
         rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is image i of ``pixels``.
-        targets: ``int32`` of shape (n,): each image's class by its place among the labels.
-        pixels: ``uint8`` of shape (n, side, side, 3), mapped from its files, not read.
+        targets: ``int32`` of shape (n,): each image's class index.
+        pixels: ``uint8`` of shape (n, side, side, 3), memory-mapped.
     """
 
     name: PartName
@@ -245,10 +245,10 @@ class Part:
         return len(self.rows)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Part:
-        """Return some of the images as a part of the same name.
+        """Return a selection of the images as a split of the same name.
 
         Args:
-            rows: Their rows, in the order they shall have.
+            rows: The rows, in the new order.
         """
         pixels = cast("Shards", Chosen([self.pixels], rows))
         return Part(self.name, self.rows.iloc[rows].reset_index(drop=True), self.targets[rows], pixels)
@@ -256,11 +256,11 @@ class Part:
     def batches(
         self, size: int, order: npt.NDArray[np.int64] | None = None
     ) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]]:
-        """Yield images as a model takes them, ``float32`` from 0 to 255, with their targets.
+        """Yield batches of images as a model takes them, ``float32`` from 0 to 255, with their targets.
 
         Args:
-            size: Images a batch; the last one may have fewer.
-            order: Rows in the order of their coming; default: as they lie.
+            size: Images per batch; the last batch may have fewer.
+            order: Order of the rows; default: as stored.
         """
         rows = np.arange(len(self)) if order is None else order
         for start in range(0, len(rows), size):
@@ -271,17 +271,17 @@ class Part:
 def load_parts(
     folder: Path, labels: Sequence[str], *, side: int, names: Sequence[PartName] = PARTS
 ) -> dict[PartName, Part]:
-    """Return parts by name, each with the manifest's rows in the order of its array.
+    """Return splits by name, each with the manifest's rows in the order of its array.
 
     Args:
         folder: ``artifacts/split``.
         labels: The classes, in the order of the model's outputs.
         side: Side of the images in pixels.
-        names: Which parts; default: all three.
+        names: Which splits; default: all three.
 
     Raises:
-        ManifestError: A file is missing or malformed, an array has not the images that the manifest lists, or they
-            are of other classes or another size.
+        ManifestError: A file is missing or malformed, an array does not match the manifest, or the images have other
+            classes or another size.
     """
     path = folder / "manifest.parquet"
     manifest = read_table(path, SPLIT, stage="split", columns=[*_COLUMNS, "split", "row"])
@@ -289,7 +289,8 @@ def load_parts(
     unknown = sorted(set(kept["label"]) - set(labels))
     if unknown:
         raise ManifestError(
-            f"{path} has images of {', '.join(unknown)}; expected {', '.join(labels)}", next="dvc repro"
+            f"{path} has images of unknown classes: {', '.join(unknown)}; expected {', '.join(labels)}",
+            next="dvc repro",
         )
     return {name: _load(folder, name, kept[kept["split"] == name], labels, side) for name in names}
 
@@ -297,17 +298,17 @@ def load_parts(
 def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], side: int) -> Part:
     rows = rows.sort_values("row")
     if rows.empty:
-        raise ManifestError(f"{folder / 'manifest.parquet'} has no image in {name}", next=_AGAIN)
+        raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_AGAIN)
     pixels = open_shards(folder, name)
     if len(pixels) != len(rows) or not np.array_equal(rows["row"], np.arange(len(rows))):
         raise ManifestError(
-            f"{header_path(folder, name)} tells of {len(pixels)} images, and the manifest beside it lists "
+            f"{header_path(folder, name)} lists {len(pixels)} images, but the manifest beside it lists "
             f"{len(rows)} for {name}: expected one row each, numbered from 0",
             next=_AGAIN,
         )
     if pixels.shape[1] != side:
         raise ManifestError(
-            f"{header_path(folder, name)} tells of images of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
+            f"{header_path(folder, name)} lists images of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
             f"{side} x {side}",
             next="dvc repro",
         )

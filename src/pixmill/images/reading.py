@@ -1,4 +1,4 @@
-"""Read an image's file, and nothing that only bears such a name; and the reason why some bytes are no image."""
+"""Read image files, but only regular files; and the reasons why bytes are not an image."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 __all__ = ["Undecodable", "read_image", "read_verified"]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
-"""A pipe that nobody writes to would hold up an ordinary ``open`` for ever; one with ``O_NONBLOCK`` returns."""
+"""An ordinary ``open`` of a pipe without a writer would block forever; with ``O_NONBLOCK`` it returns."""
 
 
 class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
-    """Say why some bytes are no image.
+    """Raised when bytes are not a usable image.
 
     Args:
         reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``;
-            ``no_decoder`` where the machine has none for the format. ``not_a_file``: a folder, a pipe or a device.
-            ``missing_file`` and ``changed_bytes``: not there, or no longer what the image's id was made of.
-            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: more work than an image is worth, told before
-            it is done. ``truncated``: the file ends before the image does. ``broken``: anything else.
-        detail: What the decoder said.
+            ``no_decoder`` if none is installed for the format. ``not_a_file``: a folder, a pipe or a device.
+            ``missing_file`` and ``changed_bytes``: missing, or no longer matching the image's id.
+            ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
+            ``truncated``: the file ends before the image does. ``broken``: anything else.
+        detail: The decoder's message.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -35,18 +35,18 @@ class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a
 
 
 def read_image(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
-    """Return the bytes of a regular file, or of the one that a link leads to.
+    """Return the bytes of a regular file, following links.
 
     Args:
-        path: Where it is.
-        max_bytes: The largest file that is read; default 1 GiB.
+        path: The file.
+        max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
         Undecodable: ``not_a_file`` for a folder, a pipe, a socket or a device, ``too_many_bytes`` for a larger file.
-        OSError: There is nothing there, it may not be read, or links go round in a circle.
+        OSError: The file is missing or unreadable, or there is a loop of links.
     """
-    # Asked by name first: to open some devices does something to them. Asked again once it is open: by then the name
-    # may stand for something else.
+    # Checked by name first, since opening some devices has side effects, and again once it is open, since the name may
+    # have been replaced.
     _check(path.stat(), max_bytes)
     descriptor = os.open(path, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
@@ -54,14 +54,14 @@ def read_image(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
 
 
 def read_verified(path: Path, name: str) -> bytes:
-    """Return the bytes of an image's file, if they are those that its id was made of.
+    """Return the bytes of an image file if they match its id.
 
     Args:
-        path: Where it is.
+        path: The file.
         name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
 
     Raises:
-        Undecodable: ``missing_file`` where nothing can be read, ``changed_bytes`` where others are there now, or as
+        Undecodable: ``missing_file`` if it cannot be read, ``changed_bytes`` if it does not match, or as in
             :func:`read_image`.
     """
     try:

@@ -1,12 +1,12 @@
-"""Networks: built from params, kept as files whose bytes depend on their weights alone, loaded safely.
+"""Networks: built from params, saved as files whose bytes depend on the weights alone, loaded safely.
 
-- ``classifier``: the one answer to images: label, calibrated confidence, sure or not
-- ``networks``: the network that params describe, and the loss that it is fitted by
-- ``augmentation``: random changes of training images
+- ``classifier``: inference: label, calibrated confidence, sure or not
+- ``networks``: builds the network that params describe, and its loss
+- ``augmentation``: data augmentation
 - ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
-- ``features``: what a frozen backbone computes of images, computed once and kept
-- ``precision``: what inner layers compute with, and on what machine
-- ``folder``: a network as files; ``litert``: the same converted, to run without TensorFlow
+- ``features``: features from a frozen backbone, computed once and cached
+- ``precision``: the compute precision, and the machine
+- ``folder``: a network as files; ``litert``: the same network converted to run without TensorFlow
 - ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
 """
 

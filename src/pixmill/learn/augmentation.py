@@ -1,4 +1,4 @@
-"""Random changes of training images, a batch at a time: moved, recoloured, erased, mixed."""
+"""Data augmentation, batch by batch: geometry, colour, erasing and mixing."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ if TYPE_CHECKING:
 __all__ = ["Augmenter", "augmented", "even_shares"]
 
 _ERASED, _LONG = (0.02, 0.33), 3.3
-"""The share of an image that is erased, and the most that one side of it is longer (Zhong et al., 2020)."""
+"""The erased share of an image, and the maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
 
 _STREAM = 2**34
-"""What tells the seeds of one step's draws apart: far above what a seed begins with."""
+"""Offset between the seeds of one step's draws, far above any initial seed."""
 
 
 class Augmenter:
-    """Change images at random, and their targets where images are mixed.
+    """Augment images, and mix their targets where images are mixed.
 
-    It is no part of a classifier and never saved. What it draws follows from its one state, which
-    :func:`pixmill.learn.reseed` sets, from the steps since, and from an image's place in its batch.
+    It is not part of a classifier and never saved. Its draws follow from its single random state, which
+    :func:`pixmill.learn.reseed` sets, from the steps since then, and from an image's position in its batch.
 
     Args:
-        params: The changes; those that are off cost nothing.
+        params: The augmentations; those that are off cost nothing.
     """
 
     def __init__(self, params: AugmentationParams) -> None:
         import keras
 
         self._params = params
-        # The number only keeps one from being drawn: the state is set anew each epoch.
+        # Any seed will do: the state is reset each epoch.
         self._chance = keras.random.SeedGenerator(0)
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """The state of chance."""
+        """The random state."""
         return [self._chance.state]
 
     def __call__(
         self, pixels: tf.Tensor, targets: tf.Tensor, *, stream: tf.Tensor | int = 0
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return a batch with its changes.
+        """Return the augmented batch.
 
         Args:
             pixels: Numbers from 0 to 255 of shape (n, side, side, 3).
             targets: ``float32`` of shape (n, labels), rows that sum to one.
-            stream: Which of several shares of a batch this is: each has draws of its own. Default: the only one.
+            stream: Index of this share of the batch; each share has its own draws. Default: the only one.
 
         Returns:
             Both as ``float32``, of the same shapes and in the same ranges.
@@ -84,7 +84,7 @@ class Augmenter:
         return _cutmix(pixels, targets, shares, tf.random.stateless_uniform([count, 2], seeds[5]))
 
     def _seeds(self, stream: tf.Tensor) -> list[tf.Tensor]:
-        """Return the seeds of this step's draws, and go on to the next step."""
+        """Return the seeds of this step's draws, and advance to the next step."""
         import tensorflow as tf
 
         state = tf.cast(self._chance.next(), tf.int64)
@@ -92,12 +92,12 @@ class Augmenter:
 
 
 def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int) -> npt.NDArray[np.uint8]:
-    """Return images as training may see them in its first epoch, for people to look at.
+    """Return augmented images as in a first epoch, to be inspected.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
-        params: The changes.
-        seed: What chance follows from.
+        params: The augmentations.
+        seed: The seed.
     """
     load_tensorflow()
     import tensorflow as tf
@@ -110,7 +110,7 @@ def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed
 
 
 def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Return how images are moved, by the names of :data:`_SHAPES`; what is off is left out."""
+    """Return the drawn geometric changes by the names of :data:`_SHAPES`, without those that are off."""
     import tensorflow as tf
 
     farthest = {
@@ -128,7 +128,7 @@ def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.
 
 
 def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
-    """Return images of another contrast, about their own mean, and of another brightness."""
+    """Return images with changed contrast, about their own mean, and changed brightness."""
     import tensorflow as tf
 
     brighter, stronger = tf.unstack(2 * drawn - 1)
@@ -139,27 +139,27 @@ def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) ->
 
 
 def _erased(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
-    """Return images of which some have a rectangle of their mean colour."""
+    """Return images, some of them with a rectangle filled with their mean colour."""
     import tensorflow as tf
 
     chosen, area, length, down, right = tf.unstack(drawn)
     area = _ERASED[0] + (_ERASED[1] - _ERASED[0]) * area
     longer = tf.exp(math.log(_LONG) * (2 * length - 1))
     height, width = tf.minimum(tf.sqrt(area * longer), 1), tf.minimum(tf.sqrt(area / longer), 1)
-    # Wholly within the image.
+    # Entirely inside the image.
     centres = tf.stack([height / 2 + down * (1 - height), width / 2 + right * (1 - width)], axis=1)
     inside = _boxes(centres, tf.stack([height, width], axis=1), pixels) & (chosen < share)[:, None, None, None]
     return tf.where(inside, tf.reduce_mean(pixels, axis=[1, 2], keepdims=True), pixels)
 
 
 _SHAPES = ("flip", "rotation", "zoom", "shift_x", "shift_y", "shear_x", "shear_y")
-"""What :func:`_warp` understands."""
+"""The geometric changes of :func:`_warp`."""
 
 
 def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
-    """Return images that were moved as a plane: each is read once, between pixels, and goes on at its edges.
+    """Return images after one affine transform, resampled bilinearly, with edge pixels repeated outside.
 
-    Several layers that each resample cost several times as much and blur what they pass on.
+    A chain of layers that each resample would cost several times as much and blur more.
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
@@ -176,7 +176,7 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     flip, rotation, zoom, shift_x, shift_y, shear_x, shear_y = (amounts.get(name, none) for name in _SHAPES)
     cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
     mirror = scale * (1 - 2 * flip)
-    # Rows of rotation x shear x scale: where a pixel of the result is read, as seen from the centre.
+    # Rows of rotation x shear x scale: maps an output pixel to its source, relative to the centre.
     xx, xy = (cosine - sine * shear_y) * mirror, (cosine * shear_x - sine) * scale
     yx, yy = (sine + cosine * shear_y) * mirror, (sine * shear_x + cosine) * scale
     right = centre - (xx + xy) * centre + shift_x * tf.cast(side, tf.float32)
@@ -192,30 +192,30 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 
 _FULL = {"rotation": 0.5236, "shift_x": 0.3, "shift_y": 0.3, "shear_x": 0.3, "shear_y": 0.3}
-"""How far each goes at full strength, as :func:`_warp` takes it (30 degrees, 0.3 of the side)."""
+"""Magnitudes at full strength, in the units of :func:`_warp` (30 degrees, 0.3 of the side)."""
 
 _COLOURS = ("brightness", "contrast", "saturation", "sharpness", "posterize", "solarize", "autocontrast")
 
 _ALL = (*_FULL, *_COLOURS, "identity")
 
 _DRAWN = 2
-"""Changes of one image."""
+"""Operations per image."""
 
 _GAIN = 0.9
-"""How far brightness, contrast, saturation and sharpness go at full strength: from a tenth to nearly twice."""
+"""Range of brightness, contrast, saturation and sharpness at full strength: factors 0.1 to 1.9."""
 
 
 def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Draw which changes each image gets, and how far they go (Cubuk et al., 2020).
+    """Draw the operations of each image and their magnitudes (Cubuk et al., 2020).
 
     Args:
         count: Images.
-        strength: Above 0 to 1; 1 is as far as any change goes.
-        seed: Two whole numbers.
+        strength: Above 0, up to 1, the maximum magnitude.
+        seed: Two integers.
 
     Returns:
-        By name, each of shape (count,): -strength to strength for a change that was drawn, else 0; those that move an
-        image are named and scaled as :func:`_warp` takes them.
+        By name, each of shape (count,): -strength to strength for a drawn operation, else 0; geometric ones are named
+        and scaled as :func:`_warp` expects.
     """
     import tensorflow as tf
 
@@ -226,7 +226,7 @@ def _rand_augment_amounts(count: tf.Tensor, strength: float, seed: tf.Tensor) ->
 
 
 def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Return images whose colours were changed, one change behind the other, within 0 to 255.
+    """Return images after the colour operations in turn, clipped to 0 to 255.
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3), from 0 to 255.
@@ -245,7 +245,7 @@ def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
     pixels = away_from(tf.reduce_mean(grey, axis=[1, 2], keepdims=True), "contrast")
     blurred = tf.nn.avg_pool2d(pixels, 3, 1, "SAME")
     pixels = away_from(blurred, "sharpness")
-    # As many levels as 4 to 8 bits have.
+    # Quantise to 4 to 8 bits.
     step = 2 ** tf.round(4 * tf.abs(amounts["posterize"]))
     pixels = tf.where(amounts["posterize"] == 0, pixels, tf.floor(pixels / step) * step)
     pixels = tf.where(pixels > 255 * (1 - tf.abs(amounts["solarize"])), 255 - pixels, pixels)
@@ -261,7 +261,7 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
-        shares: What each keeps of itself, 0 to 1, of shape (n,).
+        shares: The weight of each image itself, 0 to 1, of shape (n,).
     """
     import tensorflow as tf
 
@@ -275,15 +275,15 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
 def _cutmix(
     pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor, centres: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Put a square of its neighbour in the batch into each image (Yun et al., 2019).
+    """Paste a square of its neighbour in the batch into each image (Yun et al., 2019).
 
-    Labels go by the pixels that were really taken: what lies beyond the edge does not count.
+    Targets are weighted by the pixels actually replaced; parts beyond the edge do not count.
 
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
-        shares: What each keeps of itself where the square lies wholly within, 0 to 1, of shape (n,).
-        centres: Of the squares, as shares of the side, of shape (n, 2).
+        shares: The share that each image keeps if the square lies entirely inside, 0 to 1, of shape (n,).
+        centres: Centres of the squares, as shares of the side, of shape (n, 2).
     """
     import tensorflow as tf
 
@@ -297,7 +297,7 @@ def _cutmix(
 
 
 def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return which pixels lie in a rectangle, truth values of shape (n, side, side, 1).
+    """Return a mask of the pixels inside a rectangle, of shape (n, side, side, 1).
 
     Args:
         centres: Row and column, as shares of the side, of shape (n, 2).
@@ -313,15 +313,15 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
 
 
 def even_shares(count: tf.Tensor, alpha: float, seed: tf.Tensor) -> tf.Tensor:
-    """Draw from the distribution Beta(alpha, alpha), of shape (count,).
+    """Draw from Beta(alpha, alpha), of shape (count,).
 
-    As a ratio of two gammas, each of alpha + 1 and brought down by a uniform number to the power 1 / alpha, by their
-    logarithms: the gammas themselves are too near zero for floats where alpha is small.
+    Computed from the logarithms of two gamma variates, each drawn with shape alpha + 1 and multiplied by a uniform
+    number to the power 1 / alpha: for small alpha the variates themselves would underflow.
 
     Args:
         count: How many.
-        alpha: Above 0; the less, the nearer to 0 or 1.
-        seed: Two whole numbers.
+        alpha: Above 0; the smaller, the closer the draws to 0 or 1.
+        seed: Two integers.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Pretrained networks from pixels to features, as params choose them."""
+"""Pretrained backbones, from pixels to features."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 __all__ = ["APPLICATIONS", "backbone_digest", "build_backbone"]
 
 _SOURCES = ("backbones.py", "determinism.py", "features.py", "lite0.py")
-"""The modules that features follow from."""
+"""The modules that affect features."""
 
 
 def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: Path | None = None) -> keras.Model:
     """Return a network from pixels to features.
 
-    It is one functional graph, un-nested and uncompiled: float32 pixels from 0 to 255 of shape (n, image_size,
-    image_size, 3) in, float32 features of shape (n, width) out, averaged over the last map. The change of size that
-    ``params.image_size`` asks for and the network's own preprocessing are within.
+    It is one flat, uncompiled functional graph: float32 pixels from 0 to 255 of shape (n, image_size, image_size, 3)
+    in, globally average-pooled float32 features of shape (n, width) out. Resizing to ``params.image_size`` and the
+    network's own preprocessing are included.
 
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        seed: What fresh weights are drawn from, where ``params.weights`` is ``none``.
-        root: The project's folder, which a file of weights is relative to; default: the current one.
+        seed: Seed of fresh weights, if ``params.weights`` is ``none``.
+        root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
+        TrainError: The weights are not available or belong to another network, or the images are too small.
     """
     import keras
     from keras import layers
@@ -70,10 +70,10 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
 
 
 def _draw_weights(model: keras.Model, seed: int) -> None:
-    """Draw all kernels as He et al. (2015), "Delving deep into rectifiers", from a seed.
+    """Initialise all kernels as in He et al. (2015), "Delving deep into rectifiers", from a seed.
 
-    Batch norm stays in inference, so nothing else keeps the scale: with Keras' own initializers the features of fresh
-    weights vanish (1e-10 after MobileNetV2), and nothing is learned.
+    Batch norm stays in inference mode, so nothing else normalises the scale: with Keras' own initialisers the features
+    vanish (1e-10 after MobileNetV2), and nothing is learned.
     """
     import numpy as np
     from keras import layers
@@ -87,17 +87,17 @@ def _draw_weights(model: keras.Model, seed: int) -> None:
 
 
 def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = None) -> str:
-    """Return a digest of all that features depend on besides the pixels and the machine.
+    """Return a digest of everything that features depend on except the pixels and the machine.
 
-    That is the network, its weights, the size within it, the code that builds it, and the versions of the libraries.
+    That is the network, its weights, its input size, the code that builds it, and the library versions.
 
     Args:
         params: The section ``train.backbone``.
-        seed: What fresh weights are drawn from.
-        root: The project's folder.
+        seed: Seed of fresh weights.
+        root: The project folder.
 
     Raises:
-        TrainError: A file of weights is missing.
+        TrainError: The weights file is missing.
     """
     weights = _weights(params, root)
     if isinstance(weights, Path):
@@ -105,7 +105,7 @@ def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = No
     elif weights is None:
         origin = f"seed {seed}"
     else:
-        # Keras checks what it downloads by the digests in its own code.
+        # Keras verifies its downloads against the digests in its code.
         origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
     parts = [f"network {params.name}", f"size {params.image_size}", f"weights {origin}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "numpy", "tensorflow")]
@@ -119,26 +119,26 @@ def _weights(params: BackboneParams, root: Path | None) -> str | Path | None:
     if params.weights == "none":
         return None
     path = (root or Path()) / params.weights
-    if not os.path.isfile(path):  # noqa: PTH113 (false, too, where the system refuses to look)
+    if not os.path.isfile(path):  # noqa: PTH113 (false, too, where access is denied)
         raise TrainError(
             f"train.backbone.weights: {path} is missing",
-            next="put the file there, or name another one or 'imagenet' in params.yaml, then: dvc repro train",
+            next="put the file there, or set another file or 'imagenet' in params.yaml, then: dvc repro train",
         )
     return path
 
 
 _SMALLEST = 75
-"""Side in pixels below which a network may refuse images: most accept 32 and more."""
+"""Side in pixels below which a network may reject images; most accept 32 and more."""
 
 
 class _Network(NamedTuple):
-    """Name a network of Keras, and the preprocessing that it expects of pixels from 0 to 255."""
+    """Hold a network of Keras Applications and its preprocessing of pixels from 0 to 255."""
 
     builder: str
     scale: float = 1.0
     offset: tuple[float, ...] | float | None = None
     reversed_channels: bool = False
-    """Whether its weights are for blue, green, red."""
+    """Whether its weights expect BGR channel order."""
 
 
 APPLICATIONS = {
@@ -153,23 +153,22 @@ APPLICATIONS = {
     "mobilenet_v3_small": _Network("MobileNetV3Small"),
     "resnet50": _Network("ResNet50", 1.0, (-123.68, -116.779, -103.939), reversed_channels=True),
 }
-"""By their names in params. Where no offset is given, the network has its preprocessing within."""
+"""By their names in params. Without an offset, the network includes its preprocessing."""
 
 
 def _application(
     pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, *, weights: str | Path | None
 ) -> keras.Model:
-    """Return one graph from pixels to features of shape (n, width), averaged over the last map.
+    """Return one graph from pixels to globally average-pooled features of shape (n, width).
 
     Args:
         pixels: The input, from 0 to 255.
-        x: What the network sees of them, such as another size, from 0 to 255 too.
+        x: The network's input, such as the resized pixels, also from 0 to 255.
         name: One of :data:`APPLICATIONS`.
-        weights: ``imagenet`` to have Keras download them or take them from its cache, a file, or ``None`` for those
-            that Keras draws by chance.
+        weights: ``imagenet`` for those that Keras downloads or has cached, a file, or ``None`` for random ones.
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
+        TrainError: The weights are not available or belong to another network, or the images are too small.
     """
     import keras
 
@@ -183,28 +182,28 @@ def _application(
     if network.reversed_channels and weights is not None:
         _reverse_channels(model)
     model = keras.Model(pixels, model.output, name=name)
-    # ConvNeXt has sequences of layers as layers.
+    # ConvNeXt nests Sequential models.
     flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
     _name_anew(flat)
     return flat
 
 
 def _load_weights(model: keras.Model, path: Path, name: str) -> None:
-    """Give a model the weights in a file.
+    """Load a model's weights from a file.
 
     Args:
         model: The model.
-        path: A file as ``Model.save_weights`` writes it, or as Keras' own host has it.
+        path: A file as ``Model.save_weights`` writes it, or as Keras publishes it.
         name: The network's name in params.
 
     Raises:
-        TrainError: The file is of another network, or holds what is no number.
+        TrainError: The file belongs to another network, or contains non-finite values.
     """
     import numpy as np
 
     try:
         with warnings.catch_warnings():
-            # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
+            # If a weight is missing from the file, Keras only warns and keeps the random one.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(path)
         for weight in model.weights:
@@ -212,22 +211,22 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
                 raise ValueError(f"{weight.path} is not finite everywhere")
     except Exception as error:
         raise TrainError(
-            f"train.backbone.weights: {path} does not fit {name} without its last layers (a file of Keras that ends "
-            f"in .h5): {first_line(error)}",
-            next="name the network that the file is of as train.backbone.name, or another file, then: dvc repro train",
+            f"train.backbone.weights: {path} does not match {name} without its top layers (expected a Keras .h5 "
+            f"file): {first_line(error)}",
+            next="set train.backbone.name to the file's network, or choose another file, then: dvc repro train",
         ) from error
 
 
 def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
-    """Return the network as Keras builds it, with the weights of ImageNet or fresh ones."""
+    """Return the network as Keras builds it, with ImageNet weights or fresh ones."""
     import keras
 
     builder: Callable[..., keras.Model] = getattr(keras.applications, network.builder)
     shape = tuple(x.shape[1:])
     try:
-        # Its bar of progress goes to standard output, where results are.
+        # Its progress bar would go to standard output, which is for results.
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            # That the weights were fitted to images of another size is known.
+            # It is known that the weights were trained at another image size.
             warnings.filterwarnings("ignore", message=".*input_shape", category=UserWarning)
             return builder(
                 include_top=False,
@@ -237,23 +236,23 @@ def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str
                 pooling="avg",
             )
     except Exception as error:
-        # Keras refuses a size before it asks for weights, and what it cannot fetch with another exception.
+        # Keras checks the size before it fetches weights; a failed download raises another exception.
         if shape[0] < _SMALLEST and isinstance(error, ValueError):
             raise TrainError(
                 f"images of {shape[0]} x {shape[1]} pixels are too small for {name}: {first_line(error)}",
-                next="set train.backbone.image_size in params.yaml, to 224 to begin with, then: dvc repro train",
+                next="set train.backbone.image_size in params.yaml, for example to 224, then: dvc repro train",
             ) from error
         if not download:
             raise
         raise TrainError(
             f"the weights of {name} cannot be downloaded: {first_line(error)}",
-            next="connect to the network; or, in params.yaml, set train.backbone.weights to a file that you have, or "
-            "train.backbone.name to efficientnet_lite0, which is installed; then: dvc repro train",
+            next="check the network connection; or, in params.yaml, set train.backbone.weights to a local file, or "
+            "train.backbone.name to efficientnet_lite0, which is bundled; then: dvc repro train",
         ) from error
 
 
 def _reverse_channels(model: keras.Model) -> None:
-    """Turn the first kernel from blue, green, red to red, green, blue: what comes of the images is the same."""
+    """Reorder the first kernel from BGR to RGB input, with the same output."""
     first = next(layer for layer in model.layers if layer.weights)
     kernel, *others = first.get_weights()
     first.set_weights([kernel[:, :, ::-1, :], *others])
@@ -271,7 +270,7 @@ def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
 
 
 def _name_anew(model: keras.Model) -> None:
-    """Number the layers that Keras named by counting: it goes on counting from one model to the next."""
+    """Renumber automatically named layers: Keras continues its count from one model to the next."""
     numbers: dict[str, itertools.count[int]] = {}
     for operation in model.operations:
         kind = type(operation).__name__.lower()

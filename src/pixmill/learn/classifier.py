@@ -1,4 +1,4 @@
-"""The one answer to images: a network with its preprocessing, its labels and its calibration."""
+"""Inference: a network with its preprocessing, labels and calibration."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ __all__ = ["Classifier", "Prediction", "Preprocessing", "save_calibration"]
 _CALIBRATION = "calibration.json"
 
 _BATCH = 64
-"""Images that are read at a time."""
+"""Images per batch."""
 
 Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """Turn the bytes of an image's file into what the network sees.
+    """Turn the bytes of an image file into the network's input.
 
     Args:
-        image_size: Side of the square that an image is fitted to, in pixels.
-        aspect: How it becomes square.
-        resize: The filter.
-        max_pixels: The most pixels (width times height) that are decoded.
+        image_size: Side of the square input, in pixels.
+        aspect: How the image becomes square.
+        resize: The resampling filter.
+        max_pixels: Maximum pixels (width times height) to decode.
     """
 
     image_size: int
@@ -53,8 +53,8 @@ class Preprocessing:
         """Return the pixels, ``uint8`` of shape (image_size, image_size, 3).
 
         Raises:
-            Undecodable: The bytes are no whole image, or one that is too large.
-            MemoryError: There was too little memory for it.
+            Undecodable: The bytes are not an intact image, or the image is too large.
+            MemoryError: There is not enough memory.
         """
         pixels = decode(content, max_pixels=self.max_pixels).pixels
         return fit(pixels, self.image_size, self.aspect, self.resize)
@@ -62,14 +62,14 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Hold the answer to one image; all but ``reason`` is ``None`` where there is none.
+    """Hold the prediction for one image; everything but ``reason`` is ``None`` if there is none.
 
     Args:
-        label: The likeliest class, the first of equals.
+        label: The most probable class; on a tie, the first.
         confidence: Its calibrated probability, 0 to 1.
         sure: Whether the confidence reaches the threshold.
         probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
-        reason: Why there is no answer, in one word as of :class:`pixmill.images.Undecodable`, or ``memory``.
+        reason: Why there is no prediction, one word as in :class:`pixmill.images.Undecodable`, or ``memory``.
     """
 
     label: str | None = None
@@ -92,10 +92,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """Answer with a label, how sure that is, and the probability of each class.
+    """Predict the label, its confidence, and the probability of each class.
 
-    evaluate, its unlabelled images and the model in MLflow all answer by this class, one image at a time, and so with
-    the same numbers.
+    evaluate, its unlabelled images and the model in MLflow all use this class, one image at a time, and so give the
+    same numbers.
 
     >>> import numpy as np
     >>> from pixmill.metrics.calibration import Calibration
@@ -113,9 +113,9 @@ class Classifier:
 
     Args:
         labels: The classes, in the order of the network's outputs.
-        preprocessing: How a file becomes what the network sees.
-        calibration: The temperature of the probabilities, and the least confidence of a sure answer.
-        network: Pixels in, the network's own probabilities out.
+        preprocessing: Turns a file into the network's input.
+        calibration: The temperature, and the confidence threshold.
+        network: Pixels in, uncalibrated probabilities out.
     """
 
     labels: tuple[str, ...]
@@ -127,7 +127,7 @@ class Classifier:
     def load(cls, folder: Path) -> Classifier:
         """Load a classifier from its files.
 
-        LiteRT runs the network where it was converted for that and is installed, else Keras. The two differ in the last
+        LiteRT runs the network if it was converted and the runtime is installed, else Keras. The two differ in the last
         digits.
 
         Args:
@@ -153,16 +153,16 @@ class Classifier:
         )
 
     def predict(self, images: Iterable[bytes | Pixels]) -> list[Prediction]:
-        """Return an answer to each image, in their order; what is no image gets a reason.
+        """Return a prediction for each image, in order; anything that is not an image gets a reason.
 
         Args:
-            images: The bytes of a file, or its pixels as the network sees them: ``uint8`` of shape
+            images: The bytes of a file, or the network's input: ``uint8`` of shape
                 (image_size, image_size, 3).
         """
         return [self._predict(image) for image in images]
 
     def uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
-        """Return the network's own probabilities, shape (n, classes).
+        """Return the uncalibrated probabilities, shape (n, classes).
 
         Args:
             pixels: ``uint8`` of shape (n, image_size, image_size, 3).
@@ -189,12 +189,12 @@ class Classifier:
 
 
 def save_calibration(folder: Path, validation: Part, *, target: float) -> None:
-    """Calibrate a saved network on images that it was not fitted to, and write that beside its weights.
+    """Calibrate a saved network on the validation split, and write the calibration beside its weights.
 
     Args:
         folder: ``artifacts/train``, with the network.
-        validation: The validation part.
-        target: The share of sure answers that shall be right, > 0 and < 1.
+        validation: The validation split.
+        target: The accuracy that confident predictions should reach, > 0 and < 1.
     """
     network, pixels = _network(folder), validation.pixels
     batches = [network(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
@@ -210,12 +210,14 @@ def _check(
     threshold: float | None,
     folder: Path,
 ) -> None:
-    """Refuse files that do not belong together, or that no training writes."""
+    """Reject files that do not belong together or were not written by train."""
     side = preprocessing.image_size
     try:
         shape = network(np.zeros((1, side, side, 3), np.uint8)).shape
     except ValueError as error:
-        raise ManifestError(f"{folder}: the network takes other images: {error}", next="dvc repro -f train") from error
+        raise ManifestError(
+            f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
+        ) from error
     is_calibrated = (temperature is None or 0 < temperature < math.inf) and (threshold is None or 0 <= threshold <= 1)
     if shape != (1, len(labels)) or not is_calibrated:
         raise ManifestError(
@@ -231,11 +233,11 @@ def _network(folder: Path) -> Network:
         try:
             return load_litert(path)
         except (OSError, RuntimeError, ValueError) as error:
-            raise ManifestError(f"{path} holds no whole network: {error}", next="dvc repro -f train") from error
+            raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error
     model, _ = load_classifier(folder)
 
     def network(pixels: Pixels) -> npt.NDArray[np.float32]:
-        # One at a time, as LiteRT: the size of a batch may change the last digits.
+        # One at a time, as with LiteRT: the batch size may change the last digits.
         return np.concatenate([model.predict_on_batch(image[None].astype(np.float32)) for image in pixels])
 
     return network

@@ -1,4 +1,4 @@
-"""TensorFlow as results rest on it: loaded quietly, with fixed threads and seeds."""
+"""Reproducible TensorFlow: loaded quietly, with fixed threads and seeds."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["derived_seed", "first_line", "fix_threads", "load_tensorflow", "rese
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras for the first time, quietly, with the settings that results rest on.
+    """Import TensorFlow and Keras for the first time, quietly, with the settings that results depend on.
 
-    A person's ``KERAS_BACKEND`` or ``keras.json`` (backend, float type, order of axes, epsilon) would give another
-    model under the same params, or none, so they do not count here.
+    Your ``KERAS_BACKEND`` or ``keras.json`` (backend, float type, order of axes, epsilon) is ignored, since it would
+    give another model under the same params, or none.
 
-    While it is loaded and looks for devices, TensorFlow writes lines about oneDNN and absent GPUs straight to the file
-    descriptor of standard error, whatever its own settings say. They are kept, and shown where the import fails.
+    While TensorFlow loads and looks for devices, it writes lines about oneDNN and absent GPUs directly to the file
+    descriptor of standard error, whatever its settings. They are captured, and shown only if the import fails.
     """
     if "tensorflow" in sys.modules:
         return
@@ -52,24 +52,24 @@ def load_tensorflow() -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception of Keras or TensorFlow says first, which may be nothing."""
+    """Return the first line of an exception of Keras or TensorFlow, or its repr if it has no message."""
     return (str(error).strip() or repr(error)).splitlines()[0]
 
 
 def fix_threads(threads: int) -> None:
     """Compute with a fixed number of threads and in a fixed order.
 
-    The sum of floats depends on their order, and that on the number of threads: by default it would follow the
-    machine's processors. Call it before the first computation; TensorFlow takes no other number after it.
+    A sum of floats depends on the summation order, and that on the number of threads, by default that of the machine's
+    processors. Call it before the first computation; TensorFlow does not accept another number afterwards.
 
-    What NumPy multiplies is computed with as many; who uses SciPy or scikit-learn, which bring libraries of their own,
-    sets those there.
+    It also applies to NumPy's matrix products; callers of SciPy or scikit-learn, which bring their own libraries, must
+    limit those themselves.
 
     Args:
         threads: Threads within and between operations, whatever the number of processors.
 
     Raises:
-        RuntimeError: TensorFlow has begun to compute with another number (a defect of the caller).
+        RuntimeError: TensorFlow has already computed with another number (a bug in the caller).
     """
     load_tensorflow()
     import tensorflow as tf
@@ -78,18 +78,18 @@ def fix_threads(threads: int) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.experimental.enable_op_determinism()
-    # Under op determinism TensorFlow refuses random operations without a global seed, also those that have their own.
+    # With op determinism TensorFlow rejects random operations without a global seed, even those that have their own.
     tf.random.set_seed(0)
     threadpool_limits(threads)
 
 
 def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: int) -> None:
-    """Set the state of every random layer by seed and epoch alone.
+    """Set the state of every random layer from seed and epoch alone.
 
-    The states are in no weights file, so a training that goes on from one could not know them otherwise.
+    Weights files do not contain these states, so a resumed training could not restore them otherwise.
 
     Args:
-        model: The graph that is trained, or variables of which some are such states; their order counts.
+        model: The training graph, or variables that include such states; their order matters.
         seed: The seed of the run.
         epoch: The epoch that is about to begin, from 1.
     """
@@ -100,13 +100,13 @@ def reseed(model: keras.Model | Iterable[keras.Variable], *, seed: int, epoch: i
 
 
 def derived_seed(seed: int, number: int) -> int:
-    """Return the seed of one of several draws under a seed: neighbouring seeds have none in common.
+    """Return the seed of one of several draws under a seed; different seeds share none.
 
     >>> derived_seed(7, 0), derived_seed(7, 1), derived_seed(8, 0)
     (2083679832, 369571992, 765685289)
 
     Args:
         seed: The seed of the run.
-        number: Which draw it is, such as the number of a layer.
+        number: Index of the draw, such as the number of a layer.
     """
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Features of images, as a frozen backbone computes them: once each, and kept."""
+"""Image features from a frozen backbone, computed once and cached."""
 
 from __future__ import annotations
 
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore", "extract_features"]
 
 _BATCH = 32
-"""Images that the network sees at a time, the last ones filled up: a sum of floats may depend on how many there
-are."""
+"""Images per batch, the last one padded: rounding may depend on the batch size."""
 
 _CHUNK = 512
-"""Images whose features are kept at a time: what a kill makes to be computed again, at most."""
+"""Images whose features are saved at a time: the most that must be recomputed after a kill."""
 
 _MOST_BYTES = 4 * 2**30
-"""How large all stores of a folder may be together; the oldest go first."""
+"""Maximum total size of all stores in a folder; the oldest are deleted first."""
 
 _PATIENCE = 60.0
-"""Seconds that a write waits for another process to end its own."""
+"""Seconds that a write waits for another process."""
 
 Features = npt.NDArray[np.float32]
 Done = TypeVar("Done")
@@ -45,10 +44,10 @@ Item = TypeVar("Item")
 
 
 class FeatureStore:
-    """Keep rows of features by name, in an SQLite database that several processes may share.
+    """Cache rows of features by name, in an SQLite database that several processes may share.
 
-    A kill in the middle of a write leaves it whole. Nothing in it is needed, so nothing about it stops the pass: where
-    it cannot be used (damage, a full or forbidden disk) the pass goes on without it, and a line says so.
+    A kill in the middle of a write leaves it intact. It only saves time, so problems with it never stop the pass: if it
+    cannot be used (damage, a full or read-only disk), the pass continues without it and prints a line.
 
     >>> import tempfile
     >>> store = FeatureStore(Path(tempfile.mkdtemp(), "key.sqlite"))
@@ -57,8 +56,8 @@ class FeatureStore:
     {b'one': array([1., 1.], dtype=float32)}
 
     Args:
-        path: The file; it is another one for all that the rows depend on besides their names. Other stores in its
-            folder go, the oldest first, where all together are too large.
+        path: The file; its name identifies everything that the rows depend on besides their names. If all stores in
+            its folder together are too large, the oldest are deleted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,7 +66,7 @@ class FeatureStore:
         self._usable = True
 
     def read(self, names: Sequence[bytes]) -> dict[bytes, Features]:
-        """Return the rows that are kept, by name."""
+        """Return the cached rows, by name."""
 
         def select(database: sqlite3.Connection) -> dict[bytes, Features]:
             known: dict[bytes, Features] = {}
@@ -80,7 +79,7 @@ class FeatureStore:
         return self._attempt(select, {})
 
     def write(self, names: Sequence[bytes], rows: Features) -> None:
-        """Keep rows, all of them or, where that cannot be, none."""
+        """Cache rows, all or nothing."""
 
         def insert(database: sqlite3.Connection) -> None:
             content = [(name, row.astype("<f4").tobytes()) for name, row in zip(names, rows, strict=True)]
@@ -96,7 +95,7 @@ class FeatureStore:
             self._database.close()
 
     def _attempt(self, work: Callable[[sqlite3.Connection], Done], otherwise: Done) -> Done:
-        """Return what the work returns, or something else where the database is of no use."""
+        """Return the result of the work, or the alternative if the database is unusable."""
         if not self._usable:
             return otherwise
         try:
@@ -107,9 +106,9 @@ class FeatureStore:
                 os.utime(self._path)
                 keep_newest(self._path.parent.glob("*.sqlite"), _MOST_BYTES)
             return work(self._database)
-        # A damaged row is of another length.
+        # A damaged row has another length.
         except (OSError, sqlite3.Error, ValueError) as error:
-            announce(f"features are not kept in {self._path}: {error}; delete it if that happens again")
+            announce(f"features cannot be cached in {self._path}: {error}; delete the file if this happens again")
             self._usable = False
             return otherwise
 
@@ -124,26 +123,26 @@ def extract_features(
     seed: int = 0,
     root: Path | None = None,
 ) -> Features:
-    """Return the features of images, from the scratch folder where they are known.
+    """Return the features of images, cached in the scratch folder.
 
-    They are kept by the image's id and pixels, for the same network, threads, machine and code: of a grown data set
-    only what is new is computed, and a pass that was killed goes on where it was. What an image's features are depends
-    neither on the images around it nor on what was known.
+    They are keyed by the image's id and pixels, for the same network, threads, machine and code: when the dataset
+    grows, only new images are computed, and an interrupted pass resumes where it stopped. An image's features depend
+    neither on its batch nor on the state of the cache.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
-        ids: The images' ids, one a row.
+        ids: The images' ids, one per row.
         params: The section ``train.backbone``.
-        scratch: Folder of the scratch, such as ``.pixmill/train/features``.
-        threads: Threads that compute; fixed for the rest of this process.
-        seed: What fresh weights are drawn from, where ``params.weights`` is ``none``. Default: 0.
-        root: The project's folder, which a file of weights is relative to; default: the current one.
+        scratch: The cache folder, such as ``.pixmill/train/features``.
+        threads: Number of threads; fixed for the rest of this process.
+        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
+        root: The project folder, to which a weights file is relative; default: the current one.
 
     Returns:
         ``float32`` of shape (n, width).
 
     Raises:
-        TrainError: The weights cannot be had or are of another network, or the images are too small for it.
+        TrainError: The weights are not available or belong to another network, or the images are too small.
     """
     fix_threads(threads)
     side = pixels.shape[1]
@@ -154,7 +153,7 @@ def extract_features(
         missing = [row for row, name in enumerate(names) if name not in features]
         if missing:
             compute = _compiled(build_backbone(params, image_size=side, seed=seed, root=root), side)
-            note = f"{len(names) - len(missing):,} known" if features else ""
+            note = f"{len(names) - len(missing):,} cached" if features else ""
             with Progress("Features", len(missing)) as progress:
                 for rows in _chunks(missing, _CHUNK):
                     computed = []
@@ -170,7 +169,7 @@ def extract_features(
 def _names(pixels: Shards | npt.NDArray[np.uint8], ids: Sequence[str]) -> list[bytes]:
     """Return digests of ids and pixels: the same id may have been packed by other code."""
     if len(ids) != pixels.shape[0]:
-        raise ValueError(f"expected one id an image ({pixels.shape[0]}), received {len(ids)}")
+        raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
     return [blake3(f"{name}\n".encode() + pixels[row].tobytes()).digest() for row, name in enumerate(ids)]
 
 
@@ -186,7 +185,7 @@ def _compiled(model: keras.Model, side: int) -> Callable[[npt.NDArray[np.uint8]]
     run = tf.function(
         lambda pixels: model(tf.cast(pixels, tf.float32), training=False),
         input_signature=[tf.TensorSpec((_BATCH, side, side, 3), tf.uint8)],
-        # XLA compiles such networks to code that is several times slower on processors.
+        # XLA compiles such networks to code that is several times slower on CPUs.
         jit_compile=False,
     )
 

@@ -48,10 +48,10 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply"},
 }
-"""All that our builders use, by module (an edge of the graph has none); what names anything else is not ours."""
+"""Everything that our builders use, by module (an edge of the graph has none); anything else is rejected."""
 
 _HDF5_BYTES = 2**20
-"""More than HDF5 adds to the numbers themselves."""
+"""Upper bound of the HDF5 overhead."""
 
 _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.json"
 
@@ -59,17 +59,17 @@ _WEIGHTS, _ARCHITECTURE, _LABELS = "model.weights.h5", "model.json", "labels.jso
 def save_classifier(
     model: keras.Model, labels: Sequence[str], folder: Path, *, image_size: int, aspect: str, resize: str
 ) -> Path:
-    """Write a classifier as three files, whose bytes follow from weights, architecture and labels alone.
+    """Write a classifier as three files, whose bytes depend on weights, architecture and labels alone.
 
-    Keras' own ``.keras`` file holds the time of its writing and is another one each time.
+    Keras' own ``.keras`` file contains a timestamp, so its bytes differ each time.
 
     Args:
-        model: The classifier; it must be uncompiled, since an optimizer is no part of it.
+        model: The classifier; it must be uncompiled, so that no optimizer is saved.
         labels: The classes, in the order of the model's outputs.
-        folder: Where the files go.
-        image_size: Side of the square that an image is fitted to, in pixels.
+        folder: The target folder.
+        image_size: Side of the square input, in pixels.
         aspect: How an image becomes square: ``pad``, ``crop`` or ``stretch``.
-        resize: The filter that it is resized with, as of :func:`pixmill.images.fit`.
+        resize: The resampling filter, as in :func:`pixmill.images.fit`.
 
     Returns:
         The weights file, which is written last.
@@ -87,13 +87,13 @@ def save_classifier(
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return what a classifier's file says of its images: ``labels``, ``image_size``, ``aspect`` and ``resize``.
+    """Return ``labels``, ``image_size``, ``aspect`` and ``resize`` of a saved classifier.
 
     Args:
-        folder: What :func:`save_classifier` wrote.
+        folder: The folder that :func:`save_classifier` wrote.
 
     Raises:
-        ManifestError: The file is absent, or is not what Pixmill writes.
+        ManifestError: The file is missing, or was not written by Pixmill.
     """
     match read_json(folder / _LABELS, stage="train"):
         case {"labels": [_, *_] as labels, "image_size": int(side), "aspect": aspect, "resize": resize}:
@@ -101,20 +101,20 @@ def read_description(folder: Path) -> dict[str, Any]:
             if named and aspect in ASPECTS and resize in RESIZES:
                 return {"labels": labels, "image_size": side, "aspect": aspect, "resize": resize}
     raise ManifestError(
-        f"{folder / _LABELS}: expected different labels, image_size, aspect and resize", next="dvc repro -f train"
+        f"{folder / _LABELS}: expected distinct labels, image_size, aspect and resize", next="dvc repro -f train"
     )
 
 
 def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     """Return a classifier and its labels, uncompiled.
 
-    Nothing in the files is run: no pickle, no code, no layer but those that Pixmill builds.
+    Loading executes nothing from the files: no pickle, no code, only layers that Pixmill builds.
 
     Args:
-        folder: What :func:`save_classifier` wrote.
+        folder: The folder that :func:`save_classifier` wrote.
 
     Raises:
-        ManifestError: A file is absent, or is not what Pixmill writes.
+        ManifestError: A file is missing, or was not written by Pixmill.
     """
     load_tensorflow()
     import keras
@@ -128,25 +128,25 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     try:
         strange = _strange(architecture)
         if strange is not None:
-            raise ValueError(f"{_ARCHITECTURE} names {strange}, which Pixmill does not build")
+            raise ValueError(f"{_ARCHITECTURE} contains {strange}, which Pixmill does not build")
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
         with warnings.catch_warnings():
-            # Where a weight is absent from the file, Keras only warns and leaves chance in its place.
+            # If a weight is missing from the file, Keras only warns and keeps the random one.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):
-            raise ValueError(f"expected one output a label ({len(labels)}), received {model.output_shape}")
+            raise ValueError(f"expected one output per label ({len(labels)}), received {model.output_shape}")
         if model.input_shape != (None, side, side, 3):
             raise ValueError(f"expected images of image_size ({side}), received {model.input_shape}")
     except Exception as error:
-        # What a file asks for may be larger than any memory, and deeper than Python goes.
+        # A hostile file may exhaust memory or exceed the recursion limit.
         reason = first_line(error)
-        raise ManifestError(f"{folder} holds no whole classifier: {reason}", next="dvc repro -f train") from error
+        raise ManifestError(f"{folder} is not an intact classifier: {reason}", next="dvc repro -f train") from error
     return model, labels
 
 
 def _strange(part: Any) -> str | None:
-    """Return what in an architecture, however deep, is not ours; ``None`` where all is."""
+    """Return the first unknown class in an architecture, at any depth; ``None`` if there is none."""
     if isinstance(part, dict):
         module, name = part.get("module"), part.get("class_name")
         if (module, name) != (None, None) and name not in _PARTS.get(module, ()):

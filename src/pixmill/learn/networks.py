@@ -1,4 +1,4 @@
-"""Networks from params: a plain convolutional one, a pretrained one with a head of its own, or the head alone."""
+"""Networks from params: a plain CNN, a pretrained backbone with a head, or the head alone."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ __all__ = [
 ]
 
 _PROBABILITIES, _SCORES = "probabilities", "scores"
-"""Names of the last layers: the one that is used, and the one that was fitted where that is another."""
+"""Names of the last layers: the one for inference, and the one that was fitted if it is another."""
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
-"""Factor and summand; ``none`` has no layer."""
+"""Scale and offset; ``none`` has no layer."""
 
 _WITH_BACKBONE = "backbone"
-"""The name of a graph with a backbone, which tells it from a plain network."""
+"""Name of a graph with a backbone, which distinguishes it from a plain network."""
 
 _HEAD = "head_"
-"""What the names of the head's layers begin with, but for the last."""
+"""Name prefix of the head's layers, except the last."""
 
 
 class _Draw:
-    """Give each layer first weights of its own, all of which follow from one seed.
+    """Give each layer its own initialiser, all derived from one seed.
 
-    Uniform with a variance by the layer's inputs and outputs (Glorot and Bengio 2010).
+    Glorot uniform (Glorot and Bengio 2010).
 
     Args:
-        seed: What all of them are drawn from.
+        seed: The seed of all of them.
     """
 
     def __init__(self, seed: int) -> None:
@@ -63,13 +63,13 @@ class _Draw:
 def _dense_layers(
     x: keras.KerasTensor, dense: Iterable[DenseParams], draw: _Draw, *, prefix: str = ""
 ) -> keras.KerasTensor:
-    """Return vectors behind dense layers, each with ReLU and perhaps dropout.
+    """Return the output of dense layers, each with ReLU and optional dropout.
 
     Args:
         x: Vectors, of shape (n, features).
         dense: The layers.
-        draw: Gives the first weights.
-        prefix: What the layers' names begin with; default: nothing.
+        draw: Gives the initialisers.
+        prefix: Prefix of the layers' names; default: none.
     """
     from keras import layers
 
@@ -84,13 +84,13 @@ def _dense_layers(
 def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> keras.KerasTensor:
     """Return probabilities, in float32 whatever the precision of the rest.
 
-    A sigmoid end answers yes or no for each class by itself. In use its answers are scaled to sum to one, as the
-    softmax of their logarithms: the same number, and one too where all answers are too close to zero for a float.
+    A sigmoid end scores each class independently. For inference the scores are normalised to sum to one, as the softmax
+    of their logarithms, which stays finite even if all scores underflow.
 
     Args:
         x: Vectors, of shape (n, features).
         end: ``softmax``, ``sigmoid`` or ``logits``.
-        draw: Gives the first weights.
+        draw: Gives the initialisers.
         labels: How many classes there are.
     """
     from keras import layers
@@ -111,18 +111,17 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
 def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
     """Return a classifier with fresh weights, drawn from ``params.seed``.
 
-    It is one functional graph, un-nested and uncompiled: float32 pixels from 0 to 255 of shape (n, image_size,
-    image_size, 3) in, float32 probabilities of shape (n, labels) out. All that happens to an image after its resize
-    happens within.
+    It is one flat, uncompiled functional graph: float32 pixels from 0 to 255 of shape (n, image_size, image_size, 3)
+    in, float32 probabilities of shape (n, labels) out. It includes all preprocessing after the resize.
 
     Args:
         params: The section ``train``.
         labels: How many classes there are.
         image_size: Side of the images in pixels.
-        root: The project's folder, where a file of weights is looked for; default: the current one.
+        root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
-        TrainError: The images are too small for so many layers, or a backbone's weights cannot be had.
+        TrainError: The images are too small for so many layers, or a backbone's weights are not available.
     """
     if params.model == "cnn":
         return _build_cnn(params.cnn, labels=labels, image_size=image_size, seed=params.seed)
@@ -130,13 +129,13 @@ def build_classifier(params: TrainParams, *, labels: int, image_size: int, root:
 
 
 def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) -> keras.Model:
-    """Return blocks of convolutions, joined by dense layers to probabilities.
+    """Return a CNN: convolutional blocks, then dense layers, then probabilities.
 
     Args:
         params: The layers.
         labels: How many classes there are.
         image_size: Side of the images in pixels.
-        seed: What the first weights are drawn from.
+        seed: Seed of the initial weights.
 
     Raises:
         TrainError: The images are too small for so many layers.
@@ -149,7 +148,7 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     pixels = keras.Input((image_size, image_size, 3), name="pixels")
     x = pixels
     if params.channels == 1:
-        # Weighted as in ITU-R BT.601; an operation, since no layer of Keras does only this.
+        # Weighted as in ITU-R BT.601; an operation, since Keras has no layer for it.
         x = keras.ops.image.rgb_to_grayscale(x)
     if params.rescaling in _RESCALINGS:
         scale, offset = _RESCALINGS[params.rescaling]
@@ -161,7 +160,7 @@ def _build_cnn(params: CnnParams, *, labels: int, image_size: int, seed: int) ->
     model = keras.Model(pixels, _end_layers(x, params.end, draw, labels=labels), name="cnn")
     for operation in model.operations:
         if not isinstance(operation, layers.Layer):
-            # Keras names it by counting those of this process.
+            # Keras would number it by a count of this process.
             operation.name = "grey"
     return model
 
@@ -188,16 +187,16 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
 
 
 def _require_room(params: CnnParams, image_size: int) -> None:
-    """Follow the side of the images through the blocks, which take from it."""
+    """Check that the image side stays large enough through all blocks."""
     side = image_size
     for index, block in enumerate(params.blocks):
         steps = [("kernel", block.kernel, block.padding)] * block.convolutions
         for name, size, padding in [*steps, ("pooling", block.pooling, block.pool_padding)]:
             if padding == "valid" and side < size:
                 raise TrainError(
-                    f"train.cnn.blocks.{index}.{name}: {size} pixels are more than the {side} that are left there "
-                    f"of images of {image_size} (split.image_size)",
-                    next="take fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
+                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds the {side} pixels left at this layer "
+                    f"(split.image_size: {image_size})",
+                    next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
                     "params.yaml, then: dvc repro",
                 )
             if name == "kernel":
@@ -207,19 +206,19 @@ def _require_room(params: CnnParams, image_size: int) -> None:
 
 
 def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
-    """Return a backbone with a fresh head, in one un-nested graph.
+    """Return a backbone with a fresh head, in one flat graph.
 
-    For the model ``features`` the backbone is frozen as a whole, whatever ``unfreeze`` says. Batch norm stays in
-    inference, since the statistics of a few small batches are worse than those that came with the weights.
+    For the model ``features`` the whole backbone is frozen, whatever ``unfreeze`` says. Batch norm stays in inference
+    mode, since the statistics of a few small batches are worse than the pretrained ones.
 
     Args:
         params: The section ``train``.
         labels: How many classes there are.
         image_size: Side of the images in pixels.
-        root: The project's folder, where a file of weights is looked for; default: the current one.
+        root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
-        TrainError: The weights cannot be had or do not fit.
+        TrainError: The weights are not available or do not match.
     """
     import keras
 
@@ -230,12 +229,12 @@ def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, r
 
 
 def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Model:
-    """Return the head alone, from features to probabilities: what ``features`` fits, to be fused afterwards.
+    """Return the head alone, from features to probabilities; the model ``features`` fits it and fuses it afterwards.
 
     Args:
         params: The section ``train``.
         labels: How many classes there are.
-        features: How many values the backbone gives for an image.
+        features: Number of features per image.
     """
     import keras
 
@@ -244,12 +243,12 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
 
 
 def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
-    """Put a fitted head onto its backbone.
+    """Copy a fitted head's weights into a classifier with its backbone.
 
     Args:
         classifier: A classifier of the model ``features``, changed in place.
         weights: Kernel and bias of each dense layer of the head in turn, as ``get_weights`` of :func:`build_head`'s
-            model returns them; of a logistic regression (coefficients transposed, intercepts).
+            model returns them; for a logistic regression, the transposed coefficients and the intercepts.
     """
     import numpy as np
 
@@ -260,10 +259,10 @@ def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) ->
 
 
 def backbone_variables(classifier: keras.Model) -> list[keras.Variable]:
-    """Return the trainable variables of the backbone, which learn at a lower rate; none in a plain network.
+    """Return the backbone's trainable variables, which have a lower learning rate; none in a plain network.
 
     Args:
-        classifier: Any classifier of ours, or a copy of it.
+        classifier: Any classifier built here, or a copy of it.
     """
     if classifier.name != _WITH_BACKBONE:
         return []
@@ -288,7 +287,7 @@ def _in_head(layer: keras.layers.Layer) -> bool:
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
-    """Leave only the last layers with weights trainable, and silence what is random in the frozen ones."""
+    """Make only the last layers with weights trainable, and disable dropout in the frozen ones."""
     from keras import layers
 
     weighted = [
@@ -302,15 +301,15 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
         layer.trainable = layer in fitted
         frozen = frozen and not layer.trainable
         if isinstance(layer, layers.Dropout) and frozen:
-            # What comes before the first fitted layer is the same each time.
+            # Layers before the first trainable one must be deterministic.
             layer.rate = 0.0
 
 
 def objective(params: TrainParams) -> keras.losses.Loss:
     """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``scores_graph``.
 
-    For a sigmoid end it is the mean of one binary cross-entropy a class, else the categorical one, in nats. Called
-    with targets and scores, both float32 of shape (n, labels), and perhaps a weight an image, it returns the mean.
+    For a sigmoid end it is the mean binary cross-entropy over the classes, else the categorical one, in nats. Called
+    with targets and scores, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
 
     Args:
         params: The section ``train``.
@@ -323,13 +322,13 @@ def objective(params: TrainParams) -> keras.losses.Loss:
 
 
 def scores_graph(classifier: keras.Model) -> keras.Model:
-    """Return a graph of the classifier's own layers that ends where :func:`objective` reads.
+    """Return a graph of the classifier's own layers whose output is the input of :func:`objective`.
 
-    These are probabilities for a softmax end. For the others they are the values before sigmoid or softmax: the loss
-    of those neither overflows nor vanishes. Either way the largest is the class that is told.
+    For a softmax end that is the probabilities. For the others it is the logits, whose loss is numerically stable.
+    Either way the largest is the predicted class.
 
     Args:
-        classifier: What is to be fitted; what is trained here is trained there.
+        classifier: The classifier to fit; the graph shares its weights.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""What is computed with: the machine, and float32 throughout or bfloat16 between the ends of a graph."""
+"""The compute precision, float32 or bfloat16 in the inner layers, and the machine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["Precision", "computing_with", "has_bfloat16", "machine", "processor"
 Precision = Literal["float32", "bfloat16"]
 
 _CPU_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""What processors that compute with bfloat16 call it; others emulate it, up to a hundred times slower."""
+"""CPU flags of native bfloat16 support; other CPUs emulate it, up to a hundred times slower."""
 
 _GPU_CAPABILITY = (8, 0)
-"""The least compute capability of an NVIDIA GPU that has it."""
+"""Minimum compute capability of an NVIDIA GPU with bfloat16."""
 
 _SETTINGS = (
     "CUDA_VISIBLE_DEVICES",
@@ -38,19 +38,19 @@ _SETTINGS = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
 )
-"""Of the environment: what chooses among ways to compute, which round differently."""
+"""Environment variables that choose between implementations, which round differently."""
 
 
 @contextlib.contextmanager
 def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
-    """Let the inner layers of a graph compute with a precision while they are called in here.
+    """Let the inner layers of a graph compute in a precision inside this block.
 
-    The weights are float32 all the same, and so are both ends: what comes before the first layer with weights, and the
-    last one with all behind it. The layers are as before afterwards, so what is saved knows nothing of it.
+    The weights stay float32, and so do both ends: everything before the first layer with weights, and everything from
+    the last one on. The layers' policies are restored afterwards, so saved files are not affected.
 
     Args:
-        graph: Whose layers are meant.
-        precision: What the inner ones compute with.
+        graph: The graph.
+        precision: Precision of its inner layers.
     """
     import keras
 
@@ -67,18 +67,18 @@ def computing_with(graph: keras.Model, precision: Precision) -> Iterator[None]:
 
 
 def processor() -> str:
-    """Return the kind of processor with the instructions that it knows, as far as Linux tells."""
+    """Return the CPU model and its instruction sets, as far as Linux reports them."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
-    # Of all cores that differ; the last name is what ARM calls the flags.
+    # Of all distinct cores; ARM calls the flags Features.
     facts = re.findall(r"^(?:model name|flags|Features)\s*: (.*)$", text, re.MULTILINE)
     return " ".join([platform.machine(), *dict.fromkeys(facts)])
 
 
 def has_bfloat16() -> bool:
-    """Tell whether this device computes with bfloat16 itself."""
+    """Tell whether this device supports bfloat16 natively."""
     gpus = _gpus()
     if gpus:
         return all(gpu.get("compute_capability", (0, 0)) >= _GPU_CAPABILITY for gpu in gpus)
@@ -86,9 +86,9 @@ def has_bfloat16() -> bool:
 
 
 def machine() -> str:
-    """Return the kind of processor and of accelerators, and the settings of the libraries that compute with them.
+    """Return the models of CPU and GPUs, and the settings of the numerical libraries.
 
-    The last bits of a sum of floats follow from the instructions that it is made with.
+    The last bits of a sum of floats depend on them.
     """
     settings = [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith(_SETTINGS)]
     return " ".join([processor(), *(str(gpu.get("device_name")) for gpu in _gpus()), *settings])

@@ -1,15 +1,15 @@
-"""Figures that say how good a classifier is, each with its definition, none of them ever not-a-number.
+"""Classification metrics with their definitions; none of them is ever NaN.
 
-- ``probabilities``: what a model says, checked, at another temperature, and its loss image by image
-- ``scores``: figures of a whole part and of each class, by scikit-learn, and what no model at all would score
-- ``calibration``: the temperature and the threshold, found on validation
-- ``confidence``: whether "90 % sure" means right nine times in ten, and what answering only where it is sure costs
-- ``resampling``: groups drawn again, and each draw's figures
-- ``limits``: how far chance alone may have moved a figure
-- ``comparison``: two models on the same images, or some images beside the others
+- ``probabilities``: validated probabilities, temperature scaling, and the loss of each image
+- ``scores``: metrics of a split and of each class, by scikit-learn, and the majority-class baseline
+- ``calibration``: temperature and confidence threshold, fitted on the validation split
+- ``confidence``: calibration error, reliability diagram, and accuracy against coverage
+- ``resampling``: the bootstrap over groups
+- ``limits``: confidence intervals
+- ``comparison``: significance tests, for two models on the same images and for slices
 
 Everywhere, ``actual`` is an array of class indices of shape (images,), and ``probabilities`` one of shape
-(images, classes) whose rows sum to one. A figure that a part leaves undefined is ``None``: the precision of a class
-that was never predicted, the recall of one that has no image, the F1 of one that has neither, an area under the curve
-with one class. Means over classes are taken over those where the figure is defined.
+(images, classes) whose rows sum to one. A metric that is undefined on a split is ``None``: the precision of a class
+that was never predicted, the recall of one without images, the F1 of one with neither, an area under the curve with one
+class. Means over classes skip those where the metric is undefined.
 """

@@ -1,4 +1,4 @@
-"""Calibration: a temperature that makes a model as sure as it is right, and a threshold below which it is not sure."""
+"""Calibration: temperature scaling, and a confidence threshold below which the model answers "not sure"."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from pixmill.metrics.probabilities import logits, normalised, tempered
 __all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "sure_enough"]
 
 _LARGEST = 20.0
-"""A temperature beyond this, or below its inverse, is no longer told from one without end."""
+"""A temperature beyond this, or below its inverse, counts as infinite."""
 
 _PRECISION = 1_000_000
-"""A threshold is rounded down to a whole number of such parts of one, so that it stays the same when it is written."""
+"""Thresholds are rounded down to multiples of 1 / this, so that they do not change when written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Say how far a model's probabilities can be taken at their word.
+    """Hold a model's temperature and confidence threshold.
 
     >>> calibration = Calibration(temperature=2.0, threshold=0.7)
     >>> calibration.apply([[0.9, 0.1]]).round(2)
@@ -30,11 +30,11 @@ class Calibration:
     (True, False)
 
     Args:
-        temperature: What the logits are divided by; ``None`` where none is best: the probabilities then stay as they
-            are. Above 1 the model was too sure.
-        threshold: The calibrated confidence from which on an answer is sure; 0: all are; ``None``: none is, since no
-            threshold gives the target.
-        target_accuracy: The share of sure answers that shall be right, which the threshold was found for.
+        temperature: Divisor of the logits; ``None`` if there is no optimum: the probabilities then stay unchanged.
+            Above 1 the model was overconfident.
+        threshold: The minimum calibrated confidence of a sure prediction; 0: all are sure; ``None``: none is, since
+            no threshold reaches the target.
+        target_accuracy: The accuracy that sure predictions should reach, for which the threshold was chosen.
     """
 
     temperature: float | None = None
@@ -42,27 +42,27 @@ class Calibration:
     target_accuracy: float = 0.95
 
     def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return calibrated probabilities, whose rows sum to one; which class is first stays.
+        """Return calibrated probabilities, whose rows sum to one; the predicted class does not change.
 
         Args:
-            probabilities: The model's own, shape (images, classes).
+            probabilities: Uncalibrated, shape (images, classes).
         """
         return tempered(probabilities, self.temperature or 1.0)
 
     def is_sure(self, confidence: float) -> bool:
-        """Tell whether an answer of some calibrated confidence is sure."""
+        """Tell whether a prediction with this calibrated confidence is sure."""
         return self.threshold is not None and confidence >= self.threshold
 
 
 def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], target: float) -> Calibration:
-    """Find the temperature and the threshold on images that the model was not fitted to.
+    """Fit the temperature and the threshold on images that the model was not trained on.
 
-    Both are rounded to six digits first, so that they mean the same once they are written.
+    Both are rounded to six digits, so that they do not change when written.
 
     Args:
-        probabilities: The model's own, shape (images, classes).
+        probabilities: Uncalibrated, shape (images, classes).
         actual: Class indices, shape (images,), at least one.
-        target: The share of sure answers that shall be right, > 0 and < 1.
+        target: The accuracy that sure predictions should reach, > 0 and < 1.
     """
     best = best_temperature(actual, probabilities)
     temperature = None if best is None else float(f"{best:.6g}")
@@ -72,10 +72,10 @@ def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], tar
 
 
 def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
-    """Return the temperature at which the log-loss of these images is least; measure it on images of another part.
+    """Return the temperature that minimises the log-loss of these images; measure the result on another split.
 
-    There is none where the loss goes on falling without end: the model is right of every image, so that being ever
-    surer only pays, or is no better than chance.
+    There is none if the loss has no minimum: the model is right on every image, so that more confidence always helps,
+    or it is no better than chance.
 
     Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, section 4.2.
 
@@ -85,7 +85,7 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
 
     >>> import numpy as np
     >>> actual = np.array([0, 0, 0, 1])
-    >>> too_sure = np.array([[0.99, 0.01]] * 4)  # of which three in four are right
+    >>> too_sure = np.array([[0.99, 0.01]] * 4)  # three in four are correct
     >>> round(best_temperature(actual, too_sure), 2)
     4.18
     """
@@ -96,7 +96,7 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
     truth = scores[np.arange(len(actual)), actual]
 
     def slope(inverse: float) -> float:
-        # Of the mean loss by the inverse of the temperature, in which it is convex: so this never falls.
+        # Derivative of the mean loss with respect to the inverse temperature, in which the loss is convex.
         raised = np.exp(inverse * scores)
         expected = (raised * scores).sum(axis=1) / raised.sum(axis=1)
         return float(np.mean(expected - truth))
@@ -107,16 +107,15 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
 
 
 def sure_enough(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: float) -> float | None:
-    """Return the least confidence from which on a share of all answers is right, or ``None`` where there is none.
+    """Return the lowest confidence threshold whose answers reach the target accuracy, or ``None`` if there is none.
 
-    The least is the one that leaves the fewest images without an answer. It is 0 where all answers together are right
-    often enough. So few answers that one mistake more would miss the target (1 / (1 - target), such as 20) show
-    nothing, and do not count.
+    The lowest threshold has the highest coverage. It is 0 if all answers together reach the target. Thresholds with so
+    few answers that a single error would miss the target (1 / (1 - target), such as 20) are not considered.
 
     Args:
         confidence: The probability of each image's predicted class, shape (images,).
         right: Whether that class is the true one.
-        target: The share of answers that shall be right, > 0 and < 1.
+        target: The accuracy that the answers should reach, > 0 and < 1.
     """
     levels, answers, hits = by_confidence(confidence, right)
     fewest = min(math.ceil(round(1 / (1 - target), 9)), len(right) + 1)
@@ -132,7 +131,7 @@ def sure_enough(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_
 def by_confidence(
     confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return each confidence that occurs, highest first, with the answers and the right ones from it on.
+    """Return each distinct confidence, highest first, with the number of answers and of correct ones at or above it.
 
     Args:
         confidence: The probability of each image's predicted class, shape (images,).

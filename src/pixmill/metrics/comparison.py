@@ -1,4 +1,4 @@
-"""Whether a difference is more than chance: between two models on the same images, or between some and the others."""
+"""Significance tests: two models on the same images, or a slice against the rest."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from pixmill.metrics.scores import scores
 __all__ = ["Difference", "McNemar", "holm", "mcnemar", "paired_differences", "worse_than_rest"]
 
 _SEED = 19350101
-"""Any fixed number: the same images give the same answer on every machine."""
+"""Any fixed number: the same images give the same result on every machine."""
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """Say on how many images two models differ, and how often chance alone would divide these so unevenly.
+    """Hold the result of McNemar's test: on how many images two models differ, with the p-values.
 
     Args:
-        gained: Images that only the second is right of.
-        lost: Images that only the first is right of.
-        p: Of the exact test, which is never too small, and often too large where few images differ.
-        mid_p: Counts the seen division by half: nearer to the truth, at the risk of being a little too small.
+        gained: Images that only the second model gets right.
+        lost: Images that only the first model gets right.
+        p: p-value of the exact test, which is conservative, above all if few images differ.
+        mid_p: Mid-p value, which counts the observed outcome by half: less conservative, sometimes slightly too small.
     """
 
     gained: int
@@ -35,9 +35,9 @@ class McNemar:
 
 
 def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
-    """Compare two models on the same images, each of which stands for itself.
+    """Compare two models on the same images, which are assumed independent.
 
-    Near-duplicates are right or wrong together and make chance look smaller than it is: where there are many, take
+    Near-duplicates are right or wrong together and make p-values too small: if there are many, use
     :func:`pixmill.metrics.paired_differences`.
 
     Sources: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or Percentages",
@@ -45,8 +45,8 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     Asymptotic are Better than Exact Conditional", BMC Medical Research Methodology 13, 2013.
 
     Args:
-        first: Whether the first model is right of each image, shape (images,).
-        second: The same of the second.
+        first: Whether the first model is right on each image, shape (images,).
+        second: The same for the second.
 
     >>> import numpy as np
     >>> first, second = np.zeros(20, bool), np.zeros(20, bool)
@@ -67,16 +67,15 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
 
 @dataclass(frozen=True)
 class Difference:
-    """Hold one figure of two models and what lies between them.
+    """Hold one metric of two models and their difference.
 
     Args:
-        first: The first model's.
-        second: The second's.
-        difference: The second's less the first's.
+        first: The first model's value.
+        second: The second model's value.
+        difference: Second minus first.
         low: The lower limit of the difference.
         high: The upper limit.
-        p: The chance of so large a difference, either way, between models that are alike (twice the share of the draws
-            on the other side of zero, each with one more than was seen).
+        p: Two-sided p-value: twice the share of the draws on the other side of zero, with one added to both counts.
     """
 
     first: float
@@ -97,10 +96,10 @@ def paired_differences(
     confidence: float,
     top_k: int | None = None,
 ) -> dict[str, Difference]:
-    """Return by how much two models differ, by a bootstrap over groups in which both see the same images each time.
+    """Return the differences between two models' metrics, by a paired bootstrap over groups.
 
-    Two models mostly fail on the same images, so the difference is known better than either figure: limits of single
-    figures may overlap where one model is clearly better.
+    Two models mostly fail on the same images, so the difference is known more precisely than either metric: their
+    intervals may overlap although one model is clearly better.
 
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4.
 
@@ -108,13 +107,13 @@ def paired_differences(
         actual: Class indices, shape (images,), at least one.
         first: The first model's probabilities, shape (images, classes).
         second: The second's, of the same images in the same order.
-        groups: Each image's group, shape (images,); images that are alike share one.
-        draws: How often to resample.
-        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
-        top_k: As of :func:`pixmill.metrics.scores`.
+        groups: Each image's group, shape (images,); near-duplicates share one.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+        top_k: As in :func:`pixmill.metrics.scores`.
 
     Returns:
-        By name as of :func:`pixmill.metrics.scores`; figures that are undefined are left out.
+        By name as in :func:`pixmill.metrics.scores`, without undefined metrics.
 
     >>> import numpy as np
     >>> actual = np.arange(40) % 2
@@ -146,20 +145,20 @@ def paired_differences(
 def worse_than_rest(
     right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int
 ) -> float:
-    """Return how often chance alone would make some images go so much worse than the others: a one-sided p-value.
+    """Return the one-sided p-value of a slice having lower accuracy than the rest.
 
-    What is shuffled is which groups are inside. Where each image is a group by itself, that is Fisher's exact test;
-    else shuffles are drawn at random, and the p-value is (1 + those at least as bad) / (1 + draws). A group that lies
-    on both sides counts as inside with those of its images that are, and as another one with those that are not.
+    It is a permutation test over groups. If each image is its own group, that is Fisher's exact test; else permutations
+    are drawn at random, and the p-value is (1 + those at least as bad) / (1 + draws). A group on both sides is treated
+    as two groups.
 
     Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation P-values Should Never
     Be Zero", Statistical Applications in Genetics and Molecular Biology 9, 2010.
 
     Args:
-        right: Whether each image was predicted right, shape (images,).
-        inside: Whether it is one of those in question, some but not all.
-        groups: Each image's group; images that are alike share one.
-        draws: How often to shuffle where that is needed.
+        right: Whether each prediction is correct, shape (images,).
+        inside: Whether each image is in the slice; some but not all are.
+        groups: Each image's group; near-duplicates share one.
+        draws: Number of random permutations, if needed.
     """
     from scipy.stats import hypergeom
 
@@ -170,7 +169,7 @@ def worse_than_rest(
     chosen = np.bincount(group_of, weights=inside) > 0
     if sizes.max() == 1:
         return float(hypergeom.cdf(hits[chosen].sum(), len(sizes), hits.sum(), chosen.sum()))
-    # Groups of one size with as many hits are alike, so only how many of each kind are inside is drawn.
+    # Groups of equal size and hits are interchangeable, so only the count of each kind is drawn.
     kinds, kind_of = np.unique(np.stack([sizes, hits]), axis=1, return_inverse=True)
     there = np.bincount(kind_of.ravel(), minlength=kinds.shape[1])
     generator = np.random.Generator(np.random.PCG64(_SEED))
@@ -181,12 +180,12 @@ def worse_than_rest(
 
 
 def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return p-values as they count when this many questions were asked, whatever they have to do with each other.
+    """Return Holm-adjusted p-values, valid under any dependence.
 
     Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
 
     Args:
-        values: One p-value a question.
+        values: One p-value per test.
     """
     p = np.asarray(values, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -196,7 +195,7 @@ def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _gap(hits: npt.ArrayLike, sizes: npt.ArrayLike, all_hits: int, all_sizes: int) -> npt.NDArray[np.float64]:
-    """Return the accuracy of those inside less that of the others."""
+    """Return the accuracy inside the slice minus that of the rest."""
     inside, size = np.asarray(hits, np.float64), np.asarray(sizes, np.float64)
     result: npt.NDArray[np.float64] = inside / size - (all_hits - inside) / (all_sizes - size)
     return result

@@ -1,4 +1,4 @@
-"""Whether a model's confidence can be taken at its word, and what it costs to answer only where it is sure."""
+"""Calibration error, reliability diagram, and accuracy against coverage."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pixmill.metrics.probabilities import normalised
 __all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
 
 _STEPS = 100
-"""Rows of a curve at most: one a percent of the images."""
+"""Maximum rows of a curve: one per percent of the images."""
 
 BINS = 15
 """Bins of equal width, as in Guo et al. (2017)."""
 
 
 def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float:
-    """Return the mean gap between confidence and accuracy: 0 is perfect, 0.1 is ten percentage points.
+    """Return the expected calibration error: 0 is perfect, 0.1 is a mean gap of ten percentage points.
 
-    Images are binned by the probability of their predicted class, bin m of 15 holding ((m - 1) / 15, m / 15]; a bin's
-    gap counts by its images.
+    Images are binned by the probability of their predicted class, bin m of 15 being ((m - 1) / 15, m / 15]; each bin's
+    gap between confidence and accuracy is weighted by its images.
 
     Sources: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015;
     Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
@@ -32,20 +32,20 @@ def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: n
         probabilities: Shape (images, classes).
     """
     bin_of, gap = confidence_gaps(actual, normalised(probabilities))
-    # The gap of a bin times its images is a difference of sums, so an empty bin needs no special case.
+    # A bin's gap times its images is a difference of sums, so empty bins need no special case.
     return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
 
 
 def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:
-    """Return how right the model was where it was how sure: the table behind a reliability diagram.
+    """Return accuracy by confidence: the table behind a reliability diagram.
 
     Args:
         actual: Class indices, shape (images,).
         probabilities: Shape (images, classes).
 
     Returns:
-        One row a bin that has images: ``low`` and ``high``, its confidences; ``n``, its images; ``confidence`` and
-        ``accuracy``, their means.
+        One row per non-empty bin: ``low`` and ``high``, its bounds; ``n``, its images; ``confidence`` and ``accuracy``,
+        their means.
     """
     values = normalised(probabilities)
     bin_of, _ = confidence_gaps(actual, values)
@@ -64,7 +64,7 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
 def confidence_gaps(
     actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return each image's bin from 0, and how much less sure than right (0 or 1) the model was of it.
+    """Return each image's bin from 0, and its correctness (0 or 1) minus its confidence.
 
     Args:
         actual: Class indices, shape (images,).
@@ -76,7 +76,7 @@ def confidence_gaps(
 
 
 def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return what each threshold would do: at most a hundred rows, from the surest images alone to all of them.
+    """Return coverage and accuracy by threshold: at most 100 rows, from the most confident predictions to all.
 
     Source: El-Yaniv and Wiener, "On the Foundations of Noise-free Selective Classification", JMLR 11, 2010.
 
@@ -85,7 +85,7 @@ def coverage_curve(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bo
         right: Whether that class is the true one.
 
     Returns:
-        Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the answers.
+        Columns ``coverage``, ``accuracy``, ``threshold`` and ``n``, the number of answers.
     """
     levels, answers, hits = by_confidence(confidence, right)
     answered = np.arange(1, _STEPS + 1) / _STEPS * len(right)

@@ -1,4 +1,4 @@
-"""How far chance alone may have moved an accuracy, the figures of a part, and those of each class."""
+"""Confidence intervals of an accuracy, of a split's metrics, and of each class's."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ __all__ = ["accuracy_interval", "alike_at_least", "score_limits"]
 Limits = tuple[float, float] | None
 
 _NO_SHARES = {"log_loss", "ece", "roc_auc", "pr_auc"}
-"""Figures that may be 0 or 1 by themselves; all others are 1 where all is right and 0 where nothing is."""
+"""Metrics for which 0 and 1 have no special meaning; all others are 1 if all predictions are right, 0 if none is."""
 
 
 def accuracy_interval(
     right: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int, confidence: float
 ) -> tuple[float, float]:
-    """Return the limits of an accuracy by the percentile bootstrap over groups.
+    """Return the confidence limits of an accuracy by the percentile bootstrap over groups.
 
-    Near-duplicates are right or wrong together, so what is drawn again is the group, not the image. Groups of the
-    same size with the same number right are alike: a draw is one multinomial count of such kinds of groups, which is
-    the same distribution at a cost that does not grow with the number of images. Where all images are right, or
-    none is, no draw differs: the limits are then the exact binomial ones of as many groups.
+    Near-duplicates are right or wrong together, so groups are resampled, not images. Groups of equal size with equally
+    many correct predictions are interchangeable: a draw is one multinomial count of these kinds, which has the same
+    distribution at a cost that does not grow with the number of images. If all predictions are right, or none is, all
+    draws are equal: the limits are then the exact binomial ones for the number of groups.
 
     Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles); Davison and
     Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
-        right: Whether each image was predicted right, shape (images,), at least one.
-        groups: Each image's group, shape (images,); images that are alike share one.
-        draws: How often to resample.
-        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
+        right: Whether each prediction is correct, shape (images,), at least one.
+        groups: Each image's group, shape (images,); near-duplicates share one.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
 
     >>> import numpy as np
     >>> right = np.arange(100) < 90
@@ -58,14 +58,14 @@ def accuracy_interval(
 
 
 def alike_at_least(groups: int, confidence: float) -> float:
-    """Return which share of all groups is at least like those seen, which were all alike.
+    """Return the lower Clopper-Pearson limit of a share when all observed groups agree.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
     Biometrika 26, 1934.
 
     Args:
-        groups: How many were seen.
-        confidence: Confidence of both limits together, such as 0.95; the other one is 1.
+        groups: Number of observed groups.
+        confidence: Two-sided confidence level, such as 0.95; the upper limit is 1.
     """
     return float(((1 - confidence) / 2) ** (1 / groups))
 
@@ -80,23 +80,23 @@ def score_limits(
     confidence: float,
     top_k: int | None = None,
 ) -> tuple[dict[str, Limits], dict[str, dict[str, Limits]]]:
-    """Return the limits of a part's figures, and of each class's by label; ``None`` where a figure is undefined.
+    """Return the confidence limits of a split's metrics, and of each class's by label; ``None`` if undefined.
 
-    They are the percentiles of a bootstrap over groups, but for two cases where those would be wrong. The calibration
-    error of a draw is on average too large by as much again as the measured one, so its limits are mirrored at the
-    measured figure (the basic bootstrap). Where a class, or the whole part, has no mistake, or nothing right, no draw
-    has any either: the limit on that side is then the exact binomial one of as many groups.
+    They are percentiles of a bootstrap over groups, with two exceptions. The calibration error is biased upwards, and
+    resampling doubles the bias, so its limits are mirrored at the measured value (the basic bootstrap). If a class, or
+    the whole split, has no errors, or only errors, all draws are equal: the limit on that side is then the exact
+    binomial one for the number of groups.
 
     Source: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, chapter 5.
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
-        groups: Each image's group, shape (images,); images that are alike share one.
+        groups: Each image's group, shape (images,); near-duplicates share one.
         labels: The classes' names in the order of their indices.
-        draws: How often to resample.
-        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
-        top_k: As of :func:`pixmill.metrics.scores`.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+        top_k: As in :func:`pixmill.metrics.scores`.
     """
     values = normalised(probabilities)
     predicted = values.argmax(axis=1)
@@ -127,7 +127,7 @@ def _limits(name: str, figure: float | None, drawn: npt.NDArray[np.float64], gro
         alike = alike_at_least(groups, confidence)
         limit = alike if figure == 1 else 1 - alike
         if name == "f1":
-            # F1 is 2 J / (1 + J) of the share J that is right among all that are of the class or were taken for it.
+            # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members.
             limit = 2 * limit / (1 + limit)
         return (limit, 1.0) if figure == 1 else (0.0, limit)
     low, high = limits

@@ -1,4 +1,4 @@
-"""A model's probabilities: checked, summing to one, at another temperature, and the loss that they cost."""
+"""A model's probabilities: validated, normalised, temperature-scaled, and their loss."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import numpy.typing as npt
 __all__ = ["logits", "losses", "normalised", "tempered"]
 
 _TOLERANCE = 1e-3
-"""How far from one a row may sum: far above the rounding of ``float32``, far below any other meaning."""
+"""Tolerance of a row's sum: far above ``float32`` rounding, far below any real deviation."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
-"""What a class that was given nothing counts as."""
+"""Minimum probability in logarithms."""
 
 
 def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return probabilities as ``float64`` whose rows sum to one to the last bits.
+    """Return probabilities as ``float64`` whose rows sum to one exactly.
 
-    A model computes in ``float32``, so its rows miss one by about 1e-7. Dividing by the sum keeps their order. Rows
-    that already are as exact as ``float64`` allows come back as they are.
+    A model computes in ``float32``, so its rows deviate from one by about 1e-7. Dividing by the sum keeps their order.
+    Rows that are already exact to ``float64`` precision are unchanged.
 
     Args:
         probabilities: Shape (images, classes), at least one image and two classes.
 
     Raises:
-        ValueError: The shape is another, or a row is no distribution (negative, not finite, or not summing to one).
+        ValueError: The shape is wrong, or a row is not a distribution (negative, not finite, or not summing to one).
     """
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
         raise ValueError(f"expected probabilities of shape (images, classes >= 2), received {values.shape}")
     sums = values.sum(axis=1, keepdims=True)
-    # Written so that a not-a-number, for which every comparison is false, is refused too.
+    # Written so that NaN, for which every comparison is false, is rejected too.
     if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):
         raise ValueError("expected probabilities that are >= 0 and sum to one for each image")
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
@@ -39,10 +39,10 @@ def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return each image's cross-entropy in nats: minus the logarithm of what its true class was given.
+    """Return each image's cross-entropy in nats: minus the logarithm of its true class's probability.
 
-    A true class that was given nothing counts as one that was given ``float64``'s epsilon (a loss of 36.04), as in
-    scikit-learn's ``log_loss``, whose value is the mean of these.
+    Probabilities are clipped to ``float64``'s epsilon (a loss of 36.04), as in scikit-learn's ``log_loss``, which is
+    the mean of these.
 
     Args:
         actual: Class indices, shape (images,).
@@ -55,9 +55,9 @@ def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt
 
 
 def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
-    """Return probabilities at another temperature: above 1 less sure, below 1 surer; which class is first stays.
+    """Return temperature-scaled probabilities: above 1 less confident, below 1 more; the predicted class stays.
 
-    They are those that the model's softmax would give, had its logits been divided by the temperature.
+    They equal the softmax of the logits divided by the temperature.
 
     Args:
         probabilities: Shape (images, classes).
@@ -73,7 +73,7 @@ def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np
 
 
 def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return logarithms of probabilities: the logits but for what is common to a row.
+    """Return logarithms of probabilities: the logits up to a constant per row.
 
     Args:
         values: As :func:`normalised` returns them.

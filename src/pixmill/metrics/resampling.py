@@ -1,4 +1,4 @@
-"""Parts drawn again, group by group: what intervals and paired differences are made of."""
+"""The bootstrap over groups, for confidence intervals and paired differences."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ __all__ = [
 Drawn = npt.NDArray[np.float64]
 
 _WORK = 20_000_000_000
-"""Images times classes times draws above which fewer draws are made: they take minutes, and the limits are narrow."""
+"""Images times classes times draws above which draws are reduced: they take minutes, and intervals are narrow."""
 
 _FEWEST = 1000
-"""At least so many draws are made, where so many are asked for."""
+"""Minimum draws, if that many are requested."""
 
 SEED = 20170401
 """Any fixed number: the same images give the same draws on every machine."""
 
 _CELLS = 4_000_000
-"""Numbers that are held at a time, 32 MB, however many groups or draws there are."""
+"""Numbers per chunk, 32 MB, whatever the number of groups or draws."""
 
 
 def group_numbers(groups: npt.ArrayLike) -> npt.NDArray[np.intp]:
     """Return each image's group as a number from 0, in the order of the groups' names.
 
     Args:
-        groups: Each image's group, shape (images,); images that are alike share one.
+        groups: Each image's group, shape (images,); near-duplicates share one.
     """
     _, numbers = np.unique(np.asarray(groups), return_inverse=True)
     return numbers
 
 
 def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
-    """Yield how often each group was drawn: arrays of shape (groups, some draws), with ``draws`` columns in all.
+    """Yield how often each group was drawn: chunks of shape (groups, k), with ``draws`` columns in total.
 
-    As many groups are drawn, with replacement, as there are. The draws follow from the two numbers alone, so that two
-    models that saw the same images are measured on the same draws.
+    Each draw resamples all groups with replacement. The draws depend on the two numbers alone, so that two models on
+    the same images are compared on the same draws.
 
     Args:
-        groups: How many groups there are.
-        draws: How often to draw.
+        groups: Number of groups.
+        draws: Number of bootstrap samples.
     """
     generator = np.random.Generator(np.random.PCG64(SEED))
     most = int(np.clip(_CELLS // groups, 1, 64))
@@ -69,11 +69,11 @@ def group_weights(groups: int, draws: int) -> Iterator[npt.NDArray[np.float64]]:
 
 
 def percentiles(drawn: npt.NDArray[np.float64], confidence: float) -> tuple[float, float] | None:
-    """Return the limits that hold a share of the draws, or ``None`` where no draw has a value.
+    """Return the percentile limits of the draws, or ``None`` if no draw has a value.
 
     Args:
-        drawn: A figure of each draw; not-a-number where that draw leaves it undefined.
-        confidence: Share of the draws between the limits, > 0 and < 1, such as 0.95.
+        drawn: A metric of each draw; NaN where it is undefined.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
     """
     defined = drawn[~np.isnan(drawn)]
     if defined.size == 0:
@@ -90,24 +90,24 @@ def resampled_scores(
     draws: int,
     top_k: int | None = None,
 ) -> tuple[dict[str, Drawn], dict[str, Drawn]]:
-    """Return the figures of a part, with its groups drawn anew each time.
+    """Return the metrics of a split for each bootstrap sample of its groups.
 
-    Each is a function of sums over groups, so that a draw costs a product of matrices. The draws follow from the number
-    of groups alone: of two models on the same images, draw i is the same images.
+    Each is a function of sums over groups, so that all draws are one matrix product. The draws depend on the number of
+    groups alone: for two models on the same images, draw i contains the same images.
 
     Sources: Davison and Hinkley, "Bootstrap Methods and their Application", 1997, section 3.8 (clusters).
 
     Args:
         actual: Class indices, shape (images,), at least one.
         probabilities: Shape (images, classes).
-        groups: Each image's group, shape (images,); images that are alike share one.
-        draws: How often to draw; less often, but at least a thousand times, where images, classes and draws multiply
-            to more than 20 thousand million.
-        top_k: As of :func:`pixmill.metrics.scores`.
+        groups: Each image's group, shape (images,); near-duplicates share one.
+        draws: Number of bootstrap samples; reduced, but not below 1,000, if images times classes times draws exceed
+            20 billion.
+        top_k: As in :func:`pixmill.metrics.scores`.
 
     Returns:
-        By name as of :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
-        of the classes, each of shape (classes, draws). Not-a-number where a draw leaves a figure undefined.
+        By name as in :func:`pixmill.metrics.scores`, each of shape (draws,); and ``precision``, ``recall`` and ``f1``
+        of the classes, each of shape (classes, draws). NaN where a metric is undefined in a draw.
     """
     from scipy.sparse import csr_array
 
@@ -119,7 +119,7 @@ def resampled_scores(
     right = predicted == actual
     bin_of, gap = confidence_gaps(actual, values)
     tops = {} if top_k is None or top_k >= classes else {f"top_{top_k}_accuracy": among_top(actual, values, top_k)}
-    # Rows of the sums: one each for the images, what was right, the loss, ...; a row a bin; three a class.
+    # Rows of the sums: one each for images, hits, loss, ...; one per bin; three per class.
     everyone = np.ones(len(actual))
     single = [everyone, right, losses(actual, values), *tops.values()]
     starts = np.cumsum([len(single), BINS, classes, classes])
@@ -163,15 +163,15 @@ def resampled_scores(
 def ranking_sums(
     members: npt.NDArray[np.bool_], given: npt.NDArray[np.float64], group_of: npt.NDArray[np.intp]
 ) -> csr_array:
-    """Return what the areas under a class's curves are computed from, counted by group: of shape (3 steps, groups).
+    """Return the counts by group from which a class's areas under the curves are computed: shape (3 steps, groups).
 
-    A step is a value that the model gave to images of the class, highest first; and one below all. First come the
-    images of the class at each step, then the others above it, up to the step before, then the others at it.
+    A step is a distinct score of the class's images, highest first, plus one below all. First come the images of the
+    class at each step, then the others between it and the step before, then the others tied with it.
 
     Args:
-        members: Whether each image is of the class, shape (images,).
-        given: What the model gave the class, shape (images,).
-        group_of: Each image's group by number.
+        members: Whether each image belongs to the class, shape (images,).
+        given: Each image's probability of the class, shape (images,).
+        group_of: Each image's group number.
     """
     from scipy.sparse import csr_array
 
@@ -182,20 +182,20 @@ def ranking_sums(
 
 
 def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
-    """Return the areas under the ROC curve and under precision by recall (average precision) of one class.
+    """Return the areas under the ROC curve and under the precision-recall curve (average precision) of one class.
 
-    They are not-a-number where the class, or all others, have no weight.
+    They are NaN where the class, or all others, have no weight.
 
     Args:
         sums: What :func:`ranking_sums` returns.
-        weights: How often each group counts, whole numbers of shape (groups, draws).
+        weights: The count of each group, integers of shape (groups, draws).
     """
     inside, between, tied = np.split(sums @ weights, 3)
     found, alarms = np.cumsum(inside, axis=0), np.cumsum(between + tied, axis=0)
     total, others = found[-1], alarms[-1]
     with np.errstate(invalid="ignore"):
         roc = (inside * (others - alarms + tied / 2)).sum(axis=0) / (total * others)
-        # Nothing found and no alarm: that step counts nothing, whatever it is divided by.
+        # A step without hits and false alarms contributes nothing, whatever the divisor.
         average = (inside * (found / np.maximum(found + alarms, 1))).sum(axis=0) / total
     return roc, np.where(others > 0, average, np.nan)
 
@@ -205,7 +205,7 @@ def _joined(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
 
 
 def _mean_defined(drawn: Drawn) -> Drawn:
-    """Return the mean over the classes where it is defined, of each draw."""
+    """Return each draw's mean over the classes where it is defined."""
     defined = ~np.isnan(drawn)
     mean: Drawn = np.nansum(drawn, axis=0) / defined.sum(axis=0)
     return mean

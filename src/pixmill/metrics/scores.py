@@ -1,4 +1,4 @@
-"""Figures of a whole part and of each class, by scikit-learn's definitions."""
+"""Metrics of a split and of each class, as scikit-learn defines them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["among_top", "class_scores", "macro_f1", "majority_accuracy", "ranked
 def scores(
     actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike, *, top_k: int | None = None
 ) -> dict[str, float | int | None]:
-    """Return the figures of a part: one number each for all classes together.
+    """Return the metrics of a split over all classes.
 
     Args:
         actual: Class indices, shape (images,).
-        probabilities: Shape (images, classes). The class with the highest is the predicted one; the first of equals.
-        top_k: Also return how often the true class is among this many of the highest, as ``top_<k>_accuracy``; default:
-            not. It is undefined where there are no more classes than that.
+        probabilities: Shape (images, classes). The class with the highest is predicted; on a tie, the first.
+        top_k: Also return the top-k accuracy as ``top_<k>_accuracy``; default: not. It is undefined if there are no
+            more than k classes.
 
     Returns:
-        ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have images); ``macro_f1`` (each class
-        counts the same); ``weighted_f1`` (each counts by its images); ``log_loss`` in nats; ``roc_auc`` (the mean of
-        each class against the rest: 0.5 is chance); ``pr_auc`` (the mean of each class's average precision, which tells
-        of false alarms in a rare class: chance is its share); ``ece``; ``n``, the images.
+        ``accuracy``; ``balanced_accuracy`` (mean recall of the classes that have images); ``macro_f1`` (unweighted
+        mean over classes); ``weighted_f1`` (weighted by images); ``log_loss`` in nats; ``roc_auc`` (one-vs-rest mean:
+        0.5 is chance); ``pr_auc`` (mean average precision over classes, sensitive to false positives in rare classes:
+        chance is the class's share); ``ece``; ``n``, the images.
     """
     from sklearn import metrics
 
@@ -58,7 +58,7 @@ def scores(
 
 
 def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]) -> float:
-    """Return the mean F1 of the classes that have images or were predicted, each counting the same.
+    """Return the unweighted mean F1 of the classes that have images or were predicted.
 
     Args:
         actual: Class indices, shape (images,), at least one.
@@ -70,12 +70,12 @@ def macro_f1(actual: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer]
 
 
 def among_top(actual: npt.NDArray[np.integer], values: npt.NDArray[np.float64], top_k: int) -> npt.NDArray[np.bool_]:
-    """Return whether each image's class is among those of the highest probabilities; of equals the first come first.
+    """Return whether each image's class is among the k most probable; ties in the order of the classes.
 
     Args:
         actual: Class indices, shape (images,).
         values: Probabilities, shape (images, classes).
-        top_k: How many of the highest count.
+        top_k: The k.
     """
     given = values[np.arange(len(actual)), actual][:, None]
     before = np.arange(values.shape[1]) < np.asarray(actual)[:, None]
@@ -121,7 +121,7 @@ def majority_accuracy(actual: npt.NDArray[np.integer]) -> float:
 
 
 def ranked_classes(actual: npt.NDArray[np.integer], classes: int) -> list[int]:
-    """Return the classes that have images, but not all of them: those whose ranking means something."""
+    """Return the classes with some but not all of the images: those with a defined area under the curve."""
     counts = np.bincount(actual, minlength=classes)
     return [label for label in range(classes) if 0 < counts[label] < len(actual)]
 

@@ -1,15 +1,15 @@
-"""The record of runs, kept by MLflow: what was trained, on what, by which code, and how well it did.
+"""Experiment tracking with MLflow: params, data and code versions, metrics and artifacts of each run.
 
-A run is written to a folder when its stage ends, and made whole in MLflow from there. What MLflow does not take waits
-in that folder for ``pixmill sync``. The stages import no more of this than they use.
+A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does not accept it, it
+stays pending in that folder for ``pixmill sync``. The stages import no more of this than they use.
 
 - ``stages``: the run of a training, and of an evaluation, which finds its training by the weights
-- ``run``: what can be recorded of either; a training's is shown in MLflow while it goes on
-- ``epochs``: what a training tells while it goes on
+- ``run``: collects a run's records; a training is also logged live
+- ``epochs``: live logging of a training's epochs and folds
 - ``pending``: a run as files
-- ``delivery``: the run in MLflow made whole from the files; doing it again adds nothing
-- ``sync``: all runs that wait delivered, at the end of a stage and by ``pixmill sync``
-- ``store``: where MLflow keeps runs, and whether it answers
-- ``lineage``: the commit, the DVC hashes and the process that a run stands on
-- ``model``: models as MLflow keeps them; ``standalone`` and ``served``: the code that goes with the classifier
+- ``delivery``: uploads a run from its files; idempotent
+- ``sync``: uploads all pending runs, at the end of a stage and in ``pixmill sync``
+- ``store``: the tracking store, and whether it responds
+- ``lineage``: provenance of a run: commit, DVC hashes and process
+- ``model``: models in MLflow's format; ``standalone`` and ``served``: the code packaged with the classifier
 """

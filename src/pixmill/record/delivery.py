@@ -1,4 +1,4 @@
-"""The run in MLflow made whole from its files; doing it again adds nothing."""
+"""Upload a run to MLflow from its files; idempotent."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 __all__ = ["LINKED", "WEIGHTS", "close_dead_runs", "deliver", "open_run"]
 
 WEIGHTS = "pixmill.weights"
-"""The tag that holds the md5 of a run's weights file: how evaluate finds the training."""
+"""Tag with the md5 of a run's weights file, by which evaluate finds the training."""
 
 LINKED = "pixmill.linked"
-"""The tag of a run that was made by an evaluation, since its training is not in this MLflow."""
+"""Tag of a run created by an evaluation because its training is not in this MLflow."""
 
 _EXPERIMENT = "pixmill"
 
 _BATCH = 100
-"""MLflow takes at most 100 parameters or tags in one request."""
+"""MLflow accepts at most 100 parameters or tags per request."""
 
 
 def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) -> None:
-    """Make a run whole in MLflow from what lies here; what MLflow has already is not doubled.
+    """Upload a run to MLflow; what MLflow has already is not duplicated.
 
-    The run is that of ``data.run_id``, else the newest of any experiment that has the tag ``pixmill.weights``, else a
+    The run is that of ``data.run_id``, else the newest of any experiment with the same tag ``pixmill.weights``, else a
     new one.
 
     Args:
         client: The store.
         data: The run's data.
-        folder: The folder of the run that waits.
+        folder: The folder of the pending run.
         home: The repository's own root.
     """
     open_run(client, data, home=home, query=f"tags.`{WEIGHTS}` = '{data.weights}'" if data.weights else None)
@@ -47,7 +47,7 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         query = f"tags.`mlflow.parentRunId` = '{child.parent}' and attributes.run_name = '{child.name}'"
         open_run(client, child, home=home, query=query)
         _end(client, child)
-    # MLflow writes this file last: a model without it could not be saved whole.
+    # MLflow writes this file last: a model without it was not saved completely.
     uploads = [
         partial(_upload_model, client, str(data.run_id), description.parent)
         for description in sorted((folder / "models").glob("*/MLmodel"))
@@ -59,7 +59,7 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
         try:
             upload()
         except Exception as error:  # noqa: BLE001 (backends raise what they like)
-            errors.append(error)  # A store without room for one file takes the figures and the other files.
+            errors.append(error)  # A store without room for one file still gets the metrics and the other files.
     _log_model_figures(client, data)
     _end(client, data)
     if errors:
@@ -67,13 +67,13 @@ def deliver(client: MlflowClient, data: RunData, folder: Path, *, home: Path) ->
 
 
 def open_run(client: MlflowClient, data: RunData, *, home: Path, query: str | None = None) -> None:
-    """Find or make the run that these data are of, note its id in them, and send what it does not have yet.
+    """Find or create the run of these data, store its id in them, and send what is missing.
 
     Args:
         client: The store.
         data: The run's data.
         home: The repository's own root.
-        query: What a run is found by that an earlier process made for these data; default: there is none.
+        query: Finds a run that an earlier process created for these data; default: none.
     """
     data.run_id = _find_run(client, data, query) or _create_run(client, data, home)
     _send_data(client, data)
@@ -90,8 +90,8 @@ def _find_run(client: MlflowClient, data: RunData, query: str | None) -> str | N
 def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
     """Return the id of a new run.
 
-    Within ``mlflow run`` a training belongs to the project's run, unless that holds a training already: then to a new
-    run beneath it.
+    Within ``mlflow run`` a training uses the project's run, unless that already contains a training: then it gets a
+    new child run.
     """
     parent = data.parent
     if not parent and data.project and data.stage == "train":
@@ -104,15 +104,15 @@ def _create_run(client: MlflowClient, data: RunData, home: Path) -> str:
 
 
 def _send_data(client: MlflowClient, data: RunData) -> None:
-    """Send tags, parameters, figures and datasets of a run that is open, as far as they are not there."""
+    """Send the tags, parameters, metrics and datasets that an open run does not have yet."""
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     run_id = str(data.run_id)
-    # The tags first: the run is found again by them.
+    # Tags first: the run is found by them.
     _log(client, run_id, tags=[RunTag(*tag) for tag in data.tags.items()])
     recorded = client.get_run(run_id).data.params
     _log(client, run_id, params=[Param(*param) for param in data.params.items() if param[0] not in recorded])
-    # MLflow drops a point that it has already, of the same time and step.
+    # MLflow drops duplicate points of the same time and step.
     _log(client, run_id, metrics=[Metric(*point) for point in data.points])
     inputs = [
         DatasetInput(
@@ -132,9 +132,9 @@ def _send_data(client: MlflowClient, data: RunData) -> None:
 
 
 def close_dead_runs(client: MlflowClient) -> int:
-    """End the runs of this host that a killed process left RUNNING, as ``KILLED``, and return how many that were.
+    """Mark runs of this host that a killed process left RUNNING as ``KILLED``, and return their number.
 
-    A run of another host, or without our tags, is not touched: nobody here can know whether it lives.
+    Runs of another host, or without our tags, are not touched: their processes may still be alive.
     """
     running = _search(client, f"attributes.status = 'RUNNING' and tags.`{HOST}` = '{host()}'")
     dead = [run for run in running if not is_alive(run.data.tags)]
@@ -151,8 +151,8 @@ def _search(client: MlflowClient, query: str, **options: Any) -> list[MlflowRun]
 def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """Return the experiment that new runs belong to, created if need be.
 
-    Where no server decides about artifacts, they lie in ``mlruns/`` under the repository's own root; MLflow's default
-    is the current folder, which may be a temporary one.
+    Without a server, artifacts go to ``mlruns/`` in the repository's own root; MLflow's default is the current folder,
+    which may be temporary.
     """
     if data.experiment_id:
         return data.experiment_id
@@ -164,9 +164,9 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
 
 
 def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
-    """Record a model of a run, as ``log_model`` does, without the library that made it.
+    """Log a model to a run as ``log_model`` does, without importing its framework.
 
-    The run is left in its state; the fluent functions would make it the active one and end it.
+    The run's status does not change; the fluent API would activate and end it.
     """
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -192,7 +192,7 @@ def _upload_model(client: MlflowClient, run_id: str, folder: Path) -> None:
 
 
 def _log_model_figures(client: MlflowClient, data: RunData) -> None:
-    """Log figures of the whole run with its models too, on whose pages MLflow then shows them."""
+    """Log the run-level metrics with its models too, so that MLflow shows them on the model pages."""
     from mlflow.entities import Metric
 
     run_id = str(data.run_id)
@@ -202,7 +202,7 @@ def _log_model_figures(client: MlflowClient, data: RunData) -> None:
 
 
 def _end(client: MlflowClient, data: RunData) -> None:
-    """End a run that is of these data alone: not that of ``mlflow run``, nor the training that an evaluation found."""
+    """End the run if these data own it: not that of ``mlflow run``, nor the training that an evaluation found."""
     run = client.get_run(str(data.run_id))
     own = data.stage == "train" or LINKED in run.data.tags
     if run.info.status in ("RUNNING", "KILLED") and own and data.run_id != data.project:

@@ -1,4 +1,4 @@
-"""What a training tells while it goes on: each epoch as a point of the run's curves, each fold as a run beneath it."""
+"""Live logging of a training: each epoch as a point on the run's curves, each fold as a child run."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def log_epochs(run: Run) -> OnEpoch:
 
 @contextlib.contextmanager
 def fold_run(run: Run, number: int) -> Iterator[OnEpoch]:
-    """Open a run for a fold, beneath the training's, and yield what records its epochs.
+    """Open a child run for a fold, and yield the callback that logs its epochs.
 
     Args:
-        run: The training's.
+        run: The training's run.
         number: The fold, from 0.
     """
     with run.child(f"fold {number + 1}", {"fold": number}) as child:

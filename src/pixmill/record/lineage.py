@@ -1,4 +1,4 @@
-"""The commit, the DVC hashes, the experiment and the process that a run stands on."""
+"""Provenance of a run: commit, DVC hashes, experiment and process."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ __all__ = [
 ]
 
 _WRITTEN_BY_RUNS = (":!dvc.lock", ":!metrics", ":!plots")
-"""What the pipeline itself rewrites in Git: a change there does not make the code another."""
+"""Files in Git that the pipeline itself rewrites: changes there do not make the code dirty."""
 
 _AFTER_TRAINING = {"train", "evaluate"}
-"""Stages of ``dvc.lock`` whose outputs are of an earlier training."""
+"""Stages of ``dvc.lock`` whose outputs belong to an earlier training."""
 
 HOST, _PID, _STARTED = "pixmill.host", "pixmill.pid", "pixmill.started"
 
 _SAME_START = 2.0
-"""Seconds by which two readings of one process' start may differ when the clock is set."""
+"""Tolerance in seconds between two readings of a process's start time, in case the clock was set."""
 
 
 def source_tags(stage: str) -> dict[str, str]:
-    """Return who runs which file, as MLflow names it."""
+    """Return user and source file under MLflow's tag names."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError, ImportError):
-        user = "unknown"  # a container's user may have no name; MLflow calls it so then
+        user = "unknown"  # a container's user may have no name; MLflow uses the same default
     return {"mlflow.source.name": f"stages/{stage}.py", "mlflow.source.type": "LOCAL", "mlflow.user": user}
 
 
 def process_tags() -> dict[str, str]:
-    """Return what names this process among all that ever ran: the host, the process id and when it began."""
+    """Return tags that identify this process: host, process id and start time."""
     return {HOST: host(), _PID: str(os.getpid()), _STARTED: f"{psutil.Process().create_time():.2f}"}
 
 
 def is_alive(tags: Mapping[str, str]) -> bool:
-    """Tell whether the process of this host that has these tags lives.
+    """Tell whether the process with these tags is alive on this host.
 
     Args:
-        tags: Among them those of :func:`process_tags`.
+        tags: Include those of :func:`process_tags`.
     """
     try:
-        # Another process may have been given the number of a dead one.
+        # The process id may have been reused.
         started = psutil.Process(int(tags[_PID])).create_time()
     except psutil.NoSuchProcess:
         return False
@@ -69,19 +69,19 @@ def is_alive(tags: Mapping[str, str]) -> bool:
 
 
 def host() -> str:
-    """Return a name of this host: many are called ``localhost``, but few have the same network address as well."""
+    """Return a unique name of this host: its host name and its network address."""
     return f"{socket.gethostname()}-{uuid.getnode():012x}"
 
 
 def code_tags(root: Path) -> dict[str, str]:
-    """Return what names the code of a run.
+    """Return tags that identify the code of a run.
 
     Args:
         root: The project's folder.
 
     Returns:
-        ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` where anything but the
-        pipeline's own results differs from it; absent where Git cannot tell), and ``DVC_EXP_NAME`` within an
+        ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if anything except the
+        pipeline's own results differs from it; absent if Git cannot tell), and ``DVC_EXP_NAME`` within an
         experiment, whose HEAD is its baseline's. Empty outside Git.
     """
     tags = {}
@@ -97,10 +97,10 @@ def code_tags(root: Path) -> dict[str, str]:
 
 
 def data_hashes(root: Path) -> dict[str, str]:
-    """Return DVC's hash of all that a training stands on, by path.
+    """Return DVC's hashes of a training's inputs, by path.
 
     That is ``data`` from ``data.dvc``, and the artifacts of the stages before train from ``dvc.lock``, which DVC
-    completes stage by stage. Empty where DVC has recorded nothing yet.
+    updates stage by stage. Empty if DVC has recorded nothing yet.
 
     Args:
         root: The project's folder.
@@ -118,10 +118,10 @@ def data_tags(root: Path) -> dict[str, str]:
 
 
 def image_count(part: Path) -> int | None:
-    """Return how many images a packed part holds, by the header beside it; ``None`` where there is none.
+    """Return the number of images in a packed split, from the header beside it; ``None`` if there is none.
 
     Args:
-        part: Such as ``artifacts/split/train``.
+        part: The split's folder, such as ``artifacts/split/train``.
     """
     header = part.with_suffix(".json")
     return int(json.loads(header.read_text(encoding="utf-8"))["shape"][0]) if header.exists() else None

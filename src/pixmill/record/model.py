@@ -1,4 +1,4 @@
-"""A model as MLflow keeps it, written to a folder: MLflow itself may be away."""
+"""Models in MLflow's format, written to a folder, so that no MLflow server is needed."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _SERVED = Path(__file__).with_name("served.py")
 
 
 def save_keras_model(model: keras.Model, folder: Path) -> None:
-    """Write a Keras model in MLflow's own form, with its signature and an example.
+    """Write a Keras model in MLflow's format, with its signature and an input example.
 
     Args:
         model: One float32 tensor in, one out.
-        folder: Where it goes; nothing is there yet.
+        folder: The target folder, which does not exist yet.
     """
     import mlflow.keras
     import numpy as np
@@ -45,11 +45,11 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
 
 
 def save_classifier_model(classifier: Path, folder: Path) -> None:
-    """Write what takes the bytes of images, as code with its files: no pickle, and nothing of Pixmill to install.
+    """Write a pyfunc model that takes the bytes of images, as code and files: no pickle, and no Pixmill to install.
 
     Args:
         classifier: ``artifacts/train``, or a copy.
-        folder: Where it goes; nothing is there yet.
+        folder: The target folder, which does not exist yet.
     """
     import mlflow.pyfunc
 

@@ -1,4 +1,4 @@
-"""A run as files, which hold it until MLflow has it."""
+"""A run as files, until it is uploaded to MLflow."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def now() -> int:
 
 @dataclass
 class RunData:
-    """Hold all that MLflow shall know of a run, but its files.
+    """Hold everything to be logged for a run, except its files.
 
     Args:
         stage: ``train`` or ``evaluate``.
         started: When it began, in milliseconds since 1970; default: now.
-        name: Its name; default: MLflow makes one up.
-        parent: The id of the run that it lies beneath.
+        name: Its name; default: MLflow generates one.
+        parent: The id of its parent run.
         project: The run of ``mlflow run`` that it belongs to; default: ``MLFLOW_RUN_ID``.
         experiment: The name of its experiment; default: ``MLFLOW_EXPERIMENT_NAME``.
-        experiment_id: The id of its experiment, which wins over the name; default: ``MLFLOW_EXPERIMENT_ID``.
+        experiment_id: The id of its experiment, which overrides the name; default: ``MLFLOW_EXPERIMENT_ID``.
         weights: The md5 of the weights that the run produced, or evaluated.
-        run_id: The run's id in MLflow, where that is known.
-        origin: Tags that a new run gets, and one that is there already does not.
-        tags: Tags that it gets in any case.
+        run_id: The run's id in MLflow, if known.
+        origin: Tags for a new run only.
+        tags: Tags for a new or existing run.
         params: Parameters, flattened.
-        points: Figures as ``[name, value, timestamp, step]``; step 0 is a figure of the whole run.
-        datasets: ``name``, ``digest``, ``context`` and ``profile`` of what it read.
-        children: The runs beneath it.
-        status: How it ended.
-        ended: When, in milliseconds since 1970.
+        points: Metrics as ``[name, value, timestamp, step]``; step 0 is a metric of the whole run.
+        datasets: ``name``, ``digest``, ``context`` and ``profile`` of its inputs.
+        children: Its child runs.
+        status: Its final status.
+        ended: When it ended, in milliseconds since 1970.
     """
 
     stage: str
@@ -65,7 +65,7 @@ class RunData:
 
     @classmethod
     def load(cls, folder: Path) -> RunData:
-        """Return the data of a run that waits in a folder.
+        """Return the data of the pending run in a folder.
 
         Raises:
             OSError: They cannot be read.
@@ -84,12 +84,12 @@ class RunData:
 
 
 def pending_folders(place: Path) -> list[Path]:
-    """Return the folders of the runs that wait, the oldest first, as their names begin with the time.
+    """Return the folders of the pending runs, oldest first, as their names begin with the time.
 
     Each holds ``run.json``, the run's files in ``artifacts/`` under the names that they have in MLflow, and its models
     in ``models/``.
 
     Args:
-        place: ``.pixmill/record``; a name that begins with a dot is a run that is being written.
+        place: ``.pixmill/record``; a name that begins with a dot is a run being written.
     """
     return sorted(path.parent for path in place.glob(f"[!.]*/{_DATA}"))

@@ -1,4 +1,4 @@
-"""What can be recorded of a run; nothing that MLflow or the disk does wrong reaches the stage."""
+"""A run's records; no failure of MLflow or the disk ever fails the stage."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "accepted"]
 
 _FOREIGN = re.compile(r"[^\w.\- /:]", re.ASCII)
-"""What MLflow refuses in the name of a parameter or metric on at least one platform."""
+"""Characters that MLflow rejects in parameter and metric names on at least one platform."""
 
 _VALUE = 6000
 """MLflow's limit on a parameter's value, in characters."""
@@ -39,11 +39,11 @@ Value = TypeVar("Value")
 
 
 class Run:
-    """Collect what a run comes to; when its stage has ended, it is written to files and made whole in MLflow from them.
+    """Collect a run's records; when its stage has ended, write them to files and upload them to MLflow.
 
-    A run that is :meth:`opened <open>` is shown in MLflow while it goes on, as well as may be: after the first failure
-    nothing more is sent before the end. What cannot be kept, since the disk is full or a model cannot be converted, is
-    named in a line at the end.
+    A run that is :meth:`opened <open>` is also logged live, on a best-effort basis: after the first failure nothing
+    more is sent before the end. Anything that cannot be saved, because the disk is full or a model cannot be converted,
+    is reported in a line at the end.
 
     >>> run = Run(Workspace(root=Path(), home=Path()), RunData("train", started=0))
     >>> run.log_params({"train.epochs": 30})
@@ -52,9 +52,9 @@ class Run:
     [['test_accuracy', 0.9, 1000, 0], ['test_f1.R_B', 0.8, 1000, 0]]
 
     Args:
-        workspace: Where the project lies.
-        data: What is known of the run so far.
-        parent: The run that this one lies beneath; default: none.
+        workspace: The project's workspace.
+        data: The run's data so far.
+        parent: The parent run; default: none.
     """
 
     def __init__(self, workspace: Workspace, data: RunData, parent: Run | None = None) -> None:
@@ -72,7 +72,7 @@ class Run:
         return self.data.run_id
 
     def open(self) -> None:
-        """Open the run in MLflow with what is known of it, and end the runs of this host whose process was killed."""
+        """Open the run in MLflow with its data so far, and close runs of this host whose process was killed."""
         try:
             self._client = connect(tracking_uri(self._workspace))
             close_dead_runs(self._client)
@@ -82,10 +82,10 @@ class Run:
 
     @contextlib.contextmanager
     def child(self, name: str, params: Mapping[str, Any]) -> Iterator[Run]:
-        """Open a run beneath this one, for a fold or a trial.
+        """Open a child run, for a fold or a trial.
 
         Args:
-            name: What tells it from its siblings, such as ``fold 1``.
+            name: Its name among its siblings, such as ``fold 1``.
             params: Its parameters, flattened.
         """
         data = RunData("train", name=name, parent=self.data.run_id, origin=self.data.origin)
@@ -99,7 +99,7 @@ class Run:
 
     @contextlib.contextmanager
     def ending(self) -> Iterator[None]:
-        """End the run as ``FAILED`` or ``KILLED`` where the block does."""
+        """End the run as ``FAILED`` or ``KILLED`` if the block raises."""
         try:
             yield
         except BaseException as error:
@@ -109,13 +109,13 @@ class Run:
             raise
 
     def end(self, status: str) -> None:
-        """End a run that comes to nothing more: ``FINISHED``, ``FAILED`` or ``KILLED``."""
+        """End the run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
         self.data.ended, self.data.status = now(), status
         if self.run_id != self.data.project:
             self._send(lambda client: client.set_terminated(str(self.run_id), status))
 
     def finish(self) -> None:
-        """Write a run whose stage has ended well, deliver all that waits, and say in a line what does not go."""
+        """Write the run of a successful stage, upload all pending runs, and report failures in a line."""
         self.data.ended = now()
         try:
             folder = self._made_folder()
@@ -126,28 +126,28 @@ class Run:
             self.data.save(folder)
             folder.rename(folder.with_name(f"{self.data.started}-{self.data.stage}-{self.data.weights or os.getpid()}"))
         except OSError as error:
-            # What MLflow was shown is all there is.
+            # Only what was logged live remains.
             self.end("FINISHED")
-            _say(f"warning: the record of this run for MLflow is not whole: {line_of(error)}")
+            _say(f"warning: the MLflow record of this run is incomplete: {line_of(error)}")
             return
         if self.faults:
-            _say(f"warning: the record of this run for MLflow is not whole: {'; '.join(self.faults)}")
+            _say(f"warning: the MLflow record of this run is incomplete: {'; '.join(self.faults)}")
         result = sync(self._workspace)
-        # That MLflow is away is said once.
+        # Report only once that MLflow is unavailable.
         if bool(result.waiting) != self._failed or len(result.sent) > 1:
             _say(f"{'warning' if result.waiting else 'record'}: {result.line()}")
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record parameters, flattened: ``{"train.epochs": 30}``."""
+        """Log parameters, flattened: ``{"train.epochs": 30}``."""
         self.data.params |= {name: str(value)[:_VALUE] for name, value in accepted(params).items()}
 
     def set_weights(self, digest: str) -> None:
-        """Record the md5 of the weights file, by which an evaluation finds this run."""
+        """Set the md5 of the weights file, by which an evaluation finds this run."""
         self.data.weights = digest
         self.data.tags[WEIGHTS] = digest
 
     def describe(self, text: str) -> None:
-        """Set the description that MLflow's page of the run shows, in Markdown."""
+        """Set the run's description in MLflow, in Markdown."""
         self.data.tags["mlflow.note.content"] = text
 
     def log_metrics(
@@ -157,9 +157,9 @@ class Run:
 
         Args:
             figures: Numbers by name.
-            step: The place on a curve's axis; default 0, a figure of the whole run.
+            step: The step on a curve; default 0, a metric of the whole run.
             timestamp: Milliseconds since 1970; default: now.
-            live: Whether MLflow gets them at once, rather than with all others at the end. Default: at once.
+            live: Whether they are sent at once, rather than with the rest at the end. Default: at once.
         """
         from mlflow.entities import Metric
 
@@ -170,11 +170,11 @@ class Run:
             self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
 
     def log_parts(self, dataset: str, parts: Mapping[str, str]) -> None:
-        """Record which packed parts a run reads, by DVC's hash of them; nothing where DVC has none.
+        """Log the packed splits that a run reads, with their DVC hash; nothing if DVC has none.
 
         Args:
-            dataset: The folder of the parts, relative to the project's; with a part's name it is the name in MLflow.
-            parts: What each is used for (``training``, ``validation`` or ``testing``), by its name.
+            dataset: The folder of the splits, relative to the project's; with a split's name it is the name in MLflow.
+            parts: The context of each split (``training``, ``validation`` or ``testing``), by name.
         """
         root = self._workspace.root
         if digest := data_hashes(root).get(dataset):
@@ -185,33 +185,33 @@ class Run:
                 self.data.datasets.append({"name": name, "digest": digest, "context": context, "profile": profile})
 
     def log_figure(self, figure: Figure, name: str) -> None:
-        """Record a matplotlib figure as a PNG file, such as ``plots/curves.png``."""
+        """Log a matplotlib figure as a PNG file, such as ``plots/curves.png``."""
         self.log_image(figure_png(figure), name)
 
     def log_image(self, content: bytes, name: str) -> None:
-        """Record an image file, such as ``plots/samples.jpg``."""
+        """Log an image file, such as ``plots/samples.jpg``."""
         self._contents[name] = content
 
     def log_text(self, text: str, name: str) -> None:
-        """Record a text file, such as ``reports/train.html``."""
+        """Log a text file, such as ``reports/train.html``."""
         self._contents[name] = text.encode("utf-8")
 
     def log_file(self, path: Path, name: str) -> None:
-        """Record a file as it is now, if it is there, under a path within the run."""
+        """Log a file as it is now, if it exists, under a path within the run."""
         if path.is_file():
             self._contents[name] = path.read_bytes()
 
     def log_model(self, model: keras.Model, name: str = "keras") -> None:
-        """Record a Keras model with its signature and an example, so that ``mlflow.keras.load_model`` finds it.
+        """Log a Keras model with its signature and an input example, for ``mlflow.keras.load_model``.
 
         Args:
-            model: The model, as it is used: float32 pixels in, probabilities out.
+            model: The inference model: float32 pixels in, probabilities out.
             name: Its name within the run.
         """
         self._save_model(name, partial(save_keras_model, model))
 
     def log_classifier(self, classifier: Path, name: str = "classifier") -> None:
-        """Record what takes the bytes of images and answers with labels, for ``mlflow.pyfunc.load_model``.
+        """Log a model that takes the bytes of images and returns labels, for ``mlflow.pyfunc.load_model``.
 
         Args:
             classifier: ``artifacts/train``: the network with its labels and its calibration.
@@ -221,9 +221,9 @@ class Run:
 
     @contextlib.contextmanager
     def watching_machine(self) -> Iterator[None]:
-        """Have MLflow measure processors, memory, disk, network and GPUs while the block runs: ``system/…``.
+        """Log system metrics (CPU, memory, disk, network, GPU) while the block runs: ``system/…``.
 
-        Only where ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true``, as everywhere in MLflow.
+        Only if ``MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true``, as in MLflow itself.
         """
         from mlflow.environment_variables import MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -235,7 +235,7 @@ class Run:
                 monitor.start()
             except Exception as error:  # noqa: BLE001 (each system refuses in its own way)
                 monitor = None
-                _say(f"warning: MLflow does not measure this machine ({line_of(error)})")
+                _say(f"warning: MLflow cannot log system metrics ({line_of(error)})")
         try:
             yield
         finally:
@@ -251,12 +251,12 @@ class Run:
 
     def _fail(self, error: Exception) -> None:
         self._root._client, self._root._failed = None, True
-        reason = f"did not take what was sent ({line_of(error)})"
+        reason = f"rejected a request ({line_of(error)})"
         if isinstance(error, StoreError):
             reason = f"{error.message}; {error.next}"
         _say(
-            f"warning: MLflow at {shown(tracking_uri(self._workspace))} {reason}. Training goes on; the run is sent "
-            "when it ends, or by: pixmill sync"
+            f"warning: MLflow at {shown(tracking_uri(self._workspace))} {reason}. Training continues; the run is sent "
+            "when it ends, or later with: pixmill sync"
         )
 
     def _made_folder(self) -> Path:
@@ -274,9 +274,9 @@ class Run:
 
 
 def accepted(named: Mapping[str, Value]) -> dict[str, Value]:
-    """Return the same values under names that MLflow takes.
+    """Return the same values under names that MLflow accepts.
 
-    Foreign characters become ``_``. Where two names become one, the later gets a number: no value is lost.
+    Invalid characters become ``_``. If two names collide, the later gets a number, so no value is lost.
 
     Args:
         named: Values by name, such as ``{"test_f1.R&B": 0.9}``.

@@ -1,7 +1,7 @@
-"""The classifier as MLflow loads it: this file goes with the model and imports nothing of Pixmill.
+"""The MLflow model of the classifier: this file is packaged with the model and does not import Pixmill.
 
-``mlflow.pyfunc.load_model`` runs it, which needs no pickle for it. The model's folder holds all that it uses: the
-classifier's files and the code that loads them.
+``mlflow.pyfunc.load_model`` runs it, without pickle. The model's folder contains everything it uses: the classifier's
+files and the code that loads them.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import pandas as pd
 
 
 class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Answer with a row for each image: its label, how sure that is, and the probability of each class.
+    """Predict one row per image: its label, its confidence, and the probability of each class.
 
-    What is no whole image gets a row without a label, whose ``reason`` says why in one word; the others are answered
-    all the same.
+    An input that is not an intact image gets a row without a label, whose ``reason`` says why in one word; the others
+    are not affected.
     """
 
     def load_context(self, context: Any) -> None:
-        """Load the classifier by the code in the model's own folder."""
+        """Load the classifier with the code in the model's folder."""
         module = _imported(Path(context.artifacts["code"]), "learn.classifier")
         self._classifier = module.Classifier.load(Path(context.artifacts["classifier"]))
 
     def predict(self, context: Any, model_input: list[bytes], params: dict[str, Any] | None = None):  # type: ignore[no-untyped-def]  # noqa: ARG002
-        """Return the table of answers, in the order of the images.
+        """Return the table of predictions, in the order of the images.
 
         Args:
-            context: MLflow's; all that matters was loaded from it before.
-            model_input: The bytes of each image's file; or a table with one column of such.
-            params: MLflow's; none are used.
+            context: MLflow's context; not used.
+            model_input: The bytes of each image file, or a table with one such column.
+            params: MLflow's params; not used.
 
         Returns:
             Columns ``label``, ``confidence`` (calibrated, 0 to 1), ``sure`` (whether that reaches the threshold),
@@ -46,9 +46,9 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
 
 def _imported(folder: Path, module: str) -> Any:
-    """Return a module of the package in a folder, imported under the name that its files know themselves by."""
+    """Return a module of the package in a folder, imported under the package's own name."""
     if str(folder.parent) not in sys.path:
-        # Behind all others: it hides nothing, and nothing else has the package's name.
+        # Last on the path, so it shadows nothing; the package name is unique.
         sys.path.append(str(folder.parent))
     return importlib.import_module(f"{folder.name}.{module}")
 

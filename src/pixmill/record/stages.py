@@ -1,4 +1,4 @@
-"""The run of a stage: a training's, ended with the weights it produced, and an evaluation's, found by them."""
+"""The run of a stage: a training's, tagged with its weights, and an evaluation's, which finds it by them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def training_run(
     parent: str | None = None,
     name: str | None = None,
 ) -> Iterator[Run]:
-    """Open the run of a training, and record it whole when the block has ended well.
+    """Open the run of a training, and record it completely when the block succeeds.
 
-    Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that holds a training already: then a new
-    run beneath it. Runs of this host whose process was killed are ended as ``KILLED``.
+    Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that already contains a training: then it
+    is a new child run. Runs of this host whose process was killed are marked ``KILLED``.
 
     Args:
-        workspace: Where the project lies.
-        params: All parameters that matter, flattened.
-        dataset: The folder that is trained on, relative to the project's; its parts and DVC's hash of it are recorded.
-        parent: The id of a run that this one lies beneath, such as a sweep's; default: none.
-        name: The run's name; default: the experiment of DVC, and the model.
+        workspace: The project's workspace.
+        params: All parameters to log, flattened.
+        dataset: The training folder, relative to the project's; its splits and DVC hash are logged.
+        parent: The id of a parent run, such as a sweep's; default: none.
+        name: The run's name; default: the DVC experiment and the model.
 
     Yields:
-        What takes the records. Nothing of it raises because of MLflow.
+        The run. None of its methods raises because of MLflow.
     """
     root = workspace.root
     quiet_mlflow()
@@ -57,19 +57,19 @@ def training_run(
 
 @contextlib.contextmanager
 def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifacts/split") -> Iterator[Run]:
-    """Add to the run of the training that produced some weights, once the block has ended.
+    """Add to the run of the training that produced the weights, when the block ends.
 
-    The run is looked for in all experiments, newest first, before and in spite of ``MLFLOW_RUN_ID``, and its state is
-    left as it is; where it waits here, it is sent first. Who pulled the weights may have no such run: then a new one is
-    made, with the same tag, and ``pixmill.linked`` that names the project's run or says by what it is linked.
+    The run is searched for in all experiments, newest first, regardless of ``MLFLOW_RUN_ID``, and its status does not
+    change; if it is pending, it is sent first. If there is none, because the weights were pulled, a new run gets the
+    same tag, and ``pixmill.linked`` with the project's run or the weights.
 
     Args:
-        workspace: Where the project lies.
+        workspace: The project's workspace.
         weights: The md5 of ``artifacts/train/model.weights.h5``.
-        dataset: The folder whose test part is evaluated, relative to the project's.
+        dataset: The folder whose test split is evaluated, relative to the project's.
 
     Yields:
-        What takes the records. Nothing of it raises because of MLflow.
+        The run. None of its methods raises because of MLflow.
     """
     root = workspace.root
     linked = os.environ.get("MLFLOW_RUN_ID") or f"weights:{weights}"
@@ -84,7 +84,7 @@ def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifa
 
 
 def _name(params: Mapping[str, Any]) -> str | None:
-    """Return what tells this run in a list, whose column is narrow: ``wider-net, features efficientnet_lite0``."""
+    """Return a short name for the list of runs: ``wider-net, features efficientnet_lite0``."""
     model = params.get("train.model")
     parts = [model]
     if model in ("backbone", "features"):

@@ -1,7 +1,7 @@
-"""A module of Pixmill and all that it imports, copied under a name that nothing else has.
+"""A module of Pixmill and all its imports, copied as a package with a unique name.
 
-A process that loads a model may have another Pixmill, or none: an already imported ``pixmill`` would win over any copy
-of that name. So the copy is a package named by the hash of its own text, and refers to itself by that name.
+A process that loads a model may have another version of Pixmill, or none, and an already imported ``pixmill`` would
+shadow a copy of that name. So the copy is a package named after the hash of its code.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NAME = re.compile(r"\bpixmill\.(?=[a-z])")
 
 
 def copy_standalone(module: str, folder: Path) -> Path:
-    """Write the copy into a folder, and return its own folder there.
+    """Write the copy into a folder, and return the package's folder.
 
     A package's ``__init__.py`` is empty in the copy unless a name is imported from the package itself.
 
     Args:
-        module: The module that is wanted, such as ``pixmill.learn.classifier``.
-        folder: Where the copy goes.
+        module: The module to copy, such as ``pixmill.learn.classifier``.
+        folder: The target folder.
     """
     texts: dict[Path, str] = {}
     pending = [module]
@@ -51,7 +51,7 @@ def _path(module: str) -> Path:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the modules of Pixmill that a module imports while it runs."""
+    """Yield the modules of Pixmill that a module imports at run time."""
     if isinstance(tree, ast.If) and ast.unparse(tree.test) == "TYPE_CHECKING":
         return
     if isinstance(tree, ast.ImportFrom) and (tree.module or "").startswith("pixmill"):

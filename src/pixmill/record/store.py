@@ -1,4 +1,4 @@
-"""Where MLflow keeps runs, and whether it answers."""
+"""MLflow's tracking store, and whether it responds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["StoreError", "check_store", "connect", "database_file", "line_of", "quiet_mlflow", "shown", "tracking_uri"]
 
 _SECONDS = 3
-"""Within which a store must answer, at first."""
+"""Timeout of the first check of a store."""
 
 _TIMEOUT = {"sqlite": "timeout", "postgresql": "connect_timeout", "mysql": "connect_timeout"}
-"""What each kind of database calls the limit on that."""
+"""The timeout option of each kind of database."""
 
 _DEFAULTS = {
-    # A server that is down or silent is noticed within seconds instead of minutes.
+    # Detect a server that is down within seconds instead of minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "PGCONNECT_TIMEOUT": "10",
@@ -37,11 +37,11 @@ _DEFAULTS = {
 
 
 class StoreError(PixmillError):
-    """Say why a store takes no runs now.
+    """Raised when a store accepts no runs.
 
     Args:
-        message: The predicate of a sentence about it, such as ``does not answer (Connection refused)``.
-        next: What a person can do about it.
+        message: The predicate of a sentence about it, such as ``does not respond (Connection refused)``.
+        next: How to fix it.
     """
 
 
@@ -59,22 +59,22 @@ def shown(uri: str) -> str:
 
 
 def line_of(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return an error's type and message in one line."""
     return f"{type(error).__name__}: {error}".splitlines()[0][:300]
 
 
 def database_file(uri: str) -> Path | None:
-    """Return the file of a database of SQLite; ``None`` where it is in memory, or another kind of store."""
+    """Return the file of an SQLite database; ``None`` if it is in memory, or another kind of store."""
     scheme, _, rest = uri.partition("://")
     path = Path(rest.partition("?")[0].removeprefix("/"))
     return path if scheme.startswith("sqlite") and path.name not in ("", ":memory:") else None
 
 
 def check_store(uri: str) -> None:
-    """Ask a store for something cheap, and wait for it shortly: MLflow's own client tries for minutes.
+    """Send a store a cheap request with a short timeout: MLflow's own client retries for minutes.
 
     Raises:
-        StoreError: It takes no runs now.
+        StoreError: It accepts no runs.
     """
     path = database_file(uri)
     try:
@@ -89,20 +89,20 @@ def check_store(uri: str) -> None:
         raise
     except Exception as error:
         cause = _cause_of(error)
-        advice = "start it (mlflow server)"
+        advice = "start the server (mlflow server)"
         if path is not None:
-            advice = "end the process that holds it" if "locked" in cause else f"mv '{path}' '{path}.broken'"
-        raise StoreError(f"does not answer ({cause})", next=advice) from error
+            advice = "end the process that locks it" if "locked" in cause else f"mv '{path}' '{path}.broken'"
+        raise StoreError(f"does not respond ({cause})", next=advice) from error
 
 
 def connect(uri: str) -> MlflowClient:
-    """Return MLflow's client of a store that answers; a database of SQLite that is absent is made.
+    """Return an MLflow client of a store that responds; a missing SQLite database is created.
 
     Args:
-        uri: Where runs are kept.
+        uri: The tracking URI.
 
     Raises:
-        StoreError: It takes no runs now.
+        StoreError: It accepts no runs.
     """
     from mlflow import MlflowClient
 
@@ -116,15 +116,15 @@ def connect(uri: str) -> MlflowClient:
 
 
 def quiet_mlflow() -> None:
-    """Keep MLflow quiet and quick to give up in this process. A variable that is set outside wins."""
+    """Set MLflow's logging and timeouts for this process; variables that are already set take precedence."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
-    # They set their loggers' levels when they are imported.
+    # They set their loggers' levels on import.
     import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    # Said to the author of a model's code, which here is MLflow.
+    # The warning is for authors of model code, here MLflow itself.
     warnings.filterwarnings("ignore", message=".*type hint is inferred as AnyType", category=UserWarning)
 
 
@@ -132,7 +132,7 @@ def _ask_server(uri: str) -> None:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
-    # With the credentials and certificates that MLflow's client has, since /health answers anybody.
+    # With the credentials and certificates of MLflow's client, since /health needs none.
     response = http_request(
         get_default_host_creds(uri.rstrip("/")),
         "/api/2.0/mlflow/experiments/search?max_results=1",
@@ -143,8 +143,8 @@ def _ask_server(uri: str) -> None:
     )
     if response.status_code != 200:
         raise StoreError(
-            f"answers {response.status_code} {response.reason}",
-            next="set MLFLOW_TRACKING_URI, and for a server that asks who you are MLFLOW_TRACKING_USERNAME and "
+            f"responds with {response.status_code} {response.reason}",
+            next="check MLFLOW_TRACKING_URI; for a server with authentication, set MLFLOW_TRACKING_USERNAME and "
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
         )
 
@@ -154,20 +154,20 @@ def _open_database(uri: str, timeout: str) -> None:
 
     engine = sqlalchemy.create_engine(uri, connect_args={timeout: _SECONDS}, poolclass=sqlalchemy.pool.NullPool)
     with engine.connect() as connection:
-        # SQLite takes back here what a killed process was in the middle of.
+        # SQLite rolls back here what a killed process left unfinished.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if uri.startswith("sqlite") else "SELECT 1")
 
 
 def _make_database(path: Path) -> None:
-    """Make a database that comes into its place whole.
+    """Create a database and move it into place when it is complete.
 
-    MLflow makes its tables in hundreds of steps: a file in which a kill left half of them is of no use for ever.
+    MLflow creates its tables in hundreds of steps: a kill halfway would leave an unusable file.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     if path.exists():
         return
-    # Names that .gitignore has too (/mlflow.db*): a new file would be a change of the code to Git.
+    # These names are in .gitignore too (/mlflow.db*), so that they do not make the repository dirty.
     with filelock.FileLock(path.with_name(f"{path.name}.lock")):
         if not path.exists():
             temporary = path.with_name(f"{path.name}.part")
@@ -177,7 +177,7 @@ def _make_database(path: Path) -> None:
 
 
 def _cause_of(error: BaseException) -> str:
-    """Return in a few words what lies at the bottom of an error."""
+    """Return the root cause of an error in a few words."""
     while (below := error.__cause__ or error.__context__) is not None:
         error = below
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

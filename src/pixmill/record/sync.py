@@ -1,4 +1,4 @@
-"""All runs that wait, delivered to MLflow: at the end of a stage, and by ``pixmill sync``."""
+"""Upload all pending runs to MLflow: at the end of a stage, and in ``pixmill sync``."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from pixmill.record.store import StoreError, connect, database_file, line_of, qu
 __all__ = ["Synced", "sync"]
 
 _MOST = 100
-"""How many runs wait at most."""
+"""Maximum number of pending runs."""
 
 _LOCK_SECONDS = 120
-"""How long another process that sends runs is waited for."""
+"""How long to wait for another process that sends runs."""
 
 _ABANDONED_SECONDS = 86_400
-"""After which a run that is still being written was left by a killed process; it takes a minute or two."""
+"""Age after which a run that is still being written was left by a killed process; writing takes a minute or two."""
 
 
 @dataclass
 class Synced:
-    """Say what became of the runs that waited.
+    """Hold the result of a sync.
 
     Args:
-        uri: Where they went, without a password.
-        sent: The names of those that MLflow has whole now.
-        waiting: Why the others still wait, by folder.
-        closed: How many runs of killed processes were ended.
-        trouble: Why MLflow takes nothing; ``None`` where it does.
+        uri: The tracking URI, without a password.
+        sent: The names of the runs that were sent completely.
+        waiting: Why the others are still pending, by folder.
+        closed: Number of runs of killed processes that were closed.
+        trouble: Why MLflow accepts nothing; ``None`` if it does.
     """
 
     uri: str
@@ -46,29 +46,30 @@ class Synced:
     trouble: StoreError | None = None
 
     def line(self) -> str:
-        """Return all of it in one line."""
+        """Return the result in one line."""
         parts = []
         if self.sent:
             parts.append(f"{_runs(len(self.sent))} sent to {self.uri}: {', '.join(self.sent)}")
         if self.trouble is not None:
             count = len(self.waiting)
             parts.append(f"MLflow at {self.uri} {self.trouble.message}")
-            parts.append(f"{_runs(count)} {'waits' if count == 1 else 'wait'} in .pixmill/record")
+            parts.append(f"{_runs(count)} pending in .pixmill/record")
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
-            parts += [f".pixmill/record/{folder} waits: {reason}" for folder, reason in self.waiting.items()]
+            parts += [f".pixmill/record/{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
         if self.closed:
             parts.append(f"{_runs(self.closed)} of killed processes closed")
-        return "; ".join(parts) or "nothing waits to be sent"
+        return "; ".join(parts) or "no pending runs"
 
 
 def sync(workspace: Workspace) -> Synced:
-    """Deliver all runs that wait in ``.pixmill/record/``, the oldest first, and end those of killed processes.
+    """Upload all pending runs in ``.pixmill/record/``, oldest first, and close those of killed processes.
 
-    They go to the present ``MLFLOW_TRACKING_URI``. Where more than 100 wait still, the oldest are deleted, with a line.
+    They go to the current ``MLFLOW_TRACKING_URI``. If more than 100 are still pending, the oldest are deleted, with a
+    warning.
 
     Args:
-        workspace: Where the project lies.
+        workspace: The project's workspace.
     """
     uri, place = tracking_uri(workspace), workspace.scratch("record")
     result = Synced(shown(uri))
@@ -83,9 +84,9 @@ def sync(workspace: Workspace) -> Synced:
             finally:
                 for folder in pending_folders(place)[:-_MOST]:
                     shutil.rmtree(folder)
-                    sys.stderr.write(f"warning: {folder} is deleted: more than {_MOST} runs wait for MLflow\n")
+                    sys.stderr.write(f"warning: deleted {folder}: more than {_MOST} runs are pending\n")
     except filelock.Timeout:
-        result.trouble = StoreError("is sent to by another process", next="wait for it")
+        result.trouble = StoreError("is in use by another sync", next="wait for it to finish")
     except Exception as error:  # noqa: BLE001 (backends raise what they like)
         result.trouble = (
             error if isinstance(error, StoreError) else StoreError(line_of(error), next="see docs/tracking.md")
@@ -101,12 +102,12 @@ def _deliver_all(place: Path, uri: str, home: Path, result: Synced) -> None:
     if not folders and path is not None and not path.exists():
         return
     for folder in folders:
-        # Asks again whether it answers, as it may go away meanwhile.
+        # Check again, as it may have gone away meanwhile.
         client = connect(uri)
         try:
             data = RunData.load(folder)
             if data.stage == "evaluate" and any(name.endswith(f"-train-{data.weights}") for name in result.waiting):
-                raise ValueError("its training is not recorded yet")
+                raise ValueError("its training has not been sent yet")
             deliver(client, data, folder, home=home)
         except Exception as error:  # noqa: BLE001 (backends raise what they like)
             result.waiting[folder.name] = line_of(error)

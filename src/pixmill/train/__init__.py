@@ -1,14 +1,14 @@
-"""The stage train: a classifier fitted to the packed images, the same bytes each time.
+"""The stage train: fits a classifier to the packed images, bit-for-bit reproducibly.
 
-- ``training``: the stage's one function
-- ``training_key``: what a training's weights depend on; ``checkpoints``: trainings kept by it, finished or not
-- ``fitting``: epochs until it gets no better, in the precision that is faster
-- ``steps``: one step of training, and the batches that it is given; ``strategy``: where it is computed
-- ``history``: the figures of each epoch, and what follows from them
-- ``interruption``: signals that end a training between two steps
-- ``heads``: what is fitted to the features of a frozen backbone
-- ``learning_curve``: the same model fitted to fewer images, to tell whether more would help
-- ``folds``: the same model without a part of the images, to tell how much is luck
+- ``training``: the stage's entry point
+- ``training_key``: a hash of everything the weights depend on; ``checkpoints``: trainings cached by it
+- ``fitting``: the training loop with early stopping and the choice of precision
+- ``steps``: one training step, and the batches; ``strategy``: the devices
+- ``history``: the metrics of each epoch, best epoch, early stopping and learning rate
+- ``interruption``: signals stop a training between two steps
+- ``heads``: a head fitted to the features of a frozen backbone
+- ``learning_curve``: the same model fitted to fewer images, to estimate the gain from more
+- ``folds``: cross-validation
 """
 
 from pixmill.train.checkpoints import OnEpoch

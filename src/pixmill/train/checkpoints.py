@@ -1,4 +1,4 @@
-"""Trainings kept by their key: a finished one is taken over, an unfinished one goes on from its last whole epoch."""
+"""Trainings cached by their key: a finished one is reused, an unfinished one resumes from its last complete epoch."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ __all__ = ["Arrays", "Checkpoint", "Checkpoints", "OnEpoch"]
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 OnEpoch = Callable[[Epoch, Timing], None]
-"""What is called after each epoch, also after those of a training that goes on or is taken over."""
+"""Called after each epoch, also for the epochs of a resumed or reused training."""
 
 _MOST_BYTES = 10**9
-"""How large all kept trainings may be together, finished or not; the oldest go first."""
+"""Maximum total size of all checkpoints, finished or not; the oldest are deleted first."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Hold all that a training needs to go on as if it had never ended, or what came of it where it is finished.
+    """Hold everything that a training needs to resume as if never interrupted, or the result of a finished one.
 
-    What is random follows from seed and epoch, and the state of schedule and patience from the history.
+    Randomness follows from seed and epoch, and the state of schedule and early stopping from the history.
 
     Args:
-        history: The figures of each epoch.
-        timings: When each of them was, and how long it took.
-        state: Weights and optimizer after the last of them; none where the training is finished.
-        best: Weights of the best of them; of a finished training, those of the whole classifier.
-        precision: What they were computed with.
-        finished: Whether nothing is left to fit.
+        history: The metrics of each epoch.
+        timings: When each epoch ended, and how long it took.
+        state: Weights and optimizer state after the last epoch; empty for a finished training.
+        best: Weights of the best epoch; for a finished training, those of the whole classifier.
+        precision: The compute precision.
+        finished: Whether the training is finished.
     """
 
     history: list[Epoch]
@@ -52,12 +52,12 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """Keep one training in a file of its own.
+    """Keep one training in its own file.
 
-    The file is written under a temporary name and renamed, so a kill at any instant leaves the checkpoint before or the
-    new one, and two processes at the same training write the same. Nothing in it is needed for the result, so nothing
-    about it stops a training: where it is damaged (its archive has checksums) the training begins anew, where it cannot
-    be written (a full or forbidden disk) the training goes on without it; a line tells either.
+    The file is written under a temporary name and renamed, so a kill at any instant leaves either the previous or the
+    new checkpoint, and two processes at the same training write the same. A checkpoint only saves time, so problems
+    with it never stop a training: if it is damaged (its archive has checksums), the training starts over; if it cannot
+    be written (a full or read-only disk), the training continues without it. Either prints a line.
 
     >>> import tempfile
     >>> checkpoints = Checkpoints(Path(tempfile.mkdtemp(), "key.npz"))
@@ -67,7 +67,7 @@ class Checkpoints:
     array(9)
 
     Args:
-        path: The file; it is another one for each training.
+        path: The file; each training has its own.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,11 +75,11 @@ class Checkpoints:
         self._refused = False
 
     def within(self, name: str) -> Checkpoints:
-        """Return the checkpoints of a training that is part of this one, such as a fold's."""
+        """Return the checkpoints of a sub-training, such as a fold's."""
         return Checkpoints(self._path.with_suffix(f".{name}.npz"))
 
     def load(self) -> Checkpoint | None:
-        """Return the last checkpoint, or ``None`` where there is none that is whole."""
+        """Return the last checkpoint, or ``None`` if there is no intact one."""
         remove_temporary(self._path.parent, f"-{self._path.name}")
         if not self._path.exists():
             return None
@@ -97,13 +97,13 @@ class Checkpoints:
                 finished=record["finished"],
             )
         except Exception as error:  # noqa: BLE001 (a damaged archive fails in many ways)
-            announce(f"train: the kept training {self._path} cannot be read ({error}); it is fitted anew")
+            announce(f"train: the checkpoint {self._path} cannot be read ({error}); training starts over")
             with contextlib.suppress(OSError):
                 self._path.unlink()
             return None
 
     def load_finished(self, on_epoch: OnEpoch) -> Checkpoint | None:
-        """Return a training that came to its end before, its epochs reported again; ``None`` where it did not."""
+        """Return a finished training, reporting its epochs again; ``None`` if there is none."""
         kept = self.load()
         if kept is None or not kept.finished:
             return None
@@ -112,7 +112,7 @@ class Checkpoints:
         return kept
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep an epoch that has just ended, or what came of a training that is over."""
+        """Save the state after an epoch, or the result of a finished training."""
         record = {
             "history": [asdict(epoch) for epoch in checkpoint.history],
             "timings": [asdict(timing) for timing in checkpoint.timings],
@@ -128,8 +128,8 @@ class Checkpoints:
         except OSError as error:
             if not self._refused:
                 announce(
-                    f"warning: train keeps no checkpoint in {self._path.parent}: {error.strerror}. Training goes on; "
-                    "where it is killed, it begins anew from the last one that was kept"
+                    f"warning: train cannot write checkpoints to {self._path.parent}: {error.strerror}. Training "
+                    "continues; if it is killed, it resumes from the last checkpoint written, or starts over"
                 )
             self._refused = True
 

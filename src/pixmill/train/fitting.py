@@ -1,4 +1,4 @@
-"""Epochs until it gets no better."""
+"""The training loop, with early stopping."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["choose_precision", "fit", "weights_of"]
 
 _REPORT_EVERY = 1.0
-"""Seconds between two looks at the loss, each of which waits for a step."""
+"""Seconds between two progress updates of the loss, each of which waits for a step."""
 
 _MEASURED = 8
-"""Steps that are measured of each precision; the first ones compile, and the quickest one counts."""
+"""Steps that are timed per precision; the first ones compile, and the fastest one counts."""
 
 _WORTH = 1.1
-"""How many times as fast bfloat16 must be, since float32 loses nothing."""
+"""Minimum speed-up to choose bfloat16, since float32 is more precise."""
 
 
 def fit(
@@ -45,26 +45,26 @@ def fit(
 ) -> Checkpoint:
     """Fit a classifier and leave it with the weights of its best epoch.
 
-    The order of the images and all that is random follow from seed and epoch, so equal inputs give equal weights,
-    whether the training was killed in between or not.
+    The order of the images and all randomness follow from seed and epoch, so equal inputs give equal weights, even if
+    the training was interrupted and resumed.
 
     Args:
         classifier: A fresh classifier, within the scope of its strategy; it stays uncompiled.
-        training: What it learns from.
-        validation: What tells when it gets no better.
+        training: The training split.
+        validation: The validation split, used for early stopping and to choose the best epoch.
         params: The section ``train``.
-        checkpoints: Where each epoch is kept, and what a killed training goes on from; default: nowhere.
-        on_epoch: Called after each epoch, also after those that were kept; default: nothing.
-        until: The epoch that it ends with, whatever the params say of patience and time; it is left with that one's
-            weights. Default: what the params say.
-        what: What the progress is called.
+        checkpoints: Where each epoch is saved and from where a training resumes; default: nowhere.
+        on_epoch: Called after each epoch, also for those of the checkpoint; default: nothing.
+        until: The last epoch, regardless of patience and time limit; the classifier keeps that epoch's weights.
+            Default: as the params say.
+        what: Label of the progress bar.
 
     Returns:
         The finished training, which is not saved yet.
 
     Raises:
-        TrainError: The loss is no number any more.
-        Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
+        TrainError: The loss is not finite.
+        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     labels = int(classifier.output_shape[-1])
     kept = checkpoints.load() if checkpoints else None
@@ -77,7 +77,7 @@ def fit(
     most = until or params.epochs
     if history:
         trainer.restore(kept.state)
-        announce(f"{what.lower()}: goes on from epoch {len(history)} of {most}")
+        announce(f"{what.lower()}: resuming after epoch {len(history)} of {most}")
         for epoch, timing in zip(history, timings, strict=True):
             on_epoch(epoch, timing)
 
@@ -150,13 +150,13 @@ def weights_of(classifier: keras.Model) -> Arrays:
 
 
 def choose_precision(classifier: keras.Model, params: TrainParams, training: Part, *, labels: int) -> Precision:
-    """Return what params name, or the faster one where they say ``auto``.
+    """Return the precision that params name, or the faster one for ``auto``.
 
-    A few steps are taken with each on a real batch, and a line tells how long one took; the classifier has its weights
-    back afterwards. Where this device cannot compute with bfloat16, nothing is measured.
+    Each precision is timed for a few steps on a real batch, and the times are printed; the classifier's weights are
+    restored afterwards. If this device does not support bfloat16, nothing is measured.
 
     Args:
-        classifier: What is to be fitted, within the scope of its strategy.
+        classifier: The classifier to fit, within the scope of its strategy.
         params: The section ``train``.
         training: The images.
         labels: How many classes there are.
@@ -183,15 +183,16 @@ def choose_precision(classifier: keras.Model, params: TrainParams, training: Par
 
 
 def _finite(loss: float, epoch: int, params: TrainParams, rate: float) -> float:
-    """Return a loss, where it is a number."""
+    """Return a loss if it is finite."""
     if math.isfinite(loss):
         return loss
-    advice = ["lower train.learning_rate in params.yaml, by ten to begin with"]
+    advice = ["lower train.learning_rate in params.yaml, for example to a tenth"]
     if params.clip_norm is None:
         advice.append("set train.clip_norm to 1")
     if params.precision != "float32":
         advice.append("set train.precision to float32")
     raise TrainError(
-        f"the loss is not a number any more in epoch {epoch} (optimizer {params.optimizer}, learning rate {rate:g})",
+        f"training diverged: the loss is not finite in epoch {epoch} (optimizer {params.optimizer}, "
+        f"learning rate {rate:g})",
         next=f"{', or '.join(advice)}, then: dvc repro",
     )

@@ -1,4 +1,4 @@
-"""The same model fitted once without each fold, to tell how much of a figure is luck."""
+"""Cross-validation: the same model fitted once without each fold, to measure the spread of its metrics."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["Fold", "FoldResult", "cross_validate", "fold_metrics", "folds_of"]
 
 @dataclass(frozen=True)
 class Fold:
-    """Hold one way to part the images for training and validation anew.
+    """Hold one way to divide the images into training and validation.
 
     Args:
         number: From 0.
-        training: All images but the fold's.
+        training: All images except the fold's.
         validation: The fold's images.
     """
 
@@ -37,12 +37,12 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Hold what came of a fold.
+    """Hold the result of a fold.
 
     Args:
         number: From 0.
-        accuracy: Share of the fold's images that are classified right by a model that never met them.
-        loss: Mean loss of the fold's images.
+        accuracy: Accuracy on the fold's images of a model that was not trained on them.
+        loss: Mean loss on the fold's images.
     """
 
     number: int
@@ -51,21 +51,21 @@ class FoldResult:
 
 
 def folds_of(training: Part, validation: Part) -> Iterator[Fold]:
-    """Yield the folds that split drew, in the order of their numbers.
+    """Yield the folds that the split stage assigned, in the order of their numbers.
 
     Args:
-        training: The training part.
-        validation: The validation part.
+        training: The training split.
+        validation: The validation split.
 
     Raises:
-        ManifestError: The images are in no folds.
+        ManifestError: The images have no folds.
     """
     both = (training, validation)
     rows = pd.concat([part.rows for part in both], ignore_index=True)
     if "fold" not in rows or rows["fold"].isna().any():
         raise ManifestError(
-            "train.cross_validation needs folds, and split made none",
-            next="set split.folds in params.yaml, to 5 for instance, then: dvc repro",
+            "train.cross_validation needs folds, but the split stage made none",
+            next="set split.folds in params.yaml, for example to 5, then: dvc repro",
         )
     targets = np.concatenate([part.targets for part in both])
     numbers = rows["fold"].to_numpy(np.int64)
@@ -86,33 +86,33 @@ def cross_validate(
     checkpoints: Checkpoints | None,
     on_epoch: OnEpoch,
 ) -> FoldResult:
-    """Fit the model without a fold, and measure it on that.
+    """Fit the model without a fold, and measure it on that fold.
 
-    It is fitted for as many epochs as the best one's number: were the best epoch chosen by the fold itself, the fold
-    would look better than new images.
+    The number of epochs is the main training's best epoch: choosing the best epoch on the fold itself would make its
+    accuracy optimistic.
 
     Args:
         fold: The fold.
         build: Builds a fresh classifier.
-        fit_fold: Fits it to the parts that it is given.
-        checkpoints: Where this fold's training is kept, for this number of epochs.
-        on_epoch: Called for each epoch, also of a fold that was fitted before.
+        fit_fold: Fits it to the given splits.
+        checkpoints: Where this fold's training is saved, for this number of epochs.
+        on_epoch: Called for each epoch, also for those of a cached fold.
     """
     result = checkpoints.load_finished(on_epoch) if checkpoints else None
     if result is None:
         result = fit_fold(build(), fold.training, fold.validation, checkpoints=checkpoints, on_epoch=on_epoch)
         if checkpoints:
-            # Nobody asks for its weights.
+            # Its weights are not used.
             checkpoints.save(replace(result, best={}))
     last = result.history[-1]
     return FoldResult(fold.number, accuracy=last.val_accuracy, loss=last.val_loss)
 
 
 def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:
-    """Return what a reviewer compares: how good the folds are on average, and how far they lie apart.
+    """Return mean, spread, minimum and maximum over the folds.
 
     Args:
-        results: One a fold; none gives nothing.
+        results: One per fold; if empty, so is the result.
     """
     if not results:
         return {}
@@ -122,7 +122,7 @@ def fold_metrics(results: Sequence[FoldResult]) -> dict[str, Any]:
         "folds": {
             "n": len(results),
             "accuracy_mean": float(accuracies.mean()),
-            # Of the folds as a sample of all that might have been drawn.
+            # The sample standard deviation.
             "accuracy_spread": float(accuracies.std(ddof=1)),
             "accuracy_min": float(accuracies.min()),
             "accuracy_max": float(accuracies.max()),

@@ -1,4 +1,4 @@
-"""A head on the features of a frozen backbone: fitted to what is computed once, then put onto the backbone."""
+"""A head on a frozen backbone: fitted to features that are computed once, then attached to the backbone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["Logistic", "Scaling", "features_of", "fit_head", "fit_logistic", "logistic_answers"]
 
 _STEPS = 1000
-"""Most steps of the solver."""
+"""Maximum iterations of the solver."""
 
 _ABSENT = -100.0
-"""The logarithm of how likely a class is of which there was no image."""
+"""The logit of a class without training images."""
 
 _BLOCK = 4096
-"""Images whose features are looked at together."""
+"""Images per block."""
 
 Features = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int32]
@@ -40,11 +40,11 @@ Targets = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Hold what makes each feature one of mean 0 and deviation 1.
+    """Hold the mean and standard deviation that standardise each feature.
 
     Args:
         mean: ``float64`` of shape (width,).
-        deviation: ``float64`` of shape (width,); 1 where a feature is always the same.
+        deviation: ``float64`` of shape (width,); 1 for a constant feature.
     """
 
     mean: npt.NDArray[np.float64]
@@ -52,7 +52,7 @@ class Scaling:
 
     @classmethod
     def of(cls, features: Features) -> Scaling:
-        """Return the scaling of features, looked at block by block."""
+        """Return the scaling of features, computed block by block."""
         blocks = range(0, len(features), _BLOCK)
         mean = sum(features[start : start + _BLOCK].sum(axis=0, dtype=np.float64) for start in blocks) / len(features)
         squares = sum(((features[start : start + _BLOCK] - mean) ** 2).sum(axis=0) for start in blocks)
@@ -60,14 +60,14 @@ class Scaling:
         return cls(mean, np.where(deviation > 1e-7 * (1 + np.abs(mean)), deviation, 1.0))
 
     def applied(self, features: Features) -> npt.NDArray[np.float64]:
-        """Return features with mean 0 and deviation 1."""
+        """Return standardised features."""
         scaled: npt.NDArray[np.float64] = features - self.mean
-        # In place: of many images one copy is all that memory should have to hold.
+        # In place, so that memory holds a single copy.
         scaled /= self.deviation
         return scaled
 
     def folded(self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]) -> list[Features]:
-        """Return a dense layer that does to features what the given one does to scaled features.
+        """Return a dense layer on raw features that is equivalent to the given one on scaled features.
 
         Args:
             kernel: Shape (width, units).
@@ -92,27 +92,27 @@ def fit_head(
 ) -> Checkpoint:
     """Fit the head of a classifier whose backbone is frozen, as :func:`pixmill.train.fitting.fit` does a whole one.
 
-    Images go through the backbone once, and not at all where their features are known; they are not changed at
-    random. A small network goes on in epochs; of a logistic regression, each iteration of the solver counts as one.
+    Images pass through the backbone once, or not at all if their features are cached; they are not augmented. A small
+    network trains in epochs; for a logistic regression, each iteration of the solver counts as one epoch.
 
     Args:
-        classifier: A fresh classifier of the model ``features``; it is left with the fitted head.
-        training: What it learns from.
-        validation: What tells when it gets no better.
+        classifier: A fresh classifier of the model ``features``; it receives the fitted head.
+        training: The training split.
+        validation: The validation split, used for early stopping and to choose the best epoch.
         params: The section ``train``.
-        scratch: Where features are kept.
-        root: The project's folder, which a file of weights is relative to; default: the current one.
-        checkpoints: Where each epoch of a small network is kept; default: nowhere.
-        on_epoch: As of ``fit``.
-        until: As of ``fit``; a logistic regression always goes on to its end.
-        what: As of ``fit``.
+        scratch: Folder of the feature cache.
+        root: The project folder, to which a weights file is relative; default: the current one.
+        checkpoints: Where each epoch of a small network is saved; default: nowhere.
+        on_epoch: As in ``fit``.
+        until: As in ``fit``; a logistic regression always runs to convergence.
+        what: As in ``fit``.
 
     Returns:
         The finished training, with the weights of the whole classifier.
 
     Raises:
-        TrainError: The weights of the backbone cannot be had, or the loss is no number any more.
-        Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
+        TrainError: The backbone's weights are not available, or the loss is not finite.
+        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     train_features, val_features = (
         features_of(part, params, scratch=scratch, root=root) for part in (training, validation)
@@ -144,7 +144,7 @@ def fit_head(
 
 
 def features_of(part: Part, params: TrainParams, *, scratch: Path, root: Path | None) -> Features:
-    """Return the features of a part's images, of shape (n, width), computed where they are not known."""
+    """Return the features of a split's images, of shape (n, width), computed unless cached."""
     ids = part.rows["id"].tolist()
     backbone, threads, seed = params.backbone, params.threads, params.seed
     return extract_features(part.pixels, ids, backbone, scratch=scratch, threads=threads, seed=seed, root=root)
@@ -162,8 +162,8 @@ def logistic_answers(
         validation: The validation split, whose predicted classes it returns.
         params: The section ``train``.
         labels: How many classes there are.
-        scratch: Where features are kept.
-        root: The project's folder, which a file of weights is relative to; default: the current one.
+        scratch: Folder of the feature cache.
+        root: The project folder, to which a weights file is relative; default: the current one.
     """
 
     @functools.cache
@@ -180,13 +180,13 @@ def logistic_answers(
 
 
 class Logistic(NamedTuple):
-    """Hold a fitted logistic regression, for features as they are.
+    """Hold a fitted logistic regression for unscaled features.
 
     Args:
         kernel: ``float32`` of shape (width, labels).
         bias: ``float32`` of shape (labels,).
-        history: The figures after each iteration of the solver; the last one's are those of the result.
-        timings: When each iteration was.
+        history: The metrics after each iteration of the solver; the last are those of the result.
+        timings: When each iteration ended.
     """
 
     kernel: Features
@@ -205,15 +205,15 @@ def fit_logistic(
 ) -> Logistic:
     """Fit a logistic regression to scaled features, and fold the scaling in.
 
-    It is the minimum of a convex function, that of scikit-learn's ``LogisticRegression``, by L-BFGS with a fixed number
-    of threads: no chance is in it. SciPy is called directly, since scikit-learn reports no iterations.
+    It minimises the convex objective of scikit-learn's ``LogisticRegression`` by L-BFGS with a fixed number of threads,
+    so it is deterministic. SciPy is called directly, since scikit-learn does not report iterations.
 
     Args:
-        features: Features, of shape (n, width). A copy in ``float64`` is made of them.
-        targets: The class of each.
+        features: Features, of shape (n, width); copied to ``float64``.
+        targets: The class of each image.
         params: The section ``train``.
         labels: How many classes there are.
-        validation: Features and classes that each iteration is measured on too; default: the same.
+        validation: Features and classes on which each iteration is validated; default: the training ones.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
@@ -242,14 +242,14 @@ def fit_logistic(
         found = minimize(loss, loss.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
     if found.nit >= _STEPS:
         announce(
-            f"train: the logistic regression had not converged after {_STEPS:,} iterations; a lower "
-            "train.features.inverse_regularization in params.yaml makes it quicker"
+            f"train: the logistic regression did not converge within {_STEPS:,} iterations; a lower "
+            "train.features.inverse_regularization in params.yaml makes it converge faster"
         )
     solved, intercepts = loss.parts(found.x)
     kernel, bias = np.zeros((features.shape[1], labels)), np.full(labels, _ABSENT)
     kernel[:, classes], bias[classes] = solved, intercepts
     folded_kernel, folded_bias = scaling.folded(kernel, bias)
-    if not history:  # It began at the minimum: all images are of one class, or all features are the same.
+    if not history:  # It started at the minimum: there is one class only, or all features are constant.
         note(found.x)
     return Logistic(folded_kernel, folded_bias, history, timings)
 
@@ -259,9 +259,9 @@ class _Penalized:
 
     Args:
         features: Shape (n, width).
-        places: The class of each image among those that occur.
-        weights: The weight of each image; together 1.
-        strength: C times the sum of the weights before.
+        places: The index of each image's class among those that occur.
+        weights: The weight of each image; they sum to 1.
+        strength: C times the sum of the weights before normalisation.
     """
 
     def __init__(
@@ -269,7 +269,7 @@ class _Penalized:
     ) -> None:
         self._features, self._places, self._weights = features, places, weights
         self._classes = int(places.max()) + 1
-        # scikit-learn fits two classes by the difference alone, whose penalty is twice that of both halves.
+        # For two classes scikit-learn fits only the difference, whose penalty is twice that of both halves.
         self._penalty = (2 if self._classes == 2 else 1) / strength
         self._last: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None = None
 

@@ -1,4 +1,4 @@
-"""The figures of each epoch, and what follows from them alone: the best one, the end, the next learning rate."""
+"""The metrics of each epoch, and what derives from them: best epoch, early stopping, next learning rate."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _COLUMNS = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy",
 
 @dataclass(frozen=True)
 class Epoch:
-    """Hold what one pass over the training part came to.
+    """Hold the metrics of one pass over the training split.
 
     Args:
         epoch: Its number, from 1.
-        train_loss: Mean loss of the changed training images, as they went by.
-        train_accuracy: Share of them that were classified right.
-        val_loss: Mean loss of the validation part after the epoch.
-        val_accuracy: Share of it that is classified right.
-        learning_rate: That of its last step; ``None`` where all is solved at once, which is no epoch at all.
+        train_loss: Mean loss of the augmented training images during the epoch.
+        train_accuracy: Accuracy on them.
+        val_loss: Mean loss on the validation split after the epoch.
+        val_accuracy: Accuracy on it.
+        learning_rate: Learning rate of the last step; ``None`` for a solver's iteration.
     """
 
     epoch: int
@@ -38,18 +38,18 @@ class Epoch:
     learning_rate: float | None = None
 
     def figures(self) -> dict[str, float]:
-        """Return all but the number, by name."""
+        """Return the metrics without the epoch number, by name."""
         return {name: figure for name, figure in asdict(self).items() if name != "epoch" and figure is not None}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Hold when an epoch was and how long it took: another each time, so it is in no output.
+    """Hold when an epoch ended and how long it took; as it varies between runs, no output contains it.
 
     Args:
         ended: When it ended, in milliseconds since 1970.
-        seconds: How long it took, the validation part included.
-        images_per_second: Training images a second, the validation part not counted.
+        seconds: How long it took, including validation.
+        images_per_second: Training images per second, excluding validation.
     """
 
     ended: int
@@ -57,19 +57,19 @@ class Timing:
     images_per_second: float
 
     def figures(self) -> dict[str, float]:
-        """Return what of it makes a curve, by name."""
+        """Return the values that are logged as curves, by name."""
         return {"epoch_seconds": self.seconds, "images_per_second": self.images_per_second}
 
 
 def is_better(one: Epoch, other: Epoch, monitor: Monitor) -> bool:
-    """Tell whether an epoch is better than another by the figure that is watched."""
+    """Tell whether an epoch is better than another by the monitored metric."""
     if monitor == "val_loss":
         return one.val_loss < other.val_loss
     return one.val_accuracy > other.val_accuracy
 
 
 def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
-    """Return the best epoch, the first of equals.
+    """Return the best epoch; on a tie, the first.
 
     Args:
         history: The epochs so far, at least one.
@@ -83,7 +83,7 @@ def best_of(history: Sequence[Epoch], monitor: Monitor = "val_loss") -> Epoch:
 
 
 def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0.0) -> bool:
-    """Tell whether training ends here: after the last epoch, or when patience or time is used up.
+    """Tell whether training ends here: after the last epoch, by early stopping, or at the time limit.
 
     Args:
         history: The epochs so far.
@@ -102,8 +102,8 @@ def is_over(history: Sequence[Epoch], params: TrainParams, *, seconds: float = 0
 def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, step: int, steps: int) -> float:
     """Return the learning rate of one step.
 
-    It first rises in a straight line, so that the last step of the warm-up has the whole rate; then it follows the
-    schedule. Nothing is remembered between two calls: a training that goes on from a checkpoint has the same rates.
+    It rises linearly until the last step of the warm-up has the full rate, then follows the schedule. It is stateless,
+    so a resumed training has the same rates.
 
     >>> from pixmill.core.params import ScheduleParams
     >>> params = TrainParams(learning_rate=0.1, epochs=4, schedule=ScheduleParams(name="cosine", warmup=1))
@@ -130,9 +130,9 @@ def learning_rate(params: TrainParams, history: Sequence[Epoch], epoch: int, ste
 
 
 def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
-    """Count how often it went on without a better epoch for as long as ``schedule.patience`` says.
+    """Count how often ``schedule.patience`` epochs passed without improvement.
 
-    Epochs of the warm-up may be the best ones, but nothing is held against them.
+    Warm-up epochs may be the best ones, but do not count as waiting.
     """
     reductions = waited = 0
     best: Epoch | None = None
@@ -147,7 +147,7 @@ def _reductions(params: TrainParams, history: Sequence[Epoch]) -> int:
 
 
 def curves_csv(history: Sequence[Epoch]) -> str:
-    """Return one line an epoch, to six significant digits, with Unix line ends."""
+    """Return one line per epoch, to six significant digits, with Unix line ends."""
     lines = [",".join(_COLUMNS)]
     for epoch in history:
         figures = significant(asdict(epoch))

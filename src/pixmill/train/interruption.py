@@ -1,4 +1,4 @@
-"""Signals that end a training between two steps, not within one."""
+"""Signals stop a training between two steps, never within one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Tell that a signal ended the training.
+    """Raised when a signal stops the training.
 
     Args:
         signum: The signal's number.
@@ -28,17 +28,17 @@ class Interrupted(KeyboardInterrupt):
 
     @property
     def status(self) -> int:
-        """The exit status that shells know it by: 130 for Ctrl-C, 143 for SIGTERM."""
+        """The conventional exit status: 130 for Ctrl-C, 143 for SIGTERM."""
         return 128 + self.signum
 
 
 class Interruption:
-    """Hold back SIGINT and SIGTERM until they are asked for; a context manager.
+    """Defer SIGINT and SIGTERM until :meth:`check`; a context manager.
 
     The second signal acts at once, as it would without this. A signal that the process ignores stays ignored.
 
-    Of several processes that train together none holds anything back: where one has ended, the others wait for it
-    within TensorFlow and are never asked again. They keep no checkpoints either.
+    If several processes train together, signals are not deferred: when one has ended, the others wait for it inside
+    TensorFlow and never reach a check. They keep no checkpoints either.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Interruption:
         self._received: int | None = None
 
     def __enter__(self) -> Self:
-        # Python lets the main thread alone set handlers; whoever trains in another one keeps their own ways.
+        # Only the main thread may set handlers; in any other thread signals keep their behaviour.
         if not several_processes() and threading.current_thread() is threading.main_thread():
             for kind in _SIGNALS:
                 if signal.getsignal(kind) not in (signal.SIG_IGN, None):
@@ -59,13 +59,13 @@ class Interruption:
         self._restore()
 
     def check(self, epoch: int) -> None:
-        """End the training where a signal came.
+        """Stop the training if a signal arrived.
 
         Args:
             epoch: The epoch in progress, from 1.
 
         Raises:
-            Interrupted: A signal came.
+            Interrupted: A signal arrived.
         """
         if self._received is not None:
             raise Interrupted(self._received, epoch)

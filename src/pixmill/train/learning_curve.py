@@ -1,4 +1,4 @@
-"""Would more images help? The model fitted to growing shares of the training split."""
+"""The learning curve: the model fitted to growing shares of the training split, to see if more images would help."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]
 
 _DRAWS, _CONFIDENCE = 2000, 0.95
 _LAST = 3
-"""Points that the growth is read from: those from 40 % on, since a learning curve flattens."""
+"""Points used to estimate the growth: those from 40 % on, since a learning curve flattens."""
 
 _WORTH = 0.005
-"""Half a point of accuracy: below that, twice as many images are not worth their labelling."""
+"""Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 
 
 @dataclass(frozen=True)
 class LearningPoint:
-    """Hold the validation accuracy of a model that was fitted to a share of the training split.
+    """Hold the validation accuracy of a model fitted to a share of the training split.
 
     Args:
         share: The share, > 0 to 1.
         images: How many images that is.
         accuracy: Accuracy on the validation split.
-        low: Lower 95 % limit of it, by bootstrap over clusters of near-duplicates.
+        low: Lower limit of its 95 % CI, by bootstrap over clusters of near-duplicates.
         high: Upper limit.
     """
 
@@ -48,7 +48,7 @@ class LearningPoint:
 
 @dataclass(frozen=True)
 class Growth:
-    """Hold what twice as many images bring, in accuracy, with its 95 % limits.
+    """Hold the gain in accuracy from doubling the training set, with its 95 % CI.
 
     Args:
         gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of them on.
@@ -61,25 +61,25 @@ class Growth:
     high: float
 
     def sentence(self) -> str:
-        """Return what this supports, for people."""
+        """Return the conclusion as a sentence."""
         limits = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}".replace("-", "\u2212")
         if self.low > 0 and self.gain >= _WORTH:
             return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
         expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
         if self.high < 2 * _WORTH:
             return f"More images of the same kind would not help: {expected}."
-        return f"It is undecided whether more images would help: {expected}."
+        return f"Whether more images would help is unclear: {expected}."
 
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Hold the points, from few images to all, and what follows from them."""
+    """Hold the points, from the smallest share to all images, and the growth."""
 
     points: tuple[LearningPoint, ...]
     growth: Growth
 
     def figures(self) -> dict[str, float]:
-        """Return what twice as many images bring, with its limits."""
+        """Return the gain from doubling the training set, with its limits."""
         return {"gain": self.growth.gain, "gain_low": self.growth.low, "gain_high": self.growth.high}
 
 
@@ -98,9 +98,9 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[n
         rows = np.flatnonzero(part.targets == label)
         _, groups = np.unique(clusters[rows], return_inverse=True)
         count = int(groups.max()) + 1 if len(rows) else 0
-        # A cluster's rank lies between 0 and 1; the first of each class is in every share.
+        # A cluster's rank lies between 0 and 1; each class's first cluster is in every share.
         ranks[rows] = generator.permutation(count)[groups] / max(count, 1)
-    # A cluster with two labels goes by the lower rank.
+    # A cluster with two labels takes the lower rank.
     lowest = np.full(int(clusters.max()) + 1, np.inf)
     np.minimum.at(lowest, clusters, ranks)
     for share in SHARES:
@@ -142,7 +142,7 @@ def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], group
 
 
 def learning_curve_csv(curve: LearningCurve | None) -> str:
-    """Return one line a point, to six significant digits, with Unix line ends; without a curve the header alone."""
+    """Return one line per point, to six significant digits, with Unix line ends; without a curve only the header."""
     lines = ["images,share,accuracy,low,high"]
     for point in curve.points if curve else ():
         figures = significant([point.images, point.share, point.accuracy, point.low, point.high])

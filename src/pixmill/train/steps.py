@@ -1,4 +1,4 @@
-"""One step of training, as one compiled function, and the batches that it is given."""
+"""One training step as a compiled function, and its batches."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ __all__ = ["Batch", "Trainer", "balanced_weights", "epoch_order", "feed"]
 Array = npt.NDArray[Any]
 
 Batch = tuple[Array, npt.NDArray[np.int32]]
-"""Images as they are packed, or features, and their targets."""
+"""Packed images, or features, with their targets."""
 
 _PREFETCHED = 2
-"""Batches that are ready or being read while the model computes. They alone are held in memory."""
+"""Batches that are prefetched while the model computes. No others are in memory."""
 
 
 class Trainer:
     """Fit a classifier step by step.
 
-    The classifier itself is trained: its weights are the current ones at any time, and it stays uncompiled. Chance
-    follows from seed and epoch (:meth:`begin`), so that a training which goes on from :meth:`state` at the end of an
-    epoch comes to the same bytes as one that never stopped.
+    The classifier is trained in place: its weights are always current, and it stays uncompiled. Randomness follows from
+    seed and epoch (:meth:`begin`), so a training resumed from the :meth:`state` at the end of an epoch gives the same
+    bytes as an uninterrupted one.
 
     Under a strategy, create classifier and trainer within its scope; every process then calls the same methods with the
     same whole batches, each replica takes its share of them, and gradients are averaged over the whole batch.
 
     Args:
-        classifier: Takes images of shape (side, side, 3), or features of one axis; these are not changed at random.
+        classifier: Takes images of shape (side, side, 3), or one-dimensional features, which are not augmented.
         params: The section ``train``.
         labels: How many classes there are.
-        class_weights: How much an image of each class counts, of shape (labels,); default: all alike.
-        precision: What inner layers compute with; default: as ``params`` say, ``float32`` for ``auto``.
+        class_weights: Weight of each class, of shape (labels,); default: 1.
+        precision: Compute precision of the inner layers; default: as in ``params``, ``float32`` for ``auto``.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Trainer:
         self._groups = [(_optimizer(params), variables, factor) for variables, factor in groups if variables]
         for optimizer, variables, _ in self._groups:
             optimizer.build(variables)
-        # Loss, accuracy and images are added up on the device, so that no step waits for numbers.
+        # Loss, accuracy and images are summed on the device, so that no step waits for a transfer.
         self._sums = {name: tf.Variable(tf.zeros(3, tf.float64), trainable=False) for name in ("train", "test")}
         self._rate: float | None = None
         signature = [
@@ -91,7 +91,7 @@ class Trainer:
         self._test = self._replicas.compiled(lambda *batch: self._add("test", self._score, batch), signature)
 
     def begin(self, epoch: int) -> None:
-        """Set all chance to that of an epoch, and begin to count anew.
+        """Seed all randomness for an epoch, and reset the sums.
 
         Args:
             epoch: Its number, from 1.
@@ -101,9 +101,9 @@ class Trainer:
             sums.assign(np.zeros(3))
 
     def train(self, pixels: Array, targets: Array, rate: float) -> dict[str, tf.Tensor]:
-        """Correct the weights by one batch, and return how it was classified before.
+        """Update the weights on one batch, and return its metrics before the update.
 
-        The figures stay on the device until someone makes them numbers, which waits for the step.
+        The metrics stay on the device until they are converted to numbers, which waits for the step.
 
         Args:
             pixels: ``uint8`` of shape (n, side, side, 3), or features as ``float32`` of shape (n, d).
@@ -111,7 +111,7 @@ class Trainer:
             rate: The learning rate of this step.
 
         Returns:
-            ``loss`` and ``accuracy``, the batch's means.
+            ``loss`` and ``accuracy``, means over the batch.
         """
         if rate != self._rate:
             for optimizer, _, factor in self._groups:
@@ -121,41 +121,41 @@ class Trainer:
         return {"loss": loss, "accuracy": accuracy}
 
     def test(self, pixels: Array, targets: Array) -> dict[str, tf.Tensor]:
-        """Return how one batch is classified, in ``float32`` and without changes.
+        """Return the metrics of one batch, in ``float32`` and without augmentation.
 
         Args:
             pixels: As in :meth:`train`.
             targets: As in :meth:`train`.
 
         Returns:
-            ``loss`` and ``accuracy``, the batch's means.
+            ``loss`` and ``accuracy``, means over the batch.
         """
         loss, accuracy = self._test(*self._replicas.share(pixels, targets))
         return {"loss": loss, "accuracy": accuracy}
 
     def figures(self, name: Literal["train", "test"]) -> dict[str, float]:
-        """Return mean ``loss`` and ``accuracy`` of all images that were trained or tested since :meth:`begin`."""
+        """Return mean ``loss`` and ``accuracy`` of all images trained or tested since :meth:`begin`."""
         loss, correct, count = (float(value) for value in self._sums[name].numpy())
         return {"loss": loss / count, "accuracy": correct / count}
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """Weights and states of chance, in one order: what :func:`pixmill.learn.reseed` reads."""
+        """Weights and random states in a fixed order, as :func:`pixmill.learn.reseed` expects them."""
         return [*self._graph.variables, *(self._augmenter.variables if self._augmenter else [])]
 
     def state(self) -> dict[str, Array]:
-        """Return all that the next epoch depends on beside its number, by name."""
+        """Return everything that the next epoch depends on except its number, by name."""
         return {name: np.asarray(variable.numpy()) for name, variable in self._lasting().items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Go back to a state.
+        """Restore a state.
 
         Args:
-            state: What :meth:`state` returned, of a trainer of the same classifier and params.
+            state: A :meth:`state` of a trainer of the same classifier and params.
         """
         for name, variable in self._lasting().items():
             variable.assign(state[name])
-        # The rate is among what was restored.
+        # The learning rate was restored too.
         self._rate = None
 
     def _lasting(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class Trainer:
         return lasting
 
     def _add(self, name: str, step: Any, batch: tuple[Any, ...]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Count a batch, and return its loss and accuracy."""
+        """Add a batch to the sums, and return its loss and accuracy."""
         import tensorflow as tf
 
         loss, correct = self._replicas.run(step, batch)
@@ -177,16 +177,16 @@ class Trainer:
     def step(
         self, pixels: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, total: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Correct the weights by a device's share of a batch: what ``keras.Model.fit`` may call, too.
+        """Update the weights on a replica's share of a batch; ``keras.Model.fit`` may call this, too.
 
         Args:
             pixels: As in :meth:`train`.
             targets: As in :meth:`train`.
-            weights: 1 for each image, or 0 for one that only fills up, as ``float32`` of shape (n,).
+            weights: 1 for each image, 0 for padding, as ``float32`` of shape (n,).
             total: Images of the whole batch, as ``float32``.
 
         Returns:
-            What the share adds to the batch's mean loss, and how many of it were classified right.
+            The share's contribution to the batch's mean loss, and its number of correct predictions.
         """
         import tensorflow as tf
 
@@ -219,10 +219,10 @@ class Trainer:
 
 
 def balanced_weights(targets: Array, labels: int) -> Array:
-    """Return how much an image of each class counts so that all classes together weigh the same, one on average.
+    """Return class weights that give all classes the same total weight, with mean weight 1 over the images.
 
     Args:
-        targets: The classes of all training images, by number.
+        targets: Class indices of all training images.
         labels: How many classes there are.
     """
     counts = np.bincount(targets, minlength=labels)
@@ -230,7 +230,7 @@ def balanced_weights(targets: Array, labels: int) -> Array:
 
 
 def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """Return the order in which an epoch takes its images, from seed and epoch alone.
+    """Return the shuffled order of an epoch's images, which follows from seed and epoch alone.
 
     Args:
         count: Images.
@@ -241,14 +241,14 @@ def epoch_order(count: int, *, seed: int, epoch: int) -> npt.NDArray[np.int64]:
 
 
 def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> Iterator[Batch]:
-    """Yield batches that a thread gathers ahead of the model.
+    """Yield batches that a thread prefetches.
 
-    Pixels stay bytes: as floats they would be four times as many to move, and the graph makes them in no time.
+    Pixels stay bytes: floats would be four times as much to transfer, and the graph converts them quickly.
 
     Args:
         part: The images.
-        size: Images a batch; the last one may have fewer.
-        order: Rows in the order of their coming; default: as they lie.
+        size: Images per batch; the last batch may have fewer.
+        order: Order of the rows; default: as stored.
     """
     rows = np.arange(len(part)) if order is None else order
 
@@ -267,14 +267,14 @@ def feed(part: Part, size: int, order: npt.NDArray[np.int64] | None = None) -> I
 
 
 def _correct(scores: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Return for how many images the largest score is that of the class they have most of."""
+    """Return the number of images whose largest score is that of their main class."""
     import tensorflow as tf
 
     return tf.reduce_sum(tf.cast(tf.argmax(scores, axis=1) == tf.argmax(labels, axis=1), tf.float32) * weights)
 
 
 def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:
-    """Return an optimizer whose rate is set step by step."""
+    """Return an optimizer whose learning rate is set at each step."""
     from keras import optimizers
 
     if params.optimizer == "sgd":
@@ -282,6 +282,6 @@ def _optimizer(params: TrainParams) -> keras.optimizers.Optimizer:
     if params.optimizer == "adam":
         return optimizers.Adam(params.learning_rate)
     optimizer = optimizers.AdamW(params.learning_rate, weight_decay=params.weight_decay)
-    # Decay is for what multiplies pixels or features; offsets and scales are meant to have any size.
+    # Weight decay applies to kernels only, not to biases and normalisation parameters.
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     return optimizer

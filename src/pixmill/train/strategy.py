@@ -1,4 +1,4 @@
-"""Where a model is trained: on one device, on all GPUs of this machine, or by several processes."""
+"""The devices of a training: one device, all GPUs of this machine, or several processes."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Array = npt.NDArray[Any]
 
 
 class Replicas:
-    """Compute steps on the devices of the strategy in whose scope this is created, each with its share of a batch.
+    """Run steps on the replicas of the current strategy, each with its share of a batch.
 
-    Outside of any strategy that is the one device there is.
+    Outside any strategy there is a single replica.
     """
 
     def __init__(self) -> None:
@@ -42,26 +42,26 @@ class Replicas:
         self._alone = not tf.distribute.has_strategy()
 
     def compiled(self, step: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
-        """Return a step as one graph, for batches of any number of images.
+        """Return a step as one graph, for batches of any size.
 
-        XLA compiles this kind of network to code that is several times slower on processors.
+        XLA compiles this kind of network to code that is several times slower on CPUs.
         """
         import tensorflow as tf
 
-        # Values of several replicas have no signature.
+        # Per-replica values have no signature.
         known = signature if self._count == 1 else None
         graph: Callable[..., Any] = tf.function(step, input_signature=known, jit_compile=False, autograph=False)
         return graph
 
     def share(self, pixels: Array, targets: Array) -> tuple[Any, ...]:
-        """Return a batch as a step takes it: with the weight of each image, 1, and how many there are in all."""
+        """Return a batch in the form a step takes: with a weight of 1 per image, and the number of images."""
         total, weights = np.float32(len(targets)), np.ones(len(targets), np.float32)
         if self._count == 1:
             return pixels, targets, weights, total
         import tensorflow as tf
 
         if len(targets) < self._count:
-            # No replica goes without: the last image again, with no weight.
+            # Every replica needs an image: repeat the last one with weight 0.
             rows = np.minimum(np.arange(self._count), len(targets) - 1)
             weights = (np.arange(self._count) < len(targets)).astype(np.float32)
             pixels, targets = pixels[rows], targets[rows]
@@ -75,7 +75,7 @@ class Replicas:
         return deal(pixels), deal(targets), deal(weights), tf.constant(total)
 
     def run(self, step: Callable[..., tuple[Any, ...]], batch: tuple[Any, ...]) -> tuple[tf.Tensor, ...]:
-        """Call a step in each replica, and return the sums of what they give; within a compiled graph."""
+        """Run a step in each replica, and return the sums of the results; within a compiled graph."""
         if self._alone:
             return step(*batch)
         results = self._strategy.run(step, args=batch)
@@ -84,9 +84,9 @@ class Replicas:
         return tuple(self._strategy.reduce("SUM", result, axis=None) for result in results)
 
     def clipped(self, gradients: list[tf.Tensor], norm: float) -> list[tf.Tensor]:
-        """Return this replica's part of the gradients of all, together no longer than a norm; within a step.
+        """Return this replica's share of the gradients, clipped to a global norm; within a step.
 
-        The optimizer sums up the parts.
+        The optimizer sums the shares.
         """
         import tensorflow as tf
 
@@ -104,15 +104,15 @@ class Replicas:
 def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
     """Return the strategy that ``PIXMILL_STRATEGY`` names.
 
-    ``one`` is one GPU, or the processor where there is none; ``mirrored`` all GPUs of this machine; ``multi_worker``
-    the processes that ``TF_CONFIG`` lists, of which each must be started. ``auto`` is ``mirrored`` where there are
-    several GPUs, else ``one``. Call it after :func:`pixmill.learn.fix_threads` and before anything is computed.
+    ``one`` is one GPU, or the CPU if there is none; ``mirrored`` all GPUs of this machine; ``multi_worker`` the
+    processes that ``TF_CONFIG`` lists, each of which must be started. ``auto`` is ``mirrored`` with several GPUs, else
+    ``one``. Call it after :func:`pixmill.learn.fix_threads` and before any computation.
 
     Args:
-        params: What is trained there.
+        params: The section ``train``.
 
     Raises:
-        TrainError: The variable names no strategy, or one that this machine, ``TF_CONFIG`` or the params do not allow.
+        TrainError: The strategy is unknown, or this machine, ``TF_CONFIG`` or the params do not allow it.
     """
     name = _name()
     load_tensorflow()
@@ -121,13 +121,13 @@ def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
     if name == "multi_worker":
         _task()
         if params.minutes is not None or params.precision == "auto":
-            # They would part, and wait for each other for ever.
+            # The processes would diverge and deadlock.
             raise TrainError(
-                "train.minutes and train.precision: auto are not for several processes, since each measures by itself",
-                next="set train.minutes to null and train.precision to float32 in params.yaml, in all of them",
+                "train.minutes and train.precision: auto do not work with several processes, which measure separately",
+                next="set train.minutes to null and train.precision to float32 in params.yaml on every machine",
             )
         if threading.current_thread() is threading.main_thread():
-            # To wait for the others is TensorFlow's, where Python hears no Ctrl-C.
+            # TensorFlow waits for the others without returning to Python, so let Ctrl-C act at once.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = len(tf.config.list_physical_devices("GPU"))
@@ -145,16 +145,16 @@ def several_processes() -> bool:
     """Tell whether several processes train together.
 
     Raises:
-        TrainError: ``PIXMILL_STRATEGY`` names no strategy.
+        TrainError: ``PIXMILL_STRATEGY`` is not a strategy.
     """
     return _name() == "multi_worker"
 
 
 def is_chief() -> bool:
-    """Tell whether this process writes outputs: of several, the first alone does.
+    """Tell whether this process writes outputs: of several, only the first does.
 
     Raises:
-        TrainError: ``PIXMILL_STRATEGY`` names no strategy, or ``TF_CONFIG`` does not say which process this is.
+        TrainError: ``PIXMILL_STRATEGY`` is not a strategy, or ``TF_CONFIG`` does not say which process this is.
     """
     if not several_processes():
         return True
@@ -173,7 +173,7 @@ def _name() -> str:
 
 
 def _task() -> tuple[dict[str, Any], str, int]:
-    """Return the cluster of ``TF_CONFIG``, and which of its processes this is."""
+    """Return the cluster of ``TF_CONFIG``, and the type and index of this process."""
     text = os.environ.get("TF_CONFIG", "")
     try:
         config = json.loads(text)
@@ -183,7 +183,7 @@ def _task() -> tuple[dict[str, Any], str, int]:
     except (LookupError, TypeError, ValueError):
         pass
     raise TrainError(
-        "PIXMILL_STRATEGY=multi_worker needs TF_CONFIG, JSON that lists all processes and says which one this is; "
+        "PIXMILL_STRATEGY=multi_worker needs TF_CONFIG, JSON that lists all processes and identifies this one; "
         f"received {text or 'none'!r}",
-        next=f"export TF_CONFIG='{_EXAMPLE}', with another index for each process, then: dvc repro train",
+        next=f"export TF_CONFIG='{_EXAMPLE}', with a different index for each process, then: dvc repro train",
     )

@@ -1,4 +1,4 @@
-"""The stage's one function: packed images in, a fitted classifier out."""
+"""The stage's entry point: takes packed images, returns a fitted classifier."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ __all__ = ["OnEpoch", "OnFold", "Preprocessing", "Trained", "train"]
 
 _BATCH = 32
 
-_TAKEN_OVER = "train: weights taken over from an earlier training, since nothing that decides about them has changed"
+_TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
 class Preprocessing(TypedDict):
-    """Say how an image becomes what the model takes."""
+    """Hold how an image becomes the model's input."""
 
     image_size: int
     aspect: str
@@ -50,25 +50,25 @@ class Preprocessing(TypedDict):
 
 
 OnFold = Callable[[int], AbstractContextManager[OnEpoch]]
-"""What is opened for each fold, by its number from 0; what it yields is called after each of the fold's epochs."""
+"""Opened for each fold, by its number from 0; yields the function that is called after each of the fold's epochs."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Hold a fitted classifier and how it came about.
+    """Hold a fitted classifier and its training.
 
     Args:
-        classifier: The graph that is used, uncompiled, with the best epoch's weights.
+        classifier: The classifier, uncompiled, with the best epoch's weights.
         labels: The classes, in the order of its outputs.
-        history: The figures of each epoch.
+        history: The metrics of each epoch.
         images: Number of images by split.
-        training: The training part.
-        validation: The validation part.
+        training: The training split.
+        validation: The validation split.
         preprocessing: Side of the images in pixels, how an image becomes square, and the filter that resizes it.
-        monitor: What tells the best epoch.
-        folds: What came of each fold; none where there was no cross-validation.
-        precision: What it was computed with.
-        learning_curve: The validation accuracy for fewer images; ``None`` where nobody asked for it.
+        monitor: The metric that selects the best epoch.
+        folds: The result of each fold; empty without cross-validation.
+        precision: The compute precision.
+        learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
     """
 
     classifier: keras.Model
@@ -85,33 +85,33 @@ class Trained:
 
     @property
     def best(self) -> Epoch:
-        """The epoch whose weights were kept; of a solver's iterations, the last."""
+        """The epoch whose weights were kept; for a solver, the last iteration."""
         return self.history[-1] if self.solved else best_of(self.history, self.monitor)
 
     @property
     def solved(self) -> bool:
-        """Whether a solver found the one best solution, so that the history is of its iterations."""
+        """Whether a convex solver fitted the model, so that the history holds its iterations."""
         return self.history[0].learning_rate is None
 
     @property
     def parameters(self) -> int:
-        """Numbers in the classifier."""
+        """Number of parameters."""
         return int(self.classifier.count_params())
 
     @property
     def trainable(self) -> int:
-        """Those of them that training fits."""
+        """Number of trainable parameters."""
         return sum(int(weight.numpy().size) for weight in self.classifier.trainable_weights)
 
     def headline(self) -> dict[str, Any]:
-        """Return what ``metrics/train.json`` holds: the figures of the weights that are kept."""
+        """Return the content of ``metrics/train.json``: the metrics of the weights that are kept."""
         best = self.best
         epoch = {} if self.solved else {"best_epoch": best.epoch}
         losses = {"train_loss": best.train_loss, "val_loss": best.val_loss}
         return {"train_accuracy": best.train_accuracy, "val_accuracy": best.val_accuracy, **losses, **epoch}
 
     def metrics(self) -> dict[str, Any]:
-        """Return what ``plots/train/full.json`` holds: the kept figures, the model's size, folds and learning curve."""
+        """Return the content of ``plots/train/full.json``: metrics, model size, folds and learning curve."""
         epochs = {} if self.solved else {"best_epoch": self.best.epoch, "epochs": len(self.history)}
         return {
             **self.best.figures(),
@@ -123,20 +123,20 @@ class Trained:
         }
 
     def record(self) -> dict[str, float]:
-        """Return what runs are compared by, by names that no curve has."""
+        """Return the metrics by which MLflow runs are compared, under names that no curve has."""
         best = {"best_val_accuracy": self.best.val_accuracy, "best_val_loss": self.best.val_loss}
         folds = {"folds_accuracy": float(np.mean([fold.accuracy for fold in self.folds]))} if self.folds else {}
         return {**best, **({} if self.solved else {"best_epoch": self.best.epoch}), **folds}
 
     def summary(self) -> str:
-        """Return in one line how it went."""
+        """Return the result in one line."""
         figures = f"validation accuracy {self.best.val_accuracy:.3f}, loss {self.best.val_loss:.3f}"
         if self.solved:
             return (
-                f"{figures}; {self.trainable:,} of {self.parameters:,} parameters fitted, "
-                f"in {len(self.history)} iterations"
+                f"{figures}; {self.trainable:,} of {self.parameters:,} parameters trainable, "
+                f"{len(self.history)} iterations"
             )
-        epoch = f"epoch {self.best.epoch} of {len(self.history)} was the best"
+        epoch = f"best epoch {self.best.epoch} of {len(self.history)}"
         return f"{epoch}: {figures}; {self.parameters:,} parameters"
 
 
@@ -155,7 +155,7 @@ def train(
     on_epoch: OnEpoch = lambda *_: None,
     on_fold: OnFold = _ignore_fold,
 ) -> Trained:
-    """Fit a classifier to what split packed, or take over what an earlier training of the same key came to.
+    """Fit a classifier to the packed images, or reuse an earlier training with the same key.
 
     The number of threads is fixed for the rest of this process.
 
@@ -163,15 +163,15 @@ def train(
         folder: ``artifacts/split``.
         params: The section ``train``.
         classes: The labels, in the order of the params.
-        root: The project's folder, where a file of pretrained weights is looked for; default: the current one.
-        scratch: Where trainings and features are kept, for this training and others; default: nowhere.
+        root: The project folder, to which a file of pretrained weights is relative; default: the current one.
+        scratch: Cache of trainings and features; default: none.
         on_epoch: Called after each epoch; default: nothing.
         on_fold: Opened for each fold; default: nothing.
 
     Raises:
-        ManifestError: The folder is not whole, or was written for other classes.
-        TrainError: The model does not fit the images or the memory, or the loss is no number any more.
-        Interrupted: SIGINT or SIGTERM came; the last whole epoch is kept.
+        ManifestError: The folder is incomplete, or was written for other classes.
+        TrainError: The model does not fit the images or the memory, or the loss is not finite.
+        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     preprocessing = _preprocessing(folder / "preprocessing.json")
     image_size = preprocessing["image_size"]
@@ -185,7 +185,7 @@ def train(
     build = partial(build_classifier, params, labels=len(classes), image_size=image_size, root=root)
     with contextlib.ExitStack() as stack:
         checkpoints = None
-        # Several processes keep none: killed at different moments, they would go on from different epochs.
+        # Several processes keep none: killed at different moments, they would resume from different epochs.
         if scratch and not several_processes():
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
@@ -205,11 +205,11 @@ def train(
             if checkpoints:
                 checkpoints.save(fitted)
         until = best_of(fitted.history, params.monitor).epoch
-        # What was measured once holds for the folds.
+        # The folds use the precision that was chosen once.
         settled = params.model_copy(update={"precision": fitted.precision})
         results = []
         for fold in folds:
-            # `train.minutes` goes by the clock: the best epoch may be another one next time.
+            # With `train.minutes` the best epoch may differ next time.
             kept = checkpoints.within(f"fold-{fold.number}-{until}") if checkpoints else None
             with on_fold(fold.number) as on_its_epoch:
                 what = f"Train fold {fold.number + 1} of {len(folds)}"
@@ -262,7 +262,7 @@ def _kept_answers(
     seed: int,
     rows: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.integer]:
-    """Return what a fit to some rows answered before, or fit it now and keep that."""
+    """Return the predictions of a fit to some rows, from the checkpoints where they are kept."""
     kept = checkpoints.within(f"learning-curve-{seed}-{len(rows)}") if checkpoints else None
     if kept and (fitted := kept.load_finished(lambda *_: None)):
         found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
@@ -275,15 +275,15 @@ def _kept_answers(
 
 @contextlib.contextmanager
 def _enough_memory() -> Iterator[None]:
-    """Turn what memory refuses to the block into a message for people."""
+    """Turn an out-of-memory error of the block into a helpful message."""
     import tensorflow as tf
 
     try:
         yield
     except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise TrainError(
-            "the memory does not suffice for this model and batch",
-            next="lower train.batch_size in params.yaml, or describe a smaller model, then: dvc repro train",
+            "not enough memory for this model and batch size",
+            next="lower train.batch_size in params.yaml, or choose a smaller model, then: dvc repro train",
         ) from error
 
 

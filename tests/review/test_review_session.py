@@ -42,7 +42,7 @@ def test_a_case_tells_all_that_is_known_of_its_images(project, sit):
     assert image["id"] == torn
     assert (image["label"], image["came_as"]) == (None, ["coat", "shoe"])
     assert (image["size"], image["format"]) == ("48 \u00d7 48", "jpeg")
-    assert image["reason"] == "the same image came under another label too"
+    assert image["reason"] == "the same image was also found under another label"
     assert image["places"][0] == {
         "source": "folder",
         "label": "coat",

@@ -87,7 +87,7 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
     )
     yield conflicts[["labels"]].rename(columns={"labels": "conflict"})
     clauses = [
-        f"came from {addresses:,} address{'' if addresses == 1 else 'es'}, as {labels}"
+        f"was found at {addresses:,} URL{'' if addresses == 1 else 's'}, labelled {labels}"
         for addresses, labels in zip(placeholders["addresses"], placeholders["labels"], strict=True)
     ]
     yield placeholders[["addresses"]].assign(placeholder=clauses)

@@ -89,7 +89,7 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
 ) -> Validation:
-    """Look at every image once, judge it, link near-duplicates, and run the expectations.
+    """Measure every image once, judge it, link near-duplicates, and run the checks.
 
     An image that fails is a row with a reason, never an exception. Per image some 2 KB are held, nothing else.
 
@@ -181,7 +181,7 @@ def conclude(
             "classes": Table(of_classes, named_by=("label",)),
         },
     )
-    powerless = [*verdicts.powerless, *((decision, "no such image is there") for decision in gone)]
+    powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(
         manifest=table[VALIDATED.names],

@@ -300,7 +300,7 @@ def _lack(text: str, label: str | None) -> str:
     if name in UNREADABLE:
         return f"the image cannot be used: {UNREADABLE[name]}"
     if other:
-        return f"the same pixels are kept under another label too, as {other[:12]}: only one of the two can be right"
+        return f"image {other[:12]} has the same pixels but another label; keep only one of the two"
     if label is None:
-        return "the image came under several labels: 'relabel' says which one holds"
-    return f"its label '{label}' is not among the classes: 'relabel' gives it one"
+        return "the image has conflicting labels; use 'relabel' to choose one"
+    return f"its label '{label}' is not one of the classes; use 'relabel' to choose one"

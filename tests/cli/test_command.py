@@ -119,14 +119,14 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
     assert exit_code("scrape", "--dry-run") == 0
     assert capsys.readouterr().out == (
         "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
-        "Nothing to visit: all of it is in the journal or on this machine.\n"
+        "Nothing to visit: everything is in the journal or on this machine.\n"
     )
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
     assert exit_code("scrape", "--dry-run") == 0
     output = capsys.readouterr().out
     assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in output
-    assert output.endswith("about 1 minute, where sites answer as they usually do and their robots.txt lets us.\n")
+    assert output.endswith("Estimated time: about 1 minute, if sites respond as usual and robots.txt allows it.\n")
     assert not (project / ".pixmill" / "scrape" / "evidence").exists()
 
 
@@ -135,7 +135,7 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
     assert exit_code("scrape", "--probe", "shop", "hat") == 0
     output = capsys.readouterr().out
     assert "selectors.item:\n" in output
-    assert re.search(r"^to fix it: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
+    assert re.search(r"^to edit shop.yaml: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
     assert "article.card[data-product-id]" in output
     assert (project / ".pixmill/scrape/probe/shop/page.html").is_file()
     assert (project / ".pixmill/scrape/probe/shop/page.png").is_file()

@@ -206,7 +206,7 @@ async def open_access(
         opening = Fetcher(limits, manners, reach)
     except ValueError as error:
         raise ParamsError(
-            f"scrape: expected hosts in opt_out, robots_exceptions and allow_hosts, received one that is none: {error}",
+            f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
             next="edit params.yaml, then: pixmill check",
         ) from None
     async with opening as fetcher:

@@ -118,8 +118,8 @@ class KerasSource(LocalSource):
         if index is None:
             raise SearchFailed(
                 "no_results",
-                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}: say in "
-                f"scrape.queries.{query.label} which of them is meant",
+                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}; choose "
+                f"one in scrape.queries.{query.label}",
             )
         rank = 0
         for part, (_, labels) in self._parts().items():
@@ -170,7 +170,7 @@ def _read(path: Path, name: str) -> Parts:
     Raises:
         DataError: It is missing, damaged, or something else.
     """
-    advice = "put the files there as they are published, or correct scrape.keras in params.yaml"
+    advice = "put the published files there, or fix scrape.keras in params.yaml"
     parts: Parts
     if path.is_dir():
         parts = {part: read_labelled(path, prefix) for part, prefix in _IDX_NAMES.items()}
@@ -192,7 +192,7 @@ def _read(path: Path, name: str) -> Parts:
     for part, (images, labels) in parts.items():
         if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:
             raise DataError(
-                f"{path} is not {name}: its part '{part}' has images of shape {images.shape} and labels of shape "
+                f"{path} is not {name}: its split '{part}' has images of shape {images.shape} and labels of shape "
                 f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",
                 next=advice,
             )
@@ -212,6 +212,6 @@ def load_keras(name: str) -> Parts:
     except Exception as error:  # Keras raises bare Exception where a download fails
         raise DataError(
             f"keras.datasets.{name} cannot be loaded: {error}",
-            next="look at the network, or give the path of a copy as scrape.keras.path in params.yaml",
+            next="check the network, or set scrape.keras.path in params.yaml to a local copy",
         ) from error
     return dict(zip(_IDX_NAMES, loaded, strict=True))

@@ -43,13 +43,13 @@ def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: py
 
 def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("chekc") == 2
-    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+    assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
 
 
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("nonsense") == 2
     assert (
-        "The commands are: check, data, browser, doctor, scrape, review, shop, summary, use, sync.\n"
+        "The commands are: check, params, data, browser, doctor, scrape, review, shop, summary, use, sync.\n"
         "Next: pixmill --help" in capsys.readouterr().err
     )
 
@@ -64,7 +64,7 @@ def test_check_passes_the_committed_params(
 ) -> None:
     monkeypatch.chdir(repository)
     assert exit_code("check") == 0
-    assert "params.yaml is sound: " in capsys.readouterr().out
+    assert "params.yaml is valid: " in capsys.readouterr().out
 
 
 def test_check_names_the_first_and_the_last_of_very_many_classes(
@@ -75,7 +75,7 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     monkeypatch.chdir(tmp_path)
     assert exit_code("check") == 0
     output = capsys.readouterr().out
-    assert output.startswith("params.yaml is sound: 300 classes (class_000, class_001, ")
+    assert output.startswith("params.yaml is valid: 300 classes (class_000, class_001, ")
     assert "class_299); images from folder" in output
     assert len(output) < 400
 
@@ -95,7 +95,7 @@ def test_outside_a_project_nothing_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert exit_code(verb) == 1
-    assert "belongs to no project" in capsys.readouterr().err
+    assert "is not in a project" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -144,8 +144,8 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--probe", "folder", "hat"), "the source 'folder' has no page of results"),
-        (("--probe", "site:ebay", "hat"), "nothing describes the site 'ebay'"),
+        (("--probe", "folder", "hat"), "the source 'folder' has no results page to probe"),
+        (("--probe", "site:ebay", "hat"), "there is no site 'ebay'"),
         ((), "Next: dvc repro scrape"),
     ],
 )
@@ -181,7 +181,7 @@ def test_check_tells_of_another_python_first_on_path(
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", "/nowhere")
     assert exit_code("check") == 0
-    assert "dvc would run no python at all" in capsys.readouterr().err
+    assert "dvc would run no python" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["--help", "nonsense"])

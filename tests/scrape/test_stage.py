@@ -368,9 +368,7 @@ def run_on_a_small_disk(workspace, kibibytes):
     done = subprocess.run(limited, cwd=workspace.root, env=environ, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 1
     wrong, fix = done.stderr.splitlines()
-    assert re.fullmatch(
-        r"scrape: /\S+ cannot be used: (it would be larger than this system allows|disk I/O error)", wrong
-    )
+    assert re.fullmatch(r"scrape: /\S+ cannot be used: (it would exceed the file size limit|disk I/O error)", wrong)
     assert "ulimit -f" in fix
     assert "then: dvc repro scrape" in fix
     assert not (workspace.root / "artifacts/scrape/manifest.parquet").exists()

@@ -76,8 +76,7 @@ def test_the_counts_of_a_class_a_source_and_a_host(tally):
 
 def test_the_tally_as_text(tally):
     assert str(tally) == (
-        "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address 1), "
-        "1 as thumbnails"
+        "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address 1), 1 as thumbnails"
     )
 
 

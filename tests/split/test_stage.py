@@ -115,7 +115,7 @@ def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(command
     done = subprocess.run(limited, **command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"split: {project.out}/train/00000.bin cannot be used: it would be larger than this system allows",
+        f"split: {project.out}/train/00000.bin cannot be used: it would exceed the file size limit",
         "Next: raise the limit (ulimit -f), then: dvc repro split (finished work is kept)",
     ]
     assert not list(project.out.rglob("*.bin"))

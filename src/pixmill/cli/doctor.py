@@ -1,7 +1,6 @@
 """Check what a run needs on this machine.
 
-Each thing that is missing is told with the command that fixes it; exits 1 where
-there is one.
+Prints a command to fix each problem; exits 1 if there is one.
 """
 
 from __future__ import annotations

@@ -52,18 +52,17 @@ def notes(root: Path) -> list[str]:
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
     if "data.dvc" in changed:
-        lines.append("The images in data/ are others than those committed: commit data.dvc.")
+        lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
     if not results:
         return lines
     lock = _stages((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
     if (stage := _failed(root, lock, results) or _outdated(lock)) is not None:
-        lines += [f"These figures are of an earlier run: the last one did not get past {stage}.", "To go on: dvc repro"]
+        lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To go on: dvc repro"]
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
-            f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and",
-            "images: another kind of processor, or another version of a library, rounds differently.",
-            "They are as good as the committed ones.",
+            f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
+            "another processor or library version rounds differently. Both are equally good.",
             advice(root, RESULTS),
         ]
     else:

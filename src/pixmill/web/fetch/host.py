@@ -65,7 +65,7 @@ class Host:
     def __init__(self, name: str, slots: asyncio.Semaphore, limits: Limits, manners: Manners) -> None:
         labels = name.split(".")
         opted_out = any(".".join(labels[start:]) in manners.opt_out for start in range(len(labels)))
-        self.objection = Refused("opted_out", f"{name} is on the opt-out list") if opted_out else None
+        self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
         self.robots_aside = name in manners.robots_exceptions
         self._name = name
         self._slots = slots
@@ -136,9 +136,9 @@ class Host:
 
     def _refusal(self) -> Refused | None:
         if self._failures >= PATIENCE:
-            return Refused("host_down", f"{self._name} failed {PATIENCE} times in a row, at last: {self._cause}")
+            return Refused("host_down", f"{self._name} failed {PATIENCE} times in a row, last with: {self._cause}")
         if self._paused_until - time.monotonic() > LONGEST:
-            return Refused("busy", f"{self._name} asked to be left alone for a while")
+            return Refused("busy", f"{self._name} asked for a longer pause")
         return None
 
 

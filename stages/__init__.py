@@ -21,7 +21,7 @@ if sys.argv[0] == "-m":
     die_with_parent()
     die_with_dvc()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Ctrl-C in the imports shall end the stage, not show where they were.
+        # Ctrl-C during the imports ends the stage without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from pixmill.core.errors import PixmillError
@@ -31,11 +31,11 @@ __all__ = ["run"]
 
 _TRUE = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
 _QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
-"""Nothing calls home, and libraries say no more than they must, unless the environment says otherwise."""
+"""Disable telemetry and reduce log output, unless the environment sets it."""
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
-    """Run the stage of this name: check the params, hold the lock, call it, turn mistakes and signals into a message.
+    """Run a stage: check the params, hold the lock, and turn errors and signals into messages.
 
     Args:
         stage: Its name.

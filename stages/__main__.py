@@ -25,7 +25,9 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
     texts = dict(pair.split("=", 1) for pair in declared)
     if unknown := pairs[len(declared) :]:  # What MLproject does not declare, MLflow appends as `--name value`.
         names = ", ".join(name.split(".")[-1] for name in texts)
-        sys.stderr.write(f"{entry}: there is no parameter {unknown[0]}; there are: {names}\nNext: edit params.yaml\n")
+        sys.stderr.write(
+            f"{entry}: no such parameter: {unknown[0]}; the parameters are: {names}\nNext: edit params.yaml\n"
+        )
         sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 
@@ -52,7 +54,7 @@ def main() -> int:
     status = subprocess.call([sys.executable, "-m", "dvc", *command])  # noqa: S603
     if values:
         following = advice(root, ("params.yaml", *RESULTS), undo=committed) if status == 0 else "To go on: dvc repro"
-        sys.stdout.write(f"params.yaml holds the new values. {following}\n")
+        sys.stdout.write(f"params.yaml has the new values. {following}\n")
     return status
 
 

@@ -14,7 +14,7 @@ def test_a_image(site, fetch):
 
 
 def test_inlined_images_need_no_network(fetch):
-    assert fetch("data:,image", "DATA:;base64,cGljdHVyZQ==") == [Fetched(b"image", "data:")] * 2
+    assert fetch("data:,image", "DATA:;base64,aW1hZ2U=") == [Fetched(b"image", "data:")] * 2
 
 
 def test_a_text_that_is_no_address(fetch):

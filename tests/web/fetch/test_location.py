@@ -121,11 +121,11 @@ def test_every_way_of_writing_gives_the_same_bytes(content):
     "head", ["data:;base64", "DATA:image/jpeg;BASE64", "data:image/svg+xml;charset=utf-8;base64", "data: x ;q ;base64"]
 )
 def test_heads(head):
-    assert decoded(f"{head},cGljdHVyZQ==").content == b"image"
+    assert decoded(f"{head},aW1hZ2U=").content == b"image"
 
 
 def test_line_breaks_within_base64():
-    assert decoded("data:;base64,cGlj\n dHVy%0AZQ==").content == b"image"
+    assert decoded("data:;base64,aW1h\n Z2%0AU=").content == b"image"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
 
     Args:
         root: The repository's root.
-        report: Receives each line that a person should see, on standard error at best.
+        report: Receives each line for the user, best on standard error.
         collection: What to fill it with; default: Fashion-MNIST.
 
     Returns:
@@ -127,7 +127,7 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
 
     Args:
         root: The repository's root, with a filled ``data/``.
-        report: Receives each line that a person should see.
+        report: Receives each line for the user.
         collection: What ``data/`` was filled with; default: Fashion-MNIST.
 
     Raises:
@@ -160,7 +160,7 @@ def folder_md5(folder: Path) -> str:
 
 
 def _holds_files(data: Path) -> bool:
-    """Tell whether a person's files are there, or a link to where they are."""
+    """Tell whether there are files, or a link to them."""
     if data.is_symlink() or data.is_file():
         return True
     return any(_is_data(path) for path in data.rglob("*"))
@@ -197,7 +197,7 @@ def load_collection(collection: Collection, *, scratch: Path, report: Callable[[
     Args:
         collection: What to load.
         scratch: A folder for what is fetched; it is left empty.
-        report: Receives each line that a person should see.
+        report: Receives each line for the user.
 
     Returns:
         Grey values of shape ``(n, 28, 28)`` and label indices of shape ``(n,)``, both ``uint8``.

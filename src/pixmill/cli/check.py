@@ -14,7 +14,7 @@ from pixmill.cli.parser import project_root
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print the classes and sources; exit 1 with one line for each wrong key."""
+    """Print the classes and sources; exit 1 with one line per wrong key."""
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
 

@@ -12,7 +12,7 @@ from pixmill.cli.parser import project_root
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print what was found; exit 1 where something is missing."""
+    """Print the findings; exit 1 if something is missing."""
     from pixmill.doctor import examine, render
 
     findings = examine(project_root())

@@ -26,7 +26,7 @@ or not the file has it:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section")
     parser.add_argument("--changed", action="store_true", help="only those that differ from their defaults")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -44,7 +44,7 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
 
 
 def notes(root: Path) -> list[str]:
-    """Return what a person should know of the results that differ from the last commit's, and do about them."""
+    """Return notes on results that differ from the last commit's and what to do about them."""
     status = git(root, "status", "--porcelain", "-z", "--no-renames")
     if status is None:
         return []
@@ -121,7 +121,7 @@ def _outdated(stages: Stages) -> str | None:
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:
-    """Return all that the stages follow from: code, images that people brought, and params."""
+    """Return all that the stages follow from: code, local images, and params."""
     return {
         name: (
             {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},

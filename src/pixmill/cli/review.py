@@ -16,7 +16,7 @@ _KINDS = ("conflicts", "near-duplicates", "labels", "outliers", "dropped")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")

@@ -13,7 +13,7 @@ from pixmill.core.errors import PixmillError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument(
         "--dry-run", action="store_true", help="show what would be visited and the estimated time; visits nothing"

@@ -14,7 +14,7 @@ from pixmill.cli.parser import project_root
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print what was sent; exit 1 where something still waits."""
+    """Print what was sent; exit 1 if runs are still pending."""
     from pixmill.core.workspace import Workspace
     from pixmill.record.sync import sync
 

@@ -20,7 +20,7 @@ examples:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a file in recipes/, without .yaml")
     parser.add_argument(
         "--keep-data",

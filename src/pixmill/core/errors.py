@@ -1,8 +1,8 @@
-"""Exceptions that a person can act on.
+"""Exceptions that the user can act on.
 
 The tree::
 
-    PixmillError                a person can mend it: shown as a message, never as a traceback
+    PixmillError                the user can fix it: shown as a message, never as a traceback
     ├── ParamsError             params.yaml does not say what it must
     ├── DataError               data/ is missing, unreadable or not what it should be
     ├── ManifestError           an artifact of an earlier stage is missing or malformed

@@ -177,13 +177,13 @@ def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
 
 
 def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images") -> GateError | None:
-    """Return the error that stops the pipeline, or nothing where it may go on.
+    """Return the error that stops the pipeline, or ``None`` where nothing stops it.
 
     Each line names the check, the result (which class, how many), what was expected, and the parameter.
 
     Args:
         outcomes: What came of the checks.
-        report: The page to open, as a path that a person can type.
+        report: The page to open, as a path to type.
         fix: What may help besides editing params, as a clause.
     """
     failed = failures(outcomes)

@@ -28,7 +28,7 @@ class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made n
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold what a person chose for one image.
+    """Hold the choice for one image.
 
     Args:
         id: The image.

@@ -31,15 +31,15 @@ def review(
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
-    """Show what is in doubt and write what a person decides, until Ctrl-C.
+    """Serve the cases to review, and write the decisions, until Ctrl-C.
 
     Args:
         workspace: The project's folders.
         params: Its parameters.
         by: Who decides; default: :func:`default_name`.
-        only: The one kind of doubt to show; default: all.
+        only: The one kind of cases to show; default: all.
         port: The port on 127.0.0.1; default: a free one.
-        open_browser: Whether to show the page in the person's own browser.
+        open_browser: Whether to show the page in the default browser.
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.

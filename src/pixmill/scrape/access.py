@@ -177,7 +177,7 @@ class NetworkAccess:
 async def open_access(
     params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
-    """Open the fetcher, and the ways out that searches are given, with the limits and manners of the params.
+    """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
     Args:
         params: Limits and manners.

@@ -22,7 +22,7 @@ _BY_PARAMS = frozenset({"opted_out", "private_address"})
 """What people's own params forbid: another run may have others, and finds out without a request."""
 
 _BY_ROBOTS = frozenset({"crawl_delay", "robots"})
-"""What holds until a person sets the host's ``robots.txt`` aside."""
+"""What holds until the user overrides the host's ``robots.txt``."""
 
 _THUMBNAIL = 320
 """Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
@@ -68,7 +68,7 @@ class Judge:
 
     Args:
         journal: What came of each address, and the images.
-        params: Which licences and thumbnails are taken, and whose ``robots.txt`` is set aside.
+        params: Which licences and thumbnails are taken, and whose ``robots.txt`` is overridden.
     """
 
     def __init__(self, journal: Journal, params: ScrapeParams) -> None:
@@ -114,7 +114,7 @@ class Judge:
         return not (outcome.transient or outcome.reason in _BY_PARAMS or is_lifted)
 
     def _is_exception(self, address: str) -> bool:
-        """Tell whether the ``robots.txt`` of an address's host is set aside."""
+        """Tell whether the ``robots.txt`` of an address's host is overridden."""
         try:
             url = parse_url(address.split("\0", 2)[2])
         except BadURL:

@@ -105,7 +105,7 @@ def scrape(
     Args:
         classes: The labels, in the order that decides which sighting of an image is its first.
         params: Where images come from, limits and manners.
-        root: The project's folder, with what people brought in ``data/`` and their own sites in ``sites/``.
+        root: The project's folder, with local images in ``data/`` and the user's sites in ``sites/``.
         output: The stage's folder; ``images/`` in it will hold the manifest's images, and no others, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
         scratch: The stage's scratch place.

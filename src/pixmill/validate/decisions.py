@@ -29,7 +29,7 @@ _DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold what a person decided about one image.
+    """Hold the decision about one image.
 
     Args:
         line: The line of ``review.csv``, from 1.
@@ -52,7 +52,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Names:
-    """Hold the names that a person may use for one image.
+    """Hold the names that a decision may use for one image.
 
     Args:
         id: Its id.

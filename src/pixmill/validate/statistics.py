@@ -33,7 +33,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
     Returns:
         ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
         (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
-        ``placeholders`` (images, however many copies of each there are) and ``leaks`` that nobody has decided on, and
+        ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision, and
         ``warnings.<what>``.
     """
     manifest = validation.manifest

@@ -30,10 +30,10 @@ __all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "script"]
 Answer = TypeVar("Answer")
 
 ALTERNATIVES = "try another source, or retry on another day; openverse and wikimedia are made for programs"
-"""What a person may do whose search a site does not answer."""
+"""Advice for a search that a site does not answer."""
 
 _DOCTOR = "find the cause with: pixmill doctor"
-"""What a person may do whose network does not lead to a site."""
+"""Advice where the network does not reach a site."""
 
 _ATTEMPTS = 3
 """How often a script is run whose page is exchanged under its hands."""
@@ -236,7 +236,7 @@ class Page:
         Args:
             failure: The word for tables.
             what: What the page does, to stand behind its address.
-            advice: What a person may do.
+            advice: What the user can do.
 
         Raises:
             SearchFailed: Always.

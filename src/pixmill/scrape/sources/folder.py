@@ -1,4 +1,4 @@
-"""Images that people brought: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
+"""Local images: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class FolderSource(LocalSource):
         """Return one query for a class, whatever else people look for."""
         return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
 
-    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
         """Yield everything in a class's folders, part by part, by name.
 
         Raises:

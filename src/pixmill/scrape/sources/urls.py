@@ -1,4 +1,4 @@
-"""The source ``urls``: lists of addresses that people bring."""
+"""The source ``urls``: lists of URLs in local files."""
 
 from __future__ import annotations
 

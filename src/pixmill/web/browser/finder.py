@@ -1,4 +1,4 @@
-"""Find a browser and a driver that fits it, install them, or take the grid that a person named instead."""
+"""Find a browser and a driver that fits it, install them, or use the grid that the environment names."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid
     """Return the grid that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
 
     Args:
-        environ: Where a person's choice stands. On a grid, ``PIXMILL_BROWSER`` is the name of a kind.
+        environ: The environment. On a grid, ``PIXMILL_BROWSER`` is the name of a kind.
 
     Raises:
         BrowserError: Nothing fits, or the address is none.
@@ -124,7 +124,7 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     complaint, and then fails in ways that nobody understands, hence versions are compared here.
 
     Args:
-        environ: Where a person's choice stands.
+        environ: The environment.
 
     Raises:
         BrowserError: There is no browser, no driver, or they do not fit each other.
@@ -169,7 +169,7 @@ def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str]
 
     Args:
         report: Told one line before each step that takes long or reaches out to the network.
-        environ: Where a person's choice stands, which is never replaced.
+        environ: The environment, whose choice is never replaced.
 
     Raises:
         BrowserError: Nothing fits and nothing could be installed.

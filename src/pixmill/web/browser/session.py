@@ -1,4 +1,4 @@
-"""A session of a browser in a cage: everything it asks for goes through one proxy."""
+"""A sandboxed browser session: every request goes through one proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Let connections out to public addresses only, and to the few origins that the network names beside them."""
+"""The SSRF guard: connect to public addresses only, and to a few allowed origins."""
 
 from __future__ import annotations
 

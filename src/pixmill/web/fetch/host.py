@@ -1,4 +1,4 @@
-"""The manners towards one host: how many requests at once, how often, and whether it is left alone."""
+"""Politeness towards one host: how many requests at once, how often, and whether it is skipped."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Host:
 
     Attributes:
         objection: Why the host is asked for nothing at all, where it is not.
-        robots_aside: Whether its ``robots.txt`` is set aside.
+        robots_aside: Whether its ``robots.txt`` is overridden.
     """
 
     def __init__(self, name: str, slots: asyncio.Semaphore, limits: Limits, manners: Manners) -> None:
@@ -150,7 +150,7 @@ class Hosts:
         manners: How the hosts are treated.
 
     Raises:
-        BadURL: The manners name a host that is none.
+        BadURL: The settings name an invalid host.
     """
 
     def __init__(self, limits: Limits, manners: Manners) -> None:

@@ -1,4 +1,4 @@
-"""Read an address from a stranger: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
+"""Parse an untrusted URL: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
 
 from __future__ import annotations
 

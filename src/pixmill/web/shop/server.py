@@ -152,7 +152,7 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     Args:
         data: The images, as ``<class>/<file>``.
         port: The port on 127.0.0.1.
-        open_browser: Whether to show it in the person's own browser.
+        open_browser: Whether to show it in the default browser.
     """
     import webbrowser
 

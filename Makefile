@@ -1,9 +1,9 @@
-# What a person types. `make` alone lists it; `make repro` and `make test` set up everything that they need.
+# `make` alone lists the targets; `make repro` and `make test` set up everything that they need.
 #
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: in three processes, the slow ones in two)
+#   WORKERS=0           run the tests one by one (default: three processes, two for the slow tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,15 +11,15 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Three processes, on two CPUs too: half of its time a test waits, for a browser, a server or a process. The slow ones
-# train and drive several browsers each: two.
+# Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. Slow tests
+# train and drive several browsers each, so two.
 PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHON QUICK
 
-# Nothing that runs here reports to its makers.
+# No telemetry.
 export DO_NOT_TRACK := true
 export DVC_NO_ANALYTICS := 1
 export GX_ANALYTICS_ENABLED := false
@@ -29,7 +29,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 
 .PHONY: help repro data test test-slow lint check stale ui shop reference requirements clean setup browser
 
-help: ## list these targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 repro: check browser data ## set everything up and run the pipeline
@@ -42,7 +42,7 @@ data: setup ## fill an empty data/ with the bundled images
 test: browser data ## set everything up and run the tests
 	@$(PYTEST) $(or $(WORKERS),3) -m "not slow"
 
-test-slow: browser data ## run the tests that take minutes
+test-slow: browser data ## run the slow tests, which take minutes each
 	@$(PYTEST) $(or $(WORKERS),2) -m slow
 
 lint: setup ## check style and types
@@ -53,36 +53,36 @@ lint: setup ## check style and types
 check: setup ## check params.yaml
 	@$(BIN)/pixmill check
 
-stale: setup ## check that the committed results belong to the committed code, params and data
+stale: setup ## check that the committed results match the committed code, params and data
 	@$(BIN)/python .ci/stale.py
 
-ui: setup ## look at the runs in the MLflow UI, on this machine only (PORT=5000)
+ui: setup ## start the MLflow UI on this machine (PORT=5000)
 	@echo "Open http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C stops it)"
 	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 
-shop: data ## look at the bundled shop in a browser (PORT=8000)
+shop: data ## open the bundled shop in a browser (PORT=8000)
 	@$(BIN)/pixmill shop --open --port $(or $(PORT),8000)
 
 bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 	@test -f benchmarks/$*.py || { \
-		echo "There is no benchmark '$*'. There are: $(or $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)),none yet)" >&2; \
+		echo "No such benchmark: '$*'. The benchmarks are: $(or $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)),none yet)" >&2; \
 		exit 2; }
 	@$(MAKE) browser data
 	@$(BIN)/python benchmarks/$*.py
 
-reference: setup ## write docs/params.md and its JSON Schema anew
+reference: setup ## regenerate docs/params.md and its JSON Schema
 	@$(BIN)/python -m pixmill.core.params.reference
 
-requirements: setup ## pin requirements.txt anew from pyproject.toml (UPGRADE=1 for the newest releases)
+requirements: setup ## regenerate requirements.txt from pyproject.toml (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
 	@$(MAKE) setup
 
-clean: ## remove what was installed and cached; images, results and runs stay
+clean: ## remove installed packages and caches; keep images, results and runs
 	@rm -rf .venv .venv-bench build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find $(wildcard src stages tests benchmarks) -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo "Left as they are: data/ artifacts/ reports/ .pixmill/ mlflow.db mlruns/ .dvc/cache/"
+	@echo "Kept: data/ artifacts/ reports/ .pixmill/ mlflow.db mlruns/ .dvc/cache/"
 
 setup:
 	@.ci/setup

@@ -1,4 +1,4 @@
-"""Scrape the images: from the web with real browsers and public APIs, or from your own files."""
+"""Collect the images: from the web through browsers and public APIs, or from local files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Fetch what is missing; write the account, the page and the tables; then say what a search lacks."""
+    """Fetch what is missing; write the metrics, the page and the tables; then fail if too many queries did."""
     output = workspace.root / "artifacts" / "scrape"
     result = scrape(
         params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")

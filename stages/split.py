@@ -1,4 +1,4 @@
-"""Give each kept image its part, see that nothing leaks, and pack the parts."""
+"""Assign each kept image to a split, check for leakage, and pack the splits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stages import run
 
 
 def main(workspace: Workspace, params: Params) -> None:
-    """Write the page and the numbers; fail where the gate does; then write the packed parts."""
+    """Write the page and the numbers; fail where the gate does; then write the packed splits."""
     root, report = workspace.root, "reports/split.html"
     images, validated = root / "artifacts/scrape", root / "artifacts/validate"
     result = split(
@@ -28,7 +28,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     limits = Limits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
-    # All of it is written where the gate fails, too: a person needs it to fix the data.
+    # Written where the gate fails, too: you need it to fix the data.
     write_text(root / report, render_report(result, params.split, limits, folder=images))
     write_json(out / "expectations.json", {"results": [outcome.record() for outcome in result.outcomes]})
     full, tables = metrics(result), {"counts": plot_table(result).to_csv(index=False, lineterminator="\n")}
@@ -36,7 +36,7 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
-    if error := gate_error(result.outcomes, report=report, mend="bring more images"):
+    if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     pack(result.manifest, images, out, params.split, limits)
     write_table(out / "manifest.parquet", result.manifest, SPLIT)

@@ -1,4 +1,4 @@
-"""Judge every scraped image, and stop at the gate what must not go on."""
+"""Check every scraped image, and stop the pipeline where a critical check fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validat
 from stages import run
 
 _DECISIONS = 5
-"""Decisions that could not be followed that are told one by one; the report has the rest."""
+"""Most decisions that are printed where they could not be applied; the page lists the rest."""
 
 
 def main(workspace: Workspace, params: Params) -> None:
@@ -31,7 +31,7 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     numbers = metrics(result)
     page = render_report(result, folder=scraped, params=params.validate)
-    # All of it is written where the gate fails, too: it is what a person needs to mend the data.
+    # Written where the gate fails, too: you need it to fix the data.
     write_text(root / report, page)
     error = gate_error(result.outcomes, report=report)
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
@@ -47,9 +47,9 @@ def main(workspace: Workspace, params: Params) -> None:
         print(f"validate: {line}")  # noqa: T201
     powerless = result.review.powerless
     for decision, why in powerless[:_DECISIONS]:
-        print(f"validate: warning: line {decision.line} of review.csv is not followed: {why} ({decision.image})")  # noqa: T201
+        print(f"validate: warning: line {decision.line} of review.csv was not applied: {why} ({decision.image})")  # noqa: T201
     if len(powerless) > _DECISIONS:
-        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv are not followed")  # noqa: T201
+        print(f"validate: warning: {len(powerless) - _DECISIONS:,} more lines of review.csv were not applied")  # noqa: T201
     print(f"validate: {report}")  # noqa: T201
     if error:
         raise error

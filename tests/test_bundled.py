@@ -151,9 +151,9 @@ def test_keras_is_the_last_source_and_is_announced(package, commands, tmp_path):
         capture_output=True,
     )
     lines = done.stdout.decode().splitlines()
-    assert "apt-get cannot deliver dataset-of-the-tests: E: no such package" in lines
+    assert "apt-get could not download dataset-of-the-tests: E: no such package" in lines
     assert lines[-2:] == [
-        "Fetching Fashion-MNIST by keras.datasets.fashion_mnist instead (30 MB) ...",
+        "Downloading Fashion-MNIST with keras.datasets.fashion_mnist instead (30 MB) ...",
         "(60, 28, 28) (60,)",
     ]
 
@@ -204,7 +204,7 @@ def test_a_folder_with_files_is_left_alone(make, root, lines, name):
     path.write_bytes(b"mine")
     assert not make()
     assert tree(root / "data") == {name: b"mine"}
-    assert lines == ["data/ holds files already: left as they are."]
+    assert lines == ["data/ already has files; they were left as they are."]
 
 
 def test_a_link_to_another_place_is_left_alone(make, root, tmp_path):
@@ -216,7 +216,7 @@ def test_a_link_to_another_place_is_left_alone(make, root, tmp_path):
 
 def test_the_record_of_other_images_stops_it(make, root):
     (root / "data.dvc").write_text("outs:\n- md5: 1234.dir\n  path: data\n")
-    with pytest.raises(DataError, match="records other images") as stop:
+    with pytest.raises(DataError, match="records images other") as stop:
         make()
     assert stop.value.next == "dvc pull data.dvc"
     assert not (root / "data").exists()
@@ -225,13 +225,13 @@ def test_the_record_of_other_images_stops_it(make, root):
 @pytest.mark.parametrize("text", ["", "outs: []", "outs: [{path: data}]", "{"])
 def test_a_malformed_record_is_named(make, root, text):
     (root / "data.dvc").write_text(text)
-    with pytest.raises(DataError, match=r"data\.dvc is not a file that DVC wrote"):
+    with pytest.raises(DataError, match=r"data\.dvc is not a valid \.dvc file"):
         make()
 
 
 def test_images_that_come_out_wrong_never_reach_data(root, collection):
     wrong = dataclasses.replace(collection, data_md5="0.dir")
-    with pytest.raises(DataError, match=f"came out wrong: their digest is {collection.data_md5}, expected 0.dir"):
+    with pytest.raises(DataError, match=f"have the wrong digest: expected 0.dir, received {collection.data_md5}"):
         make_data(root, report=str, collection=wrong)
     assert not (root / "data").exists()
 
@@ -267,7 +267,7 @@ def test_commits_write_the_record_once_and_fill_the_cache_each_time(make, commit
     commit()
     record = (root / "data.dvc").read_text()
     assert f"md5: {collection.data_md5}" in record
-    assert lines[-1] == "data.dvc is new: commit it."
+    assert lines[-1] == "data.dvc was created: commit it."
     shutil.rmtree(root / ".dvc" / "cache")
     commit()
     assert json.loads(dvc("status", "--json")) == {}
@@ -288,7 +288,7 @@ def test_images_of_a_person_are_not_committed(make, commit, root, lines):
     (root / "data" / "coat" / "mine.png").write_bytes(b"mine")
     commit()
     assert not (root / "data.dvc").exists()
-    assert "images of yours" in lines[-1]
+    assert "your own images" in lines[-1]
 
 
 def test_a_failing_dvc_is_quoted(make, commit, root):

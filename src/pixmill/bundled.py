@@ -84,7 +84,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
 
     Args:
         root: The repository's root.
-        report: Receives each line that a person should see, on standard error at best.
+        report: Receives each line for the user, best on standard error.
         collection: What to fill it with; default: Fashion-MNIST.
 
     Returns:
@@ -98,11 +98,11 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
     scratch.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(scratch / "lock"):
         if _holds_files(data):
-            report("data/ holds files already: left as they are.")
+            report("data/ already has files; they were left as they are.")
             return False
         if _recorded_md5(root) not in (None, collection.data_md5):
             raise DataError(
-                f"data/ is empty, and {root / 'data.dvc'} records other images than the bundled ones",
+                f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled ones",
                 next="dvc pull data.dvc",
             )
         images, labels = load_collection(collection, scratch=scratch, report=report)
@@ -110,8 +110,8 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
         write_images(new, images, labels)
         if (digest := folder_md5(new)) != collection.data_md5:
             raise DataError(
-                f"the bundled images came out wrong: their digest is {digest}, expected {collection.data_md5}",
-                next=f"look whether {collection.folder} holds Fashion-MNIST; if so, report it",
+                f"the bundled images have the wrong digest: expected {collection.data_md5}, received {digest}",
+                next=f"check that {collection.folder} holds Fashion-MNIST; if it does, report a bug",
             )
         if data.exists():
             shutil.rmtree(data)  # empty folders and litter at most
@@ -127,23 +127,23 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
 
     Args:
         root: The repository's root, with a filled ``data/``.
-        report: Receives each line that a person should see.
+        report: Receives each line for the user.
         collection: What ``data/`` was filled with; default: Fashion-MNIST.
 
     Raises:
         DataError: ``data.dvc`` records other images than these, or DVC failed.
     """
     if folder_md5(root / "data") != collection.data_md5:
-        report("data/ holds images of yours. `dvc repro` records them in data.dvc; then commit data.dvc.")
+        report("data/ has your own images. `dvc repro` records them in data.dvc; commit it afterwards.")
         return
     recorded = _recorded_md5(root)
     if recorded is None:
         _dvc(root, "add", "data")
-        report("data.dvc is new: commit it.")
+        report("data.dvc was created: commit it.")
     elif recorded != collection.data_md5:
         raise DataError(
-            f"data/ holds the bundled images, but {root / 'data.dvc'} records others ({recorded})",
-            next="dvc pull --force data.dvc (takes the recorded ones), or dvc add data (records the bundled ones)",
+            f"data/ has the bundled images, but {root / 'data.dvc'} records others ({recorded})",
+            next="dvc pull --force data.dvc (restores the recorded ones), or dvc add data (records the bundled ones)",
         )
     else:
         _dvc(root, "commit", "-f", "data.dvc")
@@ -160,7 +160,7 @@ def folder_md5(folder: Path) -> str:
 
 
 def _holds_files(data: Path) -> bool:
-    """Tell whether a person's files are there, or a link to where they are."""
+    """Tell whether there are files, or a link to them."""
     if data.is_symlink() or data.is_file():
         return True
     return any(_is_data(path) for path in data.rglob("*"))
@@ -178,7 +178,7 @@ def _recorded_md5(root: Path) -> str | None:
     try:
         return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
     except (yaml.YAMLError, LookupError, TypeError) as error:
-        raise DataError(f"{path} is not a file that DVC wrote: {error!r}", next="git checkout data.dvc") from error
+        raise DataError(f"{path} is not a valid .dvc file: {error!r}", next="git checkout data.dvc") from error
 
 
 def _dvc(root: Path, *arguments: str) -> None:
@@ -197,7 +197,7 @@ def load_collection(collection: Collection, *, scratch: Path, report: Callable[[
     Args:
         collection: What to load.
         scratch: A folder for what is fetched; it is left empty.
-        report: Receives each line that a person should see.
+        report: Receives each line for the user.
 
     Returns:
         Grey values of shape ``(n, 28, 28)`` and label indices of shape ``(n,)``, both ``uint8``.
@@ -211,7 +211,7 @@ def load_collection(collection: Collection, *, scratch: Path, report: Callable[[
         images, labels = read_labelled(scratch / "package" / "unpacked" / collection.folder.relative_to("/"), "train")
         shutil.rmtree(scratch / "package")
         return images, labels
-    report("Fetching Fashion-MNIST by keras.datasets.fashion_mnist instead (30 MB) ...")
+    report("Downloading Fashion-MNIST with keras.datasets.fashion_mnist instead (30 MB) ...")
     return load_keras("fashion_mnist")["train"]
 
 
@@ -220,18 +220,18 @@ def _fetch_package(package: str, place: Path, report: Callable[[str], None]) -> 
     apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg")
     if apt is None or dpkg is None:
         return False
-    report(f"Fetching Debian's package {package} (31 MB) ...")
+    report(f"Downloading the Debian package {package} (31 MB) ...")
     fresh_folder(place)
     fetch = [apt, "-q", "download", package]
     error = _run(fetch, place)
     if error and os.name == "posix" and os.geteuid() == 0:
-        report("Refreshing apt-get's lists ...")
+        report("Updating the package lists of apt-get ...")
         _run([apt, "-q", "update"], place)  # where this fails too, the second attempt says why
         error = _run(fetch, place)
     if not error:
         error = _run([dpkg, "-x", *(path.name for path in place.glob("*.deb")), "unpacked"], place)
     if error:
-        report(f"apt-get cannot deliver {package}: {error}")
+        report(f"apt-get could not download {package}: {error}")
     return not error
 
 

@@ -43,7 +43,7 @@ def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: py
 
 def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("chekc") == 2
-    assert "there is no command 'chekc'; did you mean 'check'?" in capsys.readouterr().err
+    assert "no such command: 'chekc'; did you mean 'check'?" in capsys.readouterr().err
 
 
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +64,7 @@ def test_check_passes_the_committed_params(
 ) -> None:
     monkeypatch.chdir(repository)
     assert exit_code("check") == 0
-    assert "params.yaml is sound: " in capsys.readouterr().out
+    assert "params.yaml is valid: " in capsys.readouterr().out
 
 
 def test_check_names_the_first_and_the_last_of_very_many_classes(
@@ -75,7 +75,7 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     monkeypatch.chdir(tmp_path)
     assert exit_code("check") == 0
     output = capsys.readouterr().out
-    assert output.startswith("params.yaml is sound: 300 classes (class_000, class_001, ")
+    assert output.startswith("params.yaml is valid: 300 classes (class_000, class_001, ")
     assert "class_299); images from folder" in output
     assert len(output) < 400
 
@@ -95,7 +95,7 @@ def test_outside_a_project_nothing_is_made(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert exit_code(verb) == 1
-    assert "belongs to no project" in capsys.readouterr().err
+    assert "is not in a project" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 
@@ -119,14 +119,14 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
     assert exit_code("scrape", "--dry-run") == 0
     assert capsys.readouterr().out == (
         "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
-        "Nothing to visit: all of it is in the journal or on this machine.\n"
+        "Nothing to visit: everything is in the journal or on this machine.\n"
     )
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))
     assert exit_code("scrape", "--dry-run") == 0
     output = capsys.readouterr().out
     assert "boot: bing https://www.bing.com/images/search?q=boot&form=HDRSC2&first=1 (to visit)\n" in output
-    assert output.endswith("about 1 minute, where sites answer as they usually do and their robots.txt lets us.\n")
+    assert output.endswith("Estimated time: about 1 minute, if sites respond as usual and robots.txt allows it.\n")
     assert not (project / ".pixmill" / "scrape" / "evidence").exists()
 
 
@@ -135,7 +135,7 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
     assert exit_code("scrape", "--probe", "shop", "hat") == 0
     output = capsys.readouterr().out
     assert "selectors.item:\n" in output
-    assert re.search(r"^to fix it: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
+    assert re.search(r"^to edit shop.yaml: mkdir -p sites && cp /\S+/sites/shop\.yaml sites/$", output, re.MULTILINE)
     assert "article.card[data-product-id]" in output
     assert (project / ".pixmill/scrape/probe/shop/page.html").is_file()
     assert (project / ".pixmill/scrape/probe/shop/page.png").is_file()
@@ -144,8 +144,8 @@ def test_a_probe_shows_what_each_selector_finds(project: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--probe", "folder", "hat"), "the source 'folder' has no page of results"),
-        (("--probe", "site:ebay", "hat"), "nothing describes the site 'ebay'"),
+        (("--probe", "folder", "hat"), "the source 'folder' has no results page to probe"),
+        (("--probe", "site:ebay", "hat"), "there is no site 'ebay'"),
         ((), "Next: dvc repro scrape"),
     ],
 )
@@ -181,7 +181,7 @@ def test_check_tells_of_another_python_first_on_path(
     monkeypatch.chdir(repository)
     monkeypatch.setenv("PATH", "/nowhere")
     assert exit_code("check") == 0
-    assert "dvc would run no python at all" in capsys.readouterr().err
+    assert "dvc would run no python" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("argument", ["--help", "nonsense"])

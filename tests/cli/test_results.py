@@ -60,7 +60,7 @@ def test_changed_images_ask_for_a_commit_of_data_dvc(project: Path) -> None:
 def test_results_that_differ_from_the_same_inputs_are_explained(project: Path) -> None:
     (project / "dvc.lock").write_text(LOCK.replace("cc", "dd").replace("aa", "ee"))
     text = text_of_notes(project)
-    assert "another kind of processor" in text
+    assert "another processor or library version" in text
     assert "To keep them: git add dvc.lock metrics plots && git commit" in text
     assert "checkout" not in text
 
@@ -86,14 +86,14 @@ def test_a_run_that_stopped_between_stages_is_recognised(project: Path) -> None:
     assert "earlier run" not in text_of_notes(project)
     (project / "dvc.lock").write_text(LOCK + trained.format("another"))
     assert text_of_notes(project) == (
-        "These figures are of an earlier run: the last one did not get past evaluate.\nTo go on: dvc repro"
+        "These results are from an earlier run: the last run stopped at evaluate.\nTo go on: dvc repro"
     )
 
 
 def test_a_stage_that_failed_after_writing_is_recognised(project: Path) -> None:
     metrics = '{"n": 251}'
     (project / "metrics/evaluate.json").write_text(metrics)
-    assert "the last one did not get past evaluate." in text_of_notes(project)
+    assert "the last run stopped at evaluate." in text_of_notes(project)
     finished = LOCK.replace("cc", hashlib.md5(metrics.encode(), usedforsecurity=False).hexdigest())
     (project / "dvc.lock").write_text(finished.replace("bb", "ff"))
     assert "The results are new" in text_of_notes(project)
@@ -178,7 +178,7 @@ def test_in_a_clone_without_the_old_results_the_new_ones_are_kept(pipeline: Path
     git(tmp_path, "clone", "-q", str(pipeline), str(clone))
     dvc(clone, "repro")
     new, text = weights(clone), text_of_notes(clone)
-    assert "They are as good as the committed ones." in text
+    assert "Both are equally good." in text
     assert "checkout" not in text
     follow(clone, "To keep them: ", text)
     assert weights(clone) == new

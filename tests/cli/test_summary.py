@@ -40,7 +40,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     text = summary(project, environ={})
-    assert "Test accuracy 0.900 (confidence interval 0.860 to 0.930) on 250 images" in text
+    assert "Test accuracy 0.900 (CI 0.860 to 0.930) on 250 images" in text
     assert "  coat       0.900       -  0.900        50" in text
     assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("make ui")
     assert "commit" not in text
@@ -55,7 +55,7 @@ def test_it_names_a_tracking_server(project: Path) -> None:
 def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()
-    assert "dvc pull fetches them" in summary(project, environ={})
+    assert "fetch them with dvc pull" in summary(project, environ={})
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:

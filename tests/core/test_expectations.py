@@ -131,7 +131,7 @@ def test_what_failed_and_stops_nothing_is_told_in_few_lines_with_its_severity() 
         "c": [f"info: c: 3 are dark; {expected.format('c')}"],
         "b": [
             *(f"warning: b: class {n}; {expected.format('b')}" for n in range(3)),
-            "warning: b: 2 more like these",
+            "warning: b: 2 more",
         ],
     }
 
@@ -144,16 +144,16 @@ def test_a_name_holds_where_all_of_its_checks_do() -> None:
 def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
     error = gate_error([outcome("balance", "critical", "class 'shoe' has 3 images")], report="page.html")
     assert str(error).splitlines() == [
-        "the gate stopped the pipeline, 1 critical expectation failed",
+        "the gate stopped the pipeline: 1 critical check failed",
         "  balance: class 'shoe' has 3 images; expected at least 0.2 (validate.balance.share)",
-        "Next: open page.html; mend the images, or edit validate.balance.share in params.yaml; then: dvc repro",
+        "Next: open page.html; fix the images, or edit validate.balance.share in params.yaml; then: dvc repro",
     ]
 
 
 def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() -> None:
     check = Check("apart", "pairs", "", {}, "critical", (), "none", lambda *_: [])
     failed = Outcome(check, False, "", {}, {}, ("2 pairs cross",), "`dvc checkout artifacts/scrape` brings them back")
-    error = gate_error([failed, failed], report="page.html", mend="report it")
+    error = gate_error([failed, failed], report="page.html", fix="report it")
     assert str(error).splitlines()[1:] == [
         "  apart: 2 pairs cross; expected none",
         "  apart: 2 pairs cross; expected none",
@@ -166,4 +166,4 @@ def test_a_hundred_classes_do_not_scroll_by() -> None:
     assert error is not None
     lines = error.message.splitlines()
     assert len(lines) == 22
-    assert lines[-1] == "  balance: 80 more like these"
+    assert lines[-1] == "  balance: 80 more"

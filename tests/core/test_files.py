@@ -122,7 +122,7 @@ def test_a_name_that_no_file_can_have_is_told(tmp_path):
 def test_a_write_that_is_refused_names_its_file_and_leaves_nothing(tmp_path):
     path = tmp_path / "table.parquet"
     done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True)
-    assert f"StorageError: {path} cannot be used: it would be larger than this system allows\n" in done.stderr
+    assert f"StorageError: {path} cannot be used: it would exceed the file size limit\n" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,7 +40,7 @@ def test_packages_are_compared_with_the_pinned_ones(tmp_path):
         "# via numpy\n--only-binary :all:\n./mine\n"
     )
     (finding,) = check_packages(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, "all as required")
+    assert (finding.state, finding.message) == (State.OK, "all as pinned")
 
 
 def test_missing_and_other_packages_are_named(tmp_path):

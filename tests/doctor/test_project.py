@@ -47,7 +47,7 @@ def test_images_that_changed(images, recorded):
     record(images, *recorded)
     (finding,) = check_data(images)
     assert finding.state is State.WARNING
-    assert finding.next == "dvc add data, or to go back: mv data data.old && dvc checkout data.dvc"
+    assert finding.next == "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
 
 
 def test_images_that_nothing_records(images):
@@ -89,22 +89,22 @@ def test_a_remote_of_the_persons_own_file_is_seen(tmp_path):
     settings(tmp_path, "[core]\n    remote = here\n")
     settings(tmp_path, f"['remote \"here\"']\n    url = {store}\n", "config.local")
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.WARNING, f"{store} is not there")
+    assert (remote.state, remote.message) == (State.WARNING, f"{store} does not exist")
     store.mkdir()
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.OK, f"{store} (to try it: dvc status --cloud)")
+    assert (remote.state, remote.message) == (State.OK, f"{store} (to test it: dvc status --cloud)")
 
 
 def test_a_remote_without_an_address_is_bad(tmp_path):
     settings(tmp_path, "[core]\n    remote = there\n")
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.BAD, "'there' has no address")
+    assert (remote.state, remote.message) == (State.BAD, "'there' has no URL")
 
 
 def test_a_remote_elsewhere_is_named(tmp_path):
     settings(tmp_path, "[core]\n    remote = s\n['remote \"s\"']\n    url = s3://bucket/x\n")
     (remote,) = check_dvc(tmp_path)
-    assert remote.message == "s3://bucket/x (to try it: dvc status --cloud)"
+    assert remote.message == "s3://bucket/x (to test it: dvc status --cloud)"
 
 
 def test_settings_that_cannot_be_read(tmp_path):

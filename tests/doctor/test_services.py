@@ -82,7 +82,7 @@ def test_a_browser_that_is_missing_says_names_the_command_that_installs_one(tmp_
 def test_a_grid_is_asked(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
     (finding,) = check_browser()
-    assert (finding.state, finding.message) == (State.OK, f"Chromium or Chrome of the grid {server}")
+    assert (finding.state, finding.message) == (State.OK, f"Chromium or Chrome on the grid {server}")
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = check_browser()
     assert finding.state is State.BAD

@@ -148,19 +148,19 @@ def test_a_whole_sitting_by_keys(page):
     assert page.lines()[second] == 'relabel,coat,mk,"same model, ""two"" names"'
     title()
     assert page.browser.find_element(By.ID, "reason").get_attribute("value") == ""
-    assert "darker than other images of 'coat'" in page.text("why")
+    assert "Darker than other images of 'coat'" in page.text("why")
     page.press("d")
     assert page.lines()["odd"] == "drop,,mk,"
     title()
     page.press("k")
     assert page.lines()["small"] == "keep,,mk,"
-    assert page.text("end-title") == "Everything here is decided."
+    assert page.text("end-title") == "All cases are decided."
     assert page.text("done") == "5 of 5 decided, by mk"
     assert [text.partition(". ")[2] for text in titles] == [
-        "One image, several labels",
-        "One image, several labels",
-        "Nearly the same image under different labels",
-        "Unlike its class",
+        "Conflicting labels",
+        "Conflicting labels",
+        "Near-duplicates with different labels",
+        "Outlier of its class",
         "Dropped: too_small",
     ]
     page.press("u", "u")
@@ -269,7 +269,7 @@ def test_it_can_be_used_without_seeing_it(page):
     )
     assert nameless == 0
     assert page.run("document.documentElement.lang") == "en"
-    assert page.text("status") == "Case 3 of 5: Nearly the same image under different labels."
+    assert page.text("status") == "Case 3 of 5: Near-duplicates with different labels."
     frame = "document.querySelectorAll('.images .frame')[1]"
     page.browser.execute_script(f"{frame}.focus()")
     page.press("2", "k")
@@ -319,6 +319,6 @@ def test_many_classes_are_found_by_typing(browser, tmp_path):
         assert page.lines() == {"small": "relabel,kind 42,mk,"}
         project.sitting.end()
         page.press("u")
-        assert "This page has lost its server" in page.text("alert")
+        assert "The server has stopped" in page.text("alert")
     finally:
         project.sitting.end()

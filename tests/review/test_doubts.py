@@ -41,19 +41,20 @@ def test_every_kind_of_doubt_is_found_in_order(dirty):
     assert list(dict.fromkeys(kinds)) == list(KINDS)
     assert kinds == sorted(kinds, key=KINDS.index)
     conflict, across, within = cases[:3]
-    assert conflict.why == "The same file came as coat and dress: which label is right?"
-    assert across.title == "Nearly the same image under different labels"
+    assert conflict.why == "The same file was found as coat and dress. Which label is right?"
+    assert across.title == "Near-duplicates with different labels"
     assert re.fullmatch(
-        "2 images of (coat and dress|dress and coat), 0.9910 alike: which label is right, and which images stay[?]",
+        "2 images of (coat and dress|dress and coat), similarity 0.9910. "
+        "Which label is right, and which images do you keep[?]",
         across.why,
     )
-    assert within.why == "2 images of coat, 0.9999 alike: which of them stay?"
+    assert within.why == "2 images of coat, similarity 0.9999. Which do you keep?"
     label = next(case for case in cases if case.kind == "labels")
     assert (label.suggestion, [material.labels[row] for row in label.members]) == ("coat", ["dress"])
     assert [material.labels[row] for row in label.beside] == ["dress", "dress", "coat", "coat"]
     outlier = next(case for case in cases if case.kind == "outliers")
-    assert "darker than other images of 'coat'" in outlier.why
-    assert cases[-1].why == "A side is shorter than validate.image_size allows. Rescue it?"
+    assert "Darker than other images of 'coat'" in outlier.why
+    assert cases[-1].why == "A side is shorter than validate.image_size allows. Keep it anyway?"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,7 +81,7 @@ def test_a_conflict_shows_all_files_of_the_pixels_and_one_of_each_label_first(pr
     (first, second) = sorted(find_doubts(material, only="conflicts"), key=lambda case: -len(case.members))
     assert set(ids(material, first)) == {*coats, shoe, copy}
     assert {material.labels[row] for row in first.members[:2]} == {"coat", "shoe"}
-    assert first.why.startswith("14 files with the same pixels came as ")
+    assert first.why.startswith("14 files with the same pixels were found as ")
     assert ids(material, second) == [other]
 
 
@@ -137,7 +138,7 @@ def test_a_set_that_fits_is_one_case(project):
         project.link(a, b)
     (case,) = find_doubts(project.material(), only="near-duplicates")
     assert len(case.members) == SHOWN
-    assert case.why == "9 images of coat, at least 0.9950 alike: which of them stay?"
+    assert case.why == "9 images of coat, similarity ≥ 0.9950. Which do you keep?"
 
 
 def test_decided_outliers_leave_their_places_to_others(project):

@@ -144,7 +144,7 @@ def test_who_holds_the_file_too_long_is_told(ledger, path, monkeypatch):
     monkeypatch.setattr(module, "_PATIENCE", 0.05)
     with (
         filelock.FileLock(path.with_suffix(".lock")),
-        pytest.raises(LockedError, match=r"another `pixmill review` has been writing review\.csv"),
+        pytest.raises(LockedError, match=r"another `pixmill review` has locked review\.csv"),
     ):
         ledger.change({IDS[0]: decision(IDS[0])})
     assert not path.exists()
@@ -165,7 +165,7 @@ def test_a_disk_that_is_full_is_told_and_what_was_there_stays(ledger, path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before), limits[1]))
     try:
-        with pytest.raises(StorageError, match=r"review\.csv cannot be used: it would be larger"):
+        with pytest.raises(StorageError, match=r"review\.csv cannot be used: it would exceed"):
             ledger.change({IDS[1]: decision(IDS[1])})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

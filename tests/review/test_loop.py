@@ -99,7 +99,7 @@ def test_what_was_decided_is_what_validate_does_next(data, repository, begin):
     (tiny,) = cases["dropped"]["images"]
     pages.decide(cases["dropped"], tiny["id"], "keep")
     code, told = sitting.end()
-    assert (code, told.splitlines()[-2:]) == (0, ["3 decisions were written to review.csv.", "Next: dvc repro"])
+    assert (code, told.splitlines()[-2:]) == (0, ["3 decisions written to review.csv.", "Next: dvc repro"])
 
     run(data, repository, "validate")
     after = verdicts(data)
@@ -107,4 +107,4 @@ def test_what_was_decided_is_what_validate_does_next(data, repository, begin):
     assert after == before | changed
 
     again = begin(data, "--no-open", "--only", "conflicts")
-    assert again.first == "Nothing is in doubt among conflicts.\n"
+    assert again.first == "Nothing to review in conflicts.\n"

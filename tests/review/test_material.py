@@ -59,7 +59,7 @@ def test_tables_of_different_runs_are_refused(project):
     project.write()
     (project.root / "artifacts/validate/manifest.parquet").write_bytes(before)
     for step in ("an image more", "an image less"):
-        with pytest.raises(ManifestError, match="does not belong to the images") as told:
+        with pytest.raises(ManifestError, match="is not from the images") as told:
             load_material(project.root)
         assert told.value.next == "dvc repro validate", step
         project.write()
@@ -69,5 +69,5 @@ def test_tables_of_different_runs_are_refused(project):
 
 def test_pairs_of_another_run_are_refused(project):
     project.link(project.add(), "f" * 64)
-    with pytest.raises(ManifestError, match=r"pairs\.parquet names images that are not there"):
+    with pytest.raises(ManifestError, match=r"pairs\.parquet lists images that do not exist"):
         project.material()

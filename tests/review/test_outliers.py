@@ -31,12 +31,12 @@ def images(label, count, seed=0, **columns):
     [
         ("brightness", 5, "darker"),
         ("brightness", 250, "brighter"),
-        ("contrast", 2, "flatter"),
-        ("contrast", 110, "harsher"),
+        ("contrast", 2, "lower in contrast"),
+        ("contrast", 110, "higher in contrast"),
         ("sharpness", 0.5, "more blurred"),
         ("sharpness", 20_000, "sharper or noisier"),
-        ("entropy", 0.1, "emptier"),
-        ("entropy", 7.9, "busier"),
+        ("entropy", 0.1, "less detailed"),
+        ("entropy", 7.9, "more detailed"),
         ("border", 0.6, "with more border"),
         ("aspect_ratio", 0.3, "narrower"),
         ("aspect_ratio", 4, "wider"),
@@ -50,7 +50,9 @@ def test_an_odd_one_comes_first_and_is_told_why(column, value, word):
     table.loc[77, column] = value
     first = find_habits(table)["coat"].outliers()[0]
     assert first.row == 77
-    assert f"It is {word} than other images of 'coat': {column.replace('_', ' ')} {value:.4g}, where" in first.why
+    assert (
+        f"{word.capitalize()} than other images of 'coat': {column.replace('_', ' ')} {value:.4g} (inter" in first.why
+    )
 
 
 def test_hardly_any_of_an_ordinary_class_is_an_outlier():

@@ -42,7 +42,7 @@ def test_a_case_tells_all_that_is_known_of_its_images(project, sit):
     assert image["id"] == torn
     assert (image["label"], image["came_as"]) == (None, ["coat", "shoe"])
     assert (image["size"], image["format"]) == ("48 \u00d7 48", "jpeg")
-    assert image["reason"] == "the same image came under another label too"
+    assert image["reason"] == "the same image was also found under another label"
     assert image["places"][0] == {
         "source": "folder",
         "label": "coat",
@@ -111,7 +111,7 @@ def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
     session = sit()
     session.decide(0, [Choice(pair[0], "keep")], "")
     project.review.write_text(f"image,decision,label,by,why\n{pair[0]},drop,,jo,\n")
-    with pytest.raises(Refusal, match="changed elsewhere meanwhile"):
+    with pytest.raises(Refusal, match="has been changed elsewhere"):
         session.undo()
     assert project.lines() == [f"{pair[0]},drop,,jo,"]
 
@@ -119,8 +119,8 @@ def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        (("torn", "keep"), "it came under several labels: relabel"),
-        (("torn", "relabel", "hat"), "expected a label of coat, dress, shoe, received 'hat'"),
+        (("torn", "keep"), "it has conflicting labels; use relabel"),
+        (("torn", "relabel", "hat"), "expected one of the labels coat, dress, shoe, received 'hat'"),
         (("torn", "burn"), "expected keep, drop, relabel or clear"),
         (("lost", "drop"), "that image is not in this case"),
         (("nobody", "drop"), "that image is not in this case"),
@@ -133,7 +133,7 @@ def test_a_choice_without_effect_is_refused(project, sit, choice, told):
     name, *words = choice
     with pytest.raises(Refusal, match=told):
         session.decide(0, [Choice({"torn": torn, "lost": lost}.get(name, "0" * 64), *words)], "")
-    with pytest.raises(Refusal, match="its label 'hat' is not among the classes"):
+    with pytest.raises(Refusal, match="its label 'hat' is not one of the classes"):
         session.decide(1, [Choice(lost, "keep")], "")
     assert not project.review.exists()
     session.decide(1, [Choice(lost, "relabel", "shoe")], "")

@@ -35,12 +35,12 @@ def doubtful(project):
 
 def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
     sitting = begin(doubtful.root, "--no-open")
-    assert sitting.first.startswith("Review 1 cases at http://127.0.0.1:")
+    assert sitting.first.startswith("1 case to review at http://127.0.0.1:")
     assert ask(sitting.address).status == 200
     assert ask(sitting.address + f"image/{next(iter(doubtful.rows))}").status == 200
     children = psutil.Process(sitting.pid).children(recursive=True)
     code, told = sitting.end()
-    assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions were written to review.csv."])
+    assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions written to review.csv."])
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
 
@@ -84,9 +84,9 @@ def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
     review(workspace, project.params(), open_browser=False)
     review(workspace, project.params(), only="outliers", open_browser=False)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Nothing is in doubt."
+    assert lines[0] == "Nothing to review."
     assert "Labels have not been checked yet." in lines[1]
-    assert lines[-1] == "Nothing is in doubt among outliers."
+    assert lines[-1] == "Nothing to review in outliers."
 
 
 def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):

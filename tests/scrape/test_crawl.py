@@ -56,8 +56,8 @@ def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, we
 def test_an_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
-    (tmp_path / "journal" / "images" / first.sightings[4].image.name).unlink()
-    (tmp_path / "journal" / "images" / first.sightings[7].image.name).write_bytes(b"damaged")
+    (tmp_path / "journal" / "pictures" / first.sightings[4].image.name).unlink()
+    (tmp_path / "journal" / "pictures" / first.sightings[7].image.name).write_bytes(b"damaged")
     assert crawl(invented({})) == first
     assert web.fetched() == [hats[4], hats[7]]
 
@@ -147,7 +147,7 @@ def test_fewer_than_expected_is_a_failure_that_the_next_run_asks_again(invented,
     (failing,) = found.failed
     assert failing.failure == "too_few"
     assert str(failing) == (
-        "hat (source 'site:invented'): http://invented.test/?q=hat shows 3 candidates, expected at least 5 "
+        "hat (source 'site:invented'): http://invented.test/?q=hat returned 3 candidates, expected at least 5 "
         "(scrape.expect_at_least)"
     )
     assert len(found.sightings) == 3
@@ -176,7 +176,7 @@ def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, 
     stopped = SearchFailed("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
     found = crawl(invented({"hat": [*hats[:3], stopped]}), per_class=per_class)
     assert found.failure == "stalled"
-    assert str(found.failed[0]).endswith("the page stopped; the page as it was is in .pixmill/scrape/evidence/1")
+    assert str(found.failed[0]).endswith("the page stopped; saved page: .pixmill/scrape/evidence/1")
     assert found.reasons == ["", "", ""]
     web.fetched()
     again = invented({"hat": hats})
@@ -216,7 +216,7 @@ def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl,
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
     assert blocking.asked == ["hat"]
     assert [failed.failure for failed in found.failed] == [failure, failure]
-    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): not asked, since the site refused")
+    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): skipped, because the site refused")
     assert str(found.failed[1]).endswith(": hat (source 'site:blocking')")
     assert found.urls == hats
     blocking.answers["hat"] = hats
@@ -264,7 +264,7 @@ def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invent
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert source.asked.count("hat") == 2
     assert found.failure == "browser"
-    assert (found.failed[0].message, found.failed[0].advice) == ("the browser crashed, 2 times", "pixmill doctor")
+    assert (found.failed[0].message, found.failed[0].advice) == ("the browser crashed (2 attempts)", "pixmill doctor")
     assert found.urls == hats
 
 

@@ -41,13 +41,13 @@ def test_each_search_is_named(look_ahead):
         ["boot:", "wikimedia"],
     ]
     assert all(line.endswith("(to visit)") for line in lines[:-1])
-    assert re.match(r"about \d+ minutes, where sites answer", lines[-1])
+    assert re.match(r"Estimated time: about \d+ minutes, if sites respond", lines[-1])
 
 
 def test_what_lies_here_is_not_visited(look_ahead):
     lines = look_ahead(("hat",), source="folder")
     assert lines[0] == "hat: folder data/hat (on this machine)"
-    assert lines[-1] == "Nothing to visit: all of it is in the journal or on this machine."
+    assert lines[-1] == "Nothing to visit: everything is in the journal or on this machine."
 
 
 def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
@@ -55,12 +55,12 @@ def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
     (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
     given = {"source": "urls", "urls": {"files": ["list.csv"]}}
     hats, boots, end = look_ahead(("hat", "boot"), **given)
-    assert hats == "hat: urls list.csv (a list with 1,200 addresses to take, 1,200 still to fetch)"
-    assert boots.startswith("boot: urls list.csv (list.csv has no address with the label 'boot'")
-    assert end.startswith("about 1 minute, ")
+    assert hats == "hat: urls list.csv (1,200 URLs in the lists, 1,200 still to fetch)"
+    assert boots.startswith("boot: urls list.csv (list.csv has no URL with the label 'boot'")
+    assert end.startswith("Estimated time: about 1 minute, ")
     for limit in ("per_class", "per_query"):
         few, _ = look_ahead(**{limit: 30}, **given)
-        assert few == "hat: urls list.csv (a list with 30 addresses to take, 30 still to fetch)"
+        assert few == "hat: urls list.csv (30 URLs in the lists, 30 still to fetch)"
 
 
 def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, web, hats, tmp_path):
@@ -70,20 +70,20 @@ def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, we
     (tmp_path / "list.csv").write_text(f"url,label\n{rows}")
     run(("hat",), web.network, rate=None, **given)
     assert look_ahead(**given) == [
-        "hat: urls list.csv (a list with 10 addresses to take, 0 still to fetch)",
-        "Nothing to visit: all of it is in the journal or on this machine.",
+        "hat: urls list.csv (10 URLs in the lists, 0 still to fetch)",
+        "Nothing to visit: everything is in the journal or on this machine.",
     ]
     (tmp_path / "list.csv").write_text(f"url,label\n{rows}{hats[0]}?more,hat\n{hats[0]}?most,hat\n")
     lines = look_ahead(**given)
-    assert lines[0].endswith("(a list with 12 addresses to take, 2 still to fetch)")
-    assert lines[1].startswith("about 1 minute, ")
+    assert lines[0].endswith("(12 URLs in the lists, 2 still to fetch)")
+    assert lines[1].startswith("Estimated time: about 1 minute, ")
     assert look_ahead(per_class=9, **given)[-1].startswith("Nothing to visit")
 
 
 def test_what_keras_brings_over_the_network_is_told(look_ahead):
     lines = look_ahead(source="keras")
-    assert lines[0].endswith("(Keras downloads it once)")
-    assert lines[-1].startswith("about 1 minute, ")
+    assert lines[0].endswith("(downloaded once by Keras)")
+    assert lines[-1].startswith("Estimated time: about 1 minute, ")
     assert look_ahead(source="keras", keras={"path": "copy.npz"})[0].endswith("(on this machine)")
 
 
@@ -95,7 +95,7 @@ def test_nothing_is_left_behind(look_ahead, tmp_path):
 def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
     def minutes(**params):
         queries = {"hat": [f"hat {number}" for number in range(8)]}
-        return int(re.match(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])
+        return int(re.search(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])
 
     slow = minutes(browsers=1)
     assert minutes(browsers=4) == pytest.approx(slow / 4, abs=1)
@@ -104,7 +104,7 @@ def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
 
 def test_what_the_journal_holds_is_not_visited(after, invented, hats):
     lines = after(invented({"hat": hats}))
-    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (in the journal, 10 candidates)"
+    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates in the journal)"
     assert lines[-1].startswith("Nothing to visit")
 
 
@@ -121,7 +121,7 @@ def test_only_a_higher_limit_is_another_question(after, look_ahead, invented, ha
     after(source, per_query=3)
     assert look_ahead(source=source.name, expect_at_least=0)[0].endswith("(to visit)")
     lower = look_ahead(source=source.name, per_query=2, expect_at_least=0)
-    assert lower[0].endswith("(in the journal, 2 candidates)")
+    assert lower[0].endswith("(2 candidates in the journal)")
 
 
 def test_what_broke_off_is_visited(after, invented, hats):

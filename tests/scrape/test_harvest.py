@@ -99,7 +99,7 @@ def test_files_of_this_machine_are_read_here(harvest, data, images):
 
 def test_files_whose_licence_nobody_knows_are_left_where_some_are_wanted(harvest, data, images):
     found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
-    assert {sighting.refused for sighting in found} == {Refused("licence", "its source tells none")}
+    assert {sighting.refused for sighting in found} == {Refused("licence", "unknown")}
     assert not images.folder.exists()
 
 

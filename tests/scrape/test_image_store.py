@@ -68,7 +68,7 @@ def test_an_image_that_vanished_is_named(images, kept, tmp_path):
     """Scratch may be deleted at any time."""
     images.path(kept).unlink()
     others = ImageStore(tmp_path / "others")
-    with pytest.raises(ScrapeError, match=f"{kept.id}.png was removed while it was in use") as stop:
+    with pytest.raises(ScrapeError, match=f"{kept.id}.png was removed during the scrape") as stop:
         others.copy(kept, images)
     assert stop.value.next == "dvc repro scrape"
     assert not others.holds(kept)

@@ -133,7 +133,7 @@ def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, k
     sighting = wanting.sighting("openverse", "", shown)
     assert (sighting.image, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
     assert not wanting.needs_thumbnail("", shown)
-    assert wanting.sighting("bing", "", candidate()).refused.detail == "its source tells none"
+    assert wanting.sighting("bing", "", candidate()).refused.detail == "unknown"
 
 
 @pytest.mark.parametrize(("side", "wanted"), [(100, True), (319, True), (320, False), (1000, False)])

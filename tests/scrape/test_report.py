@@ -51,7 +51,7 @@ def test_it_says_what_came_and_what_did_not(page):
         "data/empty is missing or empty",
         "folder",
         "data/hat/sub",
-        "From the source “folder”",
+        "Source: folder.",
     ):
         assert words(said) in text
 
@@ -60,20 +60,19 @@ def test_what_came_of_each_search(web_page):
     text = words(web_page)
     for said in (
         "2 images of 1 class ",
-        "From the sources “site:first”, “site:second”",
-        "2 of 4 queries did not end well.",
-        "captcha hat (source 'site:second') it asks for a proof. The page as it was, and an image of it: "
-        ".pixmill/scrape/evidence/1",
-        "Where robots.txt was set aside On the responsibility of whoever listed them in scrape.robots_exceptions : "
-        "www.example.org",
+        "Sources: site:first, site:second. Snapshot: ",
+        "2 of 4 queries failed.",
+        "captcha hat (source 'site:second') it asks for a proof. Saved page and screenshot: .pixmill/scrape/evidence/1",
+        "robots.txt overrides Hosts whose robots.txt you override in scrape.robots_exceptions , on your own "
+        "responsibility: www.example.org",
         "hat site:first hat complete 8 2 0 1 6 script 1, click 1",
         "hat site:second hat captcha 1 1 1 0 0",
-        "that was taken in the original's place: once.",
-        "1 Thumbnails taken where the original could not be had",
+        "In 1 case the thumbnail was kept instead.",
+        "1 Thumbnails kept where the original was refused",
         "http_404 6 The server answered 404 Not Found.",
         "and 3 more",
-        "What sites asked to leave alone These were not fetched, or not kept, because their site says so to programs. "
-        "robots 1",
+        "Images that sites asked not to fetch Not fetched or not kept, because of robots.txt, X-Robots-Tag or "
+        "scrape.opt_out . robots 1",
         "by Ann",
     ):
         assert words(said) in text

@@ -302,7 +302,7 @@ class TestCheck:
             result.check()
         assert stop.value.message.splitlines() == [
             "hat (source 'site:invented'): the page stopped",
-            "cap (source 'site:invented'): http://invented.test/?q=cap shows 3 candidates, expected at least 5 "
+            "cap (source 'site:invented'): http://invented.test/?q=cap returned 3 candidates, expected at least 5 "
             "(scrape.expect_at_least)",
         ]
         assert "dvc repro scrape" in stop.value.next
@@ -319,15 +319,13 @@ class TestCheck:
             result.check()
             assert result.tolerated() == [
                 "tolerated: hat (source 'site:invented' 'b'): too slow",
-                "to ask again what failed, and nothing else: dvc repro -f scrape",
+                "to retry only the failed queries: dvc repro -f scrape",
             ]
 
     def test_a_class_without_any_image_is_never_tolerated(self, visit, invented, hats, web):
         web.answers["/0"] = None
         result = visit(invented({"hat": hats[1:], "cap": hats[:1]}), classes=("hat", "cap"), tolerate=1.0)
-        with pytest.raises(
-            ScrapeError, match=r"^cap: not a single image, since all candidates were refused \(http_404 1\)\n"
-        ):
+        with pytest.raises(ScrapeError, match=r"^cap: no images, because all candidates were refused \(http_404 1\)\n"):
             result.check()
 
     def test_a_class_whose_search_failed_is_named_once(self, visit, invented, hats):

@@ -76,8 +76,7 @@ def test_the_counts_of_a_class_a_source_and_a_host(tally):
 
 def test_the_tally_as_text(tally):
     assert str(tally) == (
-        "2 images from 7 candidates; 2 seen before, 3 refused (bad_url 1, http_404 1, no_address 1), "
-        "1 only as thumbnails"
+        "2 images from 7 candidates; 2 duplicates, 3 refused (bad_url 1, http_404 1, no_address 1), 1 as thumbnails"
     )
 
 
@@ -106,7 +105,7 @@ def test_a_class_for_which_nothing_came_is_empty():
 
 def test_nothing():
     tally = ScrapeTally((), [])
-    assert str(tally) == "0 images from 0 candidates; 0 seen before, 0 refused"
+    assert str(tally) == "0 images from 0 candidates; 0 duplicates, 0 refused"
     assert tally.metrics()["per_query"] == {}
 
 
@@ -192,14 +191,14 @@ def test_originals_are_as_they_should_be():
 def test_more_thumbnails_than_originals_are_told():
     [remark] = remarks(*[(None, SMALL, Refused("no_address"))] * 20, source="google")
     assert remark == (
-        "saree (source 'google' 'silk saree'): 20 of 20 images are thumbnails, since their originals could not be "
-        "had (scrape.thumbnails: false does without them); look at it with: pixmill scrape --probe google 'silk saree'"
+        "saree (source 'google' 'silk saree'): 20 of 20 images are thumbnails, because their originals were "
+        "refused (to drop them: scrape.thumbnails: false); check it with: pixmill scrape --probe google 'silk saree'"
     )
 
 
 def test_addresses_that_no_rule_makes_originals_of_are_told():
     [remark] = remarks(*[(SMALL, None, None)] * 20)
-    assert "none of 20 images has an address that rewrite in amazon.yaml makes an original of" in remark
+    assert "the rewrite rules of amazon.yaml matched none of 20 image URLs" in remark
     assert remark.endswith("pixmill scrape --probe amazon 'silk saree'")
     # Prints on plain garments keep theirs, beside others that are lifted.
     assert remarks(*[(SMALL, None, None)] * 20, (LARGE, SMALL, None)) == []
@@ -218,6 +217,6 @@ def test_the_run_says_it(visit, invented, web, image):
     small = web.show(*(image(seed) for seed in range(10)))
     result = visit(invented({"hat": [{"image_url": None, "thumbnail_url": url} for url in small]}))
     assert result.remarks == [
-        "hat (source 'site:invented'): 10 of 10 images are thumbnails, since their originals could not be had "
-        "(scrape.thumbnails: false does without them)"
+        "hat (source 'site:invented'): 10 of 10 images are thumbnails, because their originals were refused "
+        "(to drop them: scrape.thumbnails: false)"
     ]

@@ -64,7 +64,7 @@ def test_what_was_not_asked_for_is_not_checked():
 def test_an_empty_split_fails(sound):
     manifest, groups = sound
     empty = failed(manifest.assign(split=None, fold=None), groups)
-    assert empty["not_empty"] == ("there are 0 images in the split",)
+    assert empty["not_empty"] == ("0 images in all splits",)
 
 
 def test_an_id_on_two_sides_fails(sound):
@@ -74,8 +74,8 @@ def test_an_id_on_two_sides_fails(sound):
     twice.loc[test, "id"] = twice.loc[train, "id"]
     found = failed(twice, groups)
     assert found == {
-        "ids_on_one_side": (f"1 of 79 ids lie in two parts: {IDS[train][:12]} (train, test)",)
-    } or found == {"ids_on_one_side": (f"1 of 79 ids lie in two parts: {IDS[train][:12]} (test, train)",)}
+        "ids_on_one_side": (f"1 of 79 ids are in two splits: {IDS[train][:12]} (train, test)",)
+    } or found == {"ids_on_one_side": (f"1 of 79 ids are in two splits: {IDS[train][:12]} (test, train)",)}
 
 
 def test_pixels_on_two_sides_fail(sound):
@@ -84,7 +84,7 @@ def test_pixels_on_two_sides_fail(sound):
     changed.loc[side(manifest, "test")[0], "pixels"] = changed.loc[side(manifest, "train")[0], "pixels"]
     [(name, [line])] = failed(changed, groups).items()
     assert name == "pixels_on_one_side"
-    assert line.startswith("1 of 79 digests of pixels lie in two parts: ")
+    assert line.startswith("1 of 79 distinct images are in two splits: ")
 
 
 def test_pixels_in_two_folds_fail(sound):
@@ -93,7 +93,7 @@ def test_pixels_in_two_folds_fail(sound):
     changed.loc[side(manifest, "train", 0)[0], "pixels"] = changed.loc[side(manifest, "train", 1)[0], "pixels"]
     [(name, [line])] = failed(changed, groups).items()
     assert name == "pixels_in_one_fold"
-    assert "lie in two folds" in line
+    assert "are in two folds" in line
 
 
 def test_a_pair_on_two_sides_fails(sound):
@@ -102,7 +102,7 @@ def test_a_pair_on_two_sides_fails(sound):
     found = failed(manifest, groups, pairs_table([(one, other)]))
     [line] = found.pop("near_duplicates_on_one_side")
     assert found == {}
-    assert line.startswith("1 of 1 near-duplicate pairs lie in two parts: ")
+    assert line.startswith("1 of 1 near-duplicate pairs are in two splits: ")
     assert one[:12] in line
     assert other[:12] in line
 
@@ -112,7 +112,7 @@ def test_a_pair_in_two_folds_fails(sound):
     pair = sorted((IDS[side(manifest, "train", 0)[0]], IDS[side(manifest, "train", 1)[0]]))
     [(name, [line])] = failed(manifest, groups, pairs_table([tuple(pair)])).items()
     assert name == "near_duplicates_in_one_fold"
-    assert "lie in two folds" in line
+    assert "are in two folds" in line
 
 
 def test_a_pair_of_which_one_is_dropped_says_nothing(sound):
@@ -131,7 +131,7 @@ def test_a_group_on_two_sides_fails(sound):
     found = failed(manifest, changed)
     [line] = found.pop("groups_on_one_side")
     assert found == {}
-    assert "groups lie in two parts: page http://shop.test/" in line
+    assert "groups are in two splits: page http://shop.test/" in line
 
 
 def test_a_group_in_two_folds_fails(sound):
@@ -168,9 +168,7 @@ def test_a_given_test_image_that_is_not_in_test_fails(sound):
     changed = manifest.copy()
     changed.loc[side(manifest, "train")[:2], "given_split"] = "test"
     total = int((changed["given_split"] == "test").sum())
-    assert failed(changed, groups) == {
-        "given_test_kept": (f"2 of {total} images that people put into test are not there",)
-    }
+    assert failed(changed, groups) == {"given_test_kept": (f"2 of {total} images given for test are not in test",)}
 
 
 def test_a_given_test_image_that_was_dropped_here_fails(sound):
@@ -188,18 +186,17 @@ def test_class_shares_that_are_far_apart_fail_by_class_and_part(sound):
     counts = manifest.groupby(["split", "label"]).size()
     share = counts["val", "coat"] / counts["val"].sum()
     of_all = counts[:, "coat"].sum() / 80
-    assert f"class 'coat' makes up {share:.3g} of val, and {of_all:.3g} of all" in found["class_shares"]
+    assert f"class 'coat' makes up {share:.3g} of val, but {of_all:.3g} of all images" in found["class_shares"]
 
 
 def test_a_critical_failure_names_page_parameter_and_command(sound):
     manifest, groups = sound
     outcomes = run_checks(checks(STRICT, CLASSES), tables(manifest, TWINS, groups, CLASSES, folds=2))
-    error = gate_error(outcomes, report="reports/split.html", mend="bring more images")
+    error = gate_error(outcomes, report="reports/split.html", fix="add images")
     assert "class_shares: class 'coat' makes up" in error.message
-    assert "expected at most 0 away (split.class_shares.tolerance)" in error.message
+    assert "expected a difference of at most 0 (split.class_shares.tolerance)" in error.message
     assert error.next == (
-        "open reports/split.html; bring more images, or edit split.class_shares.tolerance in params.yaml; "
-        "then: dvc repro"
+        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; then: dvc repro"
     )
 
 
@@ -208,7 +205,7 @@ def test_a_class_without_images_in_a_part_or_fold_is_refused_with_what_moves_it(
     labels = ["dress" if n % 10 == 0 else "coat" for n in range(80)]
     found = split(table(IDS, labels), pairs_table([]), params, classes=(*CLASSES, "hat"))
     error = gate_error(found.outcomes, report="reports/split.html")
-    assert "same_classes: train has no image of 'hat'; expected all of coat, dress, hat in each part" in error.message
+    assert "same_classes: train has no image of 'hat'; expected exactly coat, dress, hat in each split" in error.message
     assert "split.salt in params.yaml" in error.next
     assert ("split.group_by (page)" in error.next) == (params.group_by is not None)
     assert ("lower split.folds (20) or change split.salt" in error.next) == (params.folds is not None)

@@ -147,7 +147,7 @@ def test_rows_count_up_by_id_within_a_part():
 
 
 def test_a_kept_image_of_no_class_is_refused():
-    with pytest.raises(ManifestError, match="validate kept images of dress"):
+    with pytest.raises(ManifestError, match="validate kept images labelled dress"):
         assign(table(IDS), pairs_table([]), PARAMS, classes=("coat",))
 
 
@@ -260,5 +260,5 @@ def test_the_summary_is_one_line(found):
     sizes = found.manifest["split"].value_counts()
     dropped = metrics(found)["dropped"]
     assert summary(found) == (
-        f"{sizes['train']} train, {sizes['val']} val, {sizes['test']} test; {dropped} dropped so that nothing leaks"
+        f"{sizes['train']} train, {sizes['val']} val, {sizes['test']} test; {dropped} dropped to prevent leakage"
     )

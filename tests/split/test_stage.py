@@ -66,7 +66,7 @@ def test_it_writes_all_that_is_promised(command, project):
     done = subprocess.run(**command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.splitlines()
-    assert re.fullmatch(r"split: \d+ train, \d+ val, \d+ test; 0 dropped so that nothing leaks", first)
+    assert re.fullmatch(r"split: \d+ train, \d+ val, \d+ test; 0 dropped to prevent leakage", first)
     assert second == "split: reports/split.html"
     assert list(outputs(project.root)) == WRITTEN
     how = {"aspect": "pad", "image_size": 8, "resize": "bicubic"}
@@ -118,7 +118,7 @@ def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(command
     done = subprocess.run(limited, **command, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"split: {project.out}/train/00000.bin cannot be used: it would be larger than this system allows",
+        f"split: {project.out}/train/00000.bin cannot be used: it would exceed the file size limit",
         "Next: raise the limit (ulimit -f), then: dvc repro split (finished work is kept)",
     ]
     assert not list(project.out.rglob("*.bin"))
@@ -126,18 +126,17 @@ def test_a_disk_that_takes_no_more_is_a_message_and_leaves_no_half_of_it(command
 
 
 def test_a_gate_that_fails_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):
-    with pytest.raises(GateError, match="1 critical expectation failed\n  class_shares: ") as caught:
+    with pytest.raises(GateError, match="1 critical check failed\n  class_shares: ") as caught:
         main(Workspace(project.root, project.root), parse_params(PARAMS.format(size=8, tolerance=0.0)))
     assert caught.value.next == (
-        "open reports/split.html; bring more images, or edit split.class_shares.tolerance in params.yaml; "
-        "then: dvc repro"
+        "open reports/split.html; add images, or edit split.class_shares.tolerance in params.yaml; then: dvc repro"
     )
     assert list(outputs(project.root)) == [
         "artifacts/split/expectations.json", "metrics/split.json", "plots/split/counts.csv", "plots/split/full.json",
         "reports/split.html",
     ]  # fmt: skip
     assert json.loads((project.root / "plots/split/full.json").read_text())["gate"]["class_shares"] is False
-    assert "The gate stopped the pipeline" in (project.root / "reports/split.html").read_text()
+    assert "Split checks failed" in (project.root / "reports/split.html").read_text()
 
 
 def test_a_class_that_lacks_images_leaves_the_page_and_the_numbers_and_nothing_to_train_on(project):

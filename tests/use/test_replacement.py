@@ -75,7 +75,7 @@ def test_one_recipe_follows_another(project: Path) -> None:
 
 def test_an_edited_file_is_not_replaced(project: Path) -> None:
     text = edit(project)
-    with pytest.raises(ParamsError, match=r"params\.yaml is edited") as refusal:
+    with pytest.raises(ParamsError, match=r"params\.yaml has uncommitted edits") as refusal:
         use(project, find_recipe(project, "digits"))
     assert refusal.value.next == "git commit params.yaml, or: pixmill use digits --force (a copy is kept)"
     assert (project / "params.yaml").read_text(encoding="utf-8") == text
@@ -87,7 +87,7 @@ def test_by_force_an_edited_file_is_replaced_and_kept(project: Path) -> None:
     done = use(project, find_recipe(project, "digits"), force=True)
     assert done.backup is not None
     assert (project / done.backup).read_text(encoding="utf-8") == text
-    assert f"The former file is kept: cp {done.backup} params.yaml" in done.lines()
+    assert f"To restore the previous file: cp {done.backup} params.yaml" in done.lines()
     assert load_params(project).split.image_size == 28
 
 
@@ -100,7 +100,7 @@ def test_what_is_committed_may_be_replaced(project: Path) -> None:
 def test_what_is_staged_alone_may_not(project: Path) -> None:
     edit(project)
     git(project, "add", "params.yaml")
-    with pytest.raises(ParamsError, match="is edited"):
+    with pytest.raises(ParamsError, match="has uncommitted edits"):
         use(project, find_recipe(project, "digits"))
 
 
@@ -112,7 +112,7 @@ def test_without_git_only_a_recipe_as_it_came_is_replaced(
     assert use(project, find_recipe(project, "food")).changes == {}
     assert use(project, find_recipe(project, "digits")).rewritten
     edit(project, "epochs: 10", "epochs: 11")
-    with pytest.raises(ParamsError, match="is edited"):
+    with pytest.raises(ParamsError, match="has uncommitted edits"):
         use(project, find_recipe(project, "food"))
 
 
@@ -174,7 +174,7 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
     path = project / "recipes" / "ours.yaml"
     path.write_text((ROOT / "params.yaml").read_text(encoding="utf-8").replace("epochs:", "epoch:"), encoding="utf-8")
     before = (project / "params.yaml").read_bytes()
-    with pytest.raises(ParamsError, match=r"recipes/ours.yaml is not sound:\ntrain\.epoch") as refusal:
+    with pytest.raises(ParamsError, match=r"recipes/ours.yaml is not valid:\ntrain\.epoch") as refusal:
         use(project, find_recipe(project, "ours"))
     assert refusal.value.next == "edit recipes/ours.yaml"
     assert (project / "params.yaml").read_bytes() == before
@@ -182,17 +182,20 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
 
 def test_where_images_belong_is_said(project: Path) -> None:
     following = use(project, find_recipe(project, "scenes")).following
-    assert following[0] == "put images into data/train/<class> and data/test/<class> where there are none yet"
+    assert following[0] == "put images into data/train/<class> and data/test/<class> if there are none yet"
 
 
 def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:
     done = command(project, "digits")
     assert (done.returncode, done.stderr) == (0, "")
     first, *changes, last = done.stdout.splitlines()
-    assert first == "params.yaml is as the recipe 'digits' says"
+    assert first == "params.yaml now has the values of the recipe 'digits'"
     assert "  split.image_size: 160 -> 28" in changes
     assert last == "Next: dvc repro"
-    assert command(project, "digits").stdout == "params.yaml is already as the recipe 'digits' says\nNext: dvc repro\n"
+    assert (
+        command(project, "digits").stdout
+        == "params.yaml already has the values of the recipe 'digits'\nNext: dvc repro\n"
+    )
 
 
 def test_alone_it_lists_the_recipes_and_what_each_is_for(
@@ -212,8 +215,8 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
 def test_a_mistyped_name_is_guessed(project: Path) -> None:
     done = command(project, "grament")
     assert done.returncode == 1
-    assert "pixmill: there is no recipe 'grament'; did you mean 'garments'?\nThe recipes are: best, " in done.stderr
-    assert done.stderr.endswith("Next: pixmill use, to see them all\n")
+    assert "pixmill: no such recipe: 'grament'; did you mean 'garments'?\nThe recipes are: best, " in done.stderr
+    assert done.stderr.endswith("Next: list them with: pixmill use\n")
     assert "did you mean" not in command(project, "../params").stderr
 
 
@@ -221,7 +224,7 @@ def test_a_project_without_recipes_says_where_they_are(project: Path) -> None:
     shutil.rmtree(project / "recipes")
     done = command(project)
     assert done.returncode == 1
-    assert done.stderr.endswith("holds no recipe\nNext: git checkout recipes\n")
+    assert done.stderr.endswith("recipes\nNext: git checkout recipes\n")
 
 
 def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tmp_path: Path) -> None:
@@ -235,7 +238,9 @@ def test_an_installed_package_finds_the_recipes_of_the_project(project: Path, tm
         text=True,
         timeout=60,
     )
-    assert done.stdout.startswith(f"{installed}/pixmill/cli/__init__.py\nparams.yaml is as the recipe 'digits' says\n")
+    assert done.stdout.startswith(
+        f"{installed}/pixmill/cli/__init__.py\nparams.yaml now has the values of the recipe 'digits'\n"
+    )
     assert yaml.safe_load((project / "params.yaml").read_text("utf-8"))["scrape"]["source"] == "keras"
 
 

@@ -64,7 +64,7 @@ def test_a_file_that_is_no_database_costs_the_cache_only(
         assert cache.read(IDS) == {}
     told = capsys.readouterr().err
     assert told.count("found-a.sqlite is not used in this run: ") == 1
-    assert "delete it if that happens again" in told
+    assert "delete it if this recurs" in told
 
 
 def test_where_it_cannot_lie_it_is_done_without_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,70 +151,70 @@ def unlike(scrape: Scrape) -> None:
 CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     (
         "readable", cut, {},
-        "18 of 21 images can be decoded to the end (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "18 of 21 images decode completely (share 0.857); failing: 3 of 12 in class 'coat'; "
         "expected at least 0.9 (validate.readable.share)",
     ),
     (
         "image_size", narrow, {},
-        "18 of 21 readable images are at least 32 pixels wide (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "18 of 21 readable images are at least 32 pixels wide (share 0.857); failing: 3 of 12 in class 'shoe'; "
         "expected at least 0.9 (validate.image_size.min_width, validate.image_size.share)",
     ),
     (
         "image_size", low, {"min_height": 30},
-        "18 of 21 readable images are at least 30 pixels high (a share of 0.857); not so 3 of 12 in class 'shoe'; "
+        "18 of 21 readable images are at least 30 pixels high (share 0.857); failing: 3 of 12 in class 'shoe'; "
         "expected at least 0.9 (validate.image_size.min_height, validate.image_size.share)",
     ),
     (
         "aspect_ratio", long, {},
-        "18 of 20 readable images are at most 4 times as long as wide (a share of 0.9); not so 1 of 10 in class "
-        "'coat', 1 of 10 in class 'shoe'; expected at least 0.95 "
+        "18 of 20 readable images have a longer side of at most 4 times the shorter (share 0.9); failing: "
+        "1 of 10 in class 'coat', 1 of 10 in class 'shoe'; expected at least 0.95 "
         "(validate.aspect_ratio.max_ratio, validate.aspect_ratio.share)",
     ),
     (
         "formats", jpegs, {"allowed": ["png", "webp"]},
-        "18 of 21 readable images are png or webp (a share of 0.857); not so 3 of 12 in class 'coat'; "
+        "18 of 21 readable images are png or webp (share 0.857); failing: 3 of 12 in class 'coat'; "
         "expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
     ),
     (
         "dark", dark, {},
-        "18 of 20 readable images have a brightness of at least 16 (a share of 0.9); not so 2 of 11 in class 'coat'; "
+        "18 of 20 readable images have a brightness of at least 16 (share 0.9); failing: 2 of 11 in class 'coat'; "
         "expected at least 0.95 (validate.dark.min_brightness, validate.dark.share)",
     ),
     (
         "blurred", blurred, {},
-        "18 of 20 readable images have a sharpness of at least 10 (a share of 0.9); not so 2 of 11 in class 'shoe'; "
+        "18 of 20 readable images have a sharpness of at least 10 (share 0.9); failing: 2 of 11 in class 'shoe'; "
         "expected at least 0.95 (validate.blurred.min_sharpness, validate.blurred.share)",
     ),
     (
         "blank", blank, {"min_entropy": 1.0},
-        "18 of 20 readable images have an entropy of at least 1 (a share of 0.9); not so 2 of 11 in class "
+        "18 of 20 readable images have an entropy of at least 1 (share 0.9); failing: 2 of 11 in class "
         "'coat'; expected at least 0.98 (validate.blank.min_entropy, validate.blank.share)",
     ),
     (
         "labels_declared", strange, {},
-        "2 images came with the label 'cap'; expected only coat, shoe (classes)",
+        "2 images with the undeclared label 'cap'; expected only coat, shoe (classes)",
     ),
     (
         "duplicates", copies, {},
-        "18 of 23 readable images are neither the copy nor the near-duplicate of another (a share of 0.783); not so "
-        "5 of 14 in class 'coat'; expected at least 0.8 (validate.duplicates.share)",
+        "18 of 23 readable images are neither duplicates nor near-duplicates of another (share 0.783); "
+        "failing: 5 of 14 in class 'coat'; expected at least 0.8 (validate.duplicates.share)",
     ),
     (
         "conflicts", conflict, {},
-        "2 images came under several labels: coat, shoe; expected none (validate.conflicts.severity)",
+        "2 images found under several labels: coat, shoe; expected none (validate.conflicts.severity)",
     ),
     (
         "near_duplicates", alike, {},
-        "1 pair of near-duplicates carries the labels 'coat' and 'shoe'; expected none of different labels "
+        "1 near-duplicate pair is labelled 'coat' and 'shoe'; expected none across labels "
         "(validate.near_duplicates.severity)",
     ),
     (
         "placeholders", placeholder, {},
-        "came from 12 addresses, as coat; expected none (validate.placeholders.repeats)",
+        "was found at 12 URLs, labelled coat; expected none (validate.placeholders.repeats)",
     ),
     (
         "leaks", leak, {},
-        "2 images of class 'coat' lie in train and test of the given split, such as data/coat/00",
+        "2 images of class 'coat' are in both train and test, for example data/coat/00",
     ),
     ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 images; expected at least 3"),
     (
@@ -237,7 +237,7 @@ def test_each_check_fails_for_its_own_reason_and_stops_the_pipeline(
     error = gate_error(found.outcomes, report="reports/validate.html")
     assert isinstance(error, GateError)
     stopped, *lines_, last = str(error).splitlines()
-    assert stopped == "the gate stopped the pipeline, 1 critical expectation failed"
+    assert stopped == "the gate stopped the pipeline: 1 critical check failed"
     assert all(line.startswith(f"  {name}: ") for line in lines_)
     assert told in lines_[0]
     assert "open reports/validate.html" in last
@@ -252,7 +252,7 @@ def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
         params=ValidateParams.model_validate(FEW), folder=scrape.folder, workers=0,
     )  # fmt: skip
     [outcome] = failed(found)
-    assert (outcome.check.name, outcome.found) == ("unique_ids", ("2 rows share their id with another",))
+    assert (outcome.check.name, outcome.found) == ("unique_ids", ("2 rows have a duplicate id",))
     assert len(found.manifest) == 18
     assert gate_error(found.outcomes, report="page.html") is not None
 
@@ -261,7 +261,7 @@ def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
     warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "warning"}}
     error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
     assert error is not None
-    assert "  not_empty: there are 0 images; expected at least 1 (scrape)" in error.message.splitlines()
+    assert "  not_empty: 0 images; expected at least 1 (scrape)" in error.message.splitlines()
 
 
 def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scrape: Scrape) -> None:
@@ -277,11 +277,11 @@ def test_files_that_are_gone_are_told_with_the_command_that_brings_them_back(scr
         return str(gate_error(found.outcomes, report="page.html")).splitlines()[-1]
 
     assert stopped().startswith(
-        "Next: 2 files of artifacts/scrape are missing: to bring it back: mv artifacts/scrape artifacts/scrape.old && "
+        "Next: restore the 2 missing files of artifacts/scrape with: mv artifacts/scrape artifacts/scrape.old && "
         "dvc checkout artifacts/scrape; open page.html; "
     )
     scrape.path(names[2]).write_bytes(b"other")
-    assert "3 files of artifacts/scrape are missing or changed: to bring it back: mv artifacts/scrape " in stopped()
+    assert "restore the 3 missing or changed files of artifacts/scrape with: mv artifacts/scrape " in stopped()
 
 
 def test_thresholds_and_severities_come_from_the_params() -> None:
@@ -318,38 +318,39 @@ def told(table: pd.DataFrame) -> list[str]:
 def test_a_share_says_which_classes_fall_short_the_worst_first() -> None:
     labels = ["coat"] * 4 + ["shoe"] * 3 + ["hat"] * 2
     table = rows(label=labels, brightness=[1.0, 2.0, 50.0, None, 3.0, 4.0, 5.0, 50.0, 50.0])
-    assert told(table) == ["3 of 8 are light (a share of 0.375); not so 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"]
+    assert told(table) == ["3 of 8 are light (share 0.375); failing: 3 of 3 in class 'shoe', 2 of 3 in class 'coat'"]
 
 
 def test_a_share_that_is_whole_names_no_class() -> None:
-    assert told(rows(label=["coat"], brightness=[50.0])) == ["1 of 1 are light (a share of 1)"]
+    assert told(rows(label=["coat"], brightness=[50.0])) == ["1 of 1 are light (share 1)"]
     assert told(rows(label=["coat"], brightness=[None]).astype({"brightness": float})) == ["0 of 0 are light"]
 
 
 def test_of_many_classes_a_few_are_named() -> None:
     [line] = told(rows(label=[f"class {number}" for number in range(9)], brightness=[1.0] * 9))
     assert line.count("1 of 1 in class") == 5
-    assert line.endswith("1 of 1 in class 'class 4' and some in 4 more")
+    assert line.endswith("1 of 1 in class 'class 4' and 4 more classes")
 
 
 def test_images_of_no_label_or_of_two_have_words_of_their_own() -> None:
-    assert told(rows(label=[None, "coat"], brightness=[1.0, 50.0]))[0].endswith("; not so 1 of 1 without one label")
+    (line,) = told(rows(label=[None, "coat"], brightness=[1.0, 50.0]))
+    assert line.endswith("; failing: 1 of 1 with conflicting labels")
 
 
 def test_conflicts_are_counted_by_their_labels() -> None:
     told = tell("conflicts", rows(conflict=["coat, shoe", "coat, hat", "coat, shoe"]))
     assert told == [
-        "2 images came under several labels: coat, shoe",
-        "1 image came under several labels: coat, hat",
+        "2 images found under several labels: coat, shoe",
+        "1 image found under several labels: coat, hat",
     ]
 
 
 def test_every_placeholder_is_named_the_most_frequent_first() -> None:
     table = rows(
-        id=["a" * 64, "b" * 64], placeholder=["came from 9 addresses", "came from 12 addresses"], addresses=[9, 12]
+        id=["a" * 64, "b" * 64], placeholder=["was found at 9 URLs", "was found at 12 URLs"], addresses=[9, 12]
     )
     assert tell("placeholders", table) == [
-        f"image {'b' * 12} came from 12 addresses", f"image {'a' * 12} came from 9 addresses",
+        f"image {'b' * 12} was found at 12 URLs", f"image {'a' * 12} was found at 9 URLs",
     ]  # fmt: skip
 
 
@@ -359,31 +360,31 @@ def test_leaks_are_counted_by_class_and_parts_with_one_place() -> None:
         leak_places=["r and s", "t and u", "v and w"],
     )  # fmt: skip
     assert tell("leaks", table) == [
-        "2 images of class 'coat' lie in train and test of the given split, such as t and u",
-        "1 image of class 'shoe' lies in train and test of the given split, such as r and s",
+        "2 images of class 'coat' are in both train and test, for example t and u",
+        "1 image of class 'shoe' is in both train and test, for example r and s",
     ]
 
 
 def test_near_duplicates_are_counted_by_their_labels_in_either_order() -> None:
     table = rows(label_a=["shoe", "coat", "hat", "hat"], label_b=["coat", "shoe", "hat", "coat"])
     assert tell("near_duplicates", table) == [
-        "2 pairs of near-duplicates carry the labels 'coat' and 'shoe'",
-        "1 pair of near-duplicates carries the labels 'coat' and 'hat'",
+        "2 near-duplicate pairs are labelled 'coat' and 'shoe'",
+        "1 near-duplicate pair is labelled 'coat' and 'hat'",
     ]
 
 
 def test_where_there_is_no_finding_that_is_said() -> None:
-    assert tell("conflicts", rows(conflict=[None])) == ["no image came under several labels"]
+    assert tell("conflicts", rows(conflict=[None])) == ["no conflicting labels"]
 
 
 @pytest.mark.parametrize(
     ("failures", "advice"),
     [
         (["truncated", None], None),
-        (["missing_file", None], "1 file of artifacts/scrape is missing: to bring it back: mv artifacts/scrape "),
+        (["missing_file", None], "restore the 1 missing file of artifacts/scrape with: mv artifacts/scrape "),
         (
             ["changed_bytes"] * 2,
-            "2 files of artifacts/scrape are changed: to bring it back: mv artifacts/scrape ",
+            "restore the 2 changed files of artifacts/scrape with: mv artifacts/scrape ",
         ),
     ],
 )

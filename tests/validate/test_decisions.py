@@ -63,12 +63,12 @@ def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
         ("", "line 1: expected the header image,decision,label,by,why, received ''"),
         ("image,decision\n", "line 1: expected the header"),
         (f"{HEAD}{ID},keep\n", "line 2: expected 5 values (image, decision, label, by, why), received 2"),
-        (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected an image's id, at least 8 digits of it"),
+        (f"{HEAD}\n\nsome,keep,,,\n", "line 4: expected an image's id (at least 8 digits"),
         (f"{HEAD}0123456,keep,,,\n", "line 2: expected an image's id"),
-        (f"{HEAD}{ID},maybe,,,\n", "line 2: expected a decision of keep, drop, relabel, received 'maybe'"),
-        (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected a label of coat, shoe, received 'hat'"),
-        (f"{HEAD}{ID},relabel,,,\n", "line 2: expected a label of coat, shoe, received ''"),
-        (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label with the decision 'drop', received 'coat'"),
+        (f"{HEAD}{ID},maybe,,,\n", "line 2: expected one of the decisions keep, drop, relabel, received 'maybe'"),
+        (f"{HEAD}{ID},relabel,hat,,\n", "line 2: expected one of the labels coat, shoe, received 'hat'"),
+        (f"{HEAD}{ID},relabel,,,\n", "line 2: expected one of the labels coat, shoe, received ''"),
+        (f"{HEAD}{ID},drop,coat,,\n", "line 2: expected no label for the decision 'drop', received 'coat'"),
         (f'{HEAD}{ID},drop,,,"never closed\n', "line 2: expected comma-separated values"),
         (f'{HEAD}{ID},drop,,,"two\nlines"\nx,drop,,,\n', "line 4: expected an image's id"),
         (HEAD.encode() + b"\n\xff\xfe,drop,,,\n", "line 3: expected UTF-8, received byte 0xff"),
@@ -119,7 +119,7 @@ def test_an_image_that_is_gone_is_told() -> None:
 @pytest.mark.parametrize("second", [Decision(3, "data/coat/1.png", "keep"), Decision(3, ID, "drop", why="a hat")])
 def test_two_decisions_for_one_image_are_refused_and_both_lines_named(second: Decision) -> None:
     with pytest.raises(
-        ReviewError, match=f"line 3: expected one decision an image, received another than that of line 2, of {ID}"
+        ReviewError, match=f"line 3: expected one decision per image, received a second one for {ID}, already in line 2"
     ):
         match_decisions([Decision(2, ID, "drop"), second], IMAGES)
 
@@ -132,7 +132,7 @@ def test_a_line_that_two_branches_added_alike_counts_once(name: str) -> None:
 
 
 def test_two_decisions_for_an_image_that_is_gone_are_refused_too() -> None:
-    with pytest.raises(ReviewError, match=r"line 3: .* that of line 2, of data/hat/1\.png"):
+    with pytest.raises(ReviewError, match=r"line 3: .* a second one for data/hat/1\.png, already in line 2"):
         match_decisions([Decision(2, "data/hat/1.png", "drop"), Decision(3, "data/hat/1.png", "keep")], IMAGES)
 
 
@@ -145,7 +145,7 @@ def test_what_stands_there_commands_no_terminal() -> None:
 
 def test_a_name_that_several_images_have_is_refused() -> None:
     images = [Names("aaaaaaaa" + "0" * 56, ()), Names("aaaaaaaa" + "1" * 56, ())]
-    with pytest.raises(ReviewError, match="line 2: expected the name of one image, received 'aaaaaaaa', which 2 have"):
+    with pytest.raises(ReviewError, match="line 2: expected one image, received 'aaaaaaaa', which matches 2"):
         match_decisions([Decision(2, "aaaaaaaa", "drop")], images)
 
 
@@ -187,7 +187,7 @@ def test_whatever_was_decided_is_matched_or_refused_by_line(decisions: list[Deci
     decisions = [replace(decision, line=line) for line, decision in enumerate(decisions, 2)]
     different = {replace(decision, line=0) for decision in decisions}
     if len(different) > len({ID if item.image == ID[:8] else item.image for item in decisions}):
-        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision an image"):
+        with pytest.raises(ReviewError, match=r"review\.csv, line \d+: expected one decision per image"):
             match_decisions(decisions, IMAGES)
     else:
         found, gone = match_decisions(decisions, IMAGES)

@@ -93,9 +93,9 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         "validate: kept 82 of 83 images",
-        "validate: warning: near_duplicates: 1 pair of near-duplicates carries the labels 'coat' and 'shoe'; "
-        "expected none of different labels (validate.near_duplicates.severity)",
-        f"validate: warning: placeholders: image {repeated} came from 3 addresses, as "
+        "validate: warning: near_duplicates: 1 near-duplicate pair is labelled 'coat' and 'shoe'; "
+        "expected none across labels (validate.near_duplicates.severity)",
+        f"validate: warning: placeholders: image {repeated} was found at 3 URLs, labelled "
         "coat, hat, shoe; expected none (validate.placeholders.repeats)",
         "validate: reports/validate.html",
     ]
@@ -122,14 +122,14 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
 
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "validate: the gate stopped the pipeline, 2 critical expectations failed",
+        "validate: the gate stopped the pipeline: 2 critical checks failed",
         "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
         "  class_balance: class 'shoe' has 3 images, a ratio of 0.075 to the largest class 'coat' (40); "
         "expected at least 0.2 (validate.class_balance.ratio)",
-        "Next: open reports/validate.html; mend the images, or edit validate.min_per_class.count, "
+        "Next: open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
         "validate.class_balance.ratio in params.yaml; then: dvc repro",
     ]
-    # Everything is there all the same: it is what a person needs to mend the data.
+    # The outputs are written all the same: you need them to fix the data.
     assert set(workspace.digests()) == set(OUTPUTS)
     headline = json.loads((workspace.root / "metrics/validate.json").read_text())
     assert headline == {"n": headline["kept"] + 4, "kept": headline["kept"], "dropped": 4, "gate": "failed"}
@@ -154,11 +154,10 @@ def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
         "validate: info: class_balance: class 'shoe' has 0 images, a ratio of 0 to the largest class 'coat' (30); "
         "expected at least 0.2 (validate.class_balance.ratio)",
         *(
-            f"validate: warning: line {digit + 2} of review.csv is not followed: "
-            f"no such image is there (ffff000{digit})"
+            f"validate: warning: line {digit + 2} of review.csv was not applied: no such image (ffff000{digit})"
             for digit in range(5)
         ),
-        "validate: warning: 2 more lines of review.csv are not followed",
+        "validate: warning: 2 more lines of review.csv were not applied",
     ]
 
 
@@ -169,7 +168,7 @@ def test_a_malformed_decision_is_told_by_its_line_before_anything_is_read(worksp
     done = workspace.run()
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        "validate: review.csv, line 2: expected a label of coat, shoe, received 'boot'",
+        "validate: review.csv, line 2: expected one of the labels coat, shoe, received 'boot'",
         "Next: edit line 2 of review.csv, then: dvc repro validate",
     ]
     assert not (workspace.root / "metrics").exists()

@@ -94,7 +94,7 @@ def test_findings_stand_beside_their_images() -> None:
         leaks=(("b", "train", "x", "c", "test", "y"), ("b", "val", "z", "c", "test", "y")),
     ).set_index("id")
     assert table["conflict"].dropna().to_dict() == {"a": "coat, shoe"}
-    assert table["placeholder"].dropna().to_dict() == {"c": "came from 1,234 addresses, as coat"}
+    assert table["placeholder"].dropna().to_dict() == {"c": "was found at 1,234 URLs, labelled coat"}
     assert table["leak"].dropna().to_dict() == {"b": "train and test"}
     assert table["leak_places"].dropna().to_dict() == {"b": "x and y"}
 

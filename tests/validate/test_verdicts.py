@@ -273,15 +273,15 @@ def test_the_same_pixels_are_kept_under_no_two_labels_whoever_says_so() -> None:
     verdicts = judged(case("coat"), case("coat"), a=first, b=second)
     assert verdicts.reasons == {"a": "label_conflict:b", "b": "label_conflict:a"}
     assert [decision for decision, _ in verdicts.powerless] == [first, second]
-    assert all("only one of the two can be right" in why for _, why in verdicts.powerless)
+    assert all("keep only one of the two" in why for _, why in verdicts.powerless)
 
 
 @pytest.mark.parametrize(
     ("image", "why"),
     [
-        (failed("truncated"), "the file ends before the image does"),
-        (case("hat"), "its label 'hat' is not among the classes"),
-        (case(None), "'relabel' says which one holds"),
+        (failed("truncated"), "the file is truncated"),
+        (case("hat"), "its label 'hat' is not one of the classes"),
+        (case(None), "use 'relabel' to choose one"),
     ],
 )
 def test_what_a_person_cannot_keep_is_told(image: Mapping[str, Any], why: str) -> None:

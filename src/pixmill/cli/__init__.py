@@ -1,4 +1,4 @@
-"""The command ``pixmill``: what a person does around the pipeline.
+"""The command ``pixmill``: everything around the pipeline.
 
 A verb is a module of its name, listed in ``_VERBS``: its docstring is its help, ``run(arguments)`` does the work, and
 ``add_options(parser)`` and ``EXAMPLES`` complete the help. What is slow to import is imported in ``run``.
@@ -25,27 +25,27 @@ _VERBS: tuple[ModuleType, ...] = (check, params, data, browser, doctor, scrape, 
 
 _EPILOG = """\
 examples:
-  pixmill use best           put a recipe in place of params.yaml; alone: list them
-  pixmill check              is params.yaml sound?
-  pixmill params             every param in force, and what it means
+  pixmill use best           replace params.yaml with a recipe; without a name: list them
+  pixmill check              check params.yaml
+  pixmill params             print all params and their values
   pixmill data               fill an empty data/ with the bundled images
-  pixmill doctor             does this machine have all that a run needs?
-  pixmill scrape --dry-run   what would be visited, and for how long?
+  pixmill doctor             check that this machine has all that a run needs
+  pixmill scrape --dry-run   show what a scrape would visit, and how long it takes
   pixmill scrape --probe bing "silk saree"
-                             what does each selector find on the page?
-  pixmill review             decide on images of doubt, by key press
-  pixmill shop --open        look at the bundled shop
+                             show what each selector finds on the page
+  pixmill review             review conflicts, near-duplicates, labels and outliers
+  pixmill shop --open        open the bundled shop in your browser
   pixmill browser --install  find or install a browser with its driver
-  pixmill summary            what the last run found, and where to look
+  pixmill summary            print the results of the last run
 
-The pipeline itself is run by DVC: `dvc repro`, or `make repro` which also sets everything up.
+The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
 """
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="pixmill",
-        description="Mill images from the web into a reviewed image classifier.",
+        description="Turn images from the web into a reviewed image classifier.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

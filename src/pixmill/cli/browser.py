@@ -9,8 +9,8 @@ from pixmill.cli.parser import say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
-    parser.add_argument("--install", action="store_true", help="install them where there are none")
+    """Declare the arguments of the verb."""
+    parser.add_argument("--install", action="store_true", help="install them if they are missing")
 
 
 def run(arguments: argparse.Namespace) -> None:

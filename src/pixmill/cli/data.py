@@ -1,6 +1,6 @@
 """Fill an empty data/ with the bundled images.
 
-Images that are there already are yours and are never touched.
+Existing images are yours and are never touched.
 """
 
 from __future__ import annotations

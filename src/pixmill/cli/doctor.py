@@ -1,7 +1,6 @@
 """Check what a run needs on this machine.
 
-Each thing that is missing is told with the command that fixes it; exits 1 where
-there is one.
+Prints a command to fix each problem; exits 1 if there is one.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from pixmill.cli.parser import project_root
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print what was found; exit 1 where something is missing."""
+    """Print the findings; exit 1 if something is missing."""
     from pixmill.doctor import examine, render
 
     findings = examine(project_root())

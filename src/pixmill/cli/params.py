@@ -1,7 +1,7 @@
-"""Print the params in force.
+"""Print the current params.
 
-Each with whether params.yaml or a default says so. A KEY prints its meaning
-too; a section prints all that is below it.
+Each with its origin: params.yaml or the default. A KEY is printed with its
+meaning; a section with all its keys.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pixmill.cli.parser import project_root
 EXAMPLES = """\
 examples:
   pixmill params                       all
-  pixmill params --changed             those that differ from their defaults
+  pixmill params --changed             only those that differ from their defaults
   pixmill params train.epochs          one, with its meaning, values and default
   pixmill params train.augmentation    a section
-  pixmill params --json                for a program
+  pixmill params --json                as JSON
 
-Any key may be added to params.yaml. For one experiment, ++ sets a key whether
+You can add any key to params.yaml. For one experiment, ++ sets a key whether
 or not the file has it:
   dvc exp run -S '++train.minutes=5'
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     parser.add_argument("keys", nargs="*", metavar="KEY", help="a dotted name, such as train.epochs, or a section")
     parser.add_argument("--changed", action="store_true", help="only those that differ from their defaults")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         typed = next((word for word in self.typed if not word.startswith("-")), "")
         if "invalid choice" in message and self.verbs and typed:
             close = difflib.get_close_matches(typed, self.verbs, n=1)
-            message = f"there is no command '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
+            message = f"no such command: '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
             message += f"\nThe commands are: {', '.join(self.verbs)}."
         self.exit(2, f"{self.prog}: {message}\nNext: {self.prog} --help\n")
 
@@ -41,8 +41,8 @@ def project_root() -> Path:
         if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
             return folder
     raise PixmillError(
-        f"{here} belongs to no project: neither it nor a folder above it holds dvc.yaml",
-        next="cd to the project's folder, then the same command again",
+        f"{here} is not in a project: there is no dvc.yaml in it or above it",
+        next="cd to the project's folder, then repeat the command",
     )
 
 

@@ -44,7 +44,7 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
 
 
 def notes(root: Path) -> list[str]:
-    """Return what a person should know of the results that differ from the last commit's, and do about them."""
+    """Return notes on results that differ from the last commit's and what to do about them."""
     status = git(root, "status", "--porcelain", "-z", "--no-renames")
     if status is None:
         return []
@@ -52,18 +52,17 @@ def notes(root: Path) -> list[str]:
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
     if "data.dvc" in changed:
-        lines.append("The images in data/ are others than those committed: commit data.dvc.")
+        lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
     if not results:
         return lines
     lock = _stages((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
     if (stage := _failed(root, lock, results) or _outdated(lock)) is not None:
-        lines += [f"These figures are of an earlier run: the last one did not get past {stage}.", "To go on: dvc repro"]
+        lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To resume: dvc repro"]
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
-            f"{', '.join(results[:4])} differ from those committed, although they come from the same code, params and",
-            "images: another kind of processor, or another version of a library, rounds differently.",
-            "They are as good as the committed ones.",
+            f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
+            "another processor or library version rounds differently. Both are equally good.",
             advice(root, RESULTS),
         ]
     else:
@@ -122,7 +121,7 @@ def _outdated(stages: Stages) -> str | None:
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:
-    """Return all that the stages follow from: code, images that people brought, and params."""
+    """Return all that the stages follow from: code, local images, and params."""
     return {
         name: (
             {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},

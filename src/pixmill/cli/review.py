@@ -1,9 +1,8 @@
-"""Decide on images of doubt, by key press.
+"""Review images in your browser, by key press.
 
-Opens a page of this machine in your browser: conflicts of labels,
-near-duplicates, labels in doubt, outliers of a class, and dropped images that
-may be rescued. What you decide is written to review.csv at once; `dvc repro`
-then uses it. Ctrl-C ends it.
+Shows label conflicts, near-duplicates, likely wrong labels, outliers and dropped
+images. Each decision is written to review.csv at once, and the next `dvc repro`
+applies it. The page is served on this machine only; stop it with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _KINDS = ("conflicts", "near-duplicates", "labels", "outliers", "dropped")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
-    parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind: {', '.join(_KINDS)}")
-    parser.add_argument("--by", metavar="NAME", help="who decides (default: the name in Git's settings, or the login)")
-    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 takes a free one (default: 0)")
-    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open your browser")
+    """Declare the arguments of the verb."""
+    parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
+    parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
+    parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
+    parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
-"""Look ahead at a scrape, or into a page of results.
+"""Preview a scrape, or probe a results page.
 
-The stage itself is run by `dvc repro scrape`.
+The scrape itself runs with `dvc repro scrape`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from pixmill.core.errors import PixmillError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
+    """Declare the arguments of the verb."""
     modes = parser.add_mutually_exclusive_group()
     modes.add_argument(
-        "--dry-run", action="store_true", help="say what would be visited and about how long it takes; visits nothing"
+        "--dry-run", action="store_true", help="show what would be visited and the estimated time; visits nothing"
     )
     modes.add_argument(
         "--probe",
         nargs=2,
         metavar=("SOURCE", "QUERY"),
-        help="open the source's page for a query, print what each selector of sites/<source>.yaml finds there (count, "
-        "first example), and save the page and an image of it",
+        help="open the source's results page for a query, print what each selector of sites/<source>.yaml finds there "
+        "(count, first example), and save the page and a screenshot",
     )
 
 
@@ -48,4 +48,4 @@ def run(arguments: argparse.Namespace) -> None:
 
         print("\n".join(forecast(params.classes, params.scrape, root=workspace.root, scratch=scratch)))
     else:
-        raise PixmillError("the stage is run by DVC, which knows what has changed", next="dvc repro scrape")
+        raise PixmillError("this command only previews; the scrape itself runs with DVC", next="dvc repro scrape")

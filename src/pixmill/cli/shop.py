@@ -1,6 +1,6 @@
 """Serve the bundled shop on this machine.
 
-Ctrl-C ends it.
+Stop it with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from pixmill.cli.parser import port, project_root
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
-    parser.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1; 0 takes a free one (default: 8000)")
+    """Declare the arguments of the verb."""
+    parser.add_argument("--port", type=port, default=8000, help="port on 127.0.0.1; 0 for a free one (default: 8000)")
     parser.add_argument("--open", action="store_true", help="open it in your browser")
 
 

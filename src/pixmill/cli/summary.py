@@ -1,4 +1,4 @@
-"""Print what the last run found, and where to look."""
+"""Print the results of the last run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pixmill.core.files import read_json
 
 __all__ = ["run", "summary"]
 
-_NO_PAGES = "the pages are not here yet: dvc pull fetches them, make repro makes them anew"
+_NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with make repro"
 
 
 def run(_: argparse.Namespace) -> None:
@@ -37,10 +37,10 @@ def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
-    lines += ["Look at it:"]
+    lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
     server = environ.get("MLFLOW_TRACKING_URI")
-    lines += [f"  MLflow: {server}" if server else "  make ui            the runs, in MLflow's pages", ""]
+    lines += [f"  MLflow: {server}" if server else "  make ui            all runs, in the MLflow UI", ""]
     lines += notes(root)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -49,8 +49,8 @@ def _headline(metrics: Mapping[str, Any]) -> list[str]:
     try:
         interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
         return [
-            f"Test accuracy {metrics['accuracy']:.3f} (confidence interval {interval}) on {metrics['n']} images; "
-            f"always the commonest class: {metrics['baseline']['majority_accuracy']:.3f}",
+            f"Test accuracy {metrics['accuracy']:.3f} (CI {interval}) on {metrics['n']} images; "
+            f"majority-class baseline: {metrics['baseline']['majority_accuracy']:.3f}",
             f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
             f"calibration error {metrics['ece']:.3f}",
         ]

@@ -1,8 +1,8 @@
-"""Send to MLflow what it has not taken yet.
+"""Send pending runs to MLflow.
 
-Runs that wait in .pixmill/record/ because the server was away go to the
-present MLFLOW_TRACKING_URI. What was sent before is not doubled. Exits 1
-where something still waits.
+Sends the runs that wait in .pixmill/record/, because the server was not
+reachable, to the current MLFLOW_TRACKING_URI. No run is sent twice. Exits 1 if
+some are still pending.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pixmill.cli.parser import project_root
 
 
 def run(_: argparse.Namespace) -> None:
-    """Print what was sent; exit 1 where something still waits."""
+    """Print what was sent; exit 1 if runs are still pending."""
     from pixmill.core.workspace import Workspace
     from pixmill.record.sync import sync
 

@@ -1,7 +1,7 @@
-"""Put a recipe in place of params.yaml.
+"""Replace params.yaml with a recipe.
 
-Without a name, lists the recipes. An edited file is replaced only once Git has
-it, or by --force.
+Without a name, lists the recipes. An edited params.yaml is only replaced if it
+is committed, or with --force.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from pixmill.cli.parser import project_root
 
 EXAMPLES = """\
 examples:
-  pixmill use                    the recipes, and what each is for
-  pixmill use best               the one that we recommend
-  pixmill use best --keep-data   its model alone, for the images that you have
-  pixmill use garments --open    a recipe of shops, with openly licensed images instead
+  pixmill use                    list the recipes
+  pixmill use best               the recommended recipe
+  pixmill use best --keep-data   only its model, for your own images
+  pixmill use garments --open    a shop recipe, with openly licensed images instead
 """
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what may be typed behind the verb."""
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a file of recipes/, without .yaml")
+    """Declare the arguments of the verb."""
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a file in recipes/, without .yaml")
     parser.add_argument(
         "--keep-data",
         action="store_true",
-        help="take over only `train` and the form in which images are packed; your classes, sources and parts stay",
+        help="take only `train` and the image format of `split`; keep your classes, sources and splits",
     )
     parser.add_argument(
-        "--open", action="store_true", help="ask openly licensed archives in place of the recipe's sources"
+        "--open", action="store_true", help="use openly licensed archives instead of the recipe's sources"
     )
-    parser.add_argument("--force", action="store_true", help="replace an edited params.yaml too; a copy is kept")
+    parser.add_argument("--force", action="store_true", help="replace an edited params.yaml; a copy is kept")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -45,5 +45,5 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.open:
         recipe = recipe.opened()
     done = use(root, recipe, keep_data=arguments.keep_data, force=arguments.force)
-    print(f"params.yaml is {'already ' if not done.rewritten else ''}as the recipe '{recipe.name}' says")
+    print(f"params.yaml {'already has' if not done.rewritten else 'now has'} the values of the recipe '{recipe.name}'")
     print("\n".join(done.lines()))

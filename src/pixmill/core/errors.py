@@ -1,8 +1,8 @@
-"""Exceptions that a person can act on.
+"""Exceptions that the user can act on.
 
 The tree::
 
-    PixmillError                a person can mend it: shown as a message, never as a traceback
+    PixmillError                the user can fix it: shown as a message, never as a traceback
     ├── ParamsError             params.yaml does not say what it must
     ├── DataError               data/ is missing, unreadable or not what it should be
     ├── ManifestError           an artifact of an earlier stage is missing or malformed
@@ -43,7 +43,7 @@ class PixmillError(Exception):
 
     Args:
         message: What went wrong, with the file, URL or parameter it is about.
-        next: The next command or edit that mends it, without a full stop; ``None`` where the message says it all.
+        next: The next command or edit that fixes it, without a full stop; ``None`` where the message says it all.
     """
 
     exit_code = 1
@@ -70,7 +70,7 @@ class ParamsError(PixmillError):
 
 
 class DataError(PixmillError):
-    """Tell what is wrong with the images that people brought."""
+    """Tell what is wrong with local images."""
 
 
 class ManifestError(PixmillError):
@@ -82,7 +82,7 @@ class ReviewError(PixmillError):
 
 
 class BrowserError(PixmillError):
-    """Tell what a browser session lacks."""
+    """Tell what keeps a browser session from starting."""
 
 
 class BrowserLost(BrowserError):  # noqa: N818 (what happened to it, in one word)
@@ -90,15 +90,15 @@ class BrowserLost(BrowserError):  # noqa: N818 (what happened to it, in one word
 
 
 class ScrapeError(PixmillError):
-    """Tell which source or query delivered less than it must, and why."""
+    """Tell which source or query returned too few images, and why."""
 
 
 class GateError(PixmillError):
-    """Tell which expectation failed, for which class, by how much, and which parameter governs it."""
+    """Tell which check failed, for which class, by how much, and which parameter sets it."""
 
 
 class SplitError(PixmillError):
-    """Tell which class has an empty part or which image cannot be packed, and what to change."""
+    """Tell which class has an empty split or which image cannot be packed, and what to change."""
 
 
 class TrainError(PixmillError):
@@ -106,7 +106,7 @@ class TrainError(PixmillError):
 
 
 class StorageError(PixmillError):
-    """Tell which file a disk or folder refuses, and why."""
+    """Tell which file could not be written or read, and why."""
 
 
 class LockedError(PixmillError):

@@ -1,4 +1,4 @@
-"""What is expected of a stage's tables, checked by Great Expectations, and what stops the pipeline, in words."""
+"""A stage's checks, run by Great Expectations, and the error where a critical one fails."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Tell = Callable[[Result, pd.DataFrame], list[str]]
 Advise = Callable[[Result, pd.DataFrame], str | None]
 
 _LINES = 20
-"""The most lines that one expectation may fill in a message: a hundred classes need not scroll by."""
+"""Most lines of one check in a message."""
 
 _LINES_OF_WARNINGS = 3
-"""The same of what stops nothing; the report has the rest."""
+"""The same for a check that is not critical; the page lists the rest."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Check:
     >>> classes = pd.DataFrame({"label": ["coat", "shoe"], "n": [40, 20]})
     >>> outcomes = run_checks([check], {"classes": Table(classes, named_by=("label",))})
     >>> print(gate_error(outcomes, report="reports/validate.html").message)
-    the gate stopped the pipeline, 1 critical expectation failed
+    the gate stopped the pipeline: 1 critical check failed
       enough: 1 of 2 classes have fewer; expected at least 30 (validate.min_per_class.count)
 
     Args:
@@ -80,7 +80,7 @@ class Check:
         expectation: The class of :mod:`great_expectations.expectations`.
         kwargs: Its arguments; thresholds stand here, so that its record shows them.
         severity: What a failure does.
-        parameters: The keys of ``params.yaml`` that govern it; none where it must hold whatever they say.
+        parameters: The keys of ``params.yaml`` that set it; none where it does not depend on params.
         wanted: What is expected, in words.
         tell: Returns the result in words, from Great Expectations' result and the table: one line for each class or
             label that fails, or one for all.
@@ -105,7 +105,7 @@ class Outcome:
 
     Args:
         check: What was expected.
-        success: Whether it holds.
+        success: Whether it passed.
         type: Great Expectations' name of the expectation.
         kwargs: The arguments that it was given, as Great Expectations records them.
         result: The result as Great Expectations records it.
@@ -159,7 +159,7 @@ def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """Return what failed and stops nothing, by name: in lines as those of the gate, behind the severity."""
+    """Return the failures that are not critical, by name: lines as those of the gate, after the severity."""
     lines: dict[str, list[str]] = {}
     for outcome in outcomes:
         if not outcome.success and outcome.check.severity != "critical":
@@ -169,22 +169,22 @@ def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
 
 
 def verdicts_by_name(outcomes: Iterable[Outcome]) -> dict[str, bool]:
-    """Return for each name whether all of its checks hold."""
+    """Return for each name whether all of its checks passed."""
     verdicts: dict[str, bool] = {}
     for outcome in outcomes:
         verdicts[outcome.check.name] = verdicts.get(outcome.check.name, True) and outcome.success
     return verdicts
 
 
-def gate_error(outcomes: Iterable[Outcome], *, report: str, mend: str = "mend the images") -> GateError | None:
-    """Return the error that stops the pipeline, or nothing where it may go on.
+def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the images") -> GateError | None:
+    """Return the error that stops the pipeline, or ``None`` where nothing stops it.
 
-    Each line names the expectation, the result (in which class, how many), what was expected and the parameter.
+    Each line names the check, the result (which class, how many), what was expected, and the parameter.
 
     Args:
         outcomes: What came of the checks.
-        report: The page to open, as a path that a person can type.
-        mend: What else than editing params may help, as a clause.
+        report: The page to open, as a path to type.
+        fix: What may help besides editing params, as a clause.
     """
     failed = failures(outcomes)
     if not failed:
@@ -193,10 +193,10 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, mend: str = "mend th
     parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
     advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
     lines = [line for outcome in failed for line in _lines(outcome, most=_LINES)]
-    count = f"{len(names)} critical expectation{'s' if len(names) > 1 else ''} failed"
-    edit = f"{mend}, or edit {', '.join(parameters)} in params.yaml" if parameters else mend
+    count = f"{len(names)} critical check{'s' if len(names) > 1 else ''} failed"
+    edit = f"{fix}, or edit {', '.join(parameters)} in params.yaml" if parameters else fix
     return GateError(
-        "\n".join([f"the gate stopped the pipeline, {count}", *(f"  {line}" for line in lines)]),
+        "\n".join([f"the gate stopped the pipeline: {count}", *(f"  {line}" for line in lines)]),
         next="; ".join([*advice, f"open {report}", edit, "then: dvc repro"]),
     )
 
@@ -251,4 +251,4 @@ def _lines(outcome: Outcome, *, most: int) -> list[str]:
     check, found = outcome.check, outcome.found
     parameters = f" ({', '.join(check.parameters)})" if check.parameters else ""
     lines = [f"{check.name}: {text}; expected {check.wanted}{parameters}" for text in found[:most]]
-    return lines if len(found) <= most else [*lines, f"{check.name}: {len(found) - most:,} more like these"]
+    return lines if len(found) <= most else [*lines, f"{check.name}: {len(found) - most:,} more"]

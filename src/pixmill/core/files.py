@@ -1,4 +1,4 @@
-"""Files that are either finished or absent, and what a full or forbidden disk is told as."""
+"""Files that are either complete or absent, and messages for disk errors."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", "free some space there"),
     errno.EDQUOT: ("the quota is used up", "free some space there"),
-    errno.EFBIG: ("it would be larger than this system allows", "raise the limit (ulimit -f)"),
+    errno.EFBIG: ("it would exceed the file size limit", "raise the limit (ulimit -f)"),
     errno.EROFS: ("the disk is read-only", "make it writable"),
-    errno.EACCES: ("there is no permission", "see who owns it (ls -ld)"),
-    errno.EPERM: ("there is no permission", "see who owns it (ls -ld)"),
+    errno.EACCES: ("permission denied", "check its owner (ls -ld)"),
+    errno.EPERM: ("permission denied", "check its owner (ls -ld)"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
 }
-"""What is no defect but the state of a disk: what a person is told, and asked to do."""
+"""Errors of a disk, not of the program: the message, and what to do."""
 
 
 @contextlib.contextmanager
 def storage_errors(*, then: str) -> Iterator[None]:
-    """Turn what a disk refuses to the block into a message for people.
+    """Turn disk errors of the block into messages with a next step.
 
     Args:
-        then: The command that goes on once the disk is mended.
+        then: The command to run once the disk is fixed.
 
     Raises:
         StorageError: A disk or quota is full, a file or folder is read-only or not permitted, or its name is too long.
@@ -70,10 +70,10 @@ def storage_errors(*, then: str) -> Iterator[None]:
             raise
         # Of two names the second is the one that is written.
         name = error.filename2 or error.filename
-        reason, mending = _REFUSALS[error.errno]
+        reason, fix = _REFUSALS[error.errno]
         raise StorageError(
             f"{'a file' if name is None else os.fsdecode(name)} cannot be used: {reason}",
-            next=f"{mending}, then: {then} (finished work is kept)",
+            next=f"{fix}, then: {then} (finished work is kept)",
         ) from error
 
 

@@ -166,4 +166,4 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[s
 
 def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
     """Name the columns that are here, and not there or of another type."""
-    return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other column"
+    return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other columns"

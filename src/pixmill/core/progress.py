@@ -26,7 +26,7 @@ class Progress:
 
     Args:
         what: What is being done, as a short noun phrase (``"Decode"``).
-        total: How many units there are; ``None`` where nobody knows.
+        total: How many units there are; ``None`` where it is unknown.
         unit: The unit, in the singular (``"image"``).
         stream: Where to show it; default: standard error.
     """

@@ -72,7 +72,7 @@ class Workspace:
         except filelock.Timeout:
             raise LockedError(
                 f"another process is running the stage '{stage}' in {self.root}",
-                next=f"wait for it, or end it, then: dvc repro {stage}",
+                next=f"wait for it or stop it, then: dvc repro {stage}",
             ) from None
         try:
             yield

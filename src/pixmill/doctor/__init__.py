@@ -25,7 +25,7 @@ def examine(root: Path) -> list[Finding]:
         root: The project's folder.
 
     Returns:
-        The findings, in the order in which a person would fix them.
+        The findings, in the order in which to fix them.
     """
     return [
         *check_python(),

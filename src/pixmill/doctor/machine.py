@@ -36,7 +36,7 @@ def check_python() -> Iterator[Finding]:
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         yield Finding("PATH", State.OK, f"dvc runs {python}")
     else:
-        message = f"dvc would run {python or 'no python at all'}, not {sys.executable}"
+        message = f"dvc would run {python or 'no python'}, not {sys.executable}"
         yield Finding("PATH", State.WARNING, message, next=f'export PATH="{folder}:$PATH"')
 
 
@@ -62,7 +62,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
     if other:
         yield Finding("packages", State.WARNING, shorten(f"other versions: {', '.join(other)}", 300), next="make setup")
     if not missing and not other:
-        yield Finding("packages", State.OK, "all as required")
+        yield Finding("packages", State.OK, "all as pinned")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:
@@ -74,7 +74,7 @@ def check_disk(root: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(root).free
     state = State.OK if free >= _COMFORTABLE else State.WARNING
     # It deletes nothing: what DVC keeps of other commits and experiments, and runs that wait, may be nowhere else.
-    advice = "du -sh .dvc/cache .pixmill/* mlruns   # what takes the room here" if state is not State.OK else None
+    advice = "du -sh .dvc/cache .pixmill/* mlruns   # shows what uses the space" if state is not State.OK else None
     yield Finding("disk", state, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 

@@ -49,14 +49,14 @@ def check_data(root: Path) -> Iterator[Finding]:
     present = f"{len(sizes)} files of {sum(sizes) / 1e6:.1f} MB"
     if not sizes:
         # What was never made or pulled: the bundled images where nothing else is recorded.
-        advice = "make data, or for images of your own: dvc pull data.dvc"
+        advice = "make data, or for your own images: dvc pull data.dvc"
         yield Finding("data", State.BAD, "data/ is empty", next=advice)
     elif recorded is None:
-        yield Finding("data", State.WARNING, f"{present}, which nothing records", next="dvc add data")
+        yield Finding("data", State.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
     elif recorded != (len(sizes), sum(sizes)):
-        message = f"{present}, where data.dvc records {recorded[0]} of {recorded[1] / 1e6:.1f} MB"
+        message = f"{present}, but data.dvc records {recorded[0]} of {recorded[1] / 1e6:.1f} MB"
         # With data/ in its place DVC would delete it where its cache does not have what it looks for.
-        advice = "dvc add data, or to go back: mv data data.old && dvc checkout data.dvc"
+        advice = "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
         yield Finding("data", State.WARNING, message, next=advice)
     else:
         yield Finding("data", State.OK, f"{present}, as data.dvc records")
@@ -71,24 +71,24 @@ def check_dvc(root: Path) -> Iterator[Finding]:
     from dvc.config import Config, ConfigError
 
     if not (root / ".dvc").is_dir():
-        yield Finding("DVC", State.BAD, f"{root} is no repository of DVC", next="dvc init")
+        yield Finding("DVC", State.BAD, f"{root} is not a DVC repository", next="dvc init")
         return
     try:
         config = Config(dvc_dir=str(root / ".dvc"))
     except ConfigError as error:
-        advice = "correct .dvc/config or .dvc/config.local, then: pixmill doctor"
+        advice = "fix .dvc/config or .dvc/config.local, then: pixmill doctor"
         yield Finding("DVC", State.BAD, f"{error}", next=advice)
         return
     name = config["core"].get("remote")
     url = config["remote"].get(name, {}).get("url")
     if url is None:
-        message = f"'{name}' has no address" if name else "none: what the pipeline makes stays on this machine"
-        advice = f"dvc remote add --default {name or 'storage'} <a folder or address>"
+        message = f"'{name}' has no URL" if name else "none: outputs stay on this machine"
+        advice = f"dvc remote add --default {name or 'storage'} <folder or URL>"
         yield Finding("DVC remote", State.BAD if name else State.WARNING, message, next=advice)
     elif "://" not in url and not Path(url).is_dir():
-        yield Finding("DVC remote", State.WARNING, f"{url} is not there", next=f"mkdir -p '{url}', or mount it")
+        yield Finding("DVC remote", State.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
     else:
-        yield Finding("DVC remote", State.OK, f"{url} (to try it: dvc status --cloud)")
+        yield Finding("DVC remote", State.OK, f"{url} (to test it: dvc status --cloud)")
 
 
 def _recorded(path: Path) -> tuple[int, int] | None:

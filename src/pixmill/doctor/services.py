@@ -41,7 +41,7 @@ def check_browser() -> Iterator[Finding]:
         advice = "start the grid, or unset PIXMILL_WEBDRIVER_URL"
         yield Finding("browser", State.BAD, f"{browser.url} does not answer: {error}", next=advice)
     else:
-        yield Finding("browser", State.OK, f"{browser.kind.title} of the grid {browser.url}")
+        yield Finding("browser", State.OK, f"{browser.kind.title} on the grid {browser.url}")
 
 
 def check_mlflow(root: Path) -> Iterator[Finding]:
@@ -57,17 +57,17 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
         check_store(uri)
     except StoreError as error:
         state = State.BAD if uri.startswith("sqlite") else State.WARNING
-        yield Finding("MLflow", state, f"{shown(uri)} {error.message}: runs wait until it does", next=error.next)
+        yield Finding("MLflow", state, f"{shown(uri)} {error.message}: runs stay pending", next=error.next)
     else:
         yield Finding("MLflow", State.OK, shown(uri))
 
 
 def check_network() -> Iterator[Finding]:
-    """Tell whether the public network is there: pages of the web need it, the bundled shop does not."""
+    """Tell whether the internet is reachable: pages of the web need it, the bundled shop does not."""
     try:
         socket.create_connection(_PUBLIC, timeout=_SECONDS).close()
     except OSError:
-        message = f"{_PUBLIC[0]} is not reached: only the bundled shop and local sources can be scraped"
+        message = f"{_PUBLIC[0]} is not reachable: only the bundled shop and local sources work"
         yield Finding("network", State.WARNING, message, next="check the connection, then: pixmill doctor")
     else:
-        yield Finding("network", State.OK, "the public network is there")
+        yield Finding("network", State.OK, "the internet is reachable")

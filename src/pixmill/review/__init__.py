@@ -1,6 +1,6 @@
-"""Review: a local page that shows images of doubt side by side, and writes a person's decisions to ``review.csv``.
+"""Review: a local page that shows the images to review side by side, and writes decisions to ``review.csv``.
 
-What is in doubt:
+Kinds of cases:
 
 - ``material``: the tables of validate, scrape and evaluate
 - ``doubts``: cases, that is images to be seen side by side, and when they are settled
@@ -14,7 +14,7 @@ What is decided:
 The page:
 
 - ``preview``: images, decoded under guard and encoded anew
-- ``page_server``: the page, for one person's browser and nobody else
+- ``page_server``: the page, for one browser only
 - ``reviewing``: all of it as one function
 
 The package itself imports nothing: the processes that decode images import it too, and a person waits for them.

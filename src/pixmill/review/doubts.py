@@ -1,4 +1,4 @@
-"""Cases of doubt: images that a person sees side by side, most doubtful first."""
+"""Cases to review: images shown side by side, the most urgent kinds first."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Item = TypeVar("Item")
 Kind = Literal["conflicts", "near-duplicates", "labels", "outliers", "dropped"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""What may be in doubt, most doubtful first."""
+"""The kinds of cases, the most urgent first."""
 
 SHOWN = 9
 """The most images side by side: one key each."""
 
 _MOST = 25
-"""Undecided outliers, and labels in doubt, of one class: such lists have no natural end, and their heads matter."""
+"""Undecided outliers, and labels to review, of one class: such lists have no natural end."""
 
 _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
-"""Reasons that no look at the image alone would change."""
+"""Reasons that do not depend on the image alone."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Case:
-    """Hold what a person decides on at one time.
+    """Hold images to decide on together.
 
     Args:
-        kind: What is in doubt: the label of one image that came under several (``conflicts``); which of verified
+        kind: What to decide: the label of one image that came under several (``conflicts``); which of verified
             near-duplicates stay, and under which label (``near-duplicates``); whether an image that looks like those
             of another class has the right label (``labels``); whether one that is unlike its class belongs to it
             (``outliers``); whether one that was dropped by a rule should be (``dropped``).
-        title: The doubt in a few words.
-        why: What it rests on, as a sentence.
+        title: The question in a few words.
+        why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
         links: Near-duplicates among the members.
         beside: Rows that are shown for comparison, and not decided on.
@@ -76,7 +76,7 @@ class Case:
     suggestion: str | None = None
 
     def is_settled(self, labels: Sequence[str | None], decisions: Mapping[int, Decision]) -> bool:
-        """Tell whether no doubt is left.
+        """Tell whether the case is settled.
 
         A conflict is settled once images of one label were chosen (kept or given it), or what was not dropped has
         one label. Near-duplicates are settled once each linked pair has a decision on one of its two. All else is
@@ -110,7 +110,7 @@ class Case:
 
 
 def find_doubts(material: Material, *, decided: Collection[int] = (), only: Kind | None = None) -> list[Case]:
-    """Return the cases in the order in which a person should see them.
+    """Return the cases in the order of review.
 
     Args:
         material: What is reviewed.
@@ -138,11 +138,11 @@ def _conflicts(material: Material) -> Iterator[Case]:
         if not torn[rows].any():
             continue
         names = dict.fromkeys(name for row in rows for name in _came_as(material, row))
-        files = "The same file" if len(rows) == 1 else f"{len(rows)} files with the same pixels"
+        files = "The same file was" if len(rows) == 1 else f"{len(rows)} files with the same pixels were"
         yield Case(
             "conflicts",
-            "One image, several labels",
-            f"{files} came as {_listed(list(names))}: which label is right?",
+            "Conflicting labels",
+            f"{files} found as {_listed(list(names))}. Which label is right?",
             tuple(_varied(rows, material.labels)),
         )
 
@@ -165,22 +165,22 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
     # A set that begins within a label may have grown across.
     for crossing, members, links in sorted(cases, key=lambda case: not case[0]):
         named = list(dict.fromkeys(str(material.labels[row]) for row in members))
-        # Rounded down: only equal pixels are wholly alike.
+        # Rounded down, so that only equal pixels have 1.
         least = math.floor(min(link.similarity for link in links) * 10_000) / 10_000
         yield Case(
             "near-duplicates",
-            "Nearly the same image under different labels" if crossing else "Nearly the same image",
-            f"{len(members)} images of {_listed(named)}, {'' if len(links) == 1 else 'at least '}{least:.4f} alike: "
-            + ("which label is right, and which images stay?" if crossing else "which of them stay?"),
+            "Near-duplicates with different labels" if crossing else "Near-duplicates",
+            f"{len(members)} images of {_listed(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
+            + ("Which label is right, and which images do you keep?" if crossing else "Which do you keep?"),
             tuple(members),
             tuple(links),
         )
 
 
 def _labels(material: Material, habits: dict[str, Habits], decided: Collection[int]) -> Iterator[Case]:
-    """Yield the labels that evaluate's search finds doubtful; none where it has not run.
+    """Yield the likely wrong labels that evaluate found; none where it has not run.
 
-    The search may be of an earlier run: what is gone, dropped or relabelled since is in doubt no more.
+    The search may be of an earlier run: what is gone, dropped or relabelled since is left out.
     """
     if material.ranking is None:
         return
@@ -193,8 +193,8 @@ def _labels(material: Material, habits: dict[str, Habits], decided: Collection[i
         typical = [habits[name].ordinary(2) for name in (label, other) if name in habits]
         yield Case(
             "labels",
-            "A label in doubt",
-            f"It carries the label '{label}', but a model that has not seen it finds '{other}' more probable.",
+            "Label to review",
+            f"Labelled '{label}', but a model that was not trained on this image considers '{other}' more likely.",
             (row,),
             beside=tuple(shown for rows in typical for shown in rows if shown != row),
             suggestion=other,
@@ -209,18 +209,18 @@ def _outliers(habits: dict[str, Habits], decided: Collection[int]) -> Iterator[C
     labels = [habit.label for _, habit in found]
     for item, habit in _heads(found, labels, [item.row for item, _ in found], decided):
         beside = tuple(row for row in habit.ordinary(3) if row != item.row)
-        yield Case("outliers", "Unlike its class", item.why, (item.row,), beside=beside)
+        yield Case("outliers", "Outlier of its class", item.why, (item.row,), beside=beside)
 
 
 def _dropped(material: Material) -> Iterator[Case]:
-    """Yield what a rule has dropped and a decision can rescue."""
+    """Yield images that a rule dropped and a decision can keep."""
     reasons = material.manifest["reason"].dropna()
     words = reasons.map(word)
     for name in REASONS:
         if name in UNREADABLE or name in _SETTLED:
             continue
         for row in words.index[words == name].tolist():
-            yield Case("dropped", f"Dropped: {name}", f"{_sentence(meaning(reasons[row]))} Rescue it?", (row,))
+            yield Case("dropped", f"Dropped: {name}", f"{_sentence(meaning(reasons[row]))} Keep it anyway?", (row,))
 
 
 def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[list[int]]:

@@ -65,7 +65,7 @@ class Ledger:
             StorageError: The disk is full, or the file may not be written.
         """
         try:
-            with storage_errors(then="the same decision again"), filelock.FileLock(self._lock, timeout=_PATIENCE):
+            with storage_errors(then="repeat the decision"), filelock.FileLock(self._lock, timeout=_PATIENCE):
                 before = {name: self.read().get(name) for name in changes}
                 # A line may be there twice, after a merge.
                 replaced = [replace(decision, line=0) for decision in before.values() if decision]
@@ -75,8 +75,8 @@ class Ledger:
                 return before
         except filelock.Timeout:
             raise LockedError(
-                f"another `pixmill review` has been writing {self._path.name} for {_PATIENCE:g} seconds",
-                next="end it, then decide again",
+                f"another `pixmill review` has locked {self._path.name} for {_PATIENCE:g} seconds",
+                next="stop it, then decide again",
             ) from None
 
 

@@ -52,7 +52,7 @@ class Material:
         self._sightings = seen.iloc[order]
         self._starts = np.searchsorted(rows[order], np.arange(len(self.ids) + 1))
         if (rows < 0).any() or (np.diff(self._starts) == 0).any():
-            raise ManifestError("artifacts/validate does not belong to the images in artifacts/scrape", next=_AGAIN)
+            raise ManifestError("artifacts/validate is not from the images in artifacts/scrape", next=_AGAIN)
         self.pairs = self._pairs(pairs)
         self.similarity: npt.NDArray[np.float64] = pairs["similarity"].to_numpy(np.float64)
 
@@ -80,7 +80,7 @@ class Material:
         """Return the verified pairs as row numbers, of shape (n, 2)."""
         rows = np.stack([self._rows_of(pairs[side]) for side in ("a", "b")], axis=1)
         if (rows < 0).any():
-            raise ManifestError("artifacts/validate/pairs.parquet names images that are not there", next=_AGAIN)
+            raise ManifestError("artifacts/validate/pairs.parquet lists images that do not exist", next=_AGAIN)
         return rows
 
 

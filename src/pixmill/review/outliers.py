@@ -52,10 +52,10 @@ def _log(values: Floats) -> Floats:
 
 _FEATURES = (
     _Feature("brightness", np.asarray, 4.0, "darker", "brighter"),
-    _Feature("contrast", np.asarray, 3.0, "flatter", "harsher"),
+    _Feature("contrast", np.asarray, 3.0, "lower in contrast", "higher in contrast"),
     _Feature("sharpness", np.log1p, 0.2, "more blurred", "sharper or noisier"),
-    _Feature("entropy", np.asarray, 0.2, "emptier", "busier"),
-    _Feature("border", np.asarray, 0.04, "without the border", "with more border"),
+    _Feature("entropy", np.asarray, 0.2, "less detailed", "more detailed"),
+    _Feature("border", np.asarray, 0.04, "with less border", "with more border"),
     _Feature("aspect_ratio", _log, 0.08, "narrower", "wider"),
     _Feature("short_side", _log, 0.15, "smaller", "larger"),
 )
@@ -113,8 +113,8 @@ class Habits:
         word = feature.low if self.scores[place, which] < 0 else feature.high
         low, high = np.quantile(values, [0.25, 0.75])
         return (
-            f"It is {word} than other images of '{self.label}': {feature.column.replace('_', ' ')} "
-            f"{values[place]:.4g}, where half of them lie between {low:.4g} and {high:.4g}."
+            f"{word.capitalize()} than other images of '{self.label}': {feature.column.replace('_', ' ')} "
+            f"{values[place]:.4g} (interquartile range {low:.4g} to {high:.4g})."
         )
 
 

@@ -1,4 +1,4 @@
-"""The page's server: HTTP/1.1 on loopback, for one person's own browser and nobody else."""
+"""The page's server: HTTP/1.1 on loopback, for one browser only."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class _Handler(LoopbackHandler):
             self._send(HTTPStatus.OK, preview, "image/jpeg", **{"Cache-Control": "private, max-age=3600"})
 
     def _send_result(self, act: Callable[[], dict[str, Any]]) -> None:
-        """Send what a call returns, or what a person must know where it fails."""
+        """Send what a call returns, or the error message where it fails."""
         status = HTTPStatus.OK
         try:
             result = act()

@@ -28,7 +28,7 @@ class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made n
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold what a person chose for one image.
+    """Hold the choice for one image.
 
     Args:
         id: The image.
@@ -149,11 +149,11 @@ class Session:
         """
         with self._lock:
             if not self._steps:
-                raise Refusal("there is nothing to undo in this sitting")
+                raise Refusal("there is nothing to undo in this session")
             step, now = self._steps[-1], self._ledger.read()
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
-                    raise Refusal(f"the decision on {name[:12]} was changed elsewhere meanwhile, so it stays as it is")
+                    raise Refusal(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
             self._ledger.change(step.before)
             self._steps.pop()
             self.written -= len(step.before)
@@ -175,16 +175,16 @@ class Session:
         label = None if row is None else self._material.labels[row]
         if choice.verb == "relabel":
             if choice.label not in self._classes:
-                raise Refusal(f"expected a label of {', '.join(self._classes)}, received {choice.label!r}")
+                raise Refusal(f"expected one of the labels {', '.join(self._classes)}, received {choice.label!r}")
             return Decision(0, choice.id, "relabel", choice.label, self._by, why)
         if choice.verb == "drop":
             return Decision(0, choice.id, "drop", "", self._by, why)
         if choice.verb != "keep":
             raise Refusal(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
         if label is None:
-            raise Refusal("it came under several labels: relabel says which one holds")
+            raise Refusal("it has conflicting labels; use relabel to choose one")
         if label not in self._classes:
-            raise Refusal(f"its label '{label}' is not among the classes: relabel gives it one")
+            raise Refusal(f"its label '{label}' is not one of the classes; use relabel to choose one")
         return Decision(0, choice.id, "keep", "", self._by, why)
 
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:

@@ -31,15 +31,15 @@ def review(
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
-    """Show what is in doubt and write what a person decides, until Ctrl-C.
+    """Serve the cases to review, and write the decisions, until Ctrl-C.
 
     Args:
         workspace: The project's folders.
         params: Its parameters.
         by: Who decides; default: :func:`default_name`.
-        only: The one kind of doubt to show; default: all.
+        only: The one kind of cases to show; default: all.
         port: The port on 127.0.0.1; default: a free one.
-        open_browser: Whether to show the page in the person's own browser.
+        open_browser: Whether to show the page in the default browser.
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
@@ -59,9 +59,9 @@ def review(
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
     cases = find_doubts(material, decided=decided, only=only)
     if not cases:
-        _say(f"Nothing is in doubt{f' among {only}' if only else ''}.")
+        _say(f"Nothing to review{f' in {only}' if only else ''}.")
         if material.ranking is None and only in (None, "labels"):
-            _say("Labels have not been checked yet.\nNext: dvc repro evaluate, with evaluate.label_errors above 0")
+            _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
         return
     session = Session(
         material,
@@ -80,14 +80,15 @@ def review(
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
-            _say(f"Review {len(cases):,} cases at {server.address} (Ctrl-C ends it)")
+            _say(
+                f"{len(cases):,} case{'' if len(cases) == 1 else 's'} to review at {server.address} (stop with Ctrl-C)"
+            )
             if open_browser:
                 webbrowser.open(server.ticket)
             threading.Event().wait()
     except KeyboardInterrupt:
         _say(
-            f"\n{session.written:,} decisions were written to review.csv."
-            + ("\nNext: dvc repro" if session.written else "")
+            f"\n{session.written:,} decisions written to review.csv." + ("\nNext: dvc repro" if session.written else "")
         )
 
 

@@ -177,7 +177,7 @@ class NetworkAccess:
 async def open_access(
     params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
-    """Open the fetcher, and the ways out that searches are given, with the limits and manners of the params.
+    """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
     Args:
         params: Limits and manners.
@@ -206,7 +206,7 @@ async def open_access(
         opening = Fetcher(limits, manners, reach)
     except ValueError as error:
         raise ParamsError(
-            f"scrape: expected hosts in opt_out, robots_exceptions and allow_hosts, received one that is none: {error}",
+            f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
             next="edit params.yaml, then: pixmill check",
         ) from None
     async with opening as fetcher:

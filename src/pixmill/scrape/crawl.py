@@ -130,7 +130,7 @@ class Crawl:
             if is_enough or remembered.is_full():
                 return remembered.ids
         if refusal := self._refusals.get(search.source.name):
-            message = f"not asked, since the site refused another search: {refusal.search}"
+            message = f"skipped, because the site refused another search: {refusal.search}"
             self._failed[search.name] = FailedSearch(search, refusal.failure, message)
             return remembered.ids
         # What is asked again may be answered otherwise: what was known of it counts no longer.
@@ -138,7 +138,7 @@ class Crawl:
         self._access.check()  # what fails because the run ends is no failure
         if failed is not None:
             self._failed[search.name] = failed
-            # Said at once: a run may go on for an hour before it tells all.
+            # Printed at once: a run may take another hour to end.
             announce(f"Scrape {search}: {failed.failure.replace('_', ' ')}")
             if failed.failure in _REFUSALS:
                 self._refusals.setdefault(search.source.name, failed)
@@ -163,7 +163,7 @@ class Crawl:
                 failed = FailedSearch.of(search, error)
                 break
             except BrowserLost as error:
-                message = f"{error.message}, {len(attempts)} times"
+                message = f"{error.message} ({len(attempts)} attempts)"
                 failed = FailedSearch(search, "browser", message, advice=error.next)
             finally:
                 attempts[-1].finish()
@@ -183,7 +183,7 @@ class Crawl:
         if search.source.kind != "list" and dispatcher.taken < self._expected:
             raise SearchFailed(
                 "too_few",
-                f"{search.query.address} shows {dispatcher.taken} candidates, expected at least {self._expected} "
+                f"{search.query.address} returned {dispatcher.taken} candidates, expected at least {self._expected} "
                 "(scrape.expect_at_least)",
             )
 

@@ -1,4 +1,4 @@
-"""Say what a scrape would visit, and about how long that takes, without visiting anything."""
+"""The dry run: what a scrape would visit, and about how long it would take, without visiting anything."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
                 total += seconds
     if params.licences is not None:
         lines += [
-            f"'{name}' tells no licence: with scrape.licences, none of its images is taken (use openverse or "
-            "wikimedia, or set scrape.licences to null)"
+            f"'{name}' reports no licences, so scrape.licences refuses all its images (use openverse or wikimedia, "
+            "or set scrape.licences to null)"
             for name in dict.fromkeys(each.source.name for each in searches if each.source.kind in ("pages", "local"))
         ]
     if not total:
-        return [*lines, "Nothing to visit: all of it is in the journal or on this machine."]
+        return [*lines, "Nothing to visit: everything is in the journal or on this machine."]
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
     time = f"about {minutes:,} minute{'s' if minutes > 1 else ''}"
-    return [*lines, f"{time}, where sites answer as they usually do and their robots.txt lets us."]
+    return [*lines, f"Estimated time: {time}, if sites respond as usual and robots.txt allows it."]
 
 
 def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: set[str]) -> tuple[str, float]:
@@ -78,7 +78,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
     source, row = search.source, row_of(search.source.name)
     if source.kind == "local":
         is_remote = source.name == "keras" and params.keras.path is None
-        return ("Keras downloads it once", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
+        return ("downloaded once by Keras", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
     answers = journal.answers(search.name) if journal else None
     candidates = answers.candidates if answers else []
     count = left = 0
@@ -99,13 +99,13 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         return failed.message, 0.0
     rate = _FETCHES if row.many_hosts or params.rate is None else params.rate
     if source.kind == "list":
-        return f"a list with {count:,} addresses to take, {left:,} still to fetch", left / rate
+        return f"{count:,} URLs in the lists, {left:,} still to fetch", left / rate
     is_full = params.per_class is not None and len(ids) >= params.per_class
     if is_full or (answers and answers.suffice(params.per_query) and count >= least_expected(params)):
-        return f"in the journal, {count:,} candidates", 0.0
+        return f"{count:,} candidates in the journal", 0.0
     host = f".{urlsplit(search.query.address).hostname}"
     if any(host.endswith(f".{name}") for name in params.opt_out):
-        return "left alone: scrape.opt_out", 0.0
+        return "skipped: in scrape.opt_out", 0.0
     limits = (_CANDIDATES[source.kind], params.per_query, params.per_class)
     expected = min(limit for limit in limits if limit is not None)
     return "to visit", expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))

@@ -100,7 +100,7 @@ class ImageStore:
                 with replacing(self.path(image)) as temporary:
                     shutil.copyfile(source, temporary)
             except FileNotFoundError:
-                raise ScrapeError(f"{source} was removed while it was in use", next="dvc repro scrape") from None
+                raise ScrapeError(f"{source} was removed during the scrape", next="dvc repro scrape") from None
             self._whole.add(_short(image))
 
     def prune(self, keep: Iterable[str]) -> None:

@@ -184,8 +184,8 @@ class Journal:
         except sqlite3.DatabaseError as error:
             raise StorageError(
                 f"{self._path} cannot be used: {error}",
-                next="look at its disk (df, ulimit -f) and its owner (ls -ld), or where the file is damaged, delete "
-                f"{self._path.parent}, so that all is fetched anew; then: dvc repro scrape",
+                next="check the disk (df, ulimit -f) and the owner (ls -ld); if the file is damaged, delete "
+                f"{self._path.parent} to fetch everything again; then: dvc repro scrape",
             ) from error
 
 
@@ -204,7 +204,7 @@ def hold_journal(params: ScrapeParams, scratch: Path) -> Iterator[Journal]:
     try:
         held = lock.acquire(timeout=0)
     except filelock.Timeout:
-        announce("scrape: another run is scraping too; waiting for it")
+        announce("scrape: waiting for another scrape of this project to end")
         held = lock.acquire()
     with held, Journal(scratch / _FOLDER, params) as journal:
         remove_temporary(scratch / _FOLDER)

@@ -22,7 +22,7 @@ _BY_PARAMS = frozenset({"opted_out", "private_address"})
 """What people's own params forbid: another run may have others, and finds out without a request."""
 
 _BY_ROBOTS = frozenset({"crawl_delay", "robots"})
-"""What holds until a person sets the host's ``robots.txt`` aside."""
+"""What holds until the user overrides the host's ``robots.txt``."""
 
 _THUMBNAIL = 320
 """Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
@@ -50,11 +50,11 @@ def accept(content: bytes, md5: str | None = None) -> Outcome:
     """
     image = Image.of(content)
     if image.format is None:
-        return Refused(sniff(content), "no image, by its first bytes")
+        return Refused(sniff(content), "not an image, by its first bytes")
     if len(content) <= _PLACEHOLDER_BYTES and _md5(content) in _PLACEHOLDERS:
-        return Refused("placeholder", "an image that says that there is none")
+        return Refused("placeholder", "a known placeholder image")
     if md5 is not None and _md5(content) != md5:
-        return Refused("wrong_md5", "not the bytes that the list promises")
+        return Refused("wrong_md5", "the MD5 differs from the one in the list")
     return image
 
 
@@ -68,7 +68,7 @@ class Judge:
 
     Args:
         journal: What came of each address, and the images.
-        params: Which licences and thumbnails are taken, and whose ``robots.txt`` is set aside.
+        params: Which licences and thumbnails are taken, and whose ``robots.txt`` is overridden.
     """
 
     def __init__(self, journal: Journal, params: ScrapeParams) -> None:
@@ -98,7 +98,7 @@ class Judge:
         """Return why a candidate's licence keeps us from it, or ``None`` where it does not."""
         if permits(candidate.licence, self._params.licences):
             return None
-        return Refused("licence", candidate.licence or "its source tells none")
+        return Refused("licence", candidate.licence or "unknown")
 
     def is_settled(self, address: str) -> bool:
         """Tell whether an address need not be fetched.
@@ -114,7 +114,7 @@ class Judge:
         return not (outcome.transient or outcome.reason in _BY_PARAMS or is_lifted)
 
     def _is_exception(self, address: str) -> bool:
-        """Tell whether the ``robots.txt`` of an address's host is set aside."""
+        """Tell whether the ``robots.txt`` of an address's host is overridden."""
         try:
             url = parse_url(address.split("\0", 2)[2])
         except BadURL:
@@ -126,7 +126,7 @@ class Judge:
         if refused := self.refused_licence(candidate):
             return refused
         if candidate.image_url is None:
-            return Refused("no_address", "the page never showed one")
+            return Refused("no_address", "the page never showed its URL")
         outcome = self._journal.outcome(address_of(world, candidate.image_url, candidate.md5))
         if outcome is None:
             raise ValueError(f"not collected: {candidate}")

@@ -40,7 +40,7 @@ class ScrapeResult:
     Args:
         manifest: One row an image, by :data:`pixmill.core.manifest.SCRAPED`.
         tally: What came of all candidates.
-        remarks: What else a person should know, in sentences.
+        remarks: Notes for the user, as sentences.
         params: What was asked for.
     """
 
@@ -50,7 +50,7 @@ class ScrapeResult:
     params: ScrapeParams
 
     def check(self) -> None:
-        """Complain about the searches that did not bring what they must.
+        """Raise an error if too many searches failed, or a class has no images.
 
         Raises:
             ScrapeError: There are more of them than ``scrape.tolerate`` allows, or a class has no image at all; each
@@ -64,24 +64,24 @@ class ScrapeResult:
         lines += [f"{failure}: {advice}" for failure, advice in self.tally.advice().items()]
         raise ScrapeError(
             "\n".join(lines),
-            next="look at reports/scrape.html, mend the source or the scrape section of params.yaml, "
-            "then: dvc repro scrape (what was found is kept)",
+            next="open reports/scrape.html, fix the source or the scrape section of params.yaml, "
+            "then: dvc repro scrape (images found so far are kept)",
         )
 
     def _without_images(self, label: str) -> str:
         parts = [counts for (of, _, _), counts in self.tally.parts.items() if of == label]
         refused = sum((counts.refused for counts in parts), Counter[str]())
         if not refused:
-            return f"{label}: not a single image, since there was no candidate"
+            return f"{label}: no images, because no candidates were found"
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
-        return f"{label}: not a single image, since all candidates were refused ({reasons})"
+        return f"{label}: no images, because all candidates were refused ({reasons})"
 
     def tolerated(self) -> list[str]:
         """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
         if not self.tally.failed or not self._is_enough():
             return []
         lines = [f"tolerated: {failed}" for failed in self.tally.failed]
-        return [*lines, "to ask again what failed, and nothing else: dvc repro -f scrape"]
+        return [*lines, "to retry only the failed queries: dvc repro -f scrape"]
 
     def _is_enough(self) -> bool:
         tally = self.tally
@@ -105,7 +105,7 @@ def scrape(
     Args:
         classes: The labels, in the order that decides which sighting of an image is its first.
         params: Where images come from, limits and manners.
-        root: The project's folder, with what people brought in ``data/`` and their own sites in ``sites/``.
+        root: The project's folder, with local images in ``data/`` and the user's sites in ``sites/``.
         output: The stage's folder; ``images/`` in it will hold the manifest's images, and no others, and
             ``sightings.parquet`` all candidates, by :data:`pixmill.core.manifest.SIGHTINGS`.
         scratch: The stage's scratch place.

@@ -1,4 +1,4 @@
-"""What is asked of whom: one search for each class, query and source; and what one of them failed of."""
+"""Searches: one for each class, query and source; and why one of them failed."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class Search:
 
 @dataclass(frozen=True)
 class FailedSearch:
-    """Say what a search failed of.
+    """Hold why a search failed.
 
     Args:
         search: The search.
         failure: One word for tables, of :data:`pixmill.scrape.sources.Failure`, or ``browser``.
-        message: What happened, for people.
+        message: What happened.
         evidence: The folder with the saved page and its screenshot.
-        advice: What a person may do.
+        advice: What the user can do.
     """
 
     search: Search
@@ -62,7 +62,7 @@ class FailedSearch:
         return cls(search, error.failure, error.message, error.evidence, error.advice)
 
     def __str__(self) -> str:
-        evidence = f"; the page as it was is in {self.evidence}" if self.evidence else ""
+        evidence = f"; saved page: {self.evidence}" if self.evidence else ""
         return f"{self.search}: {self.message}{evidence}"
 
 

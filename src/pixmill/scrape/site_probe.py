@@ -1,4 +1,4 @@
-"""Show what each selector of a site finds on a page, so that a person can fix the site's file."""
+"""Show what each selector of a site finds on a page, to fix the site's file."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ class ProbeReport:
         originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
         routes = Counter(candidate.route or "tile" for candidate in originals)
         by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
-        yield f"{len(self.candidates)} results read, {len(originals)} with the address of an original ({by_route})"
+        yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original ({by_route})"
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
         if self.fix is not None:
-            yield f"to fix it: {self.fix}"
-        yield f"saved: {self.folder}"
+            yield f"to edit {self.site.name}.yaml: {self.fix}"
+        yield f"saved page and screenshot: {self.folder}"
 
 
 class _Lent:
@@ -122,7 +122,7 @@ class _Lent:
 
 
 def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeReport:
-    """Search a site for a few results, and look at its page with each of its selectors.
+    """Search a site for a few results, and count what each of its selectors finds.
 
     Args:
         source: A source that reads pages in a browser.
@@ -151,12 +151,12 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
 def probe_source(
     name: str, text: str, params: ScrapeParams, *, root: Path, scratch: Path, network: Network | None = None
 ) -> ProbeReport:
-    """Open the page of a source by its name, and look at it.
+    """Open the page of a source by its name, and probe it.
 
     Args:
         name: As in ``scrape.source``.
         text: What to search for.
-        params: Limits and manners.
+        params: Limits and politeness settings.
         root: The project's folder, whose ``sites/`` wins over the descriptions that come with Pixmill.
         scratch: The stage's scratch place, where the page and an image of it are saved.
         network: What else may be reached beside the public internet.
@@ -169,8 +169,8 @@ def probe_source(
         source = opened.sources[name]
         if not isinstance(source, SiteSource):
             raise ScrapeError(
-                f"the source '{name}' has no page of results: there is nothing to look at",
-                next="name one that has, such as: pixmill scrape --probe bing 'silk saree'",
+                f"the source '{name}' has no results page to probe",
+                next="choose another source, for example: pixmill scrape --probe bing 'silk saree'",
             )
 
         async def look() -> ProbeReport:

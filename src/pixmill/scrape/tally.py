@@ -1,4 +1,4 @@
-"""What came of all candidates: counts by class, source, query and host, and examples of each class and refusal."""
+"""The outcome of all candidates: counts by class, source, query and host, and examples of each class and refusal."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LOCAL = "local"
 """Stands for the host where images come from this machine."""
 
 OTHERS = "others"
-"""Stands for the hosts that are not told one by one."""
+"""Stands for the hosts that are not listed one by one."""
 
 _HOSTS = 50
-"""Hosts of a class and a source that are told one by one, those with the most candidates: engines lead to hundreds."""
+"""Hosts of a class and a source that are listed, those with the most candidates: engines lead to hundreds."""
 
 _EXAMPLES = 7
 _REFUSED_EXAMPLES = 3
@@ -92,18 +92,18 @@ class SearchTally:
             return None
         if 2 * counts.thumbnails > counts.fetched:
             remark = (
-                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, since their originals "
-                "could not be had (scrape.thumbnails: false does without them)"
+                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
+                "were refused (to drop them: scrape.thumbnails: false)"
             )
         elif site is not None and site.rewrite and not self.lifted:
             remark = (
-                f"none of {counts.fetched:,} images has an address that rewrite in {site.name}.yaml "
-                "makes an original of, so that they may be thumbnails"
+                f"the rewrite rules of {site.name}.yaml matched none of {counts.fetched:,} image URLs, so they "
+                "may be thumbnails"
             )
         else:
             return None
         query = shlex.quote(self.search.query.text or "")
-        probe = f"; look at it with: pixmill scrape --probe {source.name} {query}" if site else ""
+        probe = f"; check it with: pixmill scrape --probe {source.name} {query}" if site else ""
         return f"{self.search}: {remark}{probe}"
 
 
@@ -200,9 +200,9 @@ class ScrapeTally:
         refused = ", ".join(f"{reason} {count:,}" for reason, count in sorted(self.total.refused.items()))
         small = self.total.thumbnails
         return (
-            f"{self.images:,} images from {self.total.candidates:,} candidates; {self.total.duplicates:,} seen "
-            f"before, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
-            f"{f', {small:,} only as thumbnails' if small else ''}"
+            f"{self.images:,} images from {self.total.candidates:,} candidates; {self.total.duplicates:,} "
+            f"duplicates, {self.total.refused.total():,} refused{f' ({refused})' if refused else ''}"
+            f"{f', {small:,} as thumbnails' if small else ''}"
         )
 
     def by_host(self) -> dict[tuple[str, str, str], Counts]:

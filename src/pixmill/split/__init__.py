@@ -1,9 +1,9 @@
-"""The stage split: which part each kept image belongs to, and the packed images of each part.
+"""The split stage: assign each kept image to train, val or test, and pack the images of each split.
 
-- ``assignment``: an image's part and fold, from a salted hash
+- ``assignment``: an image's split and fold, from a salted hash
 - ``grouping``: what stays together
-- ``straddling``: what would lie on two sides, and the reasons why an image is dropped here
-- ``checks``: what is expected, see :mod:`pixmill.core.expectations`
+- ``straddling``: what would be in two splits, and the reasons why an image is dropped here
+- ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``splitting``: all of this as one function, with its metrics
 - ``packing``: images as memory-mappable shards
 """

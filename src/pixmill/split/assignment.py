@@ -13,13 +13,13 @@ from pixmill.images.parts import PARTS
 __all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "given_sides", "place", "places", "sides_of"]
 
 Sides = npt.NDArray[np.int8]
-"""The part of each image as its place among :data:`.PARTS`: the later a part, the higher its rank."""
+"""The split of each image as an index into :data:`.PARTS`: the later a split, the higher its rank."""
 
 TRAIN, VAL, TEST = (PARTS.index(part) for part in PARTS)
 
 
 def place(name: str, salt: str) -> float:
-    """Return where an image stands between 0 and 1, evenly spread and the same for ever.
+    """Return a number from 0 to 1 for an image: uniform over images, and always the same for one.
 
     Args:
         name: The image's id, or the name of its group.
@@ -35,29 +35,29 @@ def places(names: Iterable[str], salt: str) -> npt.NDArray[np.float64]:
 
 
 def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
-    """Return the part that each image belongs to.
+    """Return the split of each image.
 
-    Nothing but its name, the salt and the shares decide: no image changes sides when others come or go. The test part
-    lies first, so that another share of ``val`` moves nothing in or out of it.
+    Only its name, the salt and the shares decide, so that no image changes its split when others come or go. Test comes
+    first, so that another share of ``val`` moves nothing in or out of it.
 
     Args:
         at: The images' places.
-        val: Share of the validation part.
-        test: Share of the test part.
+        val: Share of validation images.
+        test: Share of test images.
     """
     return np.where(at < test, TEST, np.where(at < test + val, VAL, TRAIN)).astype(np.int8)
 
 
 def given_sides(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val: float) -> Sides:
-    """Return the parts with those that people have given.
+    """Return the splits, with given ones kept.
 
-    Theirs are kept. Where they made no validation part, it is taken from their training part by the hash.
+    Where no validation split was given, it is drawn from the given training split by the hash.
 
     Args:
-        sides: The parts by the hash.
-        given: Where people put each image; below 0 where they did not.
+        sides: The splits by the hash.
+        given: The given split of each image; below 0 where there is none.
         at: The images' places.
-        val: Share of the validation part, of what they gave for training.
+        val: Share of validation images in the given training split.
     """
     divided = bool((given == VAL).any())
     training = given if divided else np.where(given == TRAIN, sides_of(at, val=val, test=0.0), given)
@@ -65,12 +65,12 @@ def given_sides(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val:
 
 
 def folds_of(names: Iterable[str], salt: str, count: int) -> npt.NDArray[np.int32]:
-    """Return the fold of each image, from 0: of another hash than its part.
+    """Return the fold of each image, from 0, by another hash than its split.
 
     Args:
         names: The images' ids, or the names of their groups.
         salt: ``split.salt``.
         count: How many folds there are; another number is another division.
     """
-    # What is in train and val has no low places any more, so the fold needs dice of its own.
+    # The hash that chose the split is not uniform within train and val, so folds need another.
     return (places(names, f"{salt} folds ") * count).astype(np.int32)

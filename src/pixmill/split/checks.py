@@ -1,4 +1,4 @@
-"""What is expected of a split: nothing leaks, nothing is missing, and the parts are alike."""
+"""The checks on the splits: nothing leaks, nothing is missing, and class shares are alike."""
 
 from __future__ import annotations
 
@@ -93,22 +93,22 @@ def checks(params: SplitParams, classes: Sequence[str]) -> list[Check]:
 
 
 def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
-    """Yield what must hold whatever the params say: nothing lies on two sides."""
+    """Yield the checks that do not depend on thresholds: nothing is in two splits or folds."""
     yield _check(
         "not_empty",
         "images",
         "ExpectTableRowCountToBeBetween",
         {"min_value": 1},
         "at least 1",
-        lambda result, _: [f"there are {result['observed_value']:,} images in the split"],
+        lambda result, _: [f"{result['observed_value']:,} images in all splits"],
     )
-    yield _unique("ids_on_one_side", "images", "ids", "parts")
-    yield _unique("pixels_on_one_side", "pixels", "digests of pixels", "parts")
-    yield _equal("near_duplicates_on_one_side", "pairs", "parts")
+    yield _unique("ids_on_one_side", "images", "ids", "splits")
+    yield _unique("pixels_on_one_side", "pixels", "distinct images", "splits")
+    yield _equal("near_duplicates_on_one_side", "pairs", "splits")
     if grouped:
-        yield _unique("groups_on_one_side", "groups", "groups", "parts")
+        yield _unique("groups_on_one_side", "groups", "groups", "splits")
     if folded:
-        yield _unique("pixels_in_one_fold", "pixels in folds", "digests of pixels", "folds")
+        yield _unique("pixels_in_one_fold", "pixels in folds", "distinct images", "folds")
         yield _equal("near_duplicates_in_one_fold", "pairs in folds", "folds")
     if grouped and folded:
         yield _unique("groups_in_one_fold", "groups in folds", "groups", "folds")
@@ -117,8 +117,8 @@ def _of_sides(*, grouped: bool, folded: bool) -> Iterator[Check]:
 def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
     grouping = f", split.group_by ({params.group_by})" if params.group_by else ""
     advice = (
-        f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; what "
-        "people put into data/train, data/val and data/test stays there (scrape.folder.layout)"
+        f"change split.val ({params.val}), split.test ({params.test}){grouping} or split.salt in params.yaml; images "
+        "that you put into data/train, data/val and data/test stay there (scrape.folder.layout)"
     )
     for part in PARTS:
         yield _check(
@@ -126,7 +126,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             part,
             "ExpectColumnDistinctValuesToEqualSet",
             {"column": "label", "value_set": list(classes)},
-            f"all of {', '.join(classes)} in each part, and no other",
+            f"exactly {', '.join(classes)} in each split",
             _classes(part, classes),
             advice,
         )
@@ -136,7 +136,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
             "classes in folds",
             "ExpectColumnValuesToBeBetween",
             {"column": "n", "min_value": 1},
-            f"all of {', '.join(classes)} in each fold",
+            f"{', '.join(classes)} in each fold",
             _classes_of_folds,
             f"lower split.folds ({params.folds}){grouping} or change split.salt in params.yaml",
         )
@@ -147,10 +147,9 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         {"column": "part", "value_set": ["test"]},
         "all of them in test",
         lambda result, _: [
-            f"{result['unexpected_count']:,} of {result['element_count']:,} images that people put into test are not "
-            "there"
+            f"{result['unexpected_count']:,} of {result['element_count']:,} images given for test are not in test"
             if result["element_count"]
-            else "people put no image into test"
+            else "no images were given for test"
         ],
     )
     shares = params.class_shares
@@ -161,7 +160,7 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         kwargs={"column": "difference", "min_value": -shares.tolerance, "max_value": shares.tolerance},
         severity=shares.severity,
         parameters=("split.class_shares.tolerance",),
-        wanted=f"at most {shares.tolerance:g} away",
+        wanted=f"a difference of at most {shares.tolerance:g}",
         tell=_share,
     )
 
@@ -173,7 +172,7 @@ def _check(
     kwargs: Mapping[str, object],
     wanted: str,
     tell: Tell,
-    advice: str = "dvc repro -f validate makes the tables anew that must not be like this",
+    advice: str = "rebuild the tables with: dvc repro -f validate",
 ) -> Check:
     return Check(
         name=name,
@@ -194,10 +193,10 @@ def _unique(name: str, table: str, things: str, sides: str) -> Check:
     def tell(result: Result, rows: pd.DataFrame) -> list[str]:
         twice = list(dict.fromkeys(result.get("partial_unexpected_list") or []))[:_NAMED]
         if not twice:
-            return [f"0 of {len(rows):,} {things} lie in two {sides}"]
+            return [f"0 of {len(rows):,} {things} are in two {sides}"]
         count = rows.loc[rows["name"].duplicated(), "name"].nunique()
         where = [f"{_short(item)} ({', '.join(rows.loc[rows['name'] == item, 'side'].map(str))})" for item in twice]
-        return [f"{count:,} of {rows['name'].nunique():,} {things} lie in two {sides}: {_some(where, count)}"]
+        return [f"{count:,} of {rows['name'].nunique():,} {things} are in two {sides}: {_some(where, count)}"]
 
     return _check(name, table, "ExpectColumnValuesToBeUnique", {"column": "name"}, "none", tell)
 
@@ -208,10 +207,10 @@ def _equal(name: str, table: str, sides: str) -> Check:
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         apart = rows[rows["side_a"] != rows["side_b"]]
         if apart.empty:
-            return [f"0 of {len(rows):,} near-duplicate pairs lie in two {sides}"]
+            return [f"0 of {len(rows):,} near-duplicate pairs are in two {sides}"]
         first = apart.head(_NAMED)
         where = [f"{_short(a)} ({one}) and {_short(b)} ({other})" for a, b, one, other in first.itertuples(index=False)]
-        return [f"{len(apart):,} of {len(rows):,} near-duplicate pairs lie in two {sides}: {_some(where, len(apart))}"]
+        return [f"{len(apart):,} of {len(rows):,} near-duplicate pairs are in two {sides}: {_some(where, len(apart))}"]
 
     columns = {"column_A": "side_a", "column_B": "side_b"}
     return _check(name, table, "ExpectColumnPairValuesToBeEqual", columns, "none", tell)
@@ -236,12 +235,12 @@ def _classes_of_folds(_: Result, rows: pd.DataFrame) -> list[str]:
 def _share(result: Result, rows: pd.DataFrame) -> list[str]:
     far = result.get("unexpected_index_list") or []
     told = {(row["label"], row["part"]): row for row in rows.to_dict("records")}
-    # Where all is well the one that is farthest off shows how well.
+    # Where all pass, report the largest difference.
     chosen = [told[item["label"], item["part"]] for item in far] or [
         max(told.values(), key=lambda row: abs(row["difference"]))
     ]
     return [
-        f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, and {row['of_all']:.3g} of all"
+        f"class '{row['label']}' makes up {row['share']:.3g} of {row['part']}, but {row['of_all']:.3g} of all images"
         for row in chosen
     ]
 

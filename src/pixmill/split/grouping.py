@@ -55,7 +55,7 @@ def product_of(url: str) -> str:
     The query string goes, except where the path alone names no product (it is a script, or nothing).
 
     Args:
-        url: The page's address, as a stranger wrote it.
+        url: The page's address, untrusted.
     """
     try:
         scheme, host, path, query, _ = urlsplit(url)

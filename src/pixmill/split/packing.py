@@ -132,7 +132,7 @@ def _write(task: _Task) -> None:
         raise
 
 
-_ALTERED = {"missing_file": "is missing", "changed_bytes": "is not the image that validate saw"}
+_ALTERED = {"missing_file": "is missing", "changed_bytes": "has changed since validate ran"}
 
 
 def _square(task: _Task) -> npt.NDArray[np.uint8]:
@@ -141,9 +141,7 @@ def _square(task: _Task) -> npt.NDArray[np.uint8]:
     except Undecodable as error:
         if error.reason in _ALTERED:
             raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None
-        raise ManifestError(
-            f"{task.path} does not decode ({error}), as it did for validate", next="dvc repro -f validate"
-        ) from None
+        raise ManifestError(f"{task.path} no longer decodes ({error})", next="dvc repro -f validate") from None
     return fit(pixels, task.side, task.aspect, task.resize)
 
 
@@ -151,10 +149,10 @@ def _refuse(task: _Task, loss: Loss) -> NoReturn:
     why = {
         "timeout": "takes longer than validate.timeout",
         "memory": "takes more memory than validate.memory",
-        "crashed": "ends the process that decodes it",
+        "crashed": "crashes the decoder",
     }[loss]
     raise SplitError(
-        f"{task.path} {why}, though it did not for validate",
-        next="run it again where less is going on, or drop it by a line in review.csv "
+        f"{task.path} {why}, although it did not in validate",
+        next="run it again with fewer other programs open, or drop it with a line in review.csv "
         f"({task.id[:12]},drop,,<you>,<why>); then: dvc repro",
     )

@@ -59,7 +59,7 @@ class Split(Assignment):
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
-    """Give each kept image its part and its fold, and see that nothing leaks.
+    """Assign each kept image to a split and a fold, and check for leakage.
 
     Args:
         manifest: What validate wrote, with the columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
@@ -132,7 +132,7 @@ def _require_classes(kept: pd.DataFrame, classes: Sequence[str]) -> None:
     strange = sorted(set(kept["label"].unique()) - set(classes))
     if strange:
         raise ManifestError(
-            f"validate kept images of {', '.join(strange)}, which is not among the classes of params.yaml",
+            f"validate kept images labelled {', '.join(strange)}, not among the classes of params.yaml",
             next="dvc repro -f validate",
         )
 
@@ -192,7 +192,7 @@ def metrics(split: Split) -> dict[str, Any]:
 
     Returns:
         ``<part>.<label>`` images, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
-        ``gate.<expectation>`` (whether it holds), and where folds were asked for ``folds.<number>.<label>``.
+        ``gate.<expectation>`` (whether it passed), and where folds were asked for ``folds.<number>.<label>``.
     """
     words = split.dropped["word"]
     found: dict[str, Any] = {
@@ -221,4 +221,4 @@ def summary(split: Split) -> str:
     """Return in one line how many images each part has, and how many were dropped here."""
     sizes = split.manifest["split"].value_counts()
     parts = ", ".join(f"{sizes[part]:,} {part}" for part in PARTS)
-    return f"{parts}; {len(split.dropped):,} dropped so that nothing leaks"
+    return f"{parts}; {len(split.dropped):,} dropped to prevent leakage"

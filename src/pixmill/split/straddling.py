@@ -1,4 +1,4 @@
-"""Images that are too like one on another side, or belong to its group: who goes, and because of whom."""
+"""Images with a near-duplicate, or a member of their group, in another split: which are dropped, and why."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pixmill.split.assignment import TRAIN, VAL, Sides
 __all__ = ["REASONS", "Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
 
 REASONS = {
-    "straddles": "a near-duplicate of it, or the same image, lies in another part, which ranks higher",
-    "straddles_group": "people put another image of its group into another part, which ranks higher",
-    "straddles_folds": "a near-duplicate of it, or the same image, lies in another fold",
+    "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
+    "straddles_group": "another image of its group was given for a higher-ranking split (test, then val, then train)",
+    "straddles_folds": "a near-duplicate of it, or the same image, is in another fold",
 }
 """Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the image that stays.
 
@@ -28,7 +28,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Links:
-    """Say which of n images must not lie on two sides.
+    """Hold which of n images must not be in different splits.
 
     Args:
         a: One image of each pair, by its row.

@@ -48,7 +48,7 @@ class Recipe:
             return parse_params(self.text)
         except ParamsError as error:
             raise ParamsError(
-                f"recipes/{self.name}.yaml is not sound:\n{error.message}", next=f"edit recipes/{self.name}.yaml"
+                f"recipes/{self.name}.yaml is not valid:\n{error.message}", next=f"edit recipes/{self.name}.yaml"
             ) from None
 
     def opened(self) -> Recipe:
@@ -108,7 +108,7 @@ def find_recipes(root: Path) -> list[Recipe]:
     """
     paths = sorted((root / "recipes").glob("*.yaml"), key=lambda path: path.stem)
     if not paths:
-        raise ParamsError(f"{root / 'recipes'} holds no recipe", next="git checkout recipes")
+        raise ParamsError(f"there are no recipes in {root / 'recipes'}", next="git checkout recipes")
     return [Recipe(path.stem, read_text(path)) for path in paths]
 
 
@@ -128,8 +128,8 @@ def find_recipe(root: Path, name: str) -> Recipe:
     close = difflib.get_close_matches(name, recipes, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(f'{other!r}' for other in close)}?" if close else ""
     raise ParamsError(
-        f"there is no recipe '{name}'{hint}\nThe recipes are: {', '.join(recipes)}.",
-        next="pixmill use, to see them all",
+        f"no such recipe: '{name}'{hint}\nThe recipes are: {', '.join(recipes)}.",
+        next="list them with: pixmill use",
     )
 
 

@@ -38,7 +38,7 @@ class Replacement:
         """Return what is printed."""
         lines = [f"  {name}: {_shown(was)} -> {_shown(now)}" for name, (was, now) in self.changes.items()]
         if self.backup is not None:
-            lines.append(f"The former file is kept: cp {self.backup} params.yaml")
+            lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
         return [*lines, *(f"Next: {command}" for command in self.following)]
 
 
@@ -72,7 +72,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     if before is not None and not _safe(root, before):
         if not force:
             raise ParamsError(
-                "params.yaml is edited, and Git does not have it as it is",
+                "params.yaml has uncommitted edits",
                 next=f"git commit params.yaml, or: pixmill use {recipe.name} --force (a copy is kept)",
             )
         name = f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
@@ -111,7 +111,7 @@ def _following(params: Params) -> tuple[str, ...]:
         return ("pixmill scrape --dry-run", "dvc repro")
     if "folder" in sources:
         layout = "data/train/<class> and data/test" if params.scrape.folder.layout == "fixed" else "data"
-        return (f"put images into {layout}/<class> where there are none yet", "dvc repro")
+        return (f"put images into {layout}/<class> if there are none yet", "dvc repro")
     return ("dvc repro",)
 
 

@@ -1,4 +1,4 @@
-"""Validate: judge every image, link near-duplicates, and stop at the gate what must not go on.
+"""Validate: judge every image, link near-duplicates, and run the checks.
 
 - ``survey``: the one pass over all images, each from the cache or measured (:mod:`pixmill.images.measures`);
   ``cache``: what is kept of it
@@ -7,7 +7,7 @@
 - ``sightings``: where each image was seen
 - ``verdicts``: the rules, first to last
 - ``findings``: conflicts, placeholders and leaks
-- ``tables``: what the gate looks at; ``checks``: what is expected, see :mod:`pixmill.core.expectations`
+- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``statistics``: metrics and plots
 - ``validation``: the whole as one function
 """

@@ -102,5 +102,5 @@ class Cache:
             yield
         # Not even the error's text can be read where a flipped bit is in a name that it tells.
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            announce(f"the cache {self.path} is not used in this run: {error}; delete it if that happens again")
+            announce(f"warning: the cache {self.path} is not used in this run: {error}; delete it if this recurs")
             self.__exit__()

@@ -1,4 +1,4 @@
-"""What is expected of the data: each check an expectation of Great Expectations, with its severity and its words."""
+"""The checks on the data: each an expectation of Great Expectations, with its severity and its messages."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAMED = 20
 _CLASSES = 5
 """Classes that one line names, those with the most offenders first."""
 
-_DECIDE = "decide on them (pixmill review shows them side by side and writes review.csv)"
+_DECIDE = "review them with: pixmill review"
 
 _MEASURES = (
     ("image_size", "width", "min_width", "are at least {:g} pixels wide"),
     ("image_size", "height", "min_height", "are at least {:g} pixels high"),
-    ("aspect_ratio", "elongation", "max_ratio", "are at most {:g} times as long as wide"),
+    ("aspect_ratio", "elongation", "max_ratio", "have a longer side of at most {:g} times the shorter"),
     ("dark", "brightness", "min_brightness", "have a brightness of at least {:g}"),
     ("blurred", "sharpness", "min_sharpness", "have a sharpness of at least {:g}"),
     ("blank", "entropy", "min_entropy", "have an entropy of at least {:g}"),
@@ -34,7 +34,7 @@ _MEASURES = (
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     """Return every check, in the order of the report.
 
-    The tables that they look at are those of :mod:`pixmill.validate.tables`.
+    They read the tables of :mod:`pixmill.validate.tables`.
 
     Args:
         params: Thresholds and severities.
@@ -44,7 +44,7 @@ def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
 
 
 def _of_images(params: ValidateParams) -> Iterator[Check]:
-    # Great Expectations finds nothing to complain of in an empty table.
+    # Great Expectations passes an empty table.
     yield Check(
         name="not_empty",
         table="images",
@@ -53,7 +53,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         severity="critical",
         parameters=("scrape",),
         wanted="at least 1",
-        tell=lambda result, _: [f"there are {result['observed_value']:,} images"],
+        tell=lambda result, _: [f"{result['observed_value']:,} images"],
     )
     yield Check(
         name="unique_ids",
@@ -64,18 +64,18 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         parameters=("validate.unique_ids.severity",),
         wanted="none",
         tell=lambda result, _: [
-            f"{result['unexpected_count']:,} rows share their id with another"
+            f"{result['unexpected_count']:,} rows have a duplicate id"
             if result["unexpected_count"]
-            else "no id occurs twice"
+            else "no duplicate ids"
         ],
-        advise=lambda *_: "make the manifest anew (dvc repro -f scrape)",
+        advise=lambda *_: "rebuild the manifest with: dvc repro -f scrape",
     )
     yield _share(
         "readable",
         "pixels",
         params.readable,
         expectation="ExpectColumnValuesToNotBeNull",
-        phrase="images can be decoded to the end",
+        phrase="images decode completely",
         bad=lambda pixels: pixels.isna(),
         advise=_restore,
     )
@@ -95,7 +95,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
 
 
 def _measure(params: ValidateParams, name: str, column: str, parameter: str, phrase: str) -> Check:
-    """Return a check of a measure that has a least value, or a greatest."""
+    """Return a check of a measure against its minimum or maximum."""
     section = getattr(params, name)
     limit = getattr(section, parameter)
     most = parameter.startswith("max")
@@ -122,14 +122,14 @@ def _share(
     parameter: str | None = None,
     advise: Advise = lambda *_: None,
 ) -> Check:
-    """Return a check that a share of the images is as it must be.
+    """Return a check that at least a share of the images passes.
 
     Args:
         name: The check, and its section of params.
-        column: What is looked at; what is absent is not, except where absence is what is looked for.
+        column: The column that is checked; absent values are skipped, unless absence is the failure.
         section: That section; it has a ``share`` and a ``severity``.
-        phrase: What the good ones are or do (``readable images are at least 32 pixels wide``).
-        bad: Tells which values are not as they must be.
+        phrase: What images that pass are or do (``readable images are at least 32 pixels wide``).
+        bad: Returns which values fail.
         expectation: Of Great Expectations.
         kwargs: Its arguments besides column and share.
         parameter: The key of the threshold in the section.
@@ -139,8 +139,8 @@ def _share(
     def tell(result: Result, rows: pd.DataFrame) -> list[str]:
         total = result["element_count"] - result.get("missing_count", 0)
         good = total - result["unexpected_count"]
-        text = f"{good:,} of {total:,} {phrase}" + (f" (a share of {good / total:.3g})" if total else "")
-        return [text + (f"; not so {_offenders(rows, column, bad)}" if good < total else "")]
+        text = f"{good:,} of {total:,} {phrase}" + (f" (share {good / total:.3g})" if total else "")
+        return [text + (f"; failing: {_offenders(rows, column, bad)}" if good < total else "")]
 
     return Check(
         name=name,
@@ -166,9 +166,7 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         wanted=f"only {', '.join(classes)}" if len(classes) <= _NAMED else f"only the {len(classes):,} classes",
         tell=_undeclared(classes),
     )
-    yield _none(
-        "conflicts", params.conflicts.severity, "severity", "no image came under several labels", _conflicts, _DECIDE
-    )
+    yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
 
 
 def _of_repetition(params: ValidateParams) -> Iterator[Check]:
@@ -177,7 +175,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         "redundant",
         params.duplicates,
         kwargs={"max_value": 0},
-        phrase="readable images are neither the copy nor the near-duplicate of another",
+        phrase="readable images are neither duplicates nor near-duplicates of another",
         bad=lambda values: values > 0,
     )
     yield Check(
@@ -187,13 +185,13 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
         kwargs={"column_A": "label_a", "column_B": "label_b"},
         severity=params.near_duplicates.severity,
         parameters=("validate.near_duplicates.severity",),
-        wanted="none of different labels",
+        wanted="none across labels",
         tell=_across_labels,
         advise=lambda *_: _DECIDE,
     )
-    nothing = "no image stands in the place of many"
+    nothing = "no placeholders"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
-    nothing, advice = "no image lies in two parts of a given split", "take the images out of one of the two parts"
+    nothing, advice = "no image is in two of the given splits", "remove the images from one of the two splits"
     yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
 
 
@@ -205,14 +203,14 @@ def _none(
     sentences: Callable[[pd.DataFrame], list[str]],
     advice: str,
 ) -> Check:
-    """Return a check of findings that should not be there.
+    """Return a check that there are no findings of a kind.
 
     Args:
-        name: The check; its singular is the column where findings stand, null elsewhere.
+        name: The check; its singular is the column that holds the findings, null elsewhere.
         severity: Of a failure.
         parameter: The key in its section of params.
-        nothing: What is said where there are none.
-        sentences: What is said of the rows that have one.
+        nothing: The message where there are none.
+        sentences: The messages for the rows that have one.
         advice: What to do next.
     """
     column = name.removesuffix("s")
@@ -260,91 +258,88 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
 def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], pd.Series[bool]]) -> str:
     failing = bad(rows[column]).fillna(False).astype(bool)
     looked_at = rows[column].notna() | failing
-    # A word of its own for what has no label; no class can have it, since a class is not empty.
+    # The empty string stands for no label: no class has it.
     labels = rows["label"].fillna("").astype(object)
     counts = pd.DataFrame({"bad": labels[failing].value_counts()}).rename_axis("name")
     counts = counts.assign(all=labels[looked_at].value_counts()).reset_index()
     counts = counts.sort_values(["bad", "name"], ascending=[False, True])
     lines = [
-        f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "without one label")
+        f"{bad:,} of {of:,} " + (f"in class '{label}'" if label else "with conflicting labels")
         for bad, of, label in counts[["bad", "all", "name"]].head(_CLASSES).itertuples(index=False)
     ]
     more = len(counts) - len(lines)
-    return ", ".join(lines) + (f" and some in {more:,} more" if more > 0 else "")
+    return ", ".join(lines) + (f" and {more:,} more classes" if more > 0 else "")
 
 
 def _conflicts(rows: pd.DataFrame) -> list[str]:
-    """Say how many images came under which labels."""
-    return [f"{_images(n)} came under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
+    """Return how many images were found under which labels."""
+    return [f"{_images(n)} found under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
-    """Name every placeholder, by the first digits of its id."""
+    """Return one line a placeholder, with the first digits of its id."""
     ordered = rows.sort_values(["addresses", "id"], ascending=[False, True])
     return [f"image {name[:12]} {text}" for name, text in zip(ordered["id"], ordered["placeholder"], strict=True)]
 
 
 def _leaks(rows: pd.DataFrame) -> list[str]:
-    """Say of how many images of a class lie in which parts, and where one of them does."""
+    """Return how many images of each class are in which splits, with an example."""
     counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
     return [
-        f"{_images(n)} of class '{label}' lie{'s' if n == 1 else ''} in {parts} of the given split, such as {places}"
+        f"{_images(n)} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
         for label, parts, n, places in counts.itertuples(index=False)
     ]
 
 
 def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
-    """Say how many near-duplicates carry which two labels."""
+    """Return how many near-duplicate pairs have which two labels."""
     across = pairs[pairs["label_a"] != pairs["label_b"]]
     labels = (sorted(pair) for pair in zip(across["label_a"], across["label_b"], strict=True))
     both = pd.Series([f"'{one}' and '{other}'" for one, other in labels], dtype=object)
-    lines = [
-        f"{n:,} pair{'' if n == 1 else 's'} of near-duplicates carr{'ies' if n == 1 else 'y'} the labels {text}"
-        for text, n in _counts(both)
-    ]
-    return lines or ["no near-duplicates carry different labels"]
+    lines = [f"{n:,} near-duplicate pair{' is' if n == 1 else 's are'} labelled {text}" for text, n in _counts(both)]
+    return lines or ["no near-duplicate pair has different labels"]
 
 
 def _undeclared(classes: Sequence[str]) -> Tell:
-    """Return a tell of the labels that are not among the classes."""
+    """Return the messages about labels that are not among the classes."""
 
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         labels = rows["label"].dropna()
         counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
-        return [f"{_images(n)} came with the label '{label}'" for label, n in counts.items()] or [
-            "no image came with another label"
+        return [f"{_images(n)} with the undeclared label '{label}'" for label, n in counts.items()] or [
+            "no undeclared labels"
         ]
 
     return tell
 
 
 def _per_class(sentence: Callable[[Mapping[str, Any], Mapping[str, Any]], str]) -> Tell:
-    """Return a tell with one line a class that fails.
+    """Return the messages of a check by class: one line for each that fails.
 
     Args:
-        sentence: Returns it, of the class's row and that of the largest class.
+        sentence: Returns that line, from the row of the class and that of the largest class.
     """
 
     def tell(result: Result, classes: pd.DataFrame) -> list[str]:
         rows: dict[str, Any] = {row["label"]: row for row in classes.to_dict("records")}
         largest = max(rows.values(), key=lambda row: row["n"])
         short = [rows[item["label"]] for item in result.get("unexpected_index_list") or []]
-        # Where all is well the smallest class shows how well.
+        # Where no class fails, report the smallest.
         return [sentence(row, largest) for row in short or [min(rows.values(), key=lambda row: row["n"])]]
 
     return tell
 
 
 def _restore(_: Result, rows: pd.DataFrame) -> str | None:
-    """Say how to bring back files that the manifest knows, where they are gone or others now."""
+    """Return how to restore files of the manifest that are missing or changed."""
     missing, changed = (int((rows["failure"] == word).sum()) for word in ("missing_file", "changed_bytes"))
     if not missing + changed:
         return None
-    count = f"{missing + changed:,} file{'' if missing + changed == 1 else 's'}"
     what = "missing" if not changed else "changed" if not missing else "missing or changed"
-    # Where DVC's cache does not have what it looks for, it deletes what is in its place.
+    count = f"{missing + changed:,} {what} file{'' if missing + changed == 1 else 's'}"
+    # `dvc checkout` deletes what is in its way, even where its cache lacks the replacement.
     return (
-        f"{count} of artifacts/scrape {'is' if missing + changed == 1 else 'are'} {what}: to bring it back: "
+        f"restore the {count} of artifacts/scrape with: "
         "mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape"
     )
 

@@ -29,7 +29,7 @@ _DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold what a person decided about one image.
+    """Hold the decision about one image.
 
     Args:
         line: The line of ``review.csv``, from 1.
@@ -52,7 +52,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Names:
-    """Hold the names that a person may use for one image.
+    """Hold the names that a decision may use for one image.
 
     Args:
         id: Its id.
@@ -79,7 +79,7 @@ def read_decisions(path: Path, classes: Sequence[str]) -> tuple[Decision, ...]:
         return ()
     except IsADirectoryError:
         raise ReviewError(
-            f"{path.name} is a folder, expected a file", next=f"mv {path.name} elsewhere, then: dvc repro validate"
+            f"{path.name} is a folder, not a file", next=f"mv {path.name} elsewhere, then: dvc repro validate"
         ) from None
     except UnicodeDecodeError as error:
         raise _refusal(
@@ -135,12 +135,12 @@ def match_decisions(
         if _DIGITS.fullmatch(start := decision.image.lower()):
             ids |= {name for name in by_name.get(start[:_SHORTEST], ()) if name.startswith(start)}
         if len(ids) > 1:
-            raise _refusal(decision.line, "the name of one image", f"{decision.image!r}, which {len(ids)} have")
+            raise _refusal(decision.line, "one image", f"{decision.image!r}, which matches {len(ids)}")
         # Of images that are gone, nobody knows whether they are the same but by what people call them.
         name, known = (ids.pop(), found) if ids else (decision.image, gone)
         if name in known:
-            other = f"another than that of line {known[name].line}, of {name}"
-            raise _refusal(decision.line, "one decision an image", other)
+            other = f"a second one for {name}, already in line {known[name].line}"
+            raise _refusal(decision.line, "one decision per image", other)
         known[name] = decision
     return found, list(gone.values())
 
@@ -187,13 +187,13 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(row)))
     image, verb, label, by, why = row
     if not _DIGITS.fullmatch(image.lower()) and "/" not in image:
-        raise _refusal(line, "an image's id, at least 8 digits of it, or where it came from", repr(image))
+        raise _refusal(line, "an image's id (at least 8 digits of it), path or URL", repr(image))
     if verb not in get_args(Verb):
-        raise _refusal(line, f"a decision of {', '.join(get_args(Verb))}", repr(verb))
+        raise _refusal(line, f"one of the decisions {', '.join(get_args(Verb))}", repr(verb))
     if verb == "relabel" and label not in classes:
-        raise _refusal(line, f"a label of {', '.join(classes)}", repr(label))
+        raise _refusal(line, f"one of the labels {', '.join(classes)}", repr(label))
     if verb != "relabel" and label:
-        raise _refusal(line, f"no label with the decision '{verb}'", repr(label))
+        raise _refusal(line, f"no label for the decision '{verb}'", repr(label))
     return Decision(line, image, verb, label, by, why)  # type: ignore[arg-type]
 
 

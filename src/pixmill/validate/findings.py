@@ -1,4 +1,4 @@
-"""What a person must see of images that are the same: conflicts, placeholders and leaks, as tables."""
+"""Findings about identical images: conflicts, placeholders and leaks, as tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: Seen, stands_for: Indices) -> pd.DataFrame:
-    """Return the conflicts and placeholders that nobody has decided on, one row an image (all its copies together).
+    """Return the conflicts and placeholders without a decision, one row an image (all its copies together).
 
     Args:
         ids: The images, one a row.
@@ -73,7 +73,7 @@ def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen
 
 
 def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.DataFrame:
-    """Return the images that lie in two parts of a given split, but for those that a person has decided to keep.
+    """Return the images that are in two of the given splits, except those that a decision keeps.
 
     Args:
         images: One row an image, sorted by id, with ``id``, ``path`` and ``part`` (the place in

@@ -5,37 +5,37 @@ from __future__ import annotations
 __all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
 
 UNREADABLE = {
-    "missing_file": "its file is not where the manifest says",
-    "not_a_file": "something else than a file lies there, such as a folder or a pipe",
-    "changed_bytes": "its bytes are no longer those that its id was made of",
-    "empty": "the file holds no byte",
-    "html": "a web page in an image's place",
-    "svg": "a drawing (SVG), which is never rendered",
-    "archive": "an archive in an image's place",
-    "pdf": "a document (PDF) in an image's place",
-    "unknown": "the content is of no known format",
-    "no_decoder": "no decoder for its format is installed here",
-    "too_many_bytes": "a larger file than any that is read",
-    "too_many_pixels": "larger than validate.max_pixels, so it was not decoded",
-    "too_complex": "decoding it is more work than an image is worth",
-    "truncated": "the file ends before the image does",
-    "broken": "the decoder gave up on it",
+    "missing_file": "the file is missing",
+    "not_a_file": "not a regular file (a folder or a pipe, for example)",
+    "changed_bytes": "the file has changed since it was scraped: its SHA-256 is not its id",
+    "empty": "the file is empty",
+    "html": "a web page instead of an image",
+    "svg": "an SVG drawing, which is never rendered",
+    "archive": "an archive instead of an image",
+    "pdf": "a PDF document instead of an image",
+    "unknown": "not a known image format",
+    "no_decoder": "no decoder for this format is installed",
+    "too_many_bytes": "the file is too large to be read",
+    "too_many_pixels": "larger than validate.max_pixels, so not decoded",
+    "too_complex": "too expensive to decode",
+    "truncated": "the file is truncated",
+    "broken": "the image data is corrupt",
     "timeout": "decoding took longer than validate.timeout, twice",
-    "memory": "decoding needed more memory than validate.memory",
-    "crashed": "the decoder crashed on it",
+    "memory": "decoding took more memory than validate.memory",
+    "crashed": "the decoder crashed",
 }
-"""What no decision can mend: there are no pixels to train on."""
+"""What no decision can fix: there are no pixels to train on."""
 
 REASONS = UNREADABLE | {
-    "review": "a person dropped it in review.csv",
+    "review": "dropped by a decision in review.csv",
     "too_small": "a side is shorter than validate.image_size allows",
     "format_not_allowed": "its format is not in validate.formats.allowed",
-    "label_undeclared": "its label is not among the classes",
-    "placeholder": "one image in the place of many: repeated at many addresses, or under many labels",
-    "label_conflict": "the same image came under another label too",
-    "leak": "the same pixels lie in a part that is held out: of a given split, the training side loses them",
-    "repeated": "one of very many near-duplicates of another kept image",
-    "duplicate_pixels": "another kept image has the same pixels and label",
+    "label_undeclared": "its label is not one of the classes",
+    "placeholder": "a placeholder: the same image at many URLs or under many labels",
+    "label_conflict": "the same image was also found under another label",
+    "leak": "the same pixels are in a held-out split that was given; that split keeps them",
+    "repeated": "one of very many near-duplicates of a kept image",
+    "duplicate_pixels": "a kept image has the same pixels and the same label",
 }
 """Every word that validate writes, with its meaning.
 
@@ -65,5 +65,5 @@ def word(text: str) -> str:
 
 
 def meaning(text: str) -> str:
-    """Say in a few words what a reason means."""
+    """Return what a reason means, in a few words."""
     return REASONS[word(text)]

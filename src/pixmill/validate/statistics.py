@@ -32,8 +32,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
 
     Returns:
         ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
-        (whether it holds), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
-        ``placeholders`` (images, however many copies of each there are) and ``leaks`` that nobody has decided on, and
+        (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
+        ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision, and
         ``warnings.<what>``.
     """
     manifest = validation.manifest
@@ -154,15 +154,21 @@ def scales(params: ValidateParams) -> tuple[Scale, ...]:
     """
     size, most = params.image_size, params.aspect_ratio.max_ratio
     return (
-        Scale("width", "Width, pixels", _SIDES, _POWERS, (size.min_width,)),
-        Scale("height", "Height, pixels", _SIDES, _POWERS, (size.min_height,)),
-        Scale("short_side", "Shorter side, pixels", _SIDES, _POWERS),
-        Scale("aspect_ratio", "Width by height", _RATIOS, (0.125, 0.25, 0.5, 1, 2, 4, 8), (round(1 / most, 4), most)),
-        Scale("brightness", "Brightness, 0 to 255", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
-        Scale("contrast", "Contrast, 0 to 128", _HALF_TONES, (0, 32, 64, 96, 128)),
+        Scale("width", "Width (px)", _SIDES, _POWERS, (size.min_width,)),
+        Scale("height", "Height (px)", _SIDES, _POWERS, (size.min_height,)),
+        Scale("short_side", "Shorter side (px)", _SIDES, _POWERS),
+        Scale(
+            "aspect_ratio",
+            "Aspect ratio (width / height)",
+            _RATIOS,
+            (0.125, 0.25, 0.5, 1, 2, 4, 8),
+            (round(1 / most, 4), most),
+        ),
+        Scale("brightness", "Brightness (0 to 255)", _TONES, _TONE_TICKS, (params.dark.min_brightness,)),
+        Scale("contrast", "Contrast (0 to 128)", _HALF_TONES, (0, 32, 64, 96, 128)),
         Scale("sharpness", "Sharpness (variance of the Laplacian)", _ENERGIES, _TENS, (params.blurred.min_sharpness,)),
-        Scale("entropy", "Entropy, bits", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
-        Scale("border", "Share of a uniform border", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
+        Scale("entropy", "Entropy (bits)", _BITS, (0, 2, 4, 6, 8), (params.blank.min_entropy,)),
+        Scale("border", "Uniform border (share of the image)", _SHARES, (0, 0.25, 0.5, 0.75, 1)),
     )
 
 

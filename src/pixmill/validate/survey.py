@@ -153,7 +153,7 @@ def survey(
         lost = None if limits is None else _lost
         asked = _rows(rows, folder, max_pixels, cache)
         results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost)
-        progress = opened.enter_context(Progress("Look at", len(rows)))
+        progress = opened.enter_context(Progress("Validate", len(rows)))
         records = np.empty(len(rows), RECORD)
         fresh, since = {}, time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""The tables that the gate looks at: one row an image, one a pair of near-duplicates, one a class."""
+"""The tables that the checks read: one row an image, one a pair of near-duplicates, one a class."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def image_table(
     repeated: pd.DataFrame,
     leaks: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Return one row a row of the scraped manifest, but for what a person dropped: that is settled.
+    """Return one row a row of the scraped manifest, except those that a decision dropped.
 
     Args:
         ids: The ids of the scraped manifest, where one may occur twice.
         images: The validated manifest, and ``failure``.
-        settled: Which images a person has decided to keep; nobody need look at their measures.
+        settled: Which images a decision keeps; their measures are not checked.
         repeated: See :func:`pixmill.validate.findings.find_repeated`.
         leaks: See :func:`pixmill.validate.findings.find_leaks`.
 
@@ -55,12 +55,12 @@ def image_table(
 
 
 def pair_table(pairs: pd.DataFrame, images: pd.DataFrame, *, settled: npt.NDArray[np.bool_]) -> pd.DataFrame:
-    """Return the near-duplicates with their labels, but for pairs of which a person has decided to keep both.
+    """Return the near-duplicates with their labels, except pairs of which decisions keep both.
 
     Args:
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         images: The validated manifest.
-        settled: Which images a person has decided to keep.
+        settled: Which images a decision keeps.
 
     Returns:
         ``a``, ``b``, ``similarity``, ``label_a`` and ``label_b``.
@@ -87,7 +87,7 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
     )
     yield conflicts[["labels"]].rename(columns={"labels": "conflict"})
     clauses = [
-        f"came from {addresses:,} address{'' if addresses == 1 else 'es'}, as {labels}"
+        f"was found at {addresses:,} URL{'' if addresses == 1 else 's'}, labelled {labels}"
         for addresses, labels in zip(placeholders["addresses"], placeholders["labels"], strict=True)
     ]
     yield placeholders[["addresses"]].assign(placeholder=clauses)

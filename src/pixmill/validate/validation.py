@@ -31,11 +31,11 @@ _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 @dataclass(frozen=True)
 class Review:
-    """Hold what became of people's decisions.
+    """Hold what became of the decisions.
 
     Args:
-        followed: The decisions that were followed, by the id of their image.
-        powerless: Those that could not be followed, each with why.
+        followed: The decisions that were applied, by the id of their image.
+        powerless: Those that could not be applied, each with the reason.
     """
 
     followed: Mapping[str, Decision]
@@ -51,7 +51,7 @@ class Validation:
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`: verified near-duplicates among kept images.
         classes: One row a class, see :func:`pixmill.validate.tables.class_table`.
         outcomes: What came of each expectation.
-        review: What became of people's decisions.
+        review: What became of the decisions.
         sightings: All sightings, for the report.
         repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
         leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
@@ -67,9 +67,9 @@ class Validation:
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
-        """Return the verified pairs whose images carry different labels, but for those that a person has decided on.
+        """Return the verified pairs whose images carry different labels, except those with a decision.
 
-        They are kept, but worth a person's look.
+        They are kept, but need review.
         """
         settled = np.zeros(len(self.manifest), bool)
         decided = [name for name, decision in self.review.followed.items() if decision.verb != "drop"]
@@ -89,7 +89,7 @@ def validate(
     scratch: Path | None = None,
     workers: int | None = None,
 ) -> Validation:
-    """Look at every image once, judge it, link near-duplicates, and run the expectations.
+    """Measure every image once, judge it, link near-duplicates, and run the checks.
 
     An image that fails is a row with a reason, never an exception. Per image some 2 KB are held, nothing else.
 
@@ -99,7 +99,7 @@ def validate(
         classes: The declared labels.
         params: Limits, thresholds and severities.
         folder: What the paths in the manifest are relative to.
-        decisions: People's decisions on single images.
+        decisions: Decisions on single images.
         scratch: A folder for the cache of measures; default: there is none.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
 
@@ -181,7 +181,7 @@ def conclude(
             "classes": Table(of_classes, named_by=("label",)),
         },
     )
-    powerless = [*verdicts.powerless, *((decision, "no such image is there") for decision in gone)]
+    powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(
         manifest=table[VALIDATED.names],

@@ -34,8 +34,8 @@ class Twins:
         first: The row of each set's first image.
         members: How many images each set has.
         addresses: At how many different addresses each set was seen.
-        several: Whether the images of a set, or their sightings, carry different labels, and nobody has decided.
-        placeholder: Whether the one image of a set seems to stand in the place of many, and nobody has decided.
+        several: Whether the images of a set, or their sightings, carry different labels, without a decision.
+        placeholder: Whether the one image of a set looks like a placeholder, without a decision.
     """
 
     of: Indices
@@ -71,7 +71,7 @@ def find_twins(
             one with the highest part is kept, then the first.
         labels: The label of each image; ``None`` where it came under several.
         claims: Which images have a claim to be kept.
-        settled: Which of them a person has decided to keep.
+        settled: Which of them a decision keeps.
         seen: Where the images were seen.
         repeats: Addresses from which on one image is a placeholder.
     """
@@ -145,10 +145,10 @@ class Verdicts:
 
     Args:
         reasons: Why each dropped image was dropped; ``None`` where it is kept.
-        labels: The label of each image, after people's decisions; ``None`` where it has none.
-        settled: Whether a person has decided to keep the image, and it could be followed.
+        labels: The label of each image, after decisions; ``None`` where it has none.
+        settled: Whether a decision keeps the image, and could be applied.
         twins: The sets of images that are the same, of those that have a claim to be kept.
-        powerless: Decisions that could not be followed, each with why.
+        powerless: Decisions that could not be applied, each with the reason.
     """
 
     reasons: Words
@@ -200,7 +200,7 @@ def judge(
 
     The first rule that applies gives the reason:
 
-    1. ``review``: a person dropped it.
+    1. ``review``: a decision dropped it.
     2. It has no pixels: the words of :data:`pixmill.validate.reasons.UNREADABLE`.
     3. ``too_small``, ``format_not_allowed``: a side, or a format that is not taken.
     4. ``placeholder``: the same image, by bytes or pixels, is at many addresses or under three labels, and under
@@ -211,14 +211,14 @@ def judge(
        longest in a given split is kept, of several the one with the smallest id, and the others are a ``leak`` where
        they lie in an earlier part, or ``duplicate_pixels``.
 
-    A person's ``keep`` or ``relabel`` goes before every rule but these: what has no pixels, or no declared label,
+    A decision ``keep`` or ``relabel`` overrides every rule but these: what has no pixels, or no declared label,
     cannot be trained on; and of the same pixels under two labels not both can be right, whoever says so.
 
     Args:
         images: One row an image, sorted by id, with ``id``, ``label`` (null where the same bytes came under
             several), ``width``, ``height``, ``format``, ``pixels``, ``failure`` (why it has none) and ``part`` (the
             place of its given part in :data:`pixmill.validate.sightings.PARTS`).
-        decisions: People's decisions by id, all of them of images that are there.
+        decisions: Decisions by id, all of them on existing images.
         seen: Where the images were seen.
         classes: The declared labels.
         params: Limits of size and format, and what a placeholder is.
@@ -300,7 +300,7 @@ def _lack(text: str, label: str | None) -> str:
     if name in UNREADABLE:
         return f"the image cannot be used: {UNREADABLE[name]}"
     if other:
-        return f"the same pixels are kept under another label too, as {other[:12]}: only one of the two can be right"
+        return f"image {other[:12]} has the same pixels but another label; keep only one of the two"
     if label is None:
-        return "the image came under several labels: 'relabel' says which one holds"
-    return f"its label '{label}' is not among the classes: 'relabel' gives it one"
+        return "the image has conflicting labels; use 'relabel' to choose one"
+    return f"its label '{label}' is not one of the classes; use 'relabel' to choose one"

@@ -57,12 +57,12 @@ def edited(before: str, after: str) -> str:
             "duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean google?), received 'gogle'",
         ),
         ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
-        ("source: shop", "source: []", "scrape.source: expected a list of at least 1 item, each a text, received []"),
+        ("source: shop", "source: []", "scrape.source: expected a list of at least 1 item, each a string, received []"),
         ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),
         (
             "queries: {}",
             "queries: {coat: a}",
-            "scrape.queries.coat: expected a list of at least 1 item, each a text, received 'a'",
+            "scrape.queries.coat: expected a list of at least 1 item, each a string, received 'a'",
         ),
         ("queries: {}", "queries: []", "scrape.queries: expected a mapping from classes, received []"),
         (
@@ -75,13 +75,12 @@ def edited(before: str, after: str) -> str:
         (
             "allow_hosts: []",
             "allow_hosts: [intranet]",
-            "scrape.allow_hosts.0: expected a host's name with its port, such as 'example.org:8080', "
-            "received 'intranet'",
+            "scrape.allow_hosts.0: expected a host name with its port, such as 'example.org:8080', received 'intranet'",
         ),
         (
             "robots_exceptions: []",
             "robots_exceptions: ['https://example.org']",
-            "scrape.robots_exceptions.0: expected a host's name in small letters, such as 'example.org', "
+            "scrape.robots_exceptions.0: expected a host name in lower case, such as 'example.org', "
             "received 'https://example.org'",
         ),
         ("contact: null", "contact: me", "scrape.contact: expected an e-mail address or a URL or null, received 'me'"),
@@ -98,16 +97,16 @@ def edited(before: str, after: str) -> str:
         (
             "snapshot: '2026-11-20'",
             "snapshot: '2026-13-40'",
-            "scrape.snapshot: expected a date of the calendar, received '2026-13-40'",
+            "scrape.snapshot: expected a valid date, received '2026-13-40'",
         ),
         ("- coat", "- 3", "classes.0: expected a name of letters, digits and spaces, received 3"),
         ("- coat", "- ../coat", "classes.0: expected a name of letters, digits and spaces, received '../coat'"),
-        ("- coat", "- dress", "classes: expected different names, received 'dress' more than once"),
+        ("- coat", "- dress", "classes: expected distinct names, received 'dress' more than once"),
         ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
         (
             "test: 0.2",
             "test: 0.9",
-            "split: expected val + test < 1, so that some are left for training, received 1.05",
+            "split: expected val + test < 1, so that images are left for training, received 1.05",
         ),
         (
             "- filters: 16",
@@ -151,12 +150,12 @@ def edited(before: str, after: str) -> str:
         (
             "weights: imagenet",
             "weights: ''",
-            "train.backbone.weights: expected a text that is not empty of at most 1,000 characters, received ''",
+            "train.backbone.weights: expected a non-empty string of at most 1,000 characters, received ''",
         ),
         (
             "cross_validation: false",
             "cross_validation: true",
-            "train.cross_validation: expected split.folds to say how many, received null there",
+            "train.cross_validation: expected split.folds to be set, received null",
         ),
         *(
             (
@@ -179,7 +178,7 @@ def edited(before: str, after: str) -> str:
             (
                 "unlabelled: null",
                 f"unlabelled: {folder}",
-                f"evaluate.unlabelled: expected a folder of no class and no part, received {folder!r}",
+                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}",
             )
             for folder in ("data/coat", "data/Test", "data/train/new")
         ),
@@ -309,7 +308,7 @@ def test_an_override_becomes_what_the_file_would_hold(params, name, text, value)
         ("train.epochs", "many", "train.epochs: expected a whole number from 1 to 100,000, received 'many'"),
         ("train.epochs", "2.5", "train.epochs: expected a whole number from 1 to 100,000, received 2.5"),
         ("train.epochs", "[", "train.epochs: expected a whole number from 1 to 100,000, received '['"),
-        ("train.epoch", "3", "train.epoch: there is no such parameter; did you mean train.epochs?"),
+        ("train.epoch", "3", "train.epoch: no such parameter; did you mean train.epochs?"),
         ("train.learning_rate", "nan", "train.learning_rate: expected"),
         ("split.test", "1.5", "split.test: expected a number > 0 and < 1, received 1.5"),
         ("split.aspect", "squeeze", "split.aspect: expected one of pad, crop, stretch, received 'squeeze'"),

@@ -74,7 +74,7 @@ def test_values_say_whether_the_file_or_the_default_speaks(project: Path) -> Non
 
 
 def test_an_unknown_key_is_guessed(project: Path) -> None:
-    with pytest.raises(ParamsError, match=r"train\.epoch: there is no such param; did you mean train\.epochs\?"):
+    with pytest.raises(ParamsError, match=r"train\.epoch: no such param; did you mean train\.epochs\?"):
         in_force(project, ["train.epoch"])
 
 

@@ -40,18 +40,18 @@ def page(found, project):
 
 def test_it_shows_all_that_is_promised_and_asks_for_nothing(found, page, project):
     for text in (
-        "Nothing leaks between the parts",
+        "No leakage between the splits",
         "class_shares",
         "near_duplicates_in_one_fold",
         "straddles:",
         "straddles_folds:",
         "straddles_group:",
-        "0.9950 alike",
+        "similarity 0.9950",
         "dropped from train",
-        "of one group",
+        "same group",
         "folder · shop.test",
         "Folds",
-        "The images of one page stay together",
+        "Images of one page are always in the same split",
         "16 \u00d7 16 pixels",
         "split.salt",
     ):
@@ -70,8 +70,8 @@ def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
     found = split(project.manifest, pairs_table([]), params, classes=(*CLASSES, "hat"))
     page = render_report(found, params, LIMITS, folder=project.images, workers=1)
     for text in (
-        "The gate stopped the pipeline",
-        "To mend it: change split.val (0.15), split.test (0.2) or split.salt",
+        "Split checks failed",
+        "To fix: change split.val (0.15), split.test (0.2) or split.salt",
         "test has no image of &#39;hat&#39;",
     ):
         assert text in page, text

@@ -37,7 +37,7 @@ def test_an_image_under_several_labels_says_which() -> None:
         sightings=[seen(1, "shoe"), seen(1, "coat"), seen(1, "coat", "elsewhere"), seen(2, "coat")],
     )
     card = made.card(row(made, 1), everywhere=True)
-    assert card.label == "came as coat and shoe"
+    assert card.label == "labelled coat and shoe"
     assert card.place == "data/shoe/0001.png, data/coat/0001.png, elsewhere"
     assert made.times.tolist() == [3]
 

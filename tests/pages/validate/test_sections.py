@@ -85,7 +85,7 @@ def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
     [found] = offenders(Deck(made))
     assert [{card.label for card in spread.cards} for spread in found["spreads"]] == [
         {"coat", "shoe"},
-        {"came as coat and shoe"},
+        {"labelled coat and shoe"},
     ]
     assert found["spreads"][1].title == "The same file under several labels"
 
@@ -176,7 +176,7 @@ def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     assert told == {
         "Blank": [(key(1), "entropy 0.25 bits")],
         "Blurred": [(key(2), "sharpness 3.1")],
-        "Long and narrow": [(key(4), "6 times as long as wide"), (key(3), "5 times as long as wide")],
+        "Elongated": [(key(4), "longer side 6 times the shorter"), (key(3), "longer side 5 times the shorter")],
     }
 
 
@@ -214,16 +214,16 @@ def test_groups_across_labels_come_first_then_the_largest() -> None:
     spreads, count = near(rows, pairs)
     assert count == 3
     assert [spread.title for spread in spreads] == [
-        "2 images, 1.0000 alike",
-        "3 images, 0.9910 to 0.9950 alike",
-        "2 images, 0.9990 alike",
+        "2 images, similarity 1.0000",
+        "3 images, similarity 0.9910 to 0.9950",
+        "2 images, similarity 0.9990",
     ]
-    assert [spread.warning for spread in spreads] == ["under different labels", "", ""]
+    assert [spread.warning for spread in spreads] == ["different labels", "", ""]
     told = {card.id: card.facts[-1] for card in spreads[1].cards}
     assert told == {
-        key(1): "0.9910 like its nearest",
-        key(2): "0.9950 like its nearest",
-        key(3): "0.9950 like its nearest",
+        key(1): "similarity to nearest 0.9910",
+        key(2): "similarity to nearest 0.9950",
+        key(3): "similarity to nearest 0.9950",
     }
 
 
@@ -247,7 +247,7 @@ def test_each_label_of_a_large_group_is_shown() -> None:
 def test_labels_that_a_person_decided_are_no_warning() -> None:
     rows, pairs = [*group(1), kept(2, "shoe", group=key(1))], [(1, 2, 0.99)]
     decided = {number: Decision(number, key(number), "keep") for number in (1, 2)}
-    assert [spread.warning for spread in near(rows, pairs)[0]] == ["under different labels"]
+    assert [spread.warning for spread in near(rows, pairs)[0]] == ["different labels"]
     assert [spread.warning for spread in near(rows, pairs, decided)[0]] == [""]
 
 
@@ -267,7 +267,7 @@ def test_a_file_that_was_seen_often_is_told_with_its_places() -> None:
     made = validation([kept(1), kept(2), kept(3)], sightings=[*sightings, seen(2), seen(3), seen(3, "shoe")])
     repeated, files = repeated_files(Deck(made))
     assert files == 2
-    assert [(card.id, card.facts[-1]) for card in repeated] == [(key(1), "seen 5 times"), (key(3), "seen 2 times")]
+    assert [(card.id, card.facts[-1]) for card in repeated] == [(key(1), "found 5 times"), (key(3), "found 2 times")]
     assert repeated[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
 
 
@@ -284,8 +284,8 @@ def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
     cards, count = placeholders(Deck(made), made.repeated)
     assert count == 2
     assert [(card.id, card.verdict, card.facts[1:]) for card in cards] == [
-        (key(2), "kept", ("7 files, 99 addresses", "as coat")),
-        (key(1), "dropped: placeholder", ("1 file, 40 addresses",)),
+        (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
+        (key(1), "dropped: placeholder", ("1 file, 40 URLs",)),
     ]
     assert cards[1].place == "coat/0, coat/1, coat/2 and 37 more"
 

@@ -59,7 +59,7 @@ def test_the_robot_check_is_named_what_was_found_is_kept_and_the_next_run_goes_o
         assert stopped.code == 1
         wrong = stopped.error[stopped.error.index("scrape: ") :]
         assert wrong.startswith("scrape: sarees (source 'amazon'): https://www.amazon.in/s?")
-        assert "proof of being human" in wrong
+        assert "shows a CAPTCHA" in wrong
         assert "openverse and wikimedia" in wrong
         assert wrong.splitlines()[-1].startswith("Next: ")
         found = made.metrics()["per_query"]["sarees"]["amazon"]["sarees"]

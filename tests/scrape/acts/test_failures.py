@@ -54,7 +54,7 @@ def fail(project, world, bad, *, good=(), settings=None, **params):
     done = made.run()
     assert done.code == 1
     assert "Traceback" not in done.error
-    assert done.error.splitlines()[-1].startswith("Next: look at reports/scrape.html")
+    assert done.error.splitlines()[-1].startswith("Next: open reports/scrape.html")
     queries = made.metrics()["per_query"]["hat"]
     assert {name: queries[name]["hat"]["failure"] for name in bad} == {name: one.failure for name, one in bad.items()}
     assert {queries[name]["hat"]["failure"] for name in good} <= {None}
@@ -82,12 +82,12 @@ def check_told(made, done, bad):
 
 
 BAD = {
-    "google": Bad("sorry429", "captcha", "proof of being human"),
+    "google": Bad("sorry429", "captcha", "shows a CAPTCHA"),
     "duckduckgo": Bad("rate_limited", "blocked", "status 429"),
-    "yahoo": Bad("consent_redirect", "consent", "asks for a consent", {"stuck": True}),
+    "yahoo": Bad("consent_redirect", "consent", "asks for consent", {"stuck": True}),
     "amazon": Bad("unknown_layout", "layout_changed", "s-search-result"),
     "flipkart": Bad("empty", "no_results", "no results"),
-    "myntra": Bad("robots_disallow", "robots", "robots.txt asks programs", host="www.myntra.com"),
+    "myntra": Bad("robots_disallow", "robots", "disallowed by robots.txt", host="www.myntra.com"),
 }
 
 
@@ -103,10 +103,8 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
         made.params("hat", source=sources, tolerate=0.3, robots_exceptions=["www.myntra.com"])
         world.log.clear()
         done = made.succeed()
-        assert re.search(
-            r"^scrape: tolerated: hat \(source 'google'\): .*proof of being human", done.output, re.MULTILINE
-        )
-        assert "Where robots.txt was set aside" in made.report()
+        assert re.search(r"^scrape: tolerated: hat \(source 'google'\): .*shows a CAPTCHA", done.output, re.MULTILINE)
+        assert "robots.txt overrides" in made.report()
         assert "<code>www.myntra.com</code>" in made.report()
         queries = made.metrics()["per_query"]["hat"]
         assert [queries[name]["hat"]["failure"] for name in sources] == [None, "captcha", None]
@@ -117,8 +115,8 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
 
 
 LASTING = {
-    "google": Bad("js_shell", "blocked", "shell of scripts"),
-    "bing": Bad("endless", "endless", "did not come to its end within 20 s"),
+    "google": Bad("js_shell", "blocked", "renders nothing but scripts"),
+    "bing": Bad("endless", "endless", "did not end within 20 s"),
     "yahoo": Bad("never_loads", "timeout", "did not load in time"),
     "duckduckgo": Bad("hang_script", "browser", "the browser ", {"delay": 1}),
     "amazon": Bad("last_years_layout", "layout_changed", "s-search-result"),

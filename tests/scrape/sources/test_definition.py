@@ -35,10 +35,10 @@ def test_the_projects_own_file_wins(tmp_path):
 
 def test_a_site_that_nobody_describes(tmp_path):
     with pytest.raises(
-        ScrapeError, match=r"myshop\.yaml is missing: .* 'myshop'; .* Pixmill: amazon, bing, .*"
+        ScrapeError, match=r"no site 'myshop': .*myshop\.yaml is missing, and Pixmill bundles only amazon, bing, .*"
     ) as error:
         load_site("myshop", tmp_path)
-    assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then describe" in error.value.next
+    assert f"shop.yaml {tmp_path / 'myshop.yaml'}, then edit" in error.value.next
 
 
 def test_words_stay_words():

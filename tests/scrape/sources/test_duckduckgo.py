@@ -40,7 +40,7 @@ def test_answers_that_are_no_json_are_named(searches):
     with searches.switched("duckduckgo", "broken_json"):
         found, error = searches.failing("duckduckgo")
     assert (found, error.failure) == ([], "layout_changed")
-    assert "/i.js answered with status 200 and no results in JSON" in error.message
+    assert "/i.js returned status 200 without results in JSON" in error.message
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ def test_a_class_without_files_is_named(source, data, label):
     with pytest.raises(SearchFailed, match=f"data/{label} is missing or empty") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
-    assert caught.value.advice == "put images there, or name in classes what data holds: boot, hat"
+    assert caught.value.advice == "put images there, or set classes to the folders of data: boot, hat"
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -92,7 +92,7 @@ def test_loose_files_are_remarked_on(source, data):
     assert source.remarks() == []
     (data / "one.png").touch()
     (data / "two.png").touch()
-    assert source.remarks() == ["data holds files outside the classes' folders, not taken: one.png, two.png"]
+    assert source.remarks() == ["data has files outside the class folders, ignored: one.png, two.png"]
 
 
 def test_a_split_that_people_made_is_kept(divided):
@@ -121,14 +121,14 @@ def test_a_part_by_another_name_is_remarked_on(divided):
     for name in ("valid", "unlabelled", ".cache"):
         (divided / name / "hat").mkdir(parents=True)
     assert FolderSource(divided, layout="fixed").remarks() == [
-        "data holds more than the parts of a split, which are called train, val and test; not taken: valid"
+        "data has other entries than the splits train, val and test, ignored: valid"
     ]
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_a_split_without_one_of_its_parts_is_named(divided, part):
     shutil.rmtree(divided / part)
-    with pytest.raises(DataError, match=rf"data/{part} is missing: a fixed layout.*\nNext: .*scrape\.folder\.layout"):
+    with pytest.raises(DataError, match=rf"data/{part} is missing: the fixed layout.*\nNext: .*scrape\.folder\.layout"):
         FolderSource(divided, layout="fixed")
 
 

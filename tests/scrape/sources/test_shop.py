@@ -57,4 +57,4 @@ def test_every_card_in_the_shops_own_order(shop, tmp_path):
         with pytest.raises(SearchFailed) as error:
             list(shop.search(rain, access))
         assert error.value.failure == "no_results"
-        assert "the bundled shop sells what is in data/" in error.value.advice
+        assert "the bundled shop shows the images of data/" in error.value.advice

@@ -140,7 +140,7 @@ def test_rows_without_a_label_are_remarked_on(tmp_path):
     path.write_text("url,label\nu1,\nu2,cat\nu3,\n\n")
     with urls_source([path], ["cat"]) as source:
         assert len(list(answer(source, "cat"))) == 1
-        assert source.remarks() == ["list.csv has 2 rows without a label, not taken"]
+        assert source.remarks() == ["list.csv has 2 rows without a label, ignored"]
 
 
 def test_a_class_that_no_list_has_is_named(tmp_path):
@@ -149,15 +149,13 @@ def test_a_class_that_no_list_has_is_named(tmp_path):
     with urls_source([path], ["cat"]) as source, pytest.raises(SearchFailed) as caught:
         list(source.search(source.queries("cat", ["cat"])[0], None))
     assert caught.value.failure == "no_results"
-    assert caught.value.message.startswith(
-        "list.csv has no address with the label 'cat'; it has Kitten; say in scrape."
-    )
+    assert caught.value.message.startswith("list.csv has no URL with the label 'cat'; it has Kitten; set scrape.")
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("url,class\nu,cat\n", "no column 'label', but url, class"),
+        ("url,class\nu,cat\n", "no column 'label', only url, class"),
         ("url,label\nu,cat,more\n", "first row has more fields"),
         ("url,label\nu,cat\nu,cat,more\n", "Expected 2 fields in line 3, saw 3"),
         ("url,label,bytes\nu,cat,1\nu,cat,few\n", "row 2: bytes: expected a whole number, received 'few'"),
@@ -166,7 +164,7 @@ def test_a_class_that_no_list_has_is_named(tmp_path):
         ('url,label\n"' + "x" * 200_000, "EOF inside string"),
         ("", "is empty"),
         ("\n\n", "is empty"),
-        ("one,two\n1,2\n", "is not a list of addresses that is known: it begins with 'one,two'"),
+        ("one,two\n1,2\n", "is not a known list of URLs: it begins with 'one,two'"),
         (IMAGES, "none of its labels"),
         (LABELS, "none of its images"),
         (("list.parquet", b"PAR1 or not"), "cannot be read as Parquet"),
@@ -179,7 +177,7 @@ def test_a_list_that_is_wrong_is_named(find, content, words):
 
 
 def test_a_list_that_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"gone\.csv cannot be read .*scrape\.urls\.files"):
+    with pytest.raises(DataError, match=r"gone\.csv of scrape\.urls\.files cannot be read"):
         urls_source([tmp_path / "gone.csv"], ["cat"])
     with pytest.raises(DataError, match=r"scrape\.urls\.files is empty"):
         urls_source([], ["cat"])

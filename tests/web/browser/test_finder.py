@@ -67,14 +67,14 @@ def test_a_chosen_driver_that_does_not_fit_is_refused(machine, pair):
 
 def test_the_complaint_of_a_stub_is_quoted(machine, pair):
     machine.script("bin/chromium", "echo 'requires the chromium snap to be installed' >&2; exit 10")
-    with pytest.raises(BrowserError, match=r"chromium --version ended with 10 and said: requires the chromium snap"):
+    with pytest.raises(BrowserError, match=r"chromium --version returned 10: requires the chromium snap"):
         find_browser(environ={})
 
 
 def test_a_browser_that_never_answers_costs_bounded_time(machine, pair, monkeypatch):
     monkeypatch.setattr("pixmill.web.browser.finder._VERSION_SECONDS", 0.3)
     machine.script("bin/chromium", "exec /bin/sleep 30")
-    with pytest.raises(BrowserError, match=r"--version did not answer within 0\.3 s"):
+    with pytest.raises(BrowserError, match=r"--version timed out after 0\.3 s"):
         find_browser(environ={})
 
 
@@ -140,8 +140,8 @@ def test_where_nothing_can_be_installed_one_message_says_what_was_tried(machine,
     with pytest.raises(BrowserError) as raised:
         install_browser(report=print, environ={})
     assert str(raised.value) == (
-        "no browser could be installed: Selenium Manager said: error sending request for url; "
-        "apt-get said: E: Unable to locate package chromium\n"
+        "no browser could be installed: Selenium Manager failed: error sending request for url; "
+        "apt-get failed: E: Unable to locate package chromium\n"
         "Next: sudo apt-get install --yes chromium chromium-driver"
     )
 

@@ -154,7 +154,7 @@ def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
     broken.chmod(0o755)
     pair = Browser(browser.binary, broken, browser.version, browser.driver_version)
     with (
-        pytest.raises(BrowserError, match=r"did not start: it ended with 127") as raised,
+        pytest.raises(BrowserError, match=r"did not start: exit code 127") as raised,
         open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
     ):
         pass
@@ -223,7 +223,7 @@ def test_a_grid_opens_browsers_that_go_through_the_proxy(grid, proxy, tmp_path):
 
 def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_path):
     with (
-        pytest.raises(BrowserError, match="does not go through the proxy") as raised,
+        pytest.raises(BrowserError, match="does not use the proxy") as raised,
         open_browser(grid, proxy="http://127.0.0.1:9", profile=tmp_path),
     ):
         pass

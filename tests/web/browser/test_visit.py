@@ -48,12 +48,12 @@ def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
     with pytest.raises(Unreachable) as raised:
         visit(driver, "https://10.0.0.1/")
     assert raised.value.reason == (
-        "ERR_TUNNEL_CONNECTION_FAILED (the host is unknown, does not answer or is not public)"
+        "ERR_TUNNEL_CONNECTION_FAILED (the host is unknown, does not respond or is not public)"
     )
 
 
 def test_an_unknown_host_has_no_address(driver):
-    with pytest.raises(Unreachable, match=r"nowhere\.invalid has no address"):
+    with pytest.raises(Unreachable, match=r"nowhere\.invalid cannot be resolved"):
         visit(driver, "http://nowhere.invalid/")
 
 

@@ -30,7 +30,7 @@ def test_a_request_says_who_asks_and_nothing_else(site, fetch):
 
 def test_a_host_that_refuses_connections(fetch):
     outcome = fetch("/x", network=Network(served={"images.test:80": 9}), attempts=1)
-    assert (outcome.reason, outcome.detail) == ("connection", "no such host, or nothing answers there")
+    assert (outcome.reason, outcome.detail) == ("connection", "unknown host, or connection refused")
 
 
 @pytest.mark.parametrize("answer", [b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n"])

@@ -170,7 +170,7 @@ def connect(network, *origins):
     return answers[0] if len(answers) == 1 else answers
 
 
-@pytest.mark.parametrize("host", ["images.test", "Images.TEST.", "ⓟⓘⓒⓣⓤⓡⓔⓢ。test"])
+@pytest.mark.parametrize("host", ["images.test", "Images.TEST.", "ⓘⓜⓐⓖⓔⓢ。test"])
 def test_a_connection_to_a_served_origin(site, host):
     site.answers["/x"] = b"here"
     assert connect(site.network("images.test:443"), (host, 80), (host, 443)) == [b"here"] * 2

@@ -139,7 +139,7 @@ def test_a_served_name_has_no_other_port(proxy):
 def test_nothing_calls_home_but_to_a_host_of_ours(proxy):
     assert raw(proxy, b"CONNECT update.googleapis.com:443 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 403 ")
     assert list(proxy.refusals) == [
-        Refusal("update.googleapis.com", 443, "update.googleapis.com is where browsers call home")
+        Refusal("update.googleapis.com", 443, "update.googleapis.com is a telemetry host of browsers")
     ]
     assert ask(proxy, "http://update.googleapis.com/")[0] == 200
 
@@ -151,7 +151,7 @@ def test_calls_home_are_known_by_their_end():
 
 
 def test_an_unknown_host_has_no_address(proxy):
-    assert ask(proxy, "http://nowhere.invalid/") == (502, "pixmill: nowhere.invalid has no address\n")
+    assert ask(proxy, "http://nowhere.invalid/") == (502, "pixmill: nowhere.invalid cannot be resolved\n")
 
 
 def test_a_host_that_does_not_listen_cannot_be_reached(proxy):
@@ -273,7 +273,7 @@ def test_interim_responses_are_left_out():
     "response", [b"220 mail ready\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
 def test_a_response_that_is_not_http_is_a_bad_gateway(response):
-    assert answered(response).endswith(b"\r\n\r\npixmill: the host does not answer in HTTP/1\n")
+    assert answered(response).endswith(b"\r\n\r\npixmill: the host does not speak HTTP/1\n")
 
 
 def test_nobody_who_comes_as_it_closes_is_left_open(recwarn):

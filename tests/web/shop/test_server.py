@@ -212,8 +212,8 @@ serve(Path(sys.argv[1]), 0, open_browser=False)
 
 def test_ctrl_c_closes_the_shop(data):
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(data)], stderr=subprocess.PIPE, text=True)
-    assert "The shop is open at http://localhost:" in process.stderr.readline()
+    assert "The shop is running at http://localhost:" in process.stderr.readline()
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert errors.strip() == "The shop is closed."
+    assert errors.strip() == "The shop has stopped."

@@ -35,11 +35,11 @@ class Params(Section):
     )
     scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")
     validate_: ValidateParams = Field(
-        ValidateParams(), alias="validate", description="Limits of decoding, duplicates, and the gate."
+        ValidateParams(), alias="validate", description="Decoding limits, duplicate detection, and the checks."
     )
-    split: SplitParams = Field(SplitParams(), description="The splits, and how images are resized.")
-    train: TrainParams = Field(TrainParams(), description="The model, and how it is fitted.")
-    evaluate: EvaluateParams = Field(EvaluateParams(), description="What is measured and shown.")
+    split: SplitParams = Field(SplitParams(), description="The train, val and test splits, and how images are resized.")
+    train: TrainParams = Field(TrainParams(), description="The model and its training.")
+    evaluate: EvaluateParams = Field(EvaluateParams(), description="Metrics and figures.")
 
     @field_validator("classes")
     @classmethod
@@ -47,7 +47,7 @@ class Params(Section):
         lowered = [name.lower() for name in names]
         for name in names:
             if lowered.count(name.lower()) > 1:
-                raise ValueError(f"expected different names, received {name!r} more than once")
+                raise ValueError(f"expected distinct names, received {name!r} more than once")
             if name.lower() in _RESERVED:
                 raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
         return names
@@ -63,7 +63,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _folds_to_validate_across(self) -> Self:
         if self.train.cross_validation and self.split.folds is None:
-            raise ValueError("train.cross_validation: expected split.folds to say how many, received null there")
+            raise ValueError("train.cross_validation: expected split.folds to be set, received null")
         return self
 
     @model_validator(mode="after")
@@ -71,7 +71,9 @@ class Params(Section):
         folder = self.evaluate.unlabelled
         labelled = {"train", "val", "test", *(name.lower() for name in self.classes)}
         if folder is not None and folder.split("/")[1].lower() in labelled:
-            raise ValueError(f"evaluate.unlabelled: expected a folder of no class and no part, received {folder!r}")
+            raise ValueError(
+                f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
+            )
         return self
 
     @property
@@ -138,8 +140,8 @@ def load_params(root: Path) -> Params:
     ]
     if absent and (root / "dvc.yaml").exists():
         raise ParamsError(
-            f"params.yaml: expected the sections {', '.join(absent)} too, received none (was the file cut off?)",
-            next="git diff params.yaml, then add them, empty at least (train: {})",
+            f"params.yaml: the sections {', '.join(absent)} are missing (is the file truncated?)",
+            next="check with: git diff params.yaml; then add them, if only empty (train: {})",
         )
     return params
 
@@ -161,7 +163,7 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
         if name not in current:
             close = difflib.get_close_matches(name, current, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
-            raise ParamsError(f"{name}: there is no such parameter{hint}", next="edit params.yaml")
+            raise ParamsError(f"{name}: no such parameter{hint}", next="edit params.yaml")
         if not isinstance(current[name], str):
             with contextlib.suppress(ParamsError):
                 values[name] = parse_yaml(text)

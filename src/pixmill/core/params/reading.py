@@ -34,9 +34,9 @@ class _Constructor(SafeConstructor):
         except (ArithmeticError, LookupError, TypeError, ValueError):
             value = ...
         if type(value) not in _PLAIN or (isinstance(value, int) and abs(value) >= 2**63):
-            raise self._error(node, f"is no {(node.tag or 'value').rpartition(':')[2]} that DVC and Pixmill can use")
+            raise self._error(node, f"is not a valid {(node.tag or 'value').rpartition(':')[2]} for DVC and Pixmill")
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise self._error(node, "holds half of a character (a \\u escape from D800 to DFFF)")
+            raise self._error(node, "contains an unpaired surrogate (a \\u escape from D800 to DFFF)")
         return value
 
     def _error(self, node: Node, problem: str) -> ConstructorError:
@@ -93,7 +93,7 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         if position is not None:
             where = f" in line {text.count(chr(10), 0, position) + 1}"
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        template = "; {{ }} belongs to a template that was not filled in" if "{{" in text else ""
+        template = "; {{ }} looks like an unfilled template" if "{{" in text else ""
         raise ParamsError(
             f"{file}: expected YAML, received an error{where}: {problem}{template}", next=following
         ) from None

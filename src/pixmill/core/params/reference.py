@@ -101,7 +101,7 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
     items = [item for item in reference() if item.expected and "[]" not in item.name]
     for key in keys:
         if not any(_below(item.name, key) for item in items):
-            raise ParamsError(f"{key}: there is no such param{_hint(key)}", next="pixmill params")
+            raise ParamsError(f"{key}: no such param{_hint(key)}", next="pixmill params")
     return [
         InForce(
             **vars(item), value=_data(reduce(getattr, item.name.split("."), params)), in_file=_has(content, item.name)
@@ -156,8 +156,8 @@ def markdown() -> str:
     lines = [
         "# Params",
         "",
-        "Every key of `params.yaml`. The file holds what people usually decide; any other key may be added to it.",
-        "`pixmill params` prints the values in force, `pixmill params KEY` one of them with its meaning. For an",
+        "Every key of `params.yaml`. The file holds the keys that you usually change; you can add any other.",
+        "`pixmill params` prints all current values, `pixmill params KEY` one of them with its meaning. For an",
         "experiment, `dvc exp run -S '++train.minutes=5'` sets a key whether or not the file has it.",
         "",
         "This page is generated: `make reference`.",

@@ -19,8 +19,8 @@ _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
     r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
     CONTACT: "an e-mail address or a URL",
-    HOST: "a host's name in small letters, such as 'example.org'",
-    ORIGIN: "a host's name with its port, such as 'example.org:8080'",
+    HOST: "a host name in lower case, such as 'example.org'",
+    ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -155,7 +155,7 @@ def described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
         pattern = next((item.pattern for item in constraints if getattr(item, "pattern", None)), None)
         filled = any(getattr(item, "min_length", None) for item in constraints)
         most = min((item.max_length for item in constraints if getattr(item, "max_length", None)), default=None)
-        text = _PATTERNS.get(pattern or "", "a text that is not empty" if filled else "a text")
+        text = _PATTERNS.get(pattern or "", "a non-empty string" if filled else "a string")
         return f"{text} of at most {most:,} characters" if most and pattern is None else text
     kind = "a whole number" if annotation is int else "a number"
     return f"{kind}{_bounds(constraints)}"

@@ -1,4 +1,4 @@
-"""The section of the stage scrape: whom to ask for what, within which limits and with which manners."""
+"""The section of the stage scrape: sources, queries, limits and politeness."""
 
 from __future__ import annotations
 
@@ -62,20 +62,20 @@ Sources = Annotated[
     Field(min_length=1, strict=False),
     WithJsonSchema({"anyOf": [_NAMES, {"type": "array", "items": _NAMES, "minItems": 1}]}),
 ]
-"""One source or several, which are asked one after another."""
+"""One source or several, in order."""
 
 
 class FolderParams(Section):
-    """Say how the images that people brought are laid out."""
+    """Set the layout of local images."""
 
     layout: Literal["classes", "fixed"] = Field(
         "classes",
-        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a split to keep.",
+        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, splits to keep.",
     )
 
 
 class UrlsParams(Section):
-    """Name the lists of addresses that people bring, and how they are read."""
+    """Set the lists of URLs, and how they are read."""
 
     files: tuple[str, ...] = Field(
         (), strict=False, description="CSV, TSV, Parquet or text files in the project.", examples=[["lists/cats.csv"]]
@@ -84,14 +84,14 @@ class UrlsParams(Section):
         "auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
     )
     classes: dict[ClassName, Texts] = Field(
-        {}, description="What the lists call a class; default: its name.", examples=[{"cat": ["/m/01yrx"]}]
+        {}, description="Labels in the lists, by class; default: the class's name.", examples=[{"cat": ["/m/01yrx"]}]
     )
 
 
 class KerasParams(Section):
-    """Choose a data set of ``keras.datasets``."""
+    """Choose a dataset of ``keras.datasets``."""
 
-    dataset: Literal["mnist", "fashion_mnist"] = Field("fashion_mnist", description="The data set.")
+    dataset: Literal["mnist", "fashion_mnist"] = Field("fashion_mnist", description="The dataset.")
     path: str | None = Field(
         None,
         max_length=1000,
@@ -101,7 +101,7 @@ class KerasParams(Section):
 
 
 class ScrapeParams(Section):
-    """Say where images come from and what limits and manners hold there."""
+    """Set where images come from, and the limits and politeness of fetching."""
 
     source: Sources = Field(
         ("shop",),
@@ -119,36 +119,38 @@ class ScrapeParams(Section):
         examples=[{"saree": ["silk saree", "cotton saree"]}],
     )
     snapshot: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")] = Field(
-        description="Date of the scrape, in quotes; only another date visits the sources again.",
+        description="Date of the scrape, in quotes; change it to visit the sources again.",
         examples=["2026-11-20"],
     )
-    per_class: Count | None = Field(None, description="Most images of a class; null: all.", examples=[500])
+    per_class: Count | None = Field(None, description="Maximum number of images per class; null: all.", examples=[500])
     per_query: Count | None = Field(
-        None, description="Most candidates from one query to one source; null: all.", examples=[200]
+        None, description="Maximum number of candidates per query and source; null: all.", examples=[200]
     )
     expect_at_least: int = Field(
         20,
         ge=0,
         le=1_000_000_000,
-        description="Fewer candidates from a web query are an error, since a changed page looks like an empty one.",
+        description="A web query with fewer candidates is an error: a page whose layout changed looks empty.",
         examples=[5],
     )
     tolerate: Share = Field(0.0, description="Share of queries that may fail without an error.", examples=[0.1])
-    thumbnails: bool = Field(True, description="Whether a thumbnail stands in for an original that cannot be had.")
+    thumbnails: bool = Field(True, description="Whether to keep the thumbnail where the original cannot be fetched.")
     licences: Annotated[tuple[Licence, ...], Field(min_length=1, strict=False)] | None = Field(
-        None, description="Accepted licences; null: any, which search engines and shops need.", examples=[["cc0", "by"]]
+        None,
+        description="Accepted licences; null: any. Search engines and shops report no licences, so they need null.",
+        examples=[["cc0", "by"]],
     )
     folder: FolderParams = Field(FolderParams(), description="The source `folder`.")
     urls: UrlsParams = Field(UrlsParams(), description="The source `urls`.")
     keras: KerasParams = Field(KerasParams(), description="The source `keras`.")
     contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
         None,
-        description="Your e-mail address or URL, which sites find in the User-Agent.",
+        description="Your e-mail address or URL, sent to sites in the User-Agent.",
         examples=["you@example.org"],
     )
     rate: Annotated[float, Field(ge=0.01, le=1000)] | None = Field(
         4.0,
-        description="Most requests a second to one host; null: no limit. robots.txt may ask for fewer.",
+        description="Maximum requests per second to one host; null: no limit. robots.txt may ask for fewer.",
         examples=[1],
     )
     robots_exceptions: Hosts = Field(
@@ -156,17 +158,19 @@ class ScrapeParams(Section):
     )
     opt_out: Hosts = Field((), description="Hosts never to visit, with their subdomains.", examples=[["example.org"]])
     allow_hosts: Origins = Field(
-        (), description="Hosts allowed although their address is not public.", examples=[["intranet.example.org:8080"]]
+        (),
+        description="Hosts that may be fetched although their address is not public.",
+        examples=[["intranet.example.org:8080"]],
     )
     browsers: int = Field(2, ge=1, le=16, description="Browsers in parallel, about 0.4 GB each.", examples=[4])
     connections: int = Field(64, ge=1, le=256, description="Parallel downloads.", examples=[16])
     per_host: int = Field(8, ge=1, le=256, description="Parallel downloads from one host.", examples=[2])
-    timeout: float = Field(20.0, gt=0, le=3600, description="Seconds that one download may take.", examples=[60])
+    timeout: float = Field(20.0, gt=0, le=3600, description="Timeout of one download, in seconds.", examples=[60])
     max_bytes: int = Field(
         26_214_400,
         ge=1,
         le=1_073_741_824,
-        description="Largest file that is downloaded, in bytes.",
+        description="Maximum size of a download, in bytes.",
         examples=[10_000_000],
     )
 
@@ -176,7 +180,7 @@ class ScrapeParams(Section):
         try:
             date.fromisoformat(snapshot)
         except ValueError:
-            raise ValueError(f"expected a date of the calendar, received {snapshot!r}") from None
+            raise ValueError(f"expected a valid date, received {snapshot!r}") from None
         return snapshot
 
     def by_class(self) -> dict[str, Mapping[str, object]]:

@@ -53,9 +53,7 @@ Severity = Annotated[
     Field(description="What a failure does: `critical` stops the pipeline; `warning` and `info` are only reported."),
 ]
 Format = Literal["jpeg", "png", "webp", "gif", "bmp", "tiff", "avif", "heic"]
-Fulfilled = Annotated[
-    float, Field(ge=0, le=1, description="Share of readable images that must meet this.", examples=[0.9])
-]
+Fulfilled = Annotated[float, Field(ge=0, le=1, description="Share of readable images that must pass.", examples=[0.9])]
 
 
 class Section(BaseModel):
@@ -163,7 +161,7 @@ class PlaceholdersParams(WarningParams):
         10,
         ge=2,
         le=1_000_000_000,
-        description="An image found at this many addresses is taken for a shop's placeholder.",
+        description="An image found at this many URLs counts as a placeholder.",
         examples=[5],
     )
 
@@ -171,20 +169,20 @@ class PlaceholdersParams(WarningParams):
 class MinPerClassParams(ExpectationParams):
     """Bound the number of images of each class."""
 
-    count: Count = Field(30, description="Fewest images of each class, after dropping.", examples=[100])
+    count: Count = Field(30, description="Minimum number of kept images per class.", examples=[100])
 
 
 class ClassBalanceParams(ExpectationParams):
     """Bound the ratio of each class to the largest."""
 
-    ratio: Share = Field(0.2, description="Smallest ratio of a class to the largest class.", examples=[0.5])
+    ratio: Share = Field(0.2, description="Smallest class size, as a share of the largest.", examples=[0.5])
 
 
 class ValidateParams(Section):
     """Set the limits of decoding, what counts as a duplicate, and the gate."""
 
     image_size: ImageSizeParams = Field(
-        ImageSizeParams(), description="Smaller images are dropped; too many of them fail the gate."
+        ImageSizeParams(), description="Smaller images are dropped; too many of them fail the check."
     )
     min_per_class: MinPerClassParams = Field(MinPerClassParams(), description="Every class has enough images.")
     class_balance: ClassBalanceParams = Field(ClassBalanceParams(), description="No class is far smaller than others.")
@@ -200,14 +198,14 @@ class ValidateParams(Section):
         20.0,
         ge=0.1,
         le=3600,
-        description="Seconds that decoding one image may take; after a second try alone it is dropped.",
+        description="Timeout for decoding one image, in seconds; an image that times out twice is dropped.",
         examples=[60],
     )
     memory: int = Field(
         1024,
         ge=64,
         le=1_048_576,
-        description="MiB of memory that decoding one image may take (Linux); one that needs more is dropped.",
+        description="Memory limit for decoding one image, in MiB (Linux); an image that needs more is dropped.",
         examples=[2048],
     )
     duplicate_distance: int = Field(
@@ -221,7 +219,7 @@ class ValidateParams(Section):
         0.99,
         gt=0,
         le=1,
-        description="Correlation of the aligned pixels from which on two images are near-duplicates.",
+        description="Minimum correlation of the aligned pixels of near-duplicates.",
         examples=[0.95],
     )
     duplicate_mirror: bool = Field(False, description="Whether mirrored images are near-duplicates too.")
@@ -230,21 +228,23 @@ class ValidateParams(Section):
     readable: ReadableParams = Field(ReadableParams(), description="Most images decode.")
     dark: DarkParams = Field(DarkParams(), description="Few images are nearly black.")
     blurred: BlurredParams = Field(BlurredParams(), description="Few images are blurred.")
-    blank: BlankParams = Field(BlankParams(), description="Few images show nothing.")
+    blank: BlankParams = Field(BlankParams(), description="Few images are blank.")
     labels_declared: ExpectationParams = Field(ExpectationParams(), description="All labels are among `classes`.")
-    unique_ids: ExpectationParams = Field(ExpectationParams(), description="No image occurs twice.")
-    duplicates: DuplicatesParams = Field(DuplicatesParams(), description="Few images repeat another.")
+    unique_ids: ExpectationParams = Field(ExpectationParams(), description="Image ids are unique.")
+    duplicates: DuplicatesParams = Field(
+        DuplicatesParams(), description="Few images are duplicates or near-duplicates."
+    )
     conflicts: WarningParams = Field(
         WarningParams(),
-        description="No image was found under two labels; those that were are dropped until review.csv decides.",
+        description="No image has two labels; those that do are dropped until you decide in review.csv.",
     )
     near_duplicates: WarningParams = Field(
         WarningParams(), description="No near-duplicates have different labels; those that do are kept."
     )
-    placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a shop's placeholder.")
+    placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a placeholder.")
     leaks: WarningParams = Field(
         WarningParams(),
-        description="With fixed folders, no image is in both train and test; those that are leave train.",
+        description="With fixed folders, no image is in both train and test; such images are dropped from train.",
     )
 
 
@@ -252,7 +252,9 @@ class ClassSharesParams(WarningParams):
     """Bound how far a class's share of a split may be from its share of all."""
 
     tolerance: Share = Field(
-        0.1, description="Largest difference between a class's share of a split and its share of all.", examples=[0.05]
+        0.1,
+        description="Largest difference between a class's share of a split and its share of all images.",
+        examples=[0.05],
     )
 
 
@@ -279,7 +281,7 @@ class SplitParams(Section):
     )
     group_by: Literal["product", "page"] | None = Field(
         None,
-        description="What stays together in one split: images of a `product`, or of a `page`; null: each by itself.",
+        description="What is kept in one split: all images of a `product`, or of a `page`; null: no grouping.",
     )
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
         None,
@@ -287,14 +289,14 @@ class SplitParams(Section):
         examples=[5],
     )
     class_shares: ClassSharesParams = Field(
-        ClassSharesParams(), description="Each split has about the class shares of the whole."
+        ClassSharesParams(), description="Each split has about the same class shares as all images."
     )
 
     @model_validator(mode="after")
     def _leave_some_for_training(self) -> Self:
         held_out = self.val + self.test
         if held_out >= 1:
-            raise ValueError(f"expected val + test < 1, so that some are left for training, received {held_out:g}")
+            raise ValueError(f"expected val + test < 1, so that images are left for training, received {held_out:g}")
         return self
 
 
@@ -320,7 +322,11 @@ class EvaluateParams(Section):
         12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heat map; 0: none.", examples=[36]
     )
     label_errors: int = Field(
-        36, ge=0, le=_SHOWN, description="Likely wrong labels that the page shows; 0: looks for none.", examples=[100]
+        36,
+        ge=0,
+        le=_SHOWN,
+        description="Likely wrong labels that the page shows; 0: does not search for them.",
+        examples=[100],
     )
     unlabelled: str | None = Field(
         None,

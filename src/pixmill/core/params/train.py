@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Padding = Literal["same", "valid"]
-Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout behind the layer.", examples=[0.3])]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.", examples=[0.3])]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 """Channels or units of one layer: the widest published networks stay below."""
 
@@ -32,11 +32,11 @@ class BlockParams(Section):
     """Describe convolutions of one width, and what follows them."""
 
     filters: Units = Field(description="Filters of each convolution.", examples=[32])
-    kernel: int = Field(3, ge=1, le=64, description="Side of the kernel in pixels.", examples=[5])
+    kernel: int = Field(3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
     padding: Padding = Field("same", description="Padding of the convolutions.")
-    convolutions: int = Field(1, ge=1, le=64, description="Convolutions in a row, each with ReLU.", examples=[2])
+    convolutions: int = Field(1, ge=1, le=64, description="Number of convolutions, each with ReLU.", examples=[2])
     batch_norm: bool = Field(False, description="Whether batch normalization follows each convolution.")
-    pooling: int = Field(2, ge=1, le=64, description="Side of the max pooling behind them; 1: none.", examples=[3])
+    pooling: int = Field(2, ge=1, le=64, description="Size of the max pooling after them; 1: none.", examples=[3])
     pool_padding: Padding = Field("valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
 
@@ -75,7 +75,7 @@ class CnnParams(Section):
     )
     end: Literal["softmax", "sigmoid", "logits"] = Field(
         "softmax",
-        description="Output: `softmax`; `sigmoid`, one per class, normalized when used; or `logits`, fitted as such.",
+        description="Output: `softmax`; `sigmoid`, one per class, normalized when used; or plain `logits`.",
     )
 
 
@@ -103,7 +103,7 @@ class BackboneParams(Section):
         examples=["weights/ours.weights.h5"],
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
-        None, description="Side that the network resizes images to, in pixels; null: split.image_size.", examples=[224]
+        None, description="Input size of the network, in pixels; null: split.image_size.", examples=[224]
     )
     unfreeze: Annotated[int, Field(ge=0, le=10_000)] | Literal["all"] = Field(
         0,
@@ -131,7 +131,11 @@ class FeaturesParams(Section):
     )
     # Beyond a million, the penalty is lost in the rounding of the loss.
     inverse_regularization: float = Field(
-        0.01, gt=0, le=1e6, description="C of the logistic regression; smaller is simpler.", examples=[0.1]
+        0.01,
+        gt=0,
+        le=1e6,
+        description="C of the logistic regression; smaller: stronger regularization.",
+        examples=[0.1],
     )
     dense: tuple[DenseParams, ...] = Field(
         (DenseParams(units=256, dropout=0.5),),
@@ -147,11 +151,11 @@ class ScheduleParams(Section):
 
     name: Literal["constant", "cosine", "plateau"] = Field(
         "constant",
-        description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when validation stalls.",
+        description="`constant`; `cosine`, down to the floor; or `plateau`, reduced when the validation metric stalls.",
     )
     warmup: int = Field(0, ge=0, le=100_000, description="Epochs of linear warm-up.", examples=[1])
-    factor: float = Field(0.5, gt=0, lt=1, description="`plateau` multiplies the rate by this.", examples=[0.2])
-    patience: Epochs = Field(3, description="`plateau` waits this many epochs for a better validation.", examples=[5])
+    factor: float = Field(0.5, gt=0, lt=1, description="Factor of `plateau`.", examples=[0.2])
+    patience: Epochs = Field(3, description="Patience of `plateau`, in epochs.", examples=[5])
     floor: Share = Field(0.0, description="Smallest rate, as a share of train.learning_rate.", examples=[0.01])
 
 
@@ -190,43 +194,45 @@ class TrainParams(Section):
     learning_rate: float = Field(0.001, gt=0, le=100, description="Learning rate.", examples=[0.0001])
     schedule: ScheduleParams = Field(ScheduleParams(), description="How the learning rate changes.")
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        None, description="Largest norm of the gradients; null: no clipping.", examples=[1.0]
+        None, description="Norm for gradient clipping; null: no clipping.", examples=[1.0]
     )
     class_weights: bool = Field(False, description="Whether the loss weighs all classes equally.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
-    epochs: Epochs = Field(30, description="Most epochs.", examples=[100])
-    batch_size: int = Field(32, ge=1, le=65_536, description="Images in a batch.", examples=[64])
+    epochs: Epochs = Field(30, description="Maximum number of epochs.", examples=[100])
+    batch_size: int = Field(32, ge=1, le=65_536, description="Batch size.", examples=[64])
     patience: Epochs | None = Field(
-        6, description="Early stopping after this many epochs without a better validation; null: never.", examples=[10]
+        6, description="Patience of early stopping, in epochs; null: no early stopping.", examples=[10]
     )
     monitor: Literal["val_loss", "val_accuracy"] = Field(
-        "val_loss", description="What early stopping, the best epoch and `plateau` go by."
+        "val_loss", description="Validation metric of early stopping, the best epoch and `plateau`."
     )
     # A training of a month is restarted by hand sooner than waited for.
     minutes: Annotated[float, Field(gt=0, le=43_200)] | None = Field(
         None, description="Time budget in minutes, which breaks bit-for-bit reproducibility; null: none.", examples=[60]
     )
     augmentation: AugmentationParams = Field(
-        AugmentationParams(), description="Random changes of training images, drawn anew each epoch; false or 0: off."
+        AugmentationParams(), description="Random augmentation of training images, redrawn each epoch; false or 0: off."
     )
-    cross_validation: bool = Field(False, description="Whether the model is also fitted for each of split.folds.")
+    cross_validation: bool = Field(False, description="Whether to also train and validate on each of split.folds.")
     learning_curve: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="Whether the model is also fitted to 10 to 70 % of the training images, to see whether more would "
-        "help; `auto`: where that takes seconds, with a logistic regression.",
+        description="Whether to also train on 10 to 70 % of the training images, to see if more images would help; "
+        "`auto`: with logistic regression only, which takes seconds.",
     )
     precision: Literal["float32", "bfloat16", "auto"] = Field(
         "float32",
-        description="Precision of the computation; `auto` takes the faster, which breaks bit-for-bit reproducibility.",
+        description="Numerical precision; `auto` takes the faster one, which breaks bit-for-bit reproducibility.",
     )
-    seed: int = Field(7, ge=0, le=2**32 - 1, description="Seed of weights, order and augmentation.", examples=[1])
+    seed: int = Field(
+        7, ge=0, le=2**32 - 1, description="Random seed of weights, shuffling and augmentation.", examples=[1]
+    )
     threads: int = Field(
-        2, ge=1, le=1024, description="Threads that compute: another number rounds differently.", examples=[8]
+        2, ge=1, le=1024, description="Number of compute threads; another number rounds differently.", examples=[8]
     )
     target_accuracy: float = Field(
         0.95,
         gt=0,
         lt=1,
-        description="Validation accuracy that answers shall reach; below that confidence the answer is 'not sure'.",
+        description="Target validation accuracy; predictions below the confidence that reaches it become 'not sure'.",
         examples=[0.99],
     )

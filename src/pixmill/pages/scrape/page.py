@@ -1,4 +1,4 @@
-"""The page for people: what came from where, what was refused and why, and a look at each class."""
+"""The page of the stage: images by source, refusals by reason, and samples of each class."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ __all__ = ["render_report"]
 _MEANINGS = {
     "archive": "An archive, not an image",
     "bad_data_uri": "An inlined image that cannot be decoded",
-    "bad_redirect": "A redirect to where no redirect may lead",
-    "bad_response": "An answer that is not HTTP",
-    "bad_url": "Not an http(s) address",
-    "busy": "Its host asked for a longer pause than a scrape can keep; tried again by the next run",
-    "connection": "No connection; tried again by the next run",
-    "crawl_delay": "The site's robots.txt asks for longer pauses than a scrape can keep",
-    "empty": "Nothing in it",
-    "encoding": "Compressed in a way that nobody asked for",
+    "bad_redirect": "A redirect to a URL that is not allowed",
+    "bad_response": "An invalid HTTP response",
+    "bad_url": "Not an http(s) URL",
+    "busy": "The host asked for a longer pause than a scrape can wait; retried by the next run",
+    "connection": "Connection failed; retried by the next run",
+    "crawl_delay": "The Crawl-delay of the site's robots.txt is longer than a scrape can wait",
+    "empty": "An empty file",
+    "encoding": "Compressed in a way that was not requested",
     "folder": "A folder within a class's folder",
-    "host_down": "Its host failed again and again and was left alone; tried again by the next run",
+    "host_down": "The host failed repeatedly, so it was skipped; retried by the next run",
     "html": "A web page, not an image",
-    "incomplete": "The answer broke off; tried again by the next run",
-    "licence": "Its licence is unknown, or not among those that are wanted (scrape.licences)",
-    "no_address": "The page never showed an address",
-    "opted_out": "Its host is among those that are left alone (scrape.opt_out)",
-    "pdf": "A document, not an image",
-    "placeholder": "An image that says that there is none",
-    "private_address": "An address that is not on the public internet (for hosts of yours: scrape.allow_hosts)",
-    "robots": "The site's robots.txt asks not to fetch it",
-    "robots_unreachable": "The site's robots.txt could not be read, so nothing is fetched; tried again by the next run",
-    "smaller_than_thumbnail": "An original that is smaller than its thumbnail",
+    "incomplete": "The download broke off; retried by the next run",
+    "licence": "Licence unknown, or not in scrape.licences",
+    "no_address": "The page never showed the URL of the original",
+    "opted_out": "The host is in scrape.opt_out",
+    "pdf": "A PDF document, not an image",
+    "placeholder": "A known placeholder image (“no image available”)",
+    "private_address": "Not a public internet address (allow your own hosts in scrape.allow_hosts)",
+    "robots": "Disallowed by the site's robots.txt",
+    "robots_unreachable": "The site's robots.txt could not be read, so nothing was fetched; retried by the next run",
+    "smaller_than_thumbnail": "The original is smaller than its thumbnail",
     "special": "Not a regular file",
-    "svg": "A drawing in SVG, which is not taken",
-    "symlink": "A link that leads out of the folder",
-    "timeout": "Not finished in time (scrape.timeout); tried again by the next run",
-    "tls": "The site's certificate is not valid",
+    "svg": "An SVG drawing, which is not supported",
+    "symlink": "A symbolic link that leads out of the folder",
+    "timeout": "Timed out (scrape.timeout); retried by the next run",
+    "tls": "The site's TLS certificate is not valid",
     "too_large": "Larger than scrape.max_bytes",
-    "too_many_redirects": "Redirects without end",
-    "unknown": "Not an image in any format that is known",
-    "unreadable": "A file that cannot be read",
-    "wrong_md5": "Not the bytes that the list promises",
-    "wrong_size": "Not as many bytes as the list promises",
+    "too_many_redirects": "Too many redirects",
+    "unknown": "Not a known image format",
+    "unreadable": "The file cannot be read",
+    "wrong_md5": "The MD5 differs from the one in the list",
+    "wrong_size": "The size differs from the one in the list",
     "x_robots_tag": "The site asks not to keep it (X-Robots-Tag)",
 }
 
@@ -71,7 +71,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
         image: Shown(image.id, output / "images" / image.name) for of_class in samples.values() for image, _ in of_class
     }
     uris = thumbnails(shown.values())
-    # The commonest first.
+    # Most frequent first.
     refusals = [
         (reason, _meaning(reason), count, tally.refused_examples[reason])
         for reason, count in sorted(tally.refused.items(), key=lambda item: (-item[1], item[0]))
@@ -97,7 +97,7 @@ def render_report(result: ScrapeResult, output: Path) -> str:
 
 
 def _outcome(of_search: SearchTally) -> tuple[str, str]:
-    """Return the kind of badge, if any, and the words for what came of a search."""
+    """Return the kind of badge, if any, and the outcome of a search in words."""
     if of_search.failed:
         return "bad", of_search.failed.failure.replace("_", " ")
     if not of_search.counts.candidates:

@@ -1,4 +1,4 @@
-"""The stage's page for people: what is expected and holds, what lies where, what was dropped and why."""
+"""The page of the stage: the checks, the sizes of the splits, and what was dropped and why."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def render_report(
         groups=groups,
         more_groups=more_groups,
         params=params,
+        shop=bool((split.manifest["source"] == "shop").any()),
         uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
     )
 
@@ -149,7 +150,7 @@ class Deck:
         samples: dict[str, list[Card]] = {}
         for part in PARTS:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
-            # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+            # An id is a digest: its last digits are random, and nothing else depends on them.
             chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
             samples[part] = [self._sampled(str(name)) for name in chosen]
         return samples
@@ -195,7 +196,7 @@ class Deck:
         """Return an image as it came, with its fate: by default where it stays."""
         row = self._row(name)
         if not fate:
-            fate = f"stays in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
+            fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
         return Card(self._shown(row), name[:12], tuple(line for line in lines if line))

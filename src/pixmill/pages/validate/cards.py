@@ -17,7 +17,7 @@ from pixmill.validate.validation import Validation
 __all__ = ["CARDS", "Card", "Deck", "Rows", "Spread"]
 
 CARDS = 12
-"""The most cards, or sets of cards, of one kind: a page of a million images must still be read by a person."""
+"""The most cards, or sets of cards, of one kind, whatever the number of images."""
 
 _MEMBERS = 6
 """Members of one set that are shown."""
@@ -37,7 +37,7 @@ class Card:
         id: Its id.
         label: Its label, or the labels that it came as.
         facts: Its size and format, and measures.
-        place: Where a person finds it: where it came from, or where it lies.
+        place: Its URL, or the path of its file.
         verdict: ``kept``, or ``dropped`` and why; empty where that goes without saying.
         path: Where its file lies, relative to scrape's folder.
         readable: Whether it has pixels to show.
@@ -61,7 +61,7 @@ class Spread:
     Args:
         title: What they have in common.
         cards: The images.
-        warning: Why a person should look; empty where that is not needed.
+        warning: Why it needs review; empty where it does not.
         more: How many members are not shown.
     """
 
@@ -74,7 +74,7 @@ class Spread:
 class Deck:
     """Deal the cards of a validation; an image is named by its row in the manifest.
 
-    Whatever looks at all rows does so by columns, and a card costs the same among a thousand images or a million.
+    All rows are read by columns, so that a card costs the same among a thousand images or a million.
 
     Args:
         validation: What the stage found.
@@ -143,7 +143,7 @@ class Deck:
         Args:
             title: What they have in common.
             rows: The images.
-            warning: Why a person should look.
+            warning: Why it needs review.
             facts: What to tell of each.
             verdict: Whether to say which ones were kept.
         """
@@ -179,7 +179,7 @@ class Deck:
 
     def _label(self, row: int) -> str:
         label = self._of(row, "label")
-        return shorten(f"came as {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
+        return shorten(f"labelled {' and '.join(self.labels(row))}" if pd.isna(label) else str(label))
 
     def _verdict(self, row: int) -> str:
         return "kept" if self.kept[row] else f"dropped: {word(self._of(row, 'reason'))}"

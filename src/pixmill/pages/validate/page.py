@@ -1,4 +1,4 @@
-"""The stage's page for people: the gate's verdict first, then what it rests on."""
+"""The page of the stage: the results of the checks first, then the data behind them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BARS, _RANGES = 60, 30
 """Classes whose numbers are drawn, and whose dimensions."""
 
 _TYPICAL = ("brightness", "contrast", "sharpness", "entropy", "border")
-"""Measures whose middle value is told by class."""
+"""Measures whose median is shown by class."""
 
 _SEVERITIES = ("critical", "warning", "info")
 
@@ -115,12 +115,13 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
         more_powerless=len(validation.review.powerless) - _DECISIONS,
         sheets=sampled,
+        shop=bool((deck.manifest["source"] == "shop").any()),
         uris=_fitting(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
     )
 
 
 def _limits(params: ValidateParams, workers: int | None) -> Limits | None:
-    # Nobody watches over what is done in this process.
+    # Limits apply to worker processes only.
     return None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
 
 
@@ -146,7 +147,7 @@ def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
 
 
 def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
-    """Return the middle value of each measure over the kept images of each class."""
+    """Return the median of each measure over the kept images of each class."""
     kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
     table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
     return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]

@@ -1,4 +1,4 @@
-"""The sections of the page that show images: what was dropped, what is in doubt, what is alike, and a sheet a class."""
+"""The sections of the page that show images: dropped, to review, near-duplicates, and samples of each class."""
 
 from __future__ import annotations
 
@@ -129,22 +129,22 @@ def _origins(rows: pd.DataFrame) -> list[tuple[str, int]]:
 
 
 _EXTREMES = 6
-"""Images that are shown of a measure none of which is beyond its threshold: they help to choose one."""
+"""Images shown of a measure where none is beyond its threshold: they help to choose one."""
 
 
 _DOUBTS = (
-    ("Dark", "brightness", "dark.min_brightness", "of a brightness below {:g}", "brightness {:.1f}"),
-    ("Blank", "entropy", "blank.min_entropy", "of an entropy below {:g} bits", "entropy {:.2f} bits"),
-    ("Blurred", "sharpness", "blurred.min_sharpness", "of a sharpness below {:g}", "sharpness {:.1f}"),
+    ("Dark", "brightness", "dark.min_brightness", "brightness below {:g}", "brightness {:.1f}"),
+    ("Blank", "entropy", "blank.min_entropy", "entropy below {:g} bits", "entropy {:.2f} bits"),
+    ("Blurred", "sharpness", "blurred.min_sharpness", "sharpness below {:g}", "sharpness {:.1f}"),
     (
-        "Long and narrow",
+        "Elongated",
         "aspect_ratio",
         "aspect_ratio.max_ratio",
-        "more than {:g} times as long as wide",
-        "{:.3g} times as long as wide",
+        "longer side more than {:g} times the shorter",
+        "longer side {:.3g} times the shorter",
     ),
 )
-"""The title, the column, the threshold, what it means to be beyond it, and what a card says."""
+"""The title, the column, the threshold, the condition beyond it, and the line on a card."""
 
 
 def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = ()) -> Iterator[dict[str, Any]]:
@@ -158,7 +158,7 @@ def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = (
     Args:
         deck: The images.
         params: The thresholds.
-        decided: Ids of images that people decided to keep, which are not in doubt.
+        decided: Ids of images that people decided to keep, which need no review.
     """
     settled = np.isin(np.arange(len(deck.manifest)), deck.rows(sorted(decided)))
     above = np.zeros_like(settled)
@@ -197,7 +197,7 @@ def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tu
     Args:
         deck: The images.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
-        across: Those of the pairs whose different labels a person should look at.
+        across: The pairs with different labels to review.
     """
     one, other, alike = deck.rows(pairs["a"]), deck.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
     groups = deck.rows(deck.manifest["group"])
@@ -227,16 +227,16 @@ def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: b
     likeness = nearest.reindex(deck.manifest["id"].iloc[list(rows)]).to_numpy()
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
     return deck.spread(
-        f"{len(rows):,} images, {low:.4f}{f' to {high:.4f}' if high > low else ''} alike",
+        f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}",
         rows,
-        warning="under different labels" if crossing else "",
-        facts=["" if np.isnan(value) or len(rows) == 2 else f"{value:.4f} like its nearest" for value in likeness],
+        warning="different labels" if crossing else "",
+        facts=["" if np.isnan(value) or len(rows) == 2 else f"similarity to nearest {value:.4f}" for value in likeness],
         verdict=False,
     )
 
 
 def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
-    """Return the images that stand in the place of many, at the most addresses first, and how many there are.
+    """Return the placeholders, those at the most URLs first, and how many there are.
 
     Args:
         deck: The images.
@@ -248,9 +248,9 @@ def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
     cards = [
         deck.card(
             row,
-            f"{_count(images, 'file', 'files')}, {_count(addresses, 'address', 'addresses')}",
-            # An image without a label of its own tells the labels that it came as anyhow.
-            *([f"as {shorten(labels)}"] if deck.labelled[row] else []),
+            f"{_count(images, 'file', 'files')}, {_count(addresses, 'URL', 'URLs')}",
+            # The card of an image without a label lists its labels already.
+            *([f"labelled {shorten(labels)}"] if deck.labelled[row] else []),
             verdict=True,
             everywhere=True,
         )
@@ -262,7 +262,7 @@ def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
 
 
 def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
-    """Return the first images that lie in two parts of a given split, each pair with both places.
+    """Return the first images that are in two of the given splits, each pair with both places.
 
     Args:
         deck: The images.
@@ -286,7 +286,7 @@ def repeated_files(deck: Deck) -> tuple[list[Card], int]:
     """Return files that were seen more than once, most often first, and how many there are."""
     often = np.flatnonzero(deck.times > 1)
     first = often[np.argsort(-deck.times[often], kind="stable")][:CARDS].tolist()
-    return [deck.card(row, f"seen {deck.times[row]:,} times", everywhere=True) for row in first], len(often)
+    return [deck.card(row, f"found {deck.times[row]:,} times", everywhere=True) for row in first], len(often)
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -310,7 +310,7 @@ def sheets(deck: Deck, labels: Sequence[str]) -> dict[str, list[Card]]:
     shown = list(labels[:SHEETS])
     size = min(_MOST, max(_LEAST, _ALL // max(1, len(shown))))
     rows = np.flatnonzero(deck.kept)
-    # An id is a digest: its last digits are as good as dice, and nothing else hangs on them.
+    # An id is a digest: its last digits are random, and nothing else depends on them.
     dice = np.array(deck.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
     drawn = rows[np.argsort(dice, kind="stable")]
     by_label = pd.Series(drawn).groupby(deck.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)

@@ -1,10 +1,10 @@
-// The page of `pixmill review`: shows one case at a time, and sends what a person decides.
-// Whatever is shown came from strangers: it is set as text, never as markup.
+// The page of `pixmill review`: shows one case at a time, and sends your decisions.
+// All content is untrusted: it is set as text, never as markup.
 
 const KINDS = {
   conflicts: 'conflicts',
   'near-duplicates': 'near-duplicates',
-  labels: 'labels in doubt',
+  labels: 'labels',
   outliers: 'outliers',
   dropped: 'dropped',
 };
@@ -36,7 +36,7 @@ async function ask(path, body) {
   try {
     answer = await fetch(path, request);
   } catch {
-    throw new Error('This page has lost its server. Start it again with: pixmill review');
+    throw new Error('The server has stopped. Start it again with: pixmill review');
   }
   if (!answer.ok && answer.status !== 409) throw new Error(`The server refused: ${await answer.text()}`);
   const told = await answer.json();
@@ -101,12 +101,12 @@ function frame(image, name, tag, properties) {
 }
 
 function place(item, named) {
-  const from = make('span', { className: 'faint' }, [named && `as '${item.label}'`, item.source, item.query, item.url?.includes(item.title) || item.title].filter((text) => typeof text === 'string' && text).join(' · '));
+  const from = make('span', { className: 'faint' }, [named && `labelled '${item.label}'`, item.source, item.query, item.url?.includes(item.title) || item.title].filter((text) => typeof text === 'string' && text).join(' · '));
   if (!item.url) return make('div', {}, from);
-  const web = /^https?:\/\//.test(item.url);
+  const web = /^https?:\/\/(?!shop\.pixmill\.test\/)/.test(item.url); // the bundled shop has no public host
   const address = web
     ? make('a', { href: item.url, target: '_blank', rel: 'noopener noreferrer', title: item.url }, cut(item.url))
-    : make('span', { title: item.url.slice(0, 300) }, cut(item.url));
+    : make('span', { title: item.url.slice(0, 300) }, cut(item.url.replace('http://shop.pixmill.test/', 'bundled shop: /')));
   return make('div', {}, address, ' ', from);
 }
 
@@ -117,22 +117,22 @@ function card(image, number) {
   const box = frame(image, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
   box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
   box.addEventListener('click', () => choose(number));
-  const rule = image.verdict === 'keep' ? 'kept so far' : `dropped: ${image.reason}`;
+  const rule = image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
   const decision = image.decision;
-  const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} like ${item.place + 1}`).join(', ');
+  const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} to ${item.place + 1}`).join(', ');
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
       decision ? make('span', { className: `badge ${decision.verb}` }, told(decision)) : make('span', { className: 'badge rule' }, rule)),
     make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
-    alike ? make('div', {}, alike) : null,
+    alike ? make('div', {}, `similarity ${alike}`) : null,
     ...image.places.map((item) => place(item, image.label === null)),
-    image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more places`) : null);
+    image.more_places ? make('div', { className: 'faint' }, `and ${image.more_places.toLocaleString('en')} more URLs`) : null);
   return make('article', { className: `card is-${decision?.verb ?? 'open'}`, data: { id: image.id } }, box, facts);
 }
 
 function comparison(image) {
-  const name = `An ordinary '${labelOf(image)}'`;
+  const name = `Typical '${labelOf(image)}'`;
   return make('figure', {}, frame(image, name, 'div', {}), make('figcaption', {}, name));
 }
 
@@ -160,14 +160,14 @@ function show(told, keep = false) {
   for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
   if (told.kind === 'conflicts') button('keep-all').hidden = true; // one image under two labels is no choice
   button('accept').hidden = !told.suggestion;
-  part('accept').textContent = told.suggestion ? `It is '${told.suggestion}'` : '';
+  part('accept').textContent = told.suggestion ? `Relabel to '${told.suggestion}'` : '';
   overview(told);
   choose(chosen, held);
   if (!same) {
     window.scrollTo(0, 0);
     say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
   }
-  if (told.outdated) warn('validate has run again meanwhile. End this with Ctrl-C, then: pixmill review', true);
+  if (told.outdated) warn('validate has run again since. Stop this with Ctrl-C, then: pixmill review', true);
 }
 
 function overview(told) {
@@ -218,7 +218,7 @@ async function step(by) {
   const number = shown.number + by;
   if (number >= 0 && number < shown.total) return go(number);
   if (by > 0 && shown.done === shown.total) return end();
-  return say(by < 0 ? 'This is the first case.' : 'This is the last case; others are still open: see the kinds above.');
+  return say(by < 0 ? 'This is the first case.' : 'This is the last case, but others are still open: see the kinds above.');
 }
 
 async function decide(choices) {
@@ -233,7 +233,7 @@ async function decide(choices) {
     const open = after.images.findIndex((image) => !image.decision);
     if (open >= 0 && after.images[chosen].decision) choose(open);
   }
-  say(`${choices[0].verb === 'clear' ? 'Taken back' : 'Written'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'Everything here is decided.'}`);
+  say(`${choices[0].verb === 'clear' ? 'Cleared' : 'Saved'}: ${what}. ${part('end').hidden ? `Case ${shown.number + 1} of ${shown.total}: ${shown.title}.` : 'All cases are decided.'}`);
 }
 
 const image = () => shown.images[chosen];

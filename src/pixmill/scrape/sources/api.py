@@ -23,9 +23,9 @@ _FAILURES: dict[str, Failure] = {
     "timeout": "timeout",
 }
 _ADVICE: dict[Failure, str] = {
-    "blocked": "say in scrape.contact who asks, lower scrape.rate, or go on later (what was found is kept)",
-    "timeout": "go on later (what was found is kept)",
-    "unreachable": "look at the network, or go on later (what was found is kept)",
+    "blocked": "set scrape.contact, lower scrape.rate, or retry later (images found so far are kept)",
+    "timeout": "retry later (images found so far are kept)",
+    "unreachable": "check the network, or retry later (images found so far are kept)",
 }
 
 
@@ -78,13 +78,13 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
             return {}
         failure = _FAILURES.get(answer.reason, "unreachable")
         detail = f" ({answer.detail})" if answer.detail else ""
-        raise SearchFailed(failure, f"{url} gave no answer: {answer.reason}{detail}", advice=_ADVICE.get(failure))
+        raise SearchFailed(failure, f"{url} failed: {answer.reason}{detail}", advice=_ADVICE.get(failure))
     try:
         content = json.loads(answer.content)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise SearchFailed("layout_changed", f"{url} answered with something else than a JSON object")
+        raise SearchFailed("layout_changed", f"{url} did not return a JSON object")
     return content
 
 

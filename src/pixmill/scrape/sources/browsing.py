@@ -29,11 +29,11 @@ __all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "script"]
 
 Answer = TypeVar("Answer")
 
-ALTERNATIVES = "try another source, or the same one on another day; openverse and wikimedia answer programs by design"
-"""What a person may do whose search a site does not answer."""
+ALTERNATIVES = "try another source, or retry on another day; openverse and wikimedia are made for programs"
+"""Advice for a search that a site does not answer."""
 
-_DOCTOR = "see what is amiss: pixmill doctor"
-"""What a person may do whose network does not lead to a site."""
+_DOCTOR = "find the cause with: pixmill doctor"
+"""Advice where the network does not reach a site."""
 
 _ATTEMPTS = 3
 """How often a script is run whose page is exchanged under its hands."""
@@ -48,17 +48,17 @@ _UNSOUND = "unsound selector: "
 """How ``prelude.js`` speaks of a selector that no browser understands."""
 
 _MISSING = {
-    "item": "no result",
-    "key": "results that nothing tells apart",
-    "image": "results without any image",
+    "item": "no results",
+    "key": "results without a distinct key",
+    "image": "results without images",
 }
 
 _NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
-    "captcha": ("captcha", "asks for a proof of being human ({}), which this program does not give"),
-    "blocked": ("blocked", "refuses programs or asks for a pause ({})"),
-    "consent": ("consent", "asks for a consent ({}) that none of the known buttons answers"),
-    "empty": ("no_results", "says that it has no results ({})"),
-    "js_shell": ("blocked", "draws nothing but a shell of scripts ({}): it refuses this browser"),
+    "captcha": ("captcha", "shows a CAPTCHA ({}), which Pixmill does not solve"),
+    "blocked": ("blocked", "blocks programs or asks for a pause ({})"),
+    "consent": ("consent", "asks for consent ({}), and none of the known buttons was found"),
+    "empty": ("no_results", "has no results ({})"),
+    "js_shell": ("blocked", "renders nothing but scripts ({}), so it blocks this browser"),
 }
 
 _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
@@ -127,11 +127,11 @@ class Page:
         if verdict.state == "consent":
             verdict = self._agree()
         if verdict.state in ("unknown", "js_shell") and self.status >= 500:
-            self.fail("blocked", f"answered with status {self.status}: the site fails, or refuses programs")
+            self.fail("blocked", f"returned status {self.status}: the site is down, or blocks programs")
         if verdict.state in ("unknown", "js_shell") and self.status >= 400:
             name, checked = f"{self.site.name}.yaml", self.site.checked
-            what = f"is its address still so ({name}, url, checked {checked})?"
-            self.fail("layout_changed", f"answered with status {self.status}: {what}")
+            what = f"check the url in {name} (last checked {checked})"
+            self.fail("layout_changed", f"returned status {self.status}: {what}")
         # What stands in the place of results is named for what it is, whatever its address.
         if verdict.state == "results" and self._arrived != _document(url):
             self._permit(self._arrived)
@@ -159,7 +159,7 @@ class Page:
             try:
                 return answer.validate_python(self.driver.execute_script(text, *arguments))
             except ValidationError:
-                problem = "its own scripts or alerts get into the way"
+                problem = "its own scripts or alerts interfere"
             except WebDriverException as error:
                 problem = _first_line(error)
                 if _UNSOUND in problem:
@@ -224,9 +224,9 @@ class Page:
         cause = f"nothing matched '{selectors}'" if selectors else f"{self.site.script}.js found nothing"
         self.fail(
             "layout_changed",
-            f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked {self.site.checked}); has its "
-            "layout changed?",
-            advice=f"see what each selector finds with: pixmill scrape --probe {name} "
+            f"shows {_MISSING[place]}: {cause} ({name}.yaml, selectors.{place}, checked {self.site.checked}); its "
+            "layout may have changed",
+            advice=f"check what each selector finds with: pixmill scrape --probe {name} "
             f"{json.dumps(self.query.text or '', ensure_ascii=False)}",
         )
 
@@ -236,7 +236,7 @@ class Page:
         Args:
             failure: The word for tables.
             what: What the page does, to stand behind its address.
-            advice: What a person may do.
+            advice: What the user can do.
 
         Raises:
             SearchFailed: Always.
@@ -264,7 +264,7 @@ class Page:
         here, there = urlsplit(self.query.address), urlsplit(arrived)
         if (there.scheme, there.netloc) != (here.scheme, here.netloc):
             self.judge(self.verdict())
-            self.fail("stalled", f"went to another site: {there.scheme}://{there.netloc}")
+            self.fail("stalled", f"redirected to another site: {there.scheme}://{there.netloc}")
 
     def _agree(self) -> Verdict:
         """Answer a request for consent, and return what the page is then.
@@ -290,11 +290,11 @@ class Page:
         if refused.reason == "robots":
             raise SearchFailed(
                 "robots",
-                f"{url} must not be visited: robots.txt asks programs to stay away",
-                advice="try another source: openverse and wikimedia answer programs by design; who answers for it may "
-                "name the host in scrape.robots_exceptions",
+                f"{url} is disallowed by robots.txt",
+                advice="try another source (openverse and wikimedia are made for programs), or override robots.txt "
+                "for this host in scrape.robots_exceptions, on your own responsibility",
             )
-        cause = "its host is among scrape.opt_out" if refused.reason == "opted_out" else refused.reason
+        cause = "its host is in scrape.opt_out" if refused.reason == "opted_out" else refused.reason
         cause += f", {refused.detail}" if refused.detail else ""
         verb, advice = ("cannot", _DOCTOR) if refused.transient else ("must not", None)
         raise SearchFailed("unreachable", f"{url} {verb} be visited: {cause}", advice=advice)

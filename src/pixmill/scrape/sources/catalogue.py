@@ -110,7 +110,7 @@ class Opened:
     served: Mapping[str, int]
 
     def remarks(self) -> list[str]:
-        """Return what a person should know of them, in sentences."""
+        """Return notes for the user, as sentences."""
         return [remark for source in self.sources.values() if hasattr(source, "remarks") for remark in source.remarks()]
 
 

@@ -269,8 +269,8 @@ def site_file(name: str, overrides: Path | None) -> Path:
     known = sorted(path.stem for path in packaged.glob("*.yaml"))
     if name not in known:
         raise ScrapeError(
-            f"{own} is missing: nothing describes the site '{name}'; those that come with Pixmill: {', '.join(known)}",
-            next=f"mkdir -p {own.parent} && cp {packaged / 'shop.yaml'} {own}, then describe the site in it",
+            f"there is no site '{name}': {own} is missing, and Pixmill bundles only {', '.join(known)}",
+            next=f"mkdir -p {own.parent} && cp {packaged / 'shop.yaml'} {own}, then edit it",
         )
     return packaged / f"{name}.yaml"
 

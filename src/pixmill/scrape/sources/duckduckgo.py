@@ -102,16 +102,16 @@ def _ask(page: Page, address: str, *, known: int) -> _Answer:
         if 0 < answer.status < 500:
             break
     status, text = answer.status, answer.text
-    refusal = f"is refused its results by {_PATH}"
+    refusal = f"got no results: {_PATH} refused"
     if "anomaly" in text and "<" in text[:200]:
-        page.fail("captcha", f"{refusal}, which asks for a proof of being human (status {status})")
+        page.fail("captcha", f"{refusal} with a CAPTCHA (status {status})")
     if status in (202, 403, 429, 503):
-        page.fail("blocked", f"{refusal} ({' '.join(text.split())[:60] or 'no words'}, status {status})")
+        page.fail("blocked", f"{refusal} ({' '.join(text.split())[:60] or 'no text'}, status {status})")
     if answer.tiles is None:
-        broken = f"{_PATH} answered with status {status} and no results in JSON"
+        broken = f"{_PATH} returned status {status} without results in JSON"
         page.judge(verdict := page.verdict())
         if known:
             page.fail("stalled", f"broke off after {known} results: {broken}")
         if verdict.state != "results":
-            page.fail("layout_changed", f"shows no result, and {broken}; has its layout changed?")
+            page.fail("layout_changed", f"shows no results, and {broken}; the layout may have changed")
     return answer

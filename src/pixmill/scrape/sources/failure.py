@@ -55,7 +55,7 @@ class SearchFailed(ScrapeError):  # noqa: N818 (an outcome that the crawl takes 
         failure: The word for tables.
         message: What happened, with the URL. It may quote the site: characters that would not show, or could lead a
             terminal astray, are escaped, and what is endless is cut.
-        advice: What a person may do, told once for many searches that fail alike.
+        advice: What the user can do, printed once for many searches that fail alike.
         evidence: The folder with the saved page and its screenshot, for messages.
     """
 

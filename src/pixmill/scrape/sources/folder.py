@@ -1,4 +1,4 @@
-"""Images that people brought: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
+"""Local images: every file in ``data/<class>/``, or in ``data/<part>/<class>/``, as it is."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class FolderSource(LocalSource):
     def __init__(self, data: Path, *, layout: Layout = "classes") -> None:
         if not data.is_dir():
             raise DataError(
-                f"{data} is missing: the source 'folder' takes <class>/<file> from it",
-                next="put images into data/<class>/, or for the bundled ones: make data",
+                f"{data} is missing; the source 'folder' reads its images from there",
+                next="put images into data/<class>/, or use the bundled ones: make data",
             )
         self._data = data
         self._parts: dict[str | None, Path] = {None: data}
@@ -58,9 +58,9 @@ class FolderSource(LocalSource):
             self._parts = {part: data / part for part in _PARTS if (data / part).is_dir()}
             for part in sorted(_NEEDED - self._parts.keys()):
                 raise DataError(
-                    f"{data / part} is missing: a fixed layout has the folders train and test, and val if there is "
-                    "one, with a folder for each class in them",
-                    next="put them there, or set scrape.folder.layout to classes in params.yaml",
+                    f"{data / part} is missing: the fixed layout needs the folders train and test (val is optional), "
+                    "each with a folder for each class",
+                    next="create it, or set scrape.folder.layout to classes in params.yaml",
                 )
 
     def labels(self) -> list[str]:
@@ -73,18 +73,15 @@ class FolderSource(LocalSource):
         remarks = []
         for folder in self._parts.values():
             if loose := [name for name in _visible(folder) if not (folder / name).is_dir()]:
-                remarks.append(
-                    f"{self._address(folder)} holds files outside the classes' folders, not taken: {_some(loose)}"
-                )
+                remarks.append(f"{self._address(folder)} has files outside the class folders, ignored: {_some(loose)}")
         names = set(_visible(self._data))
         if None not in self._parts and (others := sorted(names - {*_PARTS, _UNLABELLED})):
             remarks.append(
-                f"{self._data.name} holds more than the parts of a split, which are called train, val and test; not "
-                f"taken: {_some(others)}"
+                f"{self._data.name} has other entries than the splits train, val and test, ignored: {_some(others)}"
             )
         if None in self._parts and names >= _NEEDED:
             remarks.append(
-                f"{self._data.name} holds the folders train and test: where these are a split that people have made, "
+                f"{self._data.name} has the folders train and test: if they are a split of yours, "
                 "set scrape.folder.layout to fixed in params.yaml"
             )
         return remarks
@@ -93,7 +90,7 @@ class FolderSource(LocalSource):
         """Return one query for a class, whatever else people look for."""
         return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
 
-    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
         """Yield everything in a class's folders, part by part, by name.
 
         Raises:
@@ -109,7 +106,7 @@ class FolderSource(LocalSource):
             raise SearchFailed(
                 "no_results",
                 f"{query.address} is missing or empty",
-                advice=f"put images there, or name in classes what {self._data.name} holds: {_some(self.labels())}",
+                advice=f"put images there, or set classes to the folders of {self._data.name}: {_some(self.labels())}",
             )
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
@@ -122,11 +119,11 @@ class FolderSource(LocalSource):
         try:
             target = target_within(self._data.parent / address, self._data)
             if target is None:
-                return Refused("symlink", "it leads out of the folder")
+                return Refused("symlink", "a link out of the folder")
             if target.is_dir():
-                return Refused("folder", "only the files directly in a class's folder are taken")
+                return Refused("folder", "only files directly in a class folder are read")
             if not target.is_file():
-                return Refused("special", "it is no regular file")
+                return Refused("special", "not a regular file")
             if target.stat().st_size > max_bytes:
                 return Refused("too_large", f"more than {max_bytes} bytes")
             return Fetched(target.read_bytes(), address)

@@ -1,4 +1,4 @@
-"""The data sets of ``keras.datasets``, from a copy of one's own or by Keras' download, in their published parts."""
+"""The datasets of ``keras.datasets``, from a local copy or downloaded by Keras, with their published splits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _IDX_NAMES = {"train": "train", "test": "t10k"}
 
 @dataclass(frozen=True)
 class DataSet:
-    """Describe a data set of grey images, 28 by 28.
+    """Describe a dataset of grey images, 28 by 28.
 
     Args:
         classes: The names of its classes, by their index.
@@ -82,9 +82,9 @@ DATA_SETS = {
 
 
 class KerasSource(LocalSource):
-    """Give the images of a data set as PNG files, whose bytes depend on nothing but their pixels.
+    """Give the images of a dataset as PNG files, whose bytes depend on nothing but their pixels.
 
-    The data set is held in memory whole: 55 MB.
+    The dataset is held in memory whole: 55 MB.
 
     Args:
         name: Its name in :data:`DATA_SETS`.
@@ -103,14 +103,14 @@ class KerasSource(LocalSource):
         self._loaded: Parts | None = None
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:
-        """Return a query for each text: the name or the index of a class of the data set."""
+        """Return a query for each text: the name or the index of a class of the dataset."""
         return [Query(label, text, f"keras.datasets.{self._module}") for text in texts]
 
-    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (nobody need be asked)
-        """Yield the images of a class: those to train with, then those to test with, in the order of the data set.
+    def search(self, query: Query, access: Access) -> Iterator[Candidate]:  # noqa: ARG002 (no permission needed)
+        """Yield the images of a class: those to train with, then those to test with, in the order of the dataset.
 
         Raises:
-            DataError: The data set cannot be had.
+            DataError: The dataset cannot be had.
             SearchFailed: It has no such class.
         """
         data_set = self._data_set
@@ -118,8 +118,8 @@ class KerasSource(LocalSource):
         if index is None:
             raise SearchFailed(
                 "no_results",
-                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}: say in "
-                f"scrape.queries.{query.label} which of them is meant",
+                f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}; choose "
+                f"one in scrape.queries.{query.label}",
             )
         rank = 0
         for part, (_, labels) in self._parts().items():
@@ -143,7 +143,7 @@ class KerasSource(LocalSource):
         """Return an image as a PNG file.
 
         Args:
-            address: The data set, the part and the index of the image in it: ``fashion_mnist/train/00042``.
+            address: The dataset, the part and the index of the image in it: ``fashion_mnist/train/00042``.
             max_bytes: The largest file that is returned.
         """
         match = _ADDRESS.fullmatch(address)
@@ -165,12 +165,12 @@ class KerasSource(LocalSource):
 
 
 def _read(path: Path, name: str) -> Parts:
-    """Return a copy of a data set.
+    """Return a copy of a dataset.
 
     Raises:
         DataError: It is missing, damaged, or something else.
     """
-    advice = "put the files there as they are published, or correct scrape.keras in params.yaml"
+    advice = "put the published files there, or fix scrape.keras in params.yaml"
     parts: Parts
     if path.is_dir():
         parts = {part: read_labelled(path, prefix) for part, prefix in _IDX_NAMES.items()}
@@ -192,7 +192,7 @@ def _read(path: Path, name: str) -> Parts:
     for part, (images, labels) in parts.items():
         if images.dtype != np.uint8 or images.shape[1:] != (_SIDE, _SIDE) or labels.shape != images.shape[:1]:
             raise DataError(
-                f"{path} is not {name}: its part '{part}' has images of shape {images.shape} and labels of shape "
+                f"{path} is not {name}: its split '{part}' has images of shape {images.shape} and labels of shape "
                 f"{labels.shape}, expected (n, {_SIDE}, {_SIDE}) and (n,)",
                 next=advice,
             )
@@ -200,7 +200,7 @@ def _read(path: Path, name: str) -> Parts:
 
 
 def load_keras(name: str) -> Parts:
-    """Return a data set as Keras downloads it, or has downloaded it before.
+    """Return a dataset as Keras downloads it, or has downloaded it before.
 
     Raises:
         DataError: It cannot be downloaded.
@@ -212,6 +212,6 @@ def load_keras(name: str) -> Parts:
     except Exception as error:  # Keras raises bare Exception where a download fails
         raise DataError(
             f"keras.datasets.{name} cannot be loaded: {error}",
-            next="look at the network, or give the path of a copy as scrape.keras.path in params.yaml",
+            next="check the network, or set scrape.keras.path in params.yaml to a local copy",
         ) from error
     return dict(zip(_IDX_NAMES, loaded, strict=True))

@@ -48,7 +48,7 @@ class OpenverseSource(ApiSource):
             answer = ask_json(access, self.address(query.text or query.label, page), ends)
             results = answer.get("results") if answer else []
             if not isinstance(results, list):
-                raise SearchFailed("layout_changed", f"{query.address} answered without 'results'")
+                raise SearchFailed("layout_changed", f"{query.address} returned no 'results'")
             yield from (result for result in results if isinstance(result, dict))
             pages = min(number(answer.get("page_count")) or 0, _MOST_PAGES)
             page += 1

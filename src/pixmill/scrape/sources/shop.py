@@ -62,8 +62,8 @@ class ShopSource(SiteSource):
             yield from super().search(query, access)
         except SearchFailed as failed:
             if failed.failure == "no_results":
-                sold = f"the bundled shop sells what is in {self._data.name}/"
-                failed.advice = f"{sold}: name its folders in classes or scrape.queries"
+                sold = f"the bundled shop shows the images of {self._data.name}/"
+                failed.advice = f"{sold}; use its folder names in classes or scrape.queries"
             raise
 
     def fingerprint(self) -> str:

@@ -172,8 +172,8 @@ class SiteSource(Source):
             if budget.spent:
                 page.fail(
                     "endless",
-                    f"did not come to its end within {settings.longest:g} s",
-                    advice="limit what is taken from it: scrape.per_query",
+                    f"did not end within {settings.longest:g} s",
+                    advice="limit the candidates with scrape.per_query",
                 )
             buttons = [kind for kind, left in answers.items() if left] + ["more"] * still.asking
             look = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=still.nudging)
@@ -200,7 +200,7 @@ class SiteSource(Source):
             end = "', '".join(self.site.end)
             page.fail(
                 "stalled",
-                f"stopped after {len(tiles)} results: neither more of them nor their end ('{end}') "
+                f"stopped after {len(tiles)} results: neither more results nor the end mark ('{end}') "
                 f"appeared within {settings.patience:g} s",
             )
 
@@ -219,9 +219,9 @@ class SiteSource(Source):
         try:
             there = urlsplit(url)
         except ValueError:
-            page.fail("stalled", f"names what is no address as its next page: {url[:200]}")
+            page.fail("stalled", f"links to an invalid URL as its next page: {url[:200]}")
         if (there.scheme, there.netloc) != (here.scheme, here.netloc):
-            page.fail("stalled", f"leads to another site for its next page: {there.scheme}://{there.netloc}")
+            page.fail("stalled", f"links to another site for its next page: {there.scheme}://{there.netloc}")
         return url
 
 

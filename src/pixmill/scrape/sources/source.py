@@ -75,7 +75,7 @@ class Source(Protocol):
 
 
 class LocalSource(Source, Protocol):
-    """A source on this machine: its files are read again by every run, and nobody need be asked for permission.
+    """A source on this machine: its files are read again by every run, without asking for permission.
 
     Examples:
         A class with these methods, in a module of its own, and a row in

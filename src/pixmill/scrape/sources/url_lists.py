@@ -67,10 +67,10 @@ def kind_of(path: Path, format: str = "auto") -> ListKind:  # noqa: A002 (the wo
     line = "url" if path.suffix == ".parquet" and path.is_file() else _first_line(path)
     kind = next((kind for kind, sign in _SIGNS.items() if re.match(sign, line, re.IGNORECASE)), None)
     if kind is None or (format != "auto" and kind not in _KINDS[format]):
-        expected = "a list of addresses that is known" if format == "auto" else f"a list in the format '{format}'"
+        expected = "a known list of URLs" if format == "auto" else f"a list in the format '{format}'"
         raise DataError(
             f"{path} is not {expected}: it begins with {line[:_SHOWN]!r}",
-            next="give it a first line with the columns url and label, or correct scrape.urls in params.yaml",
+            next="add a header line with the columns url and label, or fix scrape.urls in params.yaml",
         )
     return kind
 
@@ -84,10 +84,10 @@ def _first_line(path: Path) -> str:
                     return text
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}): scrape.urls.files names it",
-            next="put it there, or correct scrape.urls.files in params.yaml",
+            f"{path} of scrape.urls.files cannot be read: {error.strerror}",
+            next="put it there, or fix scrape.urls.files in params.yaml",
         ) from error
-    raise DataError(f"{path} is empty", next="put the list there, or correct scrape.urls.files in params.yaml")
+    raise DataError(f"{path} is empty", next="put the list there, or fix scrape.urls.files in params.yaml")
 
 
 def _read_table(path: Path) -> Iterator[pd.DataFrame]:
@@ -117,8 +117,8 @@ def _read_table(path: Path) -> Iterator[pd.DataFrame]:
         for field, name, content in (("image_url", "url", "addresses"), ("label", "label", "labels")):
             if field not in rows.columns:
                 raise DataError(
-                    f"{path} has no column '{name}', but {', '.join(names)}",
-                    next=f"name the column with the {content} '{name}'",
+                    f"{path} has no column '{name}', only {', '.join(names)}",
+                    next=f"rename the column with the {content} to '{name}'",
                 )
         yield tidy(rows, path)
 
@@ -142,7 +142,7 @@ def tidy(rows: pd.DataFrame, path: Path | None = None) -> pd.DataFrame:
                 raise DataError(
                     f"{path}, row {wrong.index[0] + 1}: {name.removeprefix('given_')}: expected {expected}, received "
                     f"{wrong.iloc[0]!r}",
-                    next="correct that row",
+                    next="fix that row",
                 )
             rows[name] = parsed
     return rows
@@ -177,7 +177,7 @@ def read_csv(path: Path, columns: Sequence[str] | None = None, *, needed: int = 
                     raise ValueError(f"it has no column '{missing[0]}'")
                 yield rows
     except ValueError as error:  # pandas' own errors are of this kind
-        raise DataError(f"{path} cannot be read as a table: {error}", next="correct it, or download it again") from None
+        raise DataError(f"{path} cannot be read as a table: {error}", next="fix it, or download it again") from None
 
 
 def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
@@ -192,7 +192,7 @@ def _read_parquet(path: Path) -> Iterator[pd.DataFrame]:
                 rows.index = pd.RangeIndex(start, start := start + len(rows))
                 yield rows
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}", next="write it anew") from error
+        raise DataError(f"{path} cannot be read as Parquet: {error}", next="write it again") from error
 
 
 def _text(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The source ``urls``: lists of addresses that people bring."""
+"""The source ``urls``: lists of URLs in local files."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class UrlsSource(Source):
     def __init__(self, params: UrlsParams, classes: Sequence[str], *, root: Path) -> None:
         if not params.files:
             raise DataError(
-                "scrape.urls.files is empty: the source 'urls' takes its addresses from there",
-                next="name a CSV file with the columns url and label in it",
+                "scrape.urls.files is empty; the source 'urls' reads its URLs from there",
+                next="add a CSV file with the columns url and label to it",
             )
         self._lists = [(root / path, kind_of(root / path, params.format)) for path in params.files]
         self._labels = params.classes
@@ -74,7 +74,7 @@ class UrlsSource(Source):
     def remarks(self) -> list[str]:
         """Return a sentence for each list with rows that no class can take; after the first search."""
         return [
-            f"{path.name} has {count} row{'' if count == 1 else 's'} without a label, not taken"
+            f"{path.name} has {count} row{'' if count == 1 else 's'} without a label, ignored"
             for path, count in self._unlabelled.items()
             if count
         ]
@@ -99,8 +99,8 @@ class UrlsSource(Source):
             others = f"; it has {', '.join(sorted(self._others))}" if self._others else ""
             raise SearchFailed(
                 "no_results",
-                f"{query.address} has no address with the label '{labels}'{others}; say in scrape.urls.classes what "
-                f"the lists call the class '{query.label}'",
+                f"{query.address} has no URL with the label '{labels}'{others}; set scrape.urls.classes to the "
+                f"label of the class '{query.label}' in the lists",
             )
 
     def _entries(self) -> sqlite3.Connection:
@@ -110,7 +110,7 @@ class UrlsSource(Source):
                 try:
                     database = sqlite3.connect("", check_same_thread=False)
                     database.execute(_TABLE)
-                    with Progress("Read lists", unit="address") as progress:
+                    with Progress("Read lists", unit="URL") as progress:
                         for rows in self._read():
                             cells = rows.reindex(columns=["label", *COLUMNS]).astype(object)
                             database.executemany(_INSERT, cells.where(cells.notna(), None).itertuples(False, None))
@@ -120,7 +120,7 @@ class UrlsSource(Source):
                 except sqlite3.DatabaseError as error:
                     raise StorageError(
                         f"the lists cannot be sorted: {error}",
-                        next="free some space in the temporary folder, or name another one in SQLITE_TMPDIR, then: "
+                        next="free some space in the temporary folder, or set SQLITE_TMPDIR to another one, then: "
                         "dvc repro scrape",
                     ) from error
             return self._database
@@ -131,9 +131,9 @@ class UrlsSource(Source):
         labels, images = ([path for path, other in self._lists if other == kind] for kind in ("labels", "images"))
         if bool(labels) != bool(images):
             raise DataError(
-                f"{(labels or images)[0]} is a list of Open Images' {'labels' if labels else 'images'}, and there is "
-                f"none of its {'images' if labels else 'labels'}: each needs the other",
-                next="name both in scrape.urls.files in params.yaml",
+                f"{(labels or images)[0]} is a list of Open Images' {'labels' if labels else 'images'}, and "
+                f"there is none of its {'images' if labels else 'labels'}; both are needed",
+                next="add both to scrape.urls.files in params.yaml",
             )
         members = _of_classes(find_labels(labels, set(classes)), classes).drop_duplicates() if labels else None
         for path, kind in self._lists:
@@ -185,7 +185,7 @@ def classes_by_label(
             if len(meant) > 1:
                 raise DataError(
                     f"the lists of scrape.urls have several labels for '{text}': {', '.join(sorted(meant))}",
-                    next=f"say in scrape.urls.classes.{name} in params.yaml which of them are meant",
+                    next=f"choose among them in scrape.urls.classes.{name} in params.yaml",
                 )
             for label in sorted({text} | meant):
                 if name not in result.setdefault(label, []):

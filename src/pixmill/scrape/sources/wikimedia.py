@@ -70,11 +70,11 @@ class WikimediaSource(ApiSource):
         further: object = {}
         for _ in range(_MOST_QUESTIONS):
             if not isinstance(further, dict):
-                raise SearchFailed("layout_changed", f"{query.address} does not say how it goes on: {further!r}")
+                raise SearchFailed("layout_changed", f"{query.address} returned an invalid continuation: {further!r}")
             answer = self._ask(access, self.address(query.text or query.label, further))
             pages = dig(answer, "query", "pages") if "query" in answer else []  # left out where nothing is found
             if not isinstance(pages, list):
-                raise SearchFailed("layout_changed", f"{query.address} answered without 'query.pages'")
+                raise SearchFailed("layout_changed", f"{query.address} returned no 'query.pages'")
             images += [page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER]
             further = answer.get("continue")
             if further is None or answer.get("batchcomplete"):
@@ -82,7 +82,7 @@ class WikimediaSource(ApiSource):
                 images = []
             if further is None:
                 return
-        raise SearchFailed("endless", f"{query.address} was not at its end after {_MOST_QUESTIONS} answers")
+        raise SearchFailed("endless", f"{query.address} did not end after {_MOST_QUESTIONS} responses")
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return what a page and its image say."""
@@ -110,9 +110,9 @@ class WikimediaSource(ApiSource):
             if "error" not in answer:
                 return answer
             if code not in _PASSING:
-                raise SearchFailed("stalled", f"{url} answered with the error '{code}': {info}")
+                raise SearchFailed("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchFailed(
-            "blocked", f"{url} asks for a pause ('{code}': {info}); go on later (what was found is kept)"
+            "blocked", f"{url} asks for a pause ('{code}': {info}); retry later (images found so far are kept)"
         )
 
 

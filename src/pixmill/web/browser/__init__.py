@@ -1,4 +1,4 @@
-"""A browser with its driver: found or installed, and opened in a cage that it cannot leave.
+"""A browser with its driver: found or installed, and opened with one proxy as its only way out.
 
 - ``finder``: which browser and driver there are, whether they fit, and how to install them
 - ``session``, ``driver`` and ``options``: one session with one proxy as the only way out, and nothing left behind it

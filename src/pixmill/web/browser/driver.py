@@ -71,14 +71,14 @@ def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int:
         if port := _PORT.search(log.read_bytes()):
             return int(port[1])
         if process.poll() is not None:
-            raise _not_started(browser, f"it ended with {process.returncode}")
+            raise _not_started(browser, f"exit code {process.returncode}")
         time.sleep(_POLL_SECONDS)
     raise _not_started(browser, f"it did not listen within {_START_SECONDS:g} s")
 
 
 def _not_started(browser: Browser, reason: str) -> BrowserError:
     return BrowserError(
-        f"the driver {browser.driver} did not start: {reason}", next=f"see why with: {browser.driver} --port=0"
+        f"the driver {browser.driver} did not start: {reason}", next=f"find the cause with: {browser.driver} --port=0"
     )
 
 

@@ -1,4 +1,4 @@
-"""Find a browser and a driver that fits it, install them, or take the grid that a person named instead."""
+"""Find a browser and a driver that fits it, install them, or use the grid that the environment names."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _INSTALL = "pixmill browser --install"
-_CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a browser and a driver that fit each other, or unset both"
-_MISFIT = "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of one version"
+_CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
+_MISFIT = "remove the older one from PATH, or set PIXMILL_BROWSER and PIXMILL_DRIVER to a pair of the same version"
 _APT = ["apt-get", "install", "--yes", "chromium", "chromium-driver"]
 _APT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
@@ -93,7 +93,7 @@ def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid
     """Return the grid that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
 
     Args:
-        environ: Where a person's choice stands. On a grid, ``PIXMILL_BROWSER`` is the name of a kind.
+        environ: The environment. On a grid, ``PIXMILL_BROWSER`` is the name of a kind.
 
     Raises:
         BrowserError: Nothing fits, or the address is none.
@@ -103,13 +103,13 @@ def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid
         return find_browser(environ=environ)
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise BrowserError(
-            f"PIXMILL_WEBDRIVER_URL: expected an address such as http://127.0.0.1:4444, received '{url}'",
-            next="set it to the address of a Selenium Grid, or unset it for a browser of this machine",
+            f"PIXMILL_WEBDRIVER_URL: expected a URL such as http://127.0.0.1:4444, received '{url}'",
+            next="set it to the URL of a Selenium Grid, or unset it to use a local browser",
         )
     kind = _KINDS.get((environ.get("PIXMILL_BROWSER") or "chrome").lower())
     if kind is None:
         raise BrowserError(
-            "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER names a kind of browser, not a file of this machine",
+            "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind of browser, not a local file",
             next="set PIXMILL_BROWSER to chrome, edge or firefox, or unset it",
         )
     return Grid(url, kind)
@@ -124,7 +124,7 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     complaint, and then fails in ways that nobody understands, hence versions are compared here.
 
     Args:
-        environ: Where a person's choice stands.
+        environ: The environment.
 
     Raises:
         BrowserError: There is no browser, no driver, or they do not fit each other.
@@ -169,7 +169,7 @@ def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str]
 
     Args:
         report: Told one line before each step that takes long or reaches out to the network.
-        environ: Where a person's choice stands, which is never replaced.
+        environ: The environment, whose choice is never replaced.
 
     Raises:
         BrowserError: Nothing fits and nothing could be installed.
@@ -231,7 +231,9 @@ def _ask_manager(kind: Kind, binary: Path | None, *options: str) -> tuple[Path |
     except WebDriverException as error:
         # The exception carries the whole command line and the printed answer; only the answer's message tells anything.
         message = re.search(r"""'message': (['"])(.+?)\1""", error.msg or "")
-        raise BrowserError(f"Selenium Manager said: {message[2] if message else _last_line(error.msg or '')}") from None
+        raise BrowserError(
+            f"Selenium Manager failed: {message[2] if message else _last_line(error.msg or '')}"
+        ) from None
     browser, driver = (Path(paths.get(name) or "/nowhere") for name in ("browser_path", "driver_path"))
     return browser if browser.is_file() else None, driver if driver.is_file() else None
 
@@ -251,7 +253,7 @@ def _install_packages(report: Callable[[str], None]) -> None:
         done = _run(command, _APT_SECONDS)
     # The lists of packages may be fresh enough even where the update failed, so the installation alone decides.
     if done.returncode != 0:
-        raise BrowserError(f"apt-get said: {_last_line(done.stderr or done.stdout)}")
+        raise BrowserError(f"apt-get failed: {_last_line(done.stderr or done.stdout)}")
 
 
 def _version_of(executable: Path) -> str:
@@ -259,7 +261,7 @@ def _version_of(executable: Path) -> str:
     version = _VERSION.search(answer.stdout)
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)
-        message = f"{executable} --version ended with {answer.returncode} and said: {output}"
+        message = f"{executable} --version returned {answer.returncode}: {output}"
         raise BrowserError(message, next=f"{_INSTALL}; or {_CHOICE}")
     return version[0]
 
@@ -278,7 +280,7 @@ def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BrowserError(
-            f"{' '.join(command)} did not answer within {seconds:g} s, or cannot be run: {error}", next=_CHOICE
+            f"{' '.join(command)} timed out after {seconds:g} s, or cannot be run: {error}", next=_CHOICE
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A session of a browser in a cage: everything it asks for goes through one proxy."""
+"""A sandboxed browser session: every request goes through one proxy."""
 
 from __future__ import annotations
 
@@ -116,15 +116,15 @@ def _connect(browser: Browser | Grid, url: str, options: ArgOptions) -> WebDrive
     except (HTTPError, WebDriverException) as error:
         reason = f"no answer within {_START_SECONDS:g} s"
         if isinstance(error, WebDriverException):
-            reason = (error.msg or "nothing is said of why").splitlines()[0]
+            reason = (error.msg or "no reason given").splitlines()[0]
         if isinstance(browser, Grid):
             raise BrowserError(
-                f"the grid {browser.url} opened no {browser.kind.title}: {reason}",
-                next=f"see what it offers: {browser.url}/status",
+                f"the grid {browser.url} could not open {browser.kind.title}: {reason}",
+                next=f"check its browsers at {browser.url}/status",
             ) from None
         raise BrowserError(
             f"the browser {browser.binary} (version {browser.version}) did not start: {reason}",
-            next=f"see why with: {browser.binary} --headless about:blank",
+            next=f"find the cause with: {browser.binary} --headless about:blank",
         ) from None
 
 
@@ -143,14 +143,14 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
     """Make sure that a browser elsewhere reaches the proxy here, which alone refuses what is not public."""
     try:
         visit(driver, _REFUSED)
-        reason = "it goes past it"
+        reason = "it bypasses it"
     except (LoadTimeout, Unreachable) as error:
         reason = error.message
         if reason.endswith(" is not a public address"):
             return
     port = urlsplit(proxy).port
     raise BrowserError(
-        f"the browser of the grid {grid.url} does not go through the proxy {proxy}, which runs on this machine only "
-        f"and keeps pages away from inner addresses: {reason}",
+        f"the browser of the grid {grid.url} does not use the proxy {proxy} of this machine, which is the SSRF guard: "
+        f"{reason}",
         next=f"forward the port to the machine of the browser: ssh -N -R {port}:127.0.0.1:{port} <that machine>",
     )

@@ -22,7 +22,7 @@ const line = document.contentType === "text/plain" && document.body ? document.b
 if (line.startsWith("pixmill: ")) return [status, line.slice(9, 300)];
 if (location.protocol !== "chrome-error:" || status) return [status, ""];
 const code = /ERR_\\w+/.exec(document.documentElement.textContent);
-return [status, code ? code[0] : "the browser shows an error of its own"];
+return [status, code ? code[0] : "the browser shows an error page"];
 """
 
 _ALERTS = 10
@@ -80,23 +80,23 @@ def visit(driver: WebDriver, url: str) -> Visit:
 
     # A driver would open file:, view-source: and chrome: as well.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise Unreachable(url, "only http and https pages are opened")
+        raise Unreachable(url, "only http and https URLs are opened")
     close_popups(driver)
     try:
         driver.get(url)
     except TimeoutException:
         close_popups(driver)
-        raise LoadTimeout(f"{url} does not finish to load within the time limit") from None
+        raise LoadTimeout(f"{url} did not load in time") from None
     except WebDriverException as error:
         if match := _NETWORK_ERROR.search(error.msg or ""):
             code = match["chromium"] or match["firefox"]
-            meaning = " (the host is unknown, does not answer or is not public)" if code in _NO_TUNNEL else ""
+            meaning = " (the host is unknown, does not respond or is not public)" if code in _NO_TUNNEL else ""
             raise Unreachable(url, code + meaning) from None
         raise
     close_popups(driver)
     # An alert that opens while a script runs takes its answer away.
     answers = (driver.execute_script(_ARRIVAL) for _ in range(_ALERTS))
-    match next(filter(None, answers), [0, "it shows alerts without end"]):
+    match next(filter(None, answers), [0, "it shows alert after alert"]):
         case [_, str(refusal)] if refusal:
             raise Unreachable(url, refusal)
         case [int(status), _]:

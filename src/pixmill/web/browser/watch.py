@@ -131,8 +131,8 @@ class Watch:
 
     def _error(self) -> BrowserLost:
         return BrowserLost(
-            f"the browser crashed, or is kept busy for ever, at {self._place}",
-            next="the same command again; if it happens again: pixmill doctor",
+            f"the browser crashed or hangs at {self._place}",
+            next="run the same command again; if it recurs: pixmill doctor",
         )
 
 

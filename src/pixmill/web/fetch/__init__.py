@@ -1,8 +1,8 @@
-"""The guarded fetcher: a stranger's URL in, bytes or a reason out.
+"""The guarded fetcher (SSRF guard): an untrusted URL in, bytes or a reason out.
 
 - ``fetcher``: images, pages' permissions and the answers of APIs, with redirects and repeats
 - ``exchange``: one request and its answer, its body within a limit
-- ``host``: the manners towards one host: how often it is asked, whether at all, and when again
+- ``host``: politeness towards one host: rate limit, opt-out and retries
 - ``robots``: what sites ask of crawlers
 - ``guard``: only public addresses, checked at every step; ``proxy``: the same guard for a browser
 - ``location``: which texts are URLs that are fetched

@@ -142,7 +142,7 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
                     return too_large
                 break
     except zlib.error as error:
-        return Refused("incomplete", f"the body is not what Content-Encoding says: {error}")
+        return Refused("incomplete", f"the body does not match its Content-Encoding: {error}")
     content = bytes(body[: request.max_bytes])
     return Fetched(content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")))
 
@@ -153,7 +153,7 @@ async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[b
         # One byte above the limit is enough to know; a bomb never unfolds further.
         yield inflater.decompress(chunk, limit + 1)
     if not inflater.eof:
-        raise zlib.error("it ends early")
+        raise zlib.error("the body ended early")
 
 
 def _objection(response: aiohttp.ClientResponse, request: Request) -> Refused | None:
@@ -206,14 +206,14 @@ def _refusal(error: BaseException) -> Refused:
         case aiohttp.InvalidURL():
             return Refused("bad_url", name)
         case aiohttp.ClientPayloadError():
-            return Refused("incomplete", "the body ended early, or is not coded as it says")
+            return Refused("incomplete", "the body ended early, or does not match its encoding")
         case aiohttp.ClientResponseError():
             return Refused("bad_response", name)
         case aiohttp.ClientSSLError():
             return Refused("tls", name)
         case TimeoutError():
-            return Refused("timeout", "no answer")
+            return Refused("timeout", "no response")
         case aiohttp.ClientConnectorError():
-            return Refused("connection", "no such host, or nothing answers there")
+            return Refused("connection", "unknown host, or connection refused")
         case _:
             return Refused("connection", name)

@@ -1,4 +1,4 @@
-"""Fetch what strangers' URLs name, politely and within limits: each with its redirects and repeats."""
+"""Fetch untrusted URLs, politely and within limits, with redirects and retries."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Fetcher:
         network: What may be reached beside the public internet; nothing by default.
 
     Raises:
-        BadURL: The manners or the network name a host that is none.
+        BadURL: The settings or the network name a host that is none.
     """
 
     def __init__(

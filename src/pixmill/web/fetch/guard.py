@@ -1,4 +1,4 @@
-"""Let connections out to public addresses only, and to the few origins that the network names beside them."""
+"""The SSRF guard: connect to public addresses only, and to a few allowed origins."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Guard(AbstractResolver):
         try:
             name = host_of(host)
         except ValueError:
-            raise OSError(errno.EINVAL, f"{host[:200]!r} is no name of a host") from None
+            raise OSError(errno.EINVAL, f"{host[:200]!r} is not a host name") from None
         if _is_address(name):
             self._admit((name, port), name)
         addresses = [
@@ -135,7 +135,7 @@ class Guard(AbstractResolver):
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._lookups, look_up)
         except ValueError:  # a label that is empty or too long, or a NUL
-            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is no name of a host") from None
+            raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not a host name") from None
         addresses = [(kind, str(sockaddr[0])) for kind, _, _, _, sockaddr in results]
         for _, address in addresses:
             self._admit(origin, address)

@@ -1,4 +1,4 @@
-"""The manners towards one host: how many requests at once, how often, and whether it is left alone."""
+"""Politeness towards one host: how many requests at once, how often, and whether it is skipped."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Host:
 
     Attributes:
         objection: Why the host is asked for nothing at all, where it is not.
-        robots_aside: Whether its ``robots.txt`` is set aside.
+        robots_aside: Whether its ``robots.txt`` is overridden.
     """
 
     def __init__(self, name: str, slots: asyncio.Semaphore, limits: Limits, manners: Manners) -> None:
         labels = name.split(".")
         opted_out = any(".".join(labels[start:]) in manners.opt_out for start in range(len(labels)))
-        self.objection = Refused("opted_out", f"{name} is on the opt-out list") if opted_out else None
+        self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
         self.robots_aside = name in manners.robots_exceptions
         self._name = name
         self._slots = slots
@@ -136,9 +136,9 @@ class Host:
 
     def _refusal(self) -> Refused | None:
         if self._failures >= PATIENCE:
-            return Refused("host_down", f"{self._name} failed {PATIENCE} times in a row, at last: {self._cause}")
+            return Refused("host_down", f"{self._name} failed {PATIENCE} times in a row, last with: {self._cause}")
         if self._paused_until - time.monotonic() > LONGEST:
-            return Refused("busy", f"{self._name} asked to be left alone for a while")
+            return Refused("busy", f"{self._name} asked for a longer pause")
         return None
 
 
@@ -150,7 +150,7 @@ class Hosts:
         manners: How the hosts are treated.
 
     Raises:
-        BadURL: The manners name a host that is none.
+        BadURL: The settings name an invalid host.
     """
 
     def __init__(self, limits: Limits, manners: Manners) -> None:

@@ -1,4 +1,4 @@
-"""Read an address from a stranger: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
+"""Parse an untrusted URL: a plain http(s) URL, a host alone, or bytes inlined as a ``data:`` URI."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parse_url(text: str) -> URL:
     if url.scheme not in ("http", "https"):
         raise BadURL(f"expected http or https, received {url.scheme or 'no scheme'}")
     if not host or not host.strip("."):
-        raise BadURL("it names no host")
+        raise BadURL("it has no host")
     if _READY.fullmatch(text):
         exact = URL(text, encoded=True)
         url = exact if exact.raw_host == url.raw_host and exact.port == url.port else url
@@ -66,7 +66,7 @@ def host_of(text: str) -> str:
     except ValueError as error:
         raise BadURL(str(error)) from None
     if not host.strip("."):
-        raise BadURL("it names no host")
+        raise BadURL("it has no host")
     return host.rstrip(".")
 
 

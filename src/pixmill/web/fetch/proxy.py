@@ -185,13 +185,13 @@ class Proxy:
                 first, fields = await _read_head(reader)
             request = _TUNNEL.fullmatch(first) or _PLAIN.fullmatch(first)
             if request is None:
-                raise ValueError("this is a forward proxy: it takes CONNECT and http:// URLs")
+                raise ValueError("this is a forward proxy for CONNECT and http:// URLs")
             host, port = request["host"].decode().strip("[]").lower().rstrip("."), int(request["port"] or 80)
             if not host or not 0 < port < 65536:
-                raise ValueError("no such host and port")
+                raise ValueError("invalid host or port")
             body_bytes = _body_bytes(fields)
         except asyncio.LimitOverrunError:
-            raise _Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too long") from None
+            raise _Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long") from None
         except ValueError as error:
             raise _Answer(HTTPStatus.BAD_REQUEST, str(error)) from None
         host_reader, host_writer = await self._connect(host, port)
@@ -210,15 +210,15 @@ class Proxy:
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             if _is_call_home(host) and f"{host}:{port}" not in self._network.served:
-                raise Forbidden(f"{host} is where browsers call home")
+                raise Forbidden(f"{host} is a telemetry host of browsers")
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await self._guard.open_connection(host, port)
         except Forbidden as error:
             status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
         except socket.gaierror:
-            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} has no address"
+            status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be resolved"
         except TimeoutError:
-            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not answer within {_CONNECT_SECONDS:g} s"
+            status, reason = HTTPStatus.GATEWAY_TIMEOUT, f"{host} did not respond within {_CONNECT_SECONDS:g} s"
         except (OSError, UnicodeError) as error:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
         self.refusals.append(Refusal(host, port, reason))
@@ -249,7 +249,7 @@ def _body_bytes(fields: _Fields) -> int:
     lengths = [value for name, value in fields if name == b"content-length"]
     # Two lengths, or one that is no number, let two readers see two different requests (RFC 9112, section 11.2).
     if len(lengths) > 1 or not all(map(bytes.isdigit, lengths)) or any(n == b"transfer-encoding" for n, _ in fields):
-        raise ValueError("the length of the body must be given, as one number")
+        raise ValueError("Content-Length must be one number")
     return int(lengths[0]) if lengths else 0
 
 
@@ -283,7 +283,7 @@ async def _copy_response(reader: asyncio.StreamReader, writer: asyncio.StreamWri
             first = b""
         line = _STATUS.fullmatch(first)
         if line is None or line["status"] == b"101":
-            raise _Answer(HTTPStatus.BAD_GATEWAY, "the host does not answer in HTTP/1")
+            raise _Answer(HTTPStatus.BAD_GATEWAY, "the host does not speak HTTP/1")
         status = line["status"]
     writer.write(_head(first, fields))
     await _copy(reader, writer)

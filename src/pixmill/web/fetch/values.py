@@ -51,7 +51,7 @@ class Manners:
         rate: The most requests to one host a second; ``None`` for no limit but the connections.
         jitter: The share, 0 to 1, by which the pause between two requests to a host is lengthened at random.
         opt_out: Hosts that are left alone, with all their subdomains.
-        robots_exceptions: Hosts whose ``robots.txt`` a person has taken the responsibility to set aside.
+        robots_exceptions: Hosts whose ``robots.txt`` the user overrides on their own responsibility.
         own: Hosts that are our own, so that ``rate`` does not hold for them.
     """
 
@@ -70,7 +70,7 @@ class Network:
     Args:
         served: Origins that this process serves itself, as ``name:port``, each with its port on 127.0.0.1. They are
             never looked up.
-        allowed: Hosts that a person trusts although their addresses are not public, as ``name:port``; such addresses
+        allowed: Hosts that the user trusts although their addresses are not public, as ``name:port``; such addresses
             are reached on no other port of theirs.
         authority: A certificate authority, as a PEM file, that is believed beside the system's.
     """

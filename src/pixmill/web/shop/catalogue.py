@@ -112,8 +112,8 @@ class Catalogue:
                 self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
         if not self.classes:
             raise DataError(
-                f"{data} holds no class: the shop shows <class>/<file>",
-                next="put images into data/<class>/, or for the bundled ones: make data",
+                f"{data} has no class folders; the shop shows <class>/<file>",
+                next="put images into data/<class>/, or use the bundled ones: make data",
             )
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}

@@ -110,12 +110,12 @@ class _Handler(LoopbackHandler):
         elif target.path == "/search":
             page = pages.search(dict(parse_qsl(target.query)).get("q", ""), consented=consented)
         elif target.path == "/checkout":
-            page = pages.notice("Nothing to pay.", "A practice shop takes no money.", consented=consented)
+            page = pages.notice("Nothing to pay.", "This is a practice shop: nothing is for sale.", consented=consented)
         elif target.path.startswith("/product/"):
             page = pages.product(target.path.removeprefix("/product/"), consented=consented)
         if page is None:
             status = HTTPStatus.NOT_FOUND
-            page = pages.notice("Not on our shelves.", "There is no such page here.", consented=consented)
+            page = pages.notice("Page not found.", "This page does not exist.", consented=consented)
         self._send(status, page.encode(), _HTML)
 
     def _send_more(self, query: dict[str, str]) -> None:
@@ -152,16 +152,16 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     Args:
         data: The images, as ``<class>/<file>``.
         port: The port on 127.0.0.1.
-        open_browser: Whether to show it in the person's own browser.
+        open_browser: Whether to show it in the default browser.
     """
     import webbrowser
 
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
-            print(f"The shop is open at {address} (Ctrl-C closes it)", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
             if open_browser:
                 webbrowser.open(address)
             threading.Event().wait()
     except KeyboardInterrupt:
-        print("\nThe shop is closed.", file=sys.stderr)  # noqa: T201
+        print("\nThe shop has stopped.", file=sys.stderr)  # noqa: T201

@@ -25,9 +25,7 @@ def parse_arguments(arguments: Sequence[str]) -> tuple[str, dict[str, str]]:
     texts = dict(pair.split("=", 1) for pair in declared)
     if unknown := pairs[len(declared) :]:  # What MLproject does not declare, MLflow appends as `--name value`.
         names = ", ".join(name.split(".")[-1] for name in texts)
-        sys.stderr.write(
-            f"{entry}: no such parameter: {unknown[0]}; the parameters are: {names}\nNext: edit params.yaml\n"
-        )
+        sys.stderr.write(f"{entry}: no parameter {unknown[0]}; the parameters are: {names}\nNext: edit params.yaml\n")
         sys.exit(2)
     return entry, {name: text for name, text in texts.items() if text}
 

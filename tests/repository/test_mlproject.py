@@ -100,7 +100,7 @@ def test_a_parameter_that_is_not_declared_is_refused_with_those_that_are(shell, 
     done = shell(entry, **{name: "3"})
     assert done.returncode == 2
     declared = ", ".join(project.get_entry_point(entry).parameters)
-    assert f"no such parameter: --{name}; the parameters are: {declared}\n" in done.stderr
+    assert f"no parameter --{name}; the parameters are: {declared}\n" in done.stderr
     assert done.stdout == ""
 
 

@@ -58,7 +58,7 @@ stale: setup ## check that the committed results match the committed code, param
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
 	@echo "Open http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C stops it)"
-	@$(BIN)/mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
+	@PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 
 shop: data ## open the bundled shop in a browser (PORT=8000)

@@ -41,7 +41,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
     with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
-        record.describe(f"{describe_model(params.train)}: {result.summary()}")
+        trained_on = f"{result.metrics['train']['n']:,} training images"
+        record.describe(f"{describe_model(params.train)}, {trained_on}: {result.summary()}")
         record.log_metrics({f"test_{name}": value for name, value in short.items()})
         for name, figure in figures(result).items():
             record.log_figure(figure, f"plots/{name}")

@@ -14,6 +14,9 @@ from pixmill.core.files import read_json
 
 __all__ = ["run", "summary"]
 
+_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+"""Without the workflow's type MLflow opens an experiment as one of generative AI."""
+
 _NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with make repro"
 
 
@@ -40,7 +43,7 @@ def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
     server = environ.get("MLFLOW_TRACKING_URI")
-    lines += [f"  MLflow: {server}" if server else "  make ui            all runs, in the MLflow UI", ""]
+    lines += [f"  MLflow: {server}" if server else f"  make ui, then {_RUNS}", ""]
     lines += notes(root)
     return "\n".join(lines).rstrip() + "\n"
 

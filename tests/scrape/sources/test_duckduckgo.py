@@ -28,7 +28,7 @@ def test_a_rate_limit_is_a_block_and_what_was_found_holds(searches):
     with searches.switched("duckduckgo", "ratelimited", after=3):
         found, error = searches.failing("duckduckgo")
     assert error.failure == "blocked"
-    assert "/i.js (Ratelimit, status 403)" in error.message
+    assert "/i.js refused (Ratelimit, status 403)" in error.message
     assert [one.image_url for one in found] == [one.original_url for one in searches.results("duckduckgo")][
         : len(found)
     ]

@@ -86,7 +86,7 @@ def test_a_run_that_stopped_between_stages_is_recognised(project: Path) -> None:
     assert "earlier run" not in text_of_notes(project)
     (project / "dvc.lock").write_text(LOCK + trained.format("another"))
     assert text_of_notes(project) == (
-        "These results are from an earlier run: the last run stopped at evaluate.\nTo go on: dvc repro"
+        "These results are from an earlier run: the last run stopped at evaluate.\nTo resume: dvc repro"
     )
 
 

@@ -1,6 +1,7 @@
 """Long work shows that it goes on."""
 
 import io
+import time
 
 import pytest
 
@@ -55,10 +56,20 @@ def test_a_bar_grows_with_what_turns_up(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(progress, "_SHOW_AFTER", 0.0)
     stream = Terminal()
     with Progress("Fetch", 0, stream=stream) as bar:
+        for _ in range(3):
+            bar.expect(2)
+            time.sleep(0.15)  # tqdm draws at most every tenth of a second
+            bar.advance(2)
+    assert stream.getvalue().index("2/2") < stream.getvalue().index("4/4") < stream.getvalue().index("6/6")
+
+
+def test_a_bar_whose_time_has_not_come_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SHOW_AFTER", 60.0)
+    stream = Terminal()
+    with Progress("Fetch", 0, stream=stream) as bar:
         bar.expect(2)
         bar.advance(2)
-        bar.expect(3)
-    assert stream.getvalue().index("0/2") < stream.getvalue().index("2/5")
+    assert stream.getvalue() == ""
 
 
 def test_tracked_items_pass_unchanged() -> None:

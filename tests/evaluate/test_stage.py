@@ -78,7 +78,7 @@ def evaluated(inputs, repository, tmp_path_factory):
 
 def test_it_says_what_came_out_and_where_it_is(evaluated):
     _, done = evaluated
-    assert done.stdout.startswith("evaluate: accuracy 0.")
+    assert done.stdout.startswith("evaluate: test accuracy 0.")
     assert done.stdout.endswith("reports/evaluate.html\n")
     assert "MLflow" not in done.stderr
 

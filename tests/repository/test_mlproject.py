@@ -78,7 +78,7 @@ def test_with_parameters_dvc_runs_an_experiment_and_how_to_keep_it_is_printed(sh
     first, second = done.stdout.splitlines()
     assert first == "dvc|exp|run|--set-param=++train.epochs=3|--set-param=++train.learning_rate=0.0001|train"
     assert second == (
-        "params.yaml has the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
+        "params.yaml holds the new values. To keep them: git add params.yaml dvc.lock metrics plots && git commit"
     )
     assert done.returncode == 0
 

@@ -125,7 +125,7 @@ def test_a_wrong_python_is_refused(checkout):
 def test_no_python_at_all_is_one_clear_message(checkout):
     done, _ = checkout.set_up(PATH=f"{checkout.root}/bin:/nowhere", UNSUPPORTED="1")
     assert done.returncode == 1
-    assert "Pixmill needs Python 3.11, 3.12 or 3.13; none is on PATH" in done.stderr
+    assert "Pixmill needs Python 3.11, 3.12 or 3.13; none of them is on PATH" in done.stderr
 
 
 def test_a_python_without_venv_is_one_clear_message(checkout):

@@ -9,6 +9,7 @@ OUTPUTS = {
     "artifacts/scrape/manifest.parquet",
     "artifacts/scrape/sightings.parquet",
     "metrics/scrape.json",
+    "plots/scrape/full.json",
     "reports/scrape.html",
 }
 MAX_BYTES = 2**20

@@ -126,7 +126,7 @@ def test_names_that_are_no_text_are_sold_too(tmp_path):
 def test_a_folder_without_classes_is_refused(tmp_path, folders):
     for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"data holds no class") as stop:
+    with pytest.raises(DataError, match=r"data has no class folders") as stop:
         Catalogue(tmp_path / "data")
     assert stop.value.next.endswith("make data")
 

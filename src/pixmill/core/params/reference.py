@@ -52,7 +52,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
 
     >>> item = next(item for item in reference() if item.name == "train.batch_size")
     >>> item.meaning, item.values(), item.default
-    ('Images in a batch.', 'a whole number from 1 to 65,536, such as 64', 32)
+    ('Batch size.', 'a whole number from 1 to 65,536, such as 64', 32)
     """
     for key, field in section.model_fields.items():
         name = f"{prefix}{field.alias or key}"

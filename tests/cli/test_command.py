@@ -119,7 +119,7 @@ def test_a_dry_run_says_what_would_be_visited(project: Path, capsys: pytest.Capt
     assert exit_code("scrape", "--dry-run") == 0
     assert capsys.readouterr().out == (
         "boot: folder data/boot (on this machine)\nhat: folder data/hat (on this machine)\n"
-        "Nothing to visit: everything is in the journal or on this machine.\n"
+        "Nothing to visit: everything has been fetched or is on this machine.\n"
     )
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("source: folder", "source: [bing, openverse], per_query: 100"))

@@ -110,7 +110,7 @@ def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
     done = copy_of_finished.dvc("repro", PIXMILL_BROWSER="/nowhere")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Running stage 'scrape'" in done.stdout
-    assert "taken over" in done.stdout + done.stderr
+    assert "reused the weights of an earlier training" in done.stdout + done.stderr
     assert copy_of_finished.git("status", "--porcelain").split() == ["M", "dvc.lock", "M", "params.yaml"]
 
 

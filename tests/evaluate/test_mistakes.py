@@ -121,7 +121,7 @@ def test_each_cell_of_the_matrix_has_its_images_the_most_confident_first(predict
     assert confusion.count == 2
     assert [item.id for item in errors] == [item.id for item in surest_mistakes(predictions, part, LABELS, limit=99)]
     for cell, examples in cells:
-        assert len(examples) == min(cell.count, 6)
+        assert len(examples) == min(cell.count, 4)
         assert {(item.label, item.predicted) for item in examples} == {(cell.actual, cell.predicted)}
         confidences = [item.confidence for item in examples]
         assert confidences == sorted(confidences, reverse=True)

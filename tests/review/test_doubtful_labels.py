@@ -29,7 +29,7 @@ def test_the_doubtful_are_cases_in_the_order_of_their_ranks(ranked):
     assert [material.ids[row] for case in cases for row in case.members] == doubtful
     assert [case.suggestion for case in cases] == ["dress", "coat", "dress", "coat"]
     assert cases[0].why == (
-        "Labelled 'coat', but a model that was not trained on this image considers 'dress' more likely."
+        "Labelled 'coat', but a model that was not trained on this image finds 'dress' more likely."
     )
     assert all(not set(case.members) & set(case.beside) for case in cases)
     assert [material.labels[row] for row in cases[0].beside] == ["coat", "coat", "dress", "dress"]

@@ -64,7 +64,7 @@ def test_a_truncated_image_is_for_validate_to_judge(web, collect, image):
 
 def test_an_image_is_kept_by_its_content(web, collect, image, tmp_path):
     (found,) = collect([candidate(*web.show(image(1)))])
-    assert (tmp_path / "journal" / "images" / found.image.name).read_bytes() == image(1)
+    assert (tmp_path / "journal" / "pictures" / found.image.name).read_bytes() == image(1)
 
 
 def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
@@ -182,7 +182,7 @@ def test_what_changed_is_fetched_anew(versions, collect, image):
 def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
     shown = [candidate(url_of("versions"))]
     (sighting,) = collect(shown)
-    (tmp_path / "journal" / "images" / sighting.image.name).unlink()
+    (tmp_path / "journal" / "pictures" / sighting.image.name).unlink()
     assert collect(shown, snapshot="2026-11-21") == [sighting]
     assert "unchanged" not in versions
 

@@ -56,8 +56,8 @@ def test_what_fails_for_a_passing_reason_is_tried_once_a_run(invented, crawl, we
 def test_an_image_that_got_lost_is_fetched_again(invented, crawl, hats, web, tmp_path):
     first = crawl(invented({"hat": hats}))
     web.fetched()
-    (tmp_path / "journal" / "images" / first.sightings[4].image.name).unlink()
-    (tmp_path / "journal" / "images" / first.sightings[7].image.name).write_bytes(b"damaged")
+    (tmp_path / "journal" / "pictures" / first.sightings[4].image.name).unlink()
+    (tmp_path / "journal" / "pictures" / first.sightings[7].image.name).write_bytes(b"damaged")
     assert crawl(invented({})) == first
     assert web.fetched() == [hats[4], hats[7]]
 

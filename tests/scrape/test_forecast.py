@@ -47,7 +47,7 @@ def test_each_search_is_named(look_ahead):
 def test_what_lies_here_is_not_visited(look_ahead):
     lines = look_ahead(("hat",), source="folder")
     assert lines[0] == "hat: folder data/hat (on this machine)"
-    assert lines[-1] == "Nothing to visit: everything is in the journal or on this machine."
+    assert lines[-1] == "Nothing to visit: everything has been fetched or is on this machine."
 
 
 def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
@@ -71,7 +71,7 @@ def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, we
     run(("hat",), web.network, rate=None, **given)
     assert look_ahead(**given) == [
         "hat: urls list.csv (10 URLs in the lists, 0 still to fetch)",
-        "Nothing to visit: everything is in the journal or on this machine.",
+        "Nothing to visit: everything has been fetched or is on this machine.",
     ]
     (tmp_path / "list.csv").write_text(f"url,label\n{rows}{hats[0]}?more,hat\n{hats[0]}?most,hat\n")
     lines = look_ahead(**given)
@@ -104,7 +104,7 @@ def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
 
 def test_what_the_journal_holds_is_not_visited(after, invented, hats):
     lines = after(invented({"hat": hats}))
-    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates in the journal)"
+    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates from an earlier run)"
     assert lines[-1].startswith("Nothing to visit")
 
 
@@ -121,7 +121,7 @@ def test_only_a_higher_limit_is_another_question(after, look_ahead, invented, ha
     after(source, per_query=3)
     assert look_ahead(source=source.name, expect_at_least=0)[0].endswith("(to visit)")
     lower = look_ahead(source=source.name, per_query=2, expect_at_least=0)
-    assert lower[0].endswith("(2 candidates in the journal)")
+    assert lower[0].endswith("(2 candidates from an earlier run)")
 
 
 def test_what_broke_off_is_visited(after, invented, hats):

@@ -71,7 +71,7 @@ def test_what_came_of_each_search(web_page):
         "1 Thumbnails kept where the original was refused",
         "http_404 6 The server answered 404 Not Found.",
         "and 3 more",
-        "Images that sites asked not to fetch Not fetched or not kept, because of robots.txt, X-Robots-Tag or "
+        "Images excluded by robots.txt or opt-out Not fetched or not kept, because of robots.txt, X-Robots-Tag or "
         "scrape.opt_out . robots 1",
         "by Ann",
     ):

@@ -76,8 +76,32 @@ def test_a_model_that_gains_with_each_doubling_asks_for_more_images():
 
 def test_a_model_that_gains_nothing_does_not():
     curve = curve_of(lambda _: 300)
-    assert curve.growth == Growth(0, 0, 0)
-    assert curve.growth.sentence().startswith("More images of the same kind would not help")
+    # As of 400 images none made a difference, at most 1 - 0.025 ** (1 / 400) of all do.
+    assert curve.growth == Growth(0, -0.00918, 0.00918)
+    assert curve.growth.sentence() == (
+        "More images of the same kind would not help: twice as many would change the accuracy by \u22120.9 to +0.9 "
+        "points (95 % CI)."
+    )
+
+
+def test_a_few_validation_images_prove_nothing():
+    training, validation = split_of(np.arange(100) % 2, range(100)), split_of(np.zeros(4), range(4))
+    curve = learning_curve(training, validation, 2, seed=7, answer=lambda _: np.zeros(4))
+    assert "is unclear" in curve.growth.sentence()
+
+
+def test_shares_that_hold_the_same_images_are_one_point_or_no_curve():
+    validation = split_of(np.zeros(9), range(9))
+
+    def fitted_to(clusters):
+        asked = []
+        training = split_of(np.arange(8) % 2, clusters)
+        curve = learning_curve(training, validation, 2, seed=7, answer=lambda rows: (asked.append(len(rows)), 0)[1])
+        return asked, curve and [point.images for point in curve.points]
+
+    assert fitted_to([0, 1] * 4) == ([8], None)
+    asked, images = fitted_to([0, 1, 2, 3] * 2)
+    assert asked == images == [4, 8]
 
 
 def test_what_chance_may_have_done_is_undecided():

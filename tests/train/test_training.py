@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from pixmill.core.errors import ManifestError, TrainError
+from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
 from pixmill.train import train
 from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, write_packed
@@ -59,7 +60,7 @@ def test_a_folder_that_split_did_not_write_is_a_message(tmp_path):
 )
 def test_a_damaged_record_of_how_images_were_prepared_is_a_message(tmp_path, text):
     (tmp_path / "preprocessing.json").write_text(text)
-    with pytest.raises(ManifestError, match=r"does not say how the images were prepared\nNext: dvc repro -f split"):
+    with pytest.raises(ManifestError, match=r"lacks image_size, aspect or resize\nNext: dvc repro -f split"):
         train(tmp_path, PARAMS, classes=CLASSES)
 
 
@@ -184,6 +185,38 @@ def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_pa
     assert not (scratch / "features").exists()
     assert weights(again) == weights(first)
     assert (again.history, again.solved) == (first.history, True)
+
+
+def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd):
+    params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
+    scratch = tmp_path / "scratch"
+
+    def curve(folder=packed, **options):
+        return train(folder, params.model_copy(update=options), classes=CLASSES, scratch=scratch).learning_curve
+
+    cold = curve()
+    assert cold.points[-1].images == SIZES["train"]
+    assert cold.points[-1].accuracy == train(packed, params, classes=CLASSES, scratch=scratch).best.val_accuracy
+    shutil.rmtree(scratch / "features")
+    assert curve() == cold
+    assert not (scratch / "features").exists()
+    assert curve(learning_curve="never") is None
+    clustered = shutil.copytree(packed, tmp_path / "clustered")
+    manifest = read_table(clustered / "manifest.parquet", SPLIT, stage="split")
+    manifest["cluster"] = manifest["cluster"].where(manifest["split"] != "train", manifest["id"].str[:1])
+    write_table(clustered / "manifest.parquet", manifest, SPLIT)
+    assert curve(clustered).points != cold.points
+
+
+@pytest.mark.slow
+def test_a_network_has_a_learning_curve_where_asked(packed, tmp_path):
+    params = PARAMS.model_copy(update={"epochs": 2, "learning_curve": "always"})
+    trained = train(packed, params, classes=CLASSES, scratch=tmp_path)
+    points = trained.learning_curve.points
+    assert [point.images for point in points][-1] == SIZES["train"]
+    assert points[-1].accuracy == trained.best.val_accuracy
+    again = train(packed, params, classes=CLASSES, scratch=tmp_path)
+    assert again.learning_curve == trained.learning_curve
 
 
 @pytest.mark.slow

@@ -172,7 +172,7 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ),
     (
         "formats", jpegs, {"allowed": ["png", "webp"]},
-        "18 of 21 readable images are png or webp (share 0.857); failing: 3 of 12 in class 'coat'; "
+        "18 of 21 readable images are in an allowed format (png, webp) (share 0.857); failing: 3 of 12 in class 'coat'; "
         "expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
     ),
     (
@@ -219,7 +219,7 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ("min_per_class", few, {"count": 3}, "class 'shoe' has 2 images; expected at least 3"),
     (
         "class_balance", unlike, {"ratio": 0.5},
-        "class 'shoe' has 4 images, a ratio of 0.444 to the largest class 'coat' (9); expected at least 0.5 "
+        "class 'shoe' has 4 images, 0.444 times as many as the largest class 'coat' (9); expected at least 0.5 "
         "(validate.class_balance.ratio)",
     ),
 ]  # fmt: skip

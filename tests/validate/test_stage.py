@@ -124,7 +124,7 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
     assert done.stderr.splitlines() == [
         "validate: the gate stopped the pipeline: 2 critical checks failed",
         "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
-        "  class_balance: class 'shoe' has 3 images, a ratio of 0.075 to the largest class 'coat' (40); "
+        "  class_balance: class 'shoe' has 3 images, 0.075 times as many as the largest class 'coat' (40); "
         "expected at least 0.2 (validate.class_balance.ratio)",
         "Next: open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
         "validate.class_balance.ratio in params.yaml; then: dvc repro",
@@ -151,7 +151,7 @@ def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
     assert done.stdout.splitlines()[1:-1] == [
         "validate: warning: min_per_class: class 'shoe' has 0 images; "
         "expected at least 30 (validate.min_per_class.count)",
-        "validate: info: class_balance: class 'shoe' has 0 images, a ratio of 0 to the largest class 'coat' (30); "
+        "validate: info: class_balance: class 'shoe' has 0 images, 0 times as many as the largest class 'coat' (30); "
         "expected at least 0.2 (validate.class_balance.ratio)",
         *(
             f"validate: warning: line {digit + 2} of review.csv was not applied: no such image (ffff000{digit})"

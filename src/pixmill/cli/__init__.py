@@ -29,7 +29,7 @@ examples:
   pixmill check              check params.yaml
   pixmill params             print all params and their values
   pixmill data               fill an empty data/ with the bundled images
-  pixmill doctor             check that this machine has all that a run needs
+  pixmill doctor             check this machine: packages, browser, MLflow, disk
   pixmill scrape --dry-run   show what a scrape would visit, and how long it takes
   pixmill scrape --probe bing "silk saree"
                              show what each selector finds on the page

@@ -43,7 +43,7 @@ _CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
 
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", "free some space there"),
-    errno.EDQUOT: ("the quota is used up", "free some space there"),
+    errno.EDQUOT: ("the disk quota is exceeded", "free some space there"),
     errno.EFBIG: ("it would exceed the file size limit", "raise the limit (ulimit -f)"),
     errno.EROFS: ("the disk is read-only", "make it writable"),
     errno.EACCES: ("permission denied", "check its owner (ls -ld)"),

@@ -23,7 +23,7 @@ __all__ = [
     "typical_images",
 ]
 
-_CONFUSIONS, _DIAGONAL, _OF_CELL = 60, 30, 6
+_CONFUSIONS, _DIAGONAL, _OF_CELL = 40, 30, 4
 """Most confusions that are shown with images, most classes with correct predictions, and most images of each."""
 
 
@@ -161,9 +161,12 @@ def examples_by_cell(
     if len(labels) <= _DIAGONAL:
         counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
         cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
-    ordered = _by_confidence(predictions, labels)
-    groups = ordered.groupby(["label", "predicted"], sort=False).head(_OF_CELL).groupby(["label", "predicted"])
-    return [(cell, _examples(groups.get_group((cell.actual, cell.predicted)), part, labels)) for cell in cells]
+    first = _by_confidence(predictions, labels).groupby(["label", "predicted"]).head(_OF_CELL)
+    shown: dict[tuple[str, str], list[Example]] = {(cell.actual, cell.predicted): [] for cell in cells}
+    wanted = [kind in shown for kind in zip(first["label"], first["predicted"], strict=True)]
+    for example in _examples(first[wanted], part, labels):
+        shown[example.label, example.predicted].append(example)
+    return [(cell, shown[cell.actual, cell.predicted]) for cell in cells]
 
 
 def _by_confidence(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:

@@ -194,7 +194,7 @@ def _require_room(params: CnnParams, image_size: int) -> None:
         for name, size, padding in [*steps, ("pooling", block.pooling, block.pool_padding)]:
             if padding == "valid" and side < size:
                 raise TrainError(
-                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds the {side} pixels left at this layer "
+                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds this layer's input of {side} pixels "
                     f"(split.image_size: {image_size})",
                     next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
                     "params.yaml, then: dvc repro",

@@ -194,7 +194,7 @@ def _labels(material: Material, habits: dict[str, Habits], decided: Collection[i
         yield Case(
             "labels",
             "Label to review",
-            f"Labelled '{label}', but a model that was not trained on this image considers '{other}' more likely.",
+            f"Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely.",
             (row,),
             beside=tuple(shown for rows in typical for shown in rows if shown != row),
             suggestion=other,

@@ -130,7 +130,7 @@ class Crawl:
             if is_enough or remembered.is_full():
                 return remembered.ids
         if refusal := self._refusals.get(search.source.name):
-            message = f"skipped, because the site refused another search: {refusal.search}"
+            message = f"skipped, because the site blocked another query: {refusal.search}"
             self._failed[search.name] = FailedSearch(search, refusal.failure, message)
             return remembered.ids
         # What is asked again may be answered otherwise: what was known of it counts no longer.

@@ -60,7 +60,7 @@ def forecast(classes: Sequence[str], params: ScrapeParams, *, root: Path, scratc
             for name in dict.fromkeys(each.source.name for each in searches if each.source.kind in ("pages", "local"))
         ]
     if not total:
-        return [*lines, "Nothing to visit: everything is in the journal or on this machine."]
+        return [*lines, "Nothing to visit: everything has been fetched or is on this machine."]
     minutes = max(1, round(total / min(params.browsers, len(searches)) / 60))
     time = f"about {minutes:,} minute{'s' if minutes > 1 else ''}"
     return [*lines, f"Estimated time: {time}, if sites respond as usual and robots.txt allows it."]
@@ -102,7 +102,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         return f"{count:,} URLs in the lists, {left:,} still to fetch", left / rate
     is_full = params.per_class is not None and len(ids) >= params.per_class
     if is_full or (answers and answers.suffice(params.per_query) and count >= least_expected(params)):
-        return f"{count:,} candidates in the journal", 0.0
+        return f"{count:,} candidates from an earlier run", 0.0
     host = f".{urlsplit(search.query.address).hostname}"
     if any(host.endswith(f".{name}") for name in params.opt_out):
         return "skipped: in scrape.opt_out", 0.0

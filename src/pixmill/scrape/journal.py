@@ -85,7 +85,7 @@ class Journal:
 
     def __init__(self, folder: Path, params: ScrapeParams) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.images = ImageStore(folder / "images")
+        self.images = ImageStore(folder / "pictures")
         self._path = folder / _FILE
         self._snapshot = json.dumps([_VERSION, params.snapshot, params.max_bytes])
         self._refused: set[bytes] = set()

@@ -147,9 +147,9 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         {"column": "part", "value_set": ["test"]},
         "all of them in test",
         lambda result, _: [
-            f"{result['unexpected_count']:,} of {result['element_count']:,} images given for test are not in test"
+            f"{result['unexpected_count']:,} of {result['element_count']:,} images of data/test are not in test"
             if result["element_count"]
-            else "no images were given for test"
+            else "no predefined test images"
         ],
     )
     shares = params.class_shares

@@ -14,7 +14,7 @@ __all__ = ["REASONS", "Links", "crossing", "fold_straddlers", "nearest", "stradd
 
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
-    "straddles_group": "another image of its group was given for a higher-ranking split (test, then val, then train)",
+    "straddles_group": "another image of its group is in a higher-ranking predefined split (test over val over train)",
     "straddles_folds": "a near-duplicate of it, or the same image, is in another fold",
 }
 """Every word that split writes, with its meaning; in the manifest it is ``word:<id>``, of the image that stays.

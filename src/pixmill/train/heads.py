@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, Shards
@@ -213,7 +214,10 @@ def fit_logistic(
         targets: The class of each image.
         params: The section ``train``.
         labels: How many classes there are.
-        validation: Features and classes on which each iteration is validated; default: the training ones.
+        validation: Features and classes on which each iteration is validated. Default: none, and no history.
+
+    Raises:
+        TrainError: The features or the loss are not finite.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
@@ -223,7 +227,7 @@ def fit_logistic(
     classes, places, counts = np.unique(targets, return_inverse=True, return_counts=True)
     weights = (len(targets) / (len(classes) * counts))[places] if params.class_weights else np.ones(len(targets))
     loss = _Penalized(scaled, places, weights / weights.sum(), params.features.inverse_regularization * weights.sum())
-    measured, actual = (scaled, targets) if validation is None else (scaling.applied(validation[0]), validation[1])
+    measured, actual = (None, targets) if validation is None else (scaling.applied(validation[0]), validation[1])
     history: list[Epoch] = []
     timings: list[Timing] = []
     begun = time.monotonic()
@@ -239,17 +243,23 @@ def fit_logistic(
     with threadpool_limits(params.threads):
         # Limits and tolerances are those of scikit-learn 1.7.
         options = {"maxiter": _STEPS, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
-        found = minimize(loss, loss.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
-    if found.nit >= _STEPS:
+        callback = None if validation is None else note
+        found = minimize(loss, loss.start(), method="L-BFGS-B", jac=True, callback=callback, options=options)
+    if not np.isfinite(found.fun):
+        raise TrainError(
+            "the logistic regression has no finite loss: some features are not finite",
+            next="choose another train.backbone.name or its weights in params.yaml, then: dvc repro train",
+        )
+    if not found.success:
         announce(
-            f"train: the logistic regression did not converge within {_STEPS:,} iterations; a lower "
+            f"train: the logistic regression did not converge ({found.message}); a lower "
             "train.features.inverse_regularization in params.yaml makes it converge faster"
         )
     solved, intercepts = loss.parts(found.x)
     kernel, bias = np.zeros((features.shape[1], labels)), np.full(labels, _ABSENT)
     kernel[:, classes], bias[classes] = solved, intercepts
     folded_kernel, folded_bias = scaling.folded(kernel, bias)
-    if not history:  # It started at the minimum: there is one class only, or all features are constant.
+    if callback and not history:  # It started at the minimum: there is one class only, or all features are constant.
         note(found.x)
     return Logistic(folded_kernel, folded_bias, history, timings)
 

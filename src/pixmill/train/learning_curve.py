@@ -62,7 +62,8 @@ class Growth:
 
     def sentence(self) -> str:
         """Return the conclusion as a sentence."""
-        limits = f"{100 * self.low:+.1f} to {100 * self.high:+.1f}".replace("-", "\u2212")
+        limits = " to ".join(f"{round(100 * limit, 1) + 0.0:+.1f}" for limit in (self.low, self.high))
+        limits = limits.replace("-", "\u2212")
         if self.low > 0 and self.gain >= _WORTH:
             return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
         expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
@@ -107,7 +108,7 @@ def nested_rows(part: Part, labels: int, *, seed: int) -> Iterator[npt.NDArray[n
         yield np.flatnonzero(lowest[clusters] < share)
 
 
-def learning_curve(training: Part, validation: Part, labels: int, *, seed: int, answer: Answer) -> LearningCurve:
+def learning_curve(training: Part, validation: Part, labels: int, *, seed: int, answer: Answer) -> LearningCurve | None:
     """Fit a model to growing shares of the training split, and measure each on the validation split.
 
     Args:
@@ -116,28 +117,40 @@ def learning_curve(training: Part, validation: Part, labels: int, *, seed: int, 
         labels: How many classes there are.
         seed: The seed of :func:`nested_rows`.
         answer: Fits a model to some rows of the training split, and returns its classes for the validation split.
+
+    Returns:
+        The curve; ``None`` where the clusters are so few that all shares hold the same images.
     """
     groups = validation.rows["cluster"].astype(str)
-    points, right = [], []
-    for share, rows in zip(SHARES, nested_rows(training, labels, seed=seed), strict=True):
+    points: list[LearningPoint] = []
+    right = []
+    for rows in nested_rows(training, labels, seed=seed):
+        if points and points[-1].images == len(rows):  # Shares are nested, so these are the same images.
+            continue
         hits = answer(rows) == validation.targets
         low, high = accuracy_interval(hits, groups, draws=_DRAWS, confidence=_CONFIDENCE)
-        points.append(LearningPoint(share, len(rows), float(hits.mean()), low, high))
+        points.append(LearningPoint(len(rows) / len(training), len(rows), float(hits.mean()), low, high))
         right.append(hits)
-    return LearningCurve(tuple(points), _growth(points, np.array(right), group_numbers(groups)))
+    if len(points) == 1:
+        return None
+    return LearningCurve(tuple(points), _growth(points[-_LAST:], np.array(right[-_LAST:]), group_numbers(groups)))
 
 
 def _growth(points: Sequence[LearningPoint], right: npt.NDArray[np.bool_], groups: npt.NDArray[np.intp]) -> Growth:
-    doublings = np.log2([point.images for point in points[-_LAST:]])
+    doublings = np.log2([point.images for point in points])
     doublings = doublings - doublings.mean()
-    slope = doublings / max(float(doublings @ doublings), 1e-9)
+    slope = doublings / (doublings @ doublings)
     count = int(groups.max()) + 1
+    if (right == right[0]).all():
+        # No bootstrap tells how rare a difference is that never occurred: the exact binomial limit does.
+        limit = 1 - ((1 - _CONFIDENCE) / 2) ** (1 / count)
+        return Growth(0.0, round(-limit, 6), round(limit, 6))
     sizes = np.bincount(groups)
-    hits = np.array([np.bincount(groups, weights=row, minlength=count) for row in right[-_LAST:]])
+    hits = np.array([np.bincount(groups, weights=row, minlength=count) for row in right])
     drawn = np.concatenate([slope @ (hits @ weights) / (sizes @ weights) for weights in group_weights(count, _DRAWS)])
     low, high = percentiles(drawn, _CONFIDENCE) or (0.0, 0.0)
-    gain = float(slope @ [point.accuracy for point in points[-_LAST:]])
-    # Sums of floats that cancel leave 1e-15: adding 0 makes of -0.0 what people read.
+    gain = float(slope @ [point.accuracy for point in points])
+    # Sums of floats that should cancel leave 1e-15; adding 0 turns -0.0 into 0.0.
     return Growth(*(round(figure, 6) + 0.0 for figure in (gain, low, high)))
 
 

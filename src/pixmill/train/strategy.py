@@ -133,7 +133,7 @@ def choose_strategy(params: TrainParams) -> tf.distribute.Strategy:
     gpus = len(tf.config.list_physical_devices("GPU"))
     if name == "mirrored" and gpus < 2:
         raise TrainError(
-            f"PIXMILL_STRATEGY=mirrored needs at least two GPUs; TensorFlow sees {gpus} here",
+            f"PIXMILL_STRATEGY=mirrored needs at least two GPUs; TensorFlow detects {gpus}",
             next="unset PIXMILL_STRATEGY, then: dvc repro train",
         )
     if name == "one" or gpus < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -222,9 +223,16 @@ def train(
             answer: Callable[..., npt.NDArray[np.integer]] = (
                 logistic_answers(parts["train"], parts["val"], params, labels=len(classes), scratch=features, root=root)
                 if is_logistic
-                else partial(_network_answers, parts["train"], parts["val"], build, partial(fit_model, params=settled))
+                else partial(
+                    _network_answers,
+                    parts["train"],
+                    parts["val"],
+                    classifier,
+                    build,
+                    partial(fit_model, params=settled),
+                )
             )
-            answer = partial(_kept_answers, answer, checkpoints, params.seed)
+            answer = partial(_kept_answers, answer, checkpoints)
             curve = learning_curve(parts["train"], parts["val"], len(classes), seed=params.seed, answer=answer)
     return Trained(
         classifier=classifier,
@@ -244,14 +252,19 @@ def train(
 def _network_answers(
     training: Part,
     validation: Part,
+    classifier: keras.Model,
     build: Callable[[], keras.Model],
     fit_share: Callable[..., Checkpoint],
     rows: npt.NDArray[np.int64],
     checkpoints: Checkpoints | None,
 ) -> npt.NDArray[np.integer]:
-    """Fit a fresh classifier to some rows, and return its classes for the validation split."""
-    classifier, what = build(), f"Train on {len(rows):,} images"
-    fit_share(classifier, training.take(rows), validation, checkpoints=checkpoints, what=what)
+    """Fit a fresh classifier to some rows, and return its classes for the validation split.
+
+    Of all rows the classifier is there already.
+    """
+    if len(rows) < len(training):
+        classifier, what = build(), f"Train on {len(rows):,} images"
+        fit_share(classifier, training.take(rows), validation, checkpoints=checkpoints, what=what)
     answers = [classifier.predict_on_batch(pixels).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)]
     return np.concatenate(answers)
 
@@ -259,11 +272,11 @@ def _network_answers(
 def _kept_answers(
     answer: Callable[..., npt.NDArray[np.integer]],
     checkpoints: Checkpoints | None,
-    seed: int,
     rows: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.integer]:
     """Return the predictions of a fit to some rows, from the checkpoints where they are kept."""
-    kept = checkpoints.within(f"learning-curve-{seed}-{len(rows)}") if checkpoints else None
+    digest = hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:16]
+    kept = checkpoints.within(f"learning-curve-{digest}") if checkpoints else None
     if kept and (fitted := kept.load_finished(lambda *_: None)):
         found: npt.NDArray[np.integer] = fitted.best["answers"]  # type: ignore[assignment]
         return found
@@ -291,4 +304,4 @@ def _preprocessing(path: Path) -> Preprocessing:
     match read_json(path, stage="split"):
         case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
             return {"image_size": image_size, "aspect": aspect, "resize": resize}
-    raise ManifestError(f"{path} does not say how the images were prepared", next="dvc repro -f split")
+    raise ManifestError(f"{path} lacks image_size, aspect or resize", next="dvc repro -f split")

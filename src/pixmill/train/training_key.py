@@ -26,6 +26,7 @@ _INDIFFERENT = (
     "learn/litert.py",
     "train/checkpoints.py",
     "train/interruption.py",
+    "train/learning_curve.py",
 )
 """Modules that do not affect the weights: they save, load or stop what the others compute."""
 

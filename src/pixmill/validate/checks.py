@@ -88,7 +88,7 @@ def _of_images(params: ValidateParams) -> Iterator[Check]:
         expectation="ExpectColumnValuesToBeInSet",
         kwargs={"value_set": list(formats.allowed)},
         parameter="allowed",
-        phrase=f"readable images are {' or '.join(formats.allowed)}",
+        phrase=f"readable images are in an allowed format ({', '.join(formats.allowed)})",
         bad=lambda values: values.notna() & ~values.isin(list(formats.allowed)),
     )
     yield from (*measures[:3], allowed, *measures[3:])
@@ -191,7 +191,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
     )
     nothing = "no placeholders"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
-    nothing, advice = "no image is in two of the given splits", "remove the images from one of the two splits"
+    nothing, advice = "no image is in two predefined splits", "remove the images from one of the two folders"
     yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)
 
 
@@ -248,8 +248,8 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         wanted=f"at least {params.class_balance.ratio:g}",
         tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {_images(row['n'])}, a ratio of {row['ratio_to_largest']:.3g} "
-                f"to the largest class '{largest['label']}' ({largest['n']:,})"
+                f"class '{row['label']}' has {_images(row['n'])}, {row['ratio_to_largest']:.3g} times as many as "
+                f"the largest class '{largest['label']}' ({largest['n']:,})"
             )
         ),
     )

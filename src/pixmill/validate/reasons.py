@@ -33,7 +33,7 @@ REASONS = UNREADABLE | {
     "label_undeclared": "its label is not one of the classes",
     "placeholder": "a placeholder: the same image at many URLs or under many labels",
     "label_conflict": "the same image was also found under another label",
-    "leak": "the same pixels are in a held-out split that was given; that split keeps them",
+    "leak": "the same pixels are in a higher-ranking split of the predefined split",
     "repeated": "one of very many near-duplicates of a kept image",
     "duplicate_pixels": "a kept image has the same pixels and the same label",
 }

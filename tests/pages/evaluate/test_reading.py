@@ -33,7 +33,7 @@ def metrics():
 def test_the_headline_states_the_count_and_its_confidence_interval(metrics):
     assert headline(metrics, 0.95) == (
         "The model classified 180 of 200 test images correctly (95\u00a0% CI 85.0\u00a0% to 94.0\u00a0%). "
-        "They were used neither for training nor for model selection."
+        "They were not used for training or early stopping."
     )
 
 

@@ -63,7 +63,7 @@ def test_the_gates_verdict_comes_first(html: str) -> None:
     assert max(first) < seen.index("not_empty")
     assert max(first) < seen.index("Sizes of the kept images")
     assert "2 critical checks failed: min_per_class , class_balance" in seen
-    assert "class 'shoe' has 4 images, a ratio of 0.1 to the largest class 'coat' (40)" in seen
+    assert "class 'shoe' has 4 images, 0.1 times as many as the largest class 'coat' (40)" in seen
 
 
 def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:

@@ -115,7 +115,7 @@ def test_each_failure_is_named_and_the_rest_is_kept(project):
 
 
 LASTING = {
-    "google": Bad("js_shell", "blocked", "renders nothing but scripts"),
+    "google": Bad("js_shell", "blocked", "contains only scripts"),
     "bing": Bad("endless", "endless", "did not end within 20 s"),
     "yahoo": Bad("never_loads", "timeout", "did not load in time"),
     "duckduckgo": Bad("hang_script", "browser", "the browser ", {"delay": 1}),

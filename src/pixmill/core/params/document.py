@@ -164,14 +164,22 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
             close = difflib.get_close_matches(name, current, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ParamsError(f"{name}: no such parameter{hint}", next="edit params.yaml")
-        if not isinstance(current[name], str):
-            with contextlib.suppress(ParamsError):
-                values[name] = parse_yaml(text)
+        with contextlib.suppress(ParamsError):
+            values[name] = parse_yaml(text)
         *sections, key = name.split(".")
         owner = content
-        for section in sections:
-            owner = owner[int(section) if isinstance(owner, list) else section]
+        try:
+            for section in sections:
+                owner = owner[int(section) if isinstance(owner, list) else section]
+        except KeyError:
+            raise ParamsError(f"{name}: a name with a dot cannot be set here", next="edit params.yaml") from None
         owner[key] = values[name]
+        if isinstance(current[name], str):
+            # A text may look like a number, such as the salt 7.
+            try:
+                _checked(content)
+            except ParamsError:
+                owner[key] = values[name] = text
     _checked(content)
     return values
 

@@ -101,7 +101,9 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
     items = [item for item in reference() if item.expected and "[]" not in item.name]
     for key in keys:
         if not any(_below(item.name, key) for item in items):
-            raise ParamsError(f"{key}: no such param{_hint(key)}", next="pixmill params")
+            close = difflib.get_close_matches(key, [item.name for item in items], n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
     return [
         InForce(
             **vars(item), value=_data(reduce(getattr, item.name.split("."), params)), in_file=_has(content, item.name)
@@ -109,11 +111,6 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
         for item in items
         if not keys or any(_below(item.name, key) for key in keys)
     ]
-
-
-def _hint(key: str) -> str:
-    close = difflib.get_close_matches(key, [item.name for item in reference()], n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _below(name: str, key: str) -> bool:
@@ -189,12 +186,13 @@ def schema() -> str:
 
 
 def _untitled(content: Any) -> Any:
-    """Leave out the titles, which only repeat the names."""
+    """Leave out titles, which repeat the names, and what a section's class says to developers."""
     if isinstance(content, list):
         return [_untitled(item) for item in content]
     if not isinstance(content, dict):
         return content
-    return {key: _untitled(item) for key, item in content.items() if key != "title" or not isinstance(item, str)}
+    useless = ("title", "description") if "properties" in content else ("title",)
+    return {key: _untitled(item) for key, item in content.items() if key not in useless or not isinstance(item, str)}
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ class FolderParams(Section):
 
     layout: Literal["classes", "fixed"] = Field(
         "classes",
-        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, splits to keep.",
+        description="`classes`: `data/<class>/*`; `fixed`: `data/{train,val,test}/<class>/*`, a predefined split.",
     )
 
 
@@ -111,7 +111,7 @@ class ScrapeParams(Section):
         examples=[["openverse", "bing"]],
     )
     source_by_class: dict[ClassName, Sources] = Field(
-        {}, description="Other sources for single classes.", examples=[{"saree": ["amazon", "bing"]}]
+        {}, description="Sources for individual classes, instead of `source`.", examples=[{"saree": ["amazon", "bing"]}]
     )
     queries: dict[ClassName, Texts] = Field(
         {},
@@ -130,7 +130,7 @@ class ScrapeParams(Section):
         20,
         ge=0,
         le=1_000_000_000,
-        description="A web query with fewer candidates is an error: a page whose layout changed looks empty.",
+        description="A web query with fewer candidates fails: the page layout may have changed.",
         examples=[5],
     )
     tolerate: Share = Field(0.0, description="Share of queries that may fail without an error.", examples=[0.1])

@@ -69,7 +69,7 @@ class ExpectationParams(Section):
 
 
 class WarningParams(ExpectationParams):
-    """Say the same of an expectation whose failure is only reported by default."""
+    """Severity of a check; by default a failure is only reported."""
 
     severity: Severity = "warning"
 
@@ -161,7 +161,7 @@ class PlaceholdersParams(WarningParams):
         10,
         ge=2,
         le=1_000_000_000,
-        description="An image found at this many URLs counts as a placeholder.",
+        description="URLs from which on a repeated image is reported as a placeholder (dropped if labels differ).",
         examples=[5],
     )
 
@@ -236,15 +236,15 @@ class ValidateParams(Section):
     )
     conflicts: WarningParams = Field(
         WarningParams(),
-        description="No image has two labels; those that do are dropped until you decide in review.csv.",
+        description="No image has two labels; images with two are dropped until you decide in review.csv.",
     )
     near_duplicates: WarningParams = Field(
-        WarningParams(), description="No near-duplicates have different labels; those that do are kept."
+        WarningParams(), description="Near-duplicates have the same label; pairs with different labels are kept."
     )
     placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a placeholder.")
     leaks: WarningParams = Field(
         WarningParams(),
-        description="With fixed folders, no image is in both train and test; such images are dropped from train.",
+        description="In a predefined split, no image is in two splits; the copy in the lower-ranking one is dropped.",
     )
 
 
@@ -271,17 +271,17 @@ class SplitParams(Section):
         description="How images become square: `pad` with the mean colour of the edge, `crop` the centre, `stretch`.",
     )
     resize: Literal["bicubic", "bilinear", "lanczos", "box", "nearest"] = Field(
-        "bicubic", description="Interpolation of the resize."
+        "bicubic", description="Interpolation method for resizing."
     )
     salt: str = Field(
         "pixmill",
         max_length=1000,
-        description="An image's split is a hash of its id and this text; another salt draws other splits.",
+        description="Salt of the hash that assigns images to splits; another salt draws another split.",
         examples=["second"],
     )
     group_by: Literal["product", "page"] | None = Field(
         None,
-        description="What is kept in one split: all images of a `product`, or of a `page`; null: no grouping.",
+        description="Keep all images of a `product`, or of a `page`, in the same split; null: no grouping.",
     )
     folds: Annotated[int, Field(ge=2, le=100)] | None = Field(
         None,
@@ -319,7 +319,7 @@ class EvaluateParams(Section):
         36, ge=1, le=_SHOWN, description="Errors that the page shows, most confident first.", examples=[100]
     )
     grad_cam: int = Field(
-        12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heat map; 0: none.", examples=[36]
+        12, ge=0, le=_SHOWN, description="Errors shown with a Grad-CAM heatmap; 0: none.", examples=[36]
     )
     label_errors: int = Field(
         36,

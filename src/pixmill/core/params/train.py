@@ -75,7 +75,7 @@ class CnnParams(Section):
     )
     end: Literal["softmax", "sigmoid", "logits"] = Field(
         "softmax",
-        description="Output: `softmax`; `sigmoid`, one per class, normalized when used; or plain `logits`.",
+        description="Output: `softmax`; `sigmoid` per class, normalized at prediction time; or `logits`.",
     )
 
 
@@ -196,7 +196,7 @@ class TrainParams(Section):
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None, description="Norm for gradient clipping; null: no clipping.", examples=[1.0]
     )
-    class_weights: bool = Field(False, description="Whether the loss weighs all classes equally.")
+    class_weights: bool = Field(False, description="Whether to weight the loss by inverse class frequency.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Label smoothing.", examples=[0.1])
     epochs: Epochs = Field(30, description="Maximum number of epochs.", examples=[100])
     batch_size: int = Field(32, ge=1, le=65_536, description="Batch size.", examples=[64])
@@ -213,7 +213,7 @@ class TrainParams(Section):
     augmentation: AugmentationParams = Field(
         AugmentationParams(), description="Random augmentation of training images, redrawn each epoch; false or 0: off."
     )
-    cross_validation: bool = Field(False, description="Whether to also train and validate on each of split.folds.")
+    cross_validation: bool = Field(False, description="Whether to also cross-validate on the folds of split.folds.")
     learning_curve: Literal["auto", "always", "never"] = Field(
         "auto",
         description="Whether to also train on 10 to 70 % of the training images, to see if more images would help; "

@@ -47,7 +47,7 @@ def headline(metrics: Mapping[str, Any], confidence: float) -> str:
     return (
         f"The model classified {right:,} of {n:,} test images correctly ({100 * confidence:g}\u00a0% CI "
         f"{_percent(metrics['accuracy_low'])} to {_percent(metrics['accuracy_high'])}). "
-        "They were used neither for training nor for model selection."
+        "They were not used for training or early stopping."
     )
 
 
@@ -182,7 +182,7 @@ def calibration_sentence(metrics: Mapping[str, Any], mean_confidence: float) -> 
     if metrics["ece"] <= _OFF:
         return sentence + "The model is well calibrated: its confidence is close to its accuracy."
     side = "overconfident" if mean_confidence > metrics["accuracy"] else "underconfident"
-    return sentence + f"The model is {side}: do not read this confidence as the probability of a correct prediction."
+    return sentence + f"The model is {side}: its confidence is not a reliable probability of being correct."
 
 
 def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
@@ -200,7 +200,7 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
     elif metrics["accuracy_low"] <= histogram:
         yield (
             "The model is not clearly better than the colour-histogram baseline, which reaches "
-            f"{_percent(histogram)} accuracy: it may have learnt colours rather than shapes, or the classes may differ "
+            f"{_percent(histogram)} accuracy: it may rely on colours rather than shapes, or the classes may differ "
             "in background, lighting or source."
         )
     if _overfits(metrics):
@@ -218,8 +218,8 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"Fewer than {_FEW} test images, so per-class metrics are imprecise: {_listed(few)}."
     half = 100 * (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     yield (
-        f"Another test set of the same kind would change the accuracy by about ±{half:.1f} points. Do not rank two "
-        "models by a smaller difference: compare their predictions image by image."
+        f"The accuracy is uncertain by about ±{half:.1f} points: the test set is a sample. To compare two models, "
+        "use a paired test on the same images (docs/evaluation.md)."
     )
     yield (
         "The test images come from the same sources as the training images. Accuracy may be lower on images from "

@@ -167,7 +167,7 @@ function show(told, keep = false) {
     window.scrollTo(0, 0);
     say(`Case ${told.number + 1} of ${told.total}: ${told.title}.`);
   }
-  if (told.outdated) warn('validate has run again since. Stop this with Ctrl-C, then: pixmill review', true);
+  if (told.outdated) warn('The validate stage has run again. Stop the review with Ctrl-C in the terminal, then: pixmill review', true);
 }
 
 function overview(told) {

@@ -29,7 +29,7 @@ __all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "script"]
 
 Answer = TypeVar("Answer")
 
-ALTERNATIVES = "try another source, or retry on another day; openverse and wikimedia are made for programs"
+ALTERNATIVES = "use another source (openverse and wikimedia have public APIs), or retry on another day"
 """Advice for a search that a site does not answer."""
 
 _DOCTOR = "find the cause with: pixmill doctor"
@@ -55,10 +55,10 @@ _MISSING = {
 
 _NONE_OF_RESULTS: Mapping[PageState, tuple[Failure, str]] = {
     "captcha": ("captcha", "shows a CAPTCHA ({}), which Pixmill does not solve"),
-    "blocked": ("blocked", "blocks programs or asks for a pause ({})"),
+    "blocked": ("blocked", "blocks automated access or limits the request rate ({})"),
     "consent": ("consent", "asks for consent ({}), and none of the known buttons was found"),
     "empty": ("no_results", "has no results ({})"),
-    "js_shell": ("blocked", "renders nothing but scripts ({}), so it blocks this browser"),
+    "js_shell": ("blocked", "contains only scripts ({}): the site blocks this browser"),
 }
 
 _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"

@@ -132,7 +132,7 @@ class UrlsSource(Source):
         if bool(labels) != bool(images):
             raise DataError(
                 f"{(labels or images)[0]} is a list of Open Images' {'labels' if labels else 'images'}, and "
-                f"there is none of its {'images' if labels else 'labels'}; both are needed",
+                f"its list of {'images' if labels else 'labels'} is missing; both are required",
                 next="add both to scrape.urls.files in params.yaml",
             )
         members = _of_classes(find_labels(labels, set(classes)), classes).drop_duplicates() if labels else None

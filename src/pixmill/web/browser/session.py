@@ -143,7 +143,7 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
     """Make sure that a browser elsewhere reaches the proxy here, which alone refuses what is not public."""
     try:
         visit(driver, _REFUSED)
-        reason = "it bypasses it"
+        reason = "it connects directly"
     except (LoadTimeout, Unreachable) as error:
         reason = error.message
         if reason.endswith(" is not a public address"):
@@ -152,5 +152,5 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
     raise BrowserError(
         f"the browser of the grid {grid.url} does not use the proxy {proxy} of this machine, which is the SSRF guard: "
         f"{reason}",
-        next=f"forward the port to the machine of the browser: ssh -N -R {port}:127.0.0.1:{port} <that machine>",
+        next=f"forward the port to the browser's machine: ssh -N -R {port}:127.0.0.1:{port} <that machine>",
     )

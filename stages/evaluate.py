@@ -47,7 +47,7 @@ def main(workspace: Workspace, params: Params) -> None:
         for name, figure in figures(result).items():
             record.log_figure(figure, f"plots/{name}")
         record.log_text(page, "reports/evaluate.html")
-        record.log_file(root / "plots" / "evaluate" / "full.json", "metrics/evaluate.json")
+        record.log_file(root / "plots" / "evaluate" / "full.json", "plots/evaluate/full.json")
         record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
 
     print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")  # noqa: T201

@@ -50,8 +50,8 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     record.log_metrics(trained.record())
     record.describe(f"{describe_model(settings)}: {trained.summary()}")
     record.log_figure(curves_figure(trained), "plots/curves.png")
-    record.log_file(folder / "samples.jpg", "plots/samples.jpg")
-    record.log_file(root / "reports" / "train.html", "reports/train.html")
+    for name in ("artifacts/train/samples.jpg", "plots/train/full.json", "reports/train.html"):
+        record.log_file(root / name, name)
     record.log_model(model)
     record.log_classifier(folder)
 

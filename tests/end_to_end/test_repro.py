@@ -72,7 +72,7 @@ def test_the_run_in_mlflow_says_what_made_the_model(finished) -> None:
     weights = finished.path / "artifacts" / "train" / "model.weights.h5"
     assert run.data.tags["pixmill.weights"] == hashlib.md5(weights.read_bytes()).hexdigest()
     # evaluate writes into the same run, and leaves what training recorded.
-    samples = Path(client.download_artifacts(run.info.run_id, "plots/samples.jpg")).read_bytes()
+    samples = Path(client.download_artifacts(run.info.run_id, "artifacts/train/samples.jpg")).read_bytes()
     assert samples == (finished.path / "artifacts" / "train" / "samples.jpg").read_bytes()
     models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
     assert sorted(model.name for model in models) == ["classifier", "keras"]

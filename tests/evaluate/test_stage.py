@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
+from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
 from pixmill.learn import build_classifier, fix_threads, save_calibration, save_classifier
 from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
@@ -97,7 +98,7 @@ def test_the_metrics_follow_from_the_predictions(evaluated):
     metrics = json.loads((root / "plots/evaluate/full.json").read_text(), parse_constant=pytest.fail)
     headline = json.loads((root / "metrics/evaluate.json").read_text(), parse_constant=pytest.fail)
     assert headline.pop("baseline_accuracy") == metrics["baseline"]["majority_accuracy"]
-    assert headline == {name: metrics[name] for name in headline}
+    assert headline == {name: metrics[name] for name in HEADLINE}
     predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
     assert predictions["split"].value_counts().to_dict() == IMAGES
     for part, figures in (("test", metrics), ("val", metrics["val"])):

@@ -216,7 +216,7 @@ def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl,
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
     assert blocking.asked == ["hat"]
     assert [failed.failure for failed in found.failed] == [failure, failure]
-    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): skipped, because the site refused")
+    assert str(found.failed[1]).startswith("hat (source 'site:blocking' 'cap'): skipped, because the site blocked")
     assert str(found.failed[1]).endswith(": hat (source 'site:blocking')")
     assert found.urls == hats
     blocking.answers["hat"] = hats

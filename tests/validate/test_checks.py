@@ -172,8 +172,8 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     ),
     (
         "formats", jpegs, {"allowed": ["png", "webp"]},
-        "18 of 21 readable images are in an allowed format (png, webp) (share 0.857); failing: 3 of 12 in class 'coat'; "
-        "expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
+        "18 of 21 readable images are in an allowed format (png, webp) (share 0.857); failing: 3 of 12 in class "
+        "'coat'; expected at least 0.9 (validate.formats.allowed, validate.formats.share)",
     ),
     (
         "dark", dark, {},

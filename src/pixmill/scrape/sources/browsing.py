@@ -127,7 +127,7 @@ class Page:
         if verdict.state == "consent":
             verdict = self._agree()
         if verdict.state in ("unknown", "js_shell") and self.status >= 500:
-            self.fail("blocked", f"returned status {self.status}: the site is down, or blocks programs")
+            self.fail("blocked", f"returned status {self.status}: the site is down, or blocks automated access")
         if verdict.state in ("unknown", "js_shell") and self.status >= 400:
             name, checked = f"{self.site.name}.yaml", self.site.checked
             what = f"check the url in {name} (last checked {checked})"
@@ -291,7 +291,7 @@ class Page:
             raise SearchFailed(
                 "robots",
                 f"{url} is disallowed by robots.txt",
-                advice="try another source (openverse and wikimedia are made for programs), or override robots.txt "
+                advice="try another source (openverse and wikimedia have public APIs), or override robots.txt "
                 "for this host in scrape.robots_exceptions, on your own responsibility",
             )
         cause = "its host is in scrape.opt_out" if refused.reason == "opted_out" else refused.reason

@@ -112,7 +112,7 @@ class WikimediaSource(ApiSource):
             if code not in _PASSING:
                 raise SearchFailed("stalled", f"{url} returned the error '{code}': {info}")
         raise SearchFailed(
-            "blocked", f"{url} asks for a pause ('{code}': {info}); retry later (images found so far are kept)"
+            "blocked", f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)"
         )
 
 

@@ -86,7 +86,7 @@ def test_check_names_what_is_wrong(
     (tmp_path / "params.yaml").write_text((repository / "params.yaml").read_text() + "trian: {}\n")
     monkeypatch.chdir(tmp_path)
     assert exit_code("check") == 1
-    assert "trian: expected one of the keys" in capsys.readouterr().err
+    assert "trian: unknown key; did you mean train?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["check", "data", "review", "shop", "summary"])

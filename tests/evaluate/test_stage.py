@@ -162,6 +162,7 @@ def test_mlflow_has_the_figures_the_images_and_the_page_in_a_run_found_by_the_we
     assert run.data.params == {}
     images = {file.path.removeprefix("plots/") for file in client.list_artifacts(run.info.run_id, "plots")}
     assert images - {"labels.png"} == {
+        "evaluate",
         "confusion.png",
         "grad_cam.png",
         "mistakes.png",

@@ -116,5 +116,5 @@ def test_a_wrong_params_file_is_refused(shell, tmp_path):
         file.write("trian: {}\n")
     done = shell("evaluate")
     assert done.returncode == 1
-    assert "trian: expected one of the keys" in done.stderr
+    assert "trian: unknown key; did you mean train?" in done.stderr
     assert "Traceback" not in done.stderr

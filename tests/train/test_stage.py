@@ -78,7 +78,7 @@ def undisturbed(make, command):
     done = subprocess.run(**command(root, cores=core), capture_output=True, check=False)
     assert done.returncode == 0
     assert done.stderr.splitlines() == [
-        "train: A convolutional network with 2 convolutions, trained from scratch; 150 training, 45 validation images"
+        "train: A convolutional network with 2 convolutions, trained from scratch, fitted to 150 images"
     ]
     return root
 

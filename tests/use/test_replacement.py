@@ -164,7 +164,7 @@ def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
 
 def test_a_broken_file_can_be_replaced_but_not_kept_in_part(project: Path) -> None:
     edit(project, "epochs:", "epoch:")
-    with pytest.raises(ParamsError, match=r"train\.epoch: expected one of the keys"):
+    with pytest.raises(ParamsError, match=r"train\.epoch: unknown key; did you mean epochs\?"):
         use(project, find_recipe(project, "digits"), keep_data=True, force=True)
     assert use(project, find_recipe(project, "digits"), force=True).backup is not None
     load_params(project)

@@ -45,7 +45,7 @@ The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets
 def _parser() -> Parser:
     parser = Parser(
         prog="pixmill",
-        description="Turn images from the web into a reviewed image classifier.",
+        description="Build an image classifier from images on the web, or from your own.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

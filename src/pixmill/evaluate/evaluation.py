@@ -92,9 +92,9 @@ class Evaluation:
         found = self.metrics
         baselines = found["baseline"]
         return (
-            f"test accuracy {found['accuracy']:.3f} ({self.interval_confidence:.0%} CI {found['accuracy_low']:.3f} to "
-            f"{found['accuracy_high']:.3f}), macro-F1 {found['macro_f1']:.3f} on {found['n']:,} images; baselines: "
-            f"colour histogram {baselines['histogram_accuracy']:.3f}, one class {baselines['majority_accuracy']:.3f}"
+            f"test accuracy {found['accuracy']:.3f} ({found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}), "
+            f"macro-F1 {found['macro_f1']:.3f}, colour baseline {baselines['histogram_accuracy']:.3f}, one class "
+            f"{baselines['majority_accuracy']:.3f}"
         )
 
 

@@ -341,7 +341,7 @@ def describe_model(params: TrainParams) -> str:
 
     >>> from pixmill.core.params import TrainParams
     >>> describe_model(TrainParams(model="features"))
-    'A logistic regression on features of EfficientNet-Lite0, pretrained and frozen'
+    'A logistic regression on features of EfficientNet-Lite0'
 
     Args:
         params: The section ``train``.
@@ -353,8 +353,8 @@ def describe_model(params: TrainParams) -> str:
     backbone = APPLICATIONS[name].builder if name in APPLICATIONS else "EfficientNet-Lite0"
     origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":
-        head = {"logistic": "a logistic regression", "mlp": "a small neural network"}[params.features.head]
-        return f"{head[0].upper()}{head[1:]} on features of {backbone}, {origin} and frozen"
+        head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[params.features.head]
+        return f"{head} on features of {backbone}" + (", randomly initialized" if origin != "pretrained" else "")
     unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
         params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
     )

@@ -133,10 +133,7 @@ class Trained:
         """Return the result in one line."""
         figures = f"validation accuracy {self.best.val_accuracy:.3f}, loss {self.best.val_loss:.3f}"
         if self.solved:
-            return (
-                f"{figures}; {self.trainable:,} of {self.parameters:,} parameters trainable, "
-                f"{len(self.history)} iterations"
-            )
+            return f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} iterations"
         epoch = f"best epoch {self.best.epoch} of {len(self.history)}"
         return f"{epoch}: {figures}; {self.parameters:,} parameters"
 
@@ -179,8 +176,7 @@ def train(
     parts = load_parts(folder, classes, side=image_size, names=("train", "val"))
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
     # Importing TensorFlow takes seconds.
-    sizes = f"{len(parts['train']):,} training, {len(parts['val']):,} validation images"
-    announce(f"train: {describe_model(params)}; {sizes}")
+    announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
     fix_threads(params.threads)
 
     build = partial(build_classifier, params, labels=len(classes), image_size=image_size, root=root)

@@ -23,12 +23,14 @@ class Replacement:
     """Hold what ``pixmill use`` did.
 
     Args:
+        recipe: The recipe's name.
         rewritten: Whether the file was another one.
         changes: Changed keys by dotted name, with the values before and after; a value that is not there is ``None``.
         backup: Where the former file lies, when Git does not have it.
         following: What to type next.
     """
 
+    recipe: str
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
@@ -37,8 +39,11 @@ class Replacement:
     def lines(self) -> list[str]:
         """Return what is printed."""
         lines = [f"  {name}: {_shown(was)} -> {_shown(now)}" for name, (was, now) in self.changes.items()]
+        back = "git checkout params.yaml" if self.backup is None else f"cp {self.backup} params.yaml"
         if self.backup is not None:
-            lines.append(f"To restore the previous file: cp {self.backup} params.yaml")
+            lines.append(f"To restore the previous file: {back}")
+        if any(name.startswith("classes") for name in self.changes):
+            lines.append(f"To keep your own classes and sources: {back} && pixmill use {self.recipe} --keep-data")
         return [*lines, *(f"Next: {command}" for command in self.following)]
 
 
@@ -67,7 +72,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         after = recipe.merged_into(before)
     now = parse_params(after)
     if before == after:
-        return Replacement(False, {}, None, _following(now))
+        return Replacement(recipe.name, False, {}, None, _following(now))
     backup = None
     if before is not None and not _safe(root, before):
         if not force:
@@ -79,7 +84,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         backup = Path(".pixmill") / "use" / name
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(True, _changes(before, now), backup, _following(now))
+    return Replacement(recipe.name, True, _changes(before, now), backup, _following(now))
 
 
 def _safe(root: Path, text: str) -> bool:

@@ -116,8 +116,7 @@ def edited(before: str, after: str) -> str:
         (
             "- filters: 16",
             "- kernal: 3\n      filters: 16",
-            "train.cnn.blocks.0.kernal: expected one of the keys filters, kernel, padding, convolutions, batch_norm, "
-            "pooling, pool_padding, dropout (did you mean kernel?), received 3",
+            "train.cnn.blocks.0.kernal: unknown key; did you mean kernel?",
         ),
         (
             "dense: []",
@@ -192,12 +191,12 @@ def test_a_wrong_value_is_refused_in_one_line(before: str, after: str, line: str
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:
-    with pytest.raises(ParamsError, match=r"^train\.learnig_rate: .*did you mean learning_rate\?\), received 1"):
+    with pytest.raises(ParamsError, match=r"^train\.learnig_rate: unknown key; did you mean learning_rate\?"):
         parse_params(edited("learning_rate: 0.001", "learnig_rate: 1"))
 
 
 def test_an_unknown_section_is_refused_even_when_empty() -> None:
-    with pytest.raises(ParamsError, match=r"^trian: expected one of the keys .*did you mean train\?\), received \{\}"):
+    with pytest.raises(ParamsError, match=r"^trian: unknown key; did you mean train\?"):
         parse_params(TEXT + "trian: {}\n")
 
 

@@ -26,7 +26,7 @@ METRICS = {
     "n": 240,
     "per_class": dict.fromkeys(LABELS, SCORES),
     "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.62, "histogram_macro_f1": 0.6},
-    "val": {"accuracy": 0.9},
+    "val": {"accuracy": 0.9, "n": 160},
     "train": {"accuracy": 0.95},
     "temperature": 1.2,
     "calibrated": {"log_loss": 0.29, "ece": 0.01},

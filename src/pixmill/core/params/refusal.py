@@ -55,8 +55,9 @@ def _line(model: type[BaseModel], detail: Any) -> str:
     if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = _keys(_bare(_field_at(model, location[:-1])))
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        return f"{name}: expected one of the keys {', '.join(known)}{hint}, received {received}"
+        if close:
+            return f"{name}: unknown key; did you mean {close[0]}?"
+        return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
     if detail["type"] == "missing":
         return f"{name}: expected {described(_field_at(model, location))}, received nothing"
     if detail["type"] == "value_error":

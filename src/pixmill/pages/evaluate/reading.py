@@ -60,11 +60,11 @@ def meaning(metrics: Mapping[str, Any]) -> str:
     baseline = metrics["baseline"]
     one_in = 1 / max(1 - metrics["accuracy"], 1e-9)
     sentence = (
-        "It classified every test image correctly. "
+        "The model classified every test image correctly. "
         if metrics["accuracy"] == 1
-        else f"It misclassifies about one image in {one_in:,.0f}. "
+        else f"The model misclassifies about one image in {one_in:,.0f}. "
         if one_in >= 3
-        else f"It misclassifies more than {'a third' if metrics['accuracy'] >= 0.5 else 'half'} of the images. "
+        else f"The model misclassifies more than {'a third' if metrics['accuracy'] >= 0.5 else 'half'} of the images. "
     )
     sentence += (
         "Always predicting the most common class of the test split would reach "
@@ -83,9 +83,10 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
     """
     limit, coverage, covered = (metrics[name] for name in ("threshold", "coverage", "covered_accuracy"))
     if limit is None:
+        fewest = f"{1 / (1 - target):.0f}" if target < 1 else "all"
         return (
-            f"No confidence threshold reaches {_percent(target)} accuracy on the validation split, "
-            "so the model answers \u201cnot sure\u201d for every image."
+            f"No confidence threshold reaches {_percent(target)} accuracy on at least {fewest} images of the "
+            f"validation split, which has {metrics['val']['n']:,}, so the model answers \u201cnot sure\u201d for every image."
         )
     if limit == 0:
         return (

@@ -54,7 +54,7 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         and [
             (
                 f"{point.images:,}",
-                f"{point.share:.0%}",
+                f"{100 * point.share:.0f} %",
                 _percent(point.accuracy),
                 f"{_percent(point.low)} to {_percent(point.high)}",
             )

@@ -45,7 +45,7 @@ def test_params_that_come_back_fit_nothing(copy_of_finished) -> None:
 def test_another_target_accuracy_fits_nothing(copy_of_finished) -> None:
     project, before = copy_of_finished, weights(copy_of_finished)
     calibration = (project.path / "artifacts/train/calibration.json").read_bytes()
-    project.edit(("target_accuracy: 0.95", "target_accuracy: 0.9"))
+    project.edit(("\ntrain:", "\ntrain:\n  target_accuracy: 0.9"))
     assert TAKEN_OVER in repro(project, "train")
     assert weights(project) == before
     assert (project.path / "artifacts/train/calibration.json").read_bytes() != calibration

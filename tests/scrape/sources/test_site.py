@@ -446,7 +446,7 @@ def test_what_lies_over_results_hides_none(read, name):
         ),
         pytest.param("blank", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
         pytest.param("insistent", "layout_changed", "nothing matched '.card'", marks=pytest.mark.slow),
-        pytest.param("anonymous", "layout_changed", "tell", marks=pytest.mark.slow),
+        pytest.param("anonymous", "layout_changed", "without a distinct key", marks=pytest.mark.slow),
         ("blind", "layout_changed", "without images: nothing matched 'img' (tiny.yaml, selectors.image, "),
         pytest.param("hanging", "timeout", "did not load in time", marks=pytest.mark.slow),
         ("hostile", "stalled", "cannot be read: "),

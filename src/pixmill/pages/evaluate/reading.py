@@ -85,8 +85,8 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
     if limit is None:
         fewest = f"{1 / (1 - target):.0f}" if target < 1 else "all"
         return (
-            f"No confidence threshold reaches {_percent(target)} accuracy on at least {fewest} images of the "
-            f"validation split, which has {metrics['val']['n']:,}, so the model answers \u201cnot sure\u201d for every image."
+            f"No confidence threshold reaches {_percent(target)} accuracy on at least {fewest} of the "
+            f"{metrics['val']['n']:,} validation images, so the model answers \u201cnot sure\u201d for every image."
         )
     if limit == 0:
         return (

@@ -298,7 +298,9 @@ def test_a_browser_that_is_killed_is_replaced(workspace):
             browser.kill()
         process.send_signal(signal.SIGCONT)
         _, error = process.communicate(timeout=SECONDS)
-    assert (process.returncode, error) == (0, "")
+    assert process.returncode == 0
+    # A busy machine is told of progress every ten seconds.
+    assert [line for line in error.splitlines() if not line.startswith("Scrape: ")] == []
     disturbed = workspace.outputs()
     shutil.rmtree(workspace.root / ".pixmill")
     assert workspace.run()[0] == 0
@@ -321,7 +323,7 @@ def test_too_few_candidates_are_named_after_the_outputs_are_written(workspace):
     ]
     for line, label in ((boot, "boot"), (hat, "hat")):
         assert re.search(
-            rf"{label} \(source 'shop'\): http://shop\.pixmill\.test/search\?q={label} shows \d+ candidates, "
+            rf"{label} \(source 'shop'\): http://shop\.pixmill\.test/search\?q={label} returned \d+ candidates, "
             r"expected at least 50 \(scrape\.expect_at_least\)$",
             line,
         )

@@ -93,7 +93,7 @@ def test_patience_has_an_end(world, access, mode):
     ("mode", "name", "words"),
     [
         ("broken", "stalled", "cirrussearch-backend-error"),
-        pytest.param("circular", "endless", "1000 answers", marks=pytest.mark.slow),
+        pytest.param("circular", "endless", "1000 responses", marks=pytest.mark.slow),
         ("forbidden403", "blocked", "scrape.contact"),
         ("rate_limited", "blocked", "http_429"),
         ("js_shell", "layout_changed", "JSON"),

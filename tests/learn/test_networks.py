@@ -172,9 +172,12 @@ def test_layers_of_one_shape_begin_with_other_weights(network):
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: size 2 exceeds the 1 pixels left"),
-        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: size 13 exceeds the 12 pixels left"),
-        (blocks(2, kernel=8, padding="valid", convolutions=2), "blocks.0.kernel: size 8 exceeds the 5 pixels left"),
+        (blocks(2, 2, 2, 2), "train.cnn.blocks.3.pooling: size 2 exceeds this layer's input of 1 pixels"),
+        (blocks(2, kernel=13, padding="valid"), "blocks.0.kernel: size 13 exceeds this layer's input of 12 pixels"),
+        (
+            blocks(2, kernel=8, padding="valid", convolutions=2),
+            "blocks.0.kernel: size 8 exceeds this layer's input of 5 pixels",
+        ),
     ],
 )
 def test_images_too_small_for_the_layers_are_refused(network, described, message):

@@ -52,7 +52,7 @@ def test_mirrored_needs_gpus(environ, monkeypatch):
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     environ("mirrored")
-    with pytest.raises(TrainError, match="needs at least two GPUs; TensorFlow detects 0 here"):
+    with pytest.raises(TrainError, match="needs at least two GPUs; TensorFlow detects 0"):
         choose_strategy(PARAMS)
 
 

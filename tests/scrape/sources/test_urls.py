@@ -165,8 +165,8 @@ def test_a_class_that_no_list_has_is_named(tmp_path):
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("one,two\n1,2\n", "is not a known list of URLs: it begins with 'one,two'"),
-        (IMAGES, "none of its labels"),
-        (LABELS, "none of its images"),
+        (IMAGES, "its list of labels is missing"),
+        (LABELS, "its list of images is missing"),
         (("list.parquet", b"PAR1 or not"), "cannot be read as Parquet"),
     ],
 )

@@ -210,9 +210,10 @@ def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, 
 
 
 @pytest.mark.slow
-def test_a_network_has_a_learning_curve_where_asked(packed, tmp_path):
+def test_a_network_has_a_learning_curve_where_asked(packed, tmp_path, capfd):
     params = PARAMS.model_copy(update={"epochs": 2, "learning_curve": "always"})
     trained = train(packed, params, classes=CLASSES, scratch=tmp_path)
+    assert "retracing" not in capfd.readouterr().err
     points = trained.learning_curve.points
     assert [point.images for point in points][-1] == SIZES["train"]
     assert points[-1].accuracy == trained.best.val_accuracy

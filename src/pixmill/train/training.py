@@ -261,7 +261,10 @@ def _network_answers(
     if len(rows) < len(training):
         classifier, what = build(), f"Train on {len(rows):,} images"
         fit_share(classifier, training.take(rows), validation, checkpoints=checkpoints, what=what)
-    answers = [classifier.predict_on_batch(pixels).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)]
+    # Called directly: `predict_on_batch` of one network after the other warns of retracing.
+    answers = [
+        np.asarray(classifier(pixels, training=False)).argmax(axis=1) for pixels, _ in validation.batches(_BATCH)
+    ]
     return np.concatenate(answers)
 
 

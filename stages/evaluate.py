@@ -23,7 +23,7 @@ def main(workspace: Workspace, params: Params) -> None:
         classifier,
         root / "artifacts" / "split",
         params.evaluate,
-        threads=params.train.threads,
+        train=params.train,
         scratch=workspace.scratch("train") / "features",
         root=root,
     )

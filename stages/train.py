@@ -8,7 +8,7 @@ from functools import partial
 from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
 from pixmill.core.params import Params, flat
 from pixmill.core.workspace import Workspace
-from pixmill.learn import describe_model, export_litert, save_calibration, save_classifier
+from pixmill.learn import describe_model, export_classifier, save_calibration, save_classifier
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run import Run
@@ -42,8 +42,8 @@ def write(workspace: Workspace, params: Params, trained: Trained, record: Run) -
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
     write_bytes(folder / "samples.jpg", samples.sheet())
     weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
-    export_litert(model, folder)
-    save_calibration(folder, trained.validation, target=settings.target_accuracy)
+    export_classifier(model, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
     print(f"train: {trained.summary()}\ntrain: reports/train.html")  # noqa: T201
     # Everything is on disk from here on: what MLflow does not accept can be recorded later.
     record.set_weights(file_digest(weights, "md5"))

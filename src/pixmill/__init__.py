@@ -1,3 +1,7 @@
 """Mill images from the web into a reviewed image classifier."""
 
+from pixmill.core.arithmetic import fix_arithmetic
+
 __version__ = "0.1.0"
+
+fix_arithmetic()  # Before anything loads NumPy.

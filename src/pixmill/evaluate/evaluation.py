@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.params import EvaluateParams
+from pixmill.core.params import BackboneParams, EvaluateParams, TrainParams
 from pixmill.evaluate.baseline import histogram_figures
-from pixmill.evaluate.gradcam import attention, heated
-from pixmill.evaluate.labels import Doubt, backbone_features, find_label_errors, first_doubts
+from pixmill.evaluate.gradcam import attention, attention_of_features, heated
+from pixmill.evaluate.labels import Doubt, find_label_errors, first_doubts, search_backbone
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.mistakes import (
     Confusion,
@@ -33,7 +35,8 @@ from pixmill.evaluate.predictions import (
 )
 from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
-from pixmill.learn import Classifier, fix_threads, load_classifier
+from pixmill.learn import Classifier, fix_threads, load_classifier, part_features
+from pixmill.learn.litert import BACKBONE, converted_files, load_litert
 
 __all__ = ["Evaluation", "Pixels", "evaluate"]
 
@@ -99,16 +102,18 @@ class Evaluation:
 
 
 def evaluate(
-    trained: Path, packed: Path, params: EvaluateParams, *, threads: int, scratch: Path, root: Path
+    trained: Path, packed: Path, params: EvaluateParams, *, train: TrainParams, scratch: Path, root: Path
 ) -> Evaluation:
     """Predict every packed image and measure the predictions.
+
+    For the model ``features`` the predictions are the head on the features that training has stored.
 
     Args:
         trained: ``artifacts/train``.
         packed: ``artifacts/split``.
         params: What the report shows, and the confidence level of its intervals.
-        threads: Number of threads; it affects the result, since summation order depends on it.
-        scratch: Cache of the features used to find label errors.
+        train: The section ``train``.
+        scratch: Cache of the features.
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
@@ -118,11 +123,15 @@ def evaluate(
     from sklearn.metrics import confusion_matrix
 
     folder = None if params.unlabelled is None else unlabelled_folder(root, params.unlabelled)
-    fix_threads(threads)
+    if not converted_files(trained):
+        fix_threads(train.threads)
     classifier = Classifier.load(trained)
-    labels = classifier.labels
-    parts = load_parts(packed, labels, side=classifier.preprocessing.image_size)
-    predictions = predict_parts(classifier, parts.values())
+    labels, side = classifier.labels, classifier.preprocessing.image_size
+    parts = load_parts(packed, labels, side=side)
+    every = list(parts.values())
+    features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
+    features = features_of(train.backbone, seed=train.seed) if classifier.backbone else None
+    predictions = predict_parts(classifier, every, features)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
     confidence, curves = measure_confidence(predictions, groups, labels, classifier.calibration, **resampling)
@@ -136,9 +145,10 @@ def evaluate(
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
     if params.label_errors:
-        every = list(parts.values())
-        features = backbone_features(every, scratch=scratch, threads=threads)
-        ranking = find_label_errors(every, labels, features, threads=threads)
+        backbone = search_backbone(side)
+        if features is None or not _same_features(backbone, train.backbone):
+            features = features_of(backbone)
+        ranking = find_label_errors(every, labels, features, threads=train.threads)
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
@@ -162,22 +172,33 @@ def evaluate(
         mistakes=mistakes,
         cells=examples_by_cell(tested, part, matrix, labels),
         typical=typical,
-        heatmaps=_heatmaps(trained, [*mistakes[: params.grad_cam], *typical]),
+        heatmaps=_heatmaps(classifier, trained, [*mistakes[: params.grad_cam], *typical], threads=train.threads),
         unsure=least_sure(tested, part, labels, limit=_UNSURE),
         sample=random_predictions(tested, part, labels, limit=_SAMPLE),
         doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
     )
 
 
-def _heatmaps(trained: Path, examples: Sequence[Example]) -> dict[str, Pixels]:
+def _same_features(one: BackboneParams, other: BackboneParams) -> bool:
+    return (one.name, one.weights, one.image_size) == (other.name, other.weights, other.image_size)
+
+
+def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example], *, threads: int) -> dict[str, Pixels]:
     """Return Grad-CAM heatmaps for the predicted class, by image id."""
     if not examples:
         return {}
-    # Gradients need Keras.
-    model, labels = load_classifier(trained)
-    heat = attention(
-        model, np.stack([item.pixels for item in examples]), [labels.index(item.predicted) for item in examples]
-    )
+    pixels = np.stack([item.pixels for item in examples])
+    classes = [classifier.labels.index(item.predicted) for item in examples]
+    maps = None
+    if classifier.backbone:
+        with contextlib.suppress(ValueError):  # The features are no mean of a feature map.
+            maps = load_litert(trained / BACKBONE, rank=4)(pixels)
+    if maps is not None and maps.shape[1:3] != (1, 1):
+        heat: Any = attention_of_features(maps, classifier.network, classes, side=pixels.shape[1])
+    else:
+        # Gradients need Keras.
+        fix_threads(threads)
+        heat = attention(load_classifier(trained)[0], pixels, classes)
     if heat is None:
         return {}
     return {item.id: heated(item.pixels, warmth) for item, warmth in zip(examples, heat, strict=True)}

@@ -20,7 +20,9 @@ from PIL import Image
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["attention", "heated"]
+    from pixmill.learn.litert import Network
+
+__all__ = ["attention", "attention_of_features", "heated"]
 
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""
@@ -55,6 +57,27 @@ def attention(
     ]
     side = pixels.shape[1]
     return np.stack([_enlarged(heat, side) for heat in np.concatenate(maps)])
+
+
+def attention_of_features(
+    maps: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, side: int
+) -> npt.NDArray[np.float32]:
+    """Return the same for a head on features that are the mean of the last feature map, without gradients.
+
+    The evidence at each place is the class's logit for the features there, minus that for features of zero. If the head
+    is linear, its gradient is its kernel, so this is Grad-CAM.
+
+    Args:
+        maps: The last feature maps, shape (images, height, width, width of the features).
+        head: Features in, logits out.
+        classes: A class index for each image.
+        side: Side of the images in pixels.
+    """
+    count, height, width, channels = maps.shape
+    logits = head(maps.reshape(-1, channels)).reshape(count, height, width, -1)
+    evidence = logits - head(np.zeros((1, channels), np.float32))
+    chosen = np.maximum(evidence[np.arange(count), :, :, np.asarray(classes)], 0)
+    return np.stack([_enlarged(heat, side) for heat in chosen])
 
 
 def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,19 +20,19 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.core.params import BackboneParams
-from pixmill.images.parts import Part, PartName, Shards
+from pixmill.images.parts import Part, PartName
 
 __all__ = [
     "FEWEST",
     "LABELS",
     "Doubt",
-    "backbone_features",
     "find_label_errors",
     "first_doubts",
     "fold_numbers",
     "held_out_probabilities",
     "rank_labels",
     "reduced",
+    "search_backbone",
     "suggested_classes",
 ]
 
@@ -143,25 +142,10 @@ def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
     return doubts
 
 
-def backbone_features(parts: Sequence[Part], *, scratch: Path, threads: int) -> npt.NDArray[np.float32]:
-    """Return the images' features from the bundled backbone, cached in the scratch folder.
-
-    Args:
-        parts: The packed splits.
-        scratch: Folder of the feature cache.
-        threads: Number of threads; it affects the result.
-
-    Returns:
-        Shape (images, features), in the order of splits and rows.
-    """
-    from pixmill.learn import extract_features
-
-    # Shards of shards: anything that indexes like an array works.
-    pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
-    size = int(np.clip(pixels.shape[1], _LEAST, _MOST))
-    backbone = BackboneParams(image_size=None if size == pixels.shape[1] else size)
-    ids = [str(name) for part in parts for name in part.rows["id"]]
-    return extract_features(pixels, ids, backbone, scratch=scratch, threads=threads)
+def search_backbone(side: int) -> BackboneParams:
+    """Return the bundled backbone, whose features tell the classes apart, for images of a side in pixels."""
+    size = int(np.clip(side, _LEAST, _MOST))
+    return BackboneParams(image_size=None if size == side else size)
 
 
 def suggested_classes(

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import Limits, map_batches
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, ManifestError
 from pixmill.core.files import target_within
 from pixmill.core.progress import Progress, track
 from pixmill.images import Undecodable, read_image
@@ -59,20 +59,38 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
-def predict_parts(classifier: Classifier, parts: Iterable[Part]) -> pd.DataFrame:
+def predict_parts(
+    classifier: Classifier, parts: Iterable[Part], features: npt.NDArray[np.float32] | None = None
+) -> pd.DataFrame:
     """Return one row per image of all splits, sorted by id, with the columns of :func:`predictions_schema`.
 
     Args:
         classifier: The model; the table holds its uncalibrated probabilities.
         parts: The packed splits.
+        features: The backbone's features of the splits in turn, which give the same bytes as the pixels; default: the
+            pixels are read.
+
+    Raises:
+        ManifestError: The features are those of another backbone.
     """
     names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
+    if (
+        features is not None
+        and (classifier.from_features(features[:1]) != classifier.uncalibrated(parts[0].pixels[:1])).any()
+    ):
+        raise ManifestError("artifacts/train was trained on another backbone than params.yaml names", next="dvc repro")
+    first = 0
     with Progress("Predict", sum(map(len, parts))) as progress:
         for part in parts:
             batches = []
             for start in range(0, len(part), _BATCH):
-                batches.append(classifier.uncalibrated(part.pixels[start : start + _BATCH]))
+                rows = slice(start, min(start + _BATCH, len(part)))
+                if features is None:
+                    batches.append(classifier.uncalibrated(part.pixels[rows]))
+                else:
+                    batches.append(classifier.from_features(features[first + rows.start : first + rows.stop]))
                 progress.advance(len(batches[-1]))
+            first += len(part)
             given = np.concatenate(batches)
             columns = {
                 "id": part.rows["id"],

@@ -6,24 +6,24 @@
 - ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
 - ``features``: features from a frozen backbone, computed once and cached
 - ``precision``: the compute precision, and the machine
-- ``folder``: a network as files; ``litert``: the same network converted to run without TensorFlow
+- ``folder``: a network as files; ``export``: its conversion to LiteRT; ``litert``: LiteRT, without TensorFlow
 - ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
 """
 
 from pixmill.learn.augmentation import Augmenter, augmented
 from pixmill.learn.classifier import Classifier, save_calibration
 from pixmill.learn.determinism import fix_threads, reseed
-from pixmill.learn.features import extract_features
+from pixmill.learn.export import export_classifier
+from pixmill.learn.features import extract_features, part_features
 from pixmill.learn.folder import load_classifier, save_classifier
-from pixmill.learn.litert import export_litert
 from pixmill.learn.networks import (
     backbone_variables,
     build_classifier,
     build_head,
     describe_model,
     fuse,
+    logits_graph,
     objective,
-    scores_graph,
 )
 
 __all__ = [
@@ -34,14 +34,15 @@ __all__ = [
     "build_classifier",
     "build_head",
     "describe_model",
-    "export_litert",
+    "export_classifier",
     "extract_features",
     "fix_threads",
     "fuse",
     "load_classifier",
+    "logits_graph",
     "objective",
+    "part_features",
     "reseed",
     "save_calibration",
     "save_classifier",
-    "scores_graph",
 ]

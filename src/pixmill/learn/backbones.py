@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APPLICATIONS", "backbone_digest", "build_backbone"]
 
-_SOURCES = ("backbones.py", "determinism.py", "features.py", "lite0.py")
+_SOURCES = ("backbones.py", "determinism.py", "export.py", "features.py", "lite0.py", "litert.py")
 """The modules that affect features."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +15,9 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import Undecodable, decode, fit
 from pixmill.learn.folder import load_classifier, read_description
-from pixmill.learn.litert import LITERT, Network, load_litert
+from pixmill.learn.litert import Network, converted_files, load_litert
 from pixmill.metrics.calibration import Calibration, calibrate
+from pixmill.metrics.probabilities import softmax
 
 if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize
@@ -101,7 +101,7 @@ class Classifier:
     >>> from pixmill.metrics.calibration import Calibration
     >>> def brightness(pixels):
     ...     light = pixels.mean(axis=(1, 2, 3)) / 255
-    ...     return np.stack([1 - light, light], axis=1).astype(np.float32)
+    ...     return np.log(np.stack([1 - light, light], axis=1), dtype=np.float32)
     >>> classifier = Classifier(
     ...     ("dark", "light"), Preprocessing(8, "pad", "bicubic"), Calibration(2.0, threshold=0.6), brightness
     ... )
@@ -115,13 +115,15 @@ class Classifier:
         labels: The classes, in the order of the network's outputs.
         preprocessing: Turns a file into the network's input.
         calibration: The temperature, and the confidence threshold.
-        network: Pixels in, uncalibrated probabilities out.
+        network: Pixels in, logits out; with a backbone, features in.
+        backbone: Pixels in, features out; default: none.
     """
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     calibration: Calibration
     network: Network
+    backbone: Network | None = None
 
     @classmethod
     def load(cls, folder: Path) -> Classifier:
@@ -145,9 +147,10 @@ class Classifier:
                 "threshold": float() | int() | None as threshold,
                 "target_accuracy": float() as target,
             }:
-                network = _network(folder)
-                _check(network, labels, preprocessing, temperature, threshold, folder)
-                return cls(labels, preprocessing, Calibration(temperature, threshold, target), network)
+                calibration = Calibration(temperature, threshold, target)
+                classifier = cls(labels, preprocessing, calibration, *_networks(folder))
+                classifier._check(folder)
+                return classifier
         raise ManifestError(
             f"{folder / _CALIBRATION}: expected temperature, threshold and target_accuracy", next="dvc repro -f train"
         )
@@ -173,7 +176,38 @@ class Classifier:
         side = self.preprocessing.image_size
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (side, side, 3):
             raise ValueError(f"expected uint8 pixels of shape (n, {side}, {side}, 3), received {pixels.shape}")
-        return np.asarray(self.network(pixels), np.float32)
+        return self.from_features(pixels if self.backbone is None else self.backbone(pixels))
+
+    def from_features(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the uncalibrated probabilities for the network's inputs, such as stored features.
+
+        Args:
+            features: ``float32`` of shape (n, width), as the backbone returns them.
+        """
+        # In float64, and rounded as the table of predictions holds them.
+        return softmax(self.network(features)).astype(np.float32)
+
+    def _check(self, folder: Path) -> None:
+        """Reject files that do not belong together or were not written by train."""
+        side, (temperature, threshold) = (
+            self.preprocessing.image_size,
+            (self.calibration.temperature, self.calibration.threshold),
+        )
+        try:
+            outputs = self.uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+        except ValueError as error:
+            raise ManifestError(
+                f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
+            ) from error
+        is_calibrated = (temperature is None or 0 < temperature < math.inf) and (
+            threshold is None or 0 <= threshold <= 1
+        )
+        if outputs != len(self.labels) or not is_calibrated:
+            raise ManifestError(
+                f"{folder}: expected {len(self.labels)} outputs, a temperature above 0 and a threshold from 0 to 1, "
+                f"received {outputs}, {temperature} and {threshold}",
+                next="dvc repro -f train",
+            )
 
     def _predict(self, image: bytes | Pixels) -> Prediction:
         try:
@@ -188,56 +222,45 @@ class Classifier:
         return Prediction(self.labels[best], confidence, self.calibration.is_sure(confidence), probabilities)
 
 
-def save_calibration(folder: Path, validation: Part, *, target: float) -> None:
+def save_calibration(
+    folder: Path, validation: Part, *, target: float, features: npt.NDArray[np.float32] | None = None
+) -> None:
     """Calibrate a saved network on the validation split, and write the calibration beside its weights.
 
     Args:
         folder: ``artifacts/train``, with the network.
         validation: The validation split.
         target: The accuracy that confident predictions should reach, > 0 and < 1.
+        features: The split's features, if they are stored; default: computed from its pixels, if needed.
     """
-    network, pixels = _network(folder), validation.pixels
-    batches = [network(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
-    calibration = calibrate(np.concatenate(batches), validation.targets, target)
+    network, backbone = _networks(folder)
+    given, read = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
+    batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
+    logits = np.concatenate([network(batch if read is None else read(batch)) for batch in batches])
+    calibration = calibrate(softmax(logits).astype(np.float32), validation.targets, target)
     write_json(folder / _CALIBRATION, asdict(calibration))
 
 
-def _check(
-    network: Network,
-    labels: Sequence[str],
-    preprocessing: Preprocessing,
-    temperature: float | None,
-    threshold: float | None,
-    folder: Path,
-) -> None:
-    """Reject files that do not belong together or were not written by train."""
-    side = preprocessing.image_size
-    try:
-        shape = network(np.zeros((1, side, side, 3), np.uint8)).shape
-    except ValueError as error:
-        raise ManifestError(
-            f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
-        ) from error
-    is_calibrated = (temperature is None or 0 < temperature < math.inf) and (threshold is None or 0 <= threshold <= 1)
-    if shape != (1, len(labels)) or not is_calibrated:
-        raise ManifestError(
-            f"{folder}: expected {len(labels)} outputs, a temperature above 0 and a threshold from 0 to 1, "
-            f"received {shape[-1]}, {temperature} and {threshold}",
-            next="dvc repro -f train",
-        )
-
-
-def _network(folder: Path) -> Network:
-    path = folder / LITERT
-    if path.exists() and importlib.util.find_spec("ai_edge_litert"):
-        try:
-            return load_litert(path)
-        except (OSError, RuntimeError, ValueError) as error:
-            raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error
+def _networks(folder: Path) -> tuple[Network, Network | None]:
+    """Return the network, and the backbone before it if that is a file of its own."""
+    if names := converted_files(folder):
+        last, *backbone = (_load(folder / name) for name in names)
+        return last, next(iter(backbone), None)
     model, _ = load_classifier(folder)
+    import keras
+
+    # Without the softmax, which is computed in float64.
+    graph = keras.Model(model.input, model.layers[-1].input)
 
     def network(pixels: Pixels) -> npt.NDArray[np.float32]:
         # One at a time, as with LiteRT: the batch size may change the last digits.
-        return np.concatenate([model.predict_on_batch(image[None].astype(np.float32)) for image in pixels])
+        return np.concatenate([graph.predict_on_batch(image[None].astype(np.float32)) for image in pixels])
 
-    return network
+    return network, None
+
+
+def _load(path: Path) -> Network:
+    try:
+        return load_litert(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error

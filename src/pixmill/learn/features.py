@@ -6,8 +6,9 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,29 +17,36 @@ from blake3 import blake3
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, announce
-from pixmill.images.parts import Shards
+from pixmill.images.parts import Part, Shards
 from pixmill.learn.backbones import backbone_digest, build_backbone
 from pixmill.learn.determinism import fix_threads
+from pixmill.learn.export import convert_backbone
+from pixmill.learn.litert import load_litert
 from pixmill.learn.precision import machine
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FeatureStore", "extract_features"]
+__all__ = ["FeatureStore", "extract_features", "part_features"]
 
 _BATCH = 32
-"""Images per batch, the last one padded: rounding may depend on the batch size."""
+"""Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
+
+_WORKERS = 16
+"""Maximum images that LiteRT computes at the same time."""
 
 _CHUNK = 512
 """Images whose features are saved at a time: the most that must be recomputed after a kill."""
 
 _MOST_BYTES = 4 * 2**30
-"""Maximum total size of all stores in a folder; the oldest are deleted first."""
+"""Maximum total size of all stores and converted backbones in a folder; the oldest are deleted first."""
 
 _PATIENCE = 60.0
 """Seconds that a write waits for another process."""
 
 Features = npt.NDArray[np.float32]
+Compute = Callable[[npt.NDArray[np.uint8]], Features]
+"""Takes at most a batch of images."""
 Done = TypeVar("Done")
 Item = TypeVar("Item")
 
@@ -104,7 +112,7 @@ class FeatureStore:
                 self._database = sqlite3.connect(self._path, timeout=_PATIENCE)
                 self._database.execute("CREATE TABLE IF NOT EXISTS features (name BLOB PRIMARY KEY, content BLOB)")
                 os.utime(self._path)
-                keep_newest(self._path.parent.glob("*.sqlite"), _MOST_BYTES)
+                keep_newest(self._path.parent.glob("[!.]*.*"), _MOST_BYTES)
             return work(self._database)
         # A damaged row has another length.
         except (OSError, sqlite3.Error, ValueError) as error:
@@ -125,16 +133,17 @@ def extract_features(
 ) -> Features:
     """Return the features of images, cached in the scratch folder.
 
-    They are keyed by the image's id and pixels, for the same network, threads, machine and code: when the dataset
-    grows, only new images are computed, and an interrupted pass resumes where it stopped. An image's features depend
-    neither on its batch nor on the state of the cache.
+    They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
+    are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
+    on the state of the cache. LiteRT computes them, with the same bits on every x86-64-v3 processor; a network that
+    cannot be converted stays in TensorFlow, and its features are also keyed by threads and machine.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
         ids: The images' ids, one per row.
         params: The section ``train.backbone``.
         scratch: The cache folder, such as ``.pixmill/train/features``.
-        threads: Number of threads; fixed for the rest of this process.
+        threads: Number of threads of TensorFlow, if it is needed; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         root: The project folder, to which a weights file is relative; default: the current one.
 
@@ -144,15 +153,55 @@ def extract_features(
     Raises:
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
-    fix_threads(threads)
-    side = pixels.shape[1]
     names = _names(pixels, ids)
-    key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {side} {threads} {machine()}".encode())
-    with contextlib.closing(FeatureStore(scratch / f"{key.hexdigest(length=16)}.sqlite")) as store:
+    side: int = pixels.shape[1]
+    origin: dict[str, Any] = {"image_size": side, "seed": seed, "root": root}
+    file = convert_backbone(params, scratch=scratch, **origin)
+    if file:
+        path = file.with_suffix(".sqlite")
+        load: Callable[[], Compute] = partial(load_litert, file, workers=min(_WORKERS, os.cpu_count() or 1))
+    else:
+        fix_threads(threads)
+        key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {side} {threads} {machine()}".encode())
+        path = scratch / f"{key.hexdigest(length=16)}.sqlite"
+        load = lambda: _compiled(build_backbone(params, **origin), side)  # noqa: E731
+    return _extract(pixels, names, FeatureStore(path), load)
+
+
+def part_features(
+    parts: Sequence[Part],
+    params: BackboneParams,
+    *,
+    scratch: Path,
+    threads: int,
+    seed: int = 0,
+    root: Path | None = None,
+) -> Features:
+    """Return the features of packed splits in turn, in one pass of :func:`extract_features`.
+
+    Args:
+        parts: The splits.
+        params: As there, and so are the others.
+        scratch: As there.
+        threads: As there.
+        seed: As there.
+        root: As there.
+    """
+    # Shards of shards: anything that indexes like an array works.
+    pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
+    ids = [str(name) for part in parts for name in part.rows["id"]]
+    return extract_features(pixels, ids, params, scratch=scratch, threads=threads, seed=seed, root=root)
+
+
+def _extract(
+    pixels: Shards | npt.NDArray[np.uint8], names: Sequence[bytes], cache: FeatureStore, load: Callable[[], Compute]
+) -> Features:
+    """Return the cached features, and compute and cache the others."""
+    with contextlib.closing(cache) as store:
         features = store.read(names)
         missing = [row for row, name in enumerate(names) if name not in features]
         if missing:
-            compute = _compiled(build_backbone(params, image_size=side, seed=seed, root=root), side)
+            compute = load()
             note = f"{len(names) - len(missing):,} cached" if features else ""
             with Progress("Features", len(missing)) as progress:
                 for rows in _chunks(missing, _CHUNK):
@@ -178,7 +227,7 @@ def _chunks(items: Sequence[Item], size: int = _CHUNK) -> Iterator[Sequence[Item
         yield items[start : start + size]
 
 
-def _compiled(model: keras.Model, side: int) -> Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]:
+def _compiled(model: keras.Model, side: int) -> Compute:
     """Return the network as a function of at most a batch of images."""
     import tensorflow as tf
 

@@ -1,102 +1,96 @@
-"""A network for LiteRT: one file that runs without TensorFlow."""
+"""LiteRT: networks that run without TensorFlow, with the same bits on every x86-64-v3 processor."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    import keras
+__all__ = ["BACKBONE", "HEAD", "NETWORK", "Network", "converted_files", "load_litert", "quiet"]
 
-__all__ = ["LITERT", "TOLERANCE", "Network", "export_litert", "load_litert"]
+NETWORK = "network.tflite"
+"""File name of a classifier, from pixels to logits, beside the weights that it was converted from."""
 
-LITERT = "network.tflite"
-"""File name, beside the weights that it was converted from."""
+BACKBONE, HEAD = "backbone.tflite", "head.tflite"
+"""File names of a classifier in two files: from pixels to features, and from features to logits."""
 
-TOLERANCE = 1e-4
-"""Maximum difference of a probability from Keras'."""
+_THREADS = 8
+"""Maximum threads; their number does not affect the outputs."""
 
-_THREADS = 4
-"""Maximum threads; their number does not affect predictions."""
-
-Network = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
-"""Takes ``uint8`` pixels of shape (n, side, side, 3); returns probabilities of shape (n, classes)."""
+Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+"""Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
 
 
-def export_litert(model: keras.Model, folder: Path) -> Path | None:
-    """Convert a network to LiteRT and return its file, or ``None`` if Keras must run it.
-
-    LiteRT loads within a fraction of a second and needs no TensorFlow. It is used if the graph can be converted, the
-    runtime is installed, and its predictions match Keras'; otherwise a warning says why not.
+def converted_files(folder: Path) -> tuple[str, ...]:
+    """Return the names of a classifier's LiteRT files, the one with the logits first; none if Keras must run it.
 
     Args:
-        model: Float32 pixels in, probabilities out.
-        folder: The folder that :func:`pixmill.learn.save_classifier` wrote.
+        folder: ``artifacts/train``, or a copy.
     """
-    target, temporary = folder / LITERT, folder / f".part-{LITERT}"
-    # Converters raise all kinds of exceptions; the weights remain in any case.
-    try:
-        with _quiet():
-            model.export(str(temporary), format="litert", verbose=False)
-        if _agrees(model, load_litert(temporary)):
-            temporary.rename(target)
-            return target
-        reason = "its predictions differ from Keras'"
-    except Exception as error:  # noqa: BLE001 (as above)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-    temporary.unlink(missing_ok=True)
-    sys.stderr.write(f"warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({reason})\n")
-    return None
+    if importlib.util.find_spec("ai_edge_litert"):
+        for names in ((HEAD, BACKBONE), (NETWORK,)):
+            if all((folder / name).exists() for name in names):
+                return names
+    return ()
 
 
-def load_litert(path: Path) -> Network:
-    """Return a network that LiteRT runs, one image at a time, so that no prediction depends on its batch.
+def load_litert(path: Path, *, rank: int = 2, workers: int = 1) -> Network:
+    """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
 
     Args:
-        path: The file that :func:`export_litert` wrote.
+        path: The file that :func:`pixmill.learn.export.convert` wrote.
+        rank: Rank of the wanted output, including the batch; default: 2, a vector.
+        workers: Items that are computed at the same time; default: one, on several threads.
 
     Raises:
-        ValueError: The file is not a model.
+        ValueError: The file is not a model, or has no such output.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    with _quiet():
-        interpreter: Any = Interpreter(str(path), num_threads=min(_THREADS, os.cpu_count() or 1))
-        interpreter.allocate_tensors()
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    lock = threading.Lock()
+    cores = min(_THREADS, os.cpu_count() or 1)
+    with quiet():
+        interpreters: list[Any] = [
+            Interpreter(str(path), num_threads=cores if workers == 1 else 1) for _ in range(workers)
+        ]
+        for interpreter in interpreters:
+            interpreter.allocate_tensors()
+    (given,) = interpreters[0].get_input_details()
+    (answer,) = (output for output in interpreters[0].get_output_details() if len(output["shape"]) == rank)
+    locks = [threading.Lock() for _ in interpreters]
 
-    def network(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        probabilities = np.empty((len(pixels), answer["shape"][-1]), np.float32)
-        for place, image in enumerate(pixels):
-            with lock:
-                interpreter.set_tensor(given["index"], image[None].astype(np.float32))
+    def run(items: npt.NDArray[Any], results: npt.NDArray[np.float32], worker: int) -> None:
+        interpreter = interpreters[worker]
+        for place in range(worker, len(items), workers):
+            with locks[worker]:
+                interpreter.set_tensor(given["index"], items[place][None].astype(np.float32))
                 interpreter.invoke()
-                probabilities[place] = interpreter.get_tensor(answer["index"])[0]
-        return probabilities
+                results[place] = interpreter.get_tensor(answer["index"])[0]
+
+    def network(items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        results = np.empty((len(items), *answer["shape"][1:]), np.float32)
+        if workers == 1:
+            run(items, results, 0)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(lambda worker: run(items, results, worker), range(workers)))
+        return results
 
     return network
 
 
-def _agrees(model: keras.Model, network: Network) -> bool:
-    generator = np.random.default_rng(0)
-    shape = (3, *model.input_shape[1:])
-    pixels = (generator.random(shape) * np.array([0, 64, 255])[:, None, None, None]).astype(np.uint8)
-    return np.allclose(network(pixels), np.asarray(model(pixels.astype(np.float32))), rtol=0, atol=TOLERANCE)
-
-
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hide the converter's output; C++ writes directly to the file descriptor."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as unread, contextlib.redirect_stdout(io.StringIO()):

@@ -23,12 +23,13 @@ __all__ = [
     "build_head",
     "describe_model",
     "fuse",
+    "head_graph",
+    "logits_graph",
     "objective",
-    "scores_graph",
 ]
 
-_PROBABILITIES, _SCORES = "probabilities", "scores"
-"""Names of the last layers: the one for inference, and the one that was fitted if it is another."""
+_LOGITS, _PROBABILITIES = "logits", "probabilities"
+"""Names of the last dense layer, whose output is fitted, and of the softmax behind it."""
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 """Scale and offset; ``none`` has no layer."""
@@ -89,23 +90,16 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
 
     Args:
         x: Vectors, of shape (n, features).
-        end: ``softmax``, ``sigmoid`` or ``logits``.
+        end: ``softmax`` or ``sigmoid``.
         draw: Gives the initialisers.
         labels: How many classes there are.
     """
     from keras import layers
 
-    softmax = end == "softmax"
-    x = layers.Dense(
-        labels,
-        activation="softmax" if softmax else None,
-        kernel_initializer=draw(),
-        dtype="float32",
-        name=_PROBABILITIES if softmax else _SCORES,
-    )(x)
+    x = layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=_LOGITS)(x)
     if end == "sigmoid":
         x = layers.Activation("log_sigmoid", dtype="float32", name="log_sigmoid")(x)
-    return x if softmax else layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
+    return layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
 
 
 def build_classifier(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:
@@ -242,6 +236,18 @@ def build_head(params: TrainParams, *, labels: int, features: int) -> keras.Mode
     return keras.Model(vectors, _head(vectors, params, labels=labels), name="head")
 
 
+def head_graph(classifier: keras.Model) -> keras.Model:
+    """Return a graph of the classifier's own layers from the backbone's features to the logits.
+
+    Args:
+        classifier: A classifier with a backbone.
+    """
+    import keras
+
+    first = next(layer for layer in classifier.layers if _in_head(layer))
+    return keras.Model(first.input, classifier.get_layer(_LOGITS).output, name="head")
+
+
 def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) -> None:
     """Copy a fitted head's weights into a classifier with its backbone.
 
@@ -283,7 +289,7 @@ def _head(x: keras.KerasTensor, params: TrainParams, *, labels: int) -> keras.Ke
 
 
 def _in_head(layer: keras.layers.Layer) -> bool:
-    return bool(layer.name == _PROBABILITIES or layer.name.startswith(_HEAD))
+    return layer.name in (_LOGITS, _PROBABILITIES) or bool(layer.name.startswith(_HEAD))
 
 
 def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
@@ -306,34 +312,30 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
 
 
 def objective(params: TrainParams) -> keras.losses.Loss:
-    """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``scores_graph``.
+    """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``logits_graph``.
 
     For a sigmoid end it is the mean binary cross-entropy over the classes, else the categorical one, in nats. Called
-    with targets and scores, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
+    with targets and logits, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
 
     Args:
         params: The section ``train``.
     """
     import keras
 
-    end = params.cnn.end if params.model == "cnn" else "softmax"
-    kind = keras.losses.BinaryCrossentropy if end == "sigmoid" else keras.losses.CategoricalCrossentropy
-    return kind(from_logits=end != "softmax", label_smoothing=params.label_smoothing, dtype="float32")
+    sigmoid = params.model == "cnn" and params.cnn.end == "sigmoid"
+    kind = keras.losses.BinaryCrossentropy if sigmoid else keras.losses.CategoricalCrossentropy
+    return kind(from_logits=True, label_smoothing=params.label_smoothing, dtype="float32")
 
 
-def scores_graph(classifier: keras.Model) -> keras.Model:
-    """Return a graph of the classifier's own layers whose output is the input of :func:`objective`.
-
-    For a softmax end that is the probabilities. For the others it is the logits, whose loss is numerically stable.
-    Either way the largest is the predicted class.
+def logits_graph(classifier: keras.Model) -> keras.Model:
+    """Return a graph of the classifier's own layers that ends at the logits, whose loss is numerically stable.
 
     Args:
-        classifier: The classifier to fit; the graph shares its weights.
+        classifier: The classifier to fit; the graph shares its weights. The largest logit is the predicted class.
     """
     import keras
 
-    end = next((layer for layer in classifier.layers if layer.name == _SCORES), classifier)
-    return keras.Model(classifier.input, end.output, name="scores")
+    return keras.Model(classifier.input, classifier.get_layer(_LOGITS).output, name="logits")
 
 
 def describe_model(params: TrainParams) -> str:

@@ -5,13 +5,25 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["logits", "losses", "normalised", "tempered"]
+__all__ = ["logits", "losses", "normalised", "softmax", "tempered"]
 
 _TOLERANCE = 1e-3
 """Tolerance of a row's sum: far above ``float32`` rounding, far below any real deviation."""
 
 _EPSILON = float(np.finfo(np.float64).eps)
 """Minimum probability in logarithms."""
+
+
+def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return the probabilities of logits, computed in ``float64``.
+
+    Args:
+        logits: Shape (images, classes).
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    raised = np.exp(values - values.max(axis=1, keepdims=True))
+    result: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
+    return result
 
 
 def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -66,10 +78,7 @@ def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np
     values = normalised(probabilities)
     if temperature == 1:
         return values
-    scaled = logits(values) / temperature
-    raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    result: npt.NDArray[np.float64] = raised / raised.sum(axis=1, keepdims=True)
-    return result
+    return softmax(logits(values) / temperature)
 
 
 def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.learn.litert import LITERT
+from pixmill.learn.litert import converted_files
 from pixmill.record.standalone import copy_standalone
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
     """
     import mlflow.pyfunc
 
-    converted = (classifier / LITERT).exists()
-    network = [LITERT] if converted else ["model.json", "model.weights.h5"]
+    converted = converted_files(classifier)
+    network = converted or ["model.json", "model.weights.h5"]
     with tempfile.TemporaryDirectory(dir=folder.parent) as name:
         temporary = Path(name)
         (temporary / "classifier").mkdir()

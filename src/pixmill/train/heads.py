@@ -16,7 +16,7 @@ from pixmill.core.errors import TrainError
 from pixmill.core.params import TrainParams
 from pixmill.core.progress import announce
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import build_head, extract_features, fuse
+from pixmill.learn import build_head, fuse, part_features
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit, weights_of
 from pixmill.train.history import Epoch, Timing
@@ -116,7 +116,7 @@ def fit_head(
         Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
     """
     train_features, val_features = (
-        features_of(part, params, scratch=scratch, root=root) for part in (training, validation)
+        features_of(part, params=params, scratch=scratch, root=root) for part in (training, validation)
     )
     labels = int(classifier.output_shape[-1])
     if params.features.head == "logistic":
@@ -144,11 +144,10 @@ def fit_head(
     return replace(fitted, best=weights_of(classifier))
 
 
-def features_of(part: Part, params: TrainParams, *, scratch: Path, root: Path | None) -> Features:
-    """Return the features of a split's images, of shape (n, width), computed unless cached."""
-    ids = part.rows["id"].tolist()
+def features_of(*parts: Part, params: TrainParams, scratch: Path, root: Path | None) -> Features:
+    """Return the features of the splits' images in turn, of shape (n, width), computed unless cached."""
     backbone, threads, seed = params.backbone, params.threads, params.seed
-    return extract_features(part.pixels, ids, backbone, scratch=scratch, threads=threads, seed=seed, root=root)
+    return part_features(parts, backbone, scratch=scratch, threads=threads, seed=seed, root=root)
 
 
 def logistic_answers(
@@ -169,7 +168,7 @@ def logistic_answers(
 
     @functools.cache
     def features() -> list[Features]:
-        return [features_of(part, params, scratch=scratch, root=root) for part in (training, validation)]
+        return [features_of(part, params=params, scratch=scratch, root=root) for part in (training, validation)]
 
     def answer(rows: npt.NDArray[np.int64], _: Checkpoints | None = None) -> npt.NDArray[np.integer]:
         known, asked = features()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixmill.core.params import TrainParams
 from pixmill.images.parts import Part
-from pixmill.learn import backbone_variables, objective, reseed, scores_graph
+from pixmill.learn import backbone_variables, logits_graph, objective, reseed
 from pixmill.learn.augmentation import Augmenter
 from pixmill.learn.precision import Precision, computing_with
 from pixmill.train.strategy import Replicas
@@ -67,7 +67,7 @@ class Trainer:
         self._replicas = Replicas()
         self._class_weights = np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
         self._objective = objective(params)
-        self._graph = scores_graph(classifier)
+        self._graph = logits_graph(classifier)
         self._augmenter = Augmenter(params.augmentation) if len(classifier.input_shape) == 4 else None
         slow = {id(variable) for variable in backbone_variables(classifier)}
         trainable = self._graph.trainable_variables

@@ -25,7 +25,7 @@ from pixmill.learn.precision import Precision
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import fit_head, logistic_answers
+from pixmill.train.heads import Features, features_of, fit_head, logistic_answers
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.strategy import choose_strategy, several_processes
@@ -70,6 +70,7 @@ class Trained:
         folds: The result of each fold; empty without cross-validation.
         precision: The compute precision.
         learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
+        features: Features of the validation split; ``None`` unless the model is ``features``.
     """
 
     classifier: keras.Model
@@ -83,6 +84,7 @@ class Trained:
     folds: tuple[FoldResult, ...]
     precision: Precision
     learning_curve: LearningCurve | None = None
+    features: Features | None = None
 
     @property
     def best(self) -> Epoch:
@@ -173,7 +175,8 @@ def train(
     """
     preprocessing = _preprocessing(folder / "preprocessing.json")
     image_size = preprocessing["image_size"]
-    parts = load_parts(folder, classes, side=image_size, names=("train", "val"))
+    parts = load_parts(folder, classes, side=image_size)
+    test = parts.pop("test")
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
     # Importing TensorFlow takes seconds.
     announce(f"train: {describe_model(params)}, fitted to {len(parts['train']):,} images")
@@ -187,9 +190,14 @@ def train(
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
         fit_model: Callable[..., Checkpoint] = fit
+        val_features = None
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         if params.model == "features":
             fit_model = partial(fit_head, scratch=features, root=root)
+            # One pass for all. Evaluation needs those of the test images, whose labels are not read here.
+            every = features_of(*parts.values(), test, params=params, scratch=features, root=root)
+            val_features = every[len(parts["train"]) : -len(test)].copy()
+            del every
         stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
         classifier = build()
@@ -242,6 +250,7 @@ def train(
         folds=tuple(results),
         precision=fitted.precision,
         learning_curve=curve,
+        features=val_features,
     )
 
 

@@ -23,6 +23,7 @@ _CODE = ("learn", "train")
 _INDIFFERENT = (
     "learn/classifier.py",
     "learn/folder.py",
+    "learn/export.py",
     "learn/litert.py",
     "train/checkpoints.py",
     "train/interruption.py",

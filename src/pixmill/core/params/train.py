@@ -73,9 +73,8 @@ class CnnParams(Section):
         description="Hidden dense layers.",
         examples=[[{"units": 64, "dropout": 0.5}]],
     )
-    end: Literal["softmax", "sigmoid", "logits"] = Field(
-        "softmax",
-        description="Output: `softmax`; `sigmoid` per class, normalized at prediction time; or `logits`.",
+    end: Literal["softmax", "sigmoid"] = Field(
+        "softmax", description="Output: `softmax`, or `sigmoid` per class, normalized at prediction time."
     )
 
 

@@ -1,0 +1,44 @@
+"""The same arithmetic on every x86-64-v3 processor."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+__all__ = ["fix_arithmetic"]
+
+_FASTER = {
+    "X86_V4": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
+    "AVX512_ICL": {
+        *("avx512ifma", "avx512vbmi", "avx512_vbmi2", "avx512_vnni", "avx512_bitalg", "avx512_vpopcntdq"),
+        *("gfni", "vaes", "vpclmulqdq"),
+    },
+    "AVX512_SPR": {"avx512_fp16"},
+}
+"""NumPy's names of the instruction sets beyond x86-64-v3, with Linux' names of the flags that each needs."""
+
+
+def fix_arithmetic() -> None:
+    """Let NumPy and BLAS use the code for x86-64-v3 (AVX2 and FMA), on one thread unless line otherwise.
+
+    Otherwise they choose by the processor, and the last bits of sums differ. Only the environment is set, which NumPy
+    and OpenBLAS read when they load and worker processes inherit; what the environment already says stays. Nothing is
+    set on other processors, nor where the instruction sets are unknown (outside Linux).
+    """
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return
+    try:
+        line = re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # A sandbox without /proc.
+        return
+    flags = set(line[1].split()) if line else set()
+    if not {"avx2", "fma"} <= flags:
+        return
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # NumPy warns of those that the processor does not have.
+    faster = " ".join(name for name, needed in _FASTER.items() if needed <= flags)
+    if faster:
+        os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", faster)

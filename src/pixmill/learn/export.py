@@ -1,0 +1,182 @@
+"""Conversion of networks to LiteRT."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from blake3 import blake3
+
+from pixmill.core.files import replacing
+from pixmill.core.params import BackboneParams, TrainParams
+from pixmill.core.progress import announce
+from pixmill.learn.backbones import backbone_digest, build_backbone
+from pixmill.learn.determinism import load_tensorflow
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, quiet
+from pixmill.learn.networks import head_graph
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["TOLERANCE", "convert", "convert_backbone", "export_classifier", "fold_batch_norm"]
+
+TOLERANCE = 1e-3
+"""Maximum difference of an output from Keras', relative to the largest output."""
+
+
+def export_classifier(
+    model: keras.Model, params: TrainParams, folder: Path, *, scratch: Path, root: Path | None = None
+) -> None:
+    """Convert a classifier to LiteRT, from pixels to logits; where Keras must run it, a warning says why.
+
+    For the model ``features`` these are two files, since the head also runs on stored features; else one.
+
+    Args:
+        model: The classifier.
+        params: The section ``train``.
+        folder: ``artifacts/train``.
+        scratch: The cache of features, which holds the converted backbone.
+        root: The project folder, to which a weights file is relative; default: the current one.
+    """
+    import keras
+
+    if params.model != "features":
+        # Softmax, the last layer, is computed in float64 by the classifier.
+        convert(keras.Model(model.input, model.layers[-1].input), folder / NETWORK)
+        return
+    size = model.input_shape[1]
+    backbone = convert_backbone(params.backbone, image_size=size, scratch=scratch, seed=params.seed, root=root)
+    if backbone and convert(head_graph(model), folder / HEAD):
+        shutil.copyfile(backbone, folder / BACKBONE)
+
+
+def convert_backbone(
+    params: BackboneParams, *, image_size: int, scratch: Path, seed: int = 0, root: Path | None = None
+) -> Path | None:
+    """Return the LiteRT file of a frozen backbone, converted once; ``None`` if Keras must run it.
+
+    Its outputs are the features, and the last feature map if the features are its mean over height and width.
+
+    Args:
+        params: The section ``train.backbone``.
+        image_size: Side of the images in pixels.
+        scratch: The folder of converted backbones and of features.
+        seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
+        root: The project folder, to which a weights file is relative; default: the current one.
+
+    Raises:
+        TrainError: The weights are not available or belong to another network, or the images are too small.
+    """
+    try:
+        runtime = importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError:  # As on macOS with an Intel processor.
+        return None
+    key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {image_size} {runtime}".encode())
+    path = scratch / f"{key.hexdigest(length=16)}.tflite"
+    if path.exists():
+        path.touch()
+        return path
+    announce("features: converting the backbone to LiteRT, once")
+    load_tensorflow()
+    import keras
+
+    backbone = build_backbone(params, image_size=image_size, seed=seed, root=root)
+    outputs = [backbone.output]
+    if isinstance(backbone.layers[-1], keras.layers.GlobalAveragePooling2D):
+        outputs.append(backbone.layers[-1].input)
+    return convert(keras.Model(backbone.input, outputs), path)
+
+
+def convert(model: keras.Model, path: Path) -> Path | None:
+    """Convert a network to a LiteRT file, or return ``None`` if Keras must run it.
+
+    LiteRT loads within a fraction of a second and needs no TensorFlow. It is used if the graph can be converted, the
+    runtime is installed, and its outputs match Keras'; otherwise a warning says why not. Batch norm is folded into the
+    convolutions beforehand, so equal weights give an equal file on every processor: the converter would fold it in
+    the processor's own arithmetic.
+
+    Args:
+        model: Float32 pixels or features in, one or more float32 outputs of different ranks.
+        path: The file to write.
+    """
+    # Converters raise all kinds of exceptions; the weights remain in any case.
+    try:
+        with replacing(path) as temporary:
+            with quiet():
+                fold_batch_norm(model).export(str(temporary), format="litert", verbose=False)
+            _require_agreement(model, temporary)
+        return path
+    except Exception as error:  # noqa: BLE001 (as above)
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    sys.stderr.write(f"warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({reason})\n")
+    return None
+
+
+def fold_batch_norm(model: keras.Model) -> keras.Model:
+    """Return an equivalent model in which convolutions include the batch norm that directly follows them.
+
+    The weights are computed in ``float64`` and rounded once. Batch norm after anything else stays.
+
+    Args:
+        model: One flat functional graph.
+    """
+    import keras
+    from keras import layers
+
+    convolution_of: dict[str, Any] = {}
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            (before,) = (node.operation for node in layer._inbound_nodes[0].parent_nodes)
+            is_linear = isinstance(before, layers.Conv2D | layers.DepthwiseConv2D) and (
+                before.activation is keras.activations.linear
+            )
+            if is_linear and len(before._outbound_nodes) == 1:
+                convolution_of[layer.name] = before
+    norm_of = {convolution.name: model.get_layer(name) for name, convolution in convolution_of.items()}
+
+    def clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+        bias = {"use_bias": True} if layer.name in norm_of else {}
+        return type(layer).from_config({**layer.get_config(), **bias})
+
+    def call(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:
+        return arguments[0] if layer.name in convolution_of else layer(*arguments, **named)
+
+    folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    for layer in folded.layers:
+        weights = model.get_layer(layer.name).get_weights()
+        layer.set_weights(_folded(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
+    return folded
+
+
+def _folded(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
+    """Return kernel and bias of a convolution that includes a batch norm."""
+    from keras import layers
+
+    kernel, *biases = (np.asarray(weight, np.float64) for weight in weights)
+    gamma, beta, mean, variance = (
+        np.float64(default) if variable is None else np.asarray(variable, np.float64)
+        for variable, default in ((norm.gamma, 1), (norm.beta, 0), (norm.moving_mean, 0), (norm.moving_variance, 1))
+    )
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    bias = beta + ((biases[0] if biases else 0.0) - mean) * scale
+    # A depthwise kernel has the shape (height, width, channels, multiplier).
+    shape = kernel.shape[-2:] if isinstance(convolution, layers.DepthwiseConv2D) else kernel.shape[-1:]
+    return [(kernel * scale.reshape(shape)).astype(np.float32), bias.astype(np.float32)]
+
+
+def _require_agreement(model: keras.Model, path: Path) -> None:
+    """Compare LiteRT's outputs with Keras' for random inputs of several magnitudes."""
+    shape = (3, *model.input_shape[1:])
+    scale = np.array([0, 64, 255]).reshape(-1, *[1] * (len(shape) - 1))
+    inputs = np.rint(np.random.default_rng(0).random(shape) * scale).astype(np.float32)
+    outputs = model(inputs)
+    for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
+        exact = np.asarray(output)
+        converted = load_litert(path, rank=exact.ndim)(inputs)
+        if not np.allclose(converted, exact, rtol=0, atol=TOLERANCE * max(1.0, float(np.abs(exact).max()))):
+            raise ValueError("its outputs differ from Keras'")

@@ -161,17 +161,35 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Put a backbone that is converted for LiteRT into a scratch folder; the conversion is done once and takes 10 s."""
+    from pixmill.core.params import BackboneParams
+    from pixmill.learn.export import convert_backbone
+
+    def put(scratch: Path, side: int, params: BackboneParams | None = None) -> Path:
+        # Processes that run tests side by side share it.
+        shared = tmp_path_factory.getbasetemp().parent / "backbones"
+        file = convert_backbone(params or BackboneParams(), image_size=side, scratch=shared)
+        assert file
+        scratch.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(file, scratch))
+
+    return put
+
+
+@pytest.fixture(scope="session")
 def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder ``artifacts/train`` of a tiny calibrated classifier; the only one that is converted for LiteRT."""
     from pixmill.core.files import write_json
     from pixmill.core.params import BlockParams, CnnParams, TrainParams
-    from pixmill.learn import build_classifier, export_litert, fix_threads, save_classifier
+    from pixmill.learn import build_classifier, export_classifier, fix_threads, save_classifier
 
     folder, labels = tmp_path_factory.mktemp("trained"), ["coat", "kurtā", "T-shirt & top"]
     fix_threads(2)
     cnn = CnnParams(blocks=(BlockParams(filters=4),), dense=())
-    model = build_classifier(TrainParams(model="cnn", cnn=cnn), labels=3, image_size=24)
+    params = TrainParams(model="cnn", cnn=cnn)
+    model = build_classifier(params, labels=3, image_size=24)
     save_classifier(model, labels, folder, image_size=24, aspect="pad", resize="bicubic")
-    export_litert(model, folder)
+    export_classifier(model, params, folder, scratch=folder)
     write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
     return folder

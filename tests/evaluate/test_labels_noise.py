@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.labels import backbone_features, find_label_errors
+from pixmill.evaluate.labels import find_label_errors, search_backbone
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
+from pixmill.learn import part_features
 
 CLASSES = ("coat", "dress", "shirt", "sneaker", "trouser")
 SIDE = 56
@@ -44,7 +45,7 @@ def test_four_of_five_swapped_labels_are_among_the_first_tenth(photographs, scra
     rows = pd.DataFrame({"id": ids, "label": [CLASSES[target] for target in given], "cluster": ids})
     part = Part("train", rows, given, Shards([pixels]))
 
-    features = backbone_features([part], scratch=scratch, threads=2)
+    features = part_features([part], search_backbone(SIDE), scratch=scratch, threads=2)
     ranking = find_label_errors([part], CLASSES, features, threads=2)
 
     first = set(ranking.loc[ranking["rank"] <= round(0.1 * count), "id"])

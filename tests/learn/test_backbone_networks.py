@@ -13,10 +13,10 @@ from pixmill.learn import (
     fix_threads,
     fuse,
     load_classifier,
+    logits_graph,
     objective,
     reseed,
     save_classifier,
-    scores_graph,
 )
 
 SIZE, LABELS = 32, 3
@@ -47,14 +47,14 @@ def pixels():
 def features_of(classifier, pixels, **mode):
     import keras
 
-    end = next(layer.input for layer in classifier.layers if layer.name.startswith(("head_", "probabilities")))
+    end = next(layer.input for layer in classifier.layers if layer.name.startswith(("head_", "logits")))
     return np.asarray(keras.Model(classifier.input, end)(pixels, **mode))
 
 
 def fitted_once(classifier, params, pixels):
     import keras
 
-    graph = scores_graph(classifier)
+    graph = logits_graph(classifier)
     graph.compile(keras.optimizers.SGD(1e-3), objective(params), jit_compile=False)
     reseed(graph, seed=7, epoch=1)
     graph.train_on_batch(pixels, np.eye(LABELS, dtype=np.float32)[np.arange(len(pixels)) % LABELS])
@@ -68,9 +68,9 @@ def test_it_is_one_plain_graph_from_pixels_to_probabilities(build, pixels):
     assert not [layer for layer in classifier.layers if isinstance(layer, keras.Model)]
     assert classifier.input_shape == (None, SIZE, SIZE, 3)
     assert [layer.name for layer in classifier.layers][-4:] == [
-        "head_dropout",
         "head_dense_0",
         "head_dense_0_dropout",
+        "logits",
         "probabilities",
     ]
     probabilities = np.asarray(classifier(pixels))
@@ -106,7 +106,7 @@ def test_a_whole_backbone_is_fitted_but_for_its_batch_norm(build, pixels):
 def test_the_last_layers_alone_may_be_fitted(build):
     classifier = build(described(unfreeze=2))
     fitted = [layer.name for layer in classifier.layers if layer.trainable_variables]
-    assert fitted == ["block_16_project", "Conv_1", "probabilities"]
+    assert fitted == ["block_16_project", "Conv_1", "logits"]
     assert [variable.path for variable in backbone_variables(classifier)] == [
         "block_16_project/kernel",
         "Conv_1/kernel",

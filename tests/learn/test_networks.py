@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.errors import TrainError
 from pixmill.core.params import BlockParams, CnnParams, DenseParams, TrainParams
-from pixmill.learn import build_classifier, fix_threads, load_classifier, objective, save_classifier, scores_graph
+from pixmill.learn import build_classifier, fix_threads, load_classifier, logits_graph, objective, save_classifier
 from tests.learn.conftest import PARAMS
 
 
@@ -68,7 +68,7 @@ WELL_KNOWN = {
         ),
         (150, 6, 2_046_406),
     ),
-    "food": (CnnParams(blocks=blocks(16, 32, 64), dense=dense(128), end="logits"), (180, 5, 3_989_285)),
+    "food": (CnnParams(blocks=blocks(16, 32, 64), dense=dense(128)), (180, 5, 3_989_285)),
 }
 """Networks of published tutorials and papers' code, and how many parameters they have there."""
 
@@ -102,13 +102,14 @@ def test_the_layers_of_a_block_stand_in_this_order(network):
         "block_0_pooling",
         "block_0_dropout",
         "flatten",
+        "logits",
         "probabilities",
     ]
 
 
 def test_what_is_off_adds_no_layer(network):
     bare = network(rescaling="none", blocks=blocks(2, pooling=1), dense=())
-    assert names(bare) == ["pixels", "block_0_convolution_0", "flatten", "probabilities"]
+    assert names(bare) == ["pixels", "block_0_convolution_0", "flatten", "logits", "probabilities"]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ CNN = st.builds(
     blocks=st.lists(BLOCK, min_size=1, max_size=2).map(tuple),
     head=st.sampled_from(["flatten", "average"]),
     dense=DENSE,
-    end=st.sampled_from(["softmax", "sigmoid", "logits"]),
+    end=st.sampled_from(["softmax", "sigmoid"]),
 )
 
 ROOMY = 36
@@ -231,12 +232,12 @@ def test_whatever_params_describe_is_built_and_comes_back_from_its_files(params,
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(loaded(pixels), probabilities)
-    np.testing.assert_array_equal(np.asarray(scores_graph(model)(pixels)).argmax(1), probabilities.argmax(1))
+    np.testing.assert_array_equal(np.asarray(logits_graph(model)(pixels)).argmax(1), probabilities.argmax(1))
     for name in ("model.json", "model.weights.h5", "labels.json"):
         assert (folder / name).read_bytes() == (again / name).read_bytes()
 
 
-ENDS = ["softmax", "sigmoid", "logits"]
+ENDS = ["softmax", "sigmoid"]
 TARGETS = np.eye(3, dtype=np.float32)[np.arange(10) % 3]
 
 
@@ -264,7 +265,7 @@ def test_what_is_fitted_are_the_classifier_s_own_weights(ended, end, pixels):
 
     classifier = ended(end)
     before = [np.array(weight) for weight in classifier.get_weights()]
-    graph = scores_graph(classifier)
+    graph = logits_graph(classifier)
     graph.compile(keras.optimizers.SGD(0.01), objective(params_of(end)), jit_compile=False)
     losses = [graph.train_on_batch(pixels, TARGETS) for _ in range(5)]
     assert np.all(np.isfinite(losses))
@@ -277,14 +278,14 @@ def test_what_is_fitted_are_the_classifier_s_own_weights(ended, end, pixels):
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pixels):
-    scores = np.asarray(scores_graph(ended(end))(pixels), np.float64)
+    scores = np.asarray(logits_graph(ended(end))(pixels), np.float64)
     if end == "sigmoid":
         targets = TARGETS * (1 - smoothing) + smoothing / 2
         expected = -(targets * np.log(sigmoid(scores)) + (1 - targets) * np.log(1 - sigmoid(scores)))
         expected = expected.mean(axis=1)
     else:
         targets = TARGETS * (1 - smoothing) + smoothing / 3
-        expected = -(targets * np.log(scores if end == "softmax" else softmax(scores))).sum(axis=1)
+        expected = -(targets * np.log(softmax(scores))).sum(axis=1)
     loss = objective(params_of(end, label_smoothing=smoothing))
     np.testing.assert_allclose(loss(TARGETS, scores.astype(np.float32)), expected.mean(), rtol=1e-5)
     weights = np.arange(10, dtype=np.float32)
@@ -294,12 +295,14 @@ def test_the_loss_is_the_cross_entropy_of_what_is_said(ended, end, smoothing, pi
 
 def test_only_a_plain_network_has_an_end_to_choose():
     params = TrainParams(model="backbone", cnn=CnnParams(end="sigmoid"))
-    assert objective(params)(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)) < 1e-6
+    # In nats; the binary cross-entropy of a zero is ln 2, too, so one class has another logit.
+    loss = float(objective(params)(np.eye(2, dtype=np.float32), np.float32([[3, 0], [3, 0]])))
+    assert loss == pytest.approx((np.log(1 + np.exp(-3)) + np.log(1 + np.exp(3))) / 2, rel=1e-5)
 
 
 def test_a_sigmoid_end_answers_by_itself_and_is_scaled_when_used(ended, pixels):
     classifier = ended("sigmoid")
-    answers = sigmoid(np.asarray(scores_graph(classifier)(pixels), np.float64))
+    answers = sigmoid(np.asarray(logits_graph(classifier)(pixels), np.float64))
     assert np.abs(answers.sum(axis=1) - 1).min() > 0.01
     np.testing.assert_allclose(classifier(pixels), answers / answers.sum(axis=1, keepdims=True), rtol=1e-5)
 
@@ -310,8 +313,8 @@ def test_a_sigmoid_end_answers_by_itself_and_is_scaled_when_used(ended, pixels):
 )
 def test_answers_that_are_all_no_or_yes_still_sum_to_one(ended, pixels, scores, expected):
     classifier = ended("sigmoid")
-    kernel, _ = classifier.get_layer("scores").get_weights()
-    classifier.get_layer("scores").set_weights([kernel * 0, np.float32(scores)])
+    kernel, _ = classifier.get_layer("logits").get_weights()
+    classifier.get_layer("logits").set_weights([kernel * 0, np.float32(scores)])
     np.testing.assert_allclose(classifier(pixels[:1])[0], expected, atol=1e-6)
 
 
@@ -325,5 +328,5 @@ def test_the_ends_stay_in_float32_when_the_rest_does_not(ended, end, pixels):
     finally:
         keras.config.set_dtype_policy("float32")
     assert classifier.get_layer("dense_0").compute_dtype == "bfloat16"
-    assert {str(model.output.dtype) for model in (classifier, scores_graph(classifier))} == {"float32"}
+    assert {str(model.output.dtype) for model in (classifier, logits_graph(classifier))} == {"float32"}
     np.testing.assert_allclose(np.asarray(classifier(pixels)).sum(axis=1), 1, atol=1e-6)

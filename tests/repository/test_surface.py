@@ -21,9 +21,9 @@ SURFACE = {
     ),
     "pixmill.metrics": "",
     "pixmill.learn": (
-        "Augmenter Classifier augmented backbone_variables build_classifier build_head describe_model export_litert "
-        "extract_features fix_threads fuse load_classifier objective reseed save_calibration save_classifier "
-        "scores_graph"
+        "Augmenter Classifier augmented backbone_variables build_classifier build_head describe_model "
+        "export_classifier extract_features fix_threads fuse load_classifier logits_graph objective part_features "
+        "reseed save_calibration save_classifier"
     ),
     "pixmill.core.params": (
         "SOURCES AugmentationParams BackboneParams BlockParams CnnParams DenseParams EvaluateParams FeaturesParams "

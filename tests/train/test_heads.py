@@ -20,9 +20,11 @@ MLP = PARAMS.model_copy(update={"features": PARAMS.features.model_copy(update={"
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
+def scratch(tmp_path_factory, converted):
     """A place where features stay from one test to the next."""
-    return tmp_path_factory.mktemp("features")
+    folder = tmp_path_factory.mktemp("features")
+    converted(folder, SIZE, PARAMS.backbone)
+    return folder
 
 
 @pytest.fixture

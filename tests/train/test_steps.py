@@ -83,7 +83,7 @@ def test_the_rate_is_that_of_the_step(parts):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("optimizer", "end"), [("sgd", "softmax"), ("adam", "sigmoid"), ("adamw", "logits")])
+@pytest.mark.parametrize(("optimizer", "end"), [("sgd", "softmax"), ("adam", "sigmoid"), ("adamw", "softmax")])
 def test_every_optimizer_learns_to_every_end(parts, optimizer, end):
     cnn = PARAMS.cnn.model_copy(update={"end": end})
     _, trainer = make(PARAMS.model_copy(update={"optimizer": optimizer, "cnn": cnn, "label_smoothing": 0.1}))

@@ -147,9 +147,11 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
         return arguments[0] if layer.name in convolution_of else layer(*arguments, **named)
 
     folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    for layer in folded.layers:
+    for layer in (layer for layer in folded.layers if layer.weights):
         weights = model.get_layer(layer.name).get_weights()
         layer.set_weights(_folded(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
+    # Resizing would otherwise switch what follows it to training mode: it is a layer of augmentation, too.
+    folded.trainable = False
     return folded
 
 
@@ -174,7 +176,7 @@ def _require_agreement(model: keras.Model, path: Path) -> None:
     shape = (3, *model.input_shape[1:])
     scale = np.array([0, 64, 255]).reshape(-1, *[1] * (len(shape) - 1))
     inputs = np.rint(np.random.default_rng(0).random(shape) * scale).astype(np.float32)
-    outputs = model(inputs)
+    outputs = model(inputs, training=False)
     for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
         exact = np.asarray(output)
         converted = load_litert(path, rank=exact.ndim)(inputs)

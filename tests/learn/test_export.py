@@ -1,0 +1,115 @@
+"""Conversion to LiteRT: the same outputs as Keras', whatever the graph, and the same file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
+from pixmill.learn import build_classifier, export_classifier, fix_threads
+from pixmill.learn.export import TOLERANCE, convert, fold_batch_norm
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert
+
+PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
+WARNING = "warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({})\n"
+CNN = CnnParams(blocks=(BlockParams(filters=4), BlockParams(filters=8)), dense=(DenseParams(units=6, dropout=0.5),))
+
+
+def params_of(**changes):
+    return TrainParams(model="cnn", cnn=CNN.model_copy(update=changes))
+
+
+def classifier(**changes):
+    fix_threads(2)
+    return build_classifier(params_of(**changes), labels=3, image_size=24)
+
+
+def logits_of(model, pixels):
+    import keras
+
+    return np.asarray(keras.Model(model.input, model.layers[-1].input)(pixels.astype(np.float32), training=False))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"end": "sigmoid", "rescaling": "symmetric"},
+        {"channels": 1},
+        {"head": "average", "blocks": (BlockParams(filters=4, batch_norm=True, pool_padding="same", dropout=0.2),)},
+    ],
+)
+def test_a_converted_classifier_gives_the_logits_of_keras(tmp_path, changes, capfd):
+    model = classifier(**changes)
+    export_classifier(model, params_of(**changes), tmp_path, scratch=tmp_path)
+    assert capfd.readouterr() == ("", "")
+    (path,) = tmp_path.iterdir()
+    assert path.name == NETWORK
+    np.testing.assert_allclose(load_litert(path)(PIXELS), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
+    content = path.read_bytes()
+    export_classifier(model, params_of(**changes), tmp_path, scratch=tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(tmp_path, converted):
+    params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
+    fix_threads(2)
+    model = build_classifier(params, labels=3, image_size=24)
+    converted(tmp_path / "scratch", 24, params.backbone)
+    export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
+    backbone, head = load_litert(tmp_path / BACKBONE), load_litert(tmp_path / HEAD)
+    features = load_litert(tmp_path / BACKBONE, workers=2)(PIXELS)
+    np.testing.assert_array_equal(features, backbone(PIXELS))
+    assert len(np.unique(features, axis=0)) == len(PIXELS)
+    np.testing.assert_array_equal(head(features), [head(backbone(PIXELS[row : row + 1]))[0] for row in range(5)])
+    np.testing.assert_allclose(head(features), logits_of(model, PIXELS), rtol=0, atol=TOLERANCE)
+    # The features are the mean of the feature maps.
+    maps = load_litert(tmp_path / BACKBONE, rank=4)(PIXELS)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), features, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_batch_norm_is_folded_into_the_convolution_before_it(bias):
+    fix_threads(2)
+    import keras
+    from keras import layers
+
+    pixels = x = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, use_bias=bias, bias_initializer="ones", name="plain")(x)
+    x = layers.BatchNormalization(name="plain_norm")(x)
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, use_bias=bias, bias_initializer="ones", name="depthwise")(x)
+    x = layers.BatchNormalization(scale=False, name="depthwise_norm")(x)
+    x = layers.Conv2D(4, 1, activation="relu", name="active")(x)
+    x = layers.BatchNormalization(center=False, name="active_norm")(x)
+    shared = layers.Conv2D(4, 1, name="shared")(x)
+    x = layers.Add()([layers.BatchNormalization(name="shared_norm")(shared), shared])
+    model = keras.Model(pixels, x)
+    chance = np.random.default_rng(3)
+    model.set_weights([chance.uniform(0.5, 2, weight.shape) for weight in model.get_weights()])
+    folded = fold_batch_norm(model)
+    norms = [layer.name for layer in folded.layers if isinstance(layer, layers.BatchNormalization)]
+    # Not behind an activation, nor where the convolution has another consumer.
+    assert norms == ["active_norm", "shared_norm"]
+    inputs = chance.random((2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(folded(inputs), model(inputs), rtol=1e-5)
+
+
+def test_a_graph_that_cannot_be_converted_is_a_warning(tmp_path, monkeypatch, capfd):
+    model = classifier()
+
+    def fail(_):
+        raise RuntimeError("this graph has no conversion")
+
+    monkeypatch.setattr("pixmill.learn.export.fold_batch_norm", fail)
+    assert convert(model, tmp_path / NETWORK) is None
+    assert capfd.readouterr().err == WARNING.format("RuntimeError: this graph has no conversion")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_network_with_other_outputs_is_not_kept(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("pixmill.learn.export.TOLERANCE", -1.0)
+    assert convert(classifier(), tmp_path / NETWORK) is None
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr().err == WARNING.format("ValueError: its outputs differ from Keras'")

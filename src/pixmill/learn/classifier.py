@@ -67,7 +67,7 @@ class Prediction:
     Args:
         label: The most probable class; on a tie, the first.
         confidence: Its calibrated probability, 0 to 1.
-        sure: Whether the confidence reaches the threshold.
+        sure: Whether the confidence reaches the threshold; also ``None`` if the model has none.
         probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
         reason: Why there is no prediction, one word as in :class:`pixmill.images.Undecodable`, or ``memory``.
     """
@@ -198,7 +198,7 @@ def save_calibration(folder: Path, validation: Part, *, target: float) -> None:
     """
     network, pixels = _network(folder), validation.pixels
     batches = [network(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
-    calibration = calibrate(np.concatenate(batches), validation.targets, target)
+    calibration = calibrate(np.concatenate(batches), validation.targets, validation.rows["cluster"], target)
     write_json(folder / _CALIBRATION, asdict(calibration))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
+from pixmill.metrics.calibration import fewest_answers
 
 __all__ = [
     "calibration_sentence",
@@ -75,31 +76,37 @@ def meaning(metrics: Mapping[str, Any]) -> str:
 
 
 def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
-    """Return what accuracy and coverage the confidence threshold gives.
+    """Return what accuracy and coverage the confidence threshold gives, or what it takes to choose one.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
         target: The accuracy that the answers should reach.
     """
     limit, coverage, covered = (metrics[name] for name in ("threshold", "coverage", "covered_accuracy"))
+    n = f"{metrics['val']['n']:,}"
     if limit is None:
-        fewest = f"{1 / (1 - target):.0f}" if target < 1 else "all"
         return (
-            f"No confidence threshold reaches {_percent(target)} accuracy on at least {fewest} of the "
-            f"{metrics['val']['n']:,} validation images, so the model answers \u201cnot sure\u201d for every image."
+            f"There is no confidence threshold: the {n} validation images do not show {_percent(target)} accuracy, "
+            f"not even for the most confident predictions. That takes at least {fewest_answers(target):,} confident "
+            "predictions, all of them correct, or more with a few errors; near-duplicates count once. The model "
+            "therefore calls no prediction \u201csure\u201d or \u201cnot sure\u201d. Add images, enlarge "
+            "split.val, or lower train.target_accuracy."
         )
-    if limit == 0:
-        return (
-            f"On the validation split the model reaches {_percent(target)} accuracy without a confidence threshold: "
-            "it never has to answer \u201cnot sure\u201d."
-        )
-    sentence = f"If it answers \u201cnot sure\u201d below a calibrated confidence of {_percent(limit)}, "
-    if covered is None:
-        return sentence + "it answers for no test image."
-    return (
-        sentence + f"it answers for {_percent(coverage)} of the test images, with {_percent(covered)} accuracy. "
-        f"The threshold was chosen on the validation split, for a target accuracy of {_percent(target)}."
+    sentence = (
+        f"The {n} validation images show {_percent(target)} accuracy without a confidence threshold, so every "
+        "prediction is sure. "
+        if limit == 0
+        else f"A prediction is \u201cnot sure\u201d below a calibrated confidence of {_percent(limit)}. Above it, the "
+        f"{n} validation images show {_percent(target)} accuracy (with 95\u00a0% confidence). "
     )
+    if covered is None:
+        return sentence + "None of the test images is sure."
+    low, high = metrics["covered_accuracy_low"], metrics["covered_accuracy_high"]
+    sentence += (
+        f"Of the test images, {_percent(coverage)} are sure; {_percent(covered)} of these are correct "
+        f"(CI {_percent(low)} to {_percent(high)})."
+    )
+    return sentence + (" The test images do not confirm the target accuracy." if high < target else "")
 
 
 def next_steps(
@@ -163,27 +170,47 @@ def confusion_sentence(confusion: Confusion) -> str:
     return f"{confusion.actual} predicted as {confusion.predicted}: {confusion.count:,} of {confusion.of:,} ({share})"
 
 
-def calibration_sentence(metrics: Mapping[str, Any], mean_confidence: float) -> str:
-    """Return how well calibrated the model's confidence is.
+def calibration_sentence(metrics: Mapping[str, Any]) -> str:
+    """Return what temperature is applied, and whether the resulting confidence is right on the test split.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
-        mean_confidence: Mean probability of the predicted class over the test split.
     """
-    sentence = (
-        f"Before calibration the mean confidence is {_percent(mean_confidence)} at {_percent(metrics['accuracy'])} "
-        f"accuracy; the expected calibration error (ECE, 15 bins) is {metrics['ece']:.3f}. "
-    )
-    calibrated = metrics["calibrated"]
-    if calibrated["ece"] < metrics["ece"]:
-        sentence += (
-            f"Temperature scaling (T = {metrics['temperature']:.2f}, fitted on the validation split) lowers it to "
-            f"{calibrated['ece']:.3f}. "
+    temperature, calibrated, n = metrics["temperature"], metrics["calibrated"], f"{metrics['val']['n']:,}"
+    if temperature is None:
+        sentence = f"The {n} validation images do not determine a temperature, so the confidence is not corrected. "
+    else:
+        side, change = ("over", "lowers") if temperature > 1 else ("under", "raises")
+        sentence = (
+            f"On the {n} validation images the network is {side}confident; temperature scaling "
+            f"(T = {temperature:.2f}) {change} its confidence. "
         )
-    if metrics["ece"] <= _OFF:
-        return sentence + "The model is well calibrated: its confidence is close to its accuracy."
-    side = "overconfident" if mean_confidence > metrics["accuracy"] else "underconfident"
-    return sentence + f"The model is {side}: its confidence is not a reliable probability of being correct."
+    gap, margin, ece = calibrated["confidence"] - metrics["accuracy"], calibrated["chance_gap"], calibrated["ece"]
+    sentence += (
+        f"On the test images the {'' if temperature is None else 'calibrated '}confidence is "
+        f"{_percent(calibrated['confidence'])} on average, and the accuracy {_percent(metrics['accuracy'])}. "
+    )
+    # The calibration error (ECE) is at least the mean gap.
+    if margin <= _OFF and ece <= _OFF:
+        return sentence + f"The model is well calibrated (ECE {ece:.3f}, 15 bins)."
+    if abs(gap) > margin:
+        side = "overconfident" if gap > 0 else "underconfident"
+        unlike = "" if temperature is None else " The temperature fits the validation images, but not the test images."
+        return (
+            sentence + f"The model is {side}: chance explains a difference of up to {100 * margin:.1f} points. Do not "
+            f"read its confidence as the probability of being correct.{unlike}"
+        )
+    if margin > _OFF:
+        needed = float(f"{metrics['n'] * (margin / _OFF) ** 2:.2g}")
+        return (
+            sentence + f"On {metrics['n']:,} test images, chance explains a difference of up to {100 * margin:.1f} "
+            f"points, so they do not show whether the confidence is off. Showing a difference of {100 * _OFF:g} points "
+            f"takes about {needed:,.0f} test images."
+        )
+    return (
+        sentence + f"It is right on average, but not at every level (ECE {ece:.3f}, 15 bins): see the reliability "
+        "diagram."
+    )
 
 
 def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.confidence import chance_gap, coverage_curve, expected_calibration_error, reliability
+from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import losses
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
@@ -89,10 +89,9 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` at that temperature, its mean
-        ``confidence``, and how far its accuracy may be from that by chance (``chance_gap``); ``coverage``, the share of
-        the test split that is sure, and ``covered_accuracy`` with its limits, the accuracy of that share: ``None`` if
-        there is no threshold.
+        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` and mean ``confidence`` at that
+        temperature; ``coverage``, the share of the test split that is sure, and ``covered_accuracy`` with its limits,
+        the accuracy of that share. All of the latter are ``None`` if there is no threshold.
 
         Curves by plot name. ``calibration`` and ``calibrated``: rows of
         :func:`pixmill.metrics.confidence.reliability` on the test split, before and after temperature scaling;
@@ -107,11 +106,10 @@ def measure_confidence(
     certainty = {name: values.max(axis=1) for name, values in calibrated.items()}
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
-    clusters = tables["test"]["id"].map(groups)
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     accuracy, low, high = None, None, None
     if sure.any():
-        members, _ = pd.factorize(clusters[sure])
+        members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
         accuracy = float(np.mean(right["test"][sure]))
         low, high = accuracy_interval(right["test"][sure], members, draws=draws, confidence=confidence)
     metrics = {
@@ -120,7 +118,6 @@ def measure_confidence(
             "log_loss": float(np.mean(losses(actual, calibrated["test"]))),
             "ece": expected_calibration_error(actual, calibrated["test"]),
             "confidence": float(np.mean(certainty["test"])),
-            "chance_gap": chance_gap(certainty["test"], clusters, level=confidence),
         },
         "threshold": calibration.threshold,
         "coverage": None if calibration.threshold is None else float(np.mean(sure)),

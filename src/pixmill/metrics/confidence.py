@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,14 +9,7 @@ import pandas as pd
 from pixmill.metrics.calibration import by_confidence
 from pixmill.metrics.probabilities import normalised
 
-__all__ = [
-    "BINS",
-    "chance_gap",
-    "confidence_gaps",
-    "coverage_curve",
-    "expected_calibration_error",
-    "reliability",
-]
+__all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
 
 _STEPS = 100
 """Maximum rows of a curve: one per percent of the images."""
@@ -43,29 +34,6 @@ def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: n
     bin_of, gap = confidence_gaps(actual, normalised(probabilities))
     # A bin's gap times its images is a difference of sums, so empty bins need no special case.
     return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
-
-
-def chance_gap(confidence: npt.NDArray[np.float64], groups: npt.ArrayLike, *, level: float) -> float:
-    """Return how far the accuracy may be from the mean confidence by chance, if each confidence is right.
-
-    An image with confidence c is then right with probability c, so its correctness has variance c (1 - c); images of
-    one group are taken to be right or wrong together. A larger gap means that the model is over- or underconfident.
-
-    Source: Spiegelhalter, "Probabilistic Prediction in Patient Management and Clinical Trials", Statistics in
-    Medicine 5, 1986 (the normal approximation).
-
-    >>> import numpy as np
-    >>> round(chance_gap(np.full(100, 0.9), np.arange(100), level=0.95), 3)
-    0.059
-
-    Args:
-        confidence: The probability of each image's predicted class, shape (images,), at least one.
-        groups: Each image's group, shape (images,); near-duplicates share one.
-        level: Confidence level, > 0 and < 1, such as 0.95.
-    """
-    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
-    deviations = np.bincount(group_of, weights=np.sqrt(confidence * (1 - confidence)))
-    return NormalDist().inv_cdf((1 + level) / 2) * float(np.sqrt(np.sum(deviations**2))) / len(confidence)
 
 
 def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> pd.DataFrame:

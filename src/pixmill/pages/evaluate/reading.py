@@ -82,31 +82,30 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
         target: The accuracy that the answers should reach.
     """
-    limit, coverage, covered = (metrics[name] for name in ("threshold", "coverage", "covered_accuracy"))
-    n = f"{metrics['val']['n']:,}"
+    limit, covered = metrics["threshold"], metrics["covered_accuracy"]
+    n, aim = f"{metrics['val']['n']:,}", f"{100 * target:g}\u00a0%"
     if limit is None:
         return (
-            f"There is no confidence threshold: the {n} validation images do not show {_percent(target)} accuracy, "
-            f"not even for the most confident predictions. That takes at least {fewest_answers(target):,} confident "
-            "predictions, all of them correct, or more with a few errors; near-duplicates count once. The model "
-            "therefore calls no prediction \u201csure\u201d or \u201cnot sure\u201d. Add images, enlarge "
-            "split.val, or lower train.target_accuracy."
+            f"There is no confidence threshold: the {n} validation images do not show {aim} accuracy, not even for the "
+            f"most confident predictions. That takes at least {fewest_answers(target):,} confident predictions if all "
+            "are correct, and more if some are wrong; near-duplicates count once. The model therefore calls no "
+            "prediction \u201csure\u201d or \u201cnot sure\u201d. To get a threshold, add images, enlarge split.val, "
+            "or lower train.target_accuracy."
         )
-    sentence = (
-        f"The {n} validation images show {_percent(target)} accuracy without a confidence threshold, so every "
-        "prediction is sure. "
-        if limit == 0
-        else f"A prediction is \u201cnot sure\u201d below a calibrated confidence of {_percent(limit)}. Above it, the "
-        f"{n} validation images show {_percent(target)} accuracy (with 95\u00a0% confidence). "
-    )
+    if limit == 0:
+        sentence = f"No confidence threshold is needed: the {n} validation images show {aim} accuracy without one. "
+        which = "Of the test images"
+    else:
+        sentence = (
+            f"Below a calibrated confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
+            f"it, the {n} validation images show {aim} accuracy. "
+        )
+        which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
     if covered is None:
-        return sentence + "None of the test images is sure."
+        return sentence + "It is not sure of any test image."
     low, high = metrics["covered_accuracy_low"], metrics["covered_accuracy_high"]
-    sentence += (
-        f"Of the test images, {_percent(coverage)} are sure; {_percent(covered)} of these are correct "
-        f"(CI {_percent(low)} to {_percent(high)})."
-    )
-    return sentence + (" The test images do not confirm the target accuracy." if high < target else "")
+    sentence += f"{which}, {_percent(covered)} are correct (CI {_percent(low)} to {_percent(high)})"
+    return sentence + (": the test images contradict the target." if high < target else ".")
 
 
 def next_steps(
@@ -171,46 +170,47 @@ def confusion_sentence(confusion: Confusion) -> str:
 
 
 def calibration_sentence(metrics: Mapping[str, Any]) -> str:
-    """Return what temperature is applied, and whether the resulting confidence is right on the test split.
+    """Return what temperature is applied, and whether the confidence is then right on the test split.
+
+    It is called off only if its mean is outside the accuracy's confidence interval, and well calibrated only if the
+    whole interval is near it.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
     """
     temperature, calibrated, n = metrics["temperature"], metrics["calibrated"], f"{metrics['val']['n']:,}"
     if temperature is None:
-        sentence = f"The {n} validation images do not determine a temperature, so the confidence is not corrected. "
+        sentence = (
+            f"The {n} validation images give no reliable correction of the confidence, so no temperature is applied. "
+        )
     else:
         side, change = ("over", "lowers") if temperature > 1 else ("under", "raises")
         sentence = (
             f"On the {n} validation images the network is {side}confident; temperature scaling "
             f"(T = {temperature:.2f}) {change} its confidence. "
         )
-    gap, margin, ece = calibrated["confidence"] - metrics["accuracy"], calibrated["chance_gap"], calibrated["ece"]
+    confidence, ece = calibrated["confidence"], calibrated["ece"]
+    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
     sentence += (
-        f"On the test images the {'' if temperature is None else 'calibrated '}confidence is "
-        f"{_percent(calibrated['confidence'])} on average, and the accuracy {_percent(metrics['accuracy'])}. "
+        f"On the {metrics['n']:,} test images the {'' if temperature is None else 'calibrated '}confidence is "
+        f"{_percent(confidence)} on average, and the accuracy {_percent(metrics['accuracy'])} (CI {_percent(low)} to "
+        f"{_percent(high)}). "
     )
-    # The calibration error (ECE) is at least the mean gap.
-    if margin <= _OFF and ece <= _OFF:
-        return sentence + f"The model is well calibrated (ECE {ece:.3f}, 15 bins)."
-    if abs(gap) > margin:
-        side = "overconfident" if gap > 0 else "underconfident"
+    error = f"expected calibration error {ece:.3f}"
+    if ece <= _OFF and max(high - confidence, confidence - low) <= _OFF:
+        return sentence + f"The model is well calibrated ({error})."
+    if not low <= confidence <= high:
         unlike = "" if temperature is None else " The temperature fits the validation images, but not the test images."
         return (
-            sentence + f"The model is {side}: chance explains a difference of up to {100 * margin:.1f} points. Do not "
-            f"read its confidence as the probability of being correct.{unlike}"
+            sentence + f"The model is {'over' if confidence > high else 'under'}confident ({error}): do not read its "
+            f"confidence as the probability of being correct.{unlike}"
         )
-    if margin > _OFF:
-        needed = float(f"{metrics['n'] * (margin / _OFF) ** 2:.2g}")
-        return (
-            sentence + f"On {metrics['n']:,} test images, chance explains a difference of up to {100 * margin:.1f} "
-            f"points, so they do not show whether the confidence is off. Showing a difference of {100 * _OFF:g} points "
-            f"takes about {needed:,.0f} test images."
-        )
-    return (
-        sentence + f"It is right on average, but not at every level (ECE {ece:.3f}, 15 bins): see the reliability "
-        "diagram."
-    )
+    sentence += "The confidence lies within this interval: the test images do not show that it is off "
+    half = (high - low) / 2
+    if half <= _OFF:
+        return sentence + f"on average ({error}; few images make it larger)."
+    needed = float(f"{metrics['n'] * (half / _OFF) ** 2:.2g}")
+    return sentence + f"on average. Showing a difference of {100 * _OFF:g} points takes about {needed:,.0f} images."
 
 
 def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:

@@ -102,7 +102,7 @@ def test_without_a_temperature_the_confidence_is_not_called_calibrated(metrics):
 
 def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(metrics):
     assert threshold_sentence(metrics, 0.95) == (
-        "Below a calibrated confidence of 70.0\u00a0% the model answers \u201cnot sure\u201d. At or above it, the 170 "
+        "Below a confidence of 70.0\u00a0% the model answers \u201cnot sure\u201d. At or above it, the 170 "
         "validation images show 95\u00a0% accuracy. It is sure of 80.0\u00a0% of the test images; of these, "
         "97.5\u00a0% are correct (CI 94.0\u00a0% to 99.0\u00a0%)."
     )

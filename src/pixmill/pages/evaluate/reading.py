@@ -96,8 +96,9 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
         sentence = f"No confidence threshold is needed: the {n} validation images show {aim} accuracy without one. "
         which = "Of the test images"
     else:
+        kind = "" if metrics["temperature"] is None else "calibrated "
         sentence = (
-            f"Below a calibrated confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
+            f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
             f"it, the {n} validation images show {aim} accuracy. "
         )
         which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
@@ -189,8 +190,11 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
             f"On the {n} validation images the network is {side}confident; temperature scaling "
             f"(T = {temperature:.2f}) {change} its confidence. "
         )
-    confidence, ece = calibrated["confidence"], calibrated["ece"]
-    low, high = metrics["accuracy_low"], metrics["accuracy_high"]
+    # Rounded as they are shown, so that the sentences agree with the numbers in them.
+    low, high, confidence, ece = (
+        round(value, 3)
+        for value in (metrics["accuracy_low"], metrics["accuracy_high"], calibrated["confidence"], calibrated["ece"])
+    )
     sentence += (
         f"On the {metrics['n']:,} test images the {'' if temperature is None else 'calibrated '}confidence is "
         f"{_percent(confidence)} on average, and the accuracy {_percent(metrics['accuracy'])} (CI {_percent(low)} to "

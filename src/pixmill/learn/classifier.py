@@ -198,7 +198,8 @@ def save_calibration(folder: Path, validation: Part, *, target: float) -> None:
     """
     network, pixels = _network(folder), validation.pixels
     batches = [network(pixels[start : start + _BATCH]) for start in range(0, len(pixels), _BATCH)]
-    calibration = calibrate(np.concatenate(batches), validation.targets, validation.rows["cluster"], target)
+    clusters = validation.rows["cluster"].astype(str)
+    calibration = calibrate(np.concatenate(batches), validation.targets, clusters, target)
     write_json(folder / _CALIBRATION, asdict(calibration))
 
 

@@ -29,7 +29,7 @@ def measured(table, *, target=0.9):
     """Calibrate on the validation part, as train does, and measure on the test part."""
     groups = table.set_index("id").index.to_series()
     val = table[table["split"] == "val"]
-    calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), target)
+    calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target)
     return measure_confidence(table, groups, LABELS, calibration, draws=500, confidence=0.95)
 
 
@@ -44,9 +44,10 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     assert result["calibrated"]["log_loss"] < losses(actual, uncalibrated).mean()
 
 
-def test_the_threshold_gives_about_what_was_asked_for_on_images_that_did_not_set_it():
+def test_the_threshold_gives_what_was_asked_for_on_images_that_did_not_set_it():
     result = measured(predictions(1500, sharpness=2.5))[0]
-    assert result["covered_accuracy_low"] <= 0.9 <= result["covered_accuracy_high"]
+    assert result["covered_accuracy"] >= 0.9
+    assert result["covered_accuracy_low"] <= 0.92
     assert 0.2 < result["coverage"] < 0.95
     assert 0 < result["threshold"] < 1
 
@@ -55,7 +56,7 @@ def test_a_target_out_of_reach_gives_null():
     table = predictions(50, sharpness=1)
     wrong = table.assign(label=table["predicted"].map({"a": "b", "b": "c", "c": "a"}))
     result = measured(wrong)[0]
-    assert (result["temperature"], result["threshold"], result["coverage"]) == (None, None, 0)
+    assert (result["temperature"], result["threshold"], result["coverage"]) == (None, None, None)
     assert {result[name] for name in ("covered_accuracy", "covered_accuracy_low", "covered_accuracy_high")} == {None}
 
 

@@ -144,6 +144,13 @@ def test_answers_are_those_of_the_classifier(folder):
     np.testing.assert_array_equal(table[["p_dark", "p_light"]].to_numpy(), given.astype(np.float32))
 
 
+def test_without_a_threshold_no_answer_is_called_sure_or_not_sure(folder):
+    classifier = replace(CLASSIFIER, calibration=Calibration(2.0, threshold=None))
+    table = predict_unlabelled(classifier, folder, workers=1).dropna(subset=["predicted"])
+    written = pa.Table.from_pandas(table, schema=unlabelled_schema(classifier.labels), preserve_index=False)
+    assert written["sure"].null_count == len(table) > 0
+
+
 def test_more_images_than_a_batch_keep_their_places(tmp_path):
     for number in range(150):
         shade = 250 if number % 3 == 0 else 5

@@ -68,11 +68,19 @@ def test_calibration_is_found_on_validation_and_saved(folder, classifier):
     pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
     own = classifier.uncalibrated(pixels)
     targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
-    validation = Part("val", pd.DataFrame({"id": map(str, range(130))}), targets, Shards([pixels]))
+    validation = Part("val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels]))
     save_calibration(folder, validation, target=0.75)
-    expected = calibrate(own, targets, 0.75)
+    expected = calibrate(own, targets, validation.rows["cluster"], 0.75)
     assert Classifier.load(folder).calibration == expected
     assert expected != Calibration(target_accuracy=0.75)
+
+
+def test_without_a_threshold_predictions_are_made_but_not_called_sure_or_not_sure(folder, classifier):
+    path = folder / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": None}))
+    answers = Classifier.load(folder).predict(FILES)
+    assert [answer.sure for answer in answers] == [None] * len(FILES)
+    assert [answer.confidence for answer in answers] == [answer.confidence for answer in classifier.predict(FILES)]
 
 
 @pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])

@@ -6,8 +6,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+from scipy.stats import beta
 
-from pixmill.metrics.calibration import Calibration, best_temperature, calibrate, sure_enough
+from pixmill.metrics.calibration import Calibration, best_temperature, calibrate, fewest_answers, sure_enough
 from pixmill.metrics.probabilities import losses, tempered
 from tests.metrics.parts import parts
 
@@ -55,6 +56,30 @@ def test_a_model_no_better_than_chance_has_no_temperature():
     assert best_temperature(np.array([0, 1]), [[0.5, 0.5], [0.5, 0.5]]) is None
 
 
+@pytest.mark.parametrize(("temperature", "images"), [(1.0, 4000), (1.5, 20)])
+def test_a_temperature_that_the_images_do_not_tell_from_one_is_not_given(temperature, images):
+    actual, overconfident, _ = sampled(temperature, images)
+    assert best_temperature(actual, overconfident) is not None
+    assert calibrate(overconfident, actual, np.arange(images), 0.95).temperature is None
+
+
+def test_near_duplicates_do_not_make_a_temperature_significant():
+    actual, overconfident, _ = sampled(1.5, 20)
+    actual, overconfident, copies = np.tile(actual, 50), np.tile(overconfident, (50, 1)), np.tile(np.arange(20), 50)
+    assert calibrate(overconfident, actual, np.arange(1000), 0.95).temperature is not None
+    assert calibrate(overconfident, actual, copies, 0.95).temperature is None
+
+
+@given(parts())
+def test_a_temperature_that_is_given_is_the_best_and_enough_images_give_it(part):
+    actual, probabilities = part
+    best = best_temperature(actual, probabilities)
+    found = calibrate(probabilities, actual, np.arange(len(actual)), 0.9).temperature
+    assert found is None or found == pytest.approx(best, rel=1e-5)
+    many = calibrate(np.tile(probabilities, (40, 1)), np.tile(actual, 40), np.arange(40 * len(actual)), 0.9).temperature
+    assert found is None or many == pytest.approx(found, rel=1e-4)
+
+
 ANSWERS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=60)
 
 
@@ -64,14 +89,15 @@ def arrays(answers):
 
 
 @given(ANSWERS, st.sampled_from([0.5, 0.75, 0.8, 0.9]))
-def test_threshold_is_the_least_confidence_that_reaches_the_target(answers, target):
+def test_threshold_is_the_least_confidence_at_which_the_lower_limit_reaches_the_target(answers, target):
     confidence, right = arrays(answers)
-    good = [
-        level
-        for level in np.unique(confidence)
-        if right[confidence >= level].mean() >= target - 1e-9 and (confidence >= level).sum() >= round(1 / (1 - target))
-    ]
-    found = sure_enough(confidence, right, target)
+
+    def low(level):
+        hits = right[confidence >= level].sum()
+        return beta.ppf(0.05, hits, (confidence >= level).sum() - hits + 1) if hits else 0
+
+    good = [level for level in np.unique(confidence) if low(level) >= target]
+    found = sure_enough(confidence, right, np.arange(len(right)), target)
     if not good:
         assert found is None
     elif good[0] == confidence.min():
@@ -81,36 +107,60 @@ def test_threshold_is_the_least_confidence_that_reaches_the_target(answers, targ
         assert np.array_equal(confidence >= found, confidence >= good[0])
 
 
-def test_fewer_answers_than_the_target_can_tell_do_not_count():
-    confidence = np.linspace(0.99, 0.3, 40)
-    right = np.arange(40) < 5
-    assert sure_enough(confidence, right, 0.8) == pytest.approx(confidence[5], abs=1e-6)
-    assert sure_enough(confidence, right, 0.95) is None
+@given(ANSWERS, st.integers(1, 5))
+def test_copies_of_the_images_do_not_change_the_threshold(answers, copies):
+    confidence, right = arrays(answers)
+    names = np.array([f"image {number}" for number in range(len(right))])
+    found = sure_enough(np.tile(confidence, copies), np.tile(right, copies), np.tile(names, copies), 0.8)
+    assert found == sure_enough(confidence, right, names, 0.8)
 
 
-def test_threshold_is_zero_where_all_answers_reach_the_target():
-    assert sure_enough(np.linspace(0.4, 0.9, 40), np.arange(40) > 0, 0.95) == 0
+@pytest.mark.parametrize(("images", "threshold"), [(1, None), (27, None), (58, None), (59, 0.0), (2000, 0.0)])
+def test_it_takes_59_correct_answers_to_show_95_percent(images, threshold):
+    assert sure_enough(np.full(images, 0.9), np.ones(images, bool), np.arange(images), 0.95) == threshold
+
+
+@pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.0), (123, 2, None), (124, 2, 0.0)])
+def test_an_error_takes_more_answers_to_outweigh(images, wrong, threshold):
+    assert sure_enough(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
+
+
+def test_a_part_without_a_correct_answer_shows_no_threshold():
+    assert sure_enough(np.linspace(0.3, 0.9, 500), np.zeros(500, bool), np.arange(500), 0.01) is None
+
+
+def test_images_of_one_class_are_calibrated_too():
+    same = calibrate(np.full((59, 2), [0.8, 0.2]), np.zeros(59, np.int64), np.arange(59), 0.95)
+    assert same == Calibration(temperature=None, threshold=0.0, target_accuracy=0.95)
+
+
+@given(st.floats(0.001, 0.999))
+def test_the_fewest_answers_are_what_shows_the_target_if_all_are_right(target):
+    few = fewest_answers(target)
+    for images, threshold in ((few - 1, None), (few, 0.0)):
+        if images:
+            assert sure_enough(np.full(images, 0.9), np.ones(images, bool), np.arange(images), target) == threshold
 
 
 def test_a_threshold_survives_being_written_with_six_digits():
     confidence = np.array([*[2 / 3] * 30, *[1 / 3] * 30])
-    found = sure_enough(confidence, confidence > 0.5, 0.9)
+    found = sure_enough(confidence, confidence > 0.5, np.arange(60), 0.9)
     assert float(f"{found:.6g}") == found
     assert np.mean(confidence >= found) == 0.5
 
 
 def test_calibration_is_the_same_after_it_was_written():
     actual, overconfident, _ = sampled(3.0, 600)
-    calibration = calibrate(overconfident, actual, 0.9)
+    calibration = calibrate(overconfident, actual, np.arange(600), 0.9)
     values = (calibration.temperature, calibration.threshold)
     assert values == tuple(float(f"{value:.6g}") for value in values)
     confidence = calibration.apply(overconfident).max(axis=1)
     right = overconfident.argmax(axis=1) == actual
     sure = np.array([calibration.is_sure(value) for value in confidence])
     assert right[sure].mean() >= 0.9
-    assert calibration.threshold == sure_enough(confidence, right, 0.9)
+    assert calibration.threshold == sure_enough(confidence, right, np.arange(600), 0.9)
 
 
-def test_without_a_threshold_nothing_is_sure():
-    assert not Calibration(threshold=None).is_sure(1.0)
-    assert Calibration().is_sure(0.0)
+def test_without_a_threshold_nothing_is_called_sure_or_not_sure():
+    assert Calibration(threshold=None).is_sure(1.0) is None
+    assert Calibration().is_sure(0.0) is True

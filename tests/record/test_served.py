@@ -115,6 +115,18 @@ def test_bytes_that_are_no_image_are_a_row_with_a_reason(loaded):
     pd.testing.assert_frame_equal(table.iloc[[1, 4]].drop(columns="reason").reset_index(drop=True), whole)
 
 
+def test_without_a_threshold_sure_is_empty(trained_folder, tmp_path):
+    import mlflow
+
+    folder = shutil.copytree(trained_folder, tmp_path / "train")
+    calibration = {"temperature": None, "threshold": None, "target_accuracy": 0.95}
+    (folder / "calibration.json").write_text(json.dumps(calibration))
+    save_classifier_model(folder, tmp_path / "model")
+    table = mlflow.pyfunc.load_model(str(tmp_path / "model")).predict(FILES)
+    assert table["sure"].isna().all()
+    assert table["label"].notna().all()
+
+
 def test_it_needs_no_pixmill_no_tensorflow_and_no_pickle(saved, trained_folder, tmp_path):
     assert not [path for path in saved.rglob("*") if path.suffix == ".pkl"]
     assert "served.py" in {path.name for path in saved.iterdir()}

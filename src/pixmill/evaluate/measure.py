@@ -89,9 +89,9 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` at that temperature;
-        ``coverage``, the share of the test split that the model answers, and ``covered_accuracy`` with its limits, the
-        accuracy of these answers.
+        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` and mean ``confidence`` at that
+        temperature; ``coverage``, the share of the test split that is sure, and ``covered_accuracy`` with its limits,
+        the accuracy of that share. All of the latter are ``None`` if there is no threshold.
 
         Curves by plot name. ``calibration`` and ``calibrated``: rows of
         :func:`pixmill.metrics.confidence.reliability` on the test split, before and after temperature scaling;
@@ -106,7 +106,7 @@ def measure_confidence(
     certainty = {name: values.max(axis=1) for name, values in calibrated.items()}
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
-    sure = np.array([calibration.is_sure(value) for value in certainty["test"]])
+    sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
     accuracy, low, high = None, None, None
     if sure.any():
         members, _ = pd.factorize(tables["test"]["id"].map(groups)[sure])
@@ -117,9 +117,10 @@ def measure_confidence(
         "calibrated": {
             "log_loss": float(np.mean(losses(actual, calibrated["test"]))),
             "ece": expected_calibration_error(actual, calibrated["test"]),
+            "confidence": float(np.mean(certainty["test"])),
         },
         "threshold": calibration.threshold,
-        "coverage": float(np.mean(sure)),
+        "coverage": None if calibration.threshold is None else float(np.mean(sure)),
         "covered_accuracy": accuracy,
         "covered_accuracy_low": low,
         "covered_accuracy_high": high,

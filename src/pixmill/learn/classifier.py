@@ -67,7 +67,7 @@ class Prediction:
     Args:
         label: The most probable class; on a tie, the first.
         confidence: Its calibrated probability, 0 to 1.
-        sure: Whether the confidence reaches the threshold.
+        sure: Whether the confidence reaches the threshold; also ``None`` if the model has none.
         probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
         reason: Why there is no prediction, one word as in :class:`pixmill.images.Undecodable`, or ``memory``.
     """
@@ -237,7 +237,8 @@ def save_calibration(
     given, read = (validation.pixels, backbone) if features is None or backbone is None else (features, None)
     batches = [given[start : start + _BATCH] for start in range(0, len(given), _BATCH)]
     logits = np.concatenate([network(batch if read is None else read(batch)) for batch in batches])
-    calibration = calibrate(softmax(logits).astype(np.float32), validation.targets, target)
+    clusters = validation.rows["cluster"].astype(str)
+    calibration = calibrate(softmax(logits).astype(np.float32), validation.targets, clusters, target)
     write_json(folder / _CALIBRATION, asdict(calibration))
 
 

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.probabilities import logits, normalised, tempered
+from pixmill.metrics.probabilities import logits, losses, normalised, tempered
 
-__all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "sure_enough"]
+__all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "fewest_answers", "sure_enough"]
 
 _LARGEST = 20.0
 """A temperature beyond this, or below its inverse, counts as infinite."""
 
 _PRECISION = 1_000_000
 """Thresholds are rounded down to multiples of 1 / this, so that they do not change when written."""
+
+_LEVEL = 0.95
+"""Confidence with which the images must show that a temperature or a threshold holds for others, too."""
+
+_CHI_SQUARE = 3.841459
+"""The 95 % quantile of the chi-square distribution with one degree of freedom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +36,10 @@ class Calibration:
     (True, False)
 
     Args:
-        temperature: Divisor of the logits; ``None`` if there is no optimum: the probabilities then stay unchanged.
-            Above 1 the model was overconfident.
-        threshold: The minimum calibrated confidence of a sure prediction; 0: all are sure; ``None``: none is, since
-            no threshold reaches the target.
+        temperature: Divisor of the logits; ``None`` if the images did not determine one: the probabilities then stay
+            unchanged. Above 1 the model was overconfident.
+        threshold: The minimum calibrated confidence of a sure prediction; 0: all are sure; ``None``: the images did not
+            show one, so no prediction is called sure or not sure.
         target_accuracy: The accuracy that sure predictions should reach, for which the threshold was chosen.
     """
 
@@ -49,26 +55,34 @@ class Calibration:
         """
         return tempered(probabilities, self.temperature or 1.0)
 
-    def is_sure(self, confidence: float) -> bool:
-        """Tell whether a prediction with this calibrated confidence is sure."""
-        return self.threshold is not None and confidence >= self.threshold
+    def is_sure(self, confidence: float) -> bool | None:
+        """Tell whether a prediction with this calibrated confidence is sure; ``None`` if there is no threshold."""
+        return None if self.threshold is None else confidence >= self.threshold
 
 
-def calibrate(probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], target: float) -> Calibration:
+def calibrate(
+    probabilities: npt.ArrayLike, actual: npt.NDArray[np.integer], groups: npt.ArrayLike, target: float
+) -> Calibration:
     """Fit the temperature and the threshold on images that the model was not trained on.
 
-    Both are rounded to six digits, so that they do not change when written.
+    A temperature is given only if it fits significantly better than none (likelihood-ratio test, 5 %): one that is
+    fitted to few images is mostly noise. Both are rounded to six digits, so that they do not change when written.
 
     Args:
         probabilities: Uncalibrated, shape (images, classes).
         actual: Class indices, shape (images,), at least one.
+        groups: Each image's group, shape (images,); near-duplicates share one, and count once in both tests.
         target: The accuracy that sure predictions should reach, > 0 and < 1.
     """
     best = best_temperature(actual, probabilities)
+    if best is not None:
+        gain = losses(actual, probabilities) - losses(actual, tempered(probabilities, best))
+        if 2 * len(np.unique(np.asarray(groups))) * gain.mean() <= _CHI_SQUARE:
+            best = None
     temperature = None if best is None else float(f"{best:.6g}")
     calibrated = tempered(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
-    return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, target), target)
+    return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, groups, target), target)
 
 
 def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> float | None:
@@ -106,26 +120,51 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
     return 1 / float(brentq(slope, 1 / _LARGEST, _LARGEST, xtol=1e-12, rtol=1e-12))
 
 
-def sure_enough(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], target: float) -> float | None:
-    """Return the lowest confidence threshold whose answers reach the target accuracy, or ``None`` if there is none.
+def sure_enough(
+    confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_], groups: npt.ArrayLike, target: float
+) -> float | None:
+    """Return the lowest confidence threshold whose answers are shown to reach the target, or ``None`` if none is.
 
-    The lowest threshold has the highest coverage. It is 0 if all answers together reach the target. Thresholds with so
-    few answers that a single error would miss the target (1 / (1 - target), such as 20) are not considered.
+    The lowest threshold has the highest coverage. It is 0 if this is shown for all answers together. Shown means that
+    the one-sided 95 % lower confidence limit of the answers' accuracy (exact binomial) is at least the target.
+
+    Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
+    Biometrika 26, 1934.
 
     Args:
         confidence: The probability of each image's predicted class, shape (images,).
         right: Whether that class is the true one.
+        groups: Each image's group, shape (images,); the answers count as many times as they have groups.
         target: The accuracy that the answers should reach, > 0 and < 1.
     """
+    from scipy.stats import binom
+
     levels, answers, hits = by_confidence(confidence, right)
-    fewest = min(math.ceil(round(1 / (1 - target), 9)), len(right) + 1)
-    enough = (hits >= target * answers - 1e-9) & (answers >= fewest)
+    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    highest = np.zeros(group_of.max() + 1)
+    np.maximum.at(highest, group_of, confidence)
+    independent = len(highest) - np.searchsorted(np.sort(highest), levels)
+    # Rounded down, so that groups never make the evidence stronger than it is.
+    right_ones = np.floor(hits / answers * independent + 1e-9)
+    enough = binom.sf(right_ones - 1, independent, target) <= 1 - _LEVEL
     if not enough.any():
         return None
     place = int(np.flatnonzero(enough)[-1])
     if place == len(levels) - 1:
         return 0.0
     return math.floor(float(levels[place]) * _PRECISION) / _PRECISION
+
+
+def fewest_answers(target: float) -> int:
+    """Return how many answers it takes to show a target accuracy if all of them are right.
+
+    >>> fewest_answers(0.95), fewest_answers(0.99)
+    (59, 299)
+
+    Args:
+        target: The accuracy that the answers should reach, > 0 and < 1.
+    """
+    return math.ceil(math.log(1 - _LEVEL) / math.log(target))
 
 
 def by_confidence(

@@ -29,10 +29,12 @@ METRICS = {
     "val": {"accuracy": 0.9, "n": 160},
     "train": {"accuracy": 0.95},
     "temperature": 1.2,
-    "calibrated": {"log_loss": 0.29, "ece": 0.01},
+    "calibrated": {"log_loss": 0.29, "ece": 0.01, "confidence": 0.93},
     "threshold": 0.7,
     "coverage": 0.8,
     "covered_accuracy": 0.97,
+    "covered_accuracy_low": 0.94,
+    "covered_accuracy_high": 0.99,
 }
 
 
@@ -47,7 +49,7 @@ SAMPLE = [
 ]
 DOUBTS = [Doubt(f"{number:064x}", "coat", "dress", 0.04, "val", pixels(number)) for number in range(40, 43)]
 PLOTS = {
-    "calibration": pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]}),
+    "calibrated": pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]}),
     "coverage": pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.925]}),
     "slices": pd.DataFrame(
         {
@@ -224,6 +226,12 @@ def test_unlabelled_images_are_counted_and_the_unreadable_named():
     assert 'id="unlabelled"' not in page()
 
 
+def test_without_a_threshold_unlabelled_images_are_not_counted_by_it():
+    row = {"path": ["a.jpg"], "predicted": ["coat"], "confidence": [0.9], "sure": [None], "reason": [None]}
+    metrics = METRICS | {"threshold": None, "coverage": None, "covered_accuracy": None}
+    assert "threshold" not in section(page(metrics=metrics, unlabelled=pd.DataFrame(row)), "unlabelled")
+
+
 def test_it_works_offline_and_stays_small():
     text = page(mistakes=MISTAKES * 2)
     assert not re.search(r"""(?:src|href)=["'](?!data:|#|[a-z]+\.html")""", text)
@@ -239,11 +247,11 @@ def test_every_link_leads_somewhere():
 
 
 def test_a_test_part_without_a_threshold_has_no_ring():
-    none = METRICS | {"threshold": None, "coverage": 0.0, "covered_accuracy": None}
+    none = METRICS | {"threshold": None, "coverage": None, "covered_accuracy": None}
     assert 'class="ring"' in page()
     text = page(metrics=none)
     assert 'class="ring"' not in text
-    assert "No confidence threshold reaches" in text
+    assert "There is no confidence threshold" in text
 
 
 @pytest.mark.parametrize("word", ["nan", "None", "inf"])

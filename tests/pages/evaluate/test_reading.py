@@ -8,6 +8,7 @@ from pixmill.pages.evaluate.reading import (
     confusion_sentence,
     headline,
     meaning,
+    threshold_sentence,
     worse_slices,
 )
 
@@ -21,10 +22,15 @@ def metrics():
         "accuracy_low": 0.85,
         "accuracy_high": 0.94,
         "n": 200,
-        "ece": 0.02,
         "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.6},
         "temperature": None,
-        "calibrated": {"ece": 0.2},
+        "calibrated": {"ece": 0.03, "confidence": 0.9},
+        "threshold": 0.7,
+        "coverage": 0.8,
+        "covered_accuracy": 0.975,
+        "covered_accuracy_low": 0.94,
+        "covered_accuracy_high": 0.99,
+        "val": {"n": 170},
         "per_class": {"coat": GOOD, "dress": GOOD},
         "train": {"accuracy": 0.95},
     }
@@ -51,11 +57,73 @@ def test_a_confusion_reads_as_a_sentence(count, share):
 
 
 @pytest.mark.parametrize(
-    ("ece", "confidence", "message"),
-    [(0.02, 0.92, "well calibrated"), (0.1, 0.99, "is overconfident"), (0.1, 0.7, "is underconfident")],
+    ("confidence", "ece", "interval", "message"),
+    [
+        (0.89, 0.03, (0.87, 0.93), "is well calibrated (expected calibration error 0.030)."),
+        (0.97, 0.08, (0.85, 0.94), "is overconfident (expected calibration error 0.080): do not"),
+        (0.80, 0.11, (0.85, 0.94), "is underconfident (expected calibration error 0.110): do not"),
+        (0.93, 0.08, (0.85, 0.94), "do not show that it is off on average (expected calibration error 0.080; few"),
+        (0.97, 0.03, (0.70, 0.98), "do not show that it is off on average. Showing a difference of 5 points takes"),
+    ],
 )
-def test_a_confidence_that_is_off_is_called_so(metrics, ece, confidence, message):
-    assert message in calibration_sentence(metrics | {"ece": ece}, confidence)
+def test_a_confidence_is_called_off_only_outside_the_interval(metrics, confidence, ece, interval, message):
+    low, high = interval
+    changes = {"calibrated": {"ece": ece, "confidence": confidence}, "accuracy_low": low, "accuracy_high": high}
+    sentence = calibration_sentence(metrics | changes)
+    assert message in sentence
+    assert [word for word in ("overconfident", "underconfident", "well calibrated") if word in sentence] == [
+        word for word in ("overconfident", "underconfident", "well calibrated") if word in message
+    ]
+
+
+def test_the_images_it_takes_to_show_that_a_confidence_is_off_are_counted(metrics):
+    wide = {"n": 37, "accuracy_low": 0.73, "accuracy_high": 0.93, "calibrated": {"ece": 0.1, "confidence": 0.84}}
+    assert calibration_sentence(metrics | wide).endswith("takes about 150 images.")
+
+
+def test_a_temperature_is_told_with_what_validation_showed_and_test_is_judged_with_it(metrics):
+    off = {"temperature": 0.8, "calibrated": {"ece": 0.08, "confidence": 0.97}}
+    assert calibration_sentence(metrics | off) == (
+        "On the 170 validation images the network is underconfident; temperature scaling (T = 0.80) raises its "
+        "confidence. On the 200 test images the calibrated confidence is 97.0\u00a0% on average, and the accuracy "
+        "90.0\u00a0% (CI 85.0\u00a0% to 94.0\u00a0%). The model is overconfident (expected calibration error 0.080): "
+        "do not read its confidence as the probability of being correct. The temperature fits the validation images, "
+        "but not the test images."
+    )
+    lowered = calibration_sentence(metrics | {"temperature": 1.3})
+    assert "the network is overconfident; temperature scaling (T = 1.30) lowers its confidence" in lowered
+
+
+def test_without_a_temperature_the_confidence_is_not_called_calibrated(metrics):
+    sentence = calibration_sentence(metrics)
+    assert sentence.startswith("The 170 validation images give no reliable correction of the confidence, so no temper")
+    assert "On the 200 test images the confidence is" in sentence
+
+
+def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(metrics):
+    assert threshold_sentence(metrics, 0.95) == (
+        "Below a confidence of 70.0\u00a0% the model answers \u201cnot sure\u201d. At or above it, the 170 "
+        "validation images show 95\u00a0% accuracy. It is sure of 80.0\u00a0% of the test images; of these, "
+        "97.5\u00a0% are correct (CI 94.0\u00a0% to 99.0\u00a0%)."
+    )
+    assert threshold_sentence(metrics, 0.995).endswith("99.0\u00a0%): the test images contradict the target.")
+    none = {"covered_accuracy": None, "covered_accuracy_low": None, "covered_accuracy_high": None, "coverage": 0.0}
+    assert threshold_sentence(metrics | none, 0.95).endswith("It is not sure of any test image.")
+
+
+def test_that_no_threshold_is_needed_is_told_with_the_accuracy_on_test(metrics):
+    all_sure = {"threshold": 0.0, "coverage": 1.0, "covered_accuracy": 0.789, "covered_accuracy_high": 0.86}
+    sentence = threshold_sentence(metrics | all_sure, 0.95)
+    assert sentence.startswith("No confidence threshold is needed: the 170 validation images show 95\u00a0% accuracy")
+    assert "Of the test images, 78.9\u00a0% are correct" in sentence
+    assert sentence.endswith(": the test images contradict the target.")
+
+
+def test_without_a_threshold_it_is_told_how_many_images_it_would_take(metrics):
+    none = {"threshold": None, "coverage": None, "covered_accuracy": None, "val": {"n": 27}}
+    sentence = threshold_sentence(metrics | none, 0.95)
+    assert "the 27 validation images do not show 95\u00a0% accuracy" in sentence
+    assert "at least 59 confident predictions if all are correct" in sentence
 
 
 def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics):

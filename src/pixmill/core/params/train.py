@@ -232,6 +232,7 @@ class TrainParams(Section):
         0.95,
         gt=0,
         lt=1,
-        description="Target validation accuracy; predictions below the confidence that reaches it become 'not sure'.",
+        description="Target accuracy of sure predictions; below the confidence at which the validation images show it, "
+        "a prediction is 'not sure'.",
         examples=[0.99],
     )

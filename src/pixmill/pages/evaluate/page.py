@@ -45,11 +45,10 @@ def render_report(evaluation: Evaluation) -> str:
         evaluation: The evaluation to show.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
-    heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibration"], evaluation.plots["slices"]
+    heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
     is_table = len(labels) <= _CELLS
     confusions, worse = commonest_confusions(matrix, labels), reading.worse_slices(slices)
     doubtful = 0 if evaluation.ranking is None else int(evaluation.ranking["suggested"].notna().sum())
-    mean_confidence = float(np.average(reliability["confidence"], weights=reliability["n"]))
     return render_page(
         "pixmill.pages.evaluate",
         "page.html",
@@ -58,7 +57,7 @@ def render_report(evaluation: Evaluation) -> str:
         meaning=reading.meaning(metrics),
         cautions=list(reading.cautions(metrics)),
         steps=list(reading.next_steps(metrics, confusions, doubtful=doubtful, worse=worse)),
-        calibration=reading.calibration_sentence(metrics, mean_confidence),
+        calibration=reading.calibration_sentence(metrics),
         threshold=reading.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
         per_class=_per_class(metrics["per_class"], confusions),

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
+from pixmill.metrics.calibration import fewest_answers
 
 __all__ = [
     "calibration_sentence",
@@ -75,31 +76,37 @@ def meaning(metrics: Mapping[str, Any]) -> str:
 
 
 def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
-    """Return what accuracy and coverage the confidence threshold gives.
+    """Return what accuracy and coverage the confidence threshold gives, or what it takes to choose one.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
         target: The accuracy that the answers should reach.
     """
-    limit, coverage, covered = (metrics[name] for name in ("threshold", "coverage", "covered_accuracy"))
+    limit, covered = metrics["threshold"], metrics["covered_accuracy"]
+    n, aim = f"{metrics['val']['n']:,}", f"{100 * target:g}\u00a0%"
     if limit is None:
-        fewest = f"{1 / (1 - target):.0f}" if target < 1 else "all"
         return (
-            f"No confidence threshold reaches {_percent(target)} accuracy on at least {fewest} of the "
-            f"{metrics['val']['n']:,} validation images, so the model answers \u201cnot sure\u201d for every image."
+            f"There is no confidence threshold: the {n} validation images do not show {aim} accuracy, not even for the "
+            f"most confident predictions. That takes at least {fewest_answers(target):,} confident predictions if all "
+            "are correct, and more if some are wrong; near-duplicates count once. The model therefore calls no "
+            "prediction \u201csure\u201d or \u201cnot sure\u201d. To get a threshold, add images, enlarge split.val, "
+            "or lower train.target_accuracy."
         )
     if limit == 0:
-        return (
-            f"On the validation split the model reaches {_percent(target)} accuracy without a confidence threshold: "
-            "it never has to answer \u201cnot sure\u201d."
+        sentence = f"No confidence threshold is needed: the {n} validation images show {aim} accuracy without one. "
+        which = "Of the test images"
+    else:
+        kind = "" if metrics["temperature"] is None else "calibrated "
+        sentence = (
+            f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
+            f"it, the {n} validation images show {aim} accuracy. "
         )
-    sentence = f"If it answers \u201cnot sure\u201d below a calibrated confidence of {_percent(limit)}, "
+        which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
     if covered is None:
-        return sentence + "it answers for no test image."
-    return (
-        sentence + f"it answers for {_percent(coverage)} of the test images, with {_percent(covered)} accuracy. "
-        f"The threshold was chosen on the validation split, for a target accuracy of {_percent(target)}."
-    )
+        return sentence + "It is not sure of any test image."
+    low, high = metrics["covered_accuracy_low"], metrics["covered_accuracy_high"]
+    sentence += f"{which}, {_percent(covered)} are correct (CI {_percent(low)} to {_percent(high)})"
+    return sentence + (": the test images contradict the target." if high < target else ".")
 
 
 def next_steps(
@@ -163,27 +170,51 @@ def confusion_sentence(confusion: Confusion) -> str:
     return f"{confusion.actual} predicted as {confusion.predicted}: {confusion.count:,} of {confusion.of:,} ({share})"
 
 
-def calibration_sentence(metrics: Mapping[str, Any], mean_confidence: float) -> str:
-    """Return how well calibrated the model's confidence is.
+def calibration_sentence(metrics: Mapping[str, Any]) -> str:
+    """Return what temperature is applied, and whether the confidence is then right on the test split.
+
+    It is called off only if its mean is outside the accuracy's confidence interval, and well calibrated only if the
+    whole interval is near it.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
-        mean_confidence: Mean probability of the predicted class over the test split.
     """
-    sentence = (
-        f"Before calibration the mean confidence is {_percent(mean_confidence)} at {_percent(metrics['accuracy'])} "
-        f"accuracy; the expected calibration error (ECE, 15 bins) is {metrics['ece']:.3f}. "
-    )
-    calibrated = metrics["calibrated"]
-    if calibrated["ece"] < metrics["ece"]:
-        sentence += (
-            f"Temperature scaling (T = {metrics['temperature']:.2f}, fitted on the validation split) lowers it to "
-            f"{calibrated['ece']:.3f}. "
+    temperature, calibrated, n = metrics["temperature"], metrics["calibrated"], f"{metrics['val']['n']:,}"
+    if temperature is None:
+        sentence = (
+            f"The {n} validation images give no reliable correction of the confidence, so no temperature is applied. "
         )
-    if metrics["ece"] <= _OFF:
-        return sentence + "The model is well calibrated: its confidence is close to its accuracy."
-    side = "overconfident" if mean_confidence > metrics["accuracy"] else "underconfident"
-    return sentence + f"The model is {side}: its confidence is not a reliable probability of being correct."
+    else:
+        side, change = ("over", "lowers") if temperature > 1 else ("under", "raises")
+        sentence = (
+            f"On the {n} validation images the network is {side}confident; temperature scaling "
+            f"(T = {temperature:.2f}) {change} its confidence. "
+        )
+    # Rounded as they are shown, so that the sentences agree with the numbers in them.
+    low, high, confidence, ece = (
+        round(value, 3)
+        for value in (metrics["accuracy_low"], metrics["accuracy_high"], calibrated["confidence"], calibrated["ece"])
+    )
+    sentence += (
+        f"On the {metrics['n']:,} test images the {'' if temperature is None else 'calibrated '}confidence is "
+        f"{_percent(confidence)} on average, and the accuracy {_percent(metrics['accuracy'])} (CI {_percent(low)} to "
+        f"{_percent(high)}). "
+    )
+    error = f"expected calibration error {ece:.3f}"
+    if ece <= _OFF and max(high - confidence, confidence - low) <= _OFF:
+        return sentence + f"The model is well calibrated ({error})."
+    if not low <= confidence <= high:
+        unlike = "" if temperature is None else " The temperature fits the validation images, but not the test images."
+        return (
+            sentence + f"The model is {'over' if confidence > high else 'under'}confident ({error}): do not read its "
+            f"confidence as the probability of being correct.{unlike}"
+        )
+    sentence += "The confidence lies within this interval: the test images do not show that it is off "
+    half = (high - low) / 2
+    if half <= _OFF:
+        return sentence + f"on average ({error}; few images make it larger)."
+    needed = float(f"{metrics['n'] * (half / _OFF) ** 2:.2g}")
+    return sentence + f"on average. Showing a difference of {100 * _OFF:g} points takes about {needed:,.0f} images."
 
 
 def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:

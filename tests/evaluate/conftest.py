@@ -54,7 +54,12 @@ def by_brightness(batch: np.ndarray) -> np.ndarray:
     return np.stack([1 - light, light], axis=1)
 
 
-CLASSIFIER = Classifier(LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), by_brightness)
+def logits_by_brightness(batch: np.ndarray) -> np.ndarray:
+    """Return logits of these probabilities."""
+    return np.log(np.maximum(by_brightness(batch), 1e-9)).astype(np.float32)
+
+
+CLASSIFIER = Classifier(LABELS, Preprocessing(SIDE, "pad", "bicubic"), Calibration(), logits_by_brightness)
 """A classifier whose network looks at brightness alone."""
 
 

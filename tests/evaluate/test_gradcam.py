@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pixmill.evaluate.gradcam import attention, heated
+from pixmill.evaluate.gradcam import attention, attention_of_features, heated
 from pixmill.learn import fix_threads
 
 SIDE = 16
@@ -60,6 +60,25 @@ def test_a_certain_class_has_evidence_too(pixels):
     # The slope of a softmax that is certain is zero; that of its score is not.
     red, _, _ = attention(model, pixels, [0, 1, 0])
     assert red.max() > 0.9
+
+
+def test_a_linear_head_on_the_mean_of_its_maps_needs_no_gradients(pixels):
+    fix_threads(2)
+    import keras
+    from keras import layers
+
+    chance = np.random.default_rng(7)
+    inputs = keras.Input((SIDE, SIDE, 3))
+    maps = layers.Conv2D(5, 3, padding="same", activation="relu")(inputs)
+    features = layers.GlobalAveragePooling2D()(maps)
+    logits = layers.Dense(2)(features)
+    model = keras.Model(inputs, layers.Activation("softmax")(logits))
+    model.set_weights([chance.normal(size=weight.shape) for weight in model.get_weights()])
+    seen = np.asarray(keras.Model(inputs, maps)(pixels.astype(np.float32)))
+    kernel, bias = model.layers[-2].get_weights()
+    found = attention_of_features(seen, lambda features: features @ kernel + bias, [0, 1, 0], side=SIDE)
+    assert found.max() == 1
+    np.testing.assert_allclose(found, attention(model, pixels, [0, 1, 0]), rtol=0, atol=1e-4)
 
 
 def test_many_images_are_looked_at_in_batches_alike(pixels):

@@ -6,13 +6,14 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from pixmill.compute import Limits
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, ManifestError
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.predictions import (
     predict_parts,
@@ -51,6 +52,27 @@ def test_a_row_says_what_the_model_says_of_that_very_image(parts):
         assert list(found["predicted"]) == [LABELS[place] for place in expected.argmax(axis=1)]
         truth = np.array([LABELS.index(label) for label in part.rows["label"]])
         assert found["loss"].to_numpy() == pytest.approx(losses(truth, expected), abs=1e-6)
+
+
+def test_stored_features_give_the_same_rows_as_the_pixels(parts):
+    two = replace(CLASSIFIER, network=as_features, backbone=brightness)
+    features = np.concatenate([brightness(np.asarray(part.pixels)) for part in parts])
+    pd.testing.assert_frame_equal(predict_parts(two, parts, features), predict_parts(two, parts))
+
+
+def test_features_of_another_backbone_are_refused(parts):
+    two = replace(CLASSIFIER, network=as_features, backbone=brightness)
+    features = np.concatenate([brightness(np.asarray(part.pixels)) for part in parts])
+    with pytest.raises(ManifestError, match="trained on another backbone"):
+        predict_parts(two, parts, 1 - features)
+
+
+def brightness(pixels):
+    return (pixels.mean(axis=(1, 2, 3), dtype=np.float64) / 255).astype(np.float32)[:, None]
+
+
+def as_features(features):
+    return np.concatenate([1 - features, features], axis=1)
 
 
 def test_the_file_has_the_columns_that_others_rely_on_and_the_same_bytes_each_time(parts, tmp_path):

@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
+from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
 from pixmill.learn import build_classifier, fix_threads, save_calibration, save_classifier
@@ -51,9 +52,10 @@ def evaluate(root, repository, **environ):
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
+def inputs(tmp_path_factory, converted):
     """A workspace as the stage train leaves it, with a network of fresh weights."""
     root = tmp_path_factory.mktemp("inputs")
+    converted(root / ".pixmill" / "train" / "features", SIDE, search_backbone(SIDE))
     (root / "params.yaml").write_text(PARAMS)
     write_split(root / "artifacts" / "split")
     (root / "data" / "unlabelled").mkdir(parents=True)

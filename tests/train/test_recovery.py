@@ -181,7 +181,7 @@ def test_a_signal_in_the_pass_over_features_is_one_line(repository, tmp_path, ki
     script = (
         "import os, signal\n"
         "from pixmill.train import heads\n"
-        f"heads.extract_features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
+        f"heads.part_features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
     )
     command = stage(root, repository)
     done = subprocess.run(

@@ -12,7 +12,7 @@ from pixmill.core.errors import ManifestError, TrainError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, TrainParams
 from pixmill.train import train
-from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZES, write_packed
+from tests.train.conftest import CLASSES, FOLDS, PARAMS, SIZE, SIZES, write_packed
 
 PARAMETERS = 28 * 4 + 37 * 8 + (4 * 4 * 8 + 1) * 8 + 9 * 3
 
@@ -176,9 +176,10 @@ def test_a_damaged_kept_training_is_fitted_anew_with_a_line(run, tmp_path, capfd
     assert reported_again[-1][1].ended > reported[-1][1].ended
 
 
-def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_path, capfd):
+def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_path, capfd, converted):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
     scratch = tmp_path / "scratch"
+    converted(scratch / "features", SIZE, params.backbone)
     first = train(packed, params, classes=CLASSES, scratch=scratch)
     shutil.rmtree(scratch / "features")
     again = train(packed, params.model_copy(update={"epochs": 7}), classes=CLASSES, scratch=scratch)
@@ -188,9 +189,10 @@ def test_a_logistic_regression_is_taken_over_without_its_features(packed, tmp_pa
     assert (again.history, again.solved) == (first.history, True)
 
 
-def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd):
+def test_a_learning_curve_is_kept_and_depends_on_the_clusters(packed, tmp_path, capfd, converted):
     params = TrainParams(model="features", backbone=BackboneParams(image_size=32))
     scratch = tmp_path / "scratch"
+    converted(scratch / "features", SIZE, params.backbone)
 
     def curve(folder=packed, **options):
         return train(folder, params.model_copy(update=options), classes=CLASSES, scratch=scratch).learning_curve

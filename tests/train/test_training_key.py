@@ -118,6 +118,7 @@ def test_every_module_that_training_imports_counts_or_is_known_to_decide_nothing
         "pixmill.train.interruption",
         "pixmill.train.learning_curve",
         "pixmill.learn.classifier",
+        "pixmill.learn.export",
         "pixmill.learn.litert",
     }
     assert (read | fitted) - counted <= {*keeping, "pixmill.learn.folder"}

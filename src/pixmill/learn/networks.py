@@ -252,7 +252,7 @@ def fuse(classifier: keras.Model, weights: Sequence[npt.NDArray[np.float32]]) ->
     """Copy a fitted head's weights into a classifier with its backbone.
 
     Args:
-        classifier: A classifier of the model ``features``, changed in place.
+        classifier: A classifier with a backbone, changed in place.
         weights: Kernel and bias of each dense layer of the head in turn, as ``get_weights`` of :func:`build_head`'s
             model returns them; for a logistic regression, the transposed coefficients and the intercepts.
     """

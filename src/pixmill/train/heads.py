@@ -24,7 +24,7 @@ from pixmill.train.history import Epoch, Timing
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Logistic", "Scaling", "features_of", "fit_head", "fit_logistic", "logistic_answers"]
+__all__ = ["Logistic", "Scaling", "features_of", "fine_tune", "fit_head", "fit_logistic", "logistic_answers"]
 
 _STEPS = 1000
 """Maximum iterations of the solver."""
@@ -142,6 +142,42 @@ def fit_head(
     kernel, bias, *others = head.get_weights()
     fuse(classifier, [*scaling.folded(kernel, bias), *others])
     return replace(fitted, best=weights_of(classifier))
+
+
+def fine_tune(
+    classifier: keras.Model,
+    training: Part,
+    validation: Part,
+    params: TrainParams,
+    *,
+    scratch: Path,
+    root: Path | None = None,
+    **options: Any,
+) -> Checkpoint:
+    """Fit a classifier with its backbone, starting with the logistic regression on the features of the latter.
+
+    A head with random weights would first distort the pretrained features.
+
+    Source: Kumar, Raghunathan, Jones, Ma and Liang, "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution", ICLR 2022 (LP-FT).
+
+    Args:
+        classifier: A fresh classifier of the model ``backbone``, whose head is one dense layer.
+        training: The training split.
+        validation: The validation split, used for early stopping and to choose the best epoch.
+        params: The section ``train``.
+        scratch: Folder of the feature cache.
+        root: The project folder, to which a weights file is relative; default: the current one.
+        options: Those of :func:`pixmill.train.fitting.fit`.
+
+    Raises:
+        TrainError: The backbone's weights are not available, or the loss is not finite.
+        Interrupted: SIGINT or SIGTERM arrived; the last complete epoch is kept.
+    """
+    features = features_of(training, params=params, scratch=scratch, root=root)
+    start = fit_logistic(features, training.targets, params, labels=int(classifier.output_shape[-1]))
+    fuse(classifier, [start.kernel, start.bias])
+    return fit(classifier, training, validation, params, **options)
 
 
 def features_of(*parts: Part, params: TrainParams, scratch: Path, root: Path | None) -> Features:

@@ -25,7 +25,7 @@ from pixmill.learn.precision import Precision
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import Features, features_of, fit_head, logistic_answers
+from pixmill.train.heads import Features, features_of, fine_tune, fit_head, logistic_answers
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
 from pixmill.train.strategy import choose_strategy, several_processes
@@ -70,7 +70,7 @@ class Trained:
         folds: The result of each fold; empty without cross-validation.
         precision: The compute precision.
         learning_curve: The validation accuracy for fewer images; ``None`` if it is off.
-        features: Features of the validation split; ``None`` unless the model is ``features``.
+        features: Features of the validation split, if they were needed to fit the model.
     """
 
     classifier: keras.Model
@@ -194,10 +194,8 @@ def train(
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         if params.model == "features":
             fit_model = partial(fit_head, scratch=features, root=root)
-            # One pass for all. Evaluation needs those of the test images, whose labels are not read here.
-            every = features_of(*parts.values(), test, params=params, scratch=features, root=root)
-            val_features = every[len(parts["train"]) : -len(test)].copy()
-            del every
+        elif params.model == "backbone" and params.backbone.unfreeze and not params.backbone.dense:
+            fit_model = partial(fine_tune, scratch=features, root=root)
         stack.enter_context(choose_strategy(params).scope())
         stack.enter_context(_enough_memory())
         classifier = build()
@@ -206,6 +204,11 @@ def train(
             classifier.set_weights(list(fitted.best.values()))
             announce(_TAKEN_OVER)
         else:
+            if params.model == "features":
+                # One pass for all: evaluation needs those of the test images, whose labels are not read here.
+                every = features_of(*parts.values(), test, params=params, scratch=features, root=root)
+                val_features = every[len(parts["train"]) : -len(test)].copy()
+                del every
             fitted = fit_model(classifier, *parts.values(), params, checkpoints=checkpoints, on_epoch=on_epoch)
             if checkpoints:
                 checkpoints.save(fitted)

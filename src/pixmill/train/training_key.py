@@ -109,7 +109,7 @@ def deciding_params(params: TrainParams) -> dict[str, Any]:
         }
     unused = {
         "cnn": ("backbone.", "features."),
-        "backbone": ("cnn.", "features."),
+        "backbone": ("cnn.", "features.head", "features.dense"),
         "features": ("cnn.", "augmentation.", "features.inverse_", *_FROZEN),
     }[params.model]
     if params.optimizer != "sgd":

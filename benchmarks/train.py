@@ -3,7 +3,9 @@
 150 x 150 pixels, 32 a batch, flip, rotation, zoom, shift and shear. The limit computes gradients and updates on one
 batch that lies in memory, with no input at all. Each contestant runs in a process of its own that is ready before the
 contest; all train one epoch in turns, several times over. Then an epoch of a head on cached features is set against an
-epoch of fine-tuning the same backbone whole. The processor's time tells more than the clock's on a busy machine.
+epoch of fine-tuning the same backbone whole; features by LiteRT against TensorFlow; and the stage evaluate against the
+stage train, with the default model at 224 x 224 pixels. The processor's time tells more than the clock's on a busy
+machine.
 
     make bench-train               QUICK=1 for a short one
 """
@@ -15,6 +17,7 @@ import hashlib
 import json
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -47,6 +50,14 @@ HEADS = {
     "head": ("head on cached features", "train_head.py", "float32"),
     "fine_tuning": ("fine-tuning the whole backbone", "train_fine_tuning.py", "float32"),
 }
+FEATURES = {
+    "tensorflow": ("features, TensorFlow in batches of 32", "train_features.py", "tensorflow"),
+    "litert": ("features, pixmill by LiteRT", "train_features.py", "litert"),
+}
+STAGES = """
+classes: ['0', '1', '2', '3', '4', '5']
+scrape: {snapshot: '2026-11-20'}
+"""
 
 
 def main() -> None:
@@ -57,12 +68,16 @@ def main() -> None:
         prepare(folder)
         seconds = compete(CONTESTANTS, folder, ROUNDS)
         heads = compete(HEADS, folder, 2 if QUICK else 3)
+        features = compete(FEATURES, folder, 2 if QUICK else 5)
+        stages = run_stages(folder / "project", 300 if QUICK else 3000)
     print(
         json.dumps(
             {
                 "vs_image_data_generator": ratio(seconds, "generator", "auto"),
                 "vs_compute_limit": ratio(seconds, "limit", "pixmill"),
                 "head_vs_fine_tuning": ratio(heads, "fine_tuning", "head"),
+                "features_vs_tensorflow": ratio(features, "tensorflow", "litert"),
+                "evaluate_vs_train": round(stages["train"] / stages["evaluate"], 2),
                 "float32_vs_image_data_generator": ratio(seconds, "generator", "pixmill"),
                 "vs_image_dataset_from_directory": ratio(seconds, "dataset", "auto"),
                 "float32_vs_image_dataset_from_directory": ratio(seconds, "dataset", "pixmill"),
@@ -98,6 +113,61 @@ def prepare(folder: Path) -> None:
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
     write_table(packed / "manifest.parquet", frame.reindex(columns=SPLIT.names), SPLIT)
+
+
+def run_stages(root: Path, count: int) -> dict[str, float]:
+    """Run train, with nothing in its caches, and evaluate, and return the processor time of each in seconds."""
+    side = 224
+    packed = root / "artifacts" / "split"
+    packed.mkdir(parents=True)
+    (root / "params.yaml").write_text(STAGES)
+    chance, rows = np.random.default_rng(7), []
+    colours = chance.integers(0, 256, (LABELS, 3))
+    for part, share in (("train", 0.65), ("val", 0.15), ("test", 0.2)):
+        images = round(count * share)
+        targets = np.arange(images) % LABELS
+        # Blots of a colour for each class, with noise: quick to make, and no class is learnt to the end.
+        blots = chance.integers(-120, 120, (images, side // 16, side // 16, 3)).repeat(16, 1).repeat(16, 2)
+        pixels = np.clip(colours[targets][:, None, None] + blots, 0, 255).astype(np.uint8)
+        shard = shard_path(packed, part, 0)
+        shard.parent.mkdir()
+        pixels.tofile(shard)
+        write_header(packed, part, side=side, rows=[images])
+        names = [hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(images)]
+        rows += [
+            {"id": name, "label": str(targets[row]), "split": part, "row": row, "cluster": name, "group": name}
+            for row, name in enumerate(names)
+        ]
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    numbers = {"width": side, "height": side, "bytes": 100, "brightness": 0.5}
+    texts = {"path": "images/00/0.jpg", "source": "folder", "snapshot": "2026-11-20", "verdict": "keep"}
+    frame = frame.assign(**numbers, **texts).reindex(columns=SPLIT.names)
+    write_table(packed / "manifest.parquet", frame, SPLIT)
+    settings = {"image_size": side, "aspect": "pad", "resize": "bicubic"}
+    (packed / "preprocessing.json").write_text(json.dumps(settings))
+    environ = os.environ | {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{root}/mlflow.db",
+    }
+    used = {}
+    print(f"| stage, {count:,} images of {side} x {side} | processor, s |\n|---|---|")
+    for stage in ("train", "evaluate"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [sys.executable, "-m", f"stages.{stage}"],
+            cwd=root,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"stages.{stage} failed:\n{done.stderr[-3000:]}")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used[stage] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        print(f"| {stage} | {used[stage]:.1f} |", flush=True)
+    print()
+    return used
 
 
 def compete(contestants: dict[str, tuple[str, str, str]], folder: Path, rounds: int) -> dict[str, list[float]]:

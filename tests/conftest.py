@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -48,6 +49,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, _marked("linux"), "they need what only Linux has")
     if not _has_postgresql():
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
+    if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
+        leave_out(config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed")
     for kind in ("edge", "firefox"):
         if any(map(_marked(kind), items)) and (lack := _lack_of(kind)):
             leave_out(config, items, _marked(kind), lack)

@@ -1,0 +1,88 @@
+"""The default model has the same bytes on two kinds of processor: this one, and an emulated Haswell without AVX-512."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.qemu, pytest.mark.timeout(2400)]
+
+SCRIPT = """
+import pixmill
+import hashlib, json, sys, tempfile
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from pixmill.core.params import TrainParams
+from pixmill.evaluate.measure import measure
+from pixmill.images import decode, fit
+from pixmill.learn import build_classifier, export_classifier, extract_features, fix_threads, fuse
+from pixmill.learn.export import convert_backbone
+from pixmill.learn.litert import HEAD, load_litert
+from pixmill.metrics.calibration import best_temperature
+from pixmill.metrics.probabilities import losses, softmax
+from pixmill.train.heads import fit_logistic
+
+SIDE, EACH, CLASSES = 64, 8, ("coat", "sneaker", "trouser")
+digest = lambda content: hashlib.sha256(content).hexdigest()
+files = [path for name in CLASSES for path in sorted((Path(sys.argv[1]) / name).iterdir())[:EACH]]
+ids = [digest(path.read_bytes()) for path in files]
+pixels = np.stack([fit(decode(path.read_bytes()).pixels, SIDE) for path in files])
+targets = np.repeat(np.arange(len(CLASSES)), EACH).astype(np.int32)
+params = TrainParams()
+fix_threads(params.threads)
+with tempfile.TemporaryDirectory() as name:
+    scratch = Path(name)
+    backbone = convert_backbone(params.backbone, image_size=SIDE, scratch=scratch)
+    features = extract_features(pixels, ids, params.backbone, scratch=scratch, threads=params.threads)
+    trained = np.arange(len(files)) % 2 == 0
+    fitted = fit_logistic(features[trained], targets[trained], params, labels=len(CLASSES))
+    model = build_classifier(params, labels=len(CLASSES), image_size=SIDE)
+    fuse(model, [fitted.kernel, fitted.bias])
+    export_classifier(model, params, scratch, scratch=scratch)
+    logits = load_litert(scratch / HEAD)(features)
+    results = {"backbone": digest(backbone.read_bytes()), "head": digest((scratch / HEAD).read_bytes())}
+probabilities = softmax(logits).astype(np.float32)
+names = np.array(CLASSES, dtype=object)
+table = pd.DataFrame({"id": ids, "split": np.where(trained, "train", "test"), "label": names[targets]})
+table["predicted"], table["loss"] = names[probabilities.argmax(axis=1)], losses(targets, probabilities)
+for place, label in enumerate(CLASSES):
+    table[f"p_{label}"] = probabilities[:, place]
+table = pd.concat([table, table[table["split"] == "test"].assign(split="val", id=lambda rows: rows["id"] + "v")])
+groups = pd.Series(table["id"].to_numpy(), index=table["id"])
+metrics = measure(table, groups, CLASSES, top_k=2, draws=1000, confidence=0.95)
+# The sums of a fit to many images are blocked otherwise than those of a few.
+chance = np.random.default_rng(7)
+many = chance.standard_normal((600, features.shape[1])).astype(np.float32)
+wide = fit_logistic(many, chance.integers(0, 10, 600).astype(np.int32), params, labels=10)
+results |= {
+    "features": digest(features.tobytes()), "kernel": digest(fitted.kernel.tobytes() + fitted.bias.tobytes()),
+    "logits": digest(logits.tobytes()), "probabilities": digest(probabilities.tobytes()),
+    "temperature": best_temperature(targets, probabilities), "metrics": metrics,
+    "wide": digest(wide.kernel.tobytes() + wide.bias.tobytes()),
+}
+print(json.dumps(results))
+"""
+
+
+def run(command, bundled_images, repository):
+    path = f"{repository}{os.pathsep}{repository / 'src'}"
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("NPY_", "OPENBLAS_"))}
+    done = subprocess.run(
+        [*command, sys.executable, "-c", SCRIPT, str(bundled_images)],
+        env=environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_conversion_features_head_and_metrics_have_the_same_bytes(bundled_images, repository):
+    native = run([], bundled_images, repository)
+    assert run(["qemu-x86_64", "-cpu", "Haswell"], bundled_images, repository) == native

@@ -264,7 +264,7 @@ class SplitParams(Section):
     val: float = Field(0.15, gt=0, lt=1, description="Share of images for validation.", examples=[0.1])
     test: float = Field(0.2, gt=0, lt=1, description="Share of images for testing.", examples=[0.1])
     image_size: int = Field(
-        160, ge=8, le=1024, description="Side of the square input images, in pixels.", examples=[224]
+        224, ge=8, le=1024, description="Side of the square input images, in pixels.", examples=[160]
     )
     aspect: Literal["pad", "crop", "stretch"] = Field(
         "pad",

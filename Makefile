@@ -57,7 +57,8 @@ stale: setup ## check that the committed results match the committed code, param
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
-	@echo "Open http://127.0.0.1:$(or $(PORT),5000)/#/experiments/1/runs?workflowType=machine_learning (Ctrl-C stops it)"
+	@$(BIN)/python -c "import os, pathlib; from pixmill.cli.summary import runs_page; \
+		print('Open', runs_page(pathlib.Path.cwd(), os.environ, port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
 	@PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 

@@ -41,8 +41,10 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
 
     with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
+        # It takes the place of the training's description, so it has the model and the validation accuracy too.
         trained_on = f"{result.metrics['train']['n']:,} training images"
-        record.describe(f"{describe_model(params.train)}, {trained_on}: {result.summary()}")
+        validated = f"validation accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
+        record.describe(f"{describe_model(params.train)}, {trained_on}: {validated}, {result.summary()}")
         record.log_metrics({f"test_{name}": value for name, value in short.items()})
         for name, figure in figures(result).items():
             record.log_figure(figure, f"plots/{name}")

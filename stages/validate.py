@@ -6,6 +6,7 @@ import itertools
 
 from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files import write_figures, write_json, write_text
+from pixmill.core.given import shrinkage
 from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -30,9 +31,8 @@ def main(workspace: Workspace, params: Params) -> None:
         scratch=workspace.scratch("validate"),
     )
     numbers = metrics(result)
-    page = render_report(result, folder=scraped, params=params.validate)
     # Written where the gate fails, too: you need it to fix the data.
-    write_text(root / report, page)
+    write_text(root / report, render_report(result, folder=scraped, params=params.validate))
     error = gate_error(result.outcomes, report=report)
     headline = {"n": numbers["n"], "kept": numbers["kept"], "dropped": numbers["n"] - numbers["kept"]}
     gate, plots = "failed" if error else "passed", plot_tables(result, params.validate)
@@ -42,7 +42,8 @@ def main(workspace: Workspace, params: Params) -> None:
     )
     write_table(root / "artifacts/validate/pairs.parquet", result.pairs, PAIRS)
     write_table(root / "artifacts/validate/manifest.parquet", result.manifest, VALIDATED)
-    print(f"validate: kept {numbers['kept']:,} of {numbers['n']:,} images")  # noqa: T201
+    counts = [f"kept {numbers['kept']:,} of {numbers['n']:,} images", shrinkage(numbers.get("given_test", {}))]
+    print(f"validate: {'; '.join(filter(None, counts))}")  # noqa: T201
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"validate: {line}")  # noqa: T201
     powerless = result.review.powerless

@@ -80,6 +80,25 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     assert len(output) < 400
 
 
+def test_check_warns_of_folders_that_do_not_fit_the_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text("classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
+    monkeypatch.chdir(tmp_path)
+    assert exit_code("check") == 0
+    assert f"warning: {tmp_path / 'data'} is missing; " in capsys.readouterr().err
+    for name in ("coat", "hats"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "1.png").write_bytes(b"")
+    assert exit_code("check") == 0
+    assert "warning: data has no images of hat\nwarning: data has folders that are no class in params.yaml: hats\n" in (
+        capsys.readouterr().err
+    )
+    (tmp_path / "data" / "hats").rename(tmp_path / "data" / "hat")
+    assert exit_code("check") == 0
+    assert "warning: data" not in capsys.readouterr().err
+
+
 def test_check_names_what_is_wrong(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

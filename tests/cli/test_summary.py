@@ -1,6 +1,8 @@
 """The summary says what a run found and what a commit should carry."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -40,10 +42,21 @@ def project(tmp_path: Path) -> Path:
 
 def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
     text = summary(project, environ={})
-    assert "Test accuracy 0.900 (CI 0.860 to 0.930) on 250 images" in text
+    assert "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %" in text
     assert "  coat       0.900       -  0.900        50" in text
     assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("make ui")
     assert "commit" not in text
+
+
+def test_it_names_the_page_of_the_experiment_that_exists(project: Path) -> None:
+    assert "make ui, then http://127.0.0.1:5000/\n" in summary(project, environ={})
+    with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store, store:
+        store.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
+        store.execute("INSERT INTO experiments VALUES (0, 'Default'), (1, 'other'), (7, 'pixmill')")
+    runs = "http://127.0.0.1:5000/#/experiments/{}/runs?workflowType=machine_learning\n"
+    assert runs.format(7) in summary(project, environ={})
+    assert runs.format(1) in summary(project, environ={"MLFLOW_EXPERIMENT_NAME": "other"})
+    assert "make ui, then http://127.0.0.1:5000/\n" in summary(project, environ={"MLFLOW_EXPERIMENT_NAME": "new"})
 
 
 def test_it_names_a_tracking_server(project: Path) -> None:

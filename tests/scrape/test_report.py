@@ -69,10 +69,10 @@ def test_what_came_of_each_search(web_page):
         "hat site:second hat captcha 1 1 1 0 0",
         "In 1 case the thumbnail was kept instead.",
         "1 Thumbnails kept where the original was refused",
-        "http_404 6 The server answered 404 Not Found.",
+        "HTTP 404 Not Found: 6 http_404 in sightings.parquet .",
         "and 3 more",
         "Images excluded by robots.txt or opt-out Not fetched or not kept, because of robots.txt, X-Robots-Tag or "
-        "scrape.opt_out . robots 1",
+        "scrape.opt_out . Disallowed by the site's robots.txt: 1 robots in sightings.parquet .",
         "by Ann",
     ):
         assert words(said) in text
@@ -105,7 +105,7 @@ def test_a_search_of_which_nothing_came_is_not_called_complete(visit, invented, 
 
 @pytest.mark.parametrize(
     ("reason", "meaning"),
-    [("http_404", "The server answered 404 Not Found"), ("http_499", "The server answered 499")],
+    [("http_404", "HTTP 404 Not Found"), ("http_499", "HTTP 499")],
 )
 def test_answers_are_put_into_words(reason, meaning):
     assert _meaning(reason) == meaning

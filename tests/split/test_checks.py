@@ -168,7 +168,7 @@ def test_a_given_test_image_that_is_not_in_test_fails(sound):
     changed = manifest.copy()
     changed.loc[side(manifest, "train")[:2], "given_split"] = "test"
     total = int((changed["given_split"] == "test").sum())
-    assert failed(changed, groups) == {"given_test_kept": (f"2 of {total} images of data/test are not in test",)}
+    assert failed(changed, groups) == {"given_test_kept": (f"2 of {total} kept images of data/test are not in test",)}
 
 
 def test_a_given_test_image_that_was_dropped_here_fails(sound):

@@ -82,6 +82,7 @@ def test_it_writes_all_that_is_promised(command, project):
         (part, label): n for part in parts for label, n in metrics[part].items()
     }
     assert set(metrics["gate"].values()) == {True}
+    assert "given_test" not in metrics
     headline = json.loads((project.root / "metrics/split.json").read_text())
     assert headline == {**{name: len(part) for name, part in parts.items()}, "dropped": 0}
     assert "clock" not in (text := (project.out / "expectations.json").read_text())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,7 @@ from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json
 
-__all__ = ["run", "summary"]
-
-_RUNS = "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
-"""Without the workflow's type MLflow opens an experiment as one of generative AI."""
+__all__ = ["run", "runs_page", "summary"]
 
 _NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with make repro"
 
@@ -43,17 +42,35 @@ def summary(root: Path, *, environ: Mapping[str, str]) -> str:
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
     server = environ.get("MLFLOW_TRACKING_URI")
-    lines += [f"  MLflow: {server}" if server else f"  make ui, then {_RUNS}", ""]
+    lines += [f"  MLflow: {server}" if server else f"  make ui, then {runs_page(root, environ)}", ""]
     lines += notes(root)
     return "\n".join(lines).rstrip() + "\n"
 
 
+def runs_page(root: Path, environ: Mapping[str, str], *, port: int = 5000) -> str:
+    """Return the address in ``make ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
+
+    Args:
+        root: The project's folder.
+        environ: Where ``MLFLOW_EXPERIMENT_NAME`` and ``MLFLOW_TRACKING_URI`` may stand.
+        port: The port of ``make ui``.
+    """
+    page, name = f"http://127.0.0.1:{port}/", environ.get("MLFLOW_EXPERIMENT_NAME", "pixmill")
+    with contextlib.suppress(sqlite3.Error):
+        if "MLFLOW_TRACKING_URI" not in environ:
+            with contextlib.closing(sqlite3.connect(f"{(root / 'mlflow.db').as_uri()}?mode=ro", uri=True)) as store:
+                for (number,) in store.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]):
+                    # Without the workflow's type MLflow opens an experiment as one of generative AI.
+                    return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
+    return page
+
+
 def _headline(metrics: Mapping[str, Any]) -> list[str]:
     try:
-        interval = f"{metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
+        low, high = 100 * metrics["accuracy_low"], 100 * metrics["accuracy_high"]
         return [
-            f"Test accuracy {metrics['accuracy']:.3f} (CI {interval}) on {metrics['n']} images; "
-            f"majority-class baseline: {metrics['baseline']['majority_accuracy']:.3f}",
+            f"Test accuracy {100 * metrics['accuracy']:.1f} % (CI {low:.1f} % to {high:.1f} %) on {metrics['n']:,} "
+            f"images; majority-class baseline: {100 * metrics['baseline']['majority_accuracy']:.1f} %",
             f"macro-F1 {metrics['macro_f1']:.3f}, log-loss {metrics['log_loss']:.3f}, "
             f"calibration error {metrics['ece']:.3f}",
         ]

@@ -94,10 +94,11 @@ class Evaluation:
         """Return in one line how good the model is on the test split."""
         found = self.metrics
         baselines = found["baseline"]
+        low, high = 100 * found["accuracy_low"], 100 * found["accuracy_high"]
         return (
-            f"test accuracy {found['accuracy']:.3f} ({found['accuracy_low']:.3f} to {found['accuracy_high']:.3f}), "
-            f"macro-F1 {found['macro_f1']:.3f}, colour baseline {baselines['histogram_accuracy']:.3f}, one class "
-            f"{baselines['majority_accuracy']:.3f}"
+            f"test accuracy {100 * found['accuracy']:.1f} % ({low:.1f} % to {high:.1f} %), macro-F1 "
+            f"{found['macro_f1']:.3f}, colour baseline {100 * baselines['histogram_accuracy']:.1f} %, one class "
+            f"{100 * baselines['majority_accuracy']:.1f} %"
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.expectations import Check, Result, Table, Tell
+from pixmill.core.given import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
 
@@ -62,6 +63,7 @@ def tables(
         "pairs": Table(_pairs(kept, pairs, "split")),
         "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
         "given": Table(_given(manifest)),
+        "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
     for part in PARTS:
         found[part] = Table(kept.loc[kept["split"] == part, ["label"]].drop_duplicates())
@@ -147,10 +149,21 @@ def _of_parts(params: SplitParams, classes: Sequence[str]) -> Iterator[Check]:
         {"column": "part", "value_set": ["test"]},
         "all of them in test",
         lambda result, _: [
-            f"{result['unexpected_count']:,} of {result['element_count']:,} images of data/test are not in test"
+            f"{result['unexpected_count']:,} of {result['element_count']:,} kept images of data/test are not in test"
             if result["element_count"]
             else "no predefined test images"
         ],
+    )
+    yield Check(
+        name="given_test_kept",
+        table="given and dropped",
+        expectation="ExpectColumnValuesToBeNull",
+        kwargs={"column": "reason"},
+        severity="warning",
+        parameters=(),
+        wanted="all of them kept",
+        tell=lambda _, rows: [shrinkage(given_test(rows)) or f"0 of {len(rows):,} given test images dropped"],
+        advise=lambda *_: "open reports/validate.html, which shows the reasons",
     )
     shares = params.class_shares
     yield Check(

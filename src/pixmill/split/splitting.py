@@ -12,6 +12,7 @@ import pandas as pd
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
+from pixmill.core.given import given_test
 from pixmill.core.manifest import SPLIT
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
@@ -192,7 +193,8 @@ def metrics(split: Split) -> dict[str, Any]:
 
     Returns:
         ``<part>.<label>`` images, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
-        ``gate.<expectation>`` (whether it passed), and where folds were asked for ``folds.<number>.<label>``.
+        ``gate.<expectation>`` (whether it passed), where folds were asked for ``folds.<number>.<label>``, and where
+        test images were given ``given_test`` (see :func:`pixmill.core.given.given_test`).
     """
     words = split.dropped["word"]
     found: dict[str, Any] = {
@@ -203,6 +205,8 @@ def metrics(split: Split) -> dict[str, Any]:
     }
     if split.folds is not None:
         found["folds"] = count_by(split.manifest, "fold", range(split.folds), split.classes)
+    if given := given_test(split.manifest):
+        found["given_test"] = given
     return found
 
 

@@ -132,7 +132,7 @@ def _epoch(
         interruption.check(number)
     validated = trainer.figures("test")
     _finite(validated["loss"], number, params, rate)
-    progress.advance(0, f"epoch {number} of {most}, validation accuracy {validated['accuracy']:.3f}")
+    progress.advance(0, f"epoch {number} of {most}, validation accuracy {100 * validated['accuracy']:.1f} %")
     epoch = Epoch(
         number,
         train_loss=fitted["loss"],

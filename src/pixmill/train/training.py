@@ -133,7 +133,7 @@ class Trained:
 
     def summary(self) -> str:
         """Return the result in one line."""
-        figures = f"validation accuracy {self.best.val_accuracy:.3f}, loss {self.best.val_loss:.3f}"
+        figures = f"validation accuracy {100 * self.best.val_accuracy:.1f} %, loss {self.best.val_loss:.3f}"
         if self.solved:
             return f"{figures}; {self.trainable:,} trainable parameters, {len(self.history)} iterations"
         epoch = f"best epoch {self.best.epoch} of {len(self.history)}"

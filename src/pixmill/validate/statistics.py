@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.expectations import verdicts_by_name, warnings
+from pixmill.core.given import given_test
 from pixmill.core.params import ValidateParams
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
@@ -33,14 +34,14 @@ def metrics(validation: Validation) -> dict[str, Any]:
     Returns:
         ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
         (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
-        ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision, and
-        ``warnings.<what>``.
+        ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision,
+        ``warnings.<what>``, and where test images were given ``given_test`` (:func:`pixmill.core.given.given_test`).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
     sizes = manifest["group"].value_counts()
     kinds = {str(kind): int(n) for kind, n in validation.repeated["kind"].value_counts().items()}
-    return {
+    found: dict[str, Any] = {
         "n": len(manifest),
         "kept": int((manifest["verdict"] == "keep").sum()),
         "dropped": {str(name): int(n) for name, n in dropped.items()},
@@ -60,6 +61,9 @@ def metrics(validation: Validation) -> dict[str, Any]:
             "near_duplicates_across_labels": len(validation.pairs_across_labels()),
         },
     }
+    if given := given_test(manifest):
+        found["given_test"] = given
+    return found
 
 
 DIMENSIONS = ("width", "height", "short_side", "aspect_ratio")

@@ -43,7 +43,7 @@ def test_what_a_solver_fitted_has_iterations_and_no_epochs(trained):
     assert "90.5 %" in page
     assert page.count("<svg") == 2
     assert not re.search(r"[Bb]est epoch|optimizer|batch_size|learning_rate|backbone\.dropout", page)
-    assert solved.summary().startswith("validation accuracy 0.905, loss 0.300; ")
+    assert solved.summary().startswith("validation accuracy 90.5 %, loss 0.300; ")
     assert not {"best_epoch", "epochs", "learning_rate"} & solved.metrics().keys()
 
 

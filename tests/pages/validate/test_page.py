@@ -76,10 +76,10 @@ def test_warnings_let_the_data_through_and_are_shown(messy: Scrape) -> None:
 
 def test_every_offender_is_named_with_its_reason_and_where_it_came_from(html: str) -> None:
     seen = text(html)
-    assert "truncated: 1 The file is truncated" in seen
-    assert "too_small: 1 A side is shorter than validate.image_size allows" in seen
-    assert "duplicate_pixels: 1" in seen
-    assert "label_conflict: 1" in seen
+    assert "Truncated: 1 The file is truncated" in seen
+    assert "Too small: 1 A side is shorter than validate.image_size allows" in seen
+    assert "Duplicate pixels: 1" in seen
+    assert "Label conflict: 1" in seen
     for file in ("data/coat/cut.jpg", "data/shoe/tiny.png"):
         assert file in seen
     assert "labelled coat and shoe" in seen

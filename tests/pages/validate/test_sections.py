@@ -180,6 +180,12 @@ def test_blank_blurred_and_long_images_are_told_with_their_values() -> None:
     }
 
 
+def test_shapes_that_are_ordinary_are_not_shown_as_elongated() -> None:
+    assert found(kept(1, aspect_ratio=1.0), kept(2, aspect_ratio=0.66))["Elongated"]["cards"] == []
+    [card] = found(kept(1, aspect_ratio=1.0), kept(2, aspect_ratio=0.4))["Elongated"]["cards"]
+    assert card.facts[-1] == "longer side 2.5 times the shorter"
+
+
 def test_an_image_that_is_shown_above_is_not_shown_again() -> None:
     seen = found(kept(1, brightness=1.0, sharpness=0.1), kept(2, sharpness=0.5))
     assert [card.id for card in seen["Dark"]["cards"]] == [key(1)]

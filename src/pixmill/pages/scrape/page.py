@@ -110,7 +110,7 @@ def _meaning(reason: str) -> str:
     if status == reason:
         return _MEANINGS.get(reason, "")
     phrases: Mapping[int, str] = {value.value: value.phrase for value in http.HTTPStatus}
-    return f"The server answered {status} {phrases.get(int(status), '')}".rstrip()
+    return f"HTTP {status} {phrases.get(int(status), '')}".rstrip()
 
 
 def _card(image: Image, candidate: Candidate, uri: str | None) -> tuple[str | None, str, list[str]]:

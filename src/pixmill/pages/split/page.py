@@ -12,6 +12,7 @@ import pandas as pd
 
 from pixmill.compute import Limits
 from pixmill.core.expectations import failures
+from pixmill.core.given import given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
 from pixmill.pages.base import render_page, shorten
@@ -50,10 +51,15 @@ def render_report(
     stopping = failures(split.outcomes)
     places, more_places = deck.places()
     groups, more_groups = deck.groups()
+    missing, more_missing = deck.missing_tests()
+    figures = metrics(split)
     return render_page(
         "pixmill.pages.split",
         "page.html",
-        figures=metrics(split),
+        figures=figures,
+        shrinkage=shrinkage(figures.get("given_test", {})),
+        missing=missing,
+        more_missing=more_missing,
         outcomes=sorted(split.outcomes, key=lambda outcome: (outcome.success, outcome not in stopping)),
         stopped=bool(stopping),
         warned=any(not outcome.success for outcome in split.outcomes),
@@ -96,6 +102,12 @@ _SAMPLE = 18
 
 _PLACES = 25
 """Places that images came from, and groups, that are listed."""
+
+
+def _reason(text: str) -> str:
+    """Return a reason of the manifest in words, with the short id of the other image that it names."""
+    word, _, other = text.partition(":")
+    return word.replace("_", " ") + (f" with {other[:12]}" if other else "")
 
 
 class Card(NamedTuple):
@@ -154,6 +166,17 @@ class Deck:
             chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
             samples[part] = [self._sampled(str(name)) for name in chosen]
         return samples
+
+    def missing_tests(self) -> tuple[list[tuple[str | None, ...]], int]:
+        """Return the given test images that were dropped, with label, reason and file, and how many more there are."""
+        rows = given_test_rows(self._manifest)
+        rows = rows[rows["reason"].notna()].sort_values(["reason", "id"])
+        columns = rows[["id", "label", "reason", "image_url"]].astype(object).head(_PLACES)
+        told: list[tuple[str | None, ...]] = [
+            (name[:12], None if pd.isna(label) else label, _reason(why), None if pd.isna(url) else shorten(url))
+            for name, label, why, url in columns.itertuples(index=False)
+        ]
+        return told, len(rows) - len(told)
 
     def places(self) -> tuple[list[tuple[str | int, ...]], int]:
         """Return how many images of each part came from where, most first, and how many more places there are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ _MEMBERS = 6
 
 _PLACES = 3
 """Places of one image that are named."""
+
+_HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]+(?:\.\w{3,4})?\b")
 
 Rows = npt.NDArray[np.int64]
 """Places of images in the manifest."""
@@ -52,6 +55,11 @@ class Card:
     path: str
     readable: bool
     bytes: int
+
+    @property
+    def short_place(self) -> str:
+        """The place with 12 digits of each hash, without the extension behind it."""
+        return _HASH.sub(r"\1…", self.place)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pixmill.compute import Limits
 from pixmill.core.expectations import Outcome
+from pixmill.core.given import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.pages.base import histogram_svg, render_page, shorten
 from pixmill.pages.base.thumbnails import Shown, thumbnails
@@ -78,10 +79,12 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         *(card for sheet in sampled.values() for card in sheet),
     ]
     shown = (Shown(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    figures = metrics(validation)
     return render_page(
         "pixmill.pages.validate",
         "page.html",
-        figures=metrics(validation),
+        figures=figures,
+        shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=_ranked(validation.outcomes),
         failed={severity: _failed(validation.outcomes, severity) for severity in _SEVERITIES},
         classes=_smallest(validation.classes).to_dict("records"),

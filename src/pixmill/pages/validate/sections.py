@@ -172,7 +172,9 @@ def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = (
         badness = -values if key.startswith("max") else values
         out = deck.kept & (badness < (-limit if key.startswith("max") else limit))
         bad = out & ~settled
-        rows = np.flatnonzero(bad & ~above if bad.any() else deck.kept & ~settled & ~np.isnan(values))
+        # Ordinary photographs and products differ in shape; what is not half as long as allowed helps no one to choose.
+        near = values > limit / 2 if key.startswith("max") else ~np.isnan(values)
+        rows = np.flatnonzero(bad & ~above if bad.any() else deck.kept & ~settled & near)
         worst = rows[np.argsort(badness[rows], kind="stable")][: CARDS if bad.any() else _EXTREMES].tolist()
         again = int((bad & above).sum())
         yield {

@@ -1,0 +1,94 @@
+"""A test folder that people gave and that shrank says so: in the numbers, on the pages and on the terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.core.params import parse_params
+from pixmill.core.workspace import Workspace
+from stages.scrape import main as scrape
+from stages.split import main as split
+from stages.validate import main as validate
+
+PARAMS = """
+classes: [coat, dress]
+scrape: {source: folder, snapshot: '2026-11-20', folder: {layout: fixed}}
+validate: {min_per_class: {count: 2}}
+split: {image_size: 16, class_shares: {tolerance: 1}}
+"""
+
+
+def draw(path, seed):
+    """Write an image that is like no other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((96, 80), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    """Return what runs the first three stages on a predefined split of 40 train and 10 test images."""
+    data = tmp_path / "data"
+    for n in range(50):
+        draw(data / ("train" if n < 40 else "test") / ("coat", "dress")[n % 2] / f"{n:02}.png", n)
+    (tmp_path / "review.csv").write_text("image,decision,label,by,why\n")
+
+    def run():
+        workspace, params = Workspace(tmp_path, tmp_path), parse_params(PARAMS)
+        for stage in (scrape, validate, split):
+            stage(workspace, params)
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def figures(root, stage):
+    return json.loads((root / f"plots/{stage}/full.json").read_text())
+
+
+def test_a_given_test_set_that_shrank_is_counted_and_named_everywhere(tmp_path, run):
+    data = tmp_path / "data"
+    # In train and test under different labels: of the same bytes, then of the same pixels.
+    shutil.copy(data / "test/coat/40.png", data / "train/dress/copied.png")
+    Image.open(data / "test/coat/42.png").save(data / "train/dress/saved.bmp")
+    (data / "test/dress/broken.png").write_bytes((data / "test/dress/41.png").read_bytes()[:200])
+    said = run()
+
+    shrunk = "11 given test images became 8: 3 dropped (label conflict 2, truncated 1)"
+    assert f"validate: kept 48 of 52 images; {shrunk}" in said
+    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept" in said
+    counts = {"given": 11, "kept": 8, "dropped": {"label_conflict": 2, "truncated": 1}}
+    numbers = figures(tmp_path, "split")
+    assert numbers["given_test"] == figures(tmp_path, "validate")["given_test"] == counts
+    assert sum(numbers["test"].values()) == 8
+    assert numbers["gate"]["given_test_kept"] is False
+    recorded = json.loads((tmp_path / "artifacts/split/expectations.json").read_text())["results"]
+    kept = [result for result in recorded if result["name"] == "given_test_kept"]
+    assert [(result["severity"], result["success"]) for result in kept] == [("critical", True), ("warning", False)]
+
+    assert shrunk in (tmp_path / "reports/validate.html").read_text()
+    page = (tmp_path / "reports/split.html").read_text()
+    assert "No leakage between the splits, with warnings" in page
+    assert page.count(shrunk) == 2
+    for name in ("data/test/coat/40.png", "data/test/coat/42.png", "data/test/dress/broken.png"):
+        assert f"<td>{name}</td>" in page
+    assert "label conflict with " in page
+
+
+def test_a_given_test_set_that_is_whole_says_nothing(tmp_path, run):
+    # Only the copy in train goes.
+    shutil.copy(tmp_path / "data/test/coat/40.png", tmp_path / "data/train/coat/copied.png")
+    said = run()
+    assert "validate: kept 50 of 50 images" in said
+    assert not [line for line in said if "given_test" in line or "became" in line]
+    numbers = figures(tmp_path, "split")
+    assert numbers["given_test"] == {"given": 10, "kept": 10, "dropped": {}}
+    assert numbers["gate"]["given_test_kept"] is True
+    page = (tmp_path / "reports/split.html").read_text()
+    assert "0 of 10 given test images dropped" in page
+    assert "became" not in page

@@ -153,11 +153,11 @@ def test_sections_in_braces_can_be_kept_too(project: Path) -> None:
 
 def test_what_the_recipe_leaves_out_has_its_default(project: Path) -> None:
     (project / "recipes" / "ours.yaml").write_text("classes: [a, b]\nscrape: {snapshot: '2026-11-20'}\n")
-    edit(project, "image_size: 160", "image_size: 96")
+    edit(project, "image_size: 224", "image_size: 96")
     before = load_params(project)
     use(project, find_recipe(project, "ours"), keep_data=True, force=True)
     after = load_params(project)
-    assert (before.split.image_size, after.split.image_size) == (96, 160)
+    assert (before.split.image_size, after.split.image_size) == (96, 224)
     assert after.train == TrainParams()
     assert after.classes == before.classes
 
@@ -190,7 +190,7 @@ def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
     first, *changes, last = done.stdout.splitlines()
     assert first == "params.yaml now has the values of the recipe 'digits'"
-    assert "  split.image_size: 160 -> 28" in changes
+    assert "  split.image_size: 224 -> 28" in changes
     assert last == "Next: dvc repro"
     assert (
         command(project, "digits").stdout

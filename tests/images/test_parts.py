@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from pixmill.images.parts import (
     open_shards,
     plan_shards,
     shard_path,
+    write_header,
 )
 from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
 from tests.images.packed import write_shards
@@ -263,3 +265,23 @@ def test_an_empty_part_is_told(packed):
     rewritten(packed, lambda manifest: manifest.assign(split=manifest["split"].replace("val", "test")))
     with pytest.raises(ManifestError, match="has no images in val"):
         load(packed)
+
+
+@pytest.mark.linux
+def test_mapped_pages_that_were_read_can_be_released(tmp_path):
+    def resident():
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * resource.getpagesize()
+
+    rows, side = 256, 256
+    path = shard_path(tmp_path, "train", 0)
+    path.parent.mkdir()
+    pixels = np.random.default_rng(7).integers(0, 256, (rows, side, side, 3), dtype=np.uint8)
+    pixels.tofile(path)
+    write_header(tmp_path, "train", side=side, rows=[rows])
+    shards = Shards([open_shards(tmp_path, "train"), pixels[:2]])
+    np.testing.assert_array_equal(shards[:], np.concatenate([pixels, pixels[:2]]))
+    before = resident()
+    shards.release()
+    assert resident() < before - pixels.nbytes / 2
+    np.testing.assert_array_equal(shards[200], pixels[200])

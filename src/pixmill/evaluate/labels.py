@@ -271,12 +271,12 @@ def held_out_probabilities(
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
         vectors = reduced(features)
-        # Three digits of precision are enough here, so convergence warnings are ignored.
+        # Three digits of precision are enough here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in range(_FOLDS):
             fitted, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             fitted = fitted[:: -(-len(fitted) // _FITTED)]
-            model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_STEPS)
+            model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_STEPS, tol=1e-3)
             model.fit(vectors[fitted], targets[fitted])
             probabilities[np.ix_(held_out, model.classes_)] = model.predict_proba(vectors[held_out])
     return probabilities

@@ -71,6 +71,18 @@ class Shards:
             gathered[place] = self._arrays[shard][row]
         return gathered.reshape(*np.shape(rows), *self.shape[1:])
 
+    def release(self) -> None:
+        """Give the memory of mapped files that were read back to the system, where it can (not on Windows)."""
+        for array in self._arrays:
+            if isinstance(array, Shards):
+                array.release()
+            base: Any = array
+            while isinstance(base, np.ndarray):
+                base = base.base
+            base = base.obj if isinstance(base, memoryview) else base
+            if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                base.madvise(mmap.MADV_DONTNEED)
+
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[np.generic]:
         if copy is False:
             raise ValueError("pixels in files cannot become an array without a copy")

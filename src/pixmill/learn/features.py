@@ -219,7 +219,12 @@ def _names(pixels: Shards | npt.NDArray[np.uint8], ids: Sequence[str]) -> list[b
     """Return digests of ids and pixels: the same id may have been packed by other code."""
     if len(ids) != pixels.shape[0]:
         raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
-    return [blake3(f"{name}\n".encode() + pixels[row].tobytes()).digest() for row, name in enumerate(ids)]
+    names = []
+    for row, name in enumerate(ids):
+        names.append(blake3(f"{name}\n".encode()).update(np.ascontiguousarray(pixels[row]).data).digest())
+        if isinstance(pixels, Shards) and row % _CHUNK == 0:
+            pixels.release()
+    return names
 
 
 def _chunks(items: Sequence[Item], size: int = _CHUNK) -> Iterator[Sequence[Item]]:

@@ -55,7 +55,7 @@ for place, label in enumerate(CLASSES):
 table = pd.concat([table, table[table["split"] == "test"].assign(split="val", id=lambda rows: rows["id"] + "v")])
 groups = pd.Series(table["id"].to_numpy(), index=table["id"])
 metrics = measure(table, groups, CLASSES, top_k=2, draws=1000, confidence=0.95)
-# The sums of a fit to many images are blocked otherwise than those of a few. In order: QEMU 7.2 sorts wrongly with AVX2.
+# Sums over many images are blocked otherwise than over few. The labels are in order, as QEMU 7.2 sorts wrongly.
 chance = np.random.default_rng(7)
 many = chance.standard_normal((600, features.shape[1])).astype(np.float32)
 wide = fit_logistic(many, np.repeat(np.arange(10, dtype=np.int32), 60), params, labels=10)

@@ -172,7 +172,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     def put(scratch: Path, side: int, params: BackboneParams | None = None) -> Path:
         # Processes that run tests side by side share it.
         shared = tmp_path_factory.getbasetemp().parent / "backbones"
-        file = convert_backbone(params or BackboneParams(), image_size=side, scratch=shared)
+        file = convert_backbone(params or BackboneParams(), image_size=side, scratch=shared, threads=2)
         assert file
         scratch.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(file, scratch))

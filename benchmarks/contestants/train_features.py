@@ -17,7 +17,7 @@ told = told()
 fix_threads(2)
 part = packed_part(told.folder)
 if told.precision == "litert":
-    file = convert_backbone(BackboneParams(), image_size=SIDE, scratch=told.folder / "features")
+    file = convert_backbone(BackboneParams(), image_size=SIDE, scratch=told.folder / "features", threads=2)
     compute = load_litert(file, workers=os.cpu_count())
 else:
     import tensorflow as tf

@@ -37,7 +37,7 @@ params = TrainParams()
 fix_threads(params.threads)
 with tempfile.TemporaryDirectory() as name:
     scratch = Path(name)
-    backbone = convert_backbone(params.backbone, image_size=SIDE, scratch=scratch)
+    backbone = convert_backbone(params.backbone, image_size=SIDE, scratch=scratch, threads=params.threads)
     features = extract_features(pixels, ids, params.backbone, scratch=scratch, threads=params.threads)
     trained = np.arange(len(files)) % 2 == 0
     fitted = fit_logistic(features[trained], targets[trained], params, labels=len(CLASSES))

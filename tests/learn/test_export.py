@@ -7,7 +7,8 @@ import pytest
 
 from pixmill.core.params import BackboneParams, BlockParams, CnnParams, DenseParams, TrainParams
 from pixmill.learn import build_classifier, export_classifier, fix_threads
-from pixmill.learn.export import TOLERANCE, convert, fold_batch_norm
+from pixmill.learn.backbones import build_backbone
+from pixmill.learn.export import TOLERANCE, convert, convert_backbone, fold_batch_norm
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 24, 24, 3)).astype(np.uint8)
@@ -109,7 +110,39 @@ def test_a_graph_that_cannot_be_converted_is_a_warning(tmp_path, monkeypatch, ca
 
 @pytest.mark.slow
 def test_a_network_with_other_outputs_is_not_kept(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr("pixmill.learn.export.TOLERANCE", -1.0)
+    other = classifier()
+    other.set_weights([weight + 1 for weight in other.get_weights()[:-1]] + [np.float32([9, 0, 0])])
+    monkeypatch.setattr("pixmill.learn.export.fold_batch_norm", lambda _: other)
     assert convert(classifier(), tmp_path / NETWORK) is None
     assert list(tmp_path.iterdir()) == []
     assert capfd.readouterr().err == WARNING.format("ValueError: its outputs differ from Keras'")
+
+
+def test_a_second_conversion_in_the_same_process_gives_the_same_file(tmp_path):
+    fix_threads(2)
+    files = [
+        convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / name, threads=2) for name in ("a", "b")
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_batch_norm_of_a_network_of_keras_is_folded_too():
+    fix_threads(2)
+    import keras
+
+    model = build_backbone(BackboneParams(name="mobilenet_v2", weights="none"), image_size=32, seed=7)
+    folded = fold_batch_norm(model)
+    assert not [layer for layer in folded.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    pixels = PIXELS[:, :1, :1].repeat(32, 1).repeat(32, 2).astype(np.float32)
+    np.testing.assert_allclose(folded(pixels), model(pixels, training=False), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_backbone_is_converted_where_the_scratch_folder_cannot_be_used(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file where the folder would be")
+    file = convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / "taken", threads=2)
+    assert (
+        file.read_bytes()
+        == convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / "free", threads=2).read_bytes()
+    )
+    assert "the converted backbone cannot be kept in " in capsys.readouterr().err

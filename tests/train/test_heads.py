@@ -7,7 +7,7 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.learn import build_classifier, extract_features, fix_threads
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.heads import Scaling, fit_head, fit_logistic
+from pixmill.train.heads import Scaling, fine_tune, fit_head, fit_logistic
 from tests.train.conftest import SIZE
 
 PARAMS = TrainParams(
@@ -188,3 +188,22 @@ def test_a_small_network_is_fitted_in_epochs_and_goes_on_from_a_checkpoint(
     assert again.history == history
     for one, other in zip(whole.get_weights(), stopped.get_weights(), strict=True):
         assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.slow
+def test_fine_tuning_starts_from_the_logistic_regression(parts, scratch) -> None:
+    params = TrainParams(
+        model="backbone",
+        backbone=PARAMS.backbone.model_copy(update={"unfreeze": 2, "dropout": 0.0}),
+        learning_rate=1e-12,
+        epochs=1,
+    )
+    fix_threads(params.threads)
+    model = build_classifier(params, labels=3, image_size=SIZE)
+    fine_tune(model, parts["train"], parts["val"], params, scratch=scratch)
+    features = features_of(parts["train"], scratch)
+    start = fit_logistic(features, parts["train"].targets, params, labels=3)
+    kernel, bias = model.get_layer("logits").get_weights()
+    np.testing.assert_allclose(kernel, start.kernel, atol=1e-7)
+    np.testing.assert_allclose(bias, start.bias, atol=1e-7)
+    assert np.abs(kernel).max() > 1e-3

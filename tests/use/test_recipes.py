@@ -10,7 +10,7 @@ from pixmill.learn import build_classifier
 from pixmill.use import find_recipe, find_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["best", "best-large", "digits", "food", "garments", "scenes", "sports", "sports-transfer"]
+NAMES = ["best", "best-large", "digits", "finetune", "food", "garments", "scenes", "sports", "sports-transfer"]
 PUBLISHED = {"garments": 10_128_707, "digits": 542_230, "sports": 6_451_554, "scenes": 2_046_406}
 """What the sources of the recipes print as the number of parameters, or what theirs come to."""
 

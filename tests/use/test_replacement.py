@@ -207,9 +207,21 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
     main(["use"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        *("best", "best-large", "digits", "food", "garments", "ours", "scenes", "sports", "sports-transfer", "Next:")
+        *(
+            "best",
+            "best-large",
+            "digits",
+            "finetune",
+            "food",
+            "garments",
+            "ours",
+            "scenes",
+            "sports",
+            "sports-transfer",
+            "Next:",
+        )
     ]
-    assert lines[5] == "ours             Hats."
+    assert lines[6] == "ours             Hats."
 
 
 def test_a_mistyped_name_is_guessed(project: Path) -> None:

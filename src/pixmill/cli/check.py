@@ -59,4 +59,5 @@ def _folders(params: Params, data: Path) -> Iterator[str]:
         yield f"{data.name} has no images of {', '.join(missing[:_NAMED])}{', …' if len(missing) > _NAMED else ''}"
     if unknown := [label for label in there if label not in params.classes]:
         more = ", …" if len(unknown) > _NAMED else ""
-        yield f"{data.name} has folders that are no class in params.yaml: {', '.join(unknown[:_NAMED])}{more}"
+        named = ", ".join(unknown[:_NAMED])
+        yield f"{data.name}/ has folders that are not among the classes of params.yaml: {named}{more}"

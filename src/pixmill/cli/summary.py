@@ -57,7 +57,7 @@ def runs_page(root: Path, environ: Mapping[str, str], *, port: int = 5000) -> st
     """
     page, name = f"http://127.0.0.1:{port}/", environ.get("MLFLOW_EXPERIMENT_NAME", "pixmill")
     with contextlib.suppress(sqlite3.Error):
-        if "MLFLOW_TRACKING_URI" not in environ:
+        if not environ.get("MLFLOW_TRACKING_URI"):
             with contextlib.closing(sqlite3.connect(f"{(root / 'mlflow.db').as_uri()}?mode=ro", uri=True)) as store:
                 for (number,) in store.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]):
                     # Without the workflow's type MLflow opens an experiment as one of generative AI.

@@ -21,7 +21,7 @@ _FASTER = {
 
 
 def fix_arithmetic() -> None:
-    """Let NumPy and BLAS use the code for x86-64-v3 (AVX2 and FMA), on one thread unless line otherwise.
+    """Let NumPy and BLAS use the code for x86-64-v3 (AVX2 and FMA), on one thread, unless told otherwise.
 
     Otherwise they choose by the processor, and the last bits of sums differ. Only the environment is set, which NumPy
     and OpenBLAS read when they load and worker processes inherit; what the environment already says stays. Nothing is

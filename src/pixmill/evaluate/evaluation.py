@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.params import BackboneParams, EvaluateParams, TrainParams
+from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, heated
 from pixmill.evaluate.labels import Doubt, find_label_errors, first_doubts, search_backbone
@@ -36,6 +36,7 @@ from pixmill.evaluate.predictions import (
 from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
 from pixmill.learn import Classifier, fix_threads, load_classifier, part_features
+from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import BACKBONE, converted_files, load_litert
 
 __all__ = ["Evaluation", "Pixels", "evaluate"]
@@ -131,7 +132,7 @@ def evaluate(
     parts = load_parts(packed, labels, side=side)
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
-    features = features_of(train.backbone, seed=train.seed) if classifier.backbone else None
+    features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
     predictions = predict_parts(classifier, every, features)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
@@ -147,8 +148,9 @@ def evaluate(
     ranking = None
     if params.label_errors:
         backbone = search_backbone(side)
-        if features is None or not _same_features(backbone, train.backbone):
-            features = features_of(backbone)
+        file = convert_backbone(backbone, image_size=side, scratch=scratch, threads=train.threads)
+        if features is None or file is None or file.read_bytes() != (trained / BACKBONE).read_bytes():
+            features = features_of(backbone, file=file)
         ranking = find_label_errors(every, labels, features, threads=train.threads)
 
     tested, part = predictions[predictions["split"] == "test"], parts["test"]
@@ -180,10 +182,6 @@ def evaluate(
     )
 
 
-def _same_features(one: BackboneParams, other: BackboneParams) -> bool:
-    return (one.name, one.weights, one.image_size) == (other.name, other.weights, other.image_size)
-
-
 def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example], *, threads: int) -> dict[str, Pixels]:
     """Return Grad-CAM heatmaps for the predicted class, by image id."""
     if not examples:
@@ -193,9 +191,13 @@ def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example]
     maps = None
     if classifier.backbone:
         with contextlib.suppress(ValueError):  # The features are no mean of a feature map.
-            maps = load_litert(trained / BACKBONE, rank=4)(pixels)
-    if maps is not None and maps.shape[1:3] != (1, 1):
-        heat: Any = attention_of_features(maps, classifier.network, classes, side=pixels.shape[1])
+            maps = load_litert(trained / BACKBONE, rank=4)
+    if maps and maps(pixels[:1]).shape[1:3] != (1, 1):
+        side = pixels.shape[1]
+        heat: Any = [
+            attention_of_features(maps(pixels[row : row + 1]), classifier.network, [place], side=side)[0]
+            for row, place in enumerate(classes)
+        ]
     else:
         # Gradients need Keras.
         fix_threads(threads)

@@ -89,9 +89,9 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``calibrated``, the test split's ``log_loss`` and ``ece`` and mean ``confidence`` at that
+        the validation split; ``calibrated``, the test split's ``log_loss``, ``ece`` and mean ``confidence`` at that
         temperature; ``coverage``, the share of the test split that is sure, and ``covered_accuracy`` with its limits,
-        the accuracy of that share. All of the latter are ``None`` if there is no threshold.
+        the accuracy of that share. The last four are ``None`` if there is no threshold.
 
         Curves by plot name. ``calibration`` and ``calibrated``: rows of
         :func:`pixmill.metrics.confidence.reliability` on the test split, before and after temperature scaling;

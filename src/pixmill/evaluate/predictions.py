@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import Limits, map_batches
-from pixmill.core.errors import DataError, ManifestError
+from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 from pixmill.core.progress import Progress, track
 from pixmill.images import Undecodable, read_image
@@ -69,16 +69,8 @@ def predict_parts(
         parts: The packed splits.
         features: The backbone's features of the splits in turn, which give the same bytes as the pixels; default: the
             pixels are read.
-
-    Raises:
-        ManifestError: The features are those of another backbone.
     """
     names, parts, tables = np.asarray(classifier.labels, dtype=object), list(parts), []
-    if (
-        features is not None
-        and (classifier.from_features(features[:1]) != classifier.uncalibrated(parts[0].pixels[:1])).any()
-    ):
-        raise ManifestError("artifacts/train was trained on another backbone than params.yaml names", next="dvc repro")
     first = 0
     with Progress("Predict", sum(map(len, parts))) as progress:
         for part in parts:
@@ -119,8 +111,8 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
 
     ``path`` is relative to the folder, ``id`` the sha256 of the bytes. ``predicted`` is the class with the highest
     probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
-    whether it reaches the threshold. All of these are null where the file is not an image; ``reason`` says why in one
-    word.
+    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    ``reason`` says why in one word.
 
     Args:
         labels: The classes in the order of the model's outputs.

@@ -25,7 +25,7 @@ from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, se
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["APPLICATIONS", "backbone_digest", "build_backbone"]
+__all__ = ["APPLICATIONS", "backbone_digest", "build_backbone", "runtime_version"]
 
 _SOURCES = ("backbones.py", "determinism.py", "export.py", "features.py", "lite0.py", "litert.py")
 """The modules that affect features."""
@@ -109,8 +109,17 @@ def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = No
         origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
     parts = [f"network {params.name}", f"size {params.image_size}", f"weights {origin}"]
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "numpy", "tensorflow")]
+    parts.append(f"litert {runtime_version()}")
     parts.append(code_digest(Path(__file__).with_name(name) for name in _SOURCES))
     return blake3("\n".join(parts).encode()).hexdigest(length=16)
+
+
+def runtime_version() -> str | None:
+    """Return the version of LiteRT, or ``None`` where it is not installed, as on macOS with an Intel processor."""
+    try:
+        return importlib.metadata.version("ai-edge-litert")
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _weights(params: BackboneParams, root: Path | None) -> str | Path | None:

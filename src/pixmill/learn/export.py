@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import shutil
+import atexit
+import contextlib
+import functools
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
-from pixmill.core.files import replacing
+from pixmill.core.files import replacing, write_bytes
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.core.progress import announce
-from pixmill.learn.backbones import backbone_digest, build_backbone
-from pixmill.learn.determinism import load_tensorflow
+from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, load_litert, quiet
 from pixmill.learn.networks import head_graph
 
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["TOLERANCE", "convert", "convert_backbone", "export_classifier", "fold_batch_norm"]
 
 TOLERANCE = 1e-3
-"""Maximum difference of an output from Keras', relative to the largest output."""
+"""Maximum difference of an output from Keras', relative to the largest output, or to 1 if that is larger."""
+
+_REFUSED: set[Path] = set()
+"""Backbones that could not be converted in this process."""
 
 
 def export_classifier(
@@ -47,16 +52,16 @@ def export_classifier(
 
     if params.model != "features":
         # Softmax, the last layer, is computed in float64 by the classifier.
-        convert(keras.Model(model.input, model.layers[-1].input), folder / NETWORK)
+        convert(keras.Model(model.input, model.layers[-1].input, name="network"), folder / NETWORK)
         return
-    size = model.input_shape[1]
-    backbone = convert_backbone(params.backbone, image_size=size, scratch=scratch, seed=params.seed, root=root)
+    origin: dict[str, Any] = {"image_size": model.input_shape[1], "seed": params.seed, "root": root}
+    backbone = convert_backbone(params.backbone, scratch=scratch, threads=params.threads, **origin)
     if backbone and convert(head_graph(model), folder / HEAD):
-        shutil.copyfile(backbone, folder / BACKBONE)
+        write_bytes(folder / BACKBONE, backbone.read_bytes())
 
 
 def convert_backbone(
-    params: BackboneParams, *, image_size: int, scratch: Path, seed: int = 0, root: Path | None = None
+    params: BackboneParams, *, image_size: int, scratch: Path, threads: int, seed: int = 0, root: Path | None = None
 ) -> Path | None:
     """Return the LiteRT file of a frozen backbone, converted once; ``None`` if Keras must run it.
 
@@ -65,31 +70,51 @@ def convert_backbone(
     Args:
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
-        scratch: The folder of converted backbones and of features.
+        scratch: The folder of converted backbones and of features; if it cannot be used, a temporary one is.
+        threads: Number of threads of TensorFlow, which converts; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         root: The project folder, to which a weights file is relative; default: the current one.
 
     Raises:
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
-    try:
-        runtime = importlib.metadata.version("ai-edge-litert")
-    except importlib.metadata.PackageNotFoundError:  # As on macOS with an Intel processor.
-        return None
-    key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {image_size} {runtime}".encode())
+    key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {image_size}".encode())
     path = scratch / f"{key.hexdigest(length=16)}.tflite"
     if path.exists():
-        path.touch()
+        with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
+            path.touch()
         return path
+    if path in _REFUSED:
+        return None
+    if runtime_version() is None:
+        announce("features: ai-edge-litert is not installed, so TensorFlow computes them")
+        _REFUSED.add(path)
+        return None
     announce("features: converting the backbone to LiteRT, once")
-    load_tensorflow()
+    fix_threads(threads)
     import keras
 
     backbone = build_backbone(params, image_size=image_size, seed=seed, root=root)
     outputs = [backbone.output]
     if isinstance(backbone.layers[-1], keras.layers.GlobalAveragePooling2D):
         outputs.append(backbone.layers[-1].input)
-    return convert(keras.Model(backbone.input, outputs), path)
+    model = keras.Model(backbone.input, outputs, name="backbone")
+    try:
+        file = convert(model, path)
+    except OSError as error:
+        announce(f"features: the converted backbone cannot be kept in {scratch}: {error}")
+        file = convert(model, _temporary_folder() / path.name)
+    if file is None:
+        _REFUSED.add(path)
+    return file
+
+
+@functools.cache
+def _temporary_folder() -> Path:
+    """Return a folder that is removed when this process ends."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 def convert(model: keras.Model, path: Path) -> Path | None:
@@ -101,8 +126,12 @@ def convert(model: keras.Model, path: Path) -> Path | None:
     the processor's own arithmetic.
 
     Args:
-        model: Float32 pixels or features in, one or more float32 outputs of different ranks.
+        model: Float32 pixels or features in, one or more float32 outputs of different ranks. Its name is part of the
+            file; Keras would number an unnamed one by a count of this process.
         path: The file to write.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     # Converters raise all kinds of exceptions; the weights remain in any case.
     try:
@@ -111,6 +140,8 @@ def convert(model: keras.Model, path: Path) -> Path | None:
                 fold_batch_norm(model).export(str(temporary), format="litert", verbose=False)
             _require_agreement(model, temporary)
         return path
+    except OSError:
+        raise
     except Exception as error:  # noqa: BLE001 (as above)
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:300]
     sys.stderr.write(f"warning: the model could not be converted to LiteRT, so inference needs TensorFlow ({reason})\n")
@@ -128,14 +159,17 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     import keras
     from keras import layers
 
+    # Layers may belong to other graphs, too.
+    nodes = {node for nodes in model._nodes_by_depth.values() for node in nodes}
     convolution_of: dict[str, Any] = {}
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
-            (before,) = (node.operation for node in layer._inbound_nodes[0].parent_nodes)
+            (node,) = nodes.intersection(layer._inbound_nodes)
+            before = node.parent_nodes[0].operation
             is_linear = isinstance(before, layers.Conv2D | layers.DepthwiseConv2D) and (
                 before.activation is keras.activations.linear
             )
-            if is_linear and len(before._outbound_nodes) == 1:
+            if is_linear and len(nodes.intersection(before._outbound_nodes)) == 1:
                 convolution_of[layer.name] = before
     norm_of = {convolution.name: model.get_layer(name) for name, convolution in convolution_of.items()}
 
@@ -176,7 +210,11 @@ def _require_agreement(model: keras.Model, path: Path) -> None:
     shape = (3, *model.input_shape[1:])
     scale = np.array([0, 64, 255]).reshape(-1, *[1] * (len(shape) - 1))
     inputs = np.rint(np.random.default_rng(0).random(shape) * scale).astype(np.float32)
-    outputs = model(inputs, training=False)
+    import tensorflow as tf
+
+    # GPUs may round to fewer digits.
+    with tf.device("CPU"):
+        outputs = model(inputs, training=False)
     for output in outputs if isinstance(outputs, list | tuple) else [outputs]:
         exact = np.asarray(output)
         converted = load_litert(path, rank=exact.ndim)(inputs)

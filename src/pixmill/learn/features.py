@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from blake3 import blake3
 
+from pixmill.core.code import code_digest
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, announce
 from pixmill.images.parts import Part, Shards
-from pixmill.learn.backbones import backbone_digest, build_backbone
+from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.export import convert_backbone
-from pixmill.learn.litert import load_litert
+from pixmill.learn.litert import available_cores, load_litert
 from pixmill.learn.precision import machine
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ class FeatureStore:
                 self._database = sqlite3.connect(self._path, timeout=_PATIENCE)
                 self._database.execute("CREATE TABLE IF NOT EXISTS features (name BLOB PRIMARY KEY, content BLOB)")
                 os.utime(self._path)
-                keep_newest(self._path.parent.glob("[!.]*.*"), _MOST_BYTES)
+                files = self._path.parent.glob("[!.]*")
+                keep_newest((file for file in files if file.suffix in (".sqlite", ".tflite")), _MOST_BYTES)
             return work(self._database)
         # A damaged row has another length.
         except (OSError, sqlite3.Error, ValueError) as error:
@@ -130,6 +132,7 @@ def extract_features(
     threads: int,
     seed: int = 0,
     root: Path | None = None,
+    file: Path | None = None,
 ) -> Features:
     """Return the features of images, cached in the scratch folder.
 
@@ -146,6 +149,7 @@ def extract_features(
         threads: Number of threads of TensorFlow, if it is needed; then fixed for the rest of this process.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``. Default: 0.
         root: The project folder, to which a weights file is relative; default: the current one.
+        file: The backbone as LiteRT file; default: converted from ``params``.
 
     Returns:
         ``float32`` of shape (n, width).
@@ -156,16 +160,15 @@ def extract_features(
     names = _names(pixels, ids)
     side: int = pixels.shape[1]
     origin: dict[str, Any] = {"image_size": side, "seed": seed, "root": root}
-    file = convert_backbone(params, scratch=scratch, **origin)
+    file = file or convert_backbone(params, scratch=scratch, threads=threads, **origin)
     if file:
-        path = file.with_suffix(".sqlite")
-        load: Callable[[], Compute] = partial(load_litert, file, workers=min(_WORKERS, os.cpu_count() or 1))
+        key = blake3(f"{runtime_version()} {code_digest([Path(__file__)])}".encode()).update(file.read_bytes())
+        load: Callable[[], Compute] = partial(load_litert, file, workers=min(_WORKERS, available_cores()))
     else:
         fix_threads(threads)
         key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {side} {threads} {machine()}".encode())
-        path = scratch / f"{key.hexdigest(length=16)}.sqlite"
         load = lambda: _compiled(build_backbone(params, **origin), side)  # noqa: E731
-    return _extract(pixels, names, FeatureStore(path), load)
+    return _extract(pixels, names, FeatureStore(scratch / f"{key.hexdigest(length=16)}.sqlite"), load)
 
 
 def part_features(
@@ -174,23 +177,21 @@ def part_features(
     *,
     scratch: Path,
     threads: int,
-    seed: int = 0,
-    root: Path | None = None,
+    **options: Any,
 ) -> Features:
     """Return the features of packed splits in turn, in one pass of :func:`extract_features`.
 
     Args:
         parts: The splits.
-        params: As there, and so are the others.
-        scratch: As there.
-        threads: As there.
-        seed: As there.
-        root: As there.
+        params: The section ``train.backbone``.
+        scratch: The cache folder.
+        threads: Number of threads of TensorFlow, if it is needed.
+        options: The others of that function.
     """
     # Shards of shards: anything that indexes like an array works.
     pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
     ids = [str(name) for part in parts for name in part.rows["id"]]
-    return extract_features(pixels, ids, params, scratch=scratch, threads=threads, seed=seed, root=root)
+    return extract_features(pixels, ids, params, scratch=scratch, threads=threads, **options)
 
 
 def _extract(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BACKBONE", "HEAD", "NETWORK", "Network", "converted_files", "load_litert", "quiet"]
+__all__ = ["BACKBONE", "HEAD", "NETWORK", "Network", "available_cores", "converted_files", "load_litert", "quiet"]
 
 NETWORK = "network.tflite"
 """File name of a classifier, from pixels to logits, beside the weights that it was converted from."""
@@ -30,6 +30,11 @@ _THREADS = 8
 
 Network = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
 """Takes pixels of shape (n, side, side, 3) or features of shape (n, width); returns ``float32`` of shape (n, ...)."""
+
+
+def available_cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def converted_files(folder: Path) -> tuple[str, ...]:
@@ -58,7 +63,7 @@ def load_litert(path: Path, *, rank: int = 2, workers: int = 1) -> Network:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    cores = min(_THREADS, os.cpu_count() or 1)
+    cores = min(_THREADS, available_cores())
     with quiet():
         interpreters: list[Any] = [
             Interpreter(str(path), num_threads=cores if workers == 1 else 1) for _ in range(workers)

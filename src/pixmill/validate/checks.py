@@ -192,7 +192,7 @@ def _of_repetition(params: ValidateParams) -> Iterator[Check]:
     nothing = "no placeholders"
     yield _none("placeholders", params.placeholders.severity, "repeats", nothing, _placeholders, _DECIDE)
     nothing, advice = (
-        "no image is in two predefined splits with one label",
+        "no image is in two predefined splits under the same label",
         "remove the images from one of the two folders",
     )
     yield _none("leaks", params.leaks.severity, "severity", nothing, _leaks, advice)

@@ -244,7 +244,8 @@ class ValidateParams(Section):
     placeholders: PlaceholdersParams = Field(PlaceholdersParams(), description="No image is a placeholder.")
     leaks: WarningParams = Field(
         WarningParams(),
-        description="In a predefined split, no image with one label is in two splits; the lower-ranking copy goes.",
+        description="In a predefined split, no image is in two splits under the same label; the copy in the "
+        "lower-ranking one is dropped.",
     )
 
 

@@ -212,7 +212,10 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
     sentence += "The confidence lies within this interval: the test images do not show that it is off "
     half = (high - low) / 2
     if half <= _OFF:
-        return sentence + f"on average ({error}; few images make it larger)."
+        single = (
+            "" if ece <= _OFF else " Single confidences may be off; with few images this error is larger by chance."
+        )
+        return sentence + f"on average ({error}).{single}"
     needed = float(f"{metrics['n'] * (half / _OFF) ** 2:.2g}")
     return sentence + f"on average. Showing a difference of {100 * _OFF:g} points takes about {needed:,.0f} images."
 

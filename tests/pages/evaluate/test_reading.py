@@ -62,7 +62,7 @@ def test_a_confusion_reads_as_a_sentence(count, share):
         (0.89, 0.03, (0.87, 0.93), "is well calibrated (expected calibration error 0.030)."),
         (0.97, 0.08, (0.85, 0.94), "is overconfident (expected calibration error 0.080): do not"),
         (0.80, 0.11, (0.85, 0.94), "is underconfident (expected calibration error 0.110): do not"),
-        (0.93, 0.08, (0.85, 0.94), "do not show that it is off on average (expected calibration error 0.080; few"),
+        (0.93, 0.08, (0.85, 0.94), "do not show that it is off on average (expected calibration error 0.080). Single"),
         (0.97, 0.03, (0.70, 0.98), "do not show that it is off on average. Showing a difference of 5 points takes"),
     ],
 )
@@ -103,7 +103,7 @@ def test_without_a_temperature_the_confidence_is_not_called_calibrated(metrics):
 def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(metrics):
     assert threshold_sentence(metrics, 0.95) == (
         "Below a confidence of 70.0\u00a0% the model answers \u201cnot sure\u201d. At or above it, the 170 "
-        "validation images show 95\u00a0% accuracy. It is sure of 80.0\u00a0% of the test images; of these, "
+        "validation images show an accuracy of at least 95\u00a0%. It is sure of 80.0\u00a0% of the test images; of these, "
         "97.5\u00a0% are correct (CI 94.0\u00a0% to 99.0\u00a0%)."
     )
     assert threshold_sentence(metrics, 0.995).endswith("99.0\u00a0%): the test images contradict the target.")
@@ -114,7 +114,7 @@ def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(m
 def test_that_no_threshold_is_needed_is_told_with_the_accuracy_on_test(metrics):
     all_sure = {"threshold": 0.0, "coverage": 1.0, "covered_accuracy": 0.789, "covered_accuracy_high": 0.86}
     sentence = threshold_sentence(metrics | all_sure, 0.95)
-    assert sentence.startswith("No confidence threshold is needed: the 170 validation images show 95\u00a0% accuracy")
+    assert sentence.startswith("No confidence threshold is needed: the 170 validation images show an accuracy of at least 95\u00a0%.")
     assert "Of the test images, 78.9\u00a0% are correct" in sentence
     assert sentence.endswith(": the test images contradict the target.")
 

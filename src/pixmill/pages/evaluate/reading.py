@@ -93,13 +93,13 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
             "or lower train.target_accuracy."
         )
     if limit == 0:
-        sentence = f"No confidence threshold is needed: the {n} validation images show {aim} accuracy without one. "
+        sentence = f"No confidence threshold is needed: the {n} validation images show an accuracy of at least {aim}. "
         which = "Of the test images"
     else:
         kind = "" if metrics["temperature"] is None else "calibrated "
         sentence = (
             f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
-            f"it, the {n} validation images show {aim} accuracy. "
+            f"it, the {n} validation images show an accuracy of at least {aim}. "
         )
         which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
     if covered is None:
@@ -242,7 +242,7 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         gap = metrics["train"]["accuracy"] - metrics["accuracy"]
         yield (
             f"Accuracy on the training set is {_percent(metrics['train']['accuracy'])}, {100 * gap:.0f} points higher: "
-            "the model overfits. More images help most."
+            "the model overfits. More images usually help most."
         )
     classes = metrics["per_class"].items()
     if never := [label for label, row in classes if row["support"] > 0 and row["precision"] is None]:

@@ -103,8 +103,8 @@ def test_without_a_temperature_the_confidence_is_not_called_calibrated(metrics):
 def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(metrics):
     assert threshold_sentence(metrics, 0.95) == (
         "Below a confidence of 70.0\u00a0% the model answers \u201cnot sure\u201d. At or above it, the 170 "
-        "validation images show an accuracy of at least 95\u00a0%. It is sure of 80.0\u00a0% of the test images; of these, "
-        "97.5\u00a0% are correct (CI 94.0\u00a0% to 99.0\u00a0%)."
+        "validation images show an accuracy of at least 95\u00a0%. It is sure of 80.0\u00a0% of the test images; of "
+        "these, 97.5\u00a0% are correct (CI 94.0\u00a0% to 99.0\u00a0%)."
     )
     assert threshold_sentence(metrics, 0.995).endswith("99.0\u00a0%): the test images contradict the target.")
     none = {"covered_accuracy": None, "covered_accuracy_low": None, "covered_accuracy_high": None, "coverage": 0.0}
@@ -114,7 +114,8 @@ def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(m
 def test_that_no_threshold_is_needed_is_told_with_the_accuracy_on_test(metrics):
     all_sure = {"threshold": 0.0, "coverage": 1.0, "covered_accuracy": 0.789, "covered_accuracy_high": 0.86}
     sentence = threshold_sentence(metrics | all_sure, 0.95)
-    assert sentence.startswith("No confidence threshold is needed: the 170 validation images show an accuracy of at least 95\u00a0%.")
+    start = "No confidence threshold is needed: the 170 validation images show an accuracy of at least 95\u00a0%."
+    assert sentence.startswith(start)
     assert "Of the test images, 78.9\u00a0% are correct" in sentence
     assert sentence.endswith(": the test images contradict the target.")
 

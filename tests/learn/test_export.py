@@ -146,3 +146,12 @@ def test_a_backbone_is_converted_where_the_scratch_folder_cannot_be_used(tmp_pat
         == convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path / "free", threads=2).read_bytes()
     )
     assert "the converted backbone cannot be kept in " in capsys.readouterr().err
+
+
+def test_a_damaged_backbone_is_converted_again(tmp_path, converted, capsys):
+    file = converted(tmp_path, 32)
+    content = file.read_bytes()
+    file.write_bytes(content[:1000])
+    assert convert_backbone(BackboneParams(), image_size=32, scratch=tmp_path, threads=2) == file
+    assert file.read_bytes() == content
+    assert "cannot be read" in capsys.readouterr().err

@@ -80,7 +80,7 @@ def convert_backbone(
     """
     key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {image_size}".encode())
     path = scratch / f"{key.hexdigest(length=16)}.tflite"
-    if path.exists():
+    if path.exists() and _is_intact(path):
         with contextlib.suppress(OSError):  # A read-only folder; the time only says which to delete first.
             path.touch()
         return path
@@ -107,6 +107,15 @@ def convert_backbone(
     if file is None:
         _REFUSED.add(path)
     return file
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        load_litert(path)
+    except (OSError, RuntimeError, ValueError) as error:
+        announce(f"features: {path} cannot be read ({error}), so it is converted again")
+        return False
+    return True
 
 
 @functools.cache

@@ -147,14 +147,29 @@ def test_a_driver_that_does_not_start_is_one_message(browser, proxy, tmp_path):
         pass
 
 
+def test_a_driver_whose_port_is_taken_is_started_again(browser, proxy, tmp_path):
+    """ChromeDriver looks for a free port on ``::1`` alone, and exits where that port is in use on 127.0.0.1."""
+    unlucky = tmp_path / "chromedriver"
+    said = "IPv4 port not available. Exiting..."
+    unlucky.write_text(
+        f'#!/bin/sh\necho >> {tmp_path}/starts\n[ $(wc -l < {tmp_path}/starts) -gt 2 ] && exec {browser.driver} "$@"\n'
+        f"echo {said}\nexit 1\n"
+    )
+    unlucky.chmod(0o755)
+    pair = Browser(browser.binary, unlucky, browser.version, browser.driver_version)
+    with open_browser(pair, proxy=proxy.url, profile=tmp_path / "p") as driver:
+        assert driver.title == "New Tab"
+    assert (tmp_path / "starts").read_text().count("\n") == 3
+
+
 def test_a_driver_that_always_ends_is_one_message(browser, proxy, tmp_path):
     """As one does whose libraries are not there."""
     broken = tmp_path / "chromedriver"
-    broken.write_text("#!/bin/sh\nexit 127\n")
+    broken.write_text("#!/bin/sh\necho no libnss3.so\nexit 127\n")
     broken.chmod(0o755)
     pair = Browser(browser.binary, broken, browser.version, browser.driver_version)
     with (
-        pytest.raises(BrowserError, match=r"did not start: exit code 127") as raised,
+        pytest.raises(BrowserError, match=r"did not start: exit code 127: no libnss3.so") as raised,
         open_browser(pair, proxy=proxy.url, profile=tmp_path / "p"),
     ):
         pass

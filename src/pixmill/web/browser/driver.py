@@ -22,9 +22,13 @@ from pixmill.web.browser.finder import Browser
 __all__ = ["own_profile", "running_driver"]
 
 _START_SECONDS = 30.0
+_STARTS = 10
 _POLL_SECONDS = 0.02
 _PORT = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)(\d+)\D")
 """What ChromeDriver and msedgedriver, and geckodriver, print once they listen."""
+
+_PORT_TAKEN = b"port not available"
+"""What ChromeDriver prints before it exits, where the free port that it found on ``::1`` is in use on 127.0.0.1."""
 
 
 @contextlib.contextmanager
@@ -47,31 +51,43 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
         try:
             # A browser that is killed leaves its temporary files behind, so it has a folder of its own for them.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
-            with log.open("wb") as output:
-                # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
-                process = subprocess.Popen(  # noqa: S603
-                    [str(browser.driver), "--port=0"],
-                    env=os.environ | {"TMPDIR": folder},
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=os.name == "posix",
-                    preexec_fn=die_with_parent if sys.platform == "linux" else None,
-                )
+            for _ in range(_STARTS):
+                process = _start(browser, Path(folder), log)
+                stack.enter_context(process)
+                stack.callback(_kill, process)
+                port = _port(browser, process, log)
+                if port or _PORT_TAKEN not in log.read_bytes():
+                    break
         except OSError as error:
             raise _not_started(browser, str(error.strerror)) from None
-        stack.enter_context(process)
-        stack.callback(_kill, process)
-        yield f"http://localhost:{_port(browser, process, log)}", partial(_kill, process)
+        if not port:
+            lines = log.read_text(errors="replace").splitlines() or ["it printed nothing"]
+            raise _not_started(browser, f"exit code {process.returncode}: {lines[-1]}")
+        yield f"http://localhost:{port}", partial(_kill, process)
 
 
-def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int:
+def _start(browser: Browser, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
+        return subprocess.Popen(  # noqa: S603
+            [str(browser.driver), "--port=0"],
+            env=os.environ | {"TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=os.name == "posix",
+            preexec_fn=die_with_parent if sys.platform == "linux" else None,
+        )
+
+
+def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int | None:
+    """Wait until the driver listens, and give its port, or None where it exits instead."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         if port := _PORT.search(log.read_bytes()):
             return int(port[1])
         if process.poll() is not None:
-            raise _not_started(browser, f"exit code {process.returncode}")
+            return None
         time.sleep(_POLL_SECONDS)
     raise _not_started(browser, f"it did not listen within {_START_SECONDS:g} s")
 

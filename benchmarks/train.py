@@ -1,4 +1,4 @@
-"""Train the CNN of the recipe `scenes` on the same images: Pixmill against Keras' own two ways and the bare limit.
+"""Train a CNN of the recipe `scenes`' size on the same images: Pixmill, Keras' own two ways and the bare limit.
 
 150 x 150 pixels, 32 a batch, flip, rotation, zoom, shift and shear. The limit computes gradients and updates on one
 batch that lies in memory, with no input at all. Each contestant runs in a process of its own that is ready before the

@@ -16,7 +16,7 @@ images = tf.keras.preprocessing.image.ImageDataGenerator(
     zoom_range=changes.zoom,
     width_shift_range=changes.shift,
     height_shift_range=changes.shift,
-    shear_range=changes.shear * 57.3,
+    shear_range=changes.shear,
 ).flow_from_directory(told().folder / "images", target_size=(SIDE, SIDE), batch_size=BATCH, class_mode="sparse")
 model = scenes_cnn()
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)

@@ -1,5 +1,7 @@
 """Keras' image_dataset_from_directory, with augmentation layers on its batches, feeding `fit`."""
 
+import math
+
 import keras
 import tensorflow as tf
 from training import BATCH, SCENES, SIDE, compete, scenes_cnn, told
@@ -7,13 +9,14 @@ from training import BATCH, SCENES, SIDE, compete, scenes_cnn, told
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
 changes = SCENES.augmentation
+shear = math.tan(math.radians(changes.shear))
 layers = keras.Sequential(
     [
         keras.layers.RandomFlip("horizontal"),
         keras.layers.RandomRotation(changes.rotation / 360, fill_mode="nearest"),
         keras.layers.RandomZoom(changes.zoom, fill_mode="nearest"),
         keras.layers.RandomTranslation(changes.shift, changes.shift, fill_mode="nearest"),
-        keras.layers.RandomShear(changes.shear, changes.shear, fill_mode="nearest"),
+        keras.layers.RandomShear(shear, shear, fill_mode="nearest"),
     ]
 )
 images = keras.utils.image_dataset_from_directory(

@@ -212,11 +212,11 @@ def test_where_nobody_asks_for_wrong_labels_none_are_looked_for(inputs, reposito
     assert "Grad-CAM" not in page
 
 
-def test_a_folder_of_unlabelled_images_that_is_not_there_is_a_message(inputs, repository, tmp_path):
+def test_without_the_folder_of_unlabelled_images_the_rest_is_evaluated(inputs, repository, tmp_path):
     root = shutil.copytree(inputs, tmp_path / "project")
     shutil.rmtree(root / "data")
     done = evaluate(root, repository)
-    assert done.returncode == 1
-    assert "'data/unlabelled' is not a folder below data/" in done.stderr
-    assert "Next: " in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+    assert "data/unlabelled does not exist, so no unlabelled images are predicted" in done.stderr
+    assert (root / "reports/evaluate.html").exists()
+    assert not (root / "artifacts/evaluate/unlabelled.parquet").exists()

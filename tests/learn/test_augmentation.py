@@ -16,7 +16,7 @@ CHANGES = [
     {"rotation": 90.0},
     {"zoom": 0.5},
     {"shift": 0.5},
-    {"shear": 0.5},
+    {"shear": 30.0},
     {"brightness": 0.3},
     {"contrast": 0.5},
     {"erasing": 1.0},
@@ -126,11 +126,15 @@ def test_a_zoom_goes_in_and_out_as_far_as_it_may():
     assert right.max() - right.min() > 4
 
 
-def test_a_shear_moves_what_is_off_the_middle_alone():
-    _, of_middle = centres(change(dots(200, 20, 20), shear=0.4)[0])
-    _, of_bottom = centres(change(dots(200, 30, 20), shear=0.4)[0])
+def test_a_shear_moves_what_is_off_the_middle_alone_by_an_angle():
+    _, of_middle = centres(change(dots(200, 20, 20), shear=20.0)[0])
+    down, right = centres(change(dots(200, 30, 20), shear=20.0)[0])
     np.testing.assert_allclose(of_middle, 0, atol=0.01)
-    assert 3.5 < np.abs(of_bottom).max() <= 4.1
+    np.testing.assert_allclose(down, 10, atol=0.01)
+    angles = np.degrees(np.arctan2(right, 10))
+    assert 18 < np.abs(angles).max() <= 20.1
+    # Uniform angles, as Keras' ImageDataGenerator draws them.
+    assert 0.4 < (np.abs(angles) < 10).mean() < 0.6
 
 
 def test_images_go_on_at_their_edges(pixels):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,7 @@ def logits_of(model, pixels):
     [
         {},
         {"end": "sigmoid", "rescaling": "symmetric"},
+        {"end": "normalized_sigmoid"},
         {"channels": 1},
         {"head": "average", "blocks": (BlockParams(filters=4, batch_norm=True, pool_padding="same", dropout=0.2),)},
     ],
@@ -51,6 +54,21 @@ def test_a_converted_classifier_gives_the_logits_of_keras(tmp_path, changes, cap
     content = path.read_bytes()
     export_classifier(model, params_of(**changes), tmp_path, scratch=tmp_path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", get_args(BlockParams.model_fields["activation"].annotation))
+def test_every_activation_and_batch_norm_behind_pooling_give_the_logits_of_keras(tmp_path, activation):
+    block = BlockParams(filters=4, activation=activation, batch_norm="after_pooling")
+    model = classifier(blocks=(block, block))
+    chance = np.random.default_rng(3)
+    for index in (0, 1):
+        norm = model.get_layer(f"block_{index}_normalization")
+        norm.set_weights([chance.uniform(0.5, 2, weight.shape) for weight in norm.get_weights()])
+    export_classifier(model, params_of(), tmp_path, scratch=tmp_path)
+    logits = logits_of(model, PIXELS)
+    assert np.ptp(logits, axis=0).min() > 100 * TOLERANCE
+    np.testing.assert_allclose(load_litert(tmp_path / NETWORK)(PIXELS), logits, rtol=0, atol=1e-5)
 
 
 def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(tmp_path, converted):

@@ -211,6 +211,7 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
             "best",
             "best-large",
             "digits",
+            "fashion",
             "finetune",
             "food",
             "garments",
@@ -221,7 +222,7 @@ def test_alone_it_lists_the_recipes_and_what_each_is_for(
             "Next:",
         )
     ]
-    assert lines[6] == "ours             Hats."
+    assert lines[7] == "ours             Hats."
 
 
 def test_a_mistyped_name_is_guessed(project: Path) -> None:

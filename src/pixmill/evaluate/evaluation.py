@@ -119,7 +119,7 @@ def evaluate(
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
-        DataError: The folder of unlabelled images that params name does not exist.
+        DataError: ``params.unlabelled`` is not a folder below ``data/``.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
     from sklearn.metrics import confusion_matrix

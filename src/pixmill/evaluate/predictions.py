@@ -15,7 +15,7 @@ import pyarrow as pa
 from pixmill.compute import Limits, map_batches
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
-from pixmill.core.progress import Progress, track
+from pixmill.core.progress import Progress, announce, track
 from pixmill.images import Undecodable, read_image
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier, Prediction, Preprocessing
@@ -130,16 +130,19 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
-def unlabelled_folder(root: Path, name: str) -> Path:
-    """Return the folder of unlabelled images.
+def unlabelled_folder(root: Path, name: str) -> Path | None:
+    """Return the folder of unlabelled images; ``None`` if it does not exist, which a line says.
 
     Args:
         root: The project's folder.
         name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
-        DataError: The folder does not exist or is not below ``data/``.
+        DataError: It is not a folder below ``data/``.
     """
+    if not (root / name).exists():
+        announce(f"evaluate: {name} does not exist, so no unlabelled images are predicted")
+        return None
     folder, data = (root / name).resolve(), (root / "data").resolve()
     if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
         raise DataError(

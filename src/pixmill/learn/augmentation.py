@@ -118,10 +118,12 @@ def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.
         "zoom": params.zoom,
         "shift_x": params.shift,
         "shift_y": params.shift,
-        "shear_x": params.shear,
+        "shear_x": math.radians(params.shear),
         "shear_y": 0.0,
     }
     amounts = {name: (2 * drawn[_SHAPES.index(name)] - 1) * most for name, most in farthest.items() if most}
+    if params.shear:
+        amounts["shear_x"] = tf.tan(amounts["shear_x"])
     if params.flip:
         amounts["flip"] = tf.cast(drawn[_SHAPES.index("flip")] < 0.5, tf.float32)
     return amounts
@@ -164,7 +166,7 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     Args:
         pixels: ``float32`` of shape (n, side, side, 3).
         amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored image, else 0),
-            ``rotation`` (radians), ``zoom``, ``shift_*`` and ``shear_*`` (shares of the side).
+            ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side) and ``shear_*`` (tangents of the angle).
     """
     import tensorflow as tf
 
@@ -192,7 +194,7 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
 
 _FULL = {"rotation": 0.5236, "shift_x": 0.3, "shift_y": 0.3, "shear_x": 0.3, "shear_y": 0.3}
-"""Magnitudes at full strength, in the units of :func:`_warp` (30 degrees, 0.3 of the side)."""
+"""Magnitudes at full strength, in the units of :func:`_warp` (30 degrees, 0.3 of the side, a slope of 0.3)."""
 
 _COLOURS = ("brightness", "contrast", "saturation", "sharpness", "posterize", "solarize", "autocontrast")
 

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 _LOGITS, _PROBABILITIES = "logits", "probabilities"
-"""Names of the last dense layer, whose output is fitted, and of the softmax behind it."""
+"""Names of the layer whose output is fitted, and of the softmax that ends the network."""
 
 _RESCALINGS = {"unit": (1 / 255, 0.0), "symmetric": (1 / 127.5, -1.0)}
 """Scale and offset; ``none`` has no layer."""
@@ -86,19 +86,21 @@ def _end_layers(x: keras.KerasTensor, end: str, draw: _Draw, *, labels: int) -> 
     """Return probabilities, in float32 whatever the precision of the rest.
 
     A sigmoid end scores each class independently. For inference the scores are normalised to sum to one, as the softmax
-    of their logarithms, which stays finite even if all scores underflow.
+    of their logarithms, which stays finite even if all scores underflow. These logarithms are the logits that are
+    fitted if the end is ``normalized_sigmoid``.
 
     Args:
         x: Vectors, of shape (n, features).
-        end: ``softmax`` or ``sigmoid``.
+        end: ``softmax``, ``sigmoid`` or ``normalized_sigmoid``.
         draw: Gives the initialisers.
         labels: How many classes there are.
     """
     from keras import layers
 
-    x = layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=_LOGITS)(x)
-    if end == "sigmoid":
-        x = layers.Activation("log_sigmoid", dtype="float32", name="log_sigmoid")(x)
+    scores, logarithms = ("scores", _LOGITS) if end == "normalized_sigmoid" else (_LOGITS, "log_sigmoid")
+    x = layers.Dense(labels, kernel_initializer=draw(), dtype="float32", name=scores)(x)
+    if end != "softmax":
+        x = layers.Activation("log_sigmoid", dtype="float32", name=logarithms)(x)
     return layers.Activation("softmax", dtype="float32", name=_PROBABILITIES)(x)
 
 
@@ -167,14 +169,16 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
             block.filters,
             block.kernel,
             padding=block.padding,
-            activation="relu",
+            activation=block.activation,
             kernel_initializer=draw(),
             name=f"{name}_convolution_{index}",
         )(x)
-        if block.batch_norm:
+        if block.batch_norm is True:
             x = layers.BatchNormalization(name=f"{name}_normalization_{index}")(x)
     if block.pooling > 1:
         x = layers.MaxPooling2D(block.pooling, padding=block.pool_padding, name=f"{name}_pooling")(x)
+    if block.batch_norm == "after_pooling":
+        x = layers.BatchNormalization(name=f"{name}_normalization")(x)
     if block.dropout:
         x = layers.Dropout(block.dropout, seed=draw.seed, name=f"{name}_dropout")(x)
     return x
@@ -314,8 +318,8 @@ def _unfreeze(backbone: keras.Model, count: int | Literal["all"]) -> None:
 def objective(params: TrainParams) -> keras.losses.Loss:
     """Return the cross-entropy between one-hot targets, or mixtures of them, and the outputs of ``logits_graph``.
 
-    For a sigmoid end it is the mean binary cross-entropy over the classes, else the categorical one, in nats. Called
-    with targets and logits, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
+    For the end ``sigmoid`` it is the mean binary cross-entropy over the classes, else the categorical one, in nats.
+    Called with targets and logits, both float32 of shape (n, labels), and optional sample weights, it returns the mean.
 
     Args:
         params: The section ``train``.

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 Padding = Literal["same", "valid"]
+Activation = Literal["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh", "sigmoid"]
 Dropout = Annotated[float, Field(ge=0, lt=1, description="Dropout after the layer.", examples=[0.3])]
 Units = Annotated[int, Field(ge=1, le=65_536)]
 """Channels or units of one layer: the widest published networks stay below."""
@@ -34,8 +35,13 @@ class BlockParams(Section):
     filters: Units = Field(description="Filters of each convolution.", examples=[32])
     kernel: int = Field(3, ge=1, le=64, description="Kernel size, in pixels.", examples=[5])
     padding: Padding = Field("same", description="Padding of the convolutions.")
-    convolutions: int = Field(1, ge=1, le=64, description="Number of convolutions, each with ReLU.", examples=[2])
-    batch_norm: bool = Field(False, description="Whether batch normalization follows each convolution.")
+    convolutions: int = Field(1, ge=1, le=64, description="Number of convolutions.", examples=[2])
+    activation: Activation = Field("relu", description="Activation of each convolution.")
+    batch_norm: bool | Literal["after_pooling"] = Field(
+        False,
+        description="Batch normalization: true, after each convolution and its activation; or once, `after_pooling`.",
+        examples=["after_pooling"],
+    )
     pooling: int = Field(2, ge=1, le=64, description="Size of the max pooling after them; 1: none.", examples=[3])
     pool_padding: Padding = Field("valid", description="Padding of the pooling.")
     dropout: Dropout = 0.0
@@ -73,8 +79,11 @@ class CnnParams(Section):
         description="Hidden dense layers.",
         examples=[[{"units": 64, "dropout": 0.5}]],
     )
-    end: Literal["softmax", "sigmoid"] = Field(
-        "softmax", description="Output: `softmax`, or `sigmoid` per class, normalized at prediction time."
+    end: Literal["softmax", "sigmoid", "normalized_sigmoid"] = Field(
+        "softmax",
+        description="Output and loss: `softmax` and categorical cross-entropy; `sigmoid` per class and binary "
+        "cross-entropy, normalized at prediction time; or `normalized_sigmoid`: sigmoids divided by their sum and "
+        "categorical cross-entropy.",
     )
 
 
@@ -165,7 +174,7 @@ class AugmentationParams(Section):
     rotation: float = Field(5.0, ge=0, le=180, description="Largest rotation in degrees.", examples=[15])
     zoom: float = Field(0.05, ge=0, lt=1, description="Largest zoom in or out, as a share.", examples=[0.2])
     shift: float = Field(0.05, ge=0, lt=1, description="Largest shift, as a share of the side.", examples=[0.1])
-    shear: float = Field(0.0, ge=0, lt=1, description="Largest shear, as a share of the side.", examples=[0.1])
+    shear: float = Field(0.0, ge=0, lt=90, description="Largest horizontal shear in degrees.", examples=[10])
     brightness: float = Field(0.0, ge=0, le=1, description="Largest change of brightness, as a share.", examples=[0.2])
     contrast: float = Field(0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2])
     erasing: Share = Field(0.0, description="Probability of erasing a random rectangle.", examples=[0.25])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 
 from pixmill.core.params import Params
 from pixmill.learn import build_classifier, logits_graph, objective
+from pixmill.scrape.sources.urls import UrlsSource
 from pixmill.use import find_recipe
 from tests.use.test_recipes import ROOT
 
-SOFTMAX, SIGMOID = "dense {} linear, softmax", "dense {} linear, log_sigmoid, softmax"
 NONE = {"flip": False, "zoom": 0.0, "shear": 0.0}
 KERAS = {"flip": True, "zoom": 0.2, "shear": 0.2}
 PUBLISHED: dict[str, dict[str, Any]] = {
@@ -21,8 +22,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "classes": "jeans saree trouser",
         "source": "amazon",
         "image": "300 stretch nearest",
-        "layers": "rescaling, conv 32 3x3 valid relu, max 2, conv 64 3x3 valid relu, max 2, conv 128 3x3 valid relu, max 2, "
-        "flatten, dense 64 relu, dropout 0.5, dense 3 linear, log_sigmoid, softmax",
+        "layers": "rescaling, conv 32 3x3 valid relu, max 2, conv 64 3x3 valid relu, max 2, "
+        "conv 128 3x3 valid relu, max 2, flatten, dense 64 relu, dropout 0.5, dense 3 linear, log_sigmoid, "
+        "softmax",
         "fit": "adam 0.001, batch 5",
         "augmentation": KERAS,
         "parameters": 10_128_707,
@@ -41,8 +43,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "source": "urls n00470966 /m/06bqd /m/06br8 /m/06f3l n00478262 /m/02vx4",
         "image": "224 stretch bilinear",
         "split": (0.2, 0.08),
-        "layers": "rescaling, conv 32 3x3 same relu, max 2, conv 32 3x3 same relu, max 2, conv 64 3x3 same relu, max 2, "
-        "dropout 0.4, flatten, dense 128 relu, dense 2 linear, softmax",
+        "layers": "rescaling, conv 32 3x3 same relu, max 2, conv 32 3x3 same relu, max 2, "
+        "conv 64 3x3 same relu, max 2, dropout 0.4, flatten, dense 128 relu, dense 2 linear, softmax",
         "fit": "adam 1e-06, batch 32, 500 epochs",
         "augmentation": NONE,
         "parameters": 6_451_554,
@@ -62,10 +64,11 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "source": "folder fixed",
         "image": "150 stretch nearest",
         "unlabelled": "data/unlabelled",
-        "layers": "rescaling, conv 32 3x3 valid relu, max 2, batch norm, dropout 0.2, conv 64 3x3 valid relu, max 2, "
-        "batch norm, dropout 0.2, conv 128 3x3 valid relu, max 2, batch norm, dropout 0.2, conv 256 3x3 valid relu, max 2, "
-        "batch norm, dropout 0.2, flatten, dense 128 relu, dropout 0.2, dense 128 relu, dropout 0.2, dense 128 relu, "
-        "dropout 0.2, dense 128 relu, dropout 0.2, dense 6 linear, softmax",
+        "layers": "rescaling, conv 32 3x3 valid relu, max 2, batch norm, dropout 0.2, "
+        "conv 64 3x3 valid relu, max 2, batch norm, dropout 0.2, conv 128 3x3 valid relu, max 2, "
+        "batch norm, dropout 0.2, conv 256 3x3 valid relu, max 2, batch norm, dropout 0.2, flatten, "
+        "dense 128 relu, dropout 0.2, dense 128 relu, dropout 0.2, dense 128 relu, dropout 0.2, "
+        "dense 128 relu, dropout 0.2, dense 6 linear, softmax",
         "fit": "adam 0.001, batch 32",
         "augmentation": KERAS,
         "parameters": 2_046_406,
@@ -74,8 +77,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
         "classes": "not pizza pizza",
         "source": "google bing yahoo",
         "image": "180 stretch bilinear",
-        "layers": "rescaling, conv 16 3x3 same relu, max 2, conv 32 3x3 same relu, max 2, conv 64 3x3 same relu, max 2, "
-        "flatten, dense 128 relu, dense 2 linear, softmax",
+        "layers": "rescaling, conv 16 3x3 same relu, max 2, conv 32 3x3 same relu, max 2, "
+        "conv 64 3x3 same relu, max 2, flatten, dense 128 relu, dense 2 linear, softmax",
         "fit": "adam 0.001, batch 32, early stopping on val_accuracy",
         "augmentation": NONE,
         "parameters": 3_988_898,
@@ -167,7 +170,9 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
         layers = f"{backbone.name} {backbone.weights} {frozen}, {layers}"
     assert layers == wanted["layers"]
     assert model.count_params() == wanted["parameters"]
-    assert f"{wanted['parameters']:,}" in find_recipe(ROOT, name).text + (ROOT / "docs" / "recipes.md").read_text("utf-8")
+    assert f"{wanted['parameters']:,}" in find_recipe(ROOT, name).text + (ROOT / "docs" / "recipes.md").read_text(
+        "utf-8"
+    )
 
     pixels = np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)
     targets = np.eye(len(params.classes), dtype=np.float32)[[0, 1, 1]]
@@ -179,7 +184,7 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
 
 @pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("form", ["own.weights.h5", "published.h5"])
-def test_sports_transfer_takes_a_file_of_weights_without_internet(form: str, tmp_path: Any) -> None:
+def test_sports_transfer_takes_a_file_of_weights_without_internet(form: str, tmp_path: Path) -> None:
     import h5py
     import keras
     from keras.src.legacy.saving import legacy_h5_format
@@ -195,10 +200,45 @@ def test_sports_transfer_takes_a_file_of_weights_without_internet(form: str, tmp
     backbone = train.backbone.model_copy(update={"weights": f"weights/{form}"})
     model = build_classifier(train.model_copy(update={"backbone": backbone}), labels=2, image_size=224, root=tmp_path)
     pixels = np.random.default_rng(7).integers(0, 256, (2, 224, 224, 3)).astype(np.float32)
-    features = keras.Model(model.input, model.get_layer("globalaveragepooling2d_0").output)(pixels)
-    wanted = np.asarray(theirs(pixels / 127.5 - 1))
+    kernel, bias = model.get_layer("logits").get_weights()
+    wanted = np.asarray(theirs(pixels / 127.5 - 1)) @ kernel + bias
     assert wanted.std() > 0
-    np.testing.assert_allclose(features / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(logits_graph(model)(pixels) / wanted.std(), wanted / wanted.std(), rtol=0, atol=1e-4)
+
+
+LISTS = {
+    "fall11_urls.txt": "n00470966_1\thttp://a.test/rugby\nn00478262_9\thttp://a.test/soccer\nn02084071_1\thttp://a.test/dog\n",
+    "oidv6-train-images-with-labels-with-rotation.csv": "ImageID,Subset,OriginalURL,Rotation\n"
+    + "".join(f"{number:016x},train,http://b.test/{number},0\n" for number in range(5)),
+    "oidv6-train-annotations-human-imagelabels.csv": "ImageID,Source,LabelName,Confidence\n"
+    + "".join(
+        f"{number:016x},verification,{label},{confidence}\n"
+        for number, label, confidence in (
+            *((0, "/m/06bqd", 1), (1, "/m/06br8", 1), (2, "/m/06f3l", 1)),
+            *((3, "/m/02vx4", 1), (4, "/m/02vx4", 0)),
+        )
+    ),
+}
+"""Lists in the forms of ImageNet and Open Images; the last image shows no football, people said."""
+
+
+def test_the_lists_of_sports_give_each_class_its_images(tmp_path: Path) -> None:
+    params = params_of("sports")
+    for path in params.scrape.urls.files:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(LISTS[Path(path).name])
+    access: Any = None  # It visits nothing.
+    with UrlsSource(params.scrape.urls, params.classes, root=tmp_path) as source:
+        found = {
+            label: [
+                candidate.image_url for query in source.queries(label, []) for candidate in source.search(query, access)
+            ]
+            for label in params.classes
+        }
+    assert found == {
+        "rugby": ["http://a.test/rugby", "http://b.test/0", "http://b.test/1", "http://b.test/2"],
+        "soccer": ["http://a.test/soccer", "http://b.test/3"],
+    }
 
 
 def test_sports_see_the_same_images_and_so_do_the_two_networks_for_fashion_mnist() -> None:

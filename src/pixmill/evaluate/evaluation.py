@@ -58,7 +58,9 @@ class Evaluation:
         ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
             errors is off.
         unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if there are none.
+            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if their folder is not set or does not
+            exist.
+        unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.
         plots: The plots' data, by file name without extension.
         matrix: Test images by actual (row) and predicted (column) class.
@@ -78,6 +80,7 @@ class Evaluation:
     predictions: pd.DataFrame
     ranking: pd.DataFrame | None
     unlabelled: pd.DataFrame | None
+    unlabelled_folder: str | None
     metrics: dict[str, Any]
     plots: dict[str, pd.DataFrame]
     matrix: npt.NDArray[np.int64]
@@ -102,6 +105,15 @@ class Evaluation:
             f"{100 * baselines['majority_accuracy']:.1f} %"
         )
 
+    def unlabelled_remark(self) -> str:
+        """Return in one line that the folder of unlabelled images holds none; empty if it does, or is not set."""
+        if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
+            return ""
+        return (
+            f"evaluate.unlabelled: the folder {self.unlabelled_folder} is missing or empty, so no unlabelled images "
+            "were predicted; put images there, or set it to null in params.yaml"
+        )
+
 
 def evaluate(
     trained: Path, packed: Path, params: EvaluateParams, *, train: TrainParams, scratch: Path, root: Path
@@ -119,7 +131,7 @@ def evaluate(
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
-        DataError: The folder of unlabelled images that params name does not exist.
+        DataError: ``evaluate.unlabelled`` is no folder below ``data/``.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
     from sklearn.metrics import confusion_matrix
@@ -162,6 +174,7 @@ def evaluate(
         predictions=predictions,
         ranking=ranking,
         unlabelled=None if folder is None else predict_unlabelled(classifier, folder),
+        unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
             "confusion": tested[["label", "predicted"]].rename(columns={"label": "actual"}),

@@ -130,24 +130,24 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
-def unlabelled_folder(root: Path, name: str) -> Path:
-    """Return the folder of unlabelled images.
+def unlabelled_folder(root: Path, name: str) -> Path | None:
+    """Return the folder of unlabelled images; ``None`` if it does not exist.
 
     Args:
         root: The project's folder.
         name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
-        DataError: The folder does not exist or is not below ``data/``.
+        DataError: It is a file, or not below ``data/``.
     """
     folder, data = (root / name).resolve(), (root / "data").resolve()
-    if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
+    if (folder.exists() and not folder.is_dir()) or not folder.is_relative_to(data) or folder == data:
         raise DataError(
             f"evaluate.unlabelled: {name!r} is not a folder below data/",
             next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
             "params.yaml, or set it to null if there are none",
         )
-    return root / name
+    return root / name if folder.is_dir() else None
 
 
 def predict_unlabelled(

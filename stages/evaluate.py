@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from pixmill.core.files import file_digest, fresh_folder, write_figures, write_text
@@ -32,8 +31,6 @@ def main(workspace: Workspace, params: Params) -> None:
     write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
     if result.ranking is not None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
-    if remark := result.unlabelled_remark():
-        sys.stderr.write(f"warning: {remark}\n")
     if result.unlabelled is not None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, unlabelled_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.core.progress import announce
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, heated
 from pixmill.evaluate.labels import Doubt, find_label_errors, first_doubts, search_backbone
@@ -169,7 +170,7 @@ def evaluate(
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
     typical = typical_images(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
-    return Evaluation(
+    evaluation = Evaluation(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
@@ -193,6 +194,9 @@ def evaluate(
         sample=random_predictions(tested, part, labels, limit=_SAMPLE),
         doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
     )
+    if remark := evaluation.unlabelled_remark():
+        announce(f"warning: {remark}")
+    return evaluation
 
 
 def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example], *, threads: int) -> dict[str, Pixels]:

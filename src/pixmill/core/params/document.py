@@ -31,7 +31,8 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/.",
+        description="Labels of the classifier: names of searches and of folders in data/. They must differ in more "
+        "than case; é is the same letter however Unicode spells it.",
         examples=[["jeans", "saree", "trouser"]],
     )
     scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")

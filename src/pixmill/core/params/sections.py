@@ -362,7 +362,7 @@ class EvaluateParams(Section):
         None,
         min_length=1,
         max_length=1000,
-        description="A folder below data/ with unlabelled images to predict too; null: none.",
+        description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
         examples=["data/unlabelled"],
     )
 

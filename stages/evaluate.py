@@ -35,7 +35,7 @@ def main(workspace: Workspace, params: Params) -> None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, unlabelled_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
     plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
-    page = render_report(result)
+    page = render_report(result, root)
     write_text(root / "reports" / "evaluate.html", page)
     short = headline(result.metrics)
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)

@@ -211,15 +211,13 @@ def test_the_table_fits_its_schema(table):
     assert table.num_rows == 6
 
 
-@pytest.mark.parametrize("name", ["images", "data", "..", "/tmp", "data/../images", "data/file"])
+@pytest.mark.parametrize("name", ["images", "data", "../elsewhere", "/tmp", "data/../images"])
 def test_only_folders_below_data_are_taken(folder, tmp_path, name):
     (tmp_path / "images").mkdir()
-    (tmp_path / "data" / "file").touch()
     with pytest.raises(DataError, match="is not a folder below data/"):
         unlabelled_folder(tmp_path, name)
 
 
-def test_a_folder_that_does_not_exist_is_a_line(folder, tmp_path, capsys):
+def test_the_folder_need_not_be_there(folder, tmp_path):
     assert unlabelled_folder(tmp_path, "data/unlabelled") == folder
     assert unlabelled_folder(tmp_path, "data/new") is None
-    assert capsys.readouterr().err == "evaluate: data/new does not exist, so no unlabelled images are predicted\n"

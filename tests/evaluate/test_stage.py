@@ -212,11 +212,25 @@ def test_where_nobody_asks_for_wrong_labels_none_are_looked_for(inputs, reposito
     assert "Grad-CAM" not in page
 
 
-def test_without_the_folder_of_unlabelled_images_the_rest_is_evaluated(inputs, repository, tmp_path):
+@pytest.mark.slow
+def test_a_folder_of_unlabelled_images_need_not_be_there(inputs, repository, tmp_path):
     root = shutil.copytree(inputs, tmp_path / "project")
+    (root / "params.yaml").write_text(PARAMS.replace("draws: 1000", "draws: 100, label_errors: 0, grad_cam: 0"))
     shutil.rmtree(root / "data")
     done = evaluate(root, repository)
     assert done.returncode == 0
-    assert "data/unlabelled does not exist, so no unlabelled images are predicted" in done.stderr
-    assert (root / "reports/evaluate.html").exists()
+    remark = "evaluate.unlabelled: the folder data/unlabelled is missing or empty"
+    assert f"warning: {remark}" in done.stderr
+    assert remark in (root / "reports/evaluate.html").read_text()
     assert not (root / "artifacts/evaluate/unlabelled.parquet").exists()
+
+
+def test_a_file_for_a_folder_of_unlabelled_images_is_a_message(inputs, repository, tmp_path):
+    root = shutil.copytree(inputs, tmp_path / "project")
+    shutil.rmtree(root / "data" / "unlabelled")
+    (root / "data" / "unlabelled").touch()
+    done = evaluate(root, repository)
+    assert done.returncode == 1
+    assert "'data/unlabelled' is not a folder below data/" in done.stderr
+    assert "Next: " in done.stderr
+    assert "Traceback" not in done.stderr

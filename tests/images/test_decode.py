@@ -220,6 +220,7 @@ def test_pixels_have_three_channels_and_are_not_to_be_written_to(mode: str) -> N
         (b"<!doctype html><title>gone</title>", "html"),
         (b"PK\x03\x04rest", "archive"),
         (b"%PDF-1.4", "pdf"),
+        (b"DDS |", "dds"),
         (b"plain text in a file named .jpg", "unknown"),
     ],
 )

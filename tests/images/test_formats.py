@@ -1,10 +1,13 @@
 """Files are told apart by their first bytes."""
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from pixmill.images import EXTENSIONS, sniff
+from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 
 NO_IMAGE = {"empty", "html", "svg", "archive", "pdf", "unknown"}
 
@@ -82,7 +85,45 @@ def test_boxes_are_told_apart_by_their_brands(content: bytes, kind: str) -> None
     assert sniff(content) == kind
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ", "jpeg2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "jpeg2000"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
+        (b"\xff\x0a\xfa\x7f", "jxl"),
+        (b"8BPS\0\1", "psd"),
+        (b"\0\0\1\0\1\0\x20\x20", "ico"),
+        *((f"P{number}\n8 8\n255\n".encode(), "pnm") for number in range(1, 7)),
+        (b"P6 # made by hand\n8 8 255 ", "pnm"),
+        (b"DDS |\0\0\0", "dds"),
+        (b"\n\5\1\x08\0\0", "pcx"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0", "eps"),
+        (b"\xc5\xd0\xd3\xc6\x1e", "eps"),
+        (b"FUJIFILMCCD-RAW 0201", "raw"),
+        (b"IIRO\x08\0", "raw"),
+        (b"IIRS\x08\0", "raw"),
+        (b"IIU\0\x18\0", "raw"),
+        (boxes(b"crx ", b"crx ", b"isom"), "raw"),
+        (b"P6 is a processor", "unknown"),
+        (b"P7 8 8", "unknown"),
+    ],
+)
+def test_an_image_that_is_never_decoded_is_named(content: bytes, kind: str) -> None:
+    assert sniff(content) == kind
+    assert kind in OTHER_FORMATS or kind == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("saved_as", "kind"), [("JPEG2000", "jpeg2000"), ("ICO", "ico"), ("PPM", "pnm"), ("DDS", "dds")]
+)
+def test_files_of_pillow_in_other_formats_are_named(saved_as: str, kind: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(buffer, saved_as)
+    assert sniff(buffer.getvalue()) == kind
+
+
 @settings(max_examples=25)
 @given(st.binary(max_size=300))
 def test_any_bytes_have_one_name(content: bytes) -> None:
-    assert sniff(content) in NO_IMAGE | set(EXTENSIONS)
+    assert sniff(content) in {*NO_IMAGE, *EXTENSIONS, *OTHER_FORMATS}

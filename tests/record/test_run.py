@@ -8,20 +8,21 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlflow.utils.validation import _validate_metric_name
+from mlflow.utils.validation import _validate_metric
 
 from pixmill.record.run import accepted
 
-NAMES = st.text(string.ascii_letters + "&'+. -_@é中", min_size=1, max_size=6).map(lambda name: f"test_f1.{name}")
+PARTS = st.text(string.ascii_letters + "&'+. -_@é中/:", max_size=6)
+NAMES = st.one_of(PARTS, PARTS.map(lambda name: f"test_f1.{name}"), PARTS.map(lambda name: name * 60))
 
 
-@settings(max_examples=25)
+@settings(max_examples=50)
 @given(st.lists(NAMES, unique=True))
 def test_mlflow_takes_every_name_and_no_value_is_lost(names):
     result = accepted({name: number for number, name in enumerate(names)})
     assert list(result.values()) == list(range(len(names)))
     for name in result:
-        _validate_metric_name(name)
+        _validate_metric(name, 1.0, 0, 0)
 
 
 def test_equal_names_are_numbered_and_plain_ones_stay():
@@ -31,6 +32,27 @@ def test_equal_names_are_numbered_and_plain_ones_stay():
         "R_B_3": 3,
         "T-shirt top": 4,
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [("..", "_"), ("/f1", "_/f1"), ("a//b", "a/_/b"), ("a/../b", "a/_/b"), ("f1.", "f1"), ("f" * 300, "f" * 240)],
+)
+def test_a_name_that_mlflow_would_take_for_another_path_is_changed(name, recorded):
+    assert accepted({name: 1}) == {recorded: 1}
+
+
+def test_class_names_of_any_kind_are_recorded(training, store, capsys):
+    classes = ["M&M's", "C++", "café", "東京", "大阪"]
+    with training() as run:
+        run.log_params({f"scrape.queries.{name}": [name] for name in classes})
+        run.log_metrics({f"f1.{name}": 0.5 for name in classes} | {"f1//all": 0.9, "f1" * 200: 0.1, "recall": 0.8})
+    (recorded,) = store.runs()
+    of_queries = {name: value for name, value in recorded.data.params.items() if name.startswith("scrape.")}
+    assert list(of_queries.values()) == [str([name]) for name in classes]
+    names = ["f1.C__", "f1.M_M_s", "f1.___2", "f1.caf_", "f1.__", "f1/_/all", "f1" * 120, "recall"]
+    assert set(recorded.data.metrics) == set(names)
+    assert capsys.readouterr().err == ""
 
 
 def fill(run):

@@ -17,7 +17,8 @@ SURFACE = {
     "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
-        "ASPECTS EXTENSIONS RESIZES Decoded Undecodable decode fit header_size read_image read_verified sniff"
+        "ASPECTS EXTENSIONS OTHER_FORMATS RESIZES Decoded Undecodable decode fit header_size read_image read_verified "
+        "sniff"
     ),
     "pixmill.metrics": "",
     "pixmill.learn": (

@@ -63,10 +63,15 @@ def keep(journal):
         (b"PK\x03\x04...", "archive"),
         (b"%PDF-1.7", "pdf"),
         (b"GIF? No.", "unknown"),
+        (b"8BPS\0\1", "psd"),
     ],
 )
 def test_bytes_that_are_no_image_are_refused(content, reason):
     assert accept(content).reason == reason
+
+
+def test_a_format_that_is_not_read_is_named():
+    assert accept(b"\xff\x4f\xff\x51").detail == "JPEG 2000, which is not read"
 
 
 def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from pixmill.images import OTHER_FORMATS
 from pixmill.pages.scrape import render_report
 from pixmill.pages.scrape.page import _MEANINGS, _meaning
 from pixmill.scrape.sources import SearchFailed
@@ -119,4 +120,4 @@ def code_of(repository, *packages):
 def test_every_reason_has_its_words(repository):
     """Reasons are given where things are refused; whoever adds one must explain it to people."""
     reasons = set(re.findall(r'(?:Refused|_Unreadable)\(\s*"(\w+)"', code_of(repository, "web/fetch", "scrape")))
-    assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown"} == set(_MEANINGS)
+    assert reasons | {"empty", "html", "svg", "archive", "pdf", "unknown", *OTHER_FORMATS} == set(_MEANINGS)

@@ -53,6 +53,12 @@ def test_a_spreadsheets_line_ends_and_byte_order_mark_are_no_matter(read) -> Non
     assert read(b"\xef\xbb\xbf" + f"{HEAD}{ID},drop,,,".replace("\n", "\r\n").encode()) == (Decision(2, ID, "drop"),)
 
 
+def test_a_label_is_the_same_however_its_accents_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "review.csv"
+    path.write_text(f"{HEAD}{ID},relabel,cafe\u0301,,\n", "utf-8")
+    assert read_decisions(path, ["café"]) == (Decision(2, ID, "relabel", "café"),)
+
+
 def test_an_absent_file_holds_no_decision(tmp_path: Path) -> None:
     assert read_decisions(tmp_path / "review.csv", CLASSES) == ()
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
+from pixmill.core.progress import announce
 from pixmill.evaluate.baseline import histogram_figures
 from pixmill.evaluate.gradcam import attention, attention_of_features, heated
 from pixmill.evaluate.labels import Doubt, find_label_errors, first_doubts, search_backbone
@@ -58,7 +59,9 @@ class Evaluation:
         ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
             errors is off.
         unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if there are none.
+            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if their folder is not set or does not
+            exist.
+        unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.
         plots: The plots' data, by file name without extension.
         matrix: Test images by actual (row) and predicted (column) class.
@@ -78,6 +81,7 @@ class Evaluation:
     predictions: pd.DataFrame
     ranking: pd.DataFrame | None
     unlabelled: pd.DataFrame | None
+    unlabelled_folder: str | None
     metrics: dict[str, Any]
     plots: dict[str, pd.DataFrame]
     matrix: npt.NDArray[np.int64]
@@ -102,6 +106,15 @@ class Evaluation:
             f"{100 * baselines['majority_accuracy']:.1f} %"
         )
 
+    def unlabelled_remark(self) -> str:
+        """Return in one line that the folder of unlabelled images holds none; empty if it does, or is not set."""
+        if self.unlabelled_folder is None or (self.unlabelled is not None and len(self.unlabelled)):
+            return ""
+        return (
+            f"evaluate.unlabelled: the folder {self.unlabelled_folder} is missing or empty, so no unlabelled images "
+            "were predicted; put images there, or set it to null in params.yaml"
+        )
+
 
 def evaluate(
     trained: Path, packed: Path, params: EvaluateParams, *, train: TrainParams, scratch: Path, root: Path
@@ -119,7 +132,7 @@ def evaluate(
         root: The project's folder, which ``params.unlabelled`` is relative to.
 
     Raises:
-        DataError: ``params.unlabelled`` is not a folder below ``data/``.
+        DataError: ``evaluate.unlabelled`` is no folder below ``data/``.
         ManifestError: An artifact is missing or malformed, or the two do not belong together.
     """
     from sklearn.metrics import confusion_matrix
@@ -157,11 +170,12 @@ def evaluate(
     matrix = confusion_matrix(tested["label"], tested["predicted"], labels=labels)
     mistakes = surest_mistakes(tested, part, labels, limit=params.mistakes)
     typical = typical_images(tested, part, labels, limit=_TYPICAL if params.grad_cam else 0)
-    return Evaluation(
+    evaluation = Evaluation(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
         unlabelled=None if folder is None else predict_unlabelled(classifier, folder),
+        unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={
             "confusion": tested[["label", "predicted"]].rename(columns={"label": "actual"}),
@@ -180,6 +194,9 @@ def evaluate(
         sample=random_predictions(tested, part, labels, limit=_SAMPLE),
         doubts=[] if ranking is None else first_doubts(ranking, parts, limit=params.label_errors),
     )
+    if remark := evaluation.unlabelled_remark():
+        announce(f"warning: {remark}")
+    return evaluation
 
 
 def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example], *, threads: int) -> dict[str, Pixels]:

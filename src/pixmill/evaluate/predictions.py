@@ -15,7 +15,7 @@ import pyarrow as pa
 from pixmill.compute import Limits, map_batches
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
-from pixmill.core.progress import Progress, announce, track
+from pixmill.core.progress import Progress, track
 from pixmill.images import Undecodable, read_image
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier, Prediction, Preprocessing
@@ -131,26 +131,23 @@ def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
 
 
 def unlabelled_folder(root: Path, name: str) -> Path | None:
-    """Return the folder of unlabelled images; ``None`` if it does not exist, which a line says.
+    """Return the folder of unlabelled images; ``None`` if it does not exist.
 
     Args:
         root: The project's folder.
         name: ``evaluate.unlabelled``, a path below ``data/`` such as ``data/unlabelled``.
 
     Raises:
-        DataError: It is not a folder below ``data/``.
+        DataError: It is a file, or not below ``data/``.
     """
-    if not (root / name).exists():
-        announce(f"evaluate: {name} does not exist, so no unlabelled images are predicted")
-        return None
     folder, data = (root / name).resolve(), (root / "data").resolve()
-    if not folder.is_dir() or not folder.is_relative_to(data) or folder == data:
+    if (folder.exists() and not folder.is_dir()) or not folder.is_relative_to(data) or folder == data:
         raise DataError(
             f"evaluate.unlabelled: {name!r} is not a folder below data/",
             next="put unlabelled images into data/unlabelled and set evaluate.unlabelled: data/unlabelled in "
             "params.yaml, or set it to null if there are none",
         )
-    return root / name
+    return root / name if folder.is_dir() else None
 
 
 def predict_unlabelled(

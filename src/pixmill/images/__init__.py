@@ -13,12 +13,13 @@
 
 from pixmill.images.decode import Decoded, decode, header_size
 from pixmill.images.fit import ASPECTS, RESIZES, fit
-from pixmill.images.formats import EXTENSIONS, sniff
+from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.images.reading import Undecodable, read_image, read_verified
 
 __all__ = [
     "ASPECTS",
     "EXTENSIONS",
+    "OTHER_FORMATS",
     "RESIZES",
     "Decoded",
     "Undecodable",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["EXTENSIONS", "sniff"]
+import re
+
+__all__ = ["EXTENSIONS", "OTHER_FORMATS", "sniff"]
 
 EXTENSIONS = {
     "jpeg": ".jpg",
@@ -16,6 +18,19 @@ EXTENSIONS = {
 }
 """Image formats with their file extensions. The last two are decoded only if a decoder is installed; their names do not
 depend on that."""
+
+OTHER_FORMATS = {
+    "jpeg2000": "JPEG 2000",
+    "jxl": "JPEG XL",
+    "psd": "Photoshop",
+    "ico": "Windows icon",
+    "pnm": "PBM, PGM or PPM",
+    "dds": "DirectDraw Surface",
+    "pcx": "PCX",
+    "eps": "PostScript",
+    "raw": "camera RAW",
+}
+"""Image formats that are recognized but never decoded, with their names."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "jpeg"),
@@ -31,7 +46,23 @@ _SIGNATURES = (
     (b"7z\xbc\xaf\x27\x1c", "archive"),
     (b"Rar!", "archive"),
     (b"%PDF-", "pdf"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "jpeg2000"),
+    (b"\xff\x4f\xff\x51", "jpeg2000"),  # codestream without a container
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "jxl"),
+    (b"\xff\x0a", "jxl"),
+    (b"8BPS", "psd"),
+    (b"\x00\x00\x01\x00", "ico"),
+    (b"DDS ", "dds"),
+    (b"\n\x05\x01\x08", "pcx"),
+    (b"%!PS", "eps"),
+    (b"\xc5\xd0\xd3\xc6", "eps"),
+    (b"FUJIFILMCCD-RAW", "raw"),
+    (b"IIRO", "raw"),  # Olympus
+    (b"IIRS", "raw"),
+    (b"IIU\x00", "raw"),  # Panasonic
+    (b"\x00\x00\x00\x18ftypcrx ", "raw"),  # Canon CR3
 )
+_PNM = re.compile(rb"P[1-6]\s+[#\d]")
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)
 """Valid sizes of a bitmap's second header: the two-letter signature alone is ambiguous."""
 
@@ -53,8 +84,8 @@ def sniff(content: bytes) -> str:
     """Return the format of some bytes.
 
     Returns:
-        A key of :data:`EXTENSIONS`, or what it is instead of an image: ``empty``, ``html``, ``svg``, ``archive``,
-        ``pdf`` or ``unknown``.
+        A key of :data:`EXTENSIONS` or :data:`OTHER_FORMATS`, or what it is instead of an image: ``empty``, ``html``,
+        ``svg``, ``archive``, ``pdf`` or ``unknown``.
     """
     if not content:
         return "empty"
@@ -65,6 +96,8 @@ def sniff(content: bytes) -> str:
         return "webp"
     if content[:2] == b"BM" and int.from_bytes(content[14:18], "little") in _BMP_HEADERS:
         return "bmp"
+    if _PNM.match(content):
+        return "pnm"
     if content[4:8] == b"ftyp":
         return _by_brand(content)
     start = content[:2048].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -17,8 +17,9 @@ class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a
     """Raised when bytes are not a usable image.
 
     Args:
-        reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``;
-            ``no_decoder`` if none is installed for the format. ``not_a_file``: a folder, a pipe or a device.
+        reason: One word for tables. By content: ``empty``, ``html``, ``svg``, ``archive``, ``pdf`` or ``unknown``,
+            or a key of :data:`pixmill.images.OTHER_FORMATS`; ``no_decoder`` if none is installed for the format.
+            ``not_a_file``: a folder, a pipe or a device.
             ``missing_file`` and ``changed_bytes``: missing, or no longer matching the image's id.
             ``too_many_bytes``, ``too_many_pixels`` and ``too_complex``: over a limit, checked before decoding.
             ``truncated``: the file ends before the image does. ``broken``: anything else.

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "accepted"]
 
-_FOREIGN = re.compile(r"[^\w.\- /:]", re.ASCII)
-"""Characters that MLflow rejects in parameter and metric names on at least one platform."""
+_FOREIGN = re.compile(r"[^\w.\- /]|(?<![^/])\.*(?=/|\Z)", re.ASCII)
+"""What MLflow rejects in parameter and metric names on at least one platform: characters, and parts of a path that are
+empty or dots alone."""
+
+_NAME = 240
+"""MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""
 
 _VALUE = 6000
 """MLflow's limit on a parameter's value, in characters."""
@@ -276,14 +280,15 @@ class Run:
 def accepted(named: Mapping[str, Value]) -> dict[str, Value]:
     """Return the same values under names that MLflow accepts.
 
-    Invalid characters become ``_``. If two names collide, the later gets a number, so no value is lost.
+    Invalid characters become ``_``, and long names are cut. If two names collide, the later gets a number, so no value
+    is lost: MLflow would reject a whole batch for one name.
 
     Args:
         named: Values by name, such as ``{"test_f1.R&B": 0.9}``.
     """
     result: dict[str, Value] = {}
     for name, value in named.items():
-        plain = base = _FOREIGN.sub("_", name)
+        plain = base = _FOREIGN.sub("_", name)[:_NAME].rstrip("/.")
         number = 2
         while plain in result:
             plain = f"{base}_{number}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from pixmill.core.params import ScrapeParams
-from pixmill.images import sniff
+from pixmill.images import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.image_store import Image
 from pixmill.scrape.journal import Journal, Outcome
@@ -50,7 +50,9 @@ def accept(content: bytes, md5: str | None = None) -> Outcome:
     """
     image = Image.of(content)
     if image.format is None:
-        return Refused(sniff(content), "not an image, by its first bytes")
+        kind = sniff(content)
+        title = OTHER_FORMATS.get(kind)
+        return Refused(kind, f"{title}, which is not read" if title else "not an image, by its first bytes")
     if len(content) <= _PLACEHOLDER_BYTES and _md5(content) in _PLACEHOLDERS:
         return Refused("placeholder", "a known placeholder image")
     if md5 is not None and _md5(content) != md5:

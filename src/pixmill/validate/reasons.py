@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pixmill.images import OTHER_FORMATS
+
 __all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
 
 UNREADABLE = {
@@ -13,6 +15,7 @@ UNREADABLE = {
     "svg": "an SVG drawing, which is never rendered",
     "archive": "an archive instead of an image",
     "pdf": "a PDF document instead of an image",
+    **{name: f"{title}, a format that is not read; convert it to PNG" for name, title in OTHER_FORMATS.items()},
     "unknown": "not a known image format",
     "no_decoder": "no decoder for this format is installed",
     "too_many_bytes": "the file is too large to be read",

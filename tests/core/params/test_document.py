@@ -18,6 +18,8 @@ COMMITTED = (Path(__file__).parents[3] / "params.yaml").read_text(encoding="utf-
 DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}")
 # Not the committed file: its values are people's to change.
 TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
+CHARACTERS = "letters, digits, spaces and . & ' + - _"
+FOLDERS = "that every system takes for a folder (not con, prn, aux, nul, com1 to lpt9; no dot or space at the end)"
 
 
 def edited(before: str, after: str) -> str:
@@ -99,9 +101,25 @@ def edited(before: str, after: str) -> str:
             "snapshot: '2026-13-40'",
             "scrape.snapshot: expected a valid date, received '2026-13-40'",
         ),
-        ("- coat", "- 3", "classes.0: expected a name of letters, digits and spaces, received 3"),
-        ("- coat", "- ../coat", "classes.0: expected a name of letters, digits and spaces, received '../coat'"),
+        *(
+            ("- coat", f"- {name}", f"classes.0: expected a name of at most 64 {CHARACTERS}, received {shown}")
+            for name, shown in (("3", "3"), ("../coat", "'../coat'"), ("x" * 65, f"'{'x' * 65}'"))
+        ),
+        *(
+            ("- coat", f"- '{name}'", f"classes.0: expected a name {FOLDERS}, received '{name}'")
+            for name in ("con", "NUL", "Com1", "lpt9", "prn.jpg", "aux .b", "coat.", "coat ")
+        ),
+        (
+            "queries: {}",
+            "queries: {'../a': [b]}",
+            f"scrape.queries.../a: expected a name of at most 64 {CHARACTERS}, received '../a'",
+        ),
         ("- coat", "- dress", "classes: expected distinct names, received 'dress' more than once"),
+        (
+            "- dress",
+            "- Coat",
+            "classes: expected distinct names, received 'Coat' beside 'coat', which differs in case alone",
+        ),
         ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
         (
             "test: 0.2",
@@ -188,6 +206,29 @@ def test_a_wrong_value_is_refused_in_one_line(before: str, after: str, line: str
         parse_params(edited(before, after))
     assert refusal.value.message == line
     assert refusal.value.next == "edit params.yaml, then: pixmill check"
+
+
+@pytest.mark.parametrize("names", [("café", "cafe\u0301"), ("straße", "STRASSE"), ("Ünï", "ünï")])
+def test_names_that_look_alike_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(ParamsError, match=r"^classes: expected distinct names"):
+        parse_params(f"{{classes: {json.dumps(names)}, scrape: {{snapshot: '2026-11-20'}}}}")
+
+
+def test_names_are_composed_wherever_they_stand() -> None:
+    apart = "cafe\u0301"
+    scrape = f"{{snapshot: '2026-11-20', queries: {{{apart}: [a]}}, urls: {{classes: {{{apart}: [b]}}}}}}"
+    params = parse_params(f"{{classes: [{apart}, dress], scrape: {scrape}}}")
+    assert params.classes == ("café", "dress")
+    assert (list(params.scrape.queries), list(params.scrape.urls.classes)) == (["café"], ["café"])
+    longest = "e\u0301" * 64
+    params = parse_params(f"{{classes: [dress, {longest}], scrape: {{snapshot: '2026-11-20'}}}}")
+    assert params.classes[1] == "é" * 64
+
+
+@pytest.mark.parametrize("name", ["console", "com", "com10", "U.S.A", "M&M's", "C++", "東京", "auxiliary"])
+def test_names_that_are_no_device_are_taken(name: str) -> None:
+    params = parse_params(f'{{classes: [coat, "{name}"], scrape: {{snapshot: "2026-11-20"}}}}')
+    assert params.classes == ("coat", name)
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_known_one() -> None:

@@ -37,7 +37,13 @@ def test_editors_accept_the_files(path: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"train": {"epoch": 3}}, {"train": {"epochs": "many"}}, {"scrape": {"source": "web", "snapshot": "2026-11-20"}}],
+    [
+        {"classes": ["coat", "Con.x"]},
+        {"classes": ["coat", "dress "]},
+        {"train": {"epoch": 3}},
+        {"train": {"epochs": "many"}},
+        {"scrape": {"source": "web", "snapshot": "2026-11-20"}},
+    ],
 )
 def test_editors_mark_what_is_wrong(change) -> None:
     content = {"classes": ["größe", "weite"], "scrape": {"snapshot": "2026-11-20", "source": ["bing", "site:a"]}}

@@ -1,5 +1,7 @@
+import hashlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from pixmill.evaluate import Evaluation
 from pixmill.evaluate.labels import Doubt
 from pixmill.evaluate.mistakes import Confusion, Example
+from pixmill.images.png import png_bytes
 from pixmill.pages.evaluate.page import render_report
 
 LABELS = ("coat", "Dungarees & <b>overalls</b>")
@@ -72,6 +75,7 @@ EVALUATION = Evaluation(
     predictions=pd.DataFrame(),
     ranking=pd.DataFrame({"suggested": ["dress"] * 7 + [None]}),
     unlabelled=None,
+    unlabelled_folder=None,
     metrics=METRICS,
     plots=PLOTS,
     matrix=np.array([[110, 10], [8, 112]]),
@@ -88,7 +92,7 @@ EVALUATION = Evaluation(
 
 
 def page(**changes):
-    return render_report(replace(EVALUATION, **changes))
+    return render_report(replace(EVALUATION, **changes), Path())
 
 
 def section(text, name):
@@ -208,28 +212,82 @@ def test_the_sample_says_how_many_are_right():
     assert "3 of these 6 predictions are correct" in page()
 
 
-def test_unlabelled_images_are_counted_and_the_unreadable_named():
-    table = pd.DataFrame(
-        {
-            "path": ["a.jpg", "<i>.jpg", "c.jpg"],
-            "predicted": ["coat", "coat", None],
-            "confidence": [0.9, 0.6, np.nan],
-            "sure": pd.array([True, False, None], dtype="boolean"),
-            "reason": [None, None, "truncated"],
-        }
-    )
-    text = section(page(unlabelled=table), "unlabelled")
-    assert "1 of the 2 readable images reach the confidence threshold" in text
-    assert "3 unlabelled images" in text
-    assert re.findall(r"<tr><td>([^<]*)</td><td>coat</td>", text) == ["&lt;i&gt;.jpg", "a.jpg"]
-    assert re.search(r"<td>c\.jpg</td><td>truncated</td>", text)
+@pytest.fixture
+def unlabelled(tmp_path):
+    """Write twenty images, the first a copy of the second, and return the page's section on their predictions."""
+    folder = tmp_path / "data" / "new"
+    folder.mkdir(parents=True)
+
+    def section_of(**changes):
+        rows = []
+        for number in range(20):
+            name = f"{number:02}" + "-0123456789" * 3 + ".png"
+            content = png_bytes(pixels(10 * max(number, 1)))
+            (folder / name).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            rows.append((name, digest, LABELS[number % 4 == 3], 0.5 + number / 50, number > 15, None))
+        rows.append(("<i>.jpg", "0" * 64, "coat", 0.95, True, None))  # gone since it was predicted
+        rows.append(("notes.txt", None, None, None, None, "unknown"))
+        columns = ["path", "id", "predicted", "confidence", "sure", "reason"]
+        table = pd.DataFrame(rows, columns=columns).astype({"sure": "boolean"})
+        given = {"unlabelled": table, "unlabelled_folder": "data/new"} | changes
+        return section(render_report(replace(EVALUATION, **given), tmp_path), "unlabelled")
+
+    return section_of
+
+
+def cards_of(text):
+    """Return what stands on each card, and whether it has an image."""
+    cards = re.findall(r'<figure class="card">(.*?)</figure>', text, re.DOTALL)
+    return [(*re.findall(r">([^<>]+)</(?:strong|span)>", card), 'src="data:image/jpeg' in card) for card in cards]
+
+
+def test_unlabelled_images_are_counted_and_the_unreadable_named(unlabelled):
+    text = unlabelled()
+    assert "22 unlabelled images" in text
+    assert "5 of the 21 readable images reach the confidence threshold" in text
+    assert "<td>notes.txt</td><td>unknown</td>" in text
     assert 'id="unlabelled"' not in page()
 
 
-def test_without_a_threshold_unlabelled_images_are_not_counted_by_it():
-    row = {"path": ["a.jpg"], "predicted": ["coat"], "confidence": [0.9], "sure": [None], "reason": [None]}
+def test_unlabelled_images_are_cards_at_random_by_confidence_and_by_class(unlabelled):
+    random, unsure, of_class = (cards_of(part) for part in unlabelled().split("<h3>")[1:4])
+    assert (len(random), len(unsure)) == (10, 12)
+    assert len({card[2] for card in random}) == 10
+    assert unlabelled() == unlabelled()
+    # Of two copies one is shown.
+    assert unsure[:2] == [
+        ("coat", "50.0 % confidence", "00-01234567…23456789.png", True),
+        ("coat", "54.0 % confidence", "02-01234567…23456789.png", True),
+    ]
+    other = LABELS[1].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    assert [(card[0], card[1][:2], card[3]) for card in of_class] == [
+        ("coat", "95", False),
+        *(("coat", share, True) for share in ("86", "84", "82")),
+        *((other, share, True) for share in ("88", "80", "72", "64")),
+    ]
+
+
+def test_of_many_predicted_classes_the_commonest_are_shown(unlabelled):
+    table = pd.DataFrame(
+        {"path": str(number), "id": f"{number:064}", "predicted": f"class {number}", "confidence": 0.5, "sure": True}
+        for number in range(40)
+    )
+    text = unlabelled(unlabelled=table.assign(reason=None))
+    assert text.count("<details>") == 30
+    assert "for the 30 most often predicted of 40 classes" in text
+
+
+@pytest.mark.parametrize("table", [None, pd.DataFrame(columns=["path", "id", "predicted"])])
+def test_a_missing_or_empty_folder_of_unlabelled_images_is_named(unlabelled, table):
+    text = unlabelled(unlabelled=table)
+    assert "the folder data/new is missing or empty" in text
+    assert "card" not in text
+
+
+def test_without_a_threshold_unlabelled_images_are_not_counted_by_it(unlabelled):
     metrics = METRICS | {"threshold": None, "coverage": None, "covered_accuracy": None}
-    assert "threshold" not in section(page(metrics=metrics, unlabelled=pd.DataFrame(row)), "unlabelled")
+    assert "threshold" not in unlabelled(metrics=metrics)
 
 
 def test_it_works_offline_and_stays_small():
@@ -240,7 +298,7 @@ def test_it_works_offline_and_stays_small():
 
 
 def test_every_link_leads_somewhere():
-    text = page(unlabelled=pd.DataFrame({name: [] for name in ("path", "predicted", "confidence", "sure", "reason")}))
+    text = page(unlabelled_folder="data/unlabelled")
     links = re.findall(r'href="#([\w-]+)"', text)
     assert len(links) == 12
     assert all(f'id="{name}"' in text for name in links)

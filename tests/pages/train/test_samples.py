@@ -30,22 +30,19 @@ def draw(training):
 
 def test_an_image_of_each_class_comes_first_in_its_row(draw, training):
     samples = draw()
-    assert samples.labels == CLASSES
+    assert (samples.labels, samples.augmented) == (CLASSES, True)
     assert samples.pixels.shape == (3, 6, 16, 16, 3)
     assert np.array_equal(samples.pixels[:, 0], training.pixels[:3])
     changed = samples.pixels[:, 1:] != samples.pixels[:, :1]
     assert changed.any(axis=(2, 3, 4)).mean() > 0.9
 
 
-def test_without_changes_all_are_alike(draw):
-    samples = draw(augmentation=OFF)
-    assert (samples.pixels == samples.pixels[:, :1]).all()
-
-
-def test_where_features_are_kept_it_shows_several_images(draw, training):
-    samples = draw(model="features")
+@pytest.mark.parametrize("changes", [{"augmentation": OFF}, {"model": "features"}])
+def test_where_nothing_is_augmented_it_shows_several_images(draw, training, changes):
+    samples = draw(**changes)
     greens = np.flatnonzero(training.targets == 1)[:6]
     assert np.array_equal(samples.pixels[1], training.pixels[greens])
+    assert not samples.augmented
 
 
 def test_the_sheet_is_the_same_each_time(draw):
@@ -57,5 +54,5 @@ def test_the_sheet_is_the_same_each_time(draw):
 )
 def test_small_images_are_enlarged_and_large_ones_thinned_out(side, width):
     pixels = np.zeros((2, 6, side, side, 3), np.uint8)
-    with Image.open(io.BytesIO(Samples(("a", "b"), pixels).sheet())) as sheet:
+    with Image.open(io.BytesIO(Samples(("a", "b"), pixels, augmented=True).sheet())) as sheet:
         assert sheet.size == (width, (width - 4) // 3 + 4)

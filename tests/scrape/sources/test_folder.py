@@ -69,6 +69,15 @@ def test_images_without_a_label_are_no_class(source, data):
         found(source, "unlabelled")
 
 
+def test_a_folder_whose_name_is_decomposed_belongs_to_its_class(source, data, read):
+    for name in ("cafe\u0301", "café"):
+        (data / name).mkdir()
+        shutil.copy(data / "hat" / "000.png", data / name / f"{len(name)}.png")
+    assert source.labels() == ["boot", "café", "hat"]
+    assert addresses(source, "café") == ["data/cafe\u0301/5.png", "data/café/4.png"]
+    assert [read(address).content for address in addresses(source, "café")] == [(data / "hat/000.png").read_bytes()] * 2
+
+
 def test_hidden_files_are_left_out(source, data):
     (data / "hat" / ".DS_Store").touch()
     assert len(found(source, "hat")) == 30

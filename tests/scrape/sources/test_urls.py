@@ -126,6 +126,13 @@ def test_a_parquet_file_says_the_same(find):
     assert [(dog.image_url, dog.bytes) for dog in found["dog"]] == [(None, None)]
 
 
+def test_a_label_is_the_same_however_its_accents_are_written(find):
+    rows = "url,label\nu1,cafe\u0301\nu2,café\nu3,the\u0301\n"
+    found = addresses(find(rows, classes=("café", "tea"), tea=("thé",)))
+    assert found == {"café": ["u1", "u2"], "tea": ["u3"]}
+    assert addresses(find(rows, classes=("tea",), tea=("the\u0301",))) == {"tea": ["u3"]}
+
+
 def test_lists_may_call_a_class_otherwise(find):
     found = find("url,label\nu1,tabby\nu2,cat\nu3,lynx\n", cat=("tabby", "lynx"))
     assert addresses(found) == {"cat": ["u1", "u3"], "dog": []}

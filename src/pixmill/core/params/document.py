@@ -11,6 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
+from pixmill.core.names import folded
 from pixmill.core.params.reading import NEXT, parse_yaml, read_text
 from pixmill.core.params.refusal import refusals
 from pixmill.core.params.scrape import ScrapeParams
@@ -30,7 +31,8 @@ class Params(Section):
         min_length=2,
         max_length=10_000,
         strict=False,
-        description="Labels of the classifier: names of searches and of folders in data/.",
+        description="Labels of the classifier: names of searches and of folders in data/. They must differ in more "
+        "than case; é is the same letter however Unicode spells it.",
         examples=[["jeans", "saree", "trouser"]],
     )
     scrape: ScrapeParams = Field(description="Where images come from, and how they are fetched.")
@@ -44,11 +46,12 @@ class Params(Section):
     @field_validator("classes")
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        lowered = [name.lower() for name in names]
+        seen: dict[str, str] = {}
         for name in names:
-            if lowered.count(name.lower()) > 1:
-                raise ValueError(f"expected distinct names, received {name!r} more than once")
-            if name.lower() in _RESERVED:
+            if (other := seen.setdefault(folded(name), name)) is not name:
+                same = "more than once" if other == name else f"beside {other!r}, which differs in case alone"
+                raise ValueError(f"expected distinct names, received {name!r} {same}")
+            if folded(name) in _RESERVED:
                 raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
         return names
 
@@ -69,8 +72,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _unlabelled_apart(self) -> Self:
         folder = self.evaluate.unlabelled
-        labelled = {"train", "val", "test", *(name.lower() for name in self.classes)}
-        if folder is not None and folder.split("/")[1].lower() in labelled:
+        labelled = {"train", "val", "test", *map(folded, self.classes)}
+        if folder is not None and folded(folder.split("/")[1]) in labelled:
             raise ValueError(
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )

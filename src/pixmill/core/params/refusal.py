@@ -17,7 +17,7 @@ __all__ = ["described", "refusals"]
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
-    r"^[^\W_][\w .&'+-]*$": "a name of letters, digits and spaces",
+    r"^[^\W_][\w .&'+-]*$": "a name of at most 64 letters, digits, spaces and . & ' + - _",
     CONTACT: "an e-mail address or a URL",
     HOST: "a host name in lower case, such as 'example.org'",
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
@@ -50,7 +50,7 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 def _line(model: type[BaseModel], detail: Any) -> str:
     location = _told(model, detail["loc"])
-    name = ".".join(_key(part) for part in location) or "params.yaml"
+    name = ".".join(_key(part) for part in location if part != "[key]") or "params.yaml"
     received = _shown(detail["input"])
     if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = _keys(_bare(_field_at(model, location[:-1])))
@@ -99,6 +99,8 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _field_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Any:
     """Return the annotation of what stands at a location, with its constraints."""
     annotation: Any = model
+    if location[-1:] == ("[key]",):
+        return get_args(_some(_bare(_field_at(model, location[:-2]))))[0]
     for part in location:
         owner = _some(_bare(annotation))
         if get_origin(owner) in (tuple, dict):

@@ -6,9 +6,22 @@ Each field says what it means, with its unit; bounds, default and examples stand
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+import re
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from pixmill.core.names import FOLDER, composed
 
 __all__ = [
     "AspectRatioParams",
@@ -42,11 +55,27 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Side = Annotated[int, Field(ge=1, le=65_535)]
 """In pixels: JPEG, which most images are, goes no further."""
 
+
+def _composed(name: Any) -> Any:
+    return composed(name) if isinstance(name, str) else name
+
+
+def _folder(name: str) -> str:
+    if not re.match(FOLDER, name):
+        raise ValueError(
+            "expected a name that every system takes for a folder (not con, prn, aux, nul, com1 to lpt9; no dot or "
+            f"space at the end), received {name!r}"
+        )
+    return name
+
+
 # JSON Schema has JavaScript's regular expressions, in which \w is ASCII alone.
 ClassName = Annotated[
     str,
+    BeforeValidator(_composed),
     StringConstraints(pattern=r"^[^\W_][\w .&'+-]*$", max_length=64),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64}),
+    AfterValidator(_folder),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": FOLDER}),
 ]
 Severity = Annotated[
     Literal["info", "warning", "critical"],
@@ -333,7 +362,7 @@ class EvaluateParams(Section):
         None,
         min_length=1,
         max_length=1000,
-        description="A folder below data/ with unlabelled images to predict too; null: none.",
+        description="A folder below data/ with unlabelled images to predict too, if it exists; null: none.",
         examples=["data/unlabelled"],
     )
 

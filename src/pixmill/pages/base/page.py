@@ -56,9 +56,10 @@ def shorten(text: str, limit: int = 90) -> str:
 
     Args:
         text: The name.
-        limit: The most letters that are shown, above 31.
+        limit: The most letters that are shown.
     """
-    return text if len(text) <= limit else f"{text[: limit - _TAIL - 1]}…{text[-_TAIL:]}"
+    tail = min(_TAIL, limit // 2)
+    return text if len(text) <= limit else f"{text[: limit - tail - 1]}…{text[-tail:]}"
 
 
 def figure_svg(figure: Figure) -> str:

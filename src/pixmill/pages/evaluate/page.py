@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +18,7 @@ from pixmill.evaluate.labels import Doubt
 from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.pages.base import figure_svg, render_page
+from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.pages.evaluate import reading
 from pixmill.pages.evaluate.figures import confusion_figure, curve_svg
 
@@ -28,8 +30,12 @@ _CONFUSIONS = 6
 _CELLS = 30
 """Up to this many classes the matrix is a table with readable counts, above that an image."""
 
-_UNLABELLED = 48
-"""Unlabelled images that are listed; the file has them all."""
+_RANDOM, _UNSURE, _OF_CLASS, _CLASSES = 10, 12, 4, 30
+"""Unlabelled images that are shown: at random, the least confident, and of each predicted class, with most images; the
+file has them all."""
+
+_UNREAD = 48
+"""Unreadable files that are listed."""
 
 _ID_DIGITS = 12
 """Digits of an id that are shown: enough to identify the image, few enough to read."""
@@ -38,11 +44,12 @@ _DEPTH = 0.45
 """Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
 
 
-def render_report(evaluation: Evaluation) -> str:
+def render_report(evaluation: Evaluation, root: Path) -> str:
     """Return the page as HTML that works offline: under 5 MB, whatever the number of images.
 
     Args:
         evaluation: The evaluation to show.
+        root: The project's folder, which holds the unlabelled images.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
@@ -79,7 +86,7 @@ def render_report(evaluation: Evaluation) -> str:
         sample_right=sum(item.right for item in evaluation.sample),
         doubts=None if evaluation.ranking is None else [_doubt(doubt) for doubt in evaluation.doubts],
         doubtful=doubtful,
-        unlabelled=_unlabelled(evaluation.unlabelled),
+        unlabelled=_unlabelled(evaluation, root),
         wrong=int(matrix.sum() - np.trace(matrix)),
     )
 
@@ -152,6 +159,7 @@ def _card(
         "title": title,
         "lines": lines,
         "id": item.id[:_ID_DIGITS],
+        "file": None,
     }
 
 
@@ -193,18 +201,37 @@ def _doubt(item: Doubt) -> dict[str, Any]:
     return _card(item, f"Label {item.label}, likely {item.suggested}", lines)
 
 
-def _unlabelled(table: pd.DataFrame | None) -> dict[str, Any] | None:
-    if table is None:
+def _unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
+    table, folder = evaluation.unlabelled, evaluation.unlabelled_folder
+    if folder is None:
         return None
-    read = table[table["predicted"].notna()]
-    first = read.sort_values(["confidence", "path"], ascending=[True, True]).head(_UNLABELLED)
-    unread = table[table["predicted"].isna()]
+    if table is None or table.empty:
+        return {"n": 0, "remark": evaluation.unlabelled_remark()}
+    read, unread = table[table["predicted"].notna()], table[table["predicted"].isna()]
+    # Copies of an image are shown once.
+    distinct = read.drop_duplicates("id").sort_values(["confidence", "path"], ascending=[False, True])
+    # An id is a digest: its last digits are effectively random.
+    random = distinct.loc[distinct["id"].str[-16:].sort_values(kind="stable").index[:_RANDOM]]
+    counts = read["predicted"].value_counts(sort=True)
+    of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
+    tables = [random, distinct[::-1][:_UNSURE], *(rows[:_OF_CLASS] for _, _, rows in of_class[:_CLASSES])]
+    groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
+    images = {row["path"]: Shown(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
+    uris = thumbnails(images.values())
+    cards = [[_guess(row, uris.get(images[row["path"]])) for row in rows] for rows in groups]
     return {
         "n": len(table),
-        "counts": [(str(label), int(n)) for label, n in read["predicted"].value_counts(sort=True).items()],
-        "rows": first.to_dict("records"),
-        "unread": unread.head(_UNLABELLED).to_dict("records"),
+        "random": cards[0],
+        "unsure": cards[1],
+        "classes": [(label, n, shown) for (label, n, _), shown in zip(of_class, cards[2:], strict=False)],
+        "n_classes": len(of_class),
+        "unread": unread.head(_UNREAD).to_dict("records"),
         "n_unread": len(unread),
         "n_sure": int(read["sure"].sum()),
         "n_read": len(read),
     }
+
+
+def _guess(row: Mapping[Any, Any], uri: str | None) -> dict[str, Any]:
+    lines = [f"{100 * row['confidence']:.1f} % confidence"]
+    return {"uri": uri, "look": None, "title": row["predicted"], "lines": lines, "id": None, "file": row["path"]}

@@ -6,6 +6,7 @@ import http
 from collections.abc import Mapping
 from pathlib import Path
 
+from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import render_page
 from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.scrape.candidate import Candidate
@@ -52,6 +53,7 @@ _MEANINGS = {
     "wrong_md5": "The MD5 differs from the one in the list",
     "wrong_size": "The size differs from the one in the list",
     "x_robots_tag": "The site asks not to keep it (X-Robots-Tag)",
+    **{name: f"{title}, a format that is not read" for name, title in OTHER_FORMATS.items()},
 }
 
 

@@ -64,7 +64,8 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         together=fold_metrics(trained.folds).get("folds"),
         sheet=f"data:image/jpeg;base64,{sheet}",
         shown=samples.labels,
-        augmented=params.model != "features",
+        augmented=samples.augmented,
+        model=params.model,
         layers=[_layer(layer) for layer in trained.classifier.layers],
         params=[(name, plain(value)) for name, value in deciding_params(params).items()],
     )

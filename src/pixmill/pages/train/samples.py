@@ -1,4 +1,4 @@
-"""A sheet of training images as they are packed, and as the model sees them after random changes."""
+"""A sheet of training images as they are packed, and as the model sees them after augmentation."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ class Samples:
 
     Args:
         labels: One a row.
-        pixels: ``uint8`` of shape (rows, 1 + changes, side, side, 3); the first of a row is as it was packed.
+        pixels: ``uint8`` of shape (rows, columns, side, side, 3); the first of a row is as it was packed.
+        augmented: Whether the others of a row are the same image, augmented; else they are other images, as packed.
     """
 
     labels: tuple[str, ...]
     pixels: npt.NDArray[np.uint8]
+    augmented: bool
 
     def sheet(self) -> bytes:
         """Return them as one JPEG file, whose bytes follow from the pixels alone."""
@@ -54,9 +56,9 @@ class Samples:
 
 
 def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) -> Samples:
-    """Return the first training image of some classes, each with several changes.
+    """Return the first training image of some classes, each augmented several times.
 
-    Where features are computed once, nothing is changed: there are several images of each class instead.
+    Where augmentation is off, or features are computed once, they are several images of each class instead.
 
     Args:
         training: The training part.
@@ -65,15 +67,14 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) 
     """
     classes = np.unique(training.targets)[:_CLASSES]
     names = tuple(str(labels[label]) for label in classes)
-    if params.model == "features":
-        rows = [np.flatnonzero(training.targets == label) for label in classes]
-        several = [training.pixels[np.resize(some[: 1 + _CHANGED], 1 + _CHANGED)] for some in rows]
-        return Samples(names, np.stack(several))
-    pixels = np.ascontiguousarray(
-        training.pixels[np.array([np.argmax(training.targets == label) for label in classes])]
-    )
-    # As one batch, so that images of different classes are mixed where they are.
-    columns = [
-        augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
-    ]
-    return Samples(names, np.stack([pixels, *columns], axis=1))
+    rows = [np.flatnonzero(training.targets == label) for label in classes]
+    if params.model != "features":
+        pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
+        # As one batch, so that images of different classes are mixed where they are.
+        columns = [
+            augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
+        ]
+        if any((column != pixels).any() for column in columns):
+            return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)
+    several = [training.pixels[np.resize(row[: 1 + _CHANGED], 1 + _CHANGED)] for row in rows]
+    return Samples(names, np.stack(several), augmented=False)

@@ -12,6 +12,7 @@ from pixmill.compute import Limits
 from pixmill.core.expectations import Outcome
 from pixmill.core.given import shrinkage
 from pixmill.core.params import ValidateParams
+from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import histogram_svg, render_page, shorten
 from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.pages.validate.cards import Card, Deck, Spread
@@ -83,6 +84,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     return render_page(
         "pixmill.pages.validate",
         "page.html",
+        formats=OTHER_FORMATS,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
         outcomes=_ranked(validation.outcomes),

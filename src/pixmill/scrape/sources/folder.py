@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
+from pixmill.core.names import composed
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
@@ -65,8 +67,7 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return every folder with a file in it, by name."""
-        names = {name for folder in self._parts.values() for name in _visible(folder) if _files(folder, name)}
-        return sorted(_text(name) for name in names)
+        return sorted({_text(label) for (folder, label), names in self._named.items() if _files(folder, names)})
 
     def remarks(self) -> list[str]:
         """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""
@@ -86,6 +87,15 @@ class FolderSource(LocalSource):
             )
         return remarks
 
+    @cached_property
+    def _named(self) -> dict[tuple[Path, str], list[str]]:
+        """The entries of each part that stand for a label: macOS spells é as two characters, and others as one."""
+        found: dict[tuple[Path, str], list[str]] = {}
+        for folder in self._parts.values():
+            for name in _visible(folder):
+                found.setdefault((folder, composed(name)), []).append(name)
+        return found
+
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)
         """Return one query for a class, whatever else people look for."""
         return [Query(label, None, ", ".join(f"{self._address(folder)}/{label}" for folder in self._parts.values()))]
@@ -98,9 +108,9 @@ class FolderSource(LocalSource):
         """
         rank = 0
         for part, folder in self._parts.items():
-            for name in _files(folder, query.label):
-                path = f"{self._address(folder)}/{query.label}/{_text(name)}"
-                yield Candidate(query.label, None, rank, path, title=_text(name), given_split=part)
+            for name in _files(folder, self._named.get((folder, query.label), [])):
+                path = f"{self._address(folder)}/{_text(name)}"
+                yield Candidate(query.label, None, rank, path, title=_text(Path(name).name), given_split=part)
                 rank += 1
         if rank == 0:
             raise SearchFailed(
@@ -134,9 +144,10 @@ class FolderSource(LocalSource):
         return folder.relative_to(self._data.parent).as_posix()
 
 
-def _files(folder: Path, label: str) -> list[str]:
-    """Return the names in a class's folder; none where it is missing, or no class."""
-    return _visible(folder / label) if label != _UNLABELLED and (folder / label).is_dir() else []
+def _files(folder: Path, names: Sequence[str]) -> list[str]:
+    """Return the entries of a class's folders, as paths; none where they are files, or no class."""
+    folders = [name for name in names if name != _UNLABELLED and (folder / name).is_dir()]
+    return [f"{name}/{entry}" for name in folders for entry in _visible(folder / name)]
 
 
 def _visible(folder: Path) -> list[str]:

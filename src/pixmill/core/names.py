@@ -1,0 +1,29 @@
+"""Names of classes, which are also names of folders: one spelling for each, and none that a system refuses."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["FOLDER", "composed", "folded"]
+
+FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
+"""A folder's name on every system: Windows keeps these names for devices, with any extension, and drops a dot or space
+at the end. It is valid in Python and in JSON Schema, whose patterns have no flags."""
+
+
+def composed(name: str) -> str:
+    r"""Return a name in Unicode's composed form (NFC); macOS may write é as two characters.
+
+    >>> composed("cafe\N{COMBINING ACUTE ACCENT}") == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """Return a name without regard to case, equal for names such as ``straße`` and ``Strasse``.
+
+    >>> folded("Straße")
+    'strasse'
+    """
+    return composed(name.casefold())

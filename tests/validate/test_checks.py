@@ -22,7 +22,7 @@ FEW = {"min_per_class": {"count": 3}}
 NAMES = {
     "not_empty", "unique_ids", "readable", "image_size", "aspect_ratio", "formats", "dark", "blurred", "blank",
     "labels_declared", "conflicts", "duplicates", "near_duplicates", "placeholders", "leaks", "min_per_class",
-    "class_balance",
+    "class_balance", "shortcuts",
 }  # fmt: skip
 
 

@@ -134,19 +134,21 @@ def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Seque
     """Return a class, and in words how many of its images, and of the others, have the value that separates it best."""
     from sklearn.tree import DecisionTreeClassifier
 
-    stump = DecisionTreeClassifier(max_depth=1, class_weight="balanced", random_state=0)
-    tree = stump.fit(values.to_numpy(np.float64), y == best).tree_
-    column = values.iloc[:, max(0, tree.feature[0])]
-    has = (column > tree.threshold[0]).to_numpy()
-    rare = has[y == best].mean() < has[y != best].mean()
-    value = str(column.name)
-    if name not in _WORDS:
-        has = has ^ rare
-        value = f"at most {column[has].max():g}" if rare else f"at least {column[has].min():g}"
-    elif rare and len(labels) == 2:
-        # Of two classes, the one that has the value.
-        best = 1 - best
     of = y == best
+    if name in _WORDS:
+        gaps = (values[of].mean() - values[~of].mean()).round(3)
+        value = gaps.idxmax() if gaps.max() >= -gaps.min() else gaps.idxmin()
+        has = values[value].to_numpy(bool)
+        if gaps[value] < 0 and len(labels) == 2:
+            # Of two classes, the one that has the value.
+            best, of = 1 - best, ~of
+    else:
+        stump = DecisionTreeClassifier(max_depth=1, class_weight="balanced", random_state=0)
+        column = values[name].to_numpy()
+        has = column > stump.fit(values.to_numpy(), of).tree_.threshold[0]
+        more = has[of].mean() >= has[~of].mean()
+        has = has if more else ~has
+        value = f"at least {column[has].min():g}" if more else f"at most {column[has].max():g}"
     others = f"'{labels[1 - best]}'" if len(labels) == 2 else "other classes"
     return labels[best], (
         f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' {_PROPERTIES[name][0].format(value)}, "

@@ -185,7 +185,7 @@ class ShortcutsParams(WarningParams):
     skill: Share = Field(
         0.5,
         description="Largest skill of source, host, format, width or height: 1 if it always tells a class from the "
-        "others, 0 if it never does.",
+        "others, 0 if it guesses.",
         examples=[0.3],
     )
     appearance_skill: Share = Field(

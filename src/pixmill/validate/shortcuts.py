@@ -175,14 +175,14 @@ def shortcut_checks(params: ValidateParams) -> Iterator[Check]:
     Args:
         params: Thresholds and severity.
     """
-    for name in ("skill", "appearance_skill"):
-        limit = getattr(params.shortcuts, name)
+    section = params.shortcuts
+    for name, limit in (("skill", section.skill), ("appearance_skill", section.appearance_skill)):
         yield Check(
             name="shortcuts",
             table="shortcuts",
             expectation="ExpectColumnValuesToBeBetween",
             kwargs={"column": name, "max_value": limit},
-            severity=params.shortcuts.severity,
+            severity=section.severity,
             parameters=(f"validate.shortcuts.{name}",),
             wanted=f"a skill of at most {limit:g}",
             tell=_tell(name, limit),

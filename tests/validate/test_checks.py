@@ -22,7 +22,7 @@ FEW = {"min_per_class": {"count": 3}}
 NAMES = {
     "not_empty", "unique_ids", "readable", "image_size", "aspect_ratio", "formats", "dark", "blurred", "blank",
     "labels_declared", "conflicts", "duplicates", "near_duplicates", "placeholders", "leaks", "min_per_class",
-    "class_balance",
+    "class_balance", "shortcuts",
 }  # fmt: skip
 
 
@@ -148,6 +148,25 @@ def unlike(scrape: Scrape) -> None:
     scrape.fill_sharply("shoe", 4, start=100)
 
 
+def hosts(scrape: Scrape) -> None:
+    for label, count, start in (("coat", 22, 0), ("shoe", 20, 100)):
+        for seed in range(start, start + count):
+            host = "one" if label == "coat" and seed > 1 else "two"
+            scrape.add(label, encoded(blocks(seed), "PNG"), image_url=f"https://{host}.example/{seed}.png")
+
+
+def saved(scrape: Scrape) -> None:
+    for seed in range(20):
+        scrape.add("coat", encoded(blocks(seed), "JPEG", quality=90))
+        scrape.add("shoe", encoded(blocks(100 + seed), "PNG"))
+
+
+def upscaled(scrape: Scrape) -> None:
+    scrape.fill_sharply("coat", 20)
+    for seed in range(20):
+        scrape.add("shoe", encoded(blocks(100 + seed).resize((80, 80), Image.Resampling.NEAREST), "PNG"))
+
+
 CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
     (
         "readable", cut, {},
@@ -221,6 +240,21 @@ CASES: list[tuple[str, Callable[[Scrape], None], Mapping[str, Any], str]] = [
         "class_balance", unlike, {"ratio": 0.5},
         "class 'shoe' has 4 images, 0.444 times as many as the largest class 'coat' (9); expected at least 0.5 "
         "(validate.class_balance.ratio)",
+    ),
+    (
+        "shortcuts", hosts, {},
+        "classes differ in host (skill 0.909): 20 of 22 images of 'coat' come from the host 'one.example', 0 of 20 of "
+        "'shoe'; collect every class from the same sites; expected a skill of at most 0.5 (validate.shortcuts.skill)",
+    ),
+    (
+        "shortcuts", saved, {"appearance_skill": 1.0},
+        "classes differ in format (skill 1): 20 of 20 images of 'coat' have the format 'jpeg', 0 of 20 of 'shoe'; save "
+        "all images in one format; expected a skill of at most 0.5 (validate.shortcuts.skill)",
+    ),
+    (
+        "shortcuts", upscaled, {"appearance_skill": 1.0},
+        "classes differ in width (skill 1), height (skill 1): 20 of 20 images of 'coat' are at most 40 pixels wide, 0 "
+        "of 20 of 'shoe'; collect images of the same sizes for every class; expected a skill of at most 0.5",
     ),
 ]  # fmt: skip
 

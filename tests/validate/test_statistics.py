@@ -78,6 +78,28 @@ def test_each_class_has_least_mean_and_most_of_each_dimension() -> None:
     assert math.isnan(shoe["width_mean"])
 
 
+def test_given_splits_have_rows_of_their_own() -> None:
+    rows = [
+        kept(1, given_split="train", width=40),
+        kept(2, given_split="train", width=60),
+        kept(3, given_split="test", width=80),
+        kept(4, "shoe", given_split="test", width=90),
+        kept(5, width=30),
+        dropped(6, "too_small", given_split="val", width=1),
+    ]
+    table = dimension_table(validation(rows).manifest, ["coat", "shoe"])
+    found = table[["label", "n", "width_mean"]].fillna(0).itertuples(index=False, name=None)
+    assert list(found) == [
+        ("coat", 1, 30), ("coat, train", 2, 50), ("coat, test", 1, 80),
+        ("shoe", 0, 0), ("shoe, train", 0, 0), ("shoe, test", 1, 90),
+    ]  # fmt: skip
+
+
+def test_a_single_given_split_is_not_named() -> None:
+    rows = [kept(1, given_split="train"), kept(2, "shoe", given_split="train")]
+    assert dimension_table(validation(rows).manifest, ["coat", "shoe"])["label"].tolist() == ["coat", "shoe"]
+
+
 def test_an_empty_manifest_has_a_row_for_each_class() -> None:
     assert dimension_table(validation([]).manifest, ["coat", "shoe"])["n"].tolist() == [0, 0]
 

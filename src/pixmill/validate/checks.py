@@ -9,6 +9,7 @@ import pandas as pd
 
 from pixmill.core.expectations import Advise, Check, Result, Tell
 from pixmill.core.params import Severity, ValidateParams
+from pixmill.validate.shortcuts import shortcut_checks
 
 __all__ = ["checks"]
 
@@ -34,13 +35,14 @@ _MEASURES = (
 def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
     """Return every check, in the order of the report.
 
-    They read the tables of :mod:`pixmill.validate.tables`.
+    They read the tables of :mod:`pixmill.validate.tables`, and :func:`pixmill.validate.shortcuts.shortcut_table`.
 
     Args:
         params: Thresholds and severities.
         classes: The declared labels.
     """
-    return [*_of_images(params), *_of_labels(params, classes), *_of_repetition(params), *_of_classes(params)]
+    of_images, of_labels = _of_images(params), _of_labels(params, classes)
+    return [*of_images, *of_labels, *_of_repetition(params), *_of_classes(params), *shortcut_checks(params)]
 
 
 def _of_images(params: ValidateParams) -> Iterator[Check]:

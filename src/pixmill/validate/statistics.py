@@ -14,6 +14,7 @@ from pixmill.core.expectations import verdicts_by_name, warnings
 from pixmill.core.given import given_test
 from pixmill.core.params import ValidateParams
 from pixmill.validate.reasons import word
+from pixmill.validate.sightings import PARTS
 from pixmill.validate.validation import Validation
 
 __all__ = [
@@ -35,7 +36,8 @@ def metrics(validation: Validation) -> dict[str, Any]:
         ``n`` images, ``kept`` of them, ``dropped.<reason>``, ``class_counts.<label>`` (kept), ``gate.<expectation>``
         (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
         ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision,
-        ``warnings.<what>``, and where test images were given ``given_test`` (:func:`pixmill.core.given.given_test`).
+        ``shortcuts.<property>`` (its skill), ``warnings.<what>``, and where test images were given ``given_test``
+        (:func:`pixmill.core.given.given_test`).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()
@@ -55,6 +57,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
         "conflicts": kinds.get("conflict", 0),
         "placeholders": kinds.get("placeholder", 0),
         "leaks": validation.leaks["id"].nunique(),
+        "shortcuts": dict(zip(validation.shortcuts["property"], validation.shortcuts["skill"].tolist(), strict=True)),
         "warnings": {
             "decisions_not_followed": len(validation.review.powerless),
             "expectations_failed": len(warnings(validation.outcomes)),
@@ -75,6 +78,9 @@ _STATISTICS = ("min", "mean", "max")
 def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Return one row a declared class, in their order, with or without images.
 
+    Where images were given several splits, a row is a class in one of them, its label ``coat, train``; ``coat`` alone
+    is what has none.
+
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`.
         classes: The declared labels.
@@ -83,11 +89,16 @@ def dimension_table(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFr
         ``label``, ``n`` (kept images), and for each of :data:`DIMENSIONS` its ``_min``, ``_mean`` and ``_max`` over
         them, to four decimals; not-a-number where there is none.
     """
-    kept = manifest.loc[manifest["verdict"] == "keep", ["label", *DIMENSIONS]]
+    kept = manifest.loc[manifest["verdict"] == "keep", ["label", "given_split", *DIMENSIONS]]
     kept = kept.astype(dict.fromkeys(DIMENSIONS, float))
+    given = kept.pop("given_split").fillna("")
+    parts = [part for part in PARTS if (given == part).any()]
+    if len(parts) > 1:
+        kept["label"] += given.where(given == "", ", " + given)
     aggregates = {f"{name}_{statistic}": (name, statistic) for name in DIMENSIONS for statistic in _STATISTICS}
     grouped = kept.groupby("label", observed=True)
-    table = pd.DataFrame({"label": list(classes)})
+    rows = [f"{label}, {part}" if part else label for label in classes for part in parts]
+    table = pd.DataFrame({"label": rows if len(parts) > 1 else list(classes)})
     table["n"] = table["label"].map(grouped.size()).fillna(0).astype(int)
     return table.join(grouped.agg(**aggregates).round(4), on="label")
 

@@ -19,6 +19,7 @@ from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
+from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, Seen, seen
 from pixmill.validate.survey import Surveyed, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
@@ -55,6 +56,7 @@ class Validation:
         sightings: All sightings, for the report.
         repeated: Conflicts and placeholders, see :func:`pixmill.validate.findings.find_repeated`; default: none.
         leaks: See :func:`pixmill.validate.findings.find_leaks`; default: none.
+        shortcuts: See :func:`pixmill.validate.shortcuts.find_shortcuts`; default: none.
     """
 
     manifest: pd.DataFrame
@@ -65,6 +67,7 @@ class Validation:
     sightings: pd.DataFrame
     repeated: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(REPEATED)))
     leaks: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LEAKS)))
+    shortcuts: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(SHORTCUTS)))
 
     def pairs_across_labels(self) -> pd.DataFrame:
         """Return the verified pairs whose images carry different labels, except those with a decision.
@@ -172,6 +175,7 @@ def conclude(
     repeated = find_repeated(table["id"], verdicts, where, stands_for)
     leaks = find_leaks(table, verdicts, where)
     of_classes = class_table(table, classes)
+    shortcuts = find_shortcuts(table, classes)
     images = image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
     outcomes = run_checks(
         checks(params, classes),
@@ -179,6 +183,7 @@ def conclude(
             "images": Table(images),
             "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
             "classes": Table(of_classes, named_by=("label",)),
+            "shortcuts": Table(shortcut_table(shortcuts), named_by=("property",)),
         },
     )
     powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
@@ -195,6 +200,7 @@ def conclude(
         sightings=sightings,
         repeated=repeated,
         leaks=leaks,
+        shortcuts=shortcuts,
     )
 
 

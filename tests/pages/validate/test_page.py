@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pixmill.core.params import ValidateParams
 from pixmill.pages.validate import render_report
 from pixmill.validate import Decision, Validation
 from pixmill.validate.reasons import UNREADABLE
+from pixmill.validate.shortcuts import find_shortcuts
 from tests.validate.conftest import Scrape, encoded, image, shapes
 from tests.validate.made import kept, seen, unread, validation
 
@@ -100,6 +102,23 @@ def test_sizes_and_measures_are_drawn_and_tabled(html: str) -> None:
     seen = text(html)
     assert "coat 40 100 % 64 64.0 64" in seen
     assert "Sharpness (variance of the Laplacian)" in seen
+
+
+def test_shortcuts_are_tabled(scrape: Scrape) -> None:
+    rows = [kept(n, "coat" if n < 30 else "shoe", format="png" if n < 30 else "jpeg") for n in range(60)]
+    made = validation(rows)
+    assert "Nothing to learn from" in text(page(scrape, made))
+    seen = text(page(scrape, replace(made, shortcuts=find_shortcuts(made.manifest, ["coat", "shoe"]))))
+    assert "Format 1.00 coat 30 of 30 images of 'coat' have the format 'png', 0 of 30 of 'shoe'" in seen
+
+
+def test_sizes_are_tabled_by_given_split_where_there_are_several(scrape: Scrape) -> None:
+    rows = [kept(n, given_split=("train", "test")[n % 2], width=100 + n) for n in range(4)]
+    seen = text(page(scrape, validation(rows)))
+    assert "by class and given split" in seen
+    assert "coat, train 2 100 101.0 102" in seen
+    assert "coat, test 2 101 102.0 103" in seen
+    assert "largest class" not in seen
 
 
 def test_samples_are_of_kept_images_and_the_same_each_time(messy: Scrape, judged: Validation, html: str) -> None:

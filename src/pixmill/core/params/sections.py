@@ -43,6 +43,7 @@ __all__ = [
     "Section",
     "Severity",
     "Share",
+    "ShortcutsParams",
     "SplitParams",
     "ValidateParams",
     "WarningParams",
@@ -207,6 +208,23 @@ class ClassBalanceParams(ExpectationParams):
     ratio: Share = Field(0.2, description="Smallest class size, as a share of the largest.", examples=[0.5])
 
 
+class ShortcutsParams(WarningParams):
+    """Bound how well properties of the files tell a class from the others."""
+
+    skill: Share = Field(
+        0.5,
+        description="Largest skill of source, host, format, width or height: 1 if it always tells a class from the "
+        "others, 0 if it guesses.",
+        examples=[0.3],
+    )
+    appearance_skill: Share = Field(
+        0.95,
+        description="The same for aspect ratio, bytes per pixel, brightness and border, which also depend on what the "
+        "images show.",
+        examples=[0.8],
+    )
+
+
 class ValidateParams(Section):
     """Set the limits of decoding, what counts as a duplicate, and the gate."""
 
@@ -275,6 +293,9 @@ class ValidateParams(Section):
         WarningParams(),
         description="In a predefined split, no image is in two splits under the same label; the copy in the "
         "lower-ranking one is dropped.",
+    )
+    shortcuts: ShortcutsParams = Field(
+        ShortcutsParams(), description="No source, format, size or the like gives a class away."
     )
 
 

@@ -1,0 +1,207 @@
+"""Shortcuts: properties of the files, not of what they show, that give the class away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.core.expectations import Check, Result, Tell
+from pixmill.core.params import ValidateParams
+
+__all__ = ["APPEARANCE", "SHORTCUTS", "find_shortcuts", "shortcut_checks", "shortcut_table"]
+
+SHORTCUTS = ("property", "skill", "label", "example", "advice")
+
+APPEARANCE = ("aspect_ratio", "bytes_per_pixel", "brightness", "border")
+"""Properties that also depend on what an image shows: a tower is tall, a trouser leaves more of a white ground free."""
+
+_WORDS = ("source", "host", "format")
+"""Properties that are words; the others are numbers."""
+
+_PROPERTIES = {
+    "source": ("come from the source '{}'", "collect every class from the same sources"),
+    "host": ("come from the host '{}'", "collect every class from the same sites"),
+    "format": ("have the format '{}'", "save all images in one format"),
+    "width": ("are {} pixels wide", "collect images of the same sizes for every class"),
+    "height": ("are {} pixels high", "collect images of the same sizes for every class"),
+    "aspect_ratio": ("have an aspect ratio of {}", "crop the images of all classes alike"),
+    "bytes_per_pixel": ("have {} bytes per pixel", "save all images in the same quality"),
+    "brightness": ("have a brightness of {}", "collect images in the same light for every class"),
+    "border": ("have a uniform border on {} of the area", "collect images with the same background for every class"),
+}
+"""Each property, how an example names its values, and what to do where it gives the class away."""
+
+_IMAGES = 20_000
+"""Most images that are looked at, as many of each class: they give two decimals in a second or two."""
+
+_LEAST = 20
+"""Fewest groups of near-duplicates that a class must have: of fewer, chance alone can reach a skill of 0.5."""
+
+_VALUES = 10
+"""Values of a word that are told apart, the most frequent first."""
+
+_FOLDS = 5
+
+Values = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+
+def find_shortcuts(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return how well each property tells one class from the others, the best first.
+
+    For each property, decision trees of depth 3 predict the classes of images that they were not fitted to;
+    near-duplicates are never on both sides. The skill for a class is the share of its images that are recognised, less
+    the share of the other classes' images that are taken for it (Youden's J, each class weighing the same): 1 where
+    it is always told apart, 0 where the trees guess, also if a class is much larger. The class with the highest counts.
+
+    Args:
+        manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.
+        classes: The declared labels.
+
+    Returns:
+        :data:`SHORTCUTS`, one row a property: the ``skill`` to three decimals; the ``label`` of that class; an
+        ``example``: the value or limit that best separates it from the others; and what to do, as a clause. Properties
+        that are the same for all images are left out; all are where fewer than two classes have 20 images.
+    """
+    kept = manifest[(manifest["verdict"] == "keep") & manifest["label"].isin(list(classes))]
+    sizes = kept.groupby("label")["group"].nunique()
+    labels = [label for label in classes if sizes.get(label, 0) >= _LEAST]
+    # Ids are digests: the first ones are a random sample, and the same on every machine.
+    kept = kept[kept["label"].isin(labels)].groupby("label").head(max(_LEAST, _IMAGES // max(1, len(labels))))
+    y = pd.Categorical(kept["label"], categories=labels).codes.astype(np.int64)
+    folds = _folds(kept["group"], y)
+    properties = _properties(kept)
+    rows = []
+    for name, (_, advice) in _PROPERTIES.items():
+        if len(labels) > 1 and properties[name].nunique() > 1:
+            values = _columns(properties[name])
+            skills = _skills(values.to_numpy(np.float64), y, folds).clip(0).round(3)
+            rows.append((name, skills.max(), *_example(name, values, y, int(skills.argmax()), labels), advice))
+    found = pd.DataFrame(rows, columns=list(SHORTCUTS)).astype({"skill": float})
+    return found.sort_values("skill", ascending=False, kind="stable", ignore_index=True)
+
+
+def _properties(kept: pd.DataFrame) -> pd.DataFrame:
+    hosts = kept["image_url"].fillna(kept["page_url"]).astype("string").str.extract(r"(?i)^[a-z]+://([^/?#]*)")[0]
+    sizes = kept["bytes"] / (kept["width"] * kept["height"])
+    columns = kept.assign(host=hosts.str.lower(), bytes_per_pixel=sizes)
+    words = {name: columns[name].fillna("unknown").astype(object) for name in _WORDS}
+    numbers = dict.fromkeys(set(_PROPERTIES) - set(_WORDS), float)
+    # Rounded, so that an example names a limit exactly.
+    return columns.assign(**words)[list(_PROPERTIES)].astype(numbers).round(3)
+
+
+def _columns(values: pd.Series[Any]) -> pd.DataFrame:
+    """Return a property as numbers: its own, or of a word a column for each frequent value, 1 where it has that."""
+    if values.name not in _WORDS:
+        return values.to_frame()
+    counts = values.value_counts()
+    frequent = sorted(counts.index, key=lambda value: (-counts[value], value))[:_VALUES]
+    return pd.DataFrame({value: (values == value).astype(float) for value in frequent})
+
+
+def _folds(group: pd.Series[Any], y: Codes) -> Codes:
+    """Return the fold of each image: groups stay whole, and every class is spread evenly."""
+    leads = ~group.duplicated().to_numpy()
+    turns = pd.Series(y[leads]).groupby(y[leads]).cumcount() % _FOLDS
+    return group.map(dict(zip(group[leads], turns, strict=True))).to_numpy(np.int64)
+
+
+def _skills(values: Values, y: Codes, folds: Codes) -> Values:
+    """Return the skill for each class."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    count = int(y.max()) + 1
+    told = np.zeros((count, count))
+    for fold in range(_FOLDS):
+        rest = folds != fold
+        # At least a tenth of an average class, so that no leaf rests on single images.
+        leaf = max(5, int(rest.sum()) // (10 * count))
+        tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=leaf, class_weight="balanced", random_state=0)
+        tree.fit(values[rest], y[rest])
+        np.add.at(told, (y[~rest], tree.predict(values[~rest])), 1)
+    shares = told / told.sum(axis=1, keepdims=True)
+    recognised = np.diag(shares)
+    skills: Values = recognised - (shares.sum(axis=0) - recognised) / (count - 1)
+    return skills
+
+
+def _example(name: str, values: pd.DataFrame, y: Codes, best: int, labels: Sequence[str]) -> tuple[str, str]:
+    """Return a class, and in words how many of its images, and of the others, have the value that separates it best."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    of = y == best
+    if name in _WORDS:
+        gaps = (values[of].mean() - values[~of].mean()).round(3)
+        value = gaps.idxmax() if gaps.max() >= -gaps.min() else gaps.idxmin()
+        has = values[value].to_numpy(bool)
+        if gaps[value] < 0 and len(labels) == 2:
+            # Of two classes, the one that has the value.
+            best, of = 1 - best, ~of
+    else:
+        stump = DecisionTreeClassifier(max_depth=1, class_weight="balanced", random_state=0)
+        column = values[name].to_numpy()
+        has = column > stump.fit(values.to_numpy(), of).tree_.threshold[0]
+        more = has[of].mean() >= has[~of].mean()
+        has = has if more else ~has
+        value = f"at least {column[has].min():g}" if more else f"at most {column[has].max():g}"
+    others = f"'{labels[1 - best]}'" if len(labels) == 2 else "other classes"
+    return labels[best], (
+        f"{has[of].sum():,} of {of.sum():,} images of '{labels[best]}' {_PROPERTIES[name][0].format(value)}, "
+        f"{has[~of].sum():,} of {(~of).sum():,} of {others}"
+    )
+
+
+def shortcut_table(shortcuts: pd.DataFrame) -> pd.DataFrame:
+    """Return the table that :func:`shortcut_checks` reads.
+
+    Args:
+        shortcuts: See :func:`find_shortcuts`.
+
+    Returns:
+        The same, but the skill of :data:`APPEARANCE` in ``appearance_skill``, of the others in ``skill``, else null.
+    """
+    looks = shortcuts["property"].isin(APPEARANCE)
+    return shortcuts.assign(skill=shortcuts["skill"].mask(looks), appearance_skill=shortcuts["skill"].where(looks))
+
+
+def shortcut_checks(params: ValidateParams) -> Iterator[Check]:
+    """Return the checks that no property gives a class away.
+
+    Args:
+        params: Thresholds and severity.
+    """
+    section = params.shortcuts
+    for name, limit in (("skill", section.skill), ("appearance_skill", section.appearance_skill)):
+        yield Check(
+            name="shortcuts",
+            table="shortcuts",
+            expectation="ExpectColumnValuesToBeBetween",
+            kwargs={"column": name, "max_value": limit},
+            severity=section.severity,
+            parameters=(f"validate.shortcuts.{name}",),
+            wanted=f"a skill of at most {limit:g}",
+            tell=_tell(name, limit),
+        )
+
+
+def _tell(column: str, limit: float) -> Tell:
+    """Return the message about the properties in which classes differ, the best first."""
+
+    def tell(_: Result, rows: pd.DataFrame) -> list[str]:
+        found = rows[rows[column] > limit]
+        best = found if len(found) else rows[rows[column].notna()].head(1)
+        names = ", ".join(
+            f"{name.replace('_', ' ')} (skill {skill:g})"
+            for name, skill in best[["property", column]].itertuples(index=False)
+        )
+        if not len(found):
+            return [f"the most telling property is {names}" if names else "nothing to learn from"]
+        first = found.iloc[0]
+        return [f"classes differ in {names}: {first['example']}; {first['advice']}"]
+
+    return tell

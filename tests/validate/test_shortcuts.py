@@ -1,0 +1,187 @@
+"""Properties of the files that give the class away, and those that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.core.expectations import Outcome, Table, run_checks
+from pixmill.core.params import ValidateParams
+from pixmill.validate.shortcuts import APPEARANCE, find_shortcuts, shortcut_checks, shortcut_table
+from tests.validate.made import key
+
+Draw = np.random.Generator
+CLASSES = ["coat", "hat", "shoe"]
+
+
+def images(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None = None) -> pd.DataFrame:
+    """Return kept images of web searches whose properties say nothing of their class, then changed."""
+    draw = np.random.default_rng(len(sizes))
+    label = np.repeat(list(sizes), list(sizes.values()))
+    count = len(label)
+    table = pd.DataFrame(
+        {
+            "id": [key(number) for number in range(count)],
+            "label": label,
+            "bytes": draw.integers(5_000, 300_000, count),
+            "format": draw.choice(["jpeg", "png", "webp"], count, p=[0.8, 0.15, 0.05]),
+            "source": draw.choice(["bing", "google"], count),
+            "page_url": None,
+            "image_url": [f"https://www{host}.example/a.jpg" for host in draw.geometric(0.2, count)],
+            "width": draw.integers(200, 1200, count),
+            "height": draw.integers(200, 1200, count),
+            "brightness": draw.normal(128, 30, count),
+            "border": draw.choice([0.0, 0.1, 0.3], count),
+            "verdict": "keep",
+        }
+    )
+    table["group"] = table["id"]
+    if change:
+        change(table, draw)
+    table["aspect_ratio"] = table["width"] / table["height"]
+    return table.sort_values("id", ignore_index=True)
+
+
+def outcomes(table: pd.DataFrame) -> list[Outcome]:
+    found = find_shortcuts(table, CLASSES)
+    checked = Table(shortcut_table(found), named_by=("property",))
+    return run_checks(list(shortcut_checks(ValidateParams())), {"shortcuts": checked})
+
+
+def skills(table: pd.DataFrame) -> dict[str, float]:
+    found = find_shortcuts(table, CLASSES)
+    return dict(zip(found["property"], found["skill"], strict=True))
+
+
+def hosts(table: pd.DataFrame, _: Draw) -> None:
+    table["image_url"] = table["label"].map({"coat": "https://A.example/1.jpg", "shoe": "https://b.example/1.jpg"})
+
+
+def pages(table: pd.DataFrame, draw: Draw) -> None:
+    hosts(table, draw)
+    table["page_url"], table["image_url"] = table["image_url"], None
+
+
+def engines(table: pd.DataFrame, draw: Draw) -> None:
+    table["source"] = np.where((table["label"] == "coat") & (draw.random(len(table)) < 0.8), "yahoo", "bing")
+
+
+def formats(table: pd.DataFrame, _: Draw) -> None:
+    table["format"] = np.where(table["label"] == "coat", "png", "jpeg")
+
+
+def upscaled(table: pd.DataFrame, _: Draw) -> None:
+    table.loc[table["label"] == "coat", ["width", "height"]] *= 6
+
+
+def grounds(table: pd.DataFrame, _: Draw) -> None:
+    table.loc[table["label"] == "coat", "border"] = 0.6
+
+
+@pytest.mark.parametrize("sizes", [{"coat": 60, "shoe": 60}, {"coat": 40, "shoe": 400}])
+@pytest.mark.parametrize(
+    ("change", "name", "told"),
+    [
+        (hosts, "host", "come from the host"),
+        (pages, "host", "come from the host"),
+        (engines, "source", "come from the source 'yahoo', 0 of"),
+        (formats, "format", "have the format"),
+        (upscaled, "width", "are at least "),
+        (grounds, "border", "have a uniform border on"),
+    ],
+)
+def test_what_gives_a_class_away_is_a_warning(
+    change: Callable[[pd.DataFrame, Draw], None], name: str, told: str, sizes: dict[str, int]
+) -> None:
+    failed = [outcome for outcome in outcomes(images(sizes, change)) if not outcome.success]
+    first = failed[0]
+    assert first.check.severity == "warning"
+    assert first.found[0].startswith("classes differ in ")
+    assert f"{name} (skill " in first.found[0].partition(":")[0]
+    assert told in first.found[0]
+    assert first.check.parameters == (f"validate.shortcuts.{'appearance_' if name in APPEARANCE else ''}skill",)
+
+
+def leaning(table: pd.DataFrame, draw: Draw) -> None:
+    odds = np.where(table["label"] == "coat", 0.7, 0.5)
+    table["source"] = np.where(draw.random(len(table)) < odds, "bing", "google")
+    table["brightness"] += np.where(table["label"] == "coat", 60, 0)
+
+
+def uniform(table: pd.DataFrame, _: Draw) -> None:
+    table[["width", "height"]] = 32
+    table[["format", "source", "image_url"]] = ["png", "keras", "train/1"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "change"),
+    [
+        ({"coat": 300, "shoe": 300}, None),
+        ({"coat": 30, "shoe": 30}, None),
+        ({"coat": 20, "shoe": 20}, None),
+        ({"coat": 40, "shoe": 400}, None),
+        ({"coat": 100, "hat": 100, "shoe": 100}, None),
+        ({"coat": 300, "shoe": 300}, leaning),
+        ({"coat": 300, "shoe": 300}, uniform),
+    ],
+)
+def test_what_does_not_is_none(sizes: dict[str, int], change: Callable[[pd.DataFrame, Draw], None] | None) -> None:
+    assert all(outcome.success for outcome in outcomes(images(sizes, change)))
+
+
+def test_of_many_classes_one_that_stands_out_is_enough() -> None:
+    table = images({"coat": 100, "hat": 100, "shoe": 100}, upscaled)
+    found = find_shortcuts(table, CLASSES).set_index("property").loc["width"]
+    assert found["label"] == "coat"
+    assert found["skill"] > 0.9
+    assert "of 200 of other classes" in found["example"]
+
+
+def test_near_duplicates_are_never_on_both_sides() -> None:
+    def series(table: pd.DataFrame, draw: Draw) -> None:
+        # Each group has a width of its own, which says nothing of the classes of other groups.
+        leads = np.arange(len(table)) // 10 * 10
+        table["group"] = table["id"].to_numpy()[leads]
+        table["width"] = draw.permutation(len(table))[leads] + 200
+
+    def single(table: pd.DataFrame, draw: Draw) -> None:
+        series(table, draw)
+        table["group"] = table["id"]
+
+    sizes = {"coat": 250, "shoe": 250}
+    assert skills(images(sizes, series))["width"] < 0.3
+    assert skills(images(sizes, single))["width"] > skills(images(sizes, series))["width"] + 0.2
+
+
+@pytest.mark.parametrize("missing", [{"coat": 300}, {"coat": 300, "shoe": 19}, {"coat": 300, "cap": 300}, {}])
+def test_without_two_classes_there_is_nothing_to_learn(missing: dict[str, int]) -> None:
+    found = outcomes(images(missing, formats))
+    assert [(outcome.success, outcome.found) for outcome in found] == [(True, ("nothing to learn from",))] * 2
+
+
+def test_what_is_the_same_for_all_is_left_out() -> None:
+    def alike(table: pd.DataFrame, _: Draw) -> None:
+        uniform(table, _)
+        table[["bytes", "brightness", "border"]] = [1000, 128.0, 0.1]
+
+    assert skills(images({"coat": 30, "shoe": 30}, alike)) == {}
+
+
+def test_only_kept_images_count() -> None:
+    def spoiled(table: pd.DataFrame, draw: Draw) -> None:
+        formats(table, draw)
+        table.loc[table["format"] == "png", "verdict"] = "drop"
+
+    assert skills(images({"coat": 30, "shoe": 30}, spoiled)) == {}
+
+
+def test_of_very_many_images_a_sample_of_each_class_is_looked_at() -> None:
+    few = images({"coat": 100, "shoe": 400}, formats)
+    many = pd.concat([few] * 60, ignore_index=True)
+    many["id"] = many["group"] = [f"{number:064x}" for number in range(len(many))]
+    best = find_shortcuts(many, CLASSES).iloc[0]
+    assert (best["property"], best["skill"]) == ("format", 1)
+    assert best["example"].endswith("6,000 of 6,000 images of 'coat' have the format 'png', 0 of 10,000 of 'shoe'")

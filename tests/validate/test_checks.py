@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import GateError
-from pixmill.core.expectations import Outcome, gate_error
+from pixmill.core.expectations import Outcome, gate_error, warnings
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Validation, validate
 from pixmill.validate.checks import checks
@@ -244,6 +244,22 @@ def test_each_check_fails_for_its_own_reason_and_stops_the_pipeline(
     assert all(parameter in last for parameter in failed(found)[0].check.parameters)
 
 
+@pytest.mark.parametrize(
+    ("shoes", "outcome"), [(8, {}), (7, {"warning"}), (4, {"warning"}), (3, {"warning", "critical"})]
+)
+def test_an_uneven_class_is_reported_and_a_tiny_one_stops_the_pipeline(
+    scrape: Scrape, shoes: int, outcome: set[str]
+) -> None:
+    scrape.fill_sharply("coat", 40, start=0)
+    scrape.fill_sharply("shoe", shoes, start=100)
+    found = run(scrape)
+    assert {(bad.check.name, bad.check.severity) for bad in failed(found)} == {("class_balance", s) for s in outcome}
+    assert (gate_error(found.outcomes, report="page.html") is not None) == ("critical" in outcome)
+    if outcome:
+        [line] = warnings(found.outcomes)["class_balance"]
+        assert line.endswith("collect more images of it, or set train.class_weights: true")
+
+
 def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
     sound(scrape)
     manifest, sightings = scrape.tables()
@@ -258,7 +274,7 @@ def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
 
 
 def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
-    warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "warning"}}
+    warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"critical": 0}}
     error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
     assert error is not None
     assert "  not_empty: 0 images; expected at least 1 (scrape)" in error.message.splitlines()

@@ -13,6 +13,7 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
+from pixmill.use.inputs import problems
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
@@ -50,8 +51,8 @@ class Replacement:
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
     """Put a recipe in place of ``params.yaml``.
 
-    A file that is neither as Git has it nor a recipe as it came is somebody's work: it is replaced only by force, and
-    a copy is kept.
+    A file that is neither as Git has it nor a recipe as it came is kept as a copy. Unless the last call wrote it, it is
+    somebody's work, and is replaced only by force.
 
     Args:
         root: The project's folder.
@@ -71,20 +72,26 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         parse_params(before)
         after = recipe.merged_into(before)
     now = parse_params(after)
+    following = _following(root, now)
     if before == after:
-        return Replacement(recipe.name, False, {}, None, _following(now))
+        return Replacement(recipe.name, False, {}, None, following)
     backup = None
+    written = root / ".pixmill" / "use" / "written"
     if before is not None and not _safe(root, before):
-        if not force:
+        if not force and not (written.exists() and written.read_text() == _digest(before)):
             raise ParamsError(
                 "params.yaml has uncommitted edits",
                 next=f"git commit params.yaml, or: pixmill use {recipe.name} --force (a copy is kept)",
             )
-        name = f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
-        backup = Path(".pixmill") / "use" / name
+        backup = Path(".pixmill") / "use" / f"params-{_digest(before)[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(recipe.name, True, _changes(before, now), backup, _following(now))
+    write_text(written, _digest(after))
+    return Replacement(recipe.name, True, _changes(before, now), backup, following)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _safe(root: Path, text: str) -> bool:
@@ -110,14 +117,11 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
     }
 
 
-def _following(params: Params) -> tuple[str, ...]:
+def _following(root: Path, params: Params) -> tuple[str, ...]:
+    needed = [f"{problem.next} ({problem.message})" for problem in problems(root, params) if problem.next is not None]
     sources = {source for label in params.classes for source in params.scrape.sources_of(label)}
-    if any(row_of(source).on_web for source in sources):
-        return ("pixmill scrape --dry-run", "dvc repro")
-    if "folder" in sources:
-        layout = "data/train/<class> and data/test" if params.scrape.folder.layout == "fixed" else "data"
-        return (f"put images into {layout}/<class> if there are none yet", "dvc repro")
-    return ("dvc repro",)
+    on_web = any(row_of(source).on_web for source in sources)
+    return (*needed, *(("pixmill scrape --dry-run",) if on_web else ()), "dvc repro")
 
 
 def _shown(value: object) -> str:

@@ -15,7 +15,7 @@ from pixmill.split.grouping import group_names
 
 __all__ = ["given_of", "names_of", "suggested_salt"]
 
-_SALTS = 500
+_SALTS = 1000
 """Salts that are tried."""
 
 _HASHES = 2_000_000

@@ -46,7 +46,7 @@ def test_the_salt_that_is_named_divides_both_classes():
     before = counts(manifest, SplitParams())
     assert (before["test", "coat"], before["test", "dress"]) == (12, 26)
     said = suggested_salt(manifest, SplitParams(), classes=CLASSES)
-    assert "of 98 images of 'coat' fall into test, where 20 are expected; of 1000 salts, split.salt: pixmill-" in said
+    assert "of 98 images of 'coat' fall into test, where 20 are expected; of 1,000 salts, split.salt: pixmill-" in said
     assert "set it once, before results count" in said
     params = SplitParams(salt=re.search(r"split.salt: (pixmill-\d+)", said)[1])
     after = counts(manifest, params)

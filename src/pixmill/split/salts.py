@@ -95,7 +95,7 @@ def suggested_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequen
     more = ", …" if len(classes) > _NAMED else ""
     return (
         f"{now[side, label]:,.0f} of {all_of[label]:,.0f} images of '{classes[label]}' fall into {PARTS[side]}, where "
-        f"{wanted[side, label]:,.0f} are expected; of {len(salts)} salts, split.salt: {salts[best]} divides all "
+        f"{wanted[side, label]:,.0f} are expected; of {len(salts):,} salts, split.salt: {salts[best]} divides all "
         f"classes best (test: {', '.join(tests)}{more}); it was chosen by counts alone and draws a new test set: set "
         "it once, before results count, then: dvc repro"
     )

@@ -30,7 +30,7 @@ def run(_: argparse.Namespace) -> None:
     found = list(problems(root, params))
     for problem in found:
         if not problem.stops:
-            say(f"warning: {problem.message}" + (f"\nNext: {problem.next}" if problem.next else ""))
+            say(f"warning: {problem}")
     python = shutil.which("python")
     if python is None or Path(python).parent.resolve() != Path(sys.executable).parent.resolve():
         print(

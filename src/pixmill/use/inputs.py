@@ -41,6 +41,9 @@ class Problem:
     next: str | None
     stops: bool = False
 
+    def __str__(self) -> str:
+        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
+
 
 def problems(root: Path, params: Params) -> Iterator[Problem]:
     """Yield what is amiss with the local files that params name.

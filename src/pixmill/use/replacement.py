@@ -13,7 +13,7 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
-from pixmill.use.inputs import problems
+from pixmill.use.inputs import Problem, problems
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
@@ -28,6 +28,7 @@ class Replacement:
         rewritten: Whether the file was another one.
         changes: Changed keys by dotted name, with the values before and after; a value that is not there is ``None``.
         backup: Where the former file lies, when Git does not have it.
+        lacking: What is amiss with the local files that the params name.
         following: What to type next.
     """
 
@@ -35,6 +36,7 @@ class Replacement:
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
+    lacking: tuple[Problem, ...]
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
@@ -45,7 +47,7 @@ class Replacement:
             lines.append(f"To restore the previous file: {back}")
         if any(name.startswith("classes") for name in self.changes):
             lines.append(f"To keep your own classes and sources: {back} && pixmill use {self.recipe} --keep-data")
-        return [*lines, *(f"Next: {command}" for command in self.following)]
+        return [*lines, *map(str, self.lacking), *(f"Next: {command}" for command in self.following)]
 
 
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
@@ -72,9 +74,9 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         parse_params(before)
         after = recipe.merged_into(before)
     now = parse_params(after)
-    following = _following(root, now)
+    lacking, following = tuple(problems(root, now)), _following(now)
     if before == after:
-        return Replacement(recipe.name, False, {}, None, following)
+        return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None
     written = root / ".pixmill" / "use" / "written"
     if before is not None and not _safe(root, before):
@@ -87,7 +89,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         write_text(root / backup, before)
     write_text(path, after)
     write_text(written, _digest(after))
-    return Replacement(recipe.name, True, _changes(before, now), backup, following)
+    return Replacement(recipe.name, True, _changes(before, now), backup, lacking, following)
 
 
 def _digest(text: str) -> str:
@@ -117,11 +119,9 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
     }
 
 
-def _following(root: Path, params: Params) -> tuple[str, ...]:
-    needed = [f"{problem.next} ({problem.message})" for problem in problems(root, params) if problem.next is not None]
+def _following(params: Params) -> tuple[str, ...]:
     sources = {source for label in params.classes for source in params.scrape.sources_of(label)}
-    on_web = any(row_of(source).on_web for source in sources)
-    return (*needed, *(("pixmill scrape --dry-run",) if on_web else ()), "dvc repro")
+    return ("pixmill scrape --dry-run", "dvc repro") if any(row_of(name).on_web for name in sources) else ("dvc repro",)
 
 
 def _shown(value: object) -> str:

@@ -32,7 +32,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
-repro: check browser data ## set everything up and run the pipeline
+repro: data check browser ## set everything up and run the pipeline
 	@$(BIN)/dvc repro
 	@$(BIN)/pixmill summary
 

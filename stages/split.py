@@ -36,6 +36,8 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(root, "split", headline=headline, full=full, tables=tables)
     for line in itertools.chain(*warnings(result.outcomes).values()):
         print(f"split: {line}")  # noqa: T201
+    if result.salt is not None:
+        print(f"split: {result.salt}")  # noqa: T201
     if error := gate_error(result.outcomes, report=report, fix="add images"):
         raise error
     pack(result.manifest, images, out, params.split, limits)

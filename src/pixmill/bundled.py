@@ -37,6 +37,7 @@ __all__ = [
     "folder_md5",
     "load_collection",
     "make_data",
+    "missing_data",
     "write_images",
 ]
 
@@ -147,6 +148,22 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
         )
     else:
         _dvc(root, "commit", "-f", "data.dvc")
+
+
+def missing_data(root: Path) -> str | None:
+    """Return the command that brings a missing ``data/`` back; ``None`` where there is one.
+
+    All stages depend on that folder, whatever the source: without it, DVC runs none of them.
+
+    Args:
+        root: The repository's root.
+
+    Raises:
+        DataError: ``data.dvc`` cannot be read.
+    """
+    if (root / "data").exists():
+        return None
+    return "make data" if _recorded_md5(root) in (None, FASHION_MNIST.data_md5) else "dvc pull data.dvc"
 
 
 def folder_md5(folder: Path) -> str:

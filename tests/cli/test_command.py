@@ -80,7 +80,7 @@ def test_check_names_the_first_and_the_last_of_very_many_classes(
     assert len(output) < 400
 
 
-def test_check_warns_of_folders_that_do_not_fit_the_classes(
+def test_check_looks_at_the_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "params.yaml").write_text("classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\n")
@@ -89,14 +89,42 @@ def test_check_warns_of_folders_that_do_not_fit_the_classes(
     assert f"warning: {tmp_path / 'data'} is missing; " in capsys.readouterr().err
     for name in ("coat", "hats"):
         (tmp_path / "data" / name).mkdir(parents=True)
-        (tmp_path / "data" / name / "1.png").write_bytes(b"")
-    assert exit_code("check") == 0
+        for place in range(40):
+            (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
+    assert exit_code("check") == 1
     error = capsys.readouterr().err
-    assert "warning: data has no images of hat\n" in error
-    assert "warning: data/ has folders that are not among the classes of params.yaml: hats\n" in error
+    assert "warning: data/ has folders that are not among the classes of params.yaml: hats\nNext: add them" in error
+    assert (
+        "pixmill: data/hat is missing\nNext: put images there, or set classes to the folders of data: coat, h" in error
+    )
+    assert "split.salt" not in error
     (tmp_path / "data" / "hats").rename(tmp_path / "data" / "hat")
     assert exit_code("check") == 0
-    assert "warning: data" not in capsys.readouterr().err
+    assert "data" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["check", "use"])
+def test_a_better_salt_is_named_before_the_first_run(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "classes: [coat, hat]\nscrape: {source: folder, snapshot: '2026-11-20'}\nsplit: {salt: SALT}\n"
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "params.yaml").write_text("classes: [coat]\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("coat", "hat"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for place in range(20):
+            (tmp_path / "data" / name / f"{place}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + f"{name} {place}".encode())
+
+    def said(salt: str) -> str:
+        (tmp_path / ("recipes/ours.yaml" if verb == "use" else "params.yaml")).write_text(text.replace("SALT", salt))
+        assert exit_code(verb, *(["ours", "--force"] if verb == "use" else [])) == 0
+        return "".join(capsys.readouterr())
+
+    salts = {f"poor {number}": said(f"poor {number}") for number in range(3)}
+    named = {match[1] for answer in salts.values() if (match := re.search(r"split\.salt: (pixmill-\d+)", answer))}
+    assert len(named) == 1, "the best salt does not depend on the present one"
+    assert "divides all classes" not in said(named.pop())
 
 
 def test_check_names_what_is_wrong(

@@ -136,6 +136,11 @@ def test_what_failed_and_stops_nothing_is_told_in_few_lines_with_its_severity() 
     }
 
 
+def test_a_warning_ends_with_its_advice() -> None:
+    advised = replace(outcome("b", "warning", "4 copies"), advice="remove them")
+    assert warnings([advised])["b"] == ["warning: b: 4 copies; expected at least 0.2 (validate.b.share); remove them"]
+
+
 def test_a_name_holds_where_all_of_its_checks_do() -> None:
     some = [outcome("a", "info", success=True), outcome("a", "info"), outcome("b", "info", success=True)]
     assert verdicts_by_name(some) == {"a": False, "b": True}

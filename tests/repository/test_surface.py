@@ -47,10 +47,10 @@ SURFACE = {
         "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"
     ),
     "pixmill.web.shop": "ORIGIN Shop serve",
-    "pixmill.split": "Split metrics pack plot_table split summary",
+    "pixmill.split": "Split metrics pack plot_table split suggested_salt summary",
     "pixmill.record": "",
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
-    "pixmill.use": "Recipe find_recipe find_recipes listing use",
+    "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",
     "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions validate",
     "stages": "run",
 }

@@ -113,7 +113,7 @@ def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invent
     found = harvest(FolderSource(data), classes=("scarf", "hat", "boot"))
     assert len(list(found)) == 60
     (failed,) = found.failed
-    assert (failed.failure, failed.message) == ("no_results", "data/scarf is missing or empty")
+    assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
 
 
 def test_a_list_that_breaks_off(harvest, invented, answered):

@@ -49,7 +49,7 @@ def test_it_says_what_came_and_what_did_not(page):
     text = words(page)
     for said in (
         "61 images of 2 classes",
-        "data/empty is missing or empty",
+        "data/empty is empty",
         "folder",
         "data/hat/sub",
         "Source: folder.",

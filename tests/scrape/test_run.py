@@ -131,7 +131,7 @@ class TestFolder:
         (data / "scarf").mkdir()
         result = run(("boot", "scarf", "hat"))
         assert len(result.manifest) == 60
-        with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is missing or empty"):
+        with pytest.raises(ScrapeError, match=r"scarf \(source 'folder'\): data/scarf is empty"):
             result.check()
 
     def test_a_class_of_three_images_is_for_validate_to_judge(self, run, data):

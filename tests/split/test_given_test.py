@@ -61,7 +61,8 @@ def test_a_given_test_set_that_shrank_is_counted_and_named_everywhere(tmp_path, 
 
     shrunk = "11 given test images became 8: 3 dropped (label conflict 2, truncated 1)"
     assert f"validate: kept 48 of 52 images; {shrunk}" in said
-    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept" in said
+    advice = "open reports/validate.html, which shows the reasons"
+    assert f"split: warning: given_test_kept: {shrunk}; expected all of them kept; {advice}" in said
     counts = {"given": 11, "kept": 8, "dropped": {"label_conflict": 2, "truncated": 1}}
     numbers = figures(tmp_path, "split")
     assert numbers["given_test"] == figures(tmp_path, "validate")["given_test"] == counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
@@ -15,9 +16,10 @@ import pytest
 
 from pixmill.core.errors import GateError, ManifestError
 from pixmill.core.manifest import SPLIT, read_table
-from pixmill.core.params import parse_params
+from pixmill.core.params import SplitParams, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
+from pixmill.split import suggested_salt
 from stages.split import main
 from tests.split.conftest import CLASSES
 
@@ -87,6 +89,18 @@ def test_it_writes_all_that_is_promised(command, project):
     assert headline == {**{name: len(part) for name, part in parts.items()}, "dropped": 0}
     assert "clock" not in (text := (project.out / "expectations.json").read_text())
     assert "ge_load_time" not in text
+
+
+def test_it_names_a_better_salt_and_changes_nothing(command, project):
+    salts = (f"poor {number}" for number in range(50))
+    poor = next(salt for salt in salts if suggested_salt(project.manifest, SplitParams(salt=salt), classes=CLASSES))
+    said = suggested_salt(project.manifest, SplitParams(salt=poor), classes=CLASSES)
+    text = f"classes: [coat, dress]\nscrape: {{snapshot: '2026-11-20'}}\nsplit: {{image_size: 8, salt: {poor}}}\n"
+    (project.root / "params.yaml").write_text(text)
+    done = subprocess.run(**command, capture_output=True, text=True)
+    assert f"split: {said}" in done.stdout.splitlines()
+    assert said in html.unescape((project.root / "reports/split.html").read_text(encoding="utf-8"))
+    assert (project.root / "params.yaml").read_text() == text
 
 
 def kill_while_it_packs(command, project):

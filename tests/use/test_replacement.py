@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "recipes", folder / "recipes")
     for name in ("params.yaml", "dvc.yaml"):
         shutil.copy(ROOT / name, folder)
+    (folder / "data").mkdir()
     git(folder, "init", "-q")
     git(folder, "add", ".")
     git(folder, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "Begin")
@@ -181,8 +182,27 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
 
 
 def test_where_images_belong_is_said(project: Path) -> None:
-    following = use(project, find_recipe(project, "scenes")).following
-    assert following[0] == "put images into data/train/<class> and data/test/<class> if there are none yet"
+    done = use(project, find_recipe(project, "scenes"))
+    assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-2]
+    assert done.lines()[-1] == "Next: dvc repro"
+
+
+def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:
+    (project / "data").rmdir()
+    lines = use(project, find_recipe(project, "digits")).lines()
+    assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: make data", "Next: dvc repro"]
+
+
+def test_what_it_wrote_itself_is_replaced_without_force_and_kept_as_a_copy(project: Path) -> None:
+    use(project, find_recipe(project, "garments"), keep_data=True)
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    done = use(project, find_recipe(project, "digits"))
+    assert done.backup is not None
+    assert (project / done.backup).read_text(encoding="utf-8") == text
+    use(project, find_recipe(project, "garments"), keep_data=True)
+    edit(project, "epochs: 25", "epochs: 26")
+    with pytest.raises(ParamsError, match="has uncommitted edits"):
+        use(project, find_recipe(project, "digits"))
 
 
 def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:

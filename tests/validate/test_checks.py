@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import GateError
-from pixmill.core.expectations import Outcome, gate_error
+from pixmill.core.expectations import Outcome, Table, gate_error, run_checks, warnings
 from pixmill.core.params import ValidateParams
 from pixmill.validate import Validation, validate
 from pixmill.validate.checks import checks
@@ -278,6 +278,40 @@ def test_each_check_fails_for_its_own_reason_and_stops_the_pipeline(
     assert all(parameter in last for parameter in failed(found)[0].check.parameters)
 
 
+@pytest.mark.parametrize(
+    ("shoes", "outcome"), [(8, {}), (7, {"warning"}), (4, {"warning"}), (3, {"warning", "critical"})]
+)
+def test_an_uneven_class_is_reported_and_a_tiny_one_stops_the_pipeline(
+    scrape: Scrape, shoes: int, outcome: set[str]
+) -> None:
+    scrape.fill_sharply("coat", 40, start=0)
+    scrape.fill_sharply("shoe", shoes, start=100)
+    found = run(scrape)
+    assert {(bad.check.name, bad.check.severity) for bad in failed(found)} == {("class_balance", s) for s in outcome}
+    assert (gate_error(found.outcomes, report="page.html") is not None) == ("critical" in outcome)
+    if outcome:
+        [line] = warnings(found.outcomes)["class_balance"]
+        assert line.endswith("collect more images of it, or set train.class_weights: true")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([112, 170, 230, 300, 380, 450, 520, 610, 700, 795], ["warning"]),
+        ([400, 30], ["warning", "critical"]),
+        ([100, 20], []),
+    ],
+)
+def test_ten_uneven_classes_pass_the_gate_and_thirty_beside_four_hundred_do_not(
+    sizes: list[int], expected: list[str]
+) -> None:
+    table = pd.DataFrame({"label": [f"class {place}" for place in range(len(sizes))], "n": sizes})
+    table["ratio_to_largest"] = table["n"] / max(sizes)
+    balance = [check for check in checks(ValidateParams(), table["label"]) if check.name == "class_balance"]
+    found = run_checks(balance, {"classes": Table(table, named_by=("label",))})
+    assert [outcome.check.severity for outcome in found if not outcome.success] == expected
+
+
 def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
     sound(scrape)
     manifest, sightings = scrape.tables()
@@ -292,7 +326,7 @@ def test_ids_that_occur_twice_fail_alone_and_count_once(scrape: Scrape) -> None:
 
 
 def test_nothing_at_all_fails_as_such(scrape: Scrape) -> None:
-    warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"severity": "warning"}}
+    warned = {"min_per_class": {"severity": "warning"}, "class_balance": {"critical": 0}}
     error = gate_error(scrape.validate(**warned).outcomes, report="page.html")
     assert error is not None
     assert "  not_empty: 0 images; expected at least 1 (scrape)" in error.message.splitlines()

@@ -94,9 +94,9 @@ def test_sound_data_passes_and_gives_the_same_bytes_again(workspace: Workspace) 
     assert done.stdout.splitlines() == [
         "validate: kept 82 of 83 images",
         "validate: warning: near_duplicates: 1 near-duplicate pair is labelled 'coat' and 'shoe'; "
-        "expected none across labels (validate.near_duplicates.severity)",
+        "expected none across labels (validate.near_duplicates.severity); review them with: pixmill review",
         f"validate: warning: placeholders: image {repeated} was found at 3 URLs, labelled "
-        "coat, hat, shoe; expected none (validate.placeholders.repeats)",
+        "coat, hat, shoe; expected none (validate.placeholders.repeats); review them with: pixmill review",
         "validate: reports/validate.html",
     ]
     assert workspace.failed() == {"near_duplicates", "placeholders"}
@@ -125,9 +125,10 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
         "validate: the gate stopped the pipeline: 2 critical checks failed",
         "  min_per_class: class 'shoe' has 3 images; expected at least 30 (validate.min_per_class.count)",
         "  class_balance: class 'shoe' has 3 images, 0.075 times as many as the largest class 'coat' (40); "
-        "expected at least 0.2 (validate.class_balance.ratio)",
-        "Next: open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
-        "validate.class_balance.ratio in params.yaml; then: dvc repro",
+        "expected at least 0.1 (validate.class_balance.critical)",
+        "Next: collect more images of it, or lower validate.class_balance.critical and set train.class_weights: true; "
+        "open reports/validate.html; fix the images, or edit validate.min_per_class.count, "
+        "validate.class_balance.critical in params.yaml; then: dvc repro",
     ]
     # The outputs are written all the same: you need them to fix the data.
     assert set(workspace.digests()) == set(OUTPUTS)
@@ -142,7 +143,7 @@ def test_a_class_of_three_among_other_trouble_stops_it(workspace: Workspace) -> 
 @pytest.mark.slow
 def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
     workspace.scrape.fill_sharply("coat", 30)
-    workspace.params(min_per_class={"severity": "warning"}, class_balance={"severity": "info"})
+    workspace.params(min_per_class={"severity": "warning"}, class_balance={"severity": "info", "critical": 0})
     with (workspace.root / "review.csv").open("a", encoding="utf-8") as stream:
         stream.writelines(f"ffff000{digit},drop,,ada,\n" for digit in range(7))
     done = workspace.run()
@@ -152,7 +153,8 @@ def test_severity_says_what_a_failure_does(workspace: Workspace) -> None:
         "validate: warning: min_per_class: class 'shoe' has 0 images; "
         "expected at least 30 (validate.min_per_class.count)",
         "validate: info: class_balance: class 'shoe' has 0 images, 0 times as many as the largest class 'coat' (30); "
-        "expected at least 0.2 (validate.class_balance.ratio)",
+        "expected at least 0.2 (validate.class_balance.ratio); collect more images of it, or set "
+        "train.class_weights: true",
         *(
             f"validate: warning: line {digit + 2} of review.csv was not applied: no such image (ffff000{digit})"
             for digit in range(5)

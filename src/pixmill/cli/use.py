@@ -35,7 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or put one in place and print what changed."""
-    from pixmill.use import find_recipe, listing, use
+    from pixmill.core.params import load_params
+    from pixmill.use import find_recipe, listing, salt_for_folders, use
 
     root = project_root()
     if arguments.recipe is None:
@@ -47,3 +48,5 @@ def run(arguments: argparse.Namespace) -> None:
     done = use(root, recipe, keep_data=arguments.keep_data, force=arguments.force)
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} the values of the recipe '{recipe.name}'")
     print("\n".join(done.lines()))
+    if (salt := salt_for_folders(root, load_params(root))) is not None:
+        print(f"Note: {salt}")

@@ -159,11 +159,13 @@ def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def warnings(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
-    """Return the failures that are not critical, by name: lines as those of the gate, after the severity."""
+    """Return the failures that are not critical, by name: lines as those of the gate, between severity and advice."""
     lines: dict[str, list[str]] = {}
     for outcome in outcomes:
         if not outcome.success and outcome.check.severity != "critical":
             more = [f"{outcome.check.severity}: {line}" for line in _lines(outcome, most=_LINES_OF_WARNINGS)]
+            if outcome.advice is not None:
+                more[-1] += f"; {outcome.advice}"
             lines.setdefault(outcome.check.name, []).extend(more)
     return lines
 

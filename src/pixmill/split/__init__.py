@@ -2,6 +2,7 @@
 
 - ``assignment``: an image's split and fold, from a salted hash
 - ``grouping``: what stays together
+- ``salts``: another salt, where the present one divides small classes badly
 - ``straddling``: what would be in two splits, and the reasons why an image is dropped here
 - ``checks``: the checks, see :mod:`pixmill.core.expectations`
 - ``splitting``: all of this as one function, with its metrics
@@ -9,6 +10,7 @@
 """
 
 from pixmill.split.packing import pack
+from pixmill.split.salts import suggested_salt
 from pixmill.split.splitting import Split, metrics, plot_table, split, summary
 
-__all__ = ["Split", "metrics", "pack", "plot_table", "split", "summary"]
+__all__ = ["Split", "metrics", "pack", "plot_table", "split", "suggested_salt", "summary"]

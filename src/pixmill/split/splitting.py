@@ -19,6 +19,7 @@ from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import clusters, group_names
+from pixmill.split.salts import given_of, names_of, suggested_salt
 from pixmill.split.straddling import REASONS, Links, fold_straddlers, straddlers
 
 __all__ = ["Assignment", "Split", "assign", "metrics", "plot_table", "split", "summary"]
@@ -51,12 +52,14 @@ class Split(Assignment):
         classes: The labels, in the order of the params.
         outcomes: What came of each expectation.
         folds: How many folds there are; ``None`` where none were asked for.
+        salt: What :func:`pixmill.split.salts.suggested_salt` says.
     """
 
     pairs: pd.DataFrame
     classes: tuple[str, ...]
     outcomes: Sequence[Outcome]
     folds: int | None
+    salt: str | None = None
 
 
 def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Split:
@@ -75,7 +78,10 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
-    return Split(**vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds)
+    salt = suggested_salt(manifest[manifest["verdict"] == "keep"], params, classes=classes)
+    return Split(
+        **vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds, salt=salt
+    )
 
 
 def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> Assignment:
@@ -96,9 +102,9 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
     ids = table["id"].to_numpy(object)
     groups = None if params.group_by is None else group_names(manifest, params.group_by)
     named = None if groups is None else groups.iloc[kept].to_numpy(object)
+    names = names_of(table, params)
     alike = Links(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
     grouped = Links(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
-    names = ids if named is None else np.where(pd.isna(named), ids, named)
 
     sides = _sides(table, names, params)
     against, words = straddlers(sides, alike, grouped)
@@ -155,8 +161,7 @@ def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
 def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
     """Return the part of each image, before anything straddles."""
     at = places(names, params.salt)
-    given = pd.Index(PARTS).get_indexer(pd.Index(kept["given_split"].to_numpy(object))).astype(np.int8)
-    return given_sides(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
+    return given_sides(sides_of(at, val=params.val, test=params.test), given_of(kept), at, val=params.val)
 
 
 def _completed(

@@ -13,6 +13,7 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
+from pixmill.use.inputs import Problem, problems
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
@@ -27,6 +28,7 @@ class Replacement:
         rewritten: Whether the file was another one.
         changes: Changed keys by dotted name, with the values before and after; a value that is not there is ``None``.
         backup: Where the former file lies, when Git does not have it.
+        lacking: What is amiss with the local files that the params name.
         following: What to type next.
     """
 
@@ -34,6 +36,7 @@ class Replacement:
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
+    lacking: tuple[Problem, ...]
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
@@ -44,14 +47,14 @@ class Replacement:
             lines.append(f"To restore the previous file: {back}")
         if any(name.startswith("classes") for name in self.changes):
             lines.append(f"To keep your own classes and sources: {back} && pixmill use {self.recipe} --keep-data")
-        return [*lines, *(f"Next: {command}" for command in self.following)]
+        return [*lines, *map(str, self.lacking), *(f"Next: {command}" for command in self.following)]
 
 
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
     """Put a recipe in place of ``params.yaml``.
 
-    A file that is neither as Git has it nor a recipe as it came is somebody's work: it is replaced only by force, and
-    a copy is kept.
+    A file that is neither as Git has it nor a recipe as it came is kept as a copy. Unless the last call wrote it, it is
+    somebody's work, and is replaced only by force.
 
     Args:
         root: The project's folder.
@@ -71,20 +74,26 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         parse_params(before)
         after = recipe.merged_into(before)
     now = parse_params(after)
+    lacking, following = tuple(problems(root, now)), _following(now)
     if before == after:
-        return Replacement(recipe.name, False, {}, None, _following(now))
+        return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None
+    written = root / ".pixmill" / "use" / "written"
     if before is not None and not _safe(root, before):
-        if not force:
+        if not force and not (written.exists() and written.read_text() == _digest(before)):
             raise ParamsError(
                 "params.yaml has uncommitted edits",
                 next=f"git commit params.yaml, or: pixmill use {recipe.name} --force (a copy is kept)",
             )
-        name = f"params-{hashlib.sha256(before.encode()).hexdigest()[:8]}.yaml"
-        backup = Path(".pixmill") / "use" / name
+        backup = Path(".pixmill") / "use" / f"params-{_digest(before)[:8]}.yaml"
         write_text(root / backup, before)
     write_text(path, after)
-    return Replacement(recipe.name, True, _changes(before, now), backup, _following(now))
+    write_text(written, _digest(after))
+    return Replacement(recipe.name, True, _changes(before, now), backup, lacking, following)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _safe(root: Path, text: str) -> bool:
@@ -112,12 +121,7 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
 
 def _following(params: Params) -> tuple[str, ...]:
     sources = {source for label in params.classes for source in params.scrape.sources_of(label)}
-    if any(row_of(source).on_web for source in sources):
-        return ("pixmill scrape --dry-run", "dvc repro")
-    if "folder" in sources:
-        layout = "data/train/<class> and data/test" if params.scrape.folder.layout == "fixed" else "data"
-        return (f"put images into {layout}/<class> if there are none yet", "dvc repro")
-    return ("dvc repro",)
+    return ("pixmill scrape --dry-run", "dvc repro") if any(row_of(name).on_web for name in sources) else ("dvc repro",)
 
 
 def _shown(value: object) -> str:

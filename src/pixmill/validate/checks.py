@@ -243,20 +243,36 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         wanted=f"at least {params.min_per_class.count:,}",
         tell=_per_class(lambda row, _: f"class '{row['label']}' has {_images(row['n'])}"),
     )
-    yield Check(
+    balance = params.class_balance
+    # What training weighs does not move the gate, so the critical check does not offer it alone.
+    yield _balance(
+        "ratio", balance.ratio, balance.severity, "collect more images of it, or set train.class_weights: true"
+    )
+    yield _balance(
+        "critical",
+        balance.critical,
+        "critical",
+        "collect more images of it, or lower validate.class_balance.critical and set train.class_weights: true",
+    )
+
+
+def _balance(key: str, least: float, severity: Severity, advice: str) -> Check:
+    """Return the check of the size of each class against one of the bounds of ``validate.class_balance``."""
+    return Check(
         name="class_balance",
         table="classes",
         expectation="ExpectColumnValuesToBeBetween",
-        kwargs={"column": "ratio_to_largest", "min_value": params.class_balance.ratio},
-        severity=params.class_balance.severity,
-        parameters=("validate.class_balance.ratio",),
-        wanted=f"at least {params.class_balance.ratio:g}",
+        kwargs={"column": "ratio_to_largest", "min_value": least},
+        severity=severity,
+        parameters=(f"validate.class_balance.{key}",),
+        wanted=f"at least {least:g}",
         tell=_per_class(
             lambda row, largest: (
                 f"class '{row['label']}' has {_images(row['n'])}, {row['ratio_to_largest']:.3g} times as many as "
                 f"the largest class '{largest['label']}' ({largest['n']:,})"
             )
         ),
+        advise=lambda *_: advice,
     )
 
 

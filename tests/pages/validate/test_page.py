@@ -50,7 +50,7 @@ def messy(tmp_path_factory: pytest.TempPathFactory) -> Scrape:
 
 @pytest.fixture(scope="module")
 def judged(messy: Scrape) -> Validation:
-    return messy.validate()
+    return messy.validate(class_balance={"critical": 0.15})
 
 
 @pytest.fixture(scope="module")

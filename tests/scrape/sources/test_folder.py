@@ -65,7 +65,7 @@ def test_every_folder_with_a_file_has_a_label(source, data):
 def test_images_without_a_label_are_no_class(source, data):
     (data / "unlabelled").mkdir()
     (data / "unlabelled" / "x.png").touch()
-    with pytest.raises(SearchFailed, match="data/unlabelled is missing or empty"):
+    with pytest.raises(SearchFailed, match="data/unlabelled is never a class"):
         found(source, "unlabelled")
 
 
@@ -86,10 +86,30 @@ def test_hidden_files_are_left_out(source, data):
 @pytest.mark.parametrize("label", ["missing", "empty"])
 def test_a_class_without_files_is_named(source, data, label):
     (data / "empty").mkdir()
-    with pytest.raises(SearchFailed, match=f"data/{label} is missing or empty") as caught:
+    with pytest.raises(SearchFailed, match=f"data/{label} is {label}") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
     assert caught.value.advice == "put images there, or set classes to the folders of data: boot, hat"
+
+
+def test_a_class_is_absent_until_one_of_its_files_begins_as_an_image(source, data, tmp_path):
+    (data / "cap" / "below").mkdir(parents=True)
+    (data / "cap" / "notes.txt").write_text("a text")
+    (data / "cap" / "link.png").symlink_to(tmp_path / "nowhere.png")
+    assert source.absence("hat") is None
+    assert source.absence("cap") == "data/cap has no image among 3 files"
+    shutil.copy(data / "hat" / "000.png", data / "cap" / "named.txt")
+    assert source.absence("cap") is None
+
+
+def test_the_folders_of_a_split_that_lack_a_class_are_told(divided):
+    shutil.rmtree(divided / "test" / "hat")
+    (divided / "test" / "boot").rename(divided / "test" / "boots")
+    (divided / "val" / "hat").mkdir(parents=True)
+    source = FolderSource(divided, layout="fixed")
+    assert source.gaps(["boot", "hat"]) == ["data/test/boot", "data/test/hat", "data/val/boot", "data/val/hat"]
+    assert source.absence("hat") is None
+    assert source.absence("cap") == "data/test/cap and data/val/cap and data/train/cap are missing"
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -142,7 +162,7 @@ def test_a_split_without_one_of_its_parts_is_named(divided, part):
 
 
 def test_a_class_in_no_part_is_named(divided):
-    with pytest.raises(SearchFailed, match="data/test/cap, data/train/cap is missing"):
+    with pytest.raises(SearchFailed, match="data/test/cap and data/train/cap are missing"):
         found(FolderSource(divided, layout="fixed"), "cap")
 
 

@@ -202,10 +202,13 @@ class MinPerClassParams(ExpectationParams):
     count: Count = Field(30, description="Minimum number of kept images per class.", examples=[100])
 
 
-class ClassBalanceParams(ExpectationParams):
-    """Bound the ratio of each class to the largest."""
+class ClassBalanceParams(WarningParams):
+    """Bound the ratio of each class to the largest: one bound that is reported, and one that stops the pipeline."""
 
     ratio: Share = Field(0.2, description="Smallest class size, as a share of the largest.", examples=[0.5])
+    critical: Share = Field(
+        0.1, description="The same for a failure that stops the pipeline, whatever the severity.", examples=[0.02]
+    )
 
 
 class ShortcutsParams(WarningParams):

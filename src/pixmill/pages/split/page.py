@@ -77,6 +77,7 @@ def render_report(
         groups=groups,
         more_groups=more_groups,
         params=params,
+        salt=split.salt,
         shop=bool((split.manifest["source"] == "shop").any()),
         uris=thumbnails((card.shown for card in cards), limits=limits, workers=workers),
     )

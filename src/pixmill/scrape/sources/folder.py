@@ -10,6 +10,7 @@ from typing import Literal
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 from pixmill.core.names import composed
+from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
@@ -25,8 +26,11 @@ _PARTS = ("test", "val", "train")
 """In the order that decides: an image that lies in two parts stays out of training."""
 
 _NEEDED = {"train", "test"}
+_PUT = "put images into data/train/<class>/ and data/test/<class>/"
 _UNLABELLED = "unlabelled"
 """Below ``data/``: images that wait for a label, which no class ever takes."""
+_HEAD = 4096
+"""Bytes that tell a format."""
 _NAMED = 20
 """How many files or classes a message names."""
 
@@ -52,7 +56,7 @@ class FolderSource(LocalSource):
         if not data.is_dir():
             raise DataError(
                 f"{data} is missing; the source 'folder' reads its images from there",
-                next="put images into data/<class>/, or use the bundled ones: make data",
+                next=_PUT if layout == "fixed" else "put images into data/<class>/, or use the bundled ones: make data",
             )
         self._data = data
         self._parts: dict[str | None, Path] = {None: data}
@@ -62,12 +66,49 @@ class FolderSource(LocalSource):
                 raise DataError(
                     f"{data / part} is missing: the fixed layout needs the folders train and test (val is optional), "
                     "each with a folder for each class",
-                    next="create it, or set scrape.folder.layout to classes in params.yaml",
+                    next=f"{_PUT}, or set scrape.folder.layout to classes in params.yaml",
                 )
 
     def labels(self) -> list[str]:
         """Return every folder with a file in it, by name."""
-        return sorted({_text(label) for (folder, label), names in self._named.items() if _files(folder, names)})
+        return sorted({_text(label) for folder, label in self._named if self._files(folder, label)})
+
+    def files(self, label: str) -> Iterator[tuple[str | None, str]]:
+        """Yield the part and the address of everything in a class's folders, part by part, by name."""
+        for part, folder in self._parts.items():
+            for name in self._files(folder, label):
+                yield part, f"{self._address(folder)}/{_text(name)}"
+
+    def absence(self, label: str) -> str | None:
+        """Return in words why a class has no image here; ``None`` where it has one, by the first bytes of its files."""
+        folders = [folder / label for folder in self._parts.values()]
+        named = (folder / name for folder in self._parts.values() for name in self._named.get((folder, label), []))
+        there = [folder for folder in named if folder.is_dir()]
+        where = " and ".join(self._address(folder) for folder in there or folders)
+        if label == _UNLABELLED:
+            return f"{where} is never a class: it is for images without a label"
+        files = [folder / name for folder in there for name in _visible(folder)]
+        if any(self._is_image(path) for path in files):
+            return None
+        plural = len(there or folders) > 1
+        if not files:
+            return f"{where} {'are' if plural else 'is'} {'empty' if there else 'missing'}"
+        return (
+            f"{where} {'have' if plural else 'has'} no image among {len(files):,} file{'' if len(files) == 1 else 's'}"
+        )
+
+    def gaps(self, labels: Sequence[str]) -> list[str]:
+        """Return the folders of a fixed split that lack a class, or all files of it."""
+        return [
+            f"{self._address(folder)}/{label}"
+            for part, folder in self._parts.items()
+            for label in labels
+            if part is not None and not self._files(folder, label)
+        ]
+
+    def advice(self) -> str:
+        """Return what to do about classes without an image."""
+        return f"put images there, or set classes to the folders of {self._data.name}: {_some(self.labels())}"
 
     def remarks(self) -> list[str]:
         """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""
@@ -106,18 +147,11 @@ class FolderSource(LocalSource):
         Raises:
             SearchFailed: There is no such folder, or nothing in it.
         """
-        rank = 0
-        for part, folder in self._parts.items():
-            for name in _files(folder, self._named.get((folder, query.label), [])):
-                path = f"{self._address(folder)}/{_text(name)}"
-                yield Candidate(query.label, None, rank, path, title=_text(Path(name).name), given_split=part)
-                rank += 1
-        if rank == 0:
-            raise SearchFailed(
-                "no_results",
-                f"{query.address} is missing or empty",
-                advice=f"put images there, or set classes to the folders of {self._data.name}: {_some(self.labels())}",
-            )
+        rank = -1
+        for rank, (part, path) in enumerate(self.files(query.label)):
+            yield Candidate(query.label, None, rank, path, title=path.rpartition("/")[2], given_split=part)
+        if rank < 0:
+            raise SearchFailed("no_results", self.absence(query.label) or query.address, advice=self.advice())
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the bytes of a file below the folder, and of none outside it.
@@ -140,14 +174,23 @@ class FolderSource(LocalSource):
         except (OSError, RuntimeError) as error:  # RuntimeError: links that go round in a circle
             return Refused("unreadable", type(error).__name__)
 
+    def _is_image(self, path: Path) -> bool:
+        try:
+            target = target_within(path, self._data)
+            if target is None or not target.is_file():
+                return False
+            with target.open("rb") as stream:
+                return sniff(stream.read(_HEAD)) in EXTENSIONS
+        except (OSError, RuntimeError):
+            return False
+
+    def _files(self, folder: Path, label: str) -> list[str]:
+        """Return the entries of a class's folders in a part, as paths; none where they are files, or no class."""
+        names = [] if label == _UNLABELLED else self._named.get((folder, label), [])
+        return [f"{name}/{entry}" for name in names if (folder / name).is_dir() for entry in _visible(folder / name)]
+
     def _address(self, folder: Path) -> str:
         return folder.relative_to(self._data.parent).as_posix()
-
-
-def _files(folder: Path, names: Sequence[str]) -> list[str]:
-    """Return the entries of a class's folders, as paths; none where they are files, or no class."""
-    folders = [name for name in names if name != _UNLABELLED and (folder / name).is_dir()]
-    return [f"{name}/{entry}" for name in folders for entry in _visible(folder / name)]
 
 
 def _visible(folder: Path) -> list[str]:

@@ -1,0 +1,140 @@
+"""What a run needs on this machine before it starts: images in ``data/``, lists of URLs; and a salt that divides them.
+
+A look takes about a second, where a run would fail after minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.bundled import missing_data
+from pixmill.core.errors import DataError
+from pixmill.core.params import Params
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.scrape.sources.folder import FolderSource
+from pixmill.web.fetch import Fetched
+
+__all__ = ["Problem", "problems", "salt_for_folders"]
+
+_FILES = 5_000
+_BYTES = 1 << 30
+"""More files, or larger ones, are not hashed to find a salt: the classes are divided well enough, or split says so."""
+
+_NAMED = 20
+"""Folders that a line names."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Hold what is amiss.
+
+    Args:
+        message: What, with the folder or file.
+        next: What to do; ``None`` where the message says it all.
+        stops: Whether a run would stop there.
+    """
+
+    message: str
+    next: str | None
+    stops: bool = False
+
+    def __str__(self) -> str:
+        return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
+
+
+def problems(root: Path, params: Params) -> Iterator[Problem]:
+    """Yield what is amiss with the local files that params name.
+
+    Args:
+        root: The project's folder.
+        params: Those of the project.
+    """
+    sources = {name for label in params.classes for name in params.scrape.sources_of(label)}
+    if "urls" in sources:
+        yield from _lists(root, params)
+    command = missing_data(root)
+    if command is not None and not ("folder" in sources and command == "make data"):
+        # As in a fresh clone: no fault of params, so nothing stops here.
+        yield Problem("data/ is missing, and dvc runs no stage without it", command)
+        return
+    if "folder" in sources:
+        yield from _folders(root / "data", params)
+    if (folder := params.evaluate.unlabelled) is not None and not (root / folder).is_dir():
+        yield Problem(
+            f"{folder} of evaluate.unlabelled is missing",
+            "put unlabelled images there, or set evaluate.unlabelled: null",
+        )
+
+
+def _lists(root: Path, params: Params) -> Iterator[Problem]:
+    from pixmill.scrape.sources.urls import UrlsSource
+
+    try:
+        UrlsSource(params.scrape.urls, params.classes, root=root)
+    except DataError as error:
+        yield Problem(error.message, error.next, stops=True)
+
+
+def _folders(data: Path, params: Params) -> Iterator[Problem]:
+    """Yield what is amiss with ``data/``, as the source ``folder`` sees it."""
+    scrape = params.scrape
+    try:
+        source = FolderSource(data, layout=scrape.folder.layout)
+    except DataError as error:
+        yield Problem(error.message, error.next, stops=data.is_dir())
+        return
+    for remark in source.remarks():
+        yield Problem(remark, None)
+    there = source.labels()
+    if unknown := [label for label in there if label not in params.classes]:
+        more = ", …" if len(unknown) > _NAMED else ""
+        yield Problem(
+            f"data/ has folders that are not among the classes of params.yaml: {', '.join(unknown[:_NAMED])}{more}",
+            "add them to classes, or move them out of data/: validate stops at labels that no class has",
+        )
+    wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
+    absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
+    if gaps := source.gaps([label for label in wanted if label not in absent]):
+        more = ", …" if len(gaps) > _NAMED else ""
+        yield Problem(
+            f"{', '.join(gaps[:_NAMED])}{more}: no files, and split stops where a split lacks a class",
+            "put images of each class into data/train and data/test, and into data/val if there is one",
+        )
+    for label, words in absent.items():
+        # Another source may bring the class's images where searches may fail.
+        replaced = len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0
+        yield Problem(words, source.advice(), stops=not replaced)
+
+
+def salt_for_folders(root: Path, params: Params) -> str | None:
+    """Return :func:`pixmill.split.suggested_salt` for the images of ``data/``; ``None`` for other sources or much data.
+
+    Args:
+        root: The project's folder.
+        params: Those of the project.
+    """
+    scrape = params.scrape
+    local = all(scrape.sources_of(label) == ("folder",) for label in params.classes)
+    if not local or scrape.folder.layout == "fixed" or not (root / "data").is_dir():
+        return None
+    source = FolderSource(root / "data")
+    files = [(label, address) for label in params.classes for _, address in source.files(label)]
+    sizes = (path.stat().st_size for _, address in files if (path := root / address).is_file())
+    if len(files) > _FILES or sum(sizes) > _BYTES:
+        return None
+    rows = []
+    for label, address in files:
+        file = source.read(address, max_bytes=scrape.max_bytes)
+        if isinstance(file, Fetched) and sniff(file.content) in EXTENSIONS:
+            rows.append((hashlib.sha256(file.content).hexdigest(), label, "folder", None, address, None))
+    # pandas takes longer to import than everything before it.
+    import pandas as pd
+
+    from pixmill.split import suggested_salt
+
+    columns = ["id", "label", "source", "page_url", "image_url", "given_split"]
+    images = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates("id")
+    return suggested_salt(images, params.split, classes=params.classes)

@@ -1,0 +1,140 @@
+"""What a run lacks on this machine is told before it starts."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixmill.core.params import Params
+from pixmill.use import Problem, problems, salt_for_folders
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def params(
+    classes: tuple[str, ...] = ("coat", "hat"), unlabelled: str | None = None, salt: str = "pixmill", **scrape: Any
+) -> Params:
+    sections = {"evaluate": {"unlabelled": unlabelled}, "split": {"salt": salt}}
+    given = {"source": "folder", "snapshot": "2026-11-20", **scrape}
+    return Params.model_validate({"classes": classes, "scrape": given, **sections})
+
+
+def fill(folder: Path, count: int, content: bytes = PNG) -> None:
+    folder.mkdir(parents=True)
+    for place in range(count):
+        (folder / f"{place}.png").write_bytes(content + f"{folder.name} {place}".encode())
+
+
+def told(root: Path, given: Params) -> list[tuple[str, bool]]:
+    return [(problem.message, problem.stops) for problem in problems(root, given)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for label in ("coat", "hat"):
+        fill(tmp_path / "data" / label, 3)
+    return tmp_path
+
+
+def test_folders_that_fit_the_classes_are_sound(root: Path) -> None:
+    assert list(problems(root, params())) == []
+
+
+def test_classes_without_images_stop_and_other_folders_do_not(root: Path) -> None:
+    fill(root / "data" / "texts", 2, b"a text")
+    (root / "data" / "empty").mkdir()
+    (root / "data" / "caps").mkdir()
+    (root / "data" / "caps" / "1.png").write_bytes(PNG)
+    found = list(problems(root, params(("coat", "hat", "empty", "texts", "none"))))
+    advice = "put images there, or set classes to the folders of data: caps, coat, hat, texts"
+    assert found == [
+        Problem(
+            "data/ has folders that are not among the classes of params.yaml: caps",
+            "add them to classes, or move them out of data/: validate stops at labels that no class has",
+        ),
+        Problem("data/empty is empty", advice, stops=True),
+        Problem("data/texts has no image among 2 files", advice, stops=True),
+        Problem("data/none is missing", advice, stops=True),
+    ]
+
+
+def test_where_another_source_may_bring_the_images_nothing_stops(root: Path) -> None:
+    mixed = {"source_by_class": {"cap": ["folder", "bing"]}}
+    assert told(root, params(("coat", "cap"), **mixed))[-1] == ("data/cap is missing", True)
+    assert told(root, params(("coat", "cap"), **mixed, tolerate=0.5))[-1] == ("data/cap is missing", False)
+    assert told(root, params(("coat", "hat", "cap"), source_by_class={"cap": ["bing"]})) == []
+
+
+def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
+    fixed = params(folder={"layout": "fixed"})
+    [(message, stops)] = told(root, fixed)
+    assert message.startswith(str(root / "data" / "test"))
+    assert stops
+    for part, label in (("train", "coat"), ("train", "hat"), ("test", "coat")):
+        fill(root / "data" / part / label, 3)
+    assert told(root, fixed)[1:] == [("data/test/hat: no files, and split stops where a split lacks a class", False)]
+
+
+def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
+    keras = params(source="keras")
+    assert [problem.next for problem in problems(tmp_path, keras)] == ["make data"]
+    (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
+    assert [problem.next for problem in problems(tmp_path, keras)] == ["dvc pull data.dvc"]
+    assert [(problem.next, problem.stops) for problem in problems(tmp_path, params())] == [("dvc pull data.dvc", False)]
+    (tmp_path / "data").mkdir()
+    assert list(problems(tmp_path, keras)) == []
+
+
+def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
+    assert told(root, params(source="urls"))[0] == (
+        "scrape.urls.files is empty; the source 'urls' reads its URLs from there",
+        True,
+    )
+    listed = params(source="urls", urls={"files": ["lists/a.csv"]}, unlabelled="data/new")
+    (first, _), second = told(root, listed)
+    assert first == f"{root / 'lists/a.csv'} of scrape.urls.files cannot be read: No such file or directory"
+    assert second == ("data/new of evaluate.unlabelled is missing", False)
+    (root / "lists").mkdir()
+    (root / "lists" / "a.csv").write_text("url,label\nhttps://a.test/1.jpg,coat\n")
+    (root / "data" / "new").mkdir()
+    assert told(root, listed) == []
+
+
+def test_ten_thousand_files_take_a_second(tmp_path: Path) -> None:
+    for label in ("coat", "hat", "cap", "shoe"):
+        fill(tmp_path / "data" / label, 2500, b"a text" if label == "shoe" else PNG)
+    given = params(("coat", "hat", "cap", "shoe"))
+    begun = time.process_time()
+    assert told(tmp_path, given) == [("data/shoe has no image among 2,500 files", True)]
+    assert salt_for_folders(tmp_path, given) is None
+    assert time.process_time() - begun < 2  # a machine for tests may be slow
+
+
+@pytest.fixture
+def poor(tmp_path: Path) -> str:
+    """Fill two folders and return a salt that divides them badly."""
+    for label in ("coat", "hat"):
+        fill(tmp_path / "data" / label, 40)
+    return next(salt for number in range(20) if salt_for_folders(tmp_path, params(salt=(salt := f"poor {number}"))))
+
+
+def test_salts_are_for_folders_alone(tmp_path: Path, poor: str) -> None:
+    assert "split.salt: pixmill-" in str(salt_for_folders(tmp_path, params(salt=poor)))
+    assert salt_for_folders(tmp_path, params(salt=poor, folder={"layout": "fixed"})) is None
+    assert salt_for_folders(tmp_path, params(salt=poor, source_by_class={"hat": ["folder", "bing"]})) is None
+    assert salt_for_folders(tmp_path / "data", params(salt=poor)) is None
+
+
+def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: str) -> None:
+    before = salt_for_folders(tmp_path, params(salt=poor))
+    for label in ("coat", "hat"):
+        (tmp_path / "data" / label / "copy.png").write_bytes((tmp_path / "data" / label / "0.png").read_bytes())
+        fill(tmp_path / "data" / label / "below", 2)
+        (tmp_path / "data" / label / "notes.txt").write_text("a text")
+    assert salt_for_folders(tmp_path, params(salt=poor)) == before
+    (tmp_path / "data" / "hat" / "0.png").unlink()
+    (tmp_path / "data" / "hat" / "copy.png").unlink()
+    assert " of 39 'hat'" in str(salt_for_folders(tmp_path, params(salt=poor)))

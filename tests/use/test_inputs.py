@@ -96,7 +96,7 @@ def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
     listed = params(source="urls", urls={"files": ["lists/a.csv"]}, unlabelled="data/new")
     (first, _), second = told(root, listed)
     assert first == f"{root / 'lists/a.csv'} of scrape.urls.files cannot be read: No such file or directory"
-    assert second == ("data/new of evaluate.unlabelled is missing", False)
+    assert second == ("data/new is missing, so evaluate will predict no unlabelled images", False)
     (root / "lists").mkdir()
     (root / "lists" / "a.csv").write_text("url,label\nhttps://a.test/1.jpg,coat\n")
     (root / "data" / "new").mkdir()

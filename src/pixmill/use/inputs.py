@@ -63,10 +63,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
     if "folder" in sources:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).is_dir():
-        yield Problem(
-            f"{folder} of evaluate.unlabelled is missing",
-            "put unlabelled images there, or set evaluate.unlabelled: null",
-        )
+        yield Problem(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
 
 
 def _lists(root: Path, params: Params) -> Iterator[Problem]:

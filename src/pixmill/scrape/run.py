@@ -166,6 +166,6 @@ async def _require_network(
     urls = {urlsplit(search.query.address).hostname: search.query.address for search in unanswered}
     if urls and not any(await asyncio.gather(*map(fetcher.finds, urls.values()))):
         raise ScrapeError(
-            f"no network: {' and '.join(sorted(map(str, urls)))} cannot be found",
+            f"no network: no address was found for {', '.join(sorted(map(str, urls)))}",
             next="check the connection with pixmill doctor, then: dvc repro scrape (images found so far are kept)",
         )

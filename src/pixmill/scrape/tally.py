@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.image_store import Image
 from pixmill.scrape.searches import FailedSearch, Search
+from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.site import SiteSource
 
 __all__ = ["LOCAL", "OTHERS", "Counts", "ScrapeTally", "SearchTally"]
@@ -75,6 +76,7 @@ class SearchTally:
         counts: What came of its candidates.
         routes: How many originals its source gave away by each route.
         lifted: How many candidates have the address of an original and of a smaller copy.
+        small: How many images look like thumbnails of which the results page shows no larger one.
         failed: What it failed of; ``None`` where it did not.
     """
 
@@ -82,15 +84,28 @@ class SearchTally:
     counts: Counts = field(default_factory=Counts)
     routes: Counter[str] = field(default_factory=Counter)
     lifted: int = 0
+    small: int = 0
     failed: FailedSearch | None = None
 
     def remark(self) -> str | None:
         """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
         source, counts = self.search.source, self.counts
         site = source.site if isinstance(source, SiteSource) else None
-        if counts.fetched < _DOUBT:
+        missed = {route: count for route, count in self.routes.items() if route.startswith(NO_DETAIL)}
+        if missed:
+            reasons = ", ".join(f"{route[len(NO_DETAIL) + 2 : -1]} {count:,}" for route, count in missed.items())
+            remark = (
+                f"{sum(missed.values()):,} of {counts.candidates:,} product pages gave no image for 'detail' "
+                f"({reasons}), so the results page's smaller one counts as a thumbnail"
+            )
+        elif counts.fetched < _DOUBT:
             return None
-        if 2 * counts.thumbnails > counts.fetched:
+        elif site is not None and 2 * self.small > counts.fetched:
+            remark = (
+                f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no larger "
+                f"ones; if product pages do, name their image in sites/{site.name}.yaml with 'detail' (docs/scraping.md)"
+            )
+        elif 2 * counts.thumbnails > counts.fetched:
             remark = (
                 f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
                 "were refused (to drop them: scrape.thumbnails: false)"
@@ -156,7 +171,8 @@ class ScrapeTally:
             counts.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
-        of_search.lifted += candidate.image_url is not None and candidate.thumbnail_url is not None
+        of_search.lifted += None not in (urls := (candidate.image_url, candidate.thumbnail_url)) and len(set(urls)) == 2
+        of_search.small += sighting.refused is not None and sighting.refused.reason == "only_thumbnail"
         return is_new
 
     def fail(self, searches: Iterable[FailedSearch]) -> None:

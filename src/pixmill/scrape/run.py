@@ -162,7 +162,9 @@ async def _require_network(
         ScrapeError: So it is.
     """
     left = (search for search in searches if search.source.kind in ("pages", "api"))
-    unanswered = (each for each in left if not ((known := journal.answers(each.name)) and known.suffice(params.per_query)))
+    unanswered = (
+        each for each in left if not ((known := journal.answers(each.name)) and known.suffice(params.per_query))
+    )
     urls = {urlsplit(search.query.address).hostname: search.query.address for search in unanswered}
     if urls and not any(await asyncio.gather(*map(fetcher.finds, urls.values()))):
         raise ScrapeError(

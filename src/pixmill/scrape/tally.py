@@ -102,8 +102,8 @@ class SearchTally:
             return None
         elif site is not None and 2 * self.small > counts.fetched:
             remark = (
-                f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no larger "
-                f"ones; if product pages do, name their image in sites/{site.name}.yaml with 'detail' (docs/scraping.md)"
+                f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no "
+                f"larger ones; if product pages do, name their image in sites/{site.name}.yaml with 'detail' (docs/scraping.md)"
             )
         elif 2 * counts.thumbnails > counts.fetched:
             remark = (

@@ -50,7 +50,8 @@ def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
     with pytest.raises(Unreachable) as raised:
         visit(driver, "https://10.0.0.1/")
     assert raised.value.reason == (
-        "ERR_TUNNEL_CONNECTION_FAILED (the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts)"
+        "ERR_TUNNEL_CONNECTION_FAILED "
+        "(the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts)"
     )
 
 

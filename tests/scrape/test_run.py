@@ -380,4 +380,8 @@ class TestLists:
         (tmp_path / "list.csv").write_text(f"url,label\nhttp://127.0.0.1:{web.port}/0,hat\n")
         result = run(("hat",), source="urls", network=Network(), urls={"files": ["list.csv"]})
         assert result.tally.total.refused == {"private_address": 1}
+        entry = f"scrape.allow_hosts: ['127.0.0.1:{web.port}']"
+        assert result.remarks == [
+            f"1 images refused: 127.0.0.1 is not a public address (if the host is yours: {entry})"
+        ]
         assert web.requests == []

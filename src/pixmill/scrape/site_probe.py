@@ -107,7 +107,7 @@ class ProbeReport:
         ways = f" ({by_route})" if by_route else ""
         yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
         if small := sum(candidate.image_url == candidate.thumbnail_url for candidate in originals):
-            yield f"  {small} of them may be thumbnails: product pages may show them larger ('detail', docs/scraping.md)"
+            yield f"  {small} of them may be thumbnails: product pages may show more ('detail', docs/scraping.md)"
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]

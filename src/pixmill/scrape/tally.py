@@ -100,20 +100,21 @@ class SearchTally:
             )
         elif counts.fetched < _DOUBT:
             return None
+        elif site is not None and site.rewrite and not self.lifted:
+            remark = (
+                f"the rewrite rules of {site.name}.yaml matched none of {counts.fetched:,} image URLs, so they "
+                "may be thumbnails"
+            )
         elif site is not None and 2 * self.small > counts.fetched:
             remark = (
                 f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no "
-                f"larger ones; if product pages do, name their image in sites/{site.name}.yaml with 'detail' (docs/scraping.md)"
+                "larger ones; if product pages do, name their image with 'detail' in "
+                f"sites/{site.name}.yaml (docs/scraping.md)"
             )
         elif 2 * counts.thumbnails > counts.fetched:
             remark = (
                 f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
                 "were refused (to drop them: scrape.thumbnails: false)"
-            )
-        elif site is not None and site.rewrite and not self.lifted:
-            remark = (
-                f"the rewrite rules of {site.name}.yaml matched none of {counts.fetched:,} image URLs, so they "
-                "may be thumbnails"
             )
         else:
             return None
@@ -136,6 +137,7 @@ class ScrapeTally:
         examples: The first different images of each class, each with the candidate that showed it first.
         refused: How many originals were refused for each reason, also where a thumbnail took their place.
         refused_examples: The first addresses that were refused, by reason.
+        not_public: How many images each host that is not public kept back, by what is said of it.
     """
 
     def __init__(self, classes: Sequence[str], searches: Sequence[Search]) -> None:
@@ -145,6 +147,7 @@ class ScrapeTally:
         self.examples: defaultdict[str, dict[Image, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
+        self.not_public: Counter[str] = Counter()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
 
@@ -163,6 +166,7 @@ class ScrapeTally:
         if sighting.refused is not None:
             reason = sighting.refused.reason
             self.refused[reason] += 1
+            self.not_public[sighting.refused.detail] += reason == "private_address"
             if len(self.refused_examples[reason]) < _REFUSED_EXAMPLES:
                 self.refused_examples[reason].append(_address(candidate))
         of_search = self.searches[search.name]
@@ -204,8 +208,9 @@ class ScrapeTally:
         return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
 
     def remarks(self) -> list[str]:
-        """Return a sentence for each search that brought thumbnails where originals were meant."""
-        return [remark for of_search in self.searches.values() if (remark := of_search.remark()) is not None]
+        """Return a sentence for each search that brought thumbnails, and for the first hosts that are not public."""
+        hosts = [f"{count:,} images refused: {said}" for said, count in (+self.not_public).most_common(_EXAMPLES)]
+        return hosts + [remark for one in self.searches.values() if (remark := one.remark()) is not None]
 
     @property
     def empty_classes(self) -> list[str]:

@@ -30,7 +30,7 @@ selectors:
   title: ["h3 a@title"]
 settings: {{pause: [0.05, 0.1], patience: 2}}
 """
-DETAIL = "detail: {image: ['#product_gallery .active img']}\n"
+DETAIL = "detail: {{image: ['#product_gallery .active img']}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,11 @@ def made(shop, tmp_path, repository):
 
 
 def sizes(made):
-    paths = made.manifest()["path"]
-    return {Image.open(made.root / "artifacts" / "scrape" / path).size for path in paths}
+    found = set()
+    for path in made.manifest()["path"]:
+        with Image.open(made.root / "artifacts" / "scrape" / path) as image:
+            found.add(image.size)
+    return found
 
 
 def test_thumbnails_are_named_with_the_way_to_what_is_larger(made):
@@ -93,7 +96,7 @@ def test_thumbnails_are_named_with_the_way_to_what_is_larger(made):
     assert sizes(project) == {(124, 155)}
     assert project.sightings()["thumbnail"].all()
     assert f"{PRODUCTS} of {PRODUCTS} images are thumbnails" in done.output
-    assert "name their image in sites/oscar.yaml with 'detail'" in done.output
+    assert "name their image with 'detail' in sites/oscar.yaml" in done.output
 
 
 def test_the_product_page_gives_the_larger_image(made):

@@ -124,6 +124,14 @@ def test_wrong_selectors(selectors, complaint):
         parse_site(text, source="sites/tiny.yaml")
 
 
+def test_a_product_page_that_nothing_leads_to():
+    detail = "detail: {image: ['#photo']}\n"
+    with pytest.raises(ScrapeError, match=r"expected selectors\.link, which leads to the page that detail speaks of"):
+        parse(detail)
+    text = SOUND.replace('item: [".card"]', 'item: [".card"]\n  link: ["a@href"]') + detail
+    assert parse_site(text, source="sites/tiny.yaml").detail.image == ("#photo",)
+
+
 @pytest.mark.parametrize("text", ["", "just words", "[1, 2]"])
 def test_a_file_that_is_no_mapping(text):
     with pytest.raises(ScrapeError, match=r"sites/tiny\.yaml: expected keys, received"):

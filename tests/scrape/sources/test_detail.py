@@ -3,10 +3,12 @@
 import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.site_probe import probe
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.site import SiteSource
@@ -58,7 +60,8 @@ PRODUCTS = {
 
 def card(name, link):
     href = f"<a href='{link}'>A hat</a>" if link else ""
-    return f"<div class=card id={name}><img src=/small/{name}.png>{href}</div>"
+    img = f"<img src=/small/{name}.png width=320 height=100 sizes=320px srcset='/small/{name}.png 320w, /x.png 640w'>"
+    return f"<div class=card id={name}>{img}{href}</div>"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -69,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/p/"):
             status, body = PRODUCTS.get(self.path[3:].partition("-")[0], (404, ""))
         else:
-            page, _, rest = self.path[1:].partition(";")
+            page, _, rest = unquote(self.path[1:]).partition(";")
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
             cards = [card(name, links.get(name, f"/p/{name}")) for name in page.split(",")]
             status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
@@ -177,3 +180,24 @@ def test_product_pages_count_towards_the_longest_search(search):
     with pytest.raises(SearchFailed, match="did not end within 1 s") as error:
         list(search(",".join(["late"] + [f"photo-{number}" for number in range(100)]), site))
     assert "settings.longest" in error.value.advice
+
+
+def test_what_a_results_page_states_of_an_image_is_kept_where_it_is_all_there_is(search):
+    plain = SITE.model_copy(update={"detail": None})
+    (candidate,) = search("photo", plain)
+    assert (candidate.image_url, candidate.thumbnail_url) == ("http://shop.test/small/photo.png",) * 2
+    assert (candidate.width, candidate.height) == (640, 100)
+    (candidate,) = search("linkless", plain)
+    assert candidate.thumbnail_url is None
+
+
+def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server, tmp_path):
+    report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path)
+    findings = {finding.selector: finding for finding in report.findings if finding.place == "detail.image"}
+    assert findings["#zoom@href"].example == "/large/zoom.png"
+    assert [finding.count for finding in report.findings if finding.selector == ".card"] == [4]
+    assert visited(server)[-3:] == ["photo", "bare", "zoom"]
+    lines = list(report.lines())
+    assert "3 results read, 2 with the URL of an original (detail 2)" in lines
+    assert "  no detail (not shown): http://shop.test/p/bare" in lines
+    assert "id=zoom" in (tmp_path / "detail" / "page.html").read_text().replace('"', "")

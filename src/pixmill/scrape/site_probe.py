@@ -114,7 +114,7 @@ class ProbeReport:
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
-        yield f"saved page and screenshot: {self.folder}"
+        yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if self.site.detail else ''}"
 
 
 _FINDINGS = TypeAdapter(list[Finding])
@@ -159,7 +159,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         if source.site.detail and report.failure is None:
             findings = detail_page(page).run(script("selectors"), answer=_FINDINGS)
             of_detail = [replace(one, place="detail.image") for one in findings if one.place == "selectors.item"]
-            save_evidence(driver, folder / "detail")
+            save_evidence(driver, folder.with_name(f"{folder.name}-detail"))
             page.open(query.address)
         if driver.current_url.startswith("http"):
             report.findings = [*page.run(script("selectors"), answer=_FINDINGS), *of_detail]

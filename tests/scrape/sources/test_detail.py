@@ -192,7 +192,7 @@ def test_what_a_results_page_states_of_an_image_is_kept_where_it_is_all_there_is
 
 
 def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server, tmp_path):
-    report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path)
+    report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
     findings = {finding.selector: finding for finding in report.findings if finding.place == "detail.image"}
     assert findings["#zoom@href"].example == "/large/zoom.png"
     assert [finding.count for finding in report.findings if finding.selector == ".card"] == [4]
@@ -200,4 +200,4 @@ def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server,
     lines = list(report.lines())
     assert "3 results read, 2 with the URL of an original (detail 2)" in lines
     assert "  no detail (not shown): http://shop.test/p/bare" in lines
-    assert "id=zoom" in (tmp_path / "detail" / "page.html").read_text().replace('"', "")
+    assert "id=zoom" in (tmp_path / "probe-detail" / "page.html").read_text().replace('"', "")

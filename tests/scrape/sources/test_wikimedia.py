@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.sources.failure import SearchFailed
-from pixmill.scrape.sources.wikimedia import WikimediaSource, plain_text
+from pixmill.scrape.sources.wikimedia import COMMONS, WikimediaSource, plain_text
 from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import CommonsApi, CompanyWiki, licence_of
 from tests.scrape.replicas.world import World
@@ -72,6 +73,10 @@ def test_a_wiki_of_ones_own_whose_files_have_no_licences(world, access):
     truths = [result for result in world.results("wiki", "red hat") if CompanyWiki().is_image(result)]
     assert [candidate.image_url for candidate in candidates] == [truth.original_url for truth in truths]
     assert {(candidate.licence, candidate.author) for candidate in candidates} == {(None, None)}
+
+
+def test_commons_is_searched_by_default():
+    assert ScrapeParams(snapshot="2026-11-20").wikimedia.api == COMMONS
 
 
 @pytest.mark.parametrize("path", ["mediawiki/index.php", "w/api.php"])

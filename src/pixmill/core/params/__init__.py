@@ -8,7 +8,7 @@
 
 from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.reading import parse_yaml, read_text
-from pixmill.core.params.scrape import COMMONS, SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
+from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams, ValidateParams
 from pixmill.core.params.train import (
     AugmentationParams,
@@ -22,7 +22,6 @@ from pixmill.core.params.train import (
 )
 
 __all__ = [
-    "COMMONS",
     "SOURCES",
     "AugmentationParams",
     "BackboneParams",

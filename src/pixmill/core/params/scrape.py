@@ -20,10 +20,7 @@ from pydantic import (
 
 from pixmill.core.params.sections import ClassName, Count, Section, Share
 
-__all__ = ["COMMONS", "SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
-
-COMMONS = "https://commons.wikimedia.org/w/api.php"
-"""The API of Wikimedia Commons."""
+__all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
 
 SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
@@ -107,7 +104,7 @@ class WikimediaParams(Section):
     """Set which wiki is searched."""
 
     api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/[^\s?#]*$", max_length=500)] = Field(
-        COMMONS,
+        "https://commons.wikimedia.org/w/api.php",
         description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
         examples=["https://wiki.example.org/w/api.php"],
     )

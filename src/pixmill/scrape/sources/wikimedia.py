@@ -10,13 +10,15 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlencode
 
-from pixmill.core.params import COMMONS
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.source import Access
 
-__all__ = ["WikimediaSource", "plain_text"]
+__all__ = ["COMMONS", "WikimediaSource", "plain_text"]
+
+COMMONS = "https://commons.wikimedia.org/w/api.php"
+"""The API of Wikimedia Commons, and the default of ``scrape.wikimedia.api``."""
 
 _ASKED = {
     "action": "query",

@@ -44,6 +44,30 @@ def test_each_search_is_named(look_ahead):
     assert re.match(r"Estimated time: about \d+ minutes, if sites respond", lines[-1])
 
 
+def test_product_pages_are_counted(look_ahead, tmp_path):
+    (tmp_path / "sites").mkdir()
+    site = (
+        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', "
+        "selectors: {item: [.card], link: [a@href]}, settings: {most: 120}%s}"
+    )
+
+    def look(more):
+        (tmp_path / "sites" / "tiny.yaml").write_text(site % more)
+        line, end = look_ahead(source="site:tiny", rate=0.5, per_class=200)
+        return line.partition(" (")[2], int(re.search(r"about (\d+) minute", end)[1])
+
+    assert look("") == ("to visit)", 7)
+    assert look(", detail: {image: ['#photo']}") == ("to visit, and up to 120 product pages)", 11)
+
+
+def test_a_folder_that_is_missing_is_named(look_ahead, data):
+    lines = look_ahead(("hat", "cap"), source="folder")
+    assert lines[:2] == [
+        "hat: folder data/hat (on this machine)",
+        "cap: folder data/cap (data/cap is missing or empty)",
+    ]
+
+
 def test_what_lies_here_is_not_visited(look_ahead):
     lines = look_ahead(("hat",), source="folder")
     assert lines[0] == "hat: folder data/hat (on this machine)"

@@ -157,6 +157,20 @@ def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
     assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
 
 
+@pytest.mark.parametrize(
+    ("side", "stated", "is_thumbnail"),
+    [(155, None, True), (319, None, True), (320, None, False), (400, 900, True), (400, 400, False)],
+)
+def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, side, stated, is_thumbnail):
+    kept = keep(URL, image(1, side=side))
+    shown = candidate(thumbnail_url=URL, width=stated)
+    sighting = judge().sighting("site:shop", "", shown)
+    assert (sighting.image, sighting.thumbnail) == (kept, is_thumbnail)
+    unwanted = judge(thumbnails=False).sighting("site:shop", "", shown)
+    assert (unwanted.image is None) == is_thumbnail
+    assert not judge().sighting("site:shop", "", candidate(width=stated)).thumbnail
+
+
 @pytest.mark.parametrize("broken", [URL, SMALL])
 def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, image, broken):
     kept = {url: keep(url, image(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}

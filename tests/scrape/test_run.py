@@ -9,10 +9,11 @@ from aiohttp import web as server
 import pixmill.scrape
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
+from pixmill.scrape.candidate import Query
 from pixmill.scrape.image_store import Image
 from pixmill.scrape.sources import SearchFailed
 from pixmill.web.fetch import Network
-from tests.scrape.invented import url_of
+from tests.scrape.invented import Invented, url_of
 
 
 @pytest.fixture
@@ -336,6 +337,31 @@ class TestCheck:
         assert stop.value.message == "cap (source 'site:invented'): there are none"
 
 
+class Unfound(Invented):
+    """A source whose site has no address, as none has without a network."""
+
+    def queries(self, label, texts):
+        return [Query(label, text, f"http://{self.name[5:]}.invalid/?q={text}") for text in texts]
+
+
+class TestNetwork:
+    def test_that_there_is_none_is_told_once_and_before_anything_is_asked(self, visit):
+        first, second = Unfound({}, name="site:one"), Unfound({}, name="site:two")
+        with pytest.raises(ScrapeError) as stop:
+            visit(first, second, classes=("hat", "boot", "cap"))
+        assert stop.value.message == "no network: no address was found for one.invalid, two.invalid"
+        assert first.asked == second.asked == []
+
+    def test_one_site_that_is_found_is_enough(self, visit, invented, hats):
+        assert len(visit(invented({"hat": hats}), Unfound({}, name="site:two")).manifest) == 10
+
+    def test_what_the_journal_holds_needs_none(self, visit, invented, hats, monkeypatch):
+        source = invented({"hat": hats})
+        visit(source)
+        monkeypatch.setattr("pixmill.web.fetch.Fetcher.finds", None)
+        assert len(visit(source).manifest) == 10
+
+
 class TestLists:
     def test_addresses_from_a_table(self, run, web, hats, tmp_path, sightings):
         """The source is the real one: a CSV file as people bring it."""
@@ -354,4 +380,8 @@ class TestLists:
         (tmp_path / "list.csv").write_text(f"url,label\nhttp://127.0.0.1:{web.port}/0,hat\n")
         result = run(("hat",), source="urls", network=Network(), urls={"files": ["list.csv"]})
         assert result.tally.total.refused == {"private_address": 1}
+        entry = f"scrape.allow_hosts: ['127.0.0.1:{web.port}']"
+        assert result.remarks == [
+            f"1 images refused: 127.0.0.1 is not a public address (if the host is yours: {entry})"
+        ]
         assert web.requests == []

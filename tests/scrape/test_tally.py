@@ -173,12 +173,13 @@ SMALL = "https://m.media-amazon.com/images/I/81abc._AC_UL320_.jpg"
 LARGE = "https://m.media-amazon.com/images/I/81abc.jpg"
 
 
-def remarks(*shown, source="amazon", text="silk saree"):
+def remarks(*shown, source="amazon", text="silk saree", routes=()):
     """Return what is said of a search with these addresses of original, thumbnail, and why the original was refused."""
     search = Search(SiteSource(load_site(source, None)), Query("saree", text, "u"), "")
     tally = ScrapeTally(("saree",), [search])
     for rank, (image, thumbnail, refused) in enumerate(shown):
-        candidate = Candidate("saree", text, rank, image, thumbnail_url=thumbnail)
+        route = routes[rank] if routes else None
+        candidate = Candidate("saree", text, rank, image, thumbnail_url=thumbnail, route=route)
         tally.add(search, Sighting(source, candidate, Image(f"{rank:064x}", 10, "jpeg"), refused))
     return tally.remarks()
 
@@ -202,6 +203,30 @@ def test_addresses_that_no_rule_makes_originals_of_are_told():
     assert remark.endswith("pixmill scrape --probe amazon 'silk saree'")
     # Prints on plain garments keep theirs, beside others that are lifted.
     assert remarks(*[(SMALL, None, None)] * 20, (LARGE, SMALL, None)) == []
+
+
+ONLY = (SMALL, SMALL, Refused("only_thumbnail"))
+
+
+def test_small_images_of_results_pages_are_told_with_the_way_to_larger_ones():
+    [remark] = remarks(*[ONLY] * 11, *[(LARGE, None, None)] * 9, source="shop")
+    assert remark == (
+        "saree (source 'shop' 'silk saree'): 11 of 20 images are thumbnails, because the results page shows no larger "
+        "ones; if product pages do, name their image with 'detail' in sites/shop.yaml (docs/scraping.md); check it "
+        "with: pixmill scrape --probe shop 'silk saree'"
+    )
+    assert remarks(*[ONLY] * 10, *[(LARGE, None, None)] * 10, source="shop") == []
+    assert "the rewrite rules of amazon.yaml matched none of 20" in remarks(*[ONLY] * 20)[0]
+
+
+def test_each_product_page_without_an_image_is_told_with_its_reason():
+    routes = ["detail", "no detail (robots)", "no detail (not shown)", "no detail (not shown)"]
+    missed = (None, SMALL, Refused("no_address"))
+    [remark] = remarks((LARGE, SMALL, None), *[missed] * 3, source="shop", routes=routes)
+    assert remark.startswith(
+        "saree (source 'shop' 'silk saree'): 3 of 4 product pages gave no image for 'detail' (robots 1, not shown 2), "
+        "so the results page's smaller one counts as a thumbnail; check it with: "
+    )
 
 
 @pytest.mark.parametrize("source", ["bing", "shop"])

@@ -42,7 +42,8 @@ class Candidate:
         rank: Its place among the answers, from 0.
         image_url: The original: an http(s) URL, a ``data:`` URI, or a path for sources on this machine; ``None`` where
             the source never gave one.
-        thumbnail_url: A small copy of it, an http(s) URL or a ``data:`` URI.
+        thumbnail_url: A small copy of it, an http(s) URL or a ``data:`` URI; ``image_url`` again where that may be one
+            itself, since another page may show a larger one.
         page_url: The page that shows it.
         title: The source's words for it.
         price: The source's price for it, as written.

@@ -17,6 +17,7 @@ from pixmill.scrape.judge import address_of
 from pixmill.scrape.licences import permits
 from pixmill.scrape.searches import Search, plan_searches
 from pixmill.scrape.sources import SearchFailed, open_sources, row_of
+from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
 
 __all__ = ["forecast"]
@@ -26,6 +27,9 @@ _CANDIDATES = {"pages": 400, "api": 240}
 
 _FETCHES = 20.0
 """Images a second from the many hosts that engines and lists lead to; a shop's come from one (``scrape.rate``)."""
+
+_DETAIL_SECONDS = 1.0
+"""How long it takes to open a product page, where the pace of its host allows that."""
 
 _DOWNLOAD_SECONDS = 30.0
 
@@ -77,6 +81,11 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
     """
     source, row = search.source, row_of(search.source.name)
     if source.kind == "local":
+        if source.name == "folder":
+            try:
+                next(source.search(search.query, NOWHERE))
+            except SearchFailed as failed:
+                return failed.message, 0.0
         is_remote = source.name == "keras" and params.keras.path is None
         return ("downloaded once by Keras", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
     answers = journal.answers(search.name) if journal else None
@@ -108,4 +117,9 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         return "skipped: in scrape.opt_out", 0.0
     limits = (_CANDIDATES[source.kind], params.per_query, params.per_class)
     expected = min(limit for limit in limits if limit is not None)
-    return "to visit", expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))
+    seconds = expected * (row.seconds + (0.0 if source.name == "shop" else 1 / rate))
+    if isinstance(source, SiteSource) and source.site.detail:
+        # Results pages are few; product pages are one each.
+        pages = min(expected, source.site.settings.most)
+        return f"to visit, and up to {pages:,} product pages", seconds + pages * max(_DETAIL_SECONDS, 1 / rate)
+    return "to visit", seconds

@@ -27,6 +27,8 @@ _BY_ROBOTS = frozenset({"crawl_delay", "robots"})
 _THUMBNAIL = 320
 """Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
 
+_ONLY_THUMBNAIL = Refused("only_thumbnail", "small, and the page of results shows no larger one")
+
 _PLACEHOLDER_BYTES = 16_384
 """Placeholders are small; larger files need not be looked at."""
 
@@ -85,6 +87,8 @@ class Judge:
         """
         outcome = self._original(world, candidate)
         if isinstance(outcome, Image):
+            if self._is_only_thumbnail(candidate, outcome):
+                return Sighting(source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL)
             return Sighting(source, candidate, outcome)
         small = self._thumbnail(world, candidate) if self._may_be_replaced(outcome) else None
         return Sighting(source, candidate, small, outcome)
@@ -151,6 +155,13 @@ class Judge:
     def _may_be_replaced(self, refused: Refused) -> bool:
         """Tell whether a thumbnail may stand in the place of an original that was refused."""
         return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
+
+    def _is_only_thumbnail(self, candidate: Candidate, image: Image) -> bool:
+        """Tell whether an image looks like a small copy, of which the page of results shows nothing larger."""
+        if candidate.image_url != candidate.thumbnail_url:
+            return False
+        side = self._journal.images.longest_side(image)
+        return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
 
     def _is_small(self, image: Image) -> bool:
         side = self._journal.images.longest_side(image)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import Access, SearchFailed, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import SiteDefinition, site_file
+from pixmill.scrape.sources.detail import NO_DETAIL, detail_page
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Network
@@ -33,6 +34,9 @@ __all__ = ["Finding", "ProbeReport", "probe", "probe_source"]
 
 _CANDIDATES = 20
 """Results of the search that are read."""
+
+_DETAILS = 3
+"""Results whose own pages are visited."""
 
 _LONGEST = 200
 """Characters of an address that are shown."""
@@ -100,11 +104,20 @@ class ProbeReport:
         originals = [candidate for candidate in self.candidates if candidate.image_url is not None]
         routes = Counter(candidate.route or "tile" for candidate in originals)
         by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
-        yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original ({by_route})"
+        ways = f" ({by_route})" if by_route else ""
+        yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
+        if small := sum(candidate.image_url == candidate.thumbnail_url for candidate in originals):
+            yield f"  {small} of them may be thumbnails: product pages may show more ('detail', docs/scraping.md)"
+        for candidate in self.candidates:
+            if candidate.route and candidate.route.startswith(NO_DETAIL):
+                yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
-        yield f"saved page and screenshot: {self.folder}"
+        yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if self.site.detail else ''}"
+
+
+_FINDINGS = TypeAdapter(list[Finding])
 
 
 class _Lent:
@@ -138,12 +151,18 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
     with access.browser() as driver:
         lent = _Lent(access, driver, folder)
         try:
-            report.candidates += islice(source.search(query, lent), _CANDIDATES)
+            report.candidates += islice(source.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
         except SearchFailed as failed:
             report.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
+        page = Page(driver, source.site, query, lent)
+        of_detail: list[Finding] = []
+        if source.site.detail and report.failure is None:
+            findings = detail_page(page).run(script("selectors"), answer=_FINDINGS)
+            of_detail = [replace(one, place="detail.image") for one in findings if one.place == "selectors.item"]
+            save_evidence(driver, folder.with_name(f"{folder.name}-detail"))
+            page.open(query.address)
         if driver.current_url.startswith("http"):
-            page = Page(driver, source.site, query, lent)
-            report.findings = page.run(script("selectors"), answer=TypeAdapter(list[Finding]))
+            report.findings = [*page.run(script("selectors"), answer=_FINDINGS), *of_detail]
         save_evidence(driver, folder)
     return report
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.image_store import Image
 from pixmill.scrape.searches import FailedSearch, Search
+from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.site import SiteSource
 
 __all__ = ["LOCAL", "OTHERS", "Counts", "ScrapeTally", "SearchTally"]
@@ -75,6 +76,7 @@ class SearchTally:
         counts: What came of its candidates.
         routes: How many originals its source gave away by each route.
         lifted: How many candidates have the address of an original and of a smaller copy.
+        small: How many images look like thumbnails of which the results page shows no larger one.
         failed: What it failed of; ``None`` where it did not.
     """
 
@@ -82,23 +84,37 @@ class SearchTally:
     counts: Counts = field(default_factory=Counts)
     routes: Counter[str] = field(default_factory=Counter)
     lifted: int = 0
+    small: int = 0
     failed: FailedSearch | None = None
 
     def remark(self) -> str | None:
         """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
         source, counts = self.search.source, self.counts
         site = source.site if isinstance(source, SiteSource) else None
-        if counts.fetched < _DOUBT:
-            return None
-        if 2 * counts.thumbnails > counts.fetched:
+        missed = {route: count for route, count in self.routes.items() if route.startswith(NO_DETAIL)}
+        if missed:
+            reasons = ", ".join(f"{route[len(NO_DETAIL) + 2 : -1]} {count:,}" for route, count in missed.items())
             remark = (
-                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
-                "were refused (to drop them: scrape.thumbnails: false)"
+                f"{sum(missed.values()):,} of {counts.candidates:,} product pages gave no image for 'detail' "
+                f"({reasons}), so the results page's smaller one counts as a thumbnail"
             )
+        elif counts.fetched < _DOUBT:
+            return None
         elif site is not None and site.rewrite and not self.lifted:
             remark = (
                 f"the rewrite rules of {site.name}.yaml matched none of {counts.fetched:,} image URLs, so they "
                 "may be thumbnails"
+            )
+        elif site is not None and 2 * self.small > counts.fetched:
+            remark = (
+                f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no "
+                "larger ones; if product pages do, name their image with 'detail' in "
+                f"sites/{site.name}.yaml (docs/scraping.md)"
+            )
+        elif 2 * counts.thumbnails > counts.fetched:
+            remark = (
+                f"{counts.thumbnails:,} of {counts.fetched:,} images are thumbnails, because their originals "
+                "were refused (to drop them: scrape.thumbnails: false)"
             )
         else:
             return None
@@ -121,6 +137,7 @@ class ScrapeTally:
         examples: The first different images of each class, each with the candidate that showed it first.
         refused: How many originals were refused for each reason, also where a thumbnail took their place.
         refused_examples: The first addresses that were refused, by reason.
+        not_public: How many images each host that is not public kept back, by what is said of it.
     """
 
     def __init__(self, classes: Sequence[str], searches: Sequence[Search]) -> None:
@@ -130,6 +147,7 @@ class ScrapeTally:
         self.examples: defaultdict[str, dict[Image, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
+        self.not_public: Counter[str] = Counter()
         self._classes = tuple(classes)
         self._labels: dict[bytes, str | None] = {}
 
@@ -148,6 +166,7 @@ class ScrapeTally:
         if sighting.refused is not None:
             reason = sighting.refused.reason
             self.refused[reason] += 1
+            self.not_public[sighting.refused.detail] += reason == "private_address"
             if len(self.refused_examples[reason]) < _REFUSED_EXAMPLES:
                 self.refused_examples[reason].append(_address(candidate))
         of_search = self.searches[search.name]
@@ -156,7 +175,8 @@ class ScrapeTally:
             counts.add(sighting, is_new=is_new)
         if candidate.route is not None:
             of_search.routes[candidate.route] += 1
-        of_search.lifted += candidate.image_url is not None and candidate.thumbnail_url is not None
+        of_search.lifted += None not in (urls := (candidate.image_url, candidate.thumbnail_url)) and len(set(urls)) == 2
+        of_search.small += sighting.refused is not None and sighting.refused.reason == "only_thumbnail"
         return is_new
 
     def fail(self, searches: Iterable[FailedSearch]) -> None:
@@ -188,8 +208,9 @@ class ScrapeTally:
         return {failed.failure: failed.advice for failed in reversed(self.failed) if failed.advice is not None}
 
     def remarks(self) -> list[str]:
-        """Return a sentence for each search that brought thumbnails where originals were meant."""
-        return [remark for of_search in self.searches.values() if (remark := of_search.remark()) is not None]
+        """Return a sentence for each search that brought thumbnails, and for the first hosts that are not public."""
+        hosts = [f"{count:,} images refused: {said}" for said, count in (+self.not_public).most_common(_EXAMPLES)]
+        return hosts + [remark for one in self.searches.values() if (remark := one.remark()) is not None]
 
     @property
     def empty_classes(self) -> list[str]:

@@ -150,8 +150,8 @@ def edited(before: str, after: str) -> str:
             "queries: {}",
             "3: x",
             "scrape.3: expected one of the keys source, source_by_class, queries, snapshot, per_class, per_query, "
-            "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, contact, rate, robots_exceptions, "
-            "opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes, received 3",
+            "expect_at_least, tolerate, thumbnails, licences, folder, urls, keras, wikimedia, contact, rate, "
+            "robots_exceptions, opt_out, allow_hosts, browsers, connections, per_host, timeout, max_bytes, received 3",
         ),
         ("channels: 3", "channels: 2", "train.cnn.channels: expected one of 1, 3, received 2"),
         (

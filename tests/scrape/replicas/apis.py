@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.scrape.replicas.photos import Photo, chance
 from tests.scrape.replicas.site import Result, Site
 
-__all__ = ["CommonsApi", "OpenverseApi"]
+__all__ = ["CommonsApi", "CompanyWiki", "OpenverseApi"]
 
 LICENCES = (
     ("by", "2.0", "https://creativecommons.org/licenses/by/2.0/"),
@@ -136,6 +136,7 @@ class CommonsApi(Api):
 
     name = "wikimedia"
     hosts = ("commons.wikimedia.org",)
+    path = "/w/api.php"
     query_name = "gsrsearch"
     own_modes = frozenset({"broken", "circular", "maxlag", "ratelimited"})
 
@@ -151,6 +152,18 @@ class CommonsApi(Api):
             route="json",
         )
 
+    def words(self, asked: str) -> str:
+        """Return what is looked for, without the words that only the search engine of Commons understands."""
+        return asked.removeprefix("filetype:bitmap ")
+
+    def metadata(self, result: Result) -> dict[str, str]:
+        """Return what the file's page says of its licence and author, as HTML."""
+        code, version, url = licence_of(result)
+        return {
+            "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.image.number}</a></bdi><style>a{{}}</style>',
+            "LicenseShortName": "Public domain" if code == "pdm" else f"{code.upper()} {version}",
+        } | ({} if code == "pdm" else {"LicenseUrl": url})
+
     def is_image(self, result: Result) -> bool:
         """Tell whether a result is a raster image that is there."""
         return result.rank % 10 != 9 and result.rank % 50 != 7
@@ -160,7 +173,7 @@ class CommonsApi(Api):
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = request.query
-        if request.path != "/w/api.php" or asked.get("format") != "json" or asked.get("formatversion") != "2":
+        if request.path != self.path or asked.get("format") != "json" or asked.get("formatversion") != "2":
             return web.Response(text="<!doctype html><title>MediaWiki API help</title>", content_type="text/html")
         for mode, info in (
             ("maxlag", "Waiting for a database server: 6.3 seconds lagged."),
@@ -171,7 +184,7 @@ class CommonsApi(Api):
                 code = {"broken": "cirrussearch-backend-error"}.get(mode, mode)
                 headers = {"Retry-After": "5", "MediaWiki-API-Error": code}
                 return web.json_response({"error": {"code": code, "info": info}}, headers=headers)
-        words = asked["gsrsearch"].removeprefix("filetype:bitmap ")
+        words = self.words(asked["gsrsearch"])
         offset, limit = int(asked.get("gsroffset", "0")), int(asked.get("gsrlimit", "10"))
         batch = self.results(words)[offset : offset + limit]
         return web.json_response(self._answer(request, batch, offset + limit, len(self.results(words))))
@@ -197,11 +210,6 @@ class CommonsApi(Api):
         page = {"pageid": int(result.key), "ns": 6, "title": f"File:{result.title}", "index": result.rank + 1}
         if not told or result.rank % 50 == 7:
             return page
-        code, version, url = licence_of(result)
-        metadata = {
-            "Artist": f'<bdi><a href="//x.test/A">A &amp; B\n {result.image.number}</a></bdi><style>a{{}}</style>',
-            "LicenseShortName": "Public domain" if code == "pdm" else f"{code.upper()} {version}",
-        } | ({} if code == "pdm" else {"LicenseUrl": url})
         return page | {
             "imagerepository": "local",
             "imageinfo": [
@@ -218,11 +226,30 @@ class CommonsApi(Api):
                     "mime": "image/svg+xml" if result.rank % 10 == 9 else "image/jpeg",
                     "extmetadata": {
                         name: {"value": value, "source": "commons-desc-page", "hidden": ""}
-                        for name, value in metadata.items()
+                        for name, value in self.metadata(result).items()
                     },
                 }
             ],
         }
+
+
+class CompanyWiki(CommonsApi):
+    """A MediaWiki as it comes: at another path, without TLS, and with nothing to say of licences.
+
+    Its search engine looks for every word, ``filetype:bitmap`` too.
+    """
+
+    name = "wiki"
+    hosts = ("wiki.intranet.test",)
+    has_tls = False
+    path = "/mediawiki/api.php"
+
+    def words(self, asked: str) -> str:
+        assert "filetype" not in asked
+        return asked
+
+    def metadata(self, _result: Result) -> dict[str, str]:
+        return {}
 
 
 def _refused(status: int, detail: str) -> web.Response:

@@ -199,7 +199,7 @@ class World:
 def read_network(text: str) -> Network:
     """Return the network that `World.describe` wrote."""
     values = json.loads(text)
-    return Network(served=values["served"], authority=Path(values["authority"]))
+    return Network(served=values["served"], authority=values["authority"] and Path(values["authority"]))
 
 
 def _listen(port: int, backlog: int | None) -> socket.socket:

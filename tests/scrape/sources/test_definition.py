@@ -1,9 +1,13 @@
 """The files that describe sites: which one is read, and what a wrong one is told."""
 
+import re
+import textwrap
+
 import pytest
+import yaml
 
 from pixmill.core.errors import ScrapeError
-from pixmill.scrape.sources.definition import load_site, parse_site
+from pixmill.scrape.sources.definition import SiteDefinition, load_site, parse_site
 
 SOUND = """\
 name: tiny
@@ -122,6 +126,31 @@ def test_wrong_selectors(selectors, complaint):
     text = SOUND.partition("selectors:")[0] + f"selectors: {selectors}\n"
     with pytest.raises(ScrapeError, match=complaint):
         parse_site(text, source="sites/tiny.yaml")
+
+
+def test_a_product_page_that_nothing_leads_to():
+    detail = "detail: {image: ['#photo']}\n"
+    with pytest.raises(ScrapeError, match=r"expected selectors\.link, which leads to the page that detail speaks of"):
+        parse(detail)
+    text = SOUND.replace('item: [".card"]', 'item: [".card"]\n  link: ["a@href"]') + detail
+    assert parse_site(text, source="sites/tiny.yaml").detail.image == ("#photo",)
+
+
+def test_the_documentation_names_every_key_with_a_sound_example(repository):
+    page = (repository / "docs" / "scraping.md").read_text(encoding="utf-8").partition("## A site of your own")[2]
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    keys = {key for row in rows for key in re.findall(r"`(\w+)(?:\.\w+)?`", row[0])}
+    assert keys >= set(SiteDefinition.model_fields)
+    walk = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert parse_site("".join(walk), source="docs").detail.image == ("#product_gallery .active img",)
+    for row in rows:
+        names = re.findall(r"`([\w.]+)`", row[0])
+        for name, example in zip(names, re.findall(r"`([^`]+)`", row[-1]), strict=False):
+            given = yaml.safe_load(textwrap.dedent("".join(walk)))
+            section, _, key = name.partition(".")
+            target = given.setdefault(section, {}) if key else given
+            target[key or section] = yaml.safe_load(example)
+            assert parse_site(yaml.safe_dump(given), source="docs").name == "hats"
 
 
 @pytest.mark.parametrize("text", ["", "just words", "[1, 2]"])

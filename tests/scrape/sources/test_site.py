@@ -323,7 +323,7 @@ def test_what_a_card_says(read):
     card, inlined, odd, spaced = read("words")
     assert (card.label, card.query, card.rank, card.route) == ("hat", "hat", 0, "attribute")
     assert (card.image_url, card.page_url) == ("http://other.test/x.png", "http://pages.test/p/1")
-    assert (card.title, card.price, card.thumbnail_url) == ("A hat", "€ 5", None)
+    assert (card.title, card.price, card.thumbnail_url) == ("A hat", "€ 5", card.image_url)
     assert inlined.image_url.startswith("data:image/gif;base64,")
     assert (inlined.page_url, inlined.title, inlined.price) == ("http://pages.test/words", None, None)
     assert (odd.rank, odd.image_url, odd.route) == (2, None, None)

@@ -1,6 +1,8 @@
 """Selenium Manager and apt-get are scripts here, and so are the browsers that they locate or install."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -69,6 +71,30 @@ def test_the_complaint_of_a_stub_is_quoted(machine, pair):
     machine.script("bin/chromium", "echo 'requires the chromium snap to be installed' >&2; exit 10")
     with pytest.raises(BrowserError, match=r"chromium --version returned 10: requires the chromium snap"):
         find_browser(environ={})
+
+
+@pytest.mark.parametrize("end", ["kill -9 $$", "exit 137"])
+def test_a_browser_that_is_killed_is_not_called_broken(machine, pair, end):
+    machine.script("bin/chromium", end)
+    with pytest.raises(BrowserError, match=r"chromium --version was killed by signal 9 \(SIGKILL\)") as raised:
+        find_browser(environ={})
+    assert "free memory" in raised.value.next
+
+
+def test_a_file_that_is_no_program_is_told_as_such(pair):
+    pair[0].chmod(0o644)
+    with pytest.raises(BrowserError, match=r"chromium --version cannot be run: Permission denied"):
+        find_browser(environ={"PIXMILL_BROWSER": str(pair[0]), "PIXMILL_DRIVER": str(pair[1])})
+
+
+def test_too_few_open_files_are_named_before_a_browser_hangs():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
+        "from pixmill.web.browser import find_browser; find_browser()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "BrowserError: too few files may be open at once for a browser: the limit is 64" in done.stderr
+    assert "ulimit -n 1024" in done.stderr
 
 
 def test_a_browser_that_never_answers_costs_bounded_time(machine, pair, monkeypatch):

@@ -44,11 +44,14 @@ def test_redirects_are_followed(driver):
 def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
     with pytest.raises(Unreachable) as raised:
         visit(driver, "http://10.0.0.1/")
-    assert raised.value.reason == "10.0.0.1 is not a public address"
+    assert raised.value.reason == (
+        "10.0.0.1 is not a public address (if the host is yours: scrape.allow_hosts: ['10.0.0.1:80'])"
+    )
     with pytest.raises(Unreachable) as raised:
         visit(driver, "https://10.0.0.1/")
     assert raised.value.reason == (
-        "ERR_TUNNEL_CONNECTION_FAILED (the host is unknown, does not respond or is not public)"
+        "ERR_TUNNEL_CONNECTION_FAILED "
+        "(the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts)"
     )
 
 

@@ -129,7 +129,7 @@ def test_line_breaks_within_base64():
 
 
 @pytest.mark.parametrize(
-    "uri", ["data:", "data:image/png;base64", "data:;base64,###", "data:;base64,abcde", "http://x,"]
+    "uri", ["data:", "data:image/png;base64", "data:;base64,###", "data:;base64,abcde", "http://x,", "data:,\ud83d"]
 )
 def test_what_is_no_data_uri(uri):
     assert decoded(uri).reason == "bad_data_uri"

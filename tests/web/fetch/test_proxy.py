@@ -122,7 +122,8 @@ def test_what_is_not_public_is_refused(proxy, host, spelling):
     for request in (f"GET http://{spelling}:{host}/ HTTP/1.1\r\n\r\n", f"CONNECT {spelling}:{host} HTTP/1.1\r\n\r\n"):
         answer = raw(proxy, request.encode())
         assert answer.startswith(b"HTTP/1.1 403 ")
-        assert answer.endswith(b" is not a public address\n")
+        assert b" is not a public address (if the host is yours: scrape.allow_hosts: ['" in answer
+        assert answer.endswith(f":{host}'])\n".encode())
     assert [each.port for each in proxy.refusals] == [host, host]
 
 

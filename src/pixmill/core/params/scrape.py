@@ -20,7 +20,7 @@ from pydantic import (
 
 from pixmill.core.params.sections import ClassName, Count, Section, Share
 
-__all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams"]
+__all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
 
 SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
@@ -100,6 +100,16 @@ class KerasParams(Section):
     )
 
 
+class WikimediaParams(Section):
+    """Set which wiki is searched."""
+
+    api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/[^\s?#]*$", max_length=500)] = Field(
+        "https://commons.wikimedia.org/w/api.php",
+        description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
+        examples=["https://wiki.example.org/w/api.php"],
+    )
+
+
 class ScrapeParams(Section):
     """Set where images come from, and the limits and politeness of fetching."""
 
@@ -143,6 +153,7 @@ class ScrapeParams(Section):
     folder: FolderParams = Field(FolderParams(), description="The source `folder`.")
     urls: UrlsParams = Field(UrlsParams(), description="The source `urls`.")
     keras: KerasParams = Field(KerasParams(), description="The source `keras`.")
+    wikimedia: WikimediaParams = Field(WikimediaParams(), description="The source `wikimedia`.")
     contact: Annotated[str, StringConstraints(pattern=CONTACT, max_length=200)] | None = Field(
         None,
         description="Your e-mail address or URL, sent to sites in the User-Agent.",

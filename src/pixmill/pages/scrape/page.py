@@ -34,6 +34,7 @@ _MEANINGS = {
     "incomplete": "The download broke off; retry: dvc repro -f scrape",
     "licence": "Licence unknown, or not in scrape.licences",
     "no_address": "The page never showed the URL of the original",
+    "only_thumbnail": "Small, and its results page shows no larger one (name that on the product page with detail:)",
     "opted_out": "The host is in scrape.opt_out",
     "pdf": "A PDF document, not an image",
     "placeholder": "A known placeholder image (“no image available”)",

@@ -2,7 +2,7 @@
 
 - ``source``: the interface, and ``catalogue``: which source a name stands for
 - ``site``: any page of results in a browser, described by a file of ``sites/``; ``google`` and
-  ``duckduckgo`` where a description is not enough; ``shop``: the bundled shop
+  ``duckduckgo`` where a description is not enough; ``detail``: the pages of single results; ``shop``: the bundled shop
 - ``browsing``, ``page_state`` and ``tile``: a page in a browser, what it is, and what it shows
 - ``definition``: the files that describe sites
 - ``openverse``, ``wikimedia`` and ``api``: public APIs

@@ -73,7 +73,7 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         case "openverse":
             return OpenverseSource(params.licences)
         case "wikimedia":
-            return WikimediaSource()
+            return WikimediaSource(params.wikimedia.api)
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")

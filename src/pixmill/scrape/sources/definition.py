@@ -24,6 +24,7 @@ from pixmill.core.params.refusal import refusals
 
 __all__ = [
     "Buttons",
+    "Detail",
     "Markers",
     "Offset",
     "Rewrite",
@@ -129,6 +130,16 @@ class Offset(_Part):
         return urlunsplit(parts._replace(query=urlencode(counted)))
 
 
+class Detail(_Part):
+    """Find the image on the page of a result, which ``selectors.link`` leads to.
+
+    Args:
+        image: Selectors of the image; of a link or a meta tag with ``@name``.
+    """
+
+    image: Annotated[Texts, Field(min_length=1)]
+
+
 class Rewrite(_Part):
     r"""Turn the address of a small image into that of its original.
 
@@ -188,6 +199,7 @@ class SiteDefinition(_Part):
         addresses: The attributes of an image that may hold its address, in order of preference; ``srcset`` means the
             largest of its entries.
         placeholders: Addresses that stand for an image which is still to come.
+        detail: The image on the page of each result, where the page of results shows a small copy.
         rewrite: From small images to originals; the first rule that changes an address is the one that counts.
         consent: Buttons that answer a request for consent, the refusing ones first.
         dismiss: Buttons that close what covers the page.
@@ -207,6 +219,7 @@ class SiteDefinition(_Part):
     selectors: dict[str, Annotated[Texts, Field(min_length=1)]]
     addresses: Texts = ("data-src", "currentSrc", "src")
     placeholders: Patterns = ()
+    detail: Detail | None = None
     rewrite: tuple[Rewrite, ...] = ()
     consent: Buttons = Buttons()
     dismiss: Buttons = Buttons()
@@ -227,6 +240,8 @@ class SiteDefinition(_Part):
         unknown = sorted(set(self.selectors) - set(CARD_SELECTORS))
         if self.script == "tiles" and unknown:
             raise ValueError(f"expected selectors for {', '.join(CARD_SELECTORS)}, received {', '.join(unknown)}")
+        if self.detail and (self.script != "tiles" or "link" not in self.selectors):
+            raise ValueError("expected selectors.link, which leads to the page that detail speaks of, received none")
         return self
 
     @property

@@ -62,6 +62,16 @@ const address = (img) => {
   }
   return null;
 };
+// An image by the first fitting selector: its address, or that in the attribute where the selector ends in @name.
+const picture = (root, selectors = []) => {
+  const fitting = selectors.find((selector) => every(root, [selector]).length);
+  if (!fitting) return null;
+  const [, name] = split(fitting);
+  const element = every(root, [fitting])[0];
+  if (!name) return address(element);
+  const found = absolute(element.getAttribute(name));
+  return found && !isPlaceholder(found) ? found : null;
+};
 // What a script's own data say, as far as it is an address on the web, words, or a number of pixels.
 const web = (said) => (typeof said === "string" && /^https?:\/\//i.test(said.trim()) ? said.trim().toWellFormed() : null);
 const told = (said) => (typeof said === "string" && said.trim().replace(/\s+/g, " ").toWellFormed()) || null;

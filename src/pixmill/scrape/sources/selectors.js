@@ -1,8 +1,9 @@
 // What each selector finds: how often, and an example.
 const items = every(document, site.selectors.item);
 const shorten = (words) => (words && words.length > 100 ? `${words.slice(0, 97).toWellFormed()}...` : words || null);
+const size = ({ naturalWidth: width, naturalHeight: height }) => (width ? ` (${width} x ${height} pixels)` : "");
 const example = (element, name) =>
-  shorten(name ? element.getAttribute(name) : text(element) || element.getAttribute("src") || element.outerHTML);
+  name ? shorten(element.getAttribute(name)) : shorten(text(element) || element.getAttribute("src") || element.outerHTML) + size(element);
 const found = (root, selector) => {
   const [css, name] = split(selector);
   const elements = css ? query(root, css) : [root];

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.browsing import Page
 from pixmill.scrape.sources.definition import SiteDefinition
+from pixmill.scrape.sources.detail import Details
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.tile import Tile, Tiles
 
@@ -61,6 +63,8 @@ class SiteSource(Source):
     """
 
     kind: Kind = "pages"
+    shows_originals = False
+    """Whether the pages of results show the images as large as there are any."""
 
     def __init__(self, site: SiteDefinition, *, name: str | None = None, supply: Supply | None = None) -> None:
         self.name = name or site.name
@@ -92,11 +96,14 @@ class SiteSource(Source):
                 budget.extend(time.monotonic() - began)
 
     def _candidate(self, query: Query, rank: int, tile: Tile) -> Candidate:
-        image, thumbnail = tile.image, tile.thumbnail
+        image, thumbnail, width, height = tile.image, tile.thumbnail, tile.width, tile.height
         if image is not None:
             original = self.site.original(image)
-            # Where a rule made up an original that is not there after all, what the page showed is left to take.
-            image, thumbnail = original, thumbnail or (image if original != image else None)
+            if original != image:
+                # Where a rule made up an original that is not there after all, what the page showed is left to take.
+                image, thumbnail, width, height = original, thumbnail or image, None, None
+            elif tile.page is not None and tile.route == "attribute" and not self.shows_originals:
+                thumbnail = image  # the page behind the link may show a larger one
         return Candidate(
             query.label,
             query.text,
@@ -106,14 +113,15 @@ class SiteSource(Source):
             page_url=tile.page or query.address,
             title=tile.title,
             price=tile.price,
-            width=tile.width,
-            height=tile.height,
+            width=width,
+            height=height,
             route=tile.route,
         )
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
         """Yield the tiles of one page after another."""
-        tiles = Tiles(self.site.settings.most)
+        details = Details(page) if self.site.detail else None
+        tiles = Tiles(self.site.settings.most, held=details is not None)
         resolve = self.resolver()
         visited: set[str] = set()
         fruitless = 0
@@ -134,12 +142,17 @@ class SiteSource(Source):
                 if page.run(_LOST, answer=_TRUTH) and not tiles.full:
                     page.judge(page.open(url))
                     yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
-            if tiles.barren:
+            if tiles.barren and details is None:
                 page.missing("image")
-            # A tile that never showed its image was seen all the same.
-            yield from tiles.rest()
             fruitless = fruitless + 1 if len(tiles) == known else 0
-            url = self._next(page, len(visited))
+            try:
+                url = self._next(page, len(visited))  # before the browser leaves this page
+            finally:
+                # A tile that never showed its image was seen all the same.
+                for tile in tiles.rest():
+                    if details is not None and budget.spent:
+                        self._end(page)
+                    yield tile if details is None else details(tile)
 
     def _read(
         self, page: Page, tiles: Tiles, budget: _Budget, resolve: Resolve | None, *, onward: bool
@@ -170,11 +183,7 @@ class SiteSource(Source):
         ended = False
         while not still.over:
             if budget.spent:
-                page.fail(
-                    "endless",
-                    f"did not end within {settings.longest:g} s",
-                    advice="limit the candidates with scrape.per_query",
-                )
+                self._end(page)
             buttons = [kind for kind, left in answers.items() if left] + ["more"] * still.asking
             look = page.look(shown_here.complete, buttons=buttons, smooth=settings.smooth, nudge=still.nudging)
             for tile in look.tiles:
@@ -203,6 +212,14 @@ class SiteSource(Source):
                 f"stopped after {len(tiles)} results: neither more results nor the end mark ('{end}') "
                 f"appeared within {settings.patience:g} s",
             )
+
+    def _end(self, page: Page) -> NoReturn:
+        """Complain of a search that takes too long."""
+        page.fail(
+            "endless",
+            f"did not end within {self.site.settings.longest:g} s",
+            advice="limit the candidates with scrape.per_query, or raise settings.longest in the site's file",
+        )
 
     def _next(self, page: Page, visited: int) -> str | None:
         """Return the address of the next page, which must be one of the same site.

@@ -48,10 +48,12 @@ class Tiles:
 
     Args:
         most: The most that are kept.
+        held: Whether they are yielded by :meth:`rest` alone.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, held: bool = False) -> None:
         self._most = most
+        self._held = held
         self._tiles: dict[str, Tile] = {}
         self._given = 0
 
@@ -92,7 +94,7 @@ class Tiles:
 
     def ready(self) -> Iterator[Tile]:
         """Yield those that were not, up to the first whose original is not known."""
-        for tile in takewhile(lambda tile: tile.image is not None, self._pending()):
+        for tile in takewhile(lambda tile: tile.image is not None and not self._held, self._pending()):
             self._given += 1
             yield tile
 

@@ -1,7 +1,12 @@
 // The results of a site that is described by selectors alone.
+// How wide the page says that an image is: in an attribute, or of the largest that srcset offers.
+const stated = (img, name) => (/^\d+$/.test(img?.getAttribute(name) ?? "") ? pixels(img.getAttribute(name)) : null);
+const offered = (img) =>
+  [...(img?.getAttribute("srcset") ?? "").matchAll(/\s(\d+)w\s*(?:,|$)/g)].map(([, width]) => Number(width));
 const tiles = [];
 for (const item of every(document, site.selectors.item)) {
-  const img = address(first(item, site.selectors.image));
+  const shown = first(item, site.selectors.image);
+  const img = picture(item, site.selectors.image);
   const page = absolute(value(item, site.selectors.link));
   const key = value(item, site.selectors.key) ?? page ?? img;
   if (!key || complete.has(key)) continue;
@@ -11,6 +16,8 @@ for (const item of every(document, site.selectors.item)) {
     page,
     title: value(item, site.selectors.title),
     price: value(item, site.selectors.price),
+    width: Math.max(stated(shown, "width") ?? 0, ...offered(shown)) || null,
+    height: stated(shown, "height"),
     route: img ? "attribute" : null,
   });
 }

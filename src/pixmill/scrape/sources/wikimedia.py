@@ -1,4 +1,4 @@
-"""The images of Wikimedia Commons, by its public API."""
+"""The images of Wikimedia Commons, or of another MediaWiki, by its public API."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from pixmill.scrape.sources.api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.source import Access
 
-__all__ = ["WikimediaSource", "plain_text"]
+__all__ = ["COMMONS", "WikimediaSource", "plain_text"]
 
-_API = "https://commons.wikimedia.org/w/api.php"
+COMMONS = "https://commons.wikimedia.org/w/api.php"
+"""The API of Wikimedia Commons, and the default of ``scrape.wikimedia.api``."""
+
 _ASKED = {
     "action": "query",
     "format": "json",
@@ -45,21 +47,27 @@ _MOST_QUESTIONS = 1000
 
 
 class WikimediaSource(ApiSource):
-    """Search Commons for photographs and other raster images; drawings, sound and films are passed by.
+    """Search a wiki for photographs and other raster images; drawings, sound and films are passed by.
+
+    Licence and author are extras of Commons; the files of a wiki without them have neither.
 
     Args:
+        api: The address of the wiki's ``api.php``.
         pause: Seconds to wait where the servers ask for patience; they recommend at least five.
     """
 
     name = "wikimedia"
 
-    def __init__(self, pause: float = 5.0) -> None:
+    def __init__(self, api: str = COMMONS, pause: float = 5.0) -> None:
+        self._api = api
         self._pause = pause
 
     def address(self, words: str, further: Mapping[str, object] = MappingProxyType({})) -> str:
         """Return the address of an answer, by what the one before said of how to go on."""
-        asked = {**_ASKED, "gsrsearch": f"filetype:bitmap {words}", **further}
-        return f"{_API}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
+        # Only the search engine of Commons (CirrusSearch) knows file types; others look for them as words.
+        wanted = f"filetype:bitmap {words}" if self._api == COMMONS else words
+        asked = {**_ASKED, "gsrsearch": wanted, **further}
+        return f"{self._api}?{urlencode(asked, errors='replace')}"  # half a character can be asked for nowhere
 
     def results(self, query: Query, access: Access) -> Iterator[dict[str, Any]]:
         """Yield the raster images of each part of the results by their place, once all that is asked of them has come.
@@ -105,7 +113,12 @@ class WikimediaSource(ApiSource):
         code = info = None
         for attempt in range(_ATTEMPTS):
             time.sleep(self._pause if attempt else 0)
-            answer = ask_json(access, url)
+            try:
+                answer = ask_json(access, url)
+            except SearchFailed as failed:
+                if self._api != COMMONS and failed.failure in ("layout_changed", "unreachable"):
+                    failed.advice = "check scrape.wikimedia.api (the wiki's page Special:Version names its api.php)"
+                raise
             code, info = text(dig(answer, "error", "code")), dig(answer, "error", "info")
             if "error" not in answer:
                 return answer

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -36,6 +37,10 @@ _APT_SECONDS = 900.0
 _VERSION = re.compile(r"\d+(?:\.\d+){1,3}")
 _VERSION_SECONDS = 20.0
 """A browser answers ``--version`` in a tenth of a second; one that waits for a display or a snap never does."""
+
+
+_FEWEST_FILES = 160
+"""With 128 open files Chromium hangs before its first page, and with 160 it starts."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,9 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
         environ: The environment.
 
     Raises:
-        BrowserError: There is no browser, no driver, or they do not fit each other.
+        BrowserError: There is no browser, no driver, they do not fit each other, or too few files may be open.
     """
+    _require_files()
     kind, binary = _chosen_browser(environ)
     driver = _chosen_file("PIXMILL_DRIVER", environ)
     step = _CHOICE if _is_chosen(environ) else _INSTALL
@@ -174,6 +180,7 @@ def install_browser(*, report: Callable[[str], None], environ: Mapping[str, str]
     Raises:
         BrowserError: Nothing fits and nothing could be installed.
     """
+    _require_files()
     try:
         return find_browser(environ=environ)
     except BrowserError:
@@ -259,11 +266,35 @@ def _install_packages(report: Callable[[str], None]) -> None:
 def _version_of(executable: Path) -> str:
     answer = _run([str(executable), "--version"], _VERSION_SECONDS)
     version = _VERSION.search(answer.stdout)
+    if name := _signal(answer.returncode):
+        raise BrowserError(
+            f"{executable} --version was killed by {name}",
+            next="check the free memory (free -m; dmesg names what ran out of it), then run the same command again",
+        )
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)
         message = f"{executable} --version returned {answer.returncode}: {output}"
         raise BrowserError(message, next=f"{_INSTALL}; or {_CHOICE}")
     return version[0]
+
+
+def _signal(code: int) -> str | None:
+    """Return the signal that ended a process, by its exit status or by that of the shell script around it."""
+    number = -code if code < 0 else code - 128
+    return f"signal {number} ({signal.Signals(number).name})" if number in set(signal.Signals) else None
+
+
+def _require_files() -> None:
+    if os.name != "posix":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit < _FEWEST_FILES:
+        raise BrowserError(
+            f"too few files may be open at once for a browser: the limit is {limit}, and it needs {_FEWEST_FILES}",
+            next="ulimit -n 1024, then run the same command again",
+        )
 
 
 def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]:
@@ -278,10 +309,10 @@ def _run(command: list[str], seconds: float) -> subprocess.CompletedProcess[str]
             timeout=seconds,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BrowserError(
-            f"{' '.join(command)} timed out after {seconds:g} s, or cannot be run: {error}", next=_CHOICE
-        ) from None
+    except subprocess.TimeoutExpired:
+        raise BrowserError(f"{' '.join(command)} timed out after {seconds:g} s", next=_CHOICE) from None
+    except OSError as error:
+        raise BrowserError(f"{' '.join(command)} cannot be run: {error.strerror}", next=_CHOICE) from None
 
 
 def _last_line(text: str) -> str:

@@ -146,7 +146,7 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
         reason = "it connects directly"
     except (LoadTimeout, Unreachable) as error:
         reason = error.message
-        if reason.endswith(" is not a public address"):
+        if " is not a public address" in reason:
             return
     port = urlsplit(proxy).port
     raise BrowserError(

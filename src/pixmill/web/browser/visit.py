@@ -90,7 +90,11 @@ def visit(driver: WebDriver, url: str) -> Visit:
     except WebDriverException as error:
         if match := _NETWORK_ERROR.search(error.msg or ""):
             code = match["chromium"] or match["firefox"]
-            meaning = " (the host is unknown, does not respond or is not public)" if code in _NO_TUNNEL else ""
+            meaning = (
+                " (the host is unknown, does not respond, or is neither public nor in scrape.allow_hosts)"
+                if code in _NO_TUNNEL
+                else ""
+            )
             raise Unreachable(url, code + meaning) from None
         raise
     close_popups(driver)

@@ -13,7 +13,7 @@ from typing import Self
 from yarl import URL
 
 from pixmill.web.fetch.exchange import Request, exchange, open_session
-from pixmill.web.fetch.guard import Guard
+from pixmill.web.fetch.guard import Forbidden, Guard
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
 from pixmill.web.fetch.location import BadURL, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
@@ -52,7 +52,7 @@ class Fetcher:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            guard = Guard(self._network)
+            self._guard = guard = Guard(self._network)
             opened.push_async_callback(guard.close)
             session = open_session(self._limits, guard, self._network, self._manners.contact)
             self._exchange = partial(exchange, await opened.enter_async_context(session), guard)
@@ -87,6 +87,17 @@ class Fetcher:
             url: An absolute http(s) URL.
         """
         return _expected(await self._get(url, _ANSWER))
+
+    async def finds(self, url: str) -> bool:
+        """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
+        try:
+            parsed = parse_url(url)
+            await self._guard.resolve(parsed.raw_host or "", parsed.port or 0)
+        except Forbidden:
+            return True
+        except (BadURL, OSError):
+            return False
+        return True
 
     async def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us.

@@ -156,7 +156,7 @@ class Guard(AbstractResolver):
         """
         family, kind, protocol, _, (address, port, *_) = info
         if (address, port) not in self._open:
-            _require_public(address)
+            _require_public(address, (address, port))
         return socket.socket(family, kind, protocol)
 
     def _admit(self, origin: tuple[str, int], address: str) -> None:
@@ -164,7 +164,7 @@ class Guard(AbstractResolver):
         if origin in self._allowed:
             self._open.add((address, origin[1]))
         else:
-            _require_public(address)
+            _require_public(address, origin)
 
 
 def is_public(address: str) -> bool:
@@ -194,9 +194,12 @@ def is_public(address: str) -> bool:
     return parsed.is_global and not parsed.is_multicast
 
 
-def _require_public(address: str) -> None:
+def _require_public(address: str, origin: tuple[str, int]) -> None:
     if not is_public(address):
-        raise Forbidden(f"{address} is not a public address")
+        host, port = origin
+        raise Forbidden(
+            f"{address} is not a public address (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
+        )
 
 
 def _origin(key: str) -> tuple[str, int]:

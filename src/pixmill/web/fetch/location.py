@@ -92,7 +92,10 @@ def decode_data_uri(uri: str, *, max_bytes: int) -> Fetched | Refused:
     # One escaped byte takes up to three characters, four base64 characters hold three bytes.
     if len(body) > 4 * max_bytes + 64:
         return Refused("too_large", f"more than {max_bytes} bytes")
-    content = unquote_to_bytes(body)
+    try:
+        content = unquote_to_bytes(body)
+    except UnicodeEncodeError:
+        return Refused("bad_data_uri", "it holds half a surrogate pair")
     if is_base64:
         digits = _BLANK.sub(b"", content).translate(_URL_SAFE).rstrip(b"=")
         try:

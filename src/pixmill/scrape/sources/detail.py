@@ -1,0 +1,85 @@
+"""The page of one result, which shows its image larger than the page of results does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter
+
+from pixmill.scrape.sources.browsing import Page
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.tile import Tile
+
+__all__ = ["NO_DETAIL", "Details", "detail_page"]
+
+NO_DETAIL = "no detail"
+"""How the route of a result begins whose page did not show its image; why stands in brackets behind it."""
+
+_PICTURE = "return picture(document, site.selectors.item);"
+_ADDRESS: TypeAdapter[str | None] = TypeAdapter(str | None)
+
+_WAIT_SECONDS = 4.0
+"""Scripts show an image within two seconds, or never."""
+
+_LOOK_SECONDS = 0.25
+
+_FRUITLESS = 10
+"""After so many pages in a row without the image, the selectors are wrong, and no other page is visited."""
+
+
+def detail_page(page: Page) -> Page:
+    """Return the page of a result, in the browser of a page of results.
+
+    Its image takes the place of the results: where there is one, no words on the page speak of a CAPTCHA.
+    """
+    image = page.site.detail.image if page.site.detail else ()
+    site = page.site.model_copy(update={"selectors": {"item": image}})
+    return Page(page.driver, site, page.query, page.access)
+
+
+class Details:
+    """Visit the pages of one search's results, each like a page of results: permitted, in turn, and told from a block.
+
+    Args:
+        page: The page of results, whose browser shows these pages in its place.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._page = detail_page(page)
+        self._fruitless = 0
+
+    def __call__(self, tile: Tile) -> Tile:
+        """Return a tile with the image of its page, or else with its own image as a thumbnail.
+
+        Raises:
+            SearchFailed: The site blocks us, or asks for a proof of being human.
+            BrowserLost: The browser crashed or hangs.
+        """
+        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._look(tile.page)
+        self._fruitless = 0 if image else self._fruitless + 1
+        small = tile.image or tile.thumbnail
+        route = "detail" if image else f"{NO_DETAIL} ({why})"
+        return replace(
+            tile, image=image, thumbnail=None if small == image else small, width=None, height=None, route=route
+        )
+
+    def _look(self, url: str | None) -> tuple[str | None, str]:
+        """Return the image on a page, or why there is none."""
+        if url is None:
+            return None, "no link"
+        here, there = urlsplit(self._page.query.address), urlsplit(url)
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            return None, "another host"
+        try:
+            verdict = self._page.open(url)
+        except SearchFailed as failed:
+            status = self._page.status if failed.failure in ("blocked", "layout_changed") else 0
+            return None, f"status {status}" if status else failed.failure
+        if verdict.state != "empty":
+            self._page.judge(verdict)
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while (image := self._page.run(_PICTURE, answer=_ADDRESS)) is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        return image, "not shown"

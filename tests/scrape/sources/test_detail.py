@@ -1,0 +1,203 @@
+"""The pages of single results: visited for the image that the page of results shows small, in a real browser."""
+
+import threading
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
+
+import pytest
+
+from pixmill.scrape.candidate import Query
+from pixmill.scrape.site_probe import probe
+from pixmill.scrape.sources.definition import parse_site
+from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.site import SiteSource
+from pixmill.web.browser import find_browser, open_browser, visit
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+from tests.scrape.sources.access import OneBrowser
+
+pytestmark = pytest.mark.browser
+
+SITE = parse_site(
+    """\
+name: tiny
+version: 1
+checked: 2026-11-20
+url: http://shop.test/{query}
+selectors:
+  item: [".card"]
+  key: ["@id"]
+  image: ["img"]
+  link: ["a@href"]
+detail: {image: ["#zoom@href", "#photo", "meta[property='og:image']@content"]}
+next: {selectors: [".next"]}
+states:
+  captcha: {selectors: ["#captcha-form"], texts: ["are you a robot"]}
+  empty: {texts: ["not for sale"]}
+settings: {pause: [0.02, 0.03], smooth: false, patience: 1}
+""",
+    source="tiny.yaml",
+)
+PRODUCTS = {
+    "photo": (200, "<img id=photo src=/large/photo.png>"),
+    "zoom": (200, "<a id=zoom href=/large/zoom.png><img id=photo src=/medium.png></a>"),
+    "meta": (200, "<meta property='og:image' content='/large/meta.png'>"),
+    "late": (
+        200,
+        "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', 800)</script>",
+    ),
+    "wordy": (200, "<p>Are you a robot? This robot is not for sale.</p><img id=photo src=/large/wordy.png>"),
+    "same": (200, "<img id=photo src=/small/same.png>"),
+    "bare": (200, "<p>No photograph yet.</p>"),
+    "sold": (200, "<p>This is not for sale.</p>"),
+    "gone": (404, ""),
+    "broken": (500, ""),
+    "asking": (200, "<form id=captcha-form></form>"),
+    "refusing": (429, ""),
+}
+
+
+def card(name, link):
+    href = f"<a href='{link}'>A hat</a>" if link else ""
+    img = f"<img src=/small/{name}.png width=320 height=100 sizes=320px srcset='/small/{name}.png 320w, /x.png 640w'>"
+    return f"<div class=card id={name}>{img}{href}</div>"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answer ``/<name>,<name>,…`` with a page of these results, which ``;`` divides into several, and ``/p/<name>``."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        if self.path.startswith("/p/"):
+            status, body = PRODUCTS.get(self.path[3:].partition("-")[0], (404, ""))
+        else:
+            page, _, rest = unquote(self.path[1:]).partition(";")
+            links = {"linkless": "", "foreign": "http://other.test/p/photo"}
+            cards = [card(name, links.get(name, f"/p/{name}")) for name in page.split(",")]
+            status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
+        content = f"<!doctype html><body>{body}".encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        server.asked = []
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def driver(server, tmp_path_factory):
+    with ExitStack() as opened:
+        proxy = opened.enter_context(Proxy(Network(served={"shop.test:80": server.server_address[1]})))
+        profile = tmp_path_factory.mktemp("profile")
+        driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=profile))
+        visit(driver, "http://shop.test/p/bare")
+        yield driver
+
+
+@pytest.fixture
+def search(server, driver, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 1.5)
+    server.asked.clear()
+
+    def search(path, site=SITE, forbidden=()):
+        access = OneBrowser(driver, tmp_path, forbidden)
+        return SiteSource(site).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
+
+    return search
+
+
+def visited(server):
+    return [path[3:] for path in server.asked if path.startswith("/p/")]
+
+
+def test_the_image_of_the_product_page_is_the_original(search):
+    found = list(search("photo,zoom;meta,wordy;late"))
+    names = ["photo", "zoom", "meta", "wordy", "late"]
+    assert [candidate.image_url for candidate in found] == [f"http://shop.test/large/{name}.png" for name in names]
+    assert [candidate.thumbnail_url for candidate in found] == [f"http://shop.test/small/{name}.png" for name in names]
+    assert [(candidate.rank, candidate.route) for candidate in found] == [(rank, "detail") for rank in range(5)]
+    assert found[0].page_url == "http://shop.test/p/photo"
+
+
+def test_a_product_page_that_shows_the_same_image_settles_that_it_is_the_original(search):
+    (candidate,) = search("same")
+    assert (candidate.image_url, candidate.thumbnail_url) == ("http://shop.test/small/same.png", None)
+
+
+def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_reason(search):
+    reasons = {
+        "bare": "not shown",
+        "sold": "not shown",
+        "gone": "status 404",
+        "broken": "status 500",
+        "secret": "robots",
+        "linkless": "no link",
+        "foreign": "another host",
+    }
+    found = list(search(",".join([*reasons, "photo"]), forbidden=["p/secret"]))
+    assert [candidate.route for candidate in found] == [*(f"no detail ({why})" for why in reasons.values()), "detail"]
+    for candidate, name in zip(found[:-1], reasons, strict=True):
+        assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
+
+
+@pytest.mark.parametrize(("name", "failure"), [("asking", "captcha"), ("refusing", "blocked")])
+def test_a_product_page_that_blocks_ends_the_search(search, server, name, failure):
+    found = search(f"photo,{name},zoom")
+    assert next(found).route == "detail"
+    with pytest.raises(SearchFailed, match=f"shop.test/p/{name}") as error:
+        next(found)
+    assert error.value.failure == failure
+    assert visited(server) == ["photo", name]
+
+
+def test_a_product_page_is_visited_no_sooner_than_it_is_wanted(search, server):
+    found = search("photo,zoom,meta")
+    next(found)
+    assert visited(server) == ["photo"]
+
+
+def test_wrong_selectors_are_given_up_after_ten_pages(search, server, monkeypatch):
+    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 0.0)
+    found = list(search(",".join(f"bare-{number}" for number in range(12))))
+    assert len(visited(server)) == 10
+    assert [candidate.route for candidate in found[9:]] == ["no detail (not shown)", *["no detail (not visited)"] * 2]
+
+
+def test_product_pages_count_towards_the_longest_search(search):
+    site = SITE.model_copy(update={"settings": SITE.settings.model_copy(update={"longest": 1.0})})
+    with pytest.raises(SearchFailed, match="did not end within 1 s") as error:
+        list(search(",".join(["late"] + [f"photo-{number}" for number in range(100)]), site))
+    assert "settings.longest" in error.value.advice
+
+
+def test_what_a_results_page_states_of_an_image_is_kept_where_it_is_all_there_is(search):
+    plain = SITE.model_copy(update={"detail": None})
+    (candidate,) = search("photo", plain)
+    assert (candidate.image_url, candidate.thumbnail_url) == ("http://shop.test/small/photo.png",) * 2
+    assert (candidate.width, candidate.height) == (640, 100)
+    (candidate,) = search("linkless", plain)
+    assert candidate.thumbnail_url is None
+
+
+def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server, tmp_path):
+    report = probe(SiteSource(SITE), "photo,bare,zoom,meta", OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
+    findings = {finding.selector: finding for finding in report.findings if finding.place == "detail.image"}
+    assert findings["#zoom@href"].example == "/large/zoom.png"
+    assert [finding.count for finding in report.findings if finding.selector == ".card"] == [4]
+    assert visited(server)[-3:] == ["photo", "bare", "zoom"]
+    lines = list(report.lines())
+    assert "3 results read, 2 with the URL of an original (detail 2)" in lines
+    assert "  no detail (not shown): http://shop.test/p/bare" in lines
+    assert "id=zoom" in (tmp_path / "probe-detail" / "page.html").read_text().replace('"', "")

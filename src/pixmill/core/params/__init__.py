@@ -1,7 +1,7 @@
 """The parameters of a run: ``params.yaml``, parsed whole and refused by name.
 
 - ``document``: the whole file, and its values by dotted name
-- ``sections``, ``scrape`` and ``train``: one frozen class a section
+- ``sections``, ``scrape``, ``train`` and ``validate``: one frozen class a section
 - ``reading``: YAML as DVC reads it
 - ``refusal``: what a wrong key is told
 """
@@ -9,7 +9,7 @@
 from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.reading import parse_yaml, read_text
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
-from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams, ValidateParams
+from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
 from pixmill.core.params.train import (
     AugmentationParams,
     BackboneParams,
@@ -20,6 +20,7 @@ from pixmill.core.params.train import (
     ScheduleParams,
     TrainParams,
 )
+from pixmill.core.params.validate import ValidateParams
 
 __all__ = [
     "SOURCES",

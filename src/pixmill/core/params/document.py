@@ -15,8 +15,9 @@ from pixmill.core.names import folded
 from pixmill.core.params.reading import NEXT, parse_yaml, read_text
 from pixmill.core.params.refusal import refusals
 from pixmill.core.params.scrape import ScrapeParams
-from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams, ValidateParams
+from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.train import TrainParams
+from pixmill.core.params.validate import ValidateParams
 
 __all__ = ["Params", "flat", "load_params", "parse_overrides", "parse_params"]
 

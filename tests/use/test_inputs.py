@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -43,21 +42,22 @@ def test_folders_that_fit_the_classes_are_sound(root: Path) -> None:
     assert list(problems(root, params())) == []
 
 
-def test_classes_without_images_stop_and_other_folders_do_not(root: Path) -> None:
+def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
     fill(root / "data" / "texts", 2, b"a text")
     (root / "data" / "empty").mkdir()
     (root / "data" / "caps").mkdir()
     (root / "data" / "caps" / "1.png").write_bytes(PNG)
     found = list(problems(root, params(("coat", "hat", "empty", "texts", "none"))))
-    advice = "put images there, or set classes to the folders of data: caps, coat, hat, texts"
+    advice = "put images there, or set classes to the folders with images: caps, coat, hat"
     assert found == [
         Problem(
             "data/ has folders that are not among the classes of params.yaml: caps",
             "add them to classes, or move them out of data/: validate stops at labels that no class has",
+            stops=True,
         ),
-        Problem("data/empty is empty", advice, stops=True),
-        Problem("data/texts has no image among 2 files", advice, stops=True),
-        Problem("data/none is missing", advice, stops=True),
+        Problem(
+            "data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True
+        ),
     ]
 
 
@@ -75,7 +75,7 @@ def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
     assert stops
     for part, label in (("train", "coat"), ("train", "hat"), ("test", "coat")):
         fill(root / "data" / part / label, 3)
-    assert told(root, fixed)[1:] == [("data/test/hat: no files, and split stops where a split lacks a class", False)]
+    assert told(root, fixed)[1:] == [("data/test/hat: no files, and split stops where a split lacks a class", True)]
 
 
 def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
@@ -103,14 +103,12 @@ def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
     assert told(root, listed) == []
 
 
-def test_ten_thousand_files_take_a_second(tmp_path: Path) -> None:
+def test_of_very_many_files_none_is_hashed(tmp_path: Path) -> None:
     for label in ("coat", "hat", "cap", "shoe"):
         fill(tmp_path / "data" / label, 2500, b"a text" if label == "shoe" else PNG)
     given = params(("coat", "hat", "cap", "shoe"))
-    begun = time.process_time()
-    assert told(tmp_path, given) == [("data/shoe has no image among 2,500 files", True)]
+    assert told(tmp_path, given) == [("data/shoe has no image among 2,500 entries", True)]
     assert salt_for_folders(tmp_path, given) is None
-    assert time.process_time() - begun < 2  # a machine for tests may be slow
 
 
 @pytest.fixture

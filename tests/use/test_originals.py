@@ -170,9 +170,10 @@ def test_layers_and_loss_are_those_of_the_original(name: str) -> None:
         layers = f"{backbone.name} {backbone.weights} {frozen}, {layers}"
     assert layers == wanted["layers"]
     assert model.count_params() == wanted["parameters"]
-    assert f"{wanted['parameters']:,}" in find_recipe(ROOT, name).text + (ROOT / "docs" / "recipes.md").read_text(
-        "utf-8"
-    )
+    [row] = [
+        line for line in (ROOT / "docs/recipes.md").read_text("utf-8").splitlines() if line.startswith(f"| `{name}` | ")
+    ][:1]
+    assert row.endswith(f"| {wanted['parameters']:,} |")
 
     pixels = np.random.default_rng(7).integers(0, 256, (3, *model.input_shape[1:])).astype(np.float32)
     targets = np.eye(len(params.classes), dtype=np.float32)[[0, 1, 1]]
@@ -247,4 +248,4 @@ def test_sports_see_the_same_images_and_so_do_the_two_networks_for_fashion_mnist
         assert (first.classes, first.scrape, first.split) == (second.classes, second.scrape, second.split)
     digits, fashion = params_of("digits"), params_of("fashion")
     assert digits.train == fashion.train
-    assert (digits.validate, digits.split) == (fashion.validate, fashion.split)
+    assert (digits.validate, digits.split.image_size) == (fashion.validate, fashion.split.image_size)

@@ -184,7 +184,7 @@ def test_a_broken_recipe_is_named_and_not_used(project: Path) -> None:
 def test_where_images_belong_is_said(project: Path) -> None:
     done = use(project, find_recipe(project, "scenes"))
     assert "\nNext: put images into data/train/<class>/ and data/test/<class>/, or set " in done.lines()[-3]
-    assert done.lines()[-1] == "Next: dvc repro"
+    assert done.lines()[-1] == "Next: pixmill check"
 
 
 def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:

@@ -1,6 +1,6 @@
-"""Check params.yaml, and the local images and lists that it names.
+"""Check params.yaml, and the local images, lists and sites that it names.
 
-Exits 1 with one line for each wrong key, class without images or missing list.
+Exits 1 where a run would stop.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "accepted"]
 
-_FOREIGN = re.compile(r"[^\w.\- /]|(?<![^/])\.*(?=/|\Z)", re.ASCII)
-"""What MLflow rejects in parameter and metric names on at least one platform: characters, and parts of a path that are
-empty or dots alone."""
+_FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
+"""What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
+parts of a path that are empty or dots alone."""
 
 _NAME = 240
 """MLflow's limit on a name is 250 characters; the rest is for the number of a name that occurs twice."""

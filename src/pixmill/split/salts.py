@@ -91,13 +91,14 @@ def suggested_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequen
     best = int(np.argmin(far))
     worst, label = divmod(int(_off(now, wanted).argmax()), len(classes))
     side, all_of = _HELD_OUT[worst], now.sum(axis=0)
-    tests = [f"{tables[best][TEST, n]:,.0f} of {all_of[n]:,.0f} '{classes[n]}'" for n in range(len(classes))[:_NAMED]]
+    then = [f"{tables[best][side, n]:,.0f} of {all_of[n]:,.0f} '{classes[n]}'" for n in range(len(classes))[:_NAMED]]
     more = ", …" if len(classes) > _NAMED else ""
+    cost = "; it draws a new test set" if (given < 0).any() else ""
     return (
-        f"{now[side, label]:,.0f} of {all_of[label]:,.0f} images of '{classes[label]}' fall into {PARTS[side]}, where "
-        f"{wanted[side, label]:,.0f} are expected; of {len(salts):,} salts, split.salt: {salts[best]} divides all "
-        f"classes best (test: {', '.join(tests)}{more}); it was chosen by counts alone and draws a new test set: set "
-        "it once, before results count, then: dvc repro"
+        f"{PARTS[side]} has {now[side, label]:,.0f} of {all_of[label]:,.0f} images of '{classes[label]}', where "
+        f"{wanted[side, label]:,.0f} are expected. Of {len(salts):,} salts, {salts[best]} divides the classes best "
+        f"({PARTS[side]}: {', '.join(then)}{more}), judged by counts alone{cost}.\n"
+        f"Next: before you compare results, set split.salt: {salts[best]} in params.yaml, then: dvc repro"
     )
 
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.bundled import missing_data
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.params import Params
 from pixmill.images import EXTENSIONS, sniff
+from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched
 
@@ -55,6 +56,12 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
     sources = {name for label in params.classes for name in params.scrape.sources_of(label)}
     if "urls" in sources:
         yield from _lists(root, params)
+    for source in sorted(sources):
+        if source.startswith("site:"):
+            try:
+                load_site(source.removeprefix("site:"), root / "sites")
+            except ScrapeError as error:
+                yield Problem(error.message, error.next, stops=True)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "make data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
@@ -62,7 +69,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
         return
     if "folder" in sources:
         yield from _folders(root / "data", params)
-    if (folder := params.evaluate.unlabelled) is not None and not (root / folder).is_dir():
+    if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
         yield Problem(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
 
 
@@ -91,6 +98,7 @@ def _folders(data: Path, params: Params) -> Iterator[Problem]:
         yield Problem(
             f"data/ has folders that are not among the classes of params.yaml: {', '.join(unknown[:_NAMED])}{more}",
             "add them to classes, or move them out of data/: validate stops at labels that no class has",
+            stops=params.validate_.labels_declared.severity == "critical",
         )
     wanted = [label for label in params.classes if "folder" in scrape.sources_of(label)]
     absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
@@ -99,11 +107,15 @@ def _folders(data: Path, params: Params) -> Iterator[Problem]:
         yield Problem(
             f"{', '.join(gaps[:_NAMED])}{more}: no files, and split stops where a split lacks a class",
             "put images of each class into data/train and data/test, and into data/val if there is one",
+            stops=True,
         )
-    for label, words in absent.items():
-        # Another source may bring the class's images where searches may fail.
-        replaced = len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0
-        yield Problem(words, source.advice(), stops=not replaced)
+    if absent:
+        lines = [*absent.values()][:_NAMED]
+        if len(absent) > _NAMED:
+            lines.append(f"… and {len(absent) - _NAMED:,} more classes without images")
+        # Another source may bring a class's images where searches may fail.
+        stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
+        yield Problem("\n".join(lines), source.advice(), stops=stops)
 
 
 def salt_for_folders(root: Path, params: Params) -> str | None:
@@ -115,6 +127,9 @@ def salt_for_folders(root: Path, params: Params) -> str | None:
     """
     scrape = params.scrape
     local = all(scrape.sources_of(label) == ("folder",) for label in params.classes)
+    if scrape.per_class or scrape.per_query:
+        # Which of the files are taken is known after scrape.
+        return None
     if not local or scrape.folder.layout == "fixed" or not (root / "data").is_dir():
         return None
     source = FolderSource(root / "data")

@@ -74,7 +74,8 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
         parse_params(before)
         after = recipe.merged_into(before)
     now = parse_params(after)
-    lacking, following = tuple(problems(root, now)), _following(now)
+    lacking = tuple(problems(root, now))
+    following = ("pixmill check",) if any(problem.stops for problem in lacking) else _following(now)
     if before == after:
         return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from pixmill.core.expectations import Advise, Check, Result, Tell
 from pixmill.core.params import Severity, ValidateParams
-from pixmill.validate.shortcuts import shortcut_checks
+from pixmill.validate.shortcuts import shortcut_check
 
 __all__ = ["checks"]
 
@@ -42,7 +42,7 @@ def checks(params: ValidateParams, classes: Sequence[str]) -> list[Check]:
         classes: The declared labels.
     """
     of_images, of_labels = _of_images(params), _of_labels(params, classes)
-    return [*of_images, *of_labels, *_of_repetition(params), *_of_classes(params), *shortcut_checks(params)]
+    return [*of_images, *of_labels, *_of_repetition(params), *_of_classes(params), shortcut_check(params.shortcuts)]
 
 
 def _of_images(params: ValidateParams) -> Iterator[Check]:
@@ -243,20 +243,12 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         wanted=f"at least {params.min_per_class.count:,}",
         tell=_per_class(lambda row, _: f"class '{row['label']}' has {_images(row['n'])}"),
     )
-    balance = params.class_balance
-    # What training weighs does not move the gate, so the critical check does not offer it alone.
-    yield _balance(
-        "ratio", balance.ratio, balance.severity, "collect more images of it, or set train.class_weights: true"
-    )
-    yield _balance(
-        "critical",
-        balance.critical,
-        "critical",
-        "collect more images of it, or lower validate.class_balance.critical and set train.class_weights: true",
-    )
+    yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
+    # Weights do not move the gate.
+    yield _balance("critical", params.class_balance.critical, "")
 
 
-def _balance(key: str, least: float, severity: Severity, advice: str) -> Check:
+def _balance(severity: Literal["warning", "critical"], least: float, otherwise: str) -> Check:
     """Return the check of the size of each class against one of the bounds of ``validate.class_balance``."""
     return Check(
         name="class_balance",
@@ -264,15 +256,15 @@ def _balance(key: str, least: float, severity: Severity, advice: str) -> Check:
         expectation="ExpectColumnValuesToBeBetween",
         kwargs={"column": "ratio_to_largest", "min_value": least},
         severity=severity,
-        parameters=(f"validate.class_balance.{key}",),
+        parameters=(f"validate.class_balance.{severity}",),
         wanted=f"at least {least:g}",
         tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {_images(row['n'])}, {row['ratio_to_largest']:.3g} times as many as "
-                f"the largest class '{largest['label']}' ({largest['n']:,})"
+                f"class '{row['label']}' has {_images(row['n'])}, {row['ratio_to_largest']:.3g} of the largest class "
+                f"'{largest['label']}' ({largest['n']:,})"
             )
         ),
-        advise=lambda *_: advice,
+        advise=lambda *_: f"collect more images of the small classes{otherwise}",
     )
 
 

@@ -183,7 +183,7 @@ def conclude(
             "images": Table(images),
             "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
             "classes": Table(of_classes, named_by=("label",)),
-            "shortcuts": Table(shortcut_table(shortcuts), named_by=("property",)),
+            "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
         },
     )
     powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]

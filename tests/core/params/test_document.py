@@ -19,7 +19,6 @@ DEFAULTS = parse_params("classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'
 # Not the committed file: its values are people's to change.
 TEXT = yaml.safe_dump(DEFAULTS.model_dump(mode="json", by_alias=True), sort_keys=False)
 CHARACTERS = "letters, digits, spaces and . & ' + - _"
-FOLDERS = "that every system takes for a folder (not con, prn, aux, nul, com1 to lpt9; no dot or space at the end)"
 
 
 def edited(before: str, after: str) -> str:
@@ -103,11 +102,29 @@ def edited(before: str, after: str) -> str:
         ),
         *(
             ("- coat", f"- {name}", f"classes.0: expected a name of at most 64 {CHARACTERS}, received {shown}")
-            for name, shown in (("3", "3"), ("../coat", "'../coat'"), ("x" * 65, f"'{'x' * 65}'"))
+            for name, shown in (("3", "3 without quotes"), ("../coat", "'../coat'"), ("x" * 65, f"'{'x' * 65}'"))
         ),
         *(
-            ("- coat", f"- '{name}'", f"classes.0: expected a name {FOLDERS}, received '{name}'")
-            for name in ("con", "NUL", "Com1", "lpt9", "prn.jpg", "aux .b", "coat.", "coat ")
+            ("- coat", f"- '{name}'", f"classes.0: expected a name {kind}, received '{name}'")
+            for kind, names in (
+                (
+                    "that Windows does not reserve (con, prn, nul, …)",
+                    ("con", "NUL", "Com1", "lpt9", "prn.jpg", "aux .b"),
+                ),
+                ("without a dot or space at its end", ("coat.", "coat ")),
+            )
+            for name in names
+        ),
+        ("- coat\n- dress", "- a\n- a", "classes: expected distinct names, received 'a' more than once"),
+        (
+            "queries: {}",
+            'queries: {"caf\\u00e9": [one], "cafe\\u0301": [two]}',
+            "scrape.queries: expected each class once, received 'café' in two Unicode spellings",
+        ),
+        (
+            "critical: 0.1",
+            "critical: 0.3",
+            "validate.class_balance: expected critical <= warning (0.2), received 0.3",
         ),
         (
             "queries: {}",
@@ -118,7 +135,7 @@ def edited(before: str, after: str) -> str:
         (
             "- dress",
             "- Coat",
-            "classes: expected distinct names, received 'Coat' beside 'coat', which differs in case alone",
+            "classes: expected distinct names, received 'Coat' beside 'coat': some systems take them for the same",
         ),
         ("- coat", "- Test", "classes: expected names other than test, train, unlabelled, val, received 'Test'"),
         (

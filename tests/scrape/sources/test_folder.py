@@ -89,7 +89,7 @@ def test_a_class_without_files_is_named(source, data, label):
     with pytest.raises(SearchFailed, match=f"data/{label} is {label}") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
-    assert caught.value.advice == "put images there, or set classes to the folders of data: boot, hat"
+    assert caught.value.advice == "put images there, or set classes to the folders with images: boot, hat"
 
 
 def test_a_class_is_absent_until_one_of_its_files_begins_as_an_image(source, data, tmp_path):
@@ -97,7 +97,8 @@ def test_a_class_is_absent_until_one_of_its_files_begins_as_an_image(source, dat
     (data / "cap" / "notes.txt").write_text("a text")
     (data / "cap" / "link.png").symlink_to(tmp_path / "nowhere.png")
     assert source.absence("hat") is None
-    assert source.absence("cap") == "data/cap has no image among 3 files"
+    assert source.absence("cap") == "data/cap has no image among 3 entries; subfolders are not read"
+    assert source.absence("Hat") == "data/Hat is missing, but there is hat, which differs in case"
     shutil.copy(data / "hat" / "000.png", data / "cap" / "named.txt")
     assert source.absence("cap") is None
 

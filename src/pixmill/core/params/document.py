@@ -49,9 +49,10 @@ class Params(Section):
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         seen: dict[str, str] = {}
         for name in names:
-            if (other := seen.setdefault(folded(name), name)) is not name:
-                same = "more than once" if other == name else f"beside {other!r}, which differs in case alone"
+            if (other := seen.get(folded(name))) is not None:
+                same = "more than once" if other == name else f"beside {other!r}: some systems take them for the same"
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
+            seen[folded(name)] = name
             if folded(name) in _RESERVED:
                 raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
         return names

@@ -65,6 +65,8 @@ def _line(model: type[BaseModel], detail: Any) -> str:
         if not location:
             return message  # one that compares sections names the key itself
         return f"{name}: {message}"
+    if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
+        received += " without quotes"
     return f"{name}: expected {described(_field_at(model, location))}, received {received}"
 
 

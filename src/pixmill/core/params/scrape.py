@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ from pydantic import (
     field_validator,
 )
 
+from pixmill.core.names import composed
 from pixmill.core.params.sections import ClassName, Count, Section, Share
 
 __all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
@@ -65,6 +67,16 @@ Sources = Annotated[
 """One source or several, in order."""
 
 
+def _spelled_once(value: object) -> object:
+    names = Counter(composed(name) for name in value if isinstance(name, str)) if isinstance(value, dict) else Counter()
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"expected each class once, received {twice[0]!r} in two Unicode spellings")
+    return value
+
+
+_ONCE = BeforeValidator(_spelled_once)
+
+
 class FolderParams(Section):
     """Set the layout of local images."""
 
@@ -83,7 +95,7 @@ class UrlsParams(Section):
     format: Literal["auto", "table", "open_images", "tsv", "imagenet"] = Field(
         "auto", description="Format of the lists; `table` has the columns url and label; `auto` detects it."
     )
-    classes: dict[ClassName, Texts] = Field(
+    classes: Annotated[dict[ClassName, Texts], _ONCE] = Field(
         {}, description="Labels in the lists, by class; default: the class's name.", examples=[{"cat": ["/m/01yrx"]}]
     )
 
@@ -120,10 +132,10 @@ class ScrapeParams(Section):
         "`site:<name>` of sites/.",
         examples=[["openverse", "bing"]],
     )
-    source_by_class: dict[ClassName, Sources] = Field(
+    source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(
         {}, description="Sources for individual classes, instead of `source`.", examples=[{"saree": ["amazon", "bing"]}]
     )
-    queries: dict[ClassName, Texts] = Field(
+    queries: Annotated[dict[ClassName, Texts], _ONCE] = Field(
         {},
         description="Search terms by class; default: its name.",
         examples=[{"saree": ["silk saree", "cotton saree"]}],

@@ -46,11 +46,10 @@ def _composed(name: Any) -> Any:
 
 
 def _folder(name: str) -> str:
+    if name.endswith((".", " ")):
+        raise ValueError(f"expected a name without a dot or space at its end, received {name!r}")
     if not re.match(FOLDER, name):
-        raise ValueError(
-            "expected a name that every system takes for a folder (not con, prn, aux, nul, com1 to lpt9; no dot or "
-            f"space at the end), received {name!r}"
-        )
+        raise ValueError(f"expected a name that Windows does not reserve (con, prn, nul, …), received {name!r}")
     return name
 
 

@@ -184,6 +184,11 @@ class AugmentationParams(Section):
         0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from.", examples=[1.0]
     )
 
+    @property
+    def changes_images(self) -> bool:
+        """Whether any augmentation is on."""
+        return self.mix != "none" or any(getattr(self, key) for key in type(self).model_fields if "mix" not in key)
+
 
 class TrainParams(Section):
     """Choose the model and how it is fitted."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pixmill.core.params.sections import Count, ExpectationParams, Section, Share, WarningParams
 
@@ -129,13 +129,21 @@ class MinPerClassParams(ExpectationParams):
     count: Count = Field(30, description="Minimum number of kept images per class.", examples=[100])
 
 
-class ClassBalanceParams(WarningParams):
-    """Bound the ratio of each class to the largest: one bound that is reported, and one that stops the pipeline."""
+class ClassBalanceParams(Section):
+    """Bound the size of each class, as a share of the largest."""
 
-    ratio: Share = Field(0.2, description="Smallest class size, as a share of the largest.", examples=[0.5])
-    critical: Share = Field(
-        0.1, description="The same for a failure that stops the pipeline, whatever the severity.", examples=[0.02]
+    warning: Share = Field(
+        0.2, description="Size below which a class gets a warning, as a share of the largest class.", examples=[0.5]
     )
+    critical: Share = Field(
+        0.1, description="Size below which a class stops the pipeline, as a share of the largest.", examples=[0.02]
+    )
+
+    @model_validator(mode="after")
+    def _warns_first(self) -> Self:
+        if self.critical > self.warning:
+            raise ValueError(f"expected critical <= warning ({self.warning:g}), received {self.critical:g}")
+        return self
 
 
 class ShortcutsParams(WarningParams):
@@ -144,14 +152,8 @@ class ShortcutsParams(WarningParams):
     skill: Share = Field(
         0.5,
         description="Largest skill of source, host, format, width or height: 1 if it always tells a class from the "
-        "others, 0 if it guesses.",
+        "others, 0 if it guesses. For properties that also depend on what the images show, it is at least 0.95.",
         examples=[0.3],
-    )
-    appearance_skill: Share = Field(
-        0.95,
-        description="The same for aspect ratio, bytes per pixel, brightness and border, which also depend on what the "
-        "images show.",
-        examples=[0.8],
     )
 
 

@@ -68,13 +68,12 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) 
     classes = np.unique(training.targets)[:_CLASSES]
     names = tuple(str(labels[label]) for label in classes)
     rows = [np.flatnonzero(training.targets == label) for label in classes]
-    if params.model != "features":
+    if params.model != "features" and params.augmentation.changes_images:
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # As one batch, so that images of different classes are mixed where they are.
         columns = [
             augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
         ]
-        if any((column != pixels).any() for column in columns):
-            return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)
+        return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)
     several = [training.pixels[np.resize(row[: 1 + _CHANGED], 1 + _CHANGED)] for row in rows]
     return Samples(names, np.stack(several), augmented=False)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
-from pixmill.core.names import composed
+from pixmill.core.names import composed, folded
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
@@ -91,11 +91,15 @@ class FolderSource(LocalSource):
         if any(self._is_image(path) for path in files):
             return None
         plural = len(there or folders) > 1
+        if not there:
+            alike = sorted({name for _, name in self._named if folded(name) == folded(label)})
+            but = f", but there is {_some(alike)}, which differs in case" if alike else ""
+            return f"{where} {'are' if plural else 'is'} missing{but}"
         if not files:
-            return f"{where} {'are' if plural else 'is'} {'empty' if there else 'missing'}"
-        return (
-            f"{where} {'have' if plural else 'has'} no image among {len(files):,} file{'' if len(files) == 1 else 's'}"
-        )
+            return f"{where} {'are' if plural else 'is'} empty"
+        below = "; subfolders are not read" if any(path.is_dir() for path in files) else ""
+        count = f"{len(files):,} {'entry' if len(files) == 1 else 'entries'}"
+        return f"{where} {'have' if plural else 'has'} no image among {count}{below}"
 
     def gaps(self, labels: Sequence[str]) -> list[str]:
         """Return the folders of a fixed split that lack a class, or all files of it."""
@@ -108,7 +112,8 @@ class FolderSource(LocalSource):
 
     def advice(self) -> str:
         """Return what to do about classes without an image."""
-        return f"put images there, or set classes to the folders of {self._data.name}: {_some(self.labels())}"
+        others = [name for name in self.labels() if name not in {*_PARTS, _UNLABELLED} and not self.absence(name)]
+        return "put images there" + (f", or set classes to the folders with images: {_some(others)}" if others else "")
 
     def remarks(self) -> list[str]:
         """Return a sentence for each thing in the folder that is not taken and that someone may have meant to be."""

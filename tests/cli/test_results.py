@@ -99,6 +99,13 @@ def test_a_stage_that_failed_after_writing_is_recognised(project: Path) -> None:
     assert "The results are new" in text_of_notes(project)
 
 
+def test_a_stage_that_failed_before_writing_is_recognised(project: Path) -> None:
+    (project / "metrics" / "evaluate.json").unlink()
+    notes_ = text_of_notes(project)
+    assert "the last run stopped at evaluate." in notes_
+    assert "git" not in notes_
+
+
 def test_first_results_are_to_be_committed(project: Path) -> None:
     git(project, "rm", "-q", "--cached", "dvc.lock")
     git(project, "commit", "-qm", "x")

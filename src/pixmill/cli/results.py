@@ -100,11 +100,14 @@ def _is_cached(cache: Path, md5: str) -> bool:
 
 
 def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
-    """Return the first stage that wrote one of the changed files and then failed, so that ``dvc.lock`` knows others."""
+    """Return the first stage that removed or wrote one of the changed files and then failed."""
     for name, stage in stages.items():
         for out in stage.get("outs", []):
             path = root / out["path"]
-            if out["path"] in changed and path.is_file():
+            if out["path"] in changed:
+                # DVC removes the outputs of a stage before it starts, and hashes them afterwards.
+                if not path.is_file():
+                    return name
                 digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC does
                 if digest != out.get("md5"):
                     return name

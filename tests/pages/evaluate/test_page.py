@@ -245,7 +245,7 @@ def cards_of(text):
 def test_unlabelled_images_are_counted_and_the_unreadable_named(unlabelled):
     text = unlabelled()
     assert "22 unlabelled images" in text
-    assert "5 of the 21 readable images reach the confidence threshold" in text
+    assert "5 of the 21 readable images reach the confidence threshold of " in text
     assert "<td>notes.txt</td><td>unknown</td>" in text
     assert 'id="unlabelled"' not in page()
 
@@ -257,8 +257,8 @@ def test_unlabelled_images_are_cards_at_random_by_confidence_and_by_class(unlabe
     assert unlabelled() == unlabelled()
     # Of two copies one is shown.
     assert unsure[:2] == [
-        ("coat", "50.0 % confidence", "00-01234567…23456789.png", True),
-        ("coat", "54.0 % confidence", "02-01234567…23456789.png", True),
+        ("coat", "50.0 % confidence: not sure", "00-01234567…23456789.png", True),
+        ("coat", "54.0 % confidence: not sure", "02-01234567…23456789.png", True),
     ]
     other = LABELS[1].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     assert [(card[0], card[1][:2], card[3]) for card in of_class] == [

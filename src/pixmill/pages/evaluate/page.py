@@ -233,5 +233,6 @@ def _unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
 
 
 def _guess(row: Mapping[Any, Any], uri: str | None) -> dict[str, Any]:
-    lines = [f"{100 * row['confidence']:.1f} % confidence"]
+    is_unsure = pd.notna(row["sure"]) and not row["sure"]
+    lines = [f"{100 * row['confidence']:.1f} % confidence{': not sure' if is_unsure else ''}"]
     return {"uri": uri, "look": None, "title": row["predicted"], "lines": lines, "id": None, "file": row["path"]}

@@ -50,7 +50,7 @@ lint: setup ## check style and types
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy src stages .ci/stale.py
 
-check: setup ## check params.yaml
+check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill check
 
 stale: setup ## check that the committed results match the committed code, params and data

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -75,6 +75,11 @@ class NetworkAccess:
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
         return self.result(self.begin(self._fetcher.ask(url)))
+
+    def finds(self, urls: Iterable[str]) -> bool:
+        """Tell whether the host of any of some URLs has an address."""
+        begun = [self.begin(self._fetcher.finds(url)) for url in urls]
+        return any([self.result(each) for each in begun])
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:

@@ -79,7 +79,7 @@ class NetworkAccess:
     def finds(self, urls: Iterable[str]) -> bool:
         """Tell whether the host of any of some URLs has an address."""
         begun = [self.begin(self._fetcher.finds(url)) for url in urls]
-        return any([self.result(each) for each in begun])
+        return any(self.result(each) for each in begun)
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:

@@ -17,7 +17,7 @@ from pixmill.scrape.access import open_access
 from pixmill.scrape.collector import Collector
 from pixmill.scrape.crawl import Crawl
 from pixmill.scrape.image_store import ImageStore
-from pixmill.scrape.journal import Journal, hold_journal
+from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.judge import Judge
 from pixmill.scrape.searches import FailedSearch, plan_searches
 from pixmill.scrape.sources import is_local, open_sources

@@ -55,6 +55,14 @@ PRODUCTS = {
     "broken": (500, ""),
     "asking": (200, "<form id=captcha-form></form>"),
     "refusing": (429, ""),
+    "leap": (302, "/private/x"),
+    "hop": (302, "http://other.test/p/photo"),
+    "robot": (200, "<p>Are you a robot?</p>"),
+    "slow-robot": (
+        200,
+        "<p>Are you a robot?</p><script>setTimeout("
+        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', 500)</script>",
+    ),
 }
 
 
@@ -69,8 +77,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        if self.path.startswith("/p/"):
-            status, body = PRODUCTS.get(self.path[3:].partition("-")[0], (404, ""))
+        if self.path.startswith("/private/"):
+            status, body = PRODUCTS["late"]
+        elif self.path.startswith("/p/"):
+            name = self.path[3:]
+            status, body = PRODUCTS.get(name) or PRODUCTS.get(name.partition("-")[0], (404, ""))
         else:
             page, _, rest = unquote(self.path[1:]).partition(";")
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
@@ -78,6 +89,8 @@ class Handler(BaseHTTPRequestHandler):
             status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
         content = f"<!doctype html><body>{body}".encode()
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", body)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -98,8 +111,9 @@ def server():
 
 @pytest.fixture(scope="module")
 def driver(server, tmp_path_factory):
+    port = server.server_address[1]
     with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(Network(served={"shop.test:80": server.server_address[1]})))
+        proxy = opened.enter_context(Proxy(Network(served=dict.fromkeys(("shop.test:80", "other.test:80"), port))))
         profile = tmp_path_factory.mktemp("profile")
         driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=profile))
         visit(driver, "http://shop.test/p/bare")
@@ -150,6 +164,29 @@ def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_rea
     assert [candidate.route for candidate in found] == [*(f"no detail ({why})" for why in reasons.values()), "detail"]
     for candidate, name in zip(found[:-1], reasons, strict=True):
         assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
+
+
+def test_a_product_page_is_judged_by_where_it_leads(search):
+    """The script of the last draws its image long after the page has loaded."""
+    found = list(search("photo,hop,leap", forbidden=["/private/"]))
+    assert [candidate.route for candidate in found] == ["detail", "no detail (another host)", "no detail (robots)"]
+    assert [candidate.image_url for candidate in found[1:]] == [None, None]
+    (within,) = search("leap")
+    assert within.image_url == "http://shop.test/large/late.png"
+
+
+def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search):
+    (found,) = search("slow-robot")
+    assert found.image_url == "http://shop.test/large/slow-robot.png"
+    with pytest.raises(SearchFailed, match="shows a CAPTCHA"):
+        list(search("robot"))
+
+
+def test_an_unsound_selector_ends_the_search(search, server):
+    unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+    with pytest.raises(SearchFailed, match=r"expected CSS selectors, received '#photo\['"):
+        list(search("photo,zoom", unsound))
+    assert visited(server) == ["photo"]
 
 
 @pytest.mark.parametrize(("name", "failure"), [("asking", "captcha"), ("refusing", "blocked")])

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from pixmill.scrape.sources.browsing import Page
+from pixmill.scrape.sources.browsing import Page, document
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.tile import Tile
 
@@ -32,7 +32,7 @@ _FRUITLESS = 10
 def detail_page(page: Page) -> Page:
     """Return the page of a result, in the browser of a page of results.
 
-    Its image takes the place of the results: where there is one, no words on the page speak of a CAPTCHA.
+    Its image takes the place of the results.
     """
     image = page.site.detail.image if page.site.detail else ()
     site = page.site.model_copy(update={"selectors": {"item": image}})
@@ -69,17 +69,32 @@ class Details:
         """Return the image on a page, or why there is none."""
         if url is None:
             return None, "no link"
-        here, there = urlsplit(self._page.query.address), urlsplit(url)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        if not self._is_here(url):
             return None, "another host"
+        self._page.status = 0  # that of the page before
         try:
-            verdict = self._page.open(url)
+            self._page.open(url)
         except SearchFailed as failed:
-            status = self._page.status if failed.failure in ("blocked", "layout_changed") else 0
-            return None, f"status {status}" if status else failed.failure
-        if verdict.state != "empty":
-            self._page.judge(verdict)
+            if self._page.status >= 400:
+                return None, f"status {self._page.status}"
+            if failed.failure in ("robots", "timeout", "unreachable"):
+                return None, failed.failure
+            raise
         deadline = time.monotonic() + _WAIT_SECONDS
         while (image := self._page.run(_PICTURE, answer=_ADDRESS)) is None and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
+        # Beside its image, no words on a page speak of a CAPTCHA.
+        verdict = self._page.verdict()
+        if verdict.state != "empty":
+            self._page.judge(verdict)
+        if (arrived := self._page.arrived) != document(url):
+            if not self._is_here(arrived):
+                return None, "another host"
+            if refused := self._page.access.permitted(arrived):
+                return None, refused.reason
         return image, "not shown"
+
+    def _is_here(self, url: str) -> bool:
+        """Tell whether a page is of the same site as the results."""
+        here, there = urlsplit(self._page.query.address), urlsplit(url)
+        return (there.scheme, there.netloc) == (here.scheme, here.netloc)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.errors import BrowserError, BrowserLost, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class _Nowhere:
     def _refuse(self, *received: object) -> Any:
         raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
 
+    journal: Journal | None = None
     permitted = ask = browser = witness = _refuse
 
 
@@ -54,9 +56,11 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
+        journal: Where product pages are remembered; ``None``: nowhere.
     """
 
-    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path) -> None:
+    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
+        self.journal = journal
         self._fetcher = fetcher
         self._network = network
         self._scratch = scratch
@@ -180,7 +184,12 @@ class NetworkAccess:
 
 @contextlib.asynccontextmanager
 async def open_access(
-    params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
+    params: ScrapeParams,
+    *,
+    served: Mapping[str, int],
+    network: Network | None,
+    scratch: Path,
+    journal: Journal | None = None,
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
     """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
@@ -189,6 +198,7 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
+        journal: Where product pages are remembered; ``None``: nowhere.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -215,5 +225,5 @@ async def open_access(
             next="edit params.yaml, then: pixmill check",
         ) from None
     async with opening as fetcher:
-        with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
+        with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:
             yield fetcher, access

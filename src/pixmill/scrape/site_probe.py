@@ -124,7 +124,7 @@ class _Lent:
     """Lend one browser to a search, which gives its other ways out as another does, and save what fails in a folder."""
 
     def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
-        self.permitted, self.ask = access.permitted, access.ask
+        self.permitted, self.ask, self.journal = access.permitted, access.ask, access.journal
         self._driver, self._folder = driver, folder
 
     def browser(self) -> contextlib.nullcontext[WebDriver]:

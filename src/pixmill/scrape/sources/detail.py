@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -57,7 +58,7 @@ class Details:
             SearchFailed: The site blocks us, or asks for a proof of being human.
             BrowserLost: The browser crashed or hangs.
         """
-        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._look(tile.page)
+        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._find(tile.page)
         self._fruitless = 0 if image else self._fruitless + 1
         small = tile.image or tile.thumbnail
         route = "detail" if image else f"{NO_DETAIL} ({why})"
@@ -65,12 +66,22 @@ class Details:
             tile, image=image, thumbnail=None if small == image else small, width=None, height=None, route=route
         )
 
-    def _look(self, url: str | None) -> tuple[str | None, str]:
-        """Return the image on a page, or why there is none."""
+    def _find(self, url: str | None) -> tuple[str | None, str]:
+        """Return the image on a page, or why there is none, as it was remembered or as it is now."""
         if url is None:
             return None, "no link"
         if not self._is_here(url):
             return None, "another host"
+        site, journal = self._page.site, self._page.access.journal
+        name = json.dumps([url, site.selectors["item"], site.addresses, site.placeholders])
+        if journal is not None and (known := journal.product_page(name)):
+            return known
+        image, why = self._look(url)
+        if journal is not None and (image or why in ("not shown", "status 404", "status 410")):
+            journal.keep_product_page(name, image, why)
+        return image, why
+
+    def _look(self, url: str) -> tuple[str | None, str]:
         self._page.status = 0  # that of the page before
         try:
             self._page.open(url)

@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.journal import Journal
 from pixmill.scrape.site_probe import probe
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.failure import SearchFailed
@@ -65,6 +67,17 @@ PRODUCTS = {
     ),
 }
 
+FEED = """<div id=all></div><script>
+let number = 0;
+const add = () => { for (let i = 0; i < 6; i++) all.insertAdjacentHTML("beforeend",
+  `<div class=card id=f${number} style="height: 300px"><img src=/small/f${number}.png>
+   <a href=/p/photo-${number++}>A hat</a></div>`); };
+add();
+addEventListener("scroll", add);
+</script>
+"""
+"""A page of results that grows without an end."""
+
 
 def card(name, link):
     href = f"<a href='{link}'>A hat</a>" if link else ""
@@ -77,7 +90,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        if self.path.startswith("/private/"):
+        if self.path == "/feed":
+            status, body = 200, FEED
+        elif self.path.startswith("/private/"):
             status, body = PRODUCTS["late"]
         elif self.path.startswith("/p/"):
             name = self.path[3:]
@@ -125,9 +140,9 @@ def search(server, driver, tmp_path, monkeypatch):
     monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 1.5)
     server.asked.clear()
 
-    def search(path, site=SITE, forbidden=()):
-        access = OneBrowser(driver, tmp_path, forbidden)
-        return SiteSource(site).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
+    def search(path, site=SITE, forbidden=(), journal=None, **given):
+        access = OneBrowser(driver, tmp_path, forbidden, journal)
+        return SiteSource(site, **given).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
 
     return search
 
@@ -203,6 +218,44 @@ def test_a_product_page_is_visited_no_sooner_than_it_is_wanted(search, server):
     found = search("photo,zoom,meta")
     next(found)
     assert visited(server) == ["photo"]
+
+
+def test_an_endless_page_is_read_as_far_as_is_wanted(search, server):
+    """More than that is read where some of the images turn out to be duplicates, or to be refused."""
+    found = search("feed", wanted=4)
+    assert [next(found).page_url for _ in range(4)] == [f"http://shop.test/p/photo-{number}" for number in range(4)]
+    assert server.asked.count("/feed") == 1
+    assert [next(found).page_url for _ in range(2)] == [f"http://shop.test/p/photo-{number}" for number in (4, 5)]
+    assert len(visited(server)) == 6
+
+
+def test_a_last_page_with_as_many_as_are_wanted_is_the_end(search, server):
+    assert len(list(search("photo,zoom;meta,same", wanted=2))) == 4
+    assert sorted(visited(server)) == ["meta", "photo", "same", "zoom"]
+
+
+def test_product_pages_are_visited_once(search, server, tmp_path):
+    """A site that blocks us goes on where it stopped; what may pass is tried again, and all with new selectors."""
+    params = ScrapeParams(snapshot="2026-11-20")
+    with Journal(tmp_path / "journal", params) as journal:
+        with pytest.raises(SearchFailed):
+            list(search("photo,bare,gone,broken,refusing,zoom", journal=journal))
+        server.asked.clear()
+        found = list(search("photo,bare,gone,broken,zoom", journal=journal))
+        assert visited(server) == ["broken", "zoom"]
+        assert [(candidate.image_url, candidate.route) for candidate in found] == [
+            ("http://shop.test/large/photo.png", "detail"),
+            (None, "no detail (not shown)"),
+            (None, "no detail (status 404)"),
+            (None, "no detail (status 500)"),
+            ("http://shop.test/large/zoom.png", "detail"),
+        ]
+        server.asked.clear()
+        other = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo",)})})
+        assert [candidate.image_url for candidate in search("zoom", other, journal=journal)] == [
+            "http://shop.test/medium.png"
+        ]
+        assert visited(server) == ["zoom"]
 
 
 def test_wrong_selectors_are_given_up_after_ten_pages(search, server, monkeypatch):

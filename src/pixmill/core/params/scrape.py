@@ -103,7 +103,7 @@ class KerasParams(Section):
 class WikimediaParams(Section):
     """Set which wiki is searched."""
 
-    api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/[^\s?#]*$", max_length=500)] = Field(
+    api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@\[\]]+/[^\s?#]*$", max_length=500)] = Field(
         "https://commons.wikimedia.org/w/api.php",
         description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
         examples=["https://wiki.example.org/w/api.php"],

@@ -78,6 +78,9 @@ addEventListener("scroll", add);
 """
 """A page of results that grows without an end."""
 
+DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 800)</script>"
+"""A page of results that a script draws."""
+
 
 def card(name, link):
     href = f"<a href='{link}'>A hat</a>" if link else ""
@@ -90,7 +93,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        if self.path == "/feed":
+        if self.path.startswith("/drawn/"):
+            status, body = 200, DRAWN % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(","))
+        elif self.path == "/feed":
             status, body = 200, FEED
         elif self.path.startswith("/private/"):
             status, body = PRODUCTS["late"]
@@ -291,3 +296,35 @@ def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server,
     assert "3 results read, 2 with the URL of an original (detail 2)" in lines
     assert "  no detail (not shown): http://shop.test/p/bare" in lines
     assert "id=zoom" in (tmp_path / "probe-detail" / "page.html").read_text().replace('"', "")
+
+
+@pytest.fixture
+def probed(driver, server, tmp_path):
+    def probed(path, site=SITE):
+        server.asked.clear()
+        report = probe(SiteSource(site), path, OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
+        return report, {finding.selector: finding.count for finding in report.findings}
+
+    return probed
+
+
+def test_a_probe_waits_for_results_that_a_script_draws(probed, server):
+    site = SITE.model_copy(update={"url": "http://shop.test/drawn/{query}"})
+    _, counts = probed("photo,zoom", site)
+    assert (counts[".card"], counts["#photo"]) == (2, 1)
+    assert sum(path.startswith("/drawn/") for path in server.asked) == 1
+
+
+def test_a_probe_that_visits_no_product_page_says_nothing_of_one(probed, tmp_path):
+    report, counts = probed("foreign,linkless")
+    assert counts[".card"] == 2
+    assert "#photo" not in counts
+    assert "  no detail (no link): http://shop.test/foreign%2Clinkless" in list(report.lines())
+    assert not (tmp_path / "probe-detail").exists()
+
+
+def test_a_probe_names_an_unsound_selector_of_product_pages(probed):
+    unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+    report, counts = probed("photo,zoom", unsound)
+    assert "expected CSS selectors, received '#photo['" in report.failure
+    assert counts[".card"] == 2

@@ -60,10 +60,9 @@ def edited(before: str, after: str) -> str:
         ),
         *[
             (
-                "wikimedia: {}",
-                f"wikimedia: {{api: '{api}'}}",
-                "scrape.wikimedia.api: expected text matching the pattern "
-                rf"'^https?://[^\s/?#@\[\]]+/[^\s?#]*$', received '{api}'",
+                "api: https://commons.wikimedia.org/w/api.php",
+                f"api: '{api}'",
+                f"scrape.wikimedia.api: expected the http(s) address of an api.php, received '{api}'",
             )
             for api in ("http://[bad/api.php", "http://user:word@wiki.test/api.php")
         ],

@@ -56,11 +56,13 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
-        journal: Where product pages are remembered; ``None``: nowhere.
+
+    Attributes:
+        journal: Where product pages are remembered; ``None``, the default: nowhere.
     """
 
-    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path, journal: Journal | None = None) -> None:
-        self.journal = journal
+    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path) -> None:
+        self.journal: Journal | None = None
         self._fetcher = fetcher
         self._network = network
         self._scratch = scratch
@@ -184,12 +186,7 @@ class NetworkAccess:
 
 @contextlib.asynccontextmanager
 async def open_access(
-    params: ScrapeParams,
-    *,
-    served: Mapping[str, int],
-    network: Network | None,
-    scratch: Path,
-    journal: Journal | None = None,
+    params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
     """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
@@ -198,7 +195,6 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
-        journal: Where product pages are remembered; ``None``: nowhere.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -225,5 +221,5 @@ async def open_access(
             next="edit params.yaml, then: pixmill check",
         ) from None
     async with opening as fetcher:
-        with contextlib.closing(NetworkAccess(fetcher, reach, scratch, journal)) as access:
+        with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
             yield fetcher, access

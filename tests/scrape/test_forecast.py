@@ -48,23 +48,25 @@ def test_product_pages_are_counted(look_ahead, tmp_path):
     (tmp_path / "sites").mkdir()
     site = (
         "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', "
-        "selectors: {item: [.card], link: [a@href]}, settings: {most: 120}%s}"
+        "selectors: {item: [.card], link: [a@href]}, settings: {most: 120, longest: %g}%s}"
     )
 
-    def look(more):
-        (tmp_path / "sites" / "tiny.yaml").write_text(site % more)
+    def look(more, longest=900):
+        (tmp_path / "sites" / "tiny.yaml").write_text(site % (longest, more))
         line, end = look_ahead(source="site:tiny", rate=0.5, per_class=200)
         return line.partition(" (")[2], int(re.search(r"about (\d+) minute", end)[1])
 
     assert look("") == ("to visit)", 7)
     assert look(", detail: {image: ['#photo']}") == ("to visit, and up to 120 product pages)", 11)
+    cut = "to visit, and up to 120 product pages, ended by settings.longest after 60 s)"
+    assert look(", detail: {image: ['#photo']}", longest=60) == (cut, 8)
 
 
 def test_a_folder_that_is_missing_is_named(look_ahead, data):
     lines = look_ahead(("hat", "cap"), source="folder")
     assert lines[:2] == [
         "hat: folder data/hat (on this machine)",
-        "cap: folder data/cap (data/cap is missing or empty)",
+        "cap: folder data/cap (data/cap is missing)",
     ]
 
 

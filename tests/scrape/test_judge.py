@@ -163,12 +163,14 @@ def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
 )
 def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, side, stated, is_thumbnail):
     kept = keep(URL, image(1, side=side))
-    shown = candidate(thumbnail_url=URL, width=stated)
+    shown = candidate(thumbnail_url=URL, width=stated, route="attribute")
     sighting = judge().sighting("site:shop", "", shown)
     assert (sighting.image, sighting.thumbnail) == (kept, is_thumbnail)
     unwanted = judge(thumbnails=False).sighting("site:shop", "", shown)
     assert (unwanted.image is None) == is_thumbnail
     assert not judge().sighting("site:shop", "", candidate(width=stated)).thumbnail
+    # An engine's JSON may name a small original as its own thumbnail.
+    assert not judge().sighting("bing", "", candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
 
 
 @pytest.mark.parametrize("broken", [URL, SMALL])

@@ -349,17 +349,28 @@ class TestNetwork:
         first, second = Unfound({}, name="site:one"), Unfound({}, name="site:two")
         with pytest.raises(ScrapeError) as stop:
             visit(first, second, classes=("hat", "boot", "cap"))
-        assert stop.value.message == "no network: no address was found for one.invalid, two.invalid"
+        assert stop.value.message == (
+            "no address was found for one.invalid, two.invalid: no network, or a wrong address"
+        )
         assert first.asked == second.asked == []
 
     def test_one_site_that_is_found_is_enough(self, visit, invented, hats):
         assert len(visit(invented({"hat": hats}), Unfound({}, name="site:two")).manifest) == 10
 
-    def test_what_the_journal_holds_needs_none(self, visit, invented, hats, monkeypatch):
-        source = invented({"hat": hats})
-        visit(source)
+    @pytest.mark.parametrize(("per_class", "found"), [(None, 10), (4, 4)])
+    def test_what_the_journal_holds_needs_none(self, visit, invented, hats, monkeypatch, per_class, found):
+        """With ``per_class``, a search ends before its source does, and the second source is never asked."""
+        sources = invented({"hat": hats}), invented({"hat": hats}, name="site:spare")
+        visit(*sources, per_class=per_class)
         monkeypatch.setattr("pixmill.web.fetch.Fetcher.finds", None)
-        assert len(visit(source).manifest) == 10
+        assert len(visit(*sources, per_class=per_class).manifest) == found
+
+    def test_a_source_that_the_run_serves_needs_none_and_hides_none(self, visit, invented, hats):
+        served = invented({"hat": hats}, name="site:served")
+        served.fingerprint = lambda: "a shop of this machine"
+        assert len(visit(served).manifest) == 10
+        with pytest.raises(ScrapeError, match=r"^no address was found for one\.invalid: no network"):
+            visit(served, Unfound({}, name="site:one"))
 
 
 class TestLists:

@@ -173,14 +173,15 @@ SMALL = "https://m.media-amazon.com/images/I/81abc._AC_UL320_.jpg"
 LARGE = "https://m.media-amazon.com/images/I/81abc.jpg"
 
 
-def remarks(*shown, source="amazon", text="silk saree", routes=()):
+def remarks(*shown, source="amazon", text="silk saree", routes=(), thumbnails=True):
     """Return what is said of a search with these addresses of original, thumbnail, and why the original was refused."""
     search = Search(SiteSource(load_site(source, None)), Query("saree", text, "u"), "")
     tally = ScrapeTally(("saree",), [search])
     for rank, (image, thumbnail, refused) in enumerate(shown):
         route = routes[rank] if routes else None
         candidate = Candidate("saree", text, rank, image, thumbnail_url=thumbnail, route=route)
-        tally.add(search, Sighting(source, candidate, Image(f"{rank:064x}", 10, "jpeg"), refused))
+        taken = Image(f"{rank:064x}", 10, "jpeg") if thumbnails or refused is None else None
+        tally.add(search, Sighting(source, candidate, taken, refused))
     return tally.remarks()
 
 
@@ -211,12 +212,31 @@ ONLY = (SMALL, SMALL, Refused("only_thumbnail"))
 def test_small_images_of_results_pages_are_told_with_the_way_to_larger_ones():
     [remark] = remarks(*[ONLY] * 11, *[(LARGE, None, None)] * 9, source="shop")
     assert remark == (
-        "saree (source 'shop' 'silk saree'): 11 of 20 images are thumbnails, because the results page shows no larger "
-        "ones; if product pages do, name their image with 'detail' in sites/shop.yaml (docs/scraping.md); check it "
-        "with: pixmill scrape --probe shop 'silk saree'"
+        "saree (source 'shop' 'silk saree'): 11 of 20 images are thumbnails: they are small, or smaller than the "
+        "results page says; to take larger ones from srcset or from product pages, set 'addresses: [srcset, src]' or "
+        "'detail' in sites/shop.yaml (docs/scraping.md); check it with: pixmill scrape --probe shop 'silk saree'"
     )
     assert remarks(*[ONLY] * 10, *[(LARGE, None, None)] * 10, source="shop") == []
     assert "the rewrite rules of amazon.yaml matched none of 20" in remarks(*[ONLY] * 20)[0]
+
+
+@pytest.mark.parametrize(("small", "large", "of"), [(12, 10, "12 of 22"), (20, 0, "20 of 20")])
+def test_small_images_that_were_left_out_are_counted_as_images(small, large, of):
+    gone = (SMALL, None, Refused("http_404"))
+    shown = [*[ONLY] * small, *[(LARGE, None, None)] * large, *[gone] * 9]
+    [remark] = remarks(*shown, source="shop", thumbnails=False)
+    assert f"{of} images are thumbnails and were left out: " in remark
+
+
+def test_product_pages_that_were_not_visited_are_counted_apart():
+    routes = ["no detail (not shown)"] * 10 + ["no detail (not visited)"] * 5
+    [remark] = remarks(*[(None, SMALL, Refused("no_address"))] * 15, source="shop", routes=routes)
+    assert "10 of 15 product pages gave no image for 'detail' (not shown 10) and 5 were not visited, so" in remark
+
+
+def test_only_hosts_that_are_not_public_are_remembered(tally):
+    tally.add(HAT, Sighting("site:shop", SHOWN[0][1], None, Refused("private_address", "10.0.0.1 is not public")))
+    assert dict(tally.not_public) == {"10.0.0.1 is not public": 1}
 
 
 def test_each_product_page_without_an_image_is_told_with_its_reason():

@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pixmill.core.errors import BrowserError, BrowserLost, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class _Nowhere:
     def _refuse(self, *received: object) -> Any:
         raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
 
+    journal: Journal | None = None
     permitted = ask = browser = witness = _refuse
 
 
@@ -54,9 +56,13 @@ class NetworkAccess:
         fetcher: The run's fetcher.
         network: What it may reach, for browsers.
         scratch: The place for the profiles of browsers and for evidence.
+
+    Attributes:
+        journal: Where product pages are remembered; ``None``, the default: nowhere.
     """
 
     def __init__(self, fetcher: Fetcher, network: Network, scratch: Path) -> None:
+        self.journal: Journal | None = None
         self._fetcher = fetcher
         self._network = network
         self._scratch = scratch
@@ -75,6 +81,11 @@ class NetworkAccess:
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
         return self.result(self.begin(self._fetcher.ask(url)))
+
+    def finds(self, urls: Iterable[str]) -> bool:
+        """Tell whether the host of any of some URLs has an address."""
+        begun = [self.begin(self._fetcher.finds(url)) for url in urls]
+        return any(self.result(each) for each in begun)
 
     @contextlib.contextmanager
     def browser(self) -> Iterator[WebDriver]:

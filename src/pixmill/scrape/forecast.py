@@ -121,5 +121,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
     if isinstance(source, SiteSource) and source.site.detail:
         # Results pages are few; product pages are one each.
         pages = min(expected, source.site.settings.most)
-        return f"to visit, and up to {pages:,} product pages", seconds + pages * max(_DETAIL_SECONDS, 1 / rate)
+        visits, longest = pages * max(_DETAIL_SECONDS, 1 / rate), source.site.settings.longest
+        end = f", ended by settings.longest after {longest:g} s" if visits > longest else ""
+        return f"to visit, and up to {pages:,} product pages{end}", seconds + min(visits, longest)
     return "to visit", seconds

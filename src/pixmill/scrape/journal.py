@@ -155,6 +155,21 @@ class Journal:
             record["validators"] = asdict(validators)
         self._write("outcome", address, record)
 
+    def product_page(self, name: str) -> tuple[str | None, str] | None:
+        """Return the image on a product page, or why there is none; ``None`` where it was never read."""
+        record = self._read("page", name)
+        return None if record is None else (record["image"], record["why"])
+
+    def keep_product_page(self, name: str, image: str | None, why: str) -> None:
+        """Remember the image on a product page, or why there is none.
+
+        Args:
+            name: Its address, with all that decides how it is read.
+            image: The address of the image.
+            why: Why there is none.
+        """
+        self._write("page", name, {"image": image, "why": why})
+
     def _read(self, kind: str, name: str) -> Any:
         """Return a record of this snapshot; ``None`` where there is none, or one that a bad disk has damaged."""
         for snapshot, text in self._rows(kind, name):

@@ -27,7 +27,7 @@ _BY_ROBOTS = frozenset({"crawl_delay", "robots"})
 _THUMBNAIL = 320
 """Pixels: the thumbnails of engines have a longer side below this, so that no larger original need be compared."""
 
-_ONLY_THUMBNAIL = Refused("only_thumbnail", "small, and the page of results shows no larger one")
+_ONLY_THUMBNAIL = Refused("only_thumbnail", "small, or smaller than the page of results says")
 
 _PLACEHOLDER_BYTES = 16_384
 """Placeholders are small; larger files need not be looked at."""
@@ -157,8 +157,8 @@ class Judge:
         return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
 
     def _is_only_thumbnail(self, candidate: Candidate, image: Image) -> bool:
-        """Tell whether an image looks like a small copy, of which the page of results shows nothing larger."""
-        if candidate.image_url != candidate.thumbnail_url:
+        """Tell whether the image of a page of results looks like a small copy; an API knows its originals."""
+        if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
             return False
         side = self._journal.images.longest_side(image)
         return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files import remove_temporary
@@ -18,12 +17,12 @@ from pixmill.scrape.access import open_access
 from pixmill.scrape.collector import Collector
 from pixmill.scrape.crawl import Crawl
 from pixmill.scrape.image_store import ImageStore
-from pixmill.scrape.journal import Journal, hold_journal
+from pixmill.scrape.journal import hold_journal
 from pixmill.scrape.judge import Judge
-from pixmill.scrape.searches import FailedSearch, Search, plan_searches
+from pixmill.scrape.searches import FailedSearch, plan_searches
 from pixmill.scrape.sources import is_local, open_sources
 from pixmill.scrape.tally import ScrapeTally
-from pixmill.web.fetch import Fetcher, Network
+from pixmill.web.fetch import Network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +114,7 @@ def scrape(
     Raises:
         BrowserError: A browser is needed, and there is none.
         DataError: What a source on this machine needs is missing.
-        ScrapeError: The description of a site is not sound, or there is no network.
+        ScrapeError: The description of a site is not sound, or no site that is to be asked has an address.
     """
     # Tables bring pandas and Arrow with them, twice the memory of all the rest.
     from pixmill.core.manifest import SIGHTINGS, table_writer
@@ -133,7 +132,7 @@ def scrape(
 
         async def crawl() -> list[FailedSearch]:
             async with open_access(params, served=opened.served, network=network, scratch=scratch) as (fetcher, access):
-                await _require_network(fetcher, remote, journal, params)
+                access.journal = journal
                 collector = Collector(fetcher, journal, judge, connections=params.connections)
                 return await Crawl(access, journal, collector, params).run(remote)
 
@@ -151,23 +150,3 @@ def scrape(
         frame = manifest_frame(rows, tally.label)
         images.prune(frame["path"].str.removeprefix("images/"))
         return ScrapeResult(frame, tally, [*opened.remarks(), *tally.remarks()], params)
-
-
-async def _require_network(
-    fetcher: Fetcher, searches: Sequence[Search], journal: Journal, params: ScrapeParams
-) -> None:
-    """Complain where none of the sites that are still to be asked has an address: then there is no network.
-
-    Raises:
-        ScrapeError: So it is.
-    """
-    left = (search for search in searches if search.source.kind in ("pages", "api"))
-    unanswered = (
-        each for each in left if not ((known := journal.answers(each.name)) and known.suffice(params.per_query))
-    )
-    urls = {urlsplit(search.query.address).hostname: search.query.address for search in unanswered}
-    if urls and not any(await asyncio.gather(*map(fetcher.finds, urls.values()))):
-        raise ScrapeError(
-            f"no network: no address was found for {', '.join(sorted(map(str, urls)))}",
-            next="check the connection with pixmill doctor, then: dvc repro scrape (images found so far are kept)",
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -20,9 +21,10 @@ from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import Access, SearchFailed, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import SiteDefinition, site_file
-from pixmill.scrape.sources.detail import NO_DETAIL, detail_page
+from pixmill.scrape.sources.detail import NO_DETAIL, Details
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.scrape.sources.site import SiteSource
+from pixmill.scrape.sources.tile import Tile
 from pixmill.web.fetch import Network
 
 if TYPE_CHECKING:
@@ -83,6 +85,14 @@ class ProbeReport:
     failure: str | None = None
     fix: str | None = None
 
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note why a search failed, instead of raising it."""
+        try:
+            yield
+        except SearchFailed as failed:
+            self.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
+
     def lines(self) -> Iterator[str]:
         """Yield the report as text; a page's own words cannot command a terminal."""
         for line in self._lines():
@@ -112,9 +122,10 @@ class ProbeReport:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]
         yield from (f"  e.g. {candidate.image_url}"[:_LONGEST] for candidate in originals[:1])
+        visited = any(finding.place == "detail.image" for finding in self.findings)
         if self.fix is not None:
             yield f"to edit {self.site.name}.yaml: {self.fix}"
-        yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if self.site.detail else ''}"
+        yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if visited else ''}"
 
 
 _FINDINGS = TypeAdapter(list[Finding])
@@ -124,7 +135,7 @@ class _Lent:
     """Lend one browser to a search, which gives its other ways out as another does, and save what fails in a folder."""
 
     def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
-        self.permitted, self.ask = access.permitted, access.ask
+        self.permitted, self.ask, self.journal = access.permitted, access.ask, access.journal
         self._driver, self._folder = driver, folder
 
     def browser(self) -> contextlib.nullcontext[WebDriver]:
@@ -150,21 +161,34 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
     report = ProbeReport(query.address, source.site, folder)
     with access.browser() as driver:
         lent = _Lent(access, driver, folder)
-        try:
-            report.candidates += islice(source.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
-        except SearchFailed as failed:
-            report.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
-        page = Page(driver, source.site, query, lent)
-        of_detail: list[Finding] = []
-        if source.site.detail and report.failure is None:
-            findings = detail_page(page).run(script("selectors"), answer=_FINDINGS)
-            of_detail = [replace(one, place="detail.image") for one in findings if one.place == "selectors.item"]
-            save_evidence(driver, folder.with_name(f"{folder.name}-detail"))
-            page.open(query.address)
+        results = copy.copy(source)
+        results.site = source.site.model_copy(update={"detail": None})
+        with report.noting():
+            report.candidates += islice(results.search(query, lent), _DETAILS if source.site.detail else _CANDIDATES)
         if driver.current_url.startswith("http"):
-            report.findings = [*page.run(script("selectors"), answer=_FINDINGS), *of_detail]
+            page = Page(driver, source.site, query, lent)
+            report.findings = page.run(script("selectors"), answer=_FINDINGS)
         save_evidence(driver, folder)
+        if source.site.detail and report.failure is None:
+            folder = folder.with_name(f"{folder.name}-detail")
+            with report.noting():
+                _visit(Page(driver, source.site, query, _Lent(access, driver, folder)), report, folder)
     return report
+
+
+def _visit(page: Page, report: ProbeReport, folder: Path) -> None:
+    """Visit the results' own pages, count what the selectors find on the last one, and save it."""
+    details = Details(page)
+    for place, shown in enumerate(report.candidates):
+        link = None if shown.page_url == report.url else shown.page_url
+        tile = details(Tile(str(place), image=shown.image_url, page=link))
+        report.candidates[place] = replace(
+            shown, image_url=tile.image, thumbnail_url=tile.thumbnail, width=None, height=None, route=tile.route
+        )
+    if details.page.status:
+        findings = details.page.run(script("selectors"), answer=_FINDINGS)
+        report.findings += [replace(one, place="detail.image") for one in findings if one.place == "selectors.item"]
+        save_evidence(page.driver, folder)
 
 
 def probe_source(

@@ -76,7 +76,7 @@ class SearchTally:
         counts: What came of its candidates.
         routes: How many originals its source gave away by each route.
         lifted: How many candidates have the address of an original and of a smaller copy.
-        small: How many images look like thumbnails of which the results page shows no larger one.
+        small: How many images of the results page look like thumbnails.
         failed: What it failed of; ``None`` where it did not.
     """
 
@@ -91,25 +91,29 @@ class SearchTally:
         """Return a sentence where the images are mostly thumbnails, or probably so: pages change without failing."""
         source, counts = self.search.source, self.counts
         site = source.site if isinstance(source, SiteSource) else None
+        dropped = counts.refused["only_thumbnail"]
+        images = counts.fetched + dropped
         missed = {route: count for route, count in self.routes.items() if route.startswith(NO_DETAIL)}
         if missed:
+            unvisited = missed.pop(f"{NO_DETAIL} (not visited)", 0)
             reasons = ", ".join(f"{route[len(NO_DETAIL) + 2 : -1]} {count:,}" for route, count in missed.items())
             remark = (
                 f"{sum(missed.values()):,} of {counts.candidates:,} product pages gave no image for 'detail' "
-                f"({reasons}), so the results page's smaller one counts as a thumbnail"
+                f"({reasons}){f' and {unvisited:,} were not visited' if unvisited else ''}, so the results page's "
+                "smaller one counts as a thumbnail"
             )
-        elif counts.fetched < _DOUBT:
+        elif images < _DOUBT:
             return None
         elif site is not None and site.rewrite and not self.lifted:
             remark = (
-                f"the rewrite rules of {site.name}.yaml matched none of {counts.fetched:,} image URLs, so they "
+                f"the rewrite rules of {site.name}.yaml matched none of {images:,} image URLs, so they "
                 "may be thumbnails"
             )
-        elif site is not None and 2 * self.small > counts.fetched:
+        elif site is not None and 2 * self.small > images:
             remark = (
-                f"{self.small:,} of {counts.fetched:,} images are thumbnails, because the results page shows no "
-                "larger ones; if product pages do, name their image with 'detail' in "
-                f"sites/{site.name}.yaml (docs/scraping.md)"
+                f"{self.small:,} of {images:,} images are thumbnails{' and were left out' if dropped else ''}: they "
+                "are small, or smaller than the results page says; to take larger ones from srcset or from product "
+                f"pages, set 'addresses: [srcset, src]' or 'detail' in sites/{site.name}.yaml (docs/scraping.md)"
             )
         elif 2 * counts.thumbnails > counts.fetched:
             remark = (
@@ -166,7 +170,8 @@ class ScrapeTally:
         if sighting.refused is not None:
             reason = sighting.refused.reason
             self.refused[reason] += 1
-            self.not_public[sighting.refused.detail] += reason == "private_address"
+            if reason == "private_address":
+                self.not_public[sighting.refused.detail] += 1
             if len(self.refused_examples[reason]) < _REFUSED_EXAMPLES:
                 self.refused_examples[reason].append(_address(candidate))
         of_search = self.searches[search.name]
@@ -209,7 +214,7 @@ class ScrapeTally:
 
     def remarks(self) -> list[str]:
         """Return a sentence for each search that brought thumbnails, and for the first hosts that are not public."""
-        hosts = [f"{count:,} images refused: {said}" for said, count in (+self.not_public).most_common(_EXAMPLES)]
+        hosts = [f"{count:,} images refused: {said}" for said, count in self.not_public.most_common(_EXAMPLES)]
         return hosts + [remark for one in self.searches.values() if (remark := one.remark()) is not None]
 
     @property

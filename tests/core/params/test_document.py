@@ -57,6 +57,14 @@ def edited(before: str, after: str) -> str:
             "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
             "duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean google?), received 'gogle'",
         ),
+        *[
+            (
+                "api: https://commons.wikimedia.org/w/api.php",
+                f"api: '{api}'",
+                f"scrape.wikimedia.api: expected the http(s) address of an api.php, received '{api}'",
+            )
+            for api in ("http://[bad/api.php", "http://user:word@wiki.test/api.php")
+        ],
         ("source: shop", "source: [bing, bing]", "scrape.source: expected each source once, received bing, bing"),
         ("source: shop", "source: []", "scrape.source: expected a list of at least 1 item, each a string, received []"),
         ("queries: {}", "queries: {hat: [a]}", "scrape.queries: expected names among classes, received 'hat'"),

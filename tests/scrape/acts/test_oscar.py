@@ -96,7 +96,7 @@ def test_thumbnails_are_named_with_the_way_to_what_is_larger(made):
     assert sizes(project) == {(124, 155)}
     assert project.sightings()["thumbnail"].all()
     assert f"{PRODUCTS} of {PRODUCTS} images are thumbnails" in done.output
-    assert "name their image with 'detail' in sites/oscar.yaml" in done.output
+    assert "or 'detail' in sites/oscar.yaml" in done.output
 
 
 def test_the_product_page_gives_the_larger_image(made):

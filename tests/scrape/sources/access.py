@@ -9,7 +9,8 @@ from pixmill.web.fetch import Refused
 class OneBrowser:
     """Lend one browser to one search after another."""
 
-    def __init__(self, driver, folder, forbidden=()):
+    def __init__(self, driver, folder, forbidden=(), journal=None):
+        self.journal = journal
         self.driver, self.folder, self.forbidden = driver, folder, forbidden
 
     def permitted(self, url):

@@ -20,3 +20,16 @@ def test_a_source_opens_under_its_name_and_kind(tmp_path, name):
     with open_sources([name], ["cat"], params, root=tmp_path) as opened:
         source = opened.sources[name]
     assert (source.name, source.kind) == (name, row_of(name).kind)
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"), [({}, None), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
+)
+def test_a_site_is_told_how_many_results_are_wanted(tmp_path, limits, wanted):
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "tiny.yaml").write_text(
+        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', selectors: {item: [.card]}}"
+    )
+    params = ScrapeParams(snapshot="2026-11-20", **limits)
+    with open_sources(["site:tiny"], ["cat"], params, root=tmp_path) as opened:
+        assert opened.sources["site:tiny"].wanted == wanted

@@ -144,8 +144,8 @@ def test_the_documentation_names_every_key_with_a_sound_example(repository):
     walk = [textwrap.dedent(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
     assert parse_site("".join(walk), source="docs").detail.image == ("#product_gallery .active img",)
     for row in rows:
-        names = re.findall(r"`([\w.]+)`", row[0])
-        for name, example in zip(names, re.findall(r"`([^`]+)`", row[-1]), strict=False):
+        names, examples = re.findall(r"`([\w.]+)`", row[0]), re.findall(r"`([^`]+)`", row[-1])
+        for name, example in zip(names, examples * (len(names) if len(examples) == 1 else 1), strict=True):
             given = yaml.safe_load(textwrap.dedent("".join(walk)))
             section, _, key = name.partition(".")
             target = given.setdefault(section, {}) if key else given

@@ -7,7 +7,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.journal import Journal
 from pixmill.scrape.site_probe import probe
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.failure import SearchFailed
@@ -55,7 +57,29 @@ PRODUCTS = {
     "broken": (500, ""),
     "asking": (200, "<form id=captcha-form></form>"),
     "refusing": (429, ""),
+    "leap": (302, "/private/x"),
+    "hop": (302, "http://other.test/p/photo"),
+    "robot": (200, "<p>Are you a robot?</p>"),
+    "slow-robot": (
+        200,
+        "<p>Are you a robot?</p><script>setTimeout("
+        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', 500)</script>",
+    ),
 }
+
+FEED = """<div id=all></div><script>
+let number = 0;
+const add = () => { for (let i = 0; i < 6; i++) all.insertAdjacentHTML("beforeend",
+  `<div class=card id=f${number} style="height: 300px"><img src=/small/f${number}.png>
+   <a href=/p/photo-${number++}>A hat</a></div>`); };
+add();
+addEventListener("scroll", add);
+</script>
+"""
+"""A page of results that grows without an end."""
+
+DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 800)</script>"
+"""A page of results that a script draws."""
 
 
 def card(name, link):
@@ -69,8 +93,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
-        if self.path.startswith("/p/"):
-            status, body = PRODUCTS.get(self.path[3:].partition("-")[0], (404, ""))
+        if self.path.startswith("/drawn/"):
+            status, body = 200, DRAWN % "".join(card(name, f"/p/{name}") for name in unquote(self.path[7:]).split(","))
+        elif self.path == "/feed":
+            status, body = 200, FEED
+        elif self.path.startswith("/private/"):
+            status, body = PRODUCTS["late"]
+        elif self.path.startswith("/p/"):
+            name = self.path[3:]
+            status, body = PRODUCTS.get(name) or PRODUCTS.get(name.partition("-")[0], (404, ""))
         else:
             page, _, rest = unquote(self.path[1:]).partition(";")
             links = {"linkless": "", "foreign": "http://other.test/p/photo"}
@@ -78,6 +109,8 @@ class Handler(BaseHTTPRequestHandler):
             status, body = 200, "".join(cards) + (f"<a class=next href='/{rest}'>Next</a>" if rest else "")
         content = f"<!doctype html><body>{body}".encode()
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", body)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -98,8 +131,9 @@ def server():
 
 @pytest.fixture(scope="module")
 def driver(server, tmp_path_factory):
+    port = server.server_address[1]
     with ExitStack() as opened:
-        proxy = opened.enter_context(Proxy(Network(served={"shop.test:80": server.server_address[1]})))
+        proxy = opened.enter_context(Proxy(Network(served=dict.fromkeys(("shop.test:80", "other.test:80"), port))))
         profile = tmp_path_factory.mktemp("profile")
         driver = opened.enter_context(open_browser(find_browser(), proxy=proxy.url, profile=profile))
         visit(driver, "http://shop.test/p/bare")
@@ -111,9 +145,9 @@ def search(server, driver, tmp_path, monkeypatch):
     monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 1.5)
     server.asked.clear()
 
-    def search(path, site=SITE, forbidden=()):
-        access = OneBrowser(driver, tmp_path, forbidden)
-        return SiteSource(site).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
+    def search(path, site=SITE, forbidden=(), journal=None, **given):
+        access = OneBrowser(driver, tmp_path, forbidden, journal)
+        return SiteSource(site, **given).search(Query("hat", "hat", f"http://shop.test/{path}"), access)
 
     return search
 
@@ -152,6 +186,29 @@ def test_what_a_product_page_does_not_show_is_left_to_the_thumbnail_with_the_rea
         assert (candidate.image_url, candidate.thumbnail_url) == (None, f"http://shop.test/small/{name}.png")
 
 
+def test_a_product_page_is_judged_by_where_it_leads(search):
+    """The script of the last draws its image long after the page has loaded."""
+    found = list(search("photo,hop,leap", forbidden=["/private/"]))
+    assert [candidate.route for candidate in found] == ["detail", "no detail (another host)", "no detail (robots)"]
+    assert [candidate.image_url for candidate in found[1:]] == [None, None]
+    (within,) = search("leap")
+    assert within.image_url == "http://shop.test/large/late.png"
+
+
+def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search):
+    (found,) = search("slow-robot")
+    assert found.image_url == "http://shop.test/large/slow-robot.png"
+    with pytest.raises(SearchFailed, match="shows a CAPTCHA"):
+        list(search("robot"))
+
+
+def test_an_unsound_selector_ends_the_search(search, server):
+    unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+    with pytest.raises(SearchFailed, match=r"expected CSS selectors, received '#photo\['"):
+        list(search("photo,zoom", unsound))
+    assert visited(server) == ["photo"]
+
+
 @pytest.mark.parametrize(("name", "failure"), [("asking", "captcha"), ("refusing", "blocked")])
 def test_a_product_page_that_blocks_ends_the_search(search, server, name, failure):
     found = search(f"photo,{name},zoom")
@@ -166,6 +223,44 @@ def test_a_product_page_is_visited_no_sooner_than_it_is_wanted(search, server):
     found = search("photo,zoom,meta")
     next(found)
     assert visited(server) == ["photo"]
+
+
+def test_an_endless_page_is_read_as_far_as_is_wanted(search, server):
+    """More than that is read where some of the images turn out to be duplicates, or to be refused."""
+    found = search("feed", wanted=4)
+    assert [next(found).page_url for _ in range(4)] == [f"http://shop.test/p/photo-{number}" for number in range(4)]
+    assert server.asked.count("/feed") == 1
+    assert [next(found).page_url for _ in range(2)] == [f"http://shop.test/p/photo-{number}" for number in (4, 5)]
+    assert len(visited(server)) == 6
+
+
+def test_a_last_page_with_as_many_as_are_wanted_is_the_end(search, server):
+    assert len(list(search("photo,zoom;meta,same", wanted=2))) == 4
+    assert sorted(visited(server)) == ["meta", "photo", "same", "zoom"]
+
+
+def test_product_pages_are_visited_once(search, server, tmp_path):
+    """A site that blocks us goes on where it stopped; what may pass is tried again, and all with new selectors."""
+    params = ScrapeParams(snapshot="2026-11-20")
+    with Journal(tmp_path / "journal", params) as journal:
+        with pytest.raises(SearchFailed):
+            list(search("photo,bare,gone,broken,refusing,zoom", journal=journal))
+        server.asked.clear()
+        found = list(search("photo,bare,gone,broken,zoom", journal=journal))
+        assert visited(server) == ["broken", "zoom"]
+        assert [(candidate.image_url, candidate.route) for candidate in found] == [
+            ("http://shop.test/large/photo.png", "detail"),
+            (None, "no detail (not shown)"),
+            (None, "no detail (status 404)"),
+            (None, "no detail (status 500)"),
+            ("http://shop.test/large/zoom.png", "detail"),
+        ]
+        server.asked.clear()
+        other = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo",)})})
+        assert [candidate.image_url for candidate in search("zoom", other, journal=journal)] == [
+            "http://shop.test/medium.png"
+        ]
+        assert visited(server) == ["zoom"]
 
 
 def test_wrong_selectors_are_given_up_after_ten_pages(search, server, monkeypatch):
@@ -201,3 +296,35 @@ def test_a_probe_shows_what_the_selectors_find_on_a_product_page(driver, server,
     assert "3 results read, 2 with the URL of an original (detail 2)" in lines
     assert "  no detail (not shown): http://shop.test/p/bare" in lines
     assert "id=zoom" in (tmp_path / "probe-detail" / "page.html").read_text().replace('"', "")
+
+
+@pytest.fixture
+def probed(driver, server, tmp_path):
+    def probed(path, site=SITE):
+        server.asked.clear()
+        report = probe(SiteSource(site), path, OneBrowser(driver, tmp_path / "other"), tmp_path / "probe")
+        return report, {finding.selector: finding.count for finding in report.findings}
+
+    return probed
+
+
+def test_a_probe_waits_for_results_that_a_script_draws(probed, server):
+    site = SITE.model_copy(update={"url": "http://shop.test/drawn/{query}"})
+    _, counts = probed("photo,zoom", site)
+    assert (counts[".card"], counts["#photo"]) == (2, 1)
+    assert sum(path.startswith("/drawn/") for path in server.asked) == 1
+
+
+def test_a_probe_that_visits_no_product_page_says_nothing_of_one(probed, tmp_path):
+    report, counts = probed("foreign,linkless")
+    assert counts[".card"] == 2
+    assert "#photo" not in counts
+    assert "  no detail (no link): http://shop.test/foreign%2Clinkless" in list(report.lines())
+    assert not (tmp_path / "probe-detail").exists()
+
+
+def test_a_probe_names_an_unsound_selector_of_product_pages(probed):
+    unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
+    report, counts = probed("photo,zoom", unsound)
+    assert "expected CSS selectors, received '#photo['" in report.failure
+    assert counts[".card"] == 2

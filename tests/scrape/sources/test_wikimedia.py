@@ -65,6 +65,13 @@ def test_what_commons_says_is_kept(world, access, images):
         assert found.bytes == world.images.size(truth.image)[0] * 100
 
 
+def test_a_small_original_that_is_not_scaled_is_no_thumbnail():
+    """MediaWiki never enlarges: for an image below the width that is asked for, it names the original itself."""
+    url = "https://upload.wikimedia.org/x.jpg"
+    fields = WikimediaSource().fields({"imageinfo": [{"url": url, "thumburl": url, "width": 300, "height": 200}]})
+    assert (fields["image_url"], fields["thumbnail_url"]) == (url, None)
+
+
 COMPANY = "http://wiki.intranet.test/mediawiki/api.php"
 
 

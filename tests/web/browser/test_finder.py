@@ -81,20 +81,31 @@ def test_a_browser_that_is_killed_is_not_called_broken(machine, pair, end):
     assert "free memory" in raised.value.next
 
 
+@pytest.mark.parametrize("end", ["kill -ILL $$", "exit 132"])
+def test_another_signal_is_named_with_what_was_said(machine, pair, end):
+    machine.script("bin/chromium", f"echo 'no SSE3 on this machine' >&2; {end}")
+    with pytest.raises(BrowserError, match=r"was killed by signal 4 \(SIGILL\): no SSE3 on this machine") as raised:
+        find_browser(environ={})
+    assert "memory" not in raised.value.next
+
+
 def test_a_file_that_is_no_program_is_told_as_such(pair):
     pair[0].chmod(0o644)
     with pytest.raises(BrowserError, match=r"chromium --version cannot be run: Permission denied"):
         find_browser(environ={"PIXMILL_BROWSER": str(pair[0]), "PIXMILL_DRIVER": str(pair[1])})
 
 
-def test_too_few_open_files_are_named_before_a_browser_hangs():
+@pytest.mark.parametrize(("hard", "few"), [(128, True), (160, False), (4096, False)])
+def test_too_few_open_files_are_named_before_a_browser_hangs(hard, few):
+    """A browser raises its own soft limit as far as the hard one lets it."""
     code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))\n"
-        "from pixmill.web.browser import find_browser; find_browser()"
+        f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}))\n"
+        "from pixmill.web.browser import find_browser; find_browser(environ={'PIXMILL_DRIVER': '/nowhere/x'})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "BrowserError: too few files may be open at once for a browser: the limit is 64" in done.stderr
-    assert "ulimit -n 1024" in done.stderr
+    assert ("BrowserError: too few files may be open at once" in done.stderr) == few
+    assert ("raise the hard limit of open files" in done.stderr) == few
+    assert ("/nowhere/x" in done.stderr) != few
 
 
 def test_a_browser_that_never_answers_costs_bounded_time(machine, pair, monkeypatch):

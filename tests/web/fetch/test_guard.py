@@ -68,6 +68,11 @@ def test_a_name_with_an_inner_address_is_refused(trap, fetch, names):
     assert not trap.sprung()
 
 
+def test_only_an_entry_that_params_take_is_advised(trap, fetch):
+    assert "scrape.allow_hosts: ['10.0.0.5:8000']" in fetch("http://10.0.0.5:8000/").detail
+    assert fetch("http://[fd00::1]:8000/").detail == "fd00::1 is not a public address"
+
+
 def test_a_name_that_changes_its_mind_gets_nowhere(trap, fetch, names, wire):
     """The address that was checked is the one that is connected to: no second lookup comes between the two."""
     asked = []

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from pixmill.core.params.scrape import CONTACT, HOST, ORIGIN
+from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
 
 __all__ = ["described", "refusals"]
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
     r"^[^\W_][\w .&'+-]*$": "a name of at most 64 letters, digits, spaces and . & ' + - _",
+    API: "the http(s) address of an api.php",
     CONTACT: "an e-mail address or a URL",
     HOST: "a host name in lower case, such as 'example.org'",
     ORIGIN: "a host name with its port, such as 'example.org:8080'",

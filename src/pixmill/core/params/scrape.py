@@ -40,6 +40,7 @@ _NAME = rf"{_LABEL}(?:\.{_LABEL})*"
 HOST = rf"^{_NAME}$"
 ORIGIN = rf"^{_NAME}:(?:[1-9]\d{{0,3}}|[1-5]\d{{4}}|6[0-4]\d{{3}}|65[0-4]\d{{2}}|655[0-2]\d|6553[0-5])$"
 CONTACT = r"^(?:[!-?A-~]+@[!-?A-~]+|https?://[!-~]+)$"
+API = r"^https?://[^\s/?#@\[\]]+/[^\s?#]*$"
 Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], Field(strict=False)]
 Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
 
@@ -115,7 +116,7 @@ class KerasParams(Section):
 class WikimediaParams(Section):
     """Set which wiki is searched."""
 
-    api: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+/[^\s?#]*$", max_length=500)] = Field(
+    api: Annotated[str, StringConstraints(pattern=API, max_length=500)] = Field(
         "https://commons.wikimedia.org/w/api.php",
         description="Address of the wiki's `api.php`; an internal wiki also needs `scrape.allow_hosts`.",
         examples=["https://wiki.example.org/w/api.php"],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from selenium.common import WebDriverException
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "script"]
+__all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "document", "script"]
 
 Answer = TypeVar("Answer")
 
@@ -102,6 +102,11 @@ class Page:
         site: What is known of the site.
         query: What is asked.
         access: Who permits pages, and keeps what is seen of those that fail.
+
+    Attributes:
+        url: The page that was opened.
+        status: The HTTP status that it came with; 0 where the browser does not tell.
+        arrived: Where it is after all redirects, as far as was looked.
     """
 
     def __init__(self, driver: WebDriver, site: SiteDefinition, query: Query, access: Access) -> None:
@@ -111,7 +116,7 @@ class Page:
         self.access = access
         self.url = query.address
         self.status = 0
-        self._arrived = ""
+        self.arrived = ""
         self._site_json = site.model_dump_json()
 
     def open(self, url: str) -> Verdict:
@@ -133,8 +138,8 @@ class Page:
             what = f"check the url in {name} (last checked {checked})"
             self.fail("layout_changed", f"returned status {self.status}: {what}")
         # What stands in the place of results is named for what it is, whatever its address.
-        if verdict.state == "results" and self._arrived != _document(url):
-            self._permit(self._arrived)
+        if verdict.state == "results" and self.arrived != document(url):
+            self._permit(self.arrived)
         return verdict
 
     def run(self, source: str, *arguments: Any, answer: TypeAdapter[Answer]) -> Answer:
@@ -187,7 +192,7 @@ class Page:
         source = f"{_PRELUDE}\nconst extract = () => {{\n{script(self.site.script)}\n}};\n{script('look')}"
         step = {"buttons": buttons, "smooth": smooth, "nudge": nudge}
         look = self.run(source, complete, step, answer=_LOOK)
-        if (arrived := _document(look.url)) != self._arrived:
+        if (arrived := document(look.url)) != self.arrived:
             self._follow(arrived)
         return look
 
@@ -195,7 +200,7 @@ class Page:
         """Return what the page is now."""
         facts = self.run(script("state"), answer=_FACTS)
         self.status = facts.status
-        self._arrived = _document(facts.url)
+        self.arrived = document(facts.url)
         return classify(facts, self.site.states)
 
     def judge(self, verdict: Verdict) -> None:
@@ -259,7 +264,7 @@ class Page:
 
     def _follow(self, arrived: str) -> None:
         """Allow a page to have gone elsewhere, by a button or by itself, as far as a link would be followed."""
-        self._arrived = arrived
+        self.arrived = arrived
         self._permit(arrived)
         here, there = urlsplit(self.query.address), urlsplit(arrived)
         if (there.scheme, there.netloc) != (here.scheme, here.netloc):
@@ -304,7 +309,8 @@ def _first_line(error: WebDriverException) -> str:
     return (error.msg or type(error).__name__).splitlines()[0]
 
 
-def _document(url: str) -> str:
+def document(url: str) -> str:
+    """Return an address without the place on its page."""
     return url.partition("#")[0]
 
 

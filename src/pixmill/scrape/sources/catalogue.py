@@ -77,7 +77,10 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")
-    return _SITES.get(name, SiteSource)(site, name=name)
+    if name in _SITES:
+        return _SITES[name](site, name=name)
+    limits = [limit for limit in (params.per_query, params.per_class) if limit is not None]
+    return SiteSource(site, name=name, wanted=min(limits, default=None))
 
 
 _SITES: Mapping[str, type[SiteSource]] = {"google": GoogleSource, "duckduckgo": DuckDuckGoSource}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from pixmill.scrape.sources.browsing import Page
+from pixmill.scrape.sources.browsing import Page, document
 from pixmill.scrape.sources.failure import SearchFailed
 from pixmill.scrape.sources.tile import Tile
 
-__all__ = ["NO_DETAIL", "Details", "detail_page"]
+__all__ = ["NO_DETAIL", "Details"]
 
 NO_DETAIL = "no detail"
 """How the route of a result begins whose page did not show its image; why stands in brackets behind it."""
@@ -29,25 +30,20 @@ _FRUITLESS = 10
 """After so many pages in a row without the image, the selectors are wrong, and no other page is visited."""
 
 
-def detail_page(page: Page) -> Page:
-    """Return the page of a result, in the browser of a page of results.
-
-    Its image takes the place of the results: where there is one, no words on the page speak of a CAPTCHA.
-    """
-    image = page.site.detail.image if page.site.detail else ()
-    site = page.site.model_copy(update={"selectors": {"item": image}})
-    return Page(page.driver, site, page.query, page.access)
-
-
 class Details:
     """Visit the pages of one search's results, each like a page of results: permitted, in turn, and told from a block.
 
     Args:
         page: The page of results, whose browser shows these pages in its place.
+
+    Attributes:
+        page: The page of a result, whose image takes the place of the results.
     """
 
     def __init__(self, page: Page) -> None:
-        self._page = detail_page(page)
+        image = page.site.detail.image if page.site.detail else ()
+        site = page.site.model_copy(update={"selectors": {"item": image}})
+        self.page = Page(page.driver, site, page.query, page.access)
         self._fruitless = 0
 
     def __call__(self, tile: Tile) -> Tile:
@@ -57,7 +53,7 @@ class Details:
             SearchFailed: The site blocks us, or asks for a proof of being human.
             BrowserLost: The browser crashed or hangs.
         """
-        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._look(tile.page)
+        image, why = (None, "not visited") if self._fruitless >= _FRUITLESS else self._find(tile.page)
         self._fruitless = 0 if image else self._fruitless + 1
         small = tile.image or tile.thumbnail
         route = "detail" if image else f"{NO_DETAIL} ({why})"
@@ -65,21 +61,46 @@ class Details:
             tile, image=image, thumbnail=None if small == image else small, width=None, height=None, route=route
         )
 
-    def _look(self, url: str | None) -> tuple[str | None, str]:
-        """Return the image on a page, or why there is none."""
+    def _find(self, url: str | None) -> tuple[str | None, str]:
+        """Return the image on a page, or why there is none, as it was remembered or as it is now."""
         if url is None:
             return None, "no link"
-        here, there = urlsplit(self._page.query.address), urlsplit(url)
-        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+        if not self._is_here(url):
             return None, "another host"
+        site, journal = self.page.site, self.page.access.journal
+        name = json.dumps([url, site.selectors["item"], site.addresses, site.placeholders])
+        if journal is not None and (known := journal.product_page(name)):
+            return known
+        image, why = self._look(url)
+        if journal is not None and (image or why in ("not shown", "status 404", "status 410")):
+            journal.keep_product_page(name, image, why)
+        return image, why
+
+    def _look(self, url: str) -> tuple[str | None, str]:
+        self.page.status = 0  # that of the page before
         try:
-            verdict = self._page.open(url)
+            self.page.open(url)
         except SearchFailed as failed:
-            status = self._page.status if failed.failure in ("blocked", "layout_changed") else 0
-            return None, f"status {status}" if status else failed.failure
-        if verdict.state != "empty":
-            self._page.judge(verdict)
+            if self.page.status >= 400:
+                return None, f"status {self.page.status}"
+            if failed.failure in ("robots", "timeout", "unreachable"):
+                return None, failed.failure
+            raise
         deadline = time.monotonic() + _WAIT_SECONDS
-        while (image := self._page.run(_PICTURE, answer=_ADDRESS)) is None and time.monotonic() < deadline:
+        while (image := self.page.run(_PICTURE, answer=_ADDRESS)) is None and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
+        # Beside its image, no words on a page speak of a CAPTCHA.
+        verdict = self.page.verdict()
+        if verdict.state != "empty":
+            self.page.judge(verdict)
+        if (arrived := self.page.arrived) != document(url):
+            if not self._is_here(arrived):
+                return None, "another host"
+            if refused := self.page.access.permitted(arrived):
+                return None, refused.reason
         return image, "not shown"
+
+    def _is_here(self, url: str) -> bool:
+        """Tell whether a page is of the same site as the results."""
+        here, there = urlsplit(self.page.query.address), urlsplit(url)
+        return (there.scheme, there.netloc) == (here.scheme, here.netloc)

@@ -33,8 +33,6 @@ class ShopSource(SiteSource):
         DataError: The folder is missing or holds no class.
     """
 
-    shows_originals = True
-
     def __init__(self, site: SiteDefinition, data: Path) -> None:
         super().__init__(site)
         self._data = data

@@ -60,16 +60,18 @@ class SiteSource(Source):
         site: What is known of the site.
         name: Its name in params and tables; default: the site's own.
         supply: Another way to the results, tried first.
+        wanted: How many results the search probably needs: with product pages, no more are looked for at first.
     """
 
     kind: Kind = "pages"
-    shows_originals = False
-    """Whether the pages of results show the images as large as there are any."""
 
-    def __init__(self, site: SiteDefinition, *, name: str | None = None, supply: Supply | None = None) -> None:
+    def __init__(
+        self, site: SiteDefinition, *, name: str | None = None, supply: Supply | None = None, wanted: int | None = None
+    ) -> None:
         self.name = name or site.name
         self.site = site
         self.supply = supply
+        self.wanted = wanted
 
     def resolver(self) -> Resolve | None:
         """Return a way to single originals for one search, tried at the end of each page for tiles that lack theirs."""
@@ -102,7 +104,7 @@ class SiteSource(Source):
             if original != image:
                 # Where a rule made up an original that is not there after all, what the page showed is left to take.
                 image, thumbnail, width, height = original, thumbnail or image, None, None
-            elif tile.page is not None and tile.route == "attribute" and not self.shows_originals:
+            elif tile.page is not None and tile.route == "attribute" and self.name != "shop":
                 thumbnail = image  # the page behind the link may show a larger one
         return Candidate(
             query.label,
@@ -120,28 +122,22 @@ class SiteSource(Source):
 
     def _tiles(self, page: Page, budget: _Budget) -> Iterator[Tile]:
         """Yield the tiles of one page after another."""
-        details = Details(page) if self.site.detail else None
-        tiles = Tiles(self.site.settings.most, held=details is not None)
-        resolve = self.resolver()
+        details, most = Details(page) if self.site.detail else None, self.site.settings.most
+        tiles = Tiles(most if details is None else min(self.wanted or most, most))
         visited: set[str] = set()
         fruitless = 0
         url: str | None = page.query.address
         while url is not None and url not in visited and fruitless < _FRUITLESS_PAGES and not tiles.full:
             visited.add(url)
-            known = len(tiles)
+            here, known = url, len(tiles)
             verdict = page.open(url)
             if verdict.state == "empty" and known:
                 return
             page.judge(verdict)
-            if self.supply is not None:
-                for tile in self.supply(page):
-                    tiles.take(tile)
-                    yield from tiles.ready()
-            if len(tiles) == known:
-                yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
-                if page.run(_LOST, answer=_TRUTH) and not tiles.full:
-                    page.judge(page.open(url))
-                    yield from self._read(page, tiles, budget, resolve, onward=len(visited) > 1)
+            shown = self._shown(page, tiles, budget, onward=len(visited) > 1)
+            if details is None:
+                yield from shown
+            held = list(shown)  # their own pages are opened in the same browser, once this one is read
             if tiles.barren and details is None:
                 page.missing("image")
             fruitless = fruitless + 1 if len(tiles) == known else 0
@@ -149,10 +145,27 @@ class SiteSource(Source):
                 url = self._next(page, len(visited))  # before the browser leaves this page
             finally:
                 # A tile that never showed its image was seen all the same.
-                for tile in tiles.rest():
+                for tile in [*held, *tiles.rest()]:
                     if details is not None and budget.spent:
                         self._end(page)
                     yield tile if details is None else details(tile)
+            if tiles.full and tiles.most < most:
+                # Some were duplicates or refused: read this page on.
+                tiles.most, url = min(2 * tiles.most, most), here
+                visited.discard(here)
+
+    def _shown(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
+        """Yield the new tiles of an open page, up to the first whose original is not known."""
+        known, resolve = len(tiles), self.resolver()
+        if self.supply is not None:
+            for tile in self.supply(page):
+                tiles.take(tile)
+                yield from tiles.ready()
+        if len(tiles) == known:
+            yield from self._read(page, tiles, budget, resolve, onward=onward)
+            if page.run(_LOST, answer=_TRUTH) and not tiles.full:
+                page.judge(page.open(page.url))
+                yield from self._read(page, tiles, budget, resolve, onward=onward)
 
     def _read(
         self, page: Page, tiles: Tiles, budget: _Budget, resolve: Resolve | None, *, onward: bool

@@ -12,11 +12,16 @@ from pixmill.web.fetch import Fetched, Refused
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
+    from pixmill.scrape.journal import Journal
+
 __all__ = ["Access", "Kind", "LocalSource", "Source", "is_local"]
 
 
 class Access(Protocol):
     """The ways out that a search is given; all of them are guarded, and may be used from any thread."""
+
+    journal: Journal | None
+    """Where product pages are remembered; ``None``: nowhere."""
 
     def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""

@@ -48,12 +48,10 @@ class Tiles:
 
     Args:
         most: The most that are kept.
-        held: Whether they are yielded by :meth:`rest` alone.
     """
 
-    def __init__(self, most: int, *, held: bool = False) -> None:
-        self._most = most
-        self._held = held
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._tiles: dict[str, Tile] = {}
         self._given = 0
 
@@ -63,7 +61,7 @@ class Tiles:
     @property
     def full(self) -> bool:
         """Whether no more are kept."""
-        return len(self._tiles) >= self._most
+        return len(self._tiles) >= self.most
 
     @property
     def complete(self) -> list[str]:
@@ -94,7 +92,7 @@ class Tiles:
 
     def ready(self) -> Iterator[Tile]:
         """Yield those that were not, up to the first whose original is not known."""
-        for tile in takewhile(lambda tile: tile.image is not None and not self._held, self._pending()):
+        for tile in takewhile(lambda tile: tile.image is not None, self._pending()):
             self._given += 1
             yield tile
 

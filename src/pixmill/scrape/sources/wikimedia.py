@@ -96,9 +96,10 @@ class WikimediaSource(ApiSource):
         """Return what a page and its image say."""
         info = dig(result, "imageinfo", 0)
         metadata = info.get("extmetadata")
+        url, small = text(info.get("url")), text(info.get("thumburl"))
         return {
-            "image_url": text(info.get("url")),
-            "thumbnail_url": text(info.get("thumburl")),
+            "image_url": url,
+            "thumbnail_url": None if small == url else small,  # a small original is its own thumbnail
             "page_url": text(info.get("descriptionurl")),
             "title": (text(result.get("title")) or "").removeprefix("File:") or None,
             "width": number(info.get("width")),

@@ -40,7 +40,7 @@ _VERSION_SECONDS = 20.0
 
 
 _FEWEST_FILES = 160
-"""With 128 open files Chromium hangs before its first page, and with 160 it starts."""
+"""With 128 open files Chromium hangs before its first page, and with 160 it starts; it raises its own soft limit."""
 
 
 @dataclass(frozen=True)
@@ -266,15 +266,16 @@ def _install_packages(report: Callable[[str], None]) -> None:
 def _version_of(executable: Path) -> str:
     answer = _run([str(executable), "--version"], _VERSION_SECONDS)
     version = _VERSION.search(answer.stdout)
-    if name := _signal(answer.returncode):
+    name = _signal(answer.returncode)
+    if name == "signal 9 (SIGKILL)":
         raise BrowserError(
             f"{executable} --version was killed by {name}",
-            next="check the free memory (free -m; dmesg names what ran out of it), then run the same command again",
+            next="check free memory (free -m) and the kernel's log (dmesg), then run the same command again",
         )
     if answer.returncode != 0 or version is None:
         output = _last_line(answer.stderr.strip() or answer.stdout)
-        message = f"{executable} --version returned {answer.returncode}: {output}"
-        raise BrowserError(message, next=f"{_INSTALL}; or {_CHOICE}")
+        end = f"was killed by {name}" if name else f"returned {answer.returncode}"
+        raise BrowserError(f"{executable} --version {end}: {output}", next=f"{_INSTALL}; or {_CHOICE}")
     return version[0]
 
 
@@ -289,11 +290,11 @@ def _require_files() -> None:
         return
     import resource
 
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit < _FEWEST_FILES:
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit != resource.RLIM_INFINITY and limit < _FEWEST_FILES:
         raise BrowserError(
-            f"too few files may be open at once for a browser: the limit is {limit}, and it needs {_FEWEST_FILES}",
-            next="ulimit -n 1024, then run the same command again",
+            f"too few files may be open at once for a browser: the hard limit is {limit}, and it needs {_FEWEST_FILES}",
+            next="raise the hard limit of open files (as root, or in the container's settings)",
         )
 
 

@@ -197,9 +197,9 @@ def is_public(address: str) -> bool:
 def _require_public(address: str, origin: tuple[str, int]) -> None:
     if not is_public(address):
         host, port = origin
-        raise Forbidden(
-            f"{address} is not a public address (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
-        )
+        # The params take names and IPv4 addresses.
+        advice = "" if ":" in host else f" (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
+        raise Forbidden(f"{address} is not a public address{advice}")
 
 
 def _origin(key: str) -> tuple[str, int]:

@@ -1,11 +1,12 @@
 """What a person sees who asks why a site's file finds nothing."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from pixmill.scrape.site_probe import Finding, ProbeReport, probe
-from pixmill.scrape.sources.definition import load_site
+from pixmill.scrape.sources.definition import Buttons, load_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.browser import find_browser, open_browser
 from pixmill.web.fetch.proxy import Proxy
@@ -66,6 +67,9 @@ def test_what_each_selector_finds(world, ask):
     assert any("results  h2 span  e.g. " in line for line in lines)
     assert any("on the page  #sp-cc-accept" in line for line in lines)
     assert lines[-1].endswith("probe")
+    alone = "  without 'next', 'offset' or 'more', only what this page itself loads is read"
+    assert alone not in lines
+    assert alone in replace(report, site=report.site.model_copy(update={"next": Buttons(), "offset": None})).lines()
 
 
 def test_the_words_of_a_page_command_no_terminal(tmp_path):

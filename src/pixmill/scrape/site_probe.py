@@ -20,7 +20,7 @@ from pixmill.scrape.access import open_access
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.sources import Access, SearchFailed, open_sources
 from pixmill.scrape.sources.browsing import Page, script
-from pixmill.scrape.sources.definition import SiteDefinition, site_file
+from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
 from pixmill.scrape.sources.detail import NO_DETAIL, Details
 from pixmill.scrape.sources.failure import save_evidence
 from pixmill.scrape.sources.site import SiteSource
@@ -116,6 +116,8 @@ class ProbeReport:
         by_route = ", ".join(f"{route} {count}" for route, count in sorted(routes.items()))
         ways = f" ({by_route})" if by_route else ""
         yield f"{len(self.candidates)} results read, {len(originals)} with the URL of an original{ways}"
+        if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
+            yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
         if small := sum(candidate.image_url == candidate.thumbnail_url for candidate in originals):
             yield f"  {small} of them may be thumbnails: product pages may show more ('detail', docs/scraping.md)"
         for candidate in self.candidates:

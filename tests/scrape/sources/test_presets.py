@@ -99,7 +99,7 @@ def test_every_product_with_its_full_size_image_its_title_and_its_page(world, se
 def test_the_print_on_a_garment_is_not_lost(search):
     composite = [one for one in search("amazon", "jeans") if "%7C" in one.image_url]
     assert composite
-    assert all("_AC_UL960_" in one.image_url and one.thumbnail_url is None for one in composite)
+    assert all("_AC_UL960_" in one.image_url and one.thumbnail_url in (None, one.image_url) for one in composite)
 
 
 @pytest.mark.slow

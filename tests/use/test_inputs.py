@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.use import Problem, problems, salt_for_folders
+from pixmill.use import Problem, inputs, problems, salt_for_folders
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -103,14 +103,6 @@ def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
     assert told(root, listed) == []
 
 
-def test_of_very_many_files_none_is_hashed(tmp_path: Path) -> None:
-    for label in ("coat", "hat", "cap", "shoe"):
-        fill(tmp_path / "data" / label, 2500, b"a text" if label == "shoe" else PNG)
-    given = params(("coat", "hat", "cap", "shoe"))
-    assert told(tmp_path, given) == [("data/shoe has no image among 2,500 entries", True)]
-    assert salt_for_folders(tmp_path, given) is None
-
-
 @pytest.fixture
 def poor(tmp_path: Path) -> str:
     """Fill two folders and return a salt that divides them badly."""
@@ -124,6 +116,18 @@ def test_salts_are_for_folders_alone(tmp_path: Path, poor: str) -> None:
     assert salt_for_folders(tmp_path, params(salt=poor, folder={"layout": "fixed"})) is None
     assert salt_for_folders(tmp_path, params(salt=poor, source_by_class={"hat": ["folder", "bing"]})) is None
     assert salt_for_folders(tmp_path / "data", params(salt=poor)) is None
+    # Which of the files are taken is not known yet.
+    assert salt_for_folders(tmp_path, params(salt=poor, per_class=30)) is None
+    assert salt_for_folders(tmp_path, params(salt=poor, per_query=30)) is None
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_FILES", 79), ("_BYTES", 80)])
+def test_of_many_or_large_files_none_is_hashed(
+    tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    assert salt_for_folders(tmp_path, params(salt=poor)) is not None
+    monkeypatch.setattr(inputs, limit, most)
+    assert salt_for_folders(tmp_path, params(salt=poor)) is None
 
 
 def test_a_salt_counts_each_image_once_and_nothing_else(tmp_path: Path, poor: str) -> None:

@@ -208,7 +208,7 @@ class Pool:
         self._workers.remove(worker)
         code = worker.end()
         function = getattr(self._function, "func", self._function)  # behind functools.partial
-        name = f"{function.__module__}.{function.__qualname__}"
+        name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
         if not worker.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:

@@ -16,6 +16,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
+from pixmill.learn.exported import read_exported
 from pixmill.learn.folder import read_description
 from pixmill.learn.litert import converted_files
 
@@ -74,7 +75,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
         )
     path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
     if path.suffix == ".tflite" and not path.is_dir():
-        raise PixmillError(f"{path} is a single file", next="name a folder of a classifier's files")
+        return _from_file(path)
     project = path.resolve().parent.parent
     if not (path / "labels.json").exists():
         own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
@@ -144,6 +145,21 @@ def _from_folder(
         threshold=threshold if isinstance(threshold, int | float) else None,
         commit=commit,
         metrics=dict(metrics or {}),
+    )
+
+
+def _from_file(path: Path) -> Model:
+    known = read_exported(path)
+    return Model(
+        path=path,
+        name=known.name,
+        version=None,
+        digest=file_digest(path),
+        labels=known.labels,
+        image_size=known.image_size,
+        threshold=known.threshold,
+        commit=known.commit,
+        metrics=dict(known.metrics),
     )
 
 

@@ -57,23 +57,25 @@ class Answer:
 class Pass:
     """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
 
-    It is pickled as its path alone. Unpickling it, in a worker process, loads the classifier with one thread; so no
-    row's limits count that. A classifier that cannot be loaded is reported by the first call.
+    It is pickled as its arguments alone. Unpickling it, in a worker process, loads the classifier; so no row's limits
+    count that. A classifier that cannot be loaded is reported by the first call.
 
     Args:
         path: What :meth:`pixmill.learn.Classifier.load` takes.
+        threads: Likewise; default: one, since there are as many workers as processors.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, threads: int | None = 1) -> None:
+        self._path, self._threads = path, threads
         self._classifier: Classifier | None = None
         self._error: PixmillError | None = None
 
-    def __getstate__(self) -> Path:
-        return self._path
+    def __getstate__(self) -> tuple[Path, int | None]:
+        return self._path, self._threads
 
-    def __setstate__(self, path: Path) -> None:
-        self.__init__(path)  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Path, int | None]) -> None:
+        path, threads = state
+        self.__init__(path, threads=threads)  # type: ignore[misc]
         try:
             self._loaded()
         except PixmillError as error:
@@ -92,7 +94,7 @@ class Pass:
 
     def _loaded(self) -> Classifier:
         if self._classifier is None:
-            self._classifier = Classifier.load(self._path, threads=1)
+            self._classifier = Classifier.load(self._path, threads=self._threads)
         return self._classifier
 
 

@@ -78,7 +78,7 @@ class Answering:
     def _answer(self, row: Asked | Looked) -> Answer | bytes | str:
         if isinstance(row, Asked):
             return (self._alone if row.alone else self._busy)([row.content])[0]
-        if self._maps is None and (HEAD, BACKBONE) == converted_files(self._path):
+        if self._maps is None and converted_files(self._path) == (HEAD, BACKBONE):
             with contextlib.suppress(ValueError):  # The features are no mean of feature maps.
                 maps = load_litert(self._path / BACKBONE, rank=4)
                 self._maps = Classifier.load(self._path), maps

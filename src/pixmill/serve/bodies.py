@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -15,7 +16,7 @@ from starlette.requests import Request
 
 from pixmill.serve.problems import Problem
 
-__all__ = ["Image", "Web", "decoded", "one_image", "parse_json", "read_form", "read_images"]
+__all__ = ["Image", "WebImage", "decoded", "one_image", "parse_json", "read_correction", "read_images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
-class Web:
+class WebImage:
     """Hold the address of an image.
 
     Args:
@@ -52,7 +53,7 @@ def _is_raw(kind: str) -> bool:
     return kind.startswith("image/") or kind == "application/octet-stream"
 
 
-async def read_images(request: Request, *, max_images: int, urls: bool) -> list[Image | Web]:
+async def read_images(request: Request, *, max_images: int, urls: bool) -> list[Image | WebImage]:
     """Return the images of a request, in order: at least one.
 
     Args:
@@ -64,11 +65,11 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
         Problem: The body is none of the three forms, is malformed, or has no image or too many.
     """
     kind = _kind(request)
-    images: list[Image | Web]
+    images: list[Image | WebImage]
     if _is_raw(kind):
         return [Image(await request.body())]
     if kind == "multipart/form-data":
-        form = await read_form(request, max_files=max_images)
+        form = await _read_form(request, max_files=max_images)
         images = [image for name, image in form if name == "file" and isinstance(image, Image)]
         if not images:
             raise Problem(422, "Send at least one part named 'file' with an image.")
@@ -92,14 +93,31 @@ async def one_image(request: Request) -> Image:
         return Image(await request.body())
     if kind != "multipart/form-data":
         raise _unsupported("multipart/form-data, image/* or application/octet-stream", kind)
-    form = await read_form(request, max_files=1)
+    form = await _read_form(request, max_files=1)
     images = [image for name, image in form if name == "file" and isinstance(image, Image)]
     if len(images) != 1:
         raise Problem(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
     return images[0]
 
 
-async def read_form(request: Request, *, max_files: int) -> list[tuple[str, Image | str]]:
+async def read_correction(request: Request) -> tuple[Image, str]:
+    """Return the image and the label of a correction, which is multipart.
+
+    Raises:
+        Problem: The body is something else, is malformed, or has another number of images or labels.
+    """
+    kind = _kind(request)
+    if kind != "multipart/form-data":
+        raise _unsupported("multipart/form-data", kind)
+    form = await _read_form(request, max_files=1)
+    images = [part for name, part in form if name == "file" and isinstance(part, Image)]
+    labels = [part for name, part in form if name == "label" and isinstance(part, str)]
+    if len(images) != 1 or len(labels) != 1:
+        raise Problem(422, "Send a part named 'file' with an image, and one named 'label' with a class or nothing.")
+    return images[0], labels[0]
+
+
+async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Image | str]]:
     """Return the parts of a multipart body, all in memory: the gate limits its size.
 
     A part without a file name is a text, except for ``file``.
@@ -112,10 +130,10 @@ async def read_form(request: Request, *, max_files: int) -> list[tuple[str, Imag
     parser = _Parser(request.headers, request.stream(), max_files=max_files, max_fields=max_files + 8)
     try:
         form = await parser.parse()
-    except MultiPartException as error:
-        if error.message.startswith("Too many files"):
+    except (MultiPartException, FormParserError) as error:
+        if isinstance(error, MultiPartException) and error.message.startswith("Too many files"):
             raise _too_many(max_files) from error
-        raise Problem(400, f"The multipart body is malformed: {error.message}") from error
+        raise Problem(400, f"The multipart body is malformed: {error}") from error
     parts: list[tuple[str, Image | str]] = []
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
@@ -144,20 +162,20 @@ async def parse_json(request: Request) -> Any:
         raise Problem(400, f"The body is not JSON: {error}") from error
 
 
-def _listed(document: Any, *, urls: bool) -> list[Image | Web]:
+def _listed(document: Any, *, urls: bool) -> list[Image | WebImage]:
     form = '{"images": [{"content": "<base64>"}' + (' or {"url": "https://…"}' if urls else "") + ", …]}"
     match document:
         case {"images": [_, *_] as entries} if len(document) == 1:
             pass
         case _:
             raise Problem(422, f"Expected {form}, with at least one image.")
-    images: list[Image | Web] = []
+    images: list[Image | WebImage] = []
     for place, entry in enumerate(entries):
         match entry:
             case {"content": str(text)} if len(entry) == 1:
                 images.append(Image(decoded(text, f"images[{place}].content")))
             case {"url": str(url)} if len(entry) == 1 and urls:
-                images.append(Web(url))
+                images.append(WebImage(url))
             case {"url": str()} if len(entry) == 1:
                 raise Problem(403, "This server fetches no URLs: send the image itself.")
             case _:
@@ -178,7 +196,8 @@ def decoded(text: str, place: str) -> bytes:
 
 
 def _unsupported(expected: str, kind: str) -> Problem:
-    return Problem(415, f"Expected a body of {expected}; received {f"'{kind}'" if kind else 'none'}.")
+    received = f"'{kind}'" if kind else "none"
+    return Problem(415, f"Expected a body of {expected}; received {received}.")
 
 
 def _too_many(most: int) -> Problem:

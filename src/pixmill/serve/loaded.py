@@ -19,16 +19,22 @@ from pixmill.core.errors import PixmillError
 from pixmill.learn.inference import Answer
 from pixmill.learn.litert import converted_files
 from pixmill.predict.model import Model
-from pixmill.serve.answering import UNEXPLAINED, Answering, Asked, Gradients, Looked
+from pixmill.serve.answering import Answering, Asked, Gradients, Looked
 from pixmill.serve.settings import Settings
 
 __all__ = ["Loaded", "golden_images"]
 
 _LOG = logging.getLogger("pixmill.serve")
 
-_FILES = (
-    "labels.json calibration.json model.json model.weights.h5 network.tflite backbone.tflite head.tflite".split()
-)
+_FILES = [
+    "labels.json",
+    "calibration.json",
+    "model.json",
+    "model.weights.h5",
+    "network.tflite",
+    "backbone.tflite",
+    "head.tflite",
+]
 
 _GOLDEN, _SIDE = 4, 96
 """Images that a model is checked on, and their side in pixels."""
@@ -176,7 +182,9 @@ class Loaded:
         return labels
 
     def _refused(self, why: str) -> PixmillError:
-        return PixmillError(f"{self.model.path} is not a model to serve: {why}", next="train it again: dvc repro -f train")
+        return PixmillError(
+            f"{self.model.path} is not a model to serve: {why}", next="train it again: dvc repro -f train"
+        )
 
 
 def _copied(path: Path, folder: Path) -> Path:

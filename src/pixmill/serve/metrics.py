@@ -30,14 +30,20 @@ class Metrics:
         names = ["method", "route", "status"]
         self._requests = Counter("pixmill_requests", "Requests answered.", names, registry=registry)
         self._seconds = Histogram(
-            "pixmill_request_seconds", "Time until a request was answered.", ["route"], buckets=_SECONDS, registry=registry
+            "pixmill_request_seconds",
+            "Time until a request was answered.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.in_flight = Gauge("pixmill_requests_in_flight", "Requests being answered.", registry=registry)
         Gauge("pixmill_images_waiting", "Images that wait for a worker.", registry=registry).set_function(waiting)
         self._predictions = Counter(
             "pixmill_predictions", "Images predicted, by class and whether sure.", ["label", "sure"], registry=registry
         )
-        self._failures = Counter("pixmill_unpredicted", "Images not predicted, by reason.", ["reason"], registry=registry)
+        self._failures = Counter(
+            "pixmill_unpredicted", "Images not predicted, by reason.", ["reason"], registry=registry
+        )
         self._model = Info("pixmill_model", "The model that answers.", registry=registry)
 
     def observe(self, scope: MutableMapping[str, Any], status: int, seconds: float) -> None:

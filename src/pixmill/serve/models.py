@@ -77,7 +77,7 @@ class Models:
         except Exception as error:
             # Whatever is wrong with it: the old one serves on.
             self.refused = f"{self._named(version)}: {error.message if isinstance(error, PixmillError) else error!r}"
-            _LOG.error("refused a newer model, the old one serves on: %s", self.refused)  # noqa: TRY400
+            _LOG.error("refused a newer model, the old one serves on: %s", self.refused)
 
     def _version(self) -> str:
         """Return what tells one model from the next, cheaply."""

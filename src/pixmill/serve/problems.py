@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer", "described", "on_http_exception", "on_problem", "on_unexpected", "problem_bytes"]
+__all__ = ["MEDIA_TYPE", "Problem", "answer", "on_http_exception", "on_problem", "on_unexpected", "problem_bytes"]
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,9 +60,3 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 async def on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Answer a defect of ours; what it was stands in the log alone."""
     return answer(Problem(500, "The server failed to answer this request; its log says why."))
-
-
-def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of problems with these statuses."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

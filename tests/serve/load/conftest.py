@@ -1,4 +1,4 @@
-"""A server that is small enough to be overloaded, and photographs for it."""
+"""A server that is easily overloaded, and photographs for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.images.samples import encoded
 from tests.serve.load.server import Running
 from tests.web.fetch.inner import Trap
 
-WORKERS, WAITING = 2, 8
+WORKERS, WAITING = 2, 64
+"""The server's processes, and how many images may wait for one."""
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +34,8 @@ def photographs() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def server(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server with two workers and a short queue."""
-    arguments = ["--model", str(trained_folder), "--workers", str(WORKERS), "--waiting", str(WAITING)]
+    """A server with two workers."""
+    arguments = ["--model", str(trained_folder), "--workers", str(WORKERS), "--poll", "0"]
     folder = tmp_path_factory.mktemp("server")
     with Running(*arguments, "--inbox", str(folder / "inbox"), cwd=folder) as running:
         yield running

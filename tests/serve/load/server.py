@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,17 @@ _PATIENCE = 60.0
 class Running:
     """``pixmill serve`` on a free port of loopback, ready when the block begins and gone when it ends."""
 
-    def __init__(self, *arguments: str, cwd: Path, python: str = sys.executable, environ: Mapping[str, str] = {}):
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path,
+        start: Sequence[str] = (sys.executable, "-m", "pixmill"),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.port = unused_port()
         self.log = cwd / f"{self.port}.log"
-        self._cwd, self._environ = cwd, {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **environ}
-        self._command = [python, "-m", "pixmill", "serve", "--port", str(self.port), *arguments]
+        self._cwd, self._environ = cwd, {**os.environ, "PYTHONPATH": str(_REPOSITORY / "src"), **(environ or {})}
+        self._command = [*start, "serve", "--port", str(self.port), *arguments]
 
     def __enter__(self) -> Running:
         with self.log.open("w") as file:

@@ -76,7 +76,10 @@ class Sender(asyncio.Protocol):
         if len(self._parts) >= self._missing and self._answer and not self._answer.done():
             whole, self._missing = bytes(self._parts), None
             self._parts.clear()
-            self._answer.set_result((int(whole[9:12]), whole[whole.find(b"\r\n\r\n") + 4 :]))
+            head, _, body = whole.partition(b"\r\n\r\n")
+            if b"\r\nconnection: close" in head.lower():
+                self.close()
+            self._answer.set_result((int(head[9:12]), body))
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
         """Send a request, and return status and body of its answer."""
@@ -85,6 +88,7 @@ class Sender(asyncio.Protocol):
         return await self._answer
 
     def close(self) -> None:
+        self.closed = True
         self._transport.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load import load
-from pixmill.core.files import read_json, write_json
+from pixmill.core.files import write_json
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running, upload
 
@@ -39,7 +40,8 @@ class Registry:
 
         folder = self._root / key
         shutil.copytree(self._trained, folder)
-        write_json(folder / "calibration.json", {**read_json(folder / "calibration.json"), **calibration})
+        file = folder / "calibration.json"
+        write_json(file, {**json.loads(file.read_text()), **calibration})
         save_classifier_model(folder, self._root / f"{key}-model")
         source = str(self._root / f"{key}-model")
         return str(self._client.create_model_version(NAME, source).version)

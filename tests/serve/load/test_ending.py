@@ -22,7 +22,8 @@ CONNECTIONS = 16
 @pytest.fixture
 def ending(trained_folder: Path, tmp_path: Path):
     """A server of its own, since the test ends it."""
-    with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path) as running:
+    environ = {"TMPDIR": str(tmp_path)}
+    with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ) as running:
         yield running
 
 
@@ -50,7 +51,7 @@ async def under_load(server: Running, requests: list[bytes], signum: int) -> lis
     return [(sent - moment, status) for sent, status in found]
 
 
-def test_what_was_accepted_before_sigterm_is_answered(ending, photographs):
+def test_what_was_accepted_before_sigterm_is_answered(ending, photographs, tmp_path):
     family = ending.family()
     found = asyncio.run(under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGTERM))
     # What is on its way in the very moment may meet a closed door.
@@ -58,8 +59,10 @@ def test_what_was_accepted_before_sigterm_is_answered(ending, photographs):
     last = [status for sent, status in found if -0.5 < sent < -0.02]
     assert len(last) >= CONNECTIONS
     assert set(before) <= {200, 503}
-    assert ending.wait() == 0
+    assert ending.wait() == -signal.SIGTERM
     assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert list(tmp_path.glob("pixmill-*")) == []
+    assert "Traceback" not in ending.log.read_text()
 
 
 def test_sigkill_leaves_no_process(ending, photographs):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import random
 import struct
 import sys
 import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -62,7 +65,7 @@ def test_who_is_refused_learns_when_to_come_again(server, photographs):
                 reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
                 writer.write(requests[0])
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.close()
+                await left(writer)
                 if b" 503 " in head:
                     return head
             raise AssertionError("nothing was refused")
@@ -88,22 +91,40 @@ if __name__ == "__main__":
 async def trickle(port: int, start: bytes, rest: bytes) -> bytes:
     """Send a request's rest byte by byte until the server ends the connection, and return what it said."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(start)
-    for place in range(len(rest)):
-        writer.write(rest[place : place + 1])
-        try:
-            async with asyncio.timeout(0.2):
-                return await reader.read()
-        except TimeoutError:
-            continue
-        except OSError:
-            return b""
-    raise AssertionError("the server bears with it")
+    try:
+        writer.write(start)
+        for place in range(len(rest)):
+            writer.write(rest[place : place + 1])
+            try:
+                async with asyncio.timeout(0.2):
+                    return await reader.read()
+            except TimeoutError:
+                continue
+            except OSError:
+                return b""
+        raise AssertionError("the server bears with it")
+    finally:
+        await left(writer)
 
 
-def test_slow_and_silent_clients_are_cut_off_and_hold_up_nobody(trained_folder, tmp_path, photographs):
-    script = tmp_path / "hurried.py"
+async def left(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, if the server has not done so already."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def hurried(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server that waits less long for its clients."""
+    folder = tmp_path_factory.mktemp("hurried")
+    script = folder / "hurried.py"
     script.write_text(HURRIED)
+    with Running("--model", str(trained_folder), cwd=folder, start=[sys.executable, str(script)]) as running:
+        yield running
+
+
+def test_slow_and_silent_clients_are_cut_off_and_hold_up_nobody(hurried, photographs):
     request = upload(photographs[0])
     head = request.index(b"\r\n\r\n") + 4
 
@@ -118,23 +139,33 @@ def test_slow_and_silent_clients_are_cut_off_and_hold_up_nobody(trained_folder, 
         told = await load(port, [request], connections=WORKERS, seconds=4)
         for reader, writer in idle:
             assert (await asyncio.wait_for(reader.read(), 30))[:12] in (b"HTTP/1.1 408", b"")
-            writer.close()
+            await left(writer)
         return told, await cut
 
-    with Running("--model", str(trained_folder), cwd=tmp_path, start=[sys.executable, str(script)]) as running:
-        told, answers = asyncio.run(act(running.port))
+    told, answers = asyncio.run(act(hurried.port))
     assert set(told["answers"]) == {"200"}
     assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 408", b""}
 
 
-def test_who_opens_too_many_connections_gets_no_more_and_others_are_served_again(server, photographs):
+def test_who_opens_too_many_connections_gets_no_more_and_others_are_served_again(hurried, photographs):
     async def act() -> list[bytes]:
-        many = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(700)]
-        return await asyncio.gather(*(asyncio.wait_for(reader.read(), 60) for reader, _ in many))
+        many = [await asyncio.open_connection("127.0.0.1", hurried.port) for _ in range(700)]
+        said = await asyncio.gather(*(ended(reader) for reader, _ in many))
+        for _, writer in many:
+            await left(writer)
+        return said
+
+    async def ended(reader: asyncio.StreamReader) -> bytes:
+        try:
+            return await asyncio.wait_for(reader.read(), 60)
+        except OSError:
+            return b""
 
     said = asyncio.run(act())
     assert b"" in said  # those above the limit, closed at once
-    assert set(asyncio.run(load(server.port, [upload(photographs[0])], connections=2, seconds=1))["answers"]) == {"200"}
+    assert set(asyncio.run(load(hurried.port, [upload(photographs[0])], connections=2, seconds=1))["answers"]) == {
+        "200"
+    }
 
 
 def test_broken_uploads_are_rows_with_a_reason_or_problems(server, photographs, seconds):
@@ -186,7 +217,7 @@ def bombs() -> dict[str, bytes]:
     lying = bytearray(encoded(shapes(), "GIF"))
     lying[6:10] = struct.pack("<HH", 65535, 65535)
     tiff = encoded(Image.new("1", (20_000, 20_000)), "TIFF", compression="group4")
-    webp = encoded(Image.new("RGB", (7_000, 7_000)), "WEBP", quality=0, method=0)
+    webp = encoded(Image.new("RGB", (5_000, 5_000)), "WEBP", quality=0, method=0)
     return {
         "png": png,
         "png's profile": text,
@@ -202,16 +233,13 @@ def test_bombs_are_refused_or_answered_in_little_memory(server):
     files = bombs()
     assert max(map(len, files.values())) < 2_000_000
     peak = 0
-    for _ in range(2):
-        for name, content in files.items():
-            status, answer = server.ask("POST", "/v1/predict", content, Content_Type="application/octet-stream")
-            assert status == 200, name
-            (row,) = answer["predictions"]
-            assert (row["label"] is None) == (row["reason"] is not None), name
-            peak = max(peak, server.memory())
+    for name, content in files.items():
+        (row,) = server.predict(content)
+        assert (row["label"] is None) == (row["reason"] is not None), name
+        peak = max(peak, server.memory())
     assert peak < MOST_MEMORY
     reasons = [server.predict(files[name])[0]["reason"] for name in ("png", "header", "tiff")]
-    assert reasons == ["too_large"] * 3
+    assert reasons == ["too_many_pixels"] * 3
 
 
 def test_no_inner_address_is_reached_through_the_url_route(trap, trained_folder, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import shutil
 import tempfile
 import threading
@@ -17,24 +16,15 @@ from PIL import Image
 from pixmill.compute import Service
 from pixmill.core.errors import PixmillError
 from pixmill.learn.inference import Answer
-from pixmill.learn.litert import converted_files
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
 from pixmill.predict.model import Model
 from pixmill.serve.answering import Answering, Asked, Gradients, Looked
 from pixmill.serve.settings import Settings
 
 __all__ = ["Loaded", "golden_images"]
 
-_LOG = logging.getLogger("pixmill.serve")
-
-_FILES = [
-    "labels.json",
-    "calibration.json",
-    "model.json",
-    "model.weights.h5",
-    "network.tflite",
-    "backbone.tflite",
-    "head.tflite",
-]
+_FILES = ("labels.json", "calibration.json", "model.json", "model.weights.h5", NETWORK, BACKBONE, HEAD)
+"""What a classifier is loaded and explained from."""
 
 _GOLDEN, _SIDE = 4, 96
 """Images that a model is checked on, and their side in pixels."""

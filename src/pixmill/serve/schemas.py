@@ -26,6 +26,7 @@ __all__ = [
     "png",
     "problems",
     "scoring_body",
+    "text",
 ]
 
 BINARY = {"type": "string", "format": "binary"}
@@ -163,6 +164,11 @@ def png() -> dict[int | str, dict[str, Any]]:
             "content": {"image/png": {"schema": BINARY}},
         }
     }
+
+
+def text(description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is plain text."""
+    return {200: {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
 def images_body(most: int, *, urls: bool) -> dict[str, Any]:

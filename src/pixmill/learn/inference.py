@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ class Located:
 
 
 Row = Path | bytes | Located | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none, as a
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
 prediction, which is passed on."""
 
 
@@ -139,7 +139,7 @@ class Pass:
 
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
     Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
@@ -156,7 +156,7 @@ def predict_images(
     """
     if workers is None and model.is_dir() and not converted_files(model):
         workers = 1
-    return map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
 
 
 def _lost(_: Row, loss: Loss) -> Answer:

@@ -42,6 +42,7 @@ SURFACE = {
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",
+    "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",
     "pixmill.scrape.sources": (
         "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"

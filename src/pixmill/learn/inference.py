@@ -118,7 +118,7 @@ class Pass:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
         try:
-            self._loaded()
+            assert self.classifier
         except PixmillError as error:
             self._error = error
 
@@ -130,10 +130,16 @@ class Pass:
         """
         if self._error is not None:
             raise self._error
-        classifier = self._loaded()
+        classifier = self.classifier
         return [_answer(classifier, row) for row in rows]
 
-    def _loaded(self) -> Classifier:
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier, which is loaded at most once.
+
+        Raises:
+            ManifestError: It cannot be loaded.
+        """
         if self._classifier is None:
             self._classifier = Classifier.load(self._path, threads=self._threads)
         return self._classifier

@@ -12,21 +12,24 @@ from pixmill.serve.problems import MEDIA_TYPE
 __all__ = [
     "BINARY",
     "Alive",
+    "Bounds",
+    "Example",
     "Examples",
     "Facts",
     "Filed",
+    "Predicted",
     "Predictions",
     "ProblemDetails",
     "Ready",
     "Scores",
+    "Served",
+    "answered",
     "correction_body",
     "image_body",
     "images_body",
     "label_parameter",
-    "png",
     "problems",
     "scoring_body",
-    "text",
 ]
 
 BINARY = {"type": "string", "format": "binary"}
@@ -156,19 +159,10 @@ _MEANINGS = {
 }
 
 
-def png() -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is a PNG."""
-    return {
-        200: {
-            "description": "The image in grey, with what speaks for the class in colour.",
-            "content": {"image/png": {"schema": BINARY}},
-        }
-    }
-
-
-def text(description: str) -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is plain text."""
-    return {200: {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}}
+def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is not JSON."""
+    schema = {"type": "string"} if media_type.startswith("text/") else BINARY
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
 def images_body(most: int, *, urls: bool) -> dict[str, Any]:

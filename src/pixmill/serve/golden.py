@@ -49,12 +49,25 @@ def check(model: Model, submit: Callable[[bytes, bool], Future[Any]], *, workers
         PixmillError: An image has no prediction, or not one finite probability per class, or they do not sum to 1; or
             two answers to the same image differ.
     """
-    images = golden_images()
-    # Several of each at the same time, so that all workers answer some.
-    futures = [submit(image, alone) for alone in (False, True) for _ in range(workers) for image in images]
-    predictions: list[tuple[str, npt.NDArray[np.float64]]] = []
-    for place, future in enumerate(futures):
-        answer = future.result()
+    labels = []
+    for image in golden_images():
+        answers: list[Any] = []
+        for alone in (False, True):
+            # As many at the same time as there are workers, so that all answer some.
+            answers += [future.result() for future in [submit(image, alone) for _ in range(workers)]]
+        labels.append(_agreed(model, answers))
+    return labels
+
+
+def _agreed(model: Model, answers: list[Any]) -> str:
+    """Return the class that all answers to one image name.
+
+    Raises:
+        PixmillError: As :func:`check`.
+    """
+    first: npt.NDArray[np.float64] | None = None
+    label = ""
+    for answer in answers:
         told = answer.prediction if isinstance(answer, Answer) else None
         if told is None or told.label is None or told.probabilities is None:
             raise _refused(model, f"a test image has no prediction: {told.reason if told else answer}")
@@ -63,10 +76,10 @@ def check(model: Model, submit: Callable[[bytes, bool], Future[Any]], *, workers
             raise _refused(model, f"expected {len(model.labels)} finite probabilities, received {given}")
         if abs(given.sum() - 1) > _TOLERANCE:
             raise _refused(model, f"its probabilities of a test image sum to {given.sum()}")
-        if place >= len(images) and not np.array_equal(predictions[place % len(images)][1], given):
+        if first is not None and not np.array_equal(first, given):
             raise _refused(model, "two answers to the same image differ")
-        predictions.append((told.label, given))
-    return [label for label, _ in predictions[: len(images)]]
+        first, label = given, told.label
+    return label
 
 
 def _refused(model: Model, why: str) -> PixmillError:

@@ -12,7 +12,7 @@ SURFACE = {
         "open_browser visit"
     ),
     "pixmill.cli": "main",
-    "pixmill.compute": "Limits Loss default_workers map_batches",
+    "pixmill.compute": "Full Limits Loss Service default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
     "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",

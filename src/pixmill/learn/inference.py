@@ -1,0 +1,142 @@
+"""A classifier's answers for many images: decoded and predicted in guarded worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.compute import Limits, Loss, map_batches
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import target_within
+from pixmill.images import Undecodable, read_image
+from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.litert import converted_files
+
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "predict_images"]
+
+LIMITS = Limits(seconds=20, memory=1 << 30)
+"""Limits on one image: validate's defaults."""
+
+_BATCH = 8
+"""Images per task of a worker; rows of bytes stay in memory until their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file that must not lead out of a folder by a symlink (DVC's cache excepted).
+
+    Args:
+        path: The file.
+        folder: The folder.
+    """
+
+    path: Path
+    folder: Path
+
+
+Row = Path | bytes | Located
+"""An image: a file, whose symlinks are followed, the bytes of one, or a file within a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold the prediction for one image.
+
+    Args:
+        id: The sha256 of its bytes; ``None`` if they could not be read, or the row was given up.
+        prediction: The prediction, or the reason why there is none: one of the classifier's, or ``timeout``,
+            ``memory``, ``crashed`` for a row that exceeded its limits, ``symlink`` or ``unreadable``.
+    """
+
+    id: str | None
+    prediction: Prediction
+
+
+class Pass:
+    """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
+
+    It is pickled as its arguments alone. Unpickling it, in a worker process, loads the classifier; so no row's limits
+    count that. A classifier that cannot be loaded is reported by the first call.
+
+    Args:
+        path: What :meth:`pixmill.learn.Classifier.load` takes.
+        threads: Likewise; default: one, since there are as many workers as processors.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = 1) -> None:
+        self._path, self._threads = path, threads
+        self._classifier: Classifier | None = None
+        self._error: PixmillError | None = None
+
+    def __getstate__(self) -> tuple[Path, int | None]:
+        return self._path, self._threads
+
+    def __setstate__(self, state: tuple[Path, int | None]) -> None:
+        path, threads = state
+        self.__init__(path, threads=threads)  # type: ignore[misc]
+        try:
+            self._loaded()
+        except PixmillError as error:
+            self._error = error
+
+    def __call__(self, rows: Sequence[Row]) -> list[Answer]:
+        """Return one answer per row, in order.
+
+        Raises:
+            ManifestError: The classifier cannot be loaded.
+        """
+        if self._error is not None:
+            raise self._error
+        classifier = self._loaded()
+        return [_answer(classifier, row) for row in rows]
+
+    def _loaded(self) -> Classifier:
+        if self._classifier is None:
+            self._classifier = Classifier.load(self._path, threads=self._threads)
+        return self._classifier
+
+
+def predict_images(
+    model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
+) -> Iterator[Answer]:
+    """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
+
+    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
+
+    Args:
+        model: What :meth:`pixmill.learn.Classifier.load` takes.
+        rows: The images.
+        limits: Limits on one image; default: 20 seconds and 1 GiB.
+        workers: Number of processes; default: one per processor, or a single one where Keras runs the network, which
+            uses all processors itself.
+
+    Raises:
+        ManifestError: The classifier cannot be loaded.
+    """
+    if workers is None and model.is_dir() and not converted_files(model):
+        workers = 1
+    return map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+
+
+def _lost(_: Row, loss: Loss) -> Answer:
+    return Answer(None, Prediction(reason=loss))
+
+
+def _answer(classifier: Classifier, row: Row) -> Answer:
+    digest = None
+    try:
+        if isinstance(row, Located):
+            if row.path.is_symlink() and target_within(row.path, row.folder) is None:
+                return Answer(None, Prediction(reason="symlink"))
+            row = row.path
+        content = row if isinstance(row, bytes) else read_image(row)
+        digest = hashlib.sha256(content).hexdigest()
+        pixels = classifier.preprocessing(content)
+    except Undecodable as error:
+        return Answer(digest, Prediction(reason=error.reason))
+    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
+        return Answer(digest, Prediction(reason="unreadable"))
+    (prediction,) = classifier.predict([pixels])
+    return Answer(digest, prediction)

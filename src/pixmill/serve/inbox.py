@@ -1,0 +1,323 @@
+"""The inbox: images that people corrected the model on, kept on disk until somebody reviews them.
+
+``images/<sha256>.<extension>`` holds each image once, ``feedback.jsonl`` one line a correction, ``dropped.txt`` the ids
+that a reviewer did not want. Whatever has been answered survives SIGKILL and power loss: an image is complete under its
+name before the line that mentions it is written, and a torn last line was never answered and is cut off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import filelock
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pixmill.core.errors import LockedError, PixmillError
+from pixmill.core.files import remove_temporary, replacing, storage_errors
+
+__all__ = ["Correction", "Entry", "Full", "Inbox", "sync_folder", "write_durably"]
+
+_ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
+
+_PATIENCE = 10.0
+"""Seconds to wait for other processes that write into the same inbox."""
+
+
+class Full(PixmillError):  # noqa: N818 (what the inbox is)
+    """Tell that the inbox takes no more before it has been reviewed."""
+
+
+class Correction(BaseModel):
+    """Hold one line: what the model said of an image, and what a person says.
+
+    Args:
+        id: The sha256 of the image's bytes.
+        extension: Of its file, by its content.
+        bytes: Its size.
+        label: What the person says it is; ``None``: none of the classes.
+        prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure`` and ``probabilities``.
+        model: The model that said it: ``name``, ``version`` and ``digest``.
+        received: When, in UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
+
+    id: Annotated[str, Field(pattern=_ID)]
+    extension: Annotated[str, Field(pattern=_EXTENSION)]
+    bytes: Annotated[int, Field(ge=0)]
+    label: str | None
+    prediction: dict[str, Any]
+    model: dict[str, Any]
+    received: datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Hold an image of the inbox.
+
+    Args:
+        id: The sha256 of its bytes.
+        path: Its file.
+        corrections: What people said of it, the newest first; at least one.
+    """
+
+    id: str
+    path: Path
+    corrections: tuple[Correction, ...]
+
+
+class Inbox:
+    """Keep corrected images in a folder that several servers and reviewers may share; threads may share the object.
+
+    Args:
+        folder: The folder; made by the first :meth:`add`.
+        max_bytes: The most that images and lines may take together.
+        max_entries: The most corrections.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
+        self.folder = folder
+        self._images = folder / "images"
+        self._lines = folder / "feedback.jsonl"
+        self._dropped = folder / "dropped.txt"
+        self._max_bytes = max_bytes
+        self._max_entries = max_entries
+        self._threads = threading.Lock()
+        self._file: tuple[int, int] | None = None  # device and inode of what was counted
+        self._end = 0
+        self._count = 0
+        self._sizes: dict[str, int] = {}
+
+    def add(
+        self,
+        content: bytes,
+        *,
+        extension: str,
+        prediction: Mapping[str, Any],
+        label: str | None,
+        model: Mapping[str, Any],
+    ) -> str:
+        """Put a correction on disk; once this returns, it survives SIGKILL and power loss.
+
+        Args:
+            content: The image, as it came.
+            extension: Of its format, told by its content; never from a client.
+            prediction: What the model says of it.
+            label: What the person says it is; ``None``: none of the classes.
+            model: The model's name, version and digest.
+
+        Returns:
+            The sha256 of the image.
+
+        Raises:
+            Full: The inbox holds as much as it may.
+            LockedError: Other processes kept the inbox locked for ten seconds.
+            StorageError: The disk is full, or the folder may not be written; nothing was added.
+        """
+        name = hashlib.sha256(content).hexdigest()
+        correction = Correction(
+            id=name,
+            extension=extension,
+            bytes=len(content),
+            label=label,
+            prediction=dict(prediction),
+            model=dict(model),
+            received=datetime.now(UTC).replace(microsecond=0),
+        )
+        line = f"{correction.model_dump_json()}\n".encode()
+        with self._locked(then="send the feedback again"):
+            self._catch_up()
+            size = len(line) + (0 if name in self._sizes else len(content))
+            if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
+                raise Full(
+                    f"{self.folder} is full: {self._count:,} corrections, at most {self._max_entries:,} "
+                    f"of {self._max_bytes / 1e6:,.0f} MB are kept",
+                    next="pixmill review",
+                )
+            path = self._images / f"{name}.{extension}"
+            is_new = not path.exists()
+            if is_new:
+                write_durably(path, content)
+            try:
+                _append(self._lines, line, self._end)
+            except OSError:
+                if is_new:
+                    path.unlink()
+                raise
+            sync_folder(self.folder)
+        return name
+
+    def entries(self) -> tuple[list[Entry], int]:
+        """Return the images with their corrections, the last corrected first, and how many lines are broken.
+
+        Images that a reviewer has dropped are left out, and so are those whose file is gone. A last line without an
+        end, which is being written or was torn, is no broken one.
+        """
+        found: dict[str, list[Correction]] = {}
+        broken = 0
+        dropped = self.dropped()
+        for _, item in _parsed(self._read()):
+            if item is None:
+                broken += 1
+            elif item.id not in dropped:
+                found[item.id] = [*found.pop(item.id, []), item]
+        entries = [
+            Entry(name, self._images / f"{name}.{items[-1].extension}", tuple(reversed(items)))
+            for name, items in reversed(found.items())
+        ]
+        return [entry for entry in entries if entry.path.is_file()], broken
+
+    def dropped(self) -> frozenset[str]:
+        """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
+        try:
+            return frozenset(self._dropped.read_text(encoding="ascii", errors="replace").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def drop(self, name: str) -> None:
+        """Remember that an image is not wanted."""
+        self._remember(lambda names: names | {name})
+
+    def restore(self, name: str) -> None:
+        """Take a :meth:`drop` back."""
+        self._remember(lambda names: names - {name})
+
+    def remove(self, entries: Collection[Entry]) -> None:
+        """Forget corrections that were dealt with, and delete the images of which no other correction is left.
+
+        What has been added since the entries were read stays, and so do broken lines. An image that was dropped goes
+        with whatever was said of it.
+
+        Args:
+            entries: As :meth:`entries` returned them.
+
+        Raises:
+            LockedError: Other processes kept the inbox locked for ten seconds.
+            StorageError: The folder may not be written.
+        """
+        if not self._lines.exists():
+            return
+        with self._locked(then="pixmill review"):
+            self._catch_up()
+            done = {item.model_dump_json() for entry in entries for item in entry.corrections}
+            dropped = self.dropped()
+            kept = [
+                line
+                for line, item in _parsed(self._read())
+                if item is None or (item.id not in dropped and item.model_dump_json() not in done)
+            ]
+            write_durably(self._lines, b"".join(kept))
+            self._catch_up()
+
+    def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
+        with self._locked(then="repeat the decision"):
+            write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped()))).encode())
+
+    def _read(self) -> bytes:
+        """Return the lines; one that is still being written, or was torn, is left out."""
+        try:
+            content = self._lines.read_bytes()
+        except FileNotFoundError:
+            return b""
+        return content[: content.rfind(b"\n") + 1]
+
+    def _catch_up(self) -> None:
+        """Count what other processes have added, cut a torn line off, and sweep images without a line."""
+        with self._lines.open("a+b") as file:
+            state = os.fstat(file.fileno())
+            is_another = self._file != (state.st_dev, state.st_ino) or state.st_size < self._end
+            if is_another:
+                self._file, self._end, self._count, self._sizes = (state.st_dev, state.st_ino), 0, 0, {}
+            file.seek(self._end)
+            added = file.read()
+            whole = added[: added.rfind(b"\n") + 1]
+            if len(whole) < len(added):
+                file.truncate(self._end + len(whole))
+        broken = 0
+        for _, item in _parsed(whole):
+            self._count += 1
+            if item is None:
+                broken += 1
+            else:
+                self._sizes[item.id] = item.bytes
+        self._end += len(whole)
+        if is_another:
+            remove_temporary(self.folder)
+            # A broken line may be that of an image which would be swept.
+            for path in self._images.iterdir() if not broken else ():
+                if path.stem not in self._sizes:
+                    path.unlink()
+
+    @contextlib.contextmanager
+    def _locked(self, *, then: str) -> Iterator[None]:
+        with storage_errors(then=then), self._threads:
+            self._images.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise LockedError(
+                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
+                ) from None
+            try:
+                yield
+            finally:
+                lock.release()
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all, so that it outlasts a power cut from then on."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, where the system can (not on Windows)."""
+    if os.name == "posix":
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _append(path: Path, line: bytes, end: int) -> None:
+    """Add a whole line on disk, or nothing.
+
+    Args:
+        path: The file.
+        line: The line.
+        end: The file's size before it.
+    """
+    number = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        if os.write(number, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(number)
+    except OSError as error:
+        os.ftruncate(number, end)
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(number)
+
+
+def _parsed(lines: bytes) -> Iterator[tuple[bytes, Correction | None]]:
+    """Yield each line with what it says, ``None`` where it is broken."""
+    for line in lines.splitlines(keepends=True):
+        try:
+            yield line, Correction.model_validate_json(line)
+        except ValidationError:
+            yield line, None

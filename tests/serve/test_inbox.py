@@ -1,0 +1,240 @@
+"""What the inbox has answered is there, whatever happens to those who write into it."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from pixmill.core.errors import LockedError, StorageError
+from pixmill.serve.inbox import Full, Inbox
+
+SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
+MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
+
+
+@pytest.fixture
+def inbox(tmp_path):
+    return Inbox(tmp_path / "inbox")
+
+
+def add(inbox, content=b"image", label="dress", **more):
+    return inbox.add(content, **{"extension": "jpg", "prediction": SAID, "label": label, "model": MODEL, **more})
+
+
+def files(inbox):
+    """Return the names of all files, without the lock."""
+    return sorted(path.name for path in inbox.folder.rglob("*") if path.is_file() and path.name != ".lock")
+
+
+def test_a_correction_comes_back_as_it_was_given(inbox):
+    name = add(inbox)
+    [entry], broken = inbox.entries()
+    assert (name, broken) == (hashlib.sha256(b"image").hexdigest(), 0)
+    assert (entry.id, entry.path, entry.path.read_bytes()) == (name, inbox.folder / f"images/{name}.jpg", b"image")
+    [item] = entry.corrections
+    assert (item.label, item.prediction, item.model, item.bytes) == ("dress", SAID, MODEL, 5)
+    assert abs(item.received.timestamp() - time.time()) < 60
+    assert item.received.utcoffset().total_seconds() == 0
+
+
+def test_the_image_corrected_last_and_its_newest_correction_come_first(inbox):
+    first, second = add(inbox, b"1", "dress"), add(inbox, b"2", None)
+    assert [entry.id for entry in inbox.entries()[0]] == [second, first]
+    add(inbox, b"1", "shoe")
+    entries, _ = inbox.entries()
+    assert [(entry.id, [item.label for item in entry.corrections]) for entry in entries] == [
+        (first, ["shoe", "dress"]),
+        (second, [None]),
+    ]
+    assert len(files(inbox)) == 3
+
+
+def test_an_empty_inbox_makes_no_folder(inbox):
+    assert inbox.entries() == ([], 0)
+    inbox.remove([])
+    assert not inbox.folder.exists()
+
+
+def test_an_extension_that_is_no_extension_is_refused(inbox):
+    for extension in ("", "../x", "jpg/..", "JPG", "longer"):
+        with pytest.raises(ValueError, match="extension"):
+            add(inbox, extension=extension)
+    assert not inbox.folder.exists()
+
+
+def test_it_is_full_at_its_number_of_entries(tmp_path):
+    inbox = Inbox(tmp_path, max_entries=3)
+    for content in (b"1", b"1", b"2"):
+        add(inbox, content)
+    before = files(inbox)
+    for content in (b"1", b"3"):
+        with pytest.raises(Full, match="3 corrections, at most 3") as refused:
+            add(Inbox(tmp_path, max_entries=3), content)
+    assert refused.value.next == "pixmill review"
+    assert files(inbox) == before
+
+
+def test_it_is_full_at_its_size_and_counts_each_image_once(tmp_path):
+    inbox = Inbox(tmp_path, 100_000)
+    for _ in range(3):
+        add(inbox, bytes(60_000))
+    for other in (inbox, Inbox(tmp_path, 100_000)):
+        with pytest.raises(Full):
+            add(other, bytes(60_001))
+    add(inbox, bytes(30_000))
+    sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
+    assert 90_000 < sum(sizes) <= 100_000
+
+
+def test_what_was_dealt_with_makes_room_for_what_others_add(tmp_path):
+    server, reviewer = Inbox(tmp_path, max_entries=2), Inbox(tmp_path)
+    gone, again = add(server, b"1"), add(server, b"2")
+    entries, _ = reviewer.entries()
+    reviewer.remove(entries[1:])
+    add(server, b"2", "shoe")
+    with pytest.raises(Full):
+        add(server, b"3")
+    reviewer.remove(entries)
+    left, _ = reviewer.entries()
+    assert [(entry.id, [item.label for item in entry.corrections]) for entry in left] == [(again, ["shoe"])]
+    add(server, b"3")
+    assert f"{gone}.jpg" not in files(server)
+
+
+def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
+    name = add(inbox)
+    kept = add(inbox, b"other")
+    inbox.drop(name)
+    add(inbox, label="shoe")
+    assert [entry.id for entry in inbox.entries()[0]] == [kept]
+    inbox.restore(name)
+    assert len(inbox.entries()[0]) == 2
+    inbox.drop(name)
+    inbox.remove([])
+    assert files(inbox) == sorted(["dropped.txt", "feedback.jsonl", f"{kept}.jpg"])
+    assert inbox.dropped() == {name}
+
+
+def test_broken_lines_are_counted_and_kept(inbox):
+    first = add(inbox, b"1")
+    lines = inbox.folder / "feedback.jsonl"
+    whole = lines.read_bytes()
+    broken = [b"{}\n", b"\xff\n", b"[" * 10_000 + b"\n", whole.replace(first.encode(), b"../../etc/passwd")]
+    lines.write_bytes(b"".join([*broken, whole]))
+    second = add(Inbox(inbox.folder), b"2")
+    entries, count = inbox.entries()
+    assert ([entry.id for entry in entries], count) == ([second, first], len(broken))
+    inbox.remove(entries)
+    assert inbox.entries() == ([], len(broken))
+
+
+def test_a_line_torn_anywhere_is_cut_off(inbox):
+    name = add(inbox, b"1")
+    lines = inbox.folder / "feedback.jsonl"
+    whole = lines.read_bytes()
+    add(inbox, b"2")
+    both = lines.read_bytes()
+    for end in range(len(whole), len(both), 37):
+        lines.write_bytes(both[:end])
+        (inbox.folder / "images/.part-1-a.jpg").write_bytes(b"half")
+        another = Inbox(inbox.folder)
+        assert [entry.id for entry in another.entries()[0]] == [name]
+        added = add(another, b"3")
+        entries, broken = another.entries()
+        assert ([entry.id for entry in entries], broken) == ([added, name], 0)
+        assert files(another) == sorted(["feedback.jsonl", f"{name}.jpg", f"{added}.jpg"])
+
+
+@pytest.mark.parametrize("room", [0, 100, 100_000])
+def test_a_full_disk_leaves_nothing_half(inbox, room):
+    name = add(inbox, b"1")
+    long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A limit on the size of a file fails like a full disk, in the middle of a write.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="size limit|disk is full") as refused:
+            add(inbox, b"2" * 50, prediction=long)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "send the feedback again" in refused.value.next
+    assert files(inbox) == sorted(["feedback.jsonl", f"{name}.jpg"])
+    assert ([entry.id for entry in inbox.entries()[0]], inbox.entries()[1]) == ([name], 0)
+    assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
+
+
+def test_threads_and_processes_share_one_folder(inbox):
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=add_many, args=(inbox.folder, f"process {number}")) for number in range(2)]
+    threads = [threading.Thread(target=add_many, args=(inbox.folder, f"thread {number}")) for number in range(2)]
+    threads += [threading.Thread(target=add_through, args=(inbox, f"shared {number}")) for number in range(2)]
+    for writer in (*processes, *threads):
+        writer.start()
+    for writer in (*processes, *threads):
+        writer.join()
+    entries, broken = inbox.entries()
+    assert (len(entries), broken, [process.exitcode for process in processes]) == (6 * 20, 0, [0, 0])
+    assert all(hashlib.sha256(entry.path.read_bytes()).hexdigest() == entry.id for entry in entries)
+
+
+def add_many(folder, text):
+    add_through(Inbox(folder), text)
+
+
+def add_through(inbox, text):
+    for number in range(20):
+        add(inbox, f"{text} {number}".encode())
+
+
+def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
+    monkeypatch.setattr("pixmill.serve.inbox._PATIENCE", 0.05)
+    add(inbox)
+    with Inbox(inbox.folder)._locked(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
+        add(inbox, b"2")
+
+
+_WRITER = """
+import os, sys
+from pathlib import Path
+from pixmill.serve.inbox import Inbox
+inbox = Inbox(Path(sys.argv[1]))
+while True:
+    name = inbox.add(
+        os.urandom(40_000), extension="jpg", prediction={"probabilities": [0.1] * 2000}, label="dress", model={}
+    )
+    os.write(1, f"{name}\\n".encode())
+"""
+
+
+def test_nothing_answered_is_lost_to_sigkill(inbox):
+    """Kill writers at random instants, two at a time on one folder, and look for everything they answered."""
+    answered: list[str] = []
+    chance = random.Random(7)
+    for _ in range(6):
+        writers = [
+            subprocess.Popen([sys.executable, "-c", _WRITER, inbox.folder], stdout=subprocess.PIPE) for _ in range(2)
+        ]
+        for writer in writers:
+            answered.append(writer.stdout.readline().decode().strip())
+            time.sleep(chance.uniform(0, 0.05))
+            os.kill(writer.pid, signal.SIGKILL)
+            answered += writer.communicate()[0].decode().split()
+    entries, broken = inbox.entries()
+    assert broken == 0
+    assert len(set(answered)) == len(answered) >= 12
+    there = {entry.id: entry.path for entry in entries}
+    assert set(answered) <= set(there)
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == name for name, path in there.items())
+    # The next start leaves only what has a line.
+    last = add(Inbox(inbox.folder), b"last")
+    assert files(inbox) == sorted(["feedback.jsonl", f"{last}.jpg", *(f"{name}.jpg" for name in there)])

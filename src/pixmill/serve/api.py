@@ -17,7 +17,7 @@ from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
+from pixmill.serve.bodies import Image, WebImage, one_image, one_url, read_correction, read_images
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.loaded import Loaded
 from pixmill.serve.metrics import Metrics
@@ -145,6 +145,25 @@ def routes(desk: Desk) -> APIRouter:
             else:
                 rows.append(_row(next(rest), loaded.model.labels, name))
         return JSONResponse({"model": _served(loaded), "predictions": rows})
+
+    if settings.urls:
+
+        @router.post(
+            "/fetch",
+            response_class=Response,
+            responses=schemas.fetched() | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+            openapi_extra=schemas.url_body(),
+        )
+        async def fetch(request: Request) -> Response:
+            """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+            image = await one_url(request)
+            (content,) = await desk.fetch(request.client.host if request.client else "", [image])
+            reason = content.reason if isinstance(content, Refused) else sniff(content)
+            if isinstance(content, Refused) or reason not in EXTENSIONS:
+                raise Problem(422, sentence(reason))
+            return Response(
+                content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
+            )
 
     @router.post(
         "/explain",

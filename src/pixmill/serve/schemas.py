@@ -25,15 +25,18 @@ __all__ = [
     "Served",
     "answered",
     "correction_body",
+    "fetched",
     "image_body",
     "images_body",
     "label_parameter",
     "problems",
     "scoring_body",
+    "url_body",
 ]
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://"}
 
 
 class _Schema(BaseModel):
@@ -165,6 +168,16 @@ def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
+def fetched() -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is an image from the web."""
+    return {200: {"description": "The image's bytes.", "content": {"application/octet-stream": {"schema": BINARY}}}}
+
+
+def url_body() -> dict[str, Any]:
+    """Describe a body that names one image by its URL."""
+    return _body({"application/json": {"schema": _named("url", _ADDRESS)}})
+
+
 def images_body(most: int, *, urls: bool) -> dict[str, Any]:
     """Describe a body with one or several images.
 
@@ -174,8 +187,7 @@ def images_body(most: int, *, urls: bool) -> dict[str, Any]:
     """
     entry = _named("content", {"type": "string", "format": "byte", "pattern": _BASE64})
     if urls:
-        address = {"type": "string", "format": "uri", "pattern": "^https?://"}
-        entry = {"oneOf": [entry, _named("url", address)]}
+        entry = {"oneOf": [entry, _named("url", _ADDRESS)]}
     several = {"type": "array", "items": entry, "minItems": 1, "maxItems": most}
     return _body(
         {

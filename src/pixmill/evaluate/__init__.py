@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pixmill.evaluate.evaluation import Evaluation, evaluate
     from pixmill.evaluate.labels import LABELS
     from pixmill.evaluate.measure import headline
-    from pixmill.evaluate.predictions import predictions_schema, unlabelled_schema
+    from pixmill.evaluate.predictions import predictions_schema
 
-__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema", "unlabelled_schema"]
+__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema"]
 
 _HOMES = {
     "Evaluation": "evaluation",
@@ -26,7 +26,6 @@ _HOMES = {
     "LABELS": "labels",
     "headline": "measure",
     "predictions_schema": "predictions",
-    "unlabelled_schema": "predictions",
 }
 """The module of each name."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
+from pixmill.serve.bodies import Image, WebImage, one_image, one_url, read_correction, read_images
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.loaded import Loaded
 from pixmill.serve.metrics import Metrics
@@ -70,8 +71,10 @@ class Desk:
         except Full as error:
             raise _busy("Too many images wait to be predicted.", 1) from error
         answers = []
-        for found in await asyncio.gather(*map(asyncio.wrap_future, futures)):
-            answer = found if isinstance(found, Answer) else Answer(None, Prediction(reason=found))
+        for content, found in zip(contents, await asyncio.gather(*map(asyncio.wrap_future, futures)), strict=True):
+            answer = found
+            if not isinstance(found, Answer):  # It was given up.
+                answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
             self._metrics.predicted(answer.prediction)
             answers.append(answer)
         return loaded, answers
@@ -143,10 +146,30 @@ def routes(desk: Desk) -> APIRouter:
                 rows.append(_row(next(rest), loaded.model.labels, name))
         return JSONResponse({"model": _served(loaded), "predictions": rows})
 
+    if settings.urls:
+
+        @router.post(
+            "/fetch",
+            response_class=Response,
+            responses=schemas.fetched() | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+            openapi_extra=schemas.url_body(),
+        )
+        async def fetch(request: Request) -> Response:
+            """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+            image = await one_url(request)
+            (content,) = await desk.fetch(request.client.host if request.client else "", [image])
+            reason = content.reason if isinstance(content, Refused) else sniff(content)
+            if isinstance(content, Refused) or reason not in EXTENSIONS:
+                raise Problem(422, sentence(reason))
+            return Response(
+                content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
+            )
+
     @router.post(
         "/explain",
         response_class=Response,
-        responses=schemas.png() | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
+        responses=schemas.answered("image/png", "The image in grey, with what speaks for the class in colour.")
+        | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
         openapi_extra=schemas.image_body(),
     )
     async def explain(request: Request, label: str | None = None) -> Response:
@@ -189,8 +212,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/examples/{id}",
         response_class=Response,
-        responses={200: {"description": "The image.", "content": {"image/jpeg": {"schema": schemas.BINARY}}}}
-        | schemas.problems(401, 404, 421, 503),
+        responses=schemas.answered("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
     )
     async def example(id: str) -> Response:  # noqa: A002
         """Return a test image."""

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from pixmill.serve.problems import Problem
 
-__all__ = ["Image", "WebImage", "decoded", "one_image", "parse_json", "read_correction", "read_images"]
+__all__ = ["Image", "WebImage", "decoded", "one_image", "one_url", "parse_json", "read_correction", "read_images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,20 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
     if len(images) > max_images:
         raise _too_many(max_images)
     return images
+
+
+async def one_url(request: Request) -> WebImage:
+    """Return the image that a body of JSON names by its URL.
+
+    Raises:
+        Problem: The body is none of that form.
+    """
+    if (kind := _kind(request)) != "application/json":
+        raise _unsupported("application/json", kind)
+    match await parse_json(request):
+        case {"url": str(url), **rest} if not rest:
+            return WebImage(url)
+    raise Problem(422, 'Expected {"url": "https://…"}.')
 
 
 async def one_image(request: Request) -> Image:

@@ -74,7 +74,7 @@ class Models:
         self._seen = version
         try:
             await self._replace()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # Whatever is wrong with it: the old one serves on.
             self.refused = f"{self._named(version)}: {error.message if isinstance(error, PixmillError) else error!r}"
             _LOG.error("refused a newer model, the old one serves on: %s", self.refused)

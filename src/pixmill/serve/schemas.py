@@ -12,24 +12,31 @@ from pixmill.serve.problems import MEDIA_TYPE
 __all__ = [
     "BINARY",
     "Alive",
+    "Bounds",
+    "Example",
     "Examples",
     "Facts",
     "Filed",
+    "Predicted",
     "Predictions",
     "ProblemDetails",
     "Ready",
     "Scores",
+    "Served",
+    "answered",
     "correction_body",
+    "fetched",
     "image_body",
     "images_body",
     "label_parameter",
-    "png",
     "problems",
     "scoring_body",
+    "url_body",
 ]
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://"}
 
 
 class _Schema(BaseModel):
@@ -155,14 +162,20 @@ _MEANINGS = {
 }
 
 
-def png() -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is a PNG."""
-    return {
-        200: {
-            "description": "The image in grey, with what speaks for the class in colour.",
-            "content": {"image/png": {"schema": BINARY}},
-        }
-    }
+def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is not JSON."""
+    schema = {"type": "string"} if media_type.startswith("text/") else BINARY
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+def fetched() -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is an image from the web."""
+    return {200: {"description": "The image's bytes.", "content": {"application/octet-stream": {"schema": BINARY}}}}
+
+
+def url_body() -> dict[str, Any]:
+    """Describe a body that names one image by its URL."""
+    return _body({"application/json": {"schema": _named("url", _ADDRESS)}})
 
 
 def images_body(most: int, *, urls: bool) -> dict[str, Any]:
@@ -174,8 +187,7 @@ def images_body(most: int, *, urls: bool) -> dict[str, Any]:
     """
     entry = _named("content", {"type": "string", "format": "byte", "pattern": _BASE64})
     if urls:
-        address = {"type": "string", "format": "uri", "pattern": "^https?://"}
-        entry = {"oneOf": [entry, _named("url", address)]}
+        entry = {"oneOf": [entry, _named("url", _ADDRESS)]}
     several = {"type": "array", "items": entry, "minItems": 1, "maxItems": most}
     return _body(
         {

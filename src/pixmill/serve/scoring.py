@@ -46,8 +46,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/ping",
         response_class=Response,
-        responses={200: {"description": "Ready.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-        | schemas.problems(421, 503),
+        responses=schemas.answered("text/plain", "Ready.") | schemas.problems(421, 503),
     )
     async def ping() -> Response:
         """Answer with 200 once the model is ready."""

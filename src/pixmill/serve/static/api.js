@@ -53,11 +53,17 @@ export const model = async () => (await ask('v1/model')).json();
 export const examples = async () => (await (await ask('v1/examples')).json()).examples;
 
 // Addresses come from the server as paths of its own.
-export const file = async (path, name) => new File([await (await ask(path.replace(/^\//, ''))).blob()], name, { type: 'image/jpeg' });
+export const example = async (path, name) => new File([await (await ask(path.replace(/^\//, ''))).blob()], name, { type: 'image/jpeg' });
 
-export async function predict({ file, url }, options) {
-  const request = file ? { body: form({ file }) } : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ images: [{ url }] }) };
-  const told = await (await ask('v1/predict', { method: 'POST', ...request, ...options })).json();
+// The server fetches what lies on other hosts: this page reaches none.
+export async function fetched(url, options) {
+  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url }) };
+  const content = await (await ask('v1/fetch', { ...request, ...options })).blob();
+  return new File([content], new URL(url).pathname.split('/').pop() || new URL(url).host);
+}
+
+export async function predict(file, options) {
+  const told = await (await ask('v1/predict', { method: 'POST', body: form({ file }), ...options })).json();
   return { model: told.model, ...told.predictions[0] };
 }
 

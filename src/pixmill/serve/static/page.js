@@ -38,6 +38,7 @@ const tenth = (p) => `${(100 * p).toFixed(1)}%`;
 const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1).replace('.0', '')} MB`);
 const cut = (text, most = 48) => (text.length <= most ? text : `${text.slice(0, most - 13)}…${text.slice(-12)}`);
+const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
 const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 
 // ---- the model
@@ -51,12 +52,15 @@ async function begin() {
     document.querySelector('main').setAttribute('aria-busy', 'false');
   }
   warn('');
+  const keyed = !part('key-form').hidden;
   part('key-form').hidden = true;
   for (const id of ['stage', 'about', 'footer']) part(id).hidden = false;
   part('url-form').hidden = !model.urls;
   set('model', model.name + (model.version ? ` · version ${model.version}` : ''));
+  rows.clear();
   about();
   show();
+  if (keyed) part('choose').focus();
   for (const item of items.filter((other) => other.error?.status === 401)) look(item);
   return examples();
 }
@@ -81,7 +85,7 @@ async function examples() {
   const rank = (one) => all.filter((other) => other.label === one.label).indexOf(one);
   part('thumbs').replaceChildren();
   for (const one of [...all].sort((a, b) => rank(a) - rank(b)).slice(0, 10)) { // of each class one, then of each a second
-    const file = await api.file(one.url, `${one.label}.jpg`).catch(() => null);
+    const file = await api.example(one.url, `${one.label}.jpg`).catch(() => null);
     if (!file) continue;
     const button = make('button', { type: 'button', aria: { label: `Test image of class ${one.label}` } }, make('img', { src: URL.createObjectURL(file), alt: '' }));
     button.addEventListener('click', () => take([{ file, note: `test image of ‘${one.label}’` }]));
@@ -105,7 +109,7 @@ function about() {
   const facts = [
     ['Name', model.name],
     ['Version', model.version],
-    [count(classes.length, 'class').replace('classs', 'classes'), classes.length > 60 ? `${classes.slice(0, 60).join(', ')}, …` : classes.join(', ')],
+    ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
     ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
     ['Image side', `${model.image_size} pixels`],
     ['Digest', model.digest && make('code', { title: model.digest }, model.digest.slice(0, 12))],
@@ -135,7 +139,7 @@ function take(given) {
   const fresh = given.slice(0, MOST).map((one) => ({ name: one.file?.name ?? one.url, heats: new Map(), state: 'waiting', ...one }));
   for (const item of fresh) {
     item.card = card(item);
-    if (item.file) item.preview = URL.createObjectURL(item.file);
+    if (item.file) own(item, item.file);
   }
   items.unshift(...fresh);
   for (const old of items.splice(2 * MOST)) forget(old);
@@ -165,9 +169,10 @@ async function look(item) {
 async function answer(item) {
   const { signal } = stop;
   try {
+    const onWait = (seconds) => { item.wait = seconds; if (item === chosen) show(); };
+    if (!item.file) own(item, await api.fetched(item.url, { signal, onWait }));
     await check(item);
-    const wait = (seconds) => { item.wait = seconds; if (item === chosen) show(); };
-    Object.assign(item, { answer: await api.predict(item, { signal, onWait: wait }), state: 'done' });
+    Object.assign(item, { answer: await api.predict(item.file, { signal, onWait }), state: 'done' });
   } catch (error) {
     if (signal.aborted) return;
     Object.assign(item, { error, state: 'failed' });
@@ -184,10 +189,18 @@ async function answer(item) {
   if (item.answer && item.answer.model.digest !== model.digest) begin(); // the server has changed its model
 }
 
+// Let an item have its file; a small copy goes on its card, as a hundred photographs at full size would fill the memory.
+function own(item, file) {
+  Object.assign(item, { file, preview: URL.createObjectURL(file) });
+  const thumb = item.card.querySelector('.thumb');
+  shrink(file, thumb).catch(() => { thumb.textContent = extension(file.name) || '?'; });
+  if (item === chosen) show();
+}
+
 async function check({ file }) {
   const most = model.limits?.max_bytes;
-  if (file && most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server takes at most ${size(most)}.`);
-  await file?.slice(0, 1).arrayBuffer().catch(() => {
+  if (most && file.size > most) throw new api.Refusal(413, `The file has ${size(file.size)}; this server takes at most ${size(most)}.`);
+  await file.slice(0, 1).arrayBuffer().catch(() => {
     throw new api.Refusal(0, 'The file cannot be read. If it is a folder, there is: pixmill predict FOLDER');
   });
 }
@@ -240,14 +253,20 @@ addEventListener('paste', (event) => {
   else warn(`What you pasted is no image${model.urls ? ', nor the address of one' : ''}.`);
 });
 
-let depth = 0; // dragenter comes for every element on the way
-const over = (more) => { depth = Math.max(0, depth + more); document.body.classList.toggle('dragging', depth > 0); };
-addEventListener('dragenter', (event) => { event.preventDefault(); over(1); });
-addEventListener('dragleave', () => over(-1));
-addEventListener('dragover', (event) => { event.preventDefault(); event.dataTransfer.dropEffect = 'copy'; });
-addEventListener('drop', (event) => {
+const holds = ({ dataTransfer: { types } }) => types.includes('Files') || types.includes('text/uri-list');
+const over = (now) => document.body.classList.toggle('dragging', now);
+addEventListener('dragstart', (event) => event.target instanceof HTMLImageElement && event.preventDefault());
+addEventListener('dragleave', (event) => event.relatedTarget || over(false)); // otherwise it goes on to another element
+addEventListener('dragover', (event) => {
+  if (!holds(event)) return;
   event.preventDefault();
-  over(-depth);
+  event.dataTransfer.dropEffect = 'copy';
+  over(true);
+});
+addEventListener('drop', (event) => {
+  if (!holds(event)) return;
+  event.preventDefault();
+  over(false);
   const given = images(event.dataTransfer);
   const url = model?.urls && address(event.dataTransfer.getData('text/uri-list').split('\n')[0]);
   if (given.length || url) take(given.length ? given : [{ url }]);
@@ -260,6 +279,7 @@ function pick(item) {
   chosen = item;
   unfolded = false;
   fold(false);
+  part('heat').removeAttribute('src'); // another image's does not fade over this one
   for (const other of items) other.card.firstChild.setAttribute('aria-current', String(other === item));
   show();
   const { top, bottom } = part('title').getBoundingClientRect();
@@ -287,8 +307,8 @@ function picture() {
   if (!chosen?.preview || chosen.invisible) {
     image.hidden = true;
     image.removeAttribute('src');
-    const kind = chosen?.file && (chosen.name.match(/\.(\w{2,5})$/)?.[1].toUpperCase() ?? '');
-    set('unseen', chosen && (chosen.file ? `Your browser cannot show this ${kind ? `${kind} ` : ''}file.` : 'An image on the web: this page loads nothing from other hosts, so only the server sees it.'));
+    const broken = chosen?.error || chosen?.answer?.reason;
+    set('unseen', chosen && (!chosen.file ? (chosen.error ? '' : `Fetching it from ${new URL(chosen.url).host}…`) : broken ? 'No image to show.' : `Your browser cannot show ${extension(chosen.name) || 'these'} images. The model can read more formats.`));
   } else if (image.src !== chosen.preview) {
     set('unseen', '');
     image.hidden = false;
@@ -298,18 +318,18 @@ function picture() {
   heat();
 }
 
-part('image').addEventListener('error', () => {
-  if (!chosen) return;
+part('image').addEventListener('error', ({ target }) => {
+  if (chosen?.preview !== target.src) return;
   chosen.invisible = true;
   picture();
 });
 part('image').addEventListener('load', caption);
 
 function caption() {
-  const { naturalWidth: width, naturalHeight: height } = part('image');
+  const { complete, naturalWidth: width, naturalHeight: height } = part('image');
   const limit = model.limits?.max_bytes ? `Up to ${size(model.limits.max_bytes)}. ` : '';
   const kept = `Sent to this server only, and ${model.feedback ? 'kept only if you correct its answer' : 'not kept'}.`;
-  const facts = chosen && [chosen.note ?? cut(chosen.name, 26), chosen.file && !chosen.invisible && width ? `${width} × ${height}` : '', chosen.file ? size(chosen.file.size) : ''];
+  const facts = chosen && [chosen.note ?? cut(chosen.url?.replace(/^https?:\/\//, '') ?? chosen.name, 40), chosen.preview && !chosen.invisible && complete && width ? `${width} × ${height}` : '', chosen.file ? size(chosen.file.size) : ''];
   part('caption').textContent = chosen ? facts.filter(Boolean).join(' · ') : limit + kept;
 }
 
@@ -320,8 +340,8 @@ function headline(state, unsure) {
   const [title, note] = {
     empty: [names.length <= 64 ? `${names}?` : 'What is in your image?', `The model answers with one of ${model.classes.length} classes and its confidence${model.explains ? ', and shows where it looked' : ''}.`],
     waiting: ['Looking…', chosen?.wait ? `The server is busy. Trying again in ${count(chosen.wait, 'second')}.` : ''],
-    failed: ['No answer', chosen?.error?.message],
-    broken: ['Not readable', `${told?.message ?? 'The file is not an intact image.'} (${told?.reason})`],
+    failed: [chosen?.file ? 'No answer' : 'No image', chosen?.error?.message],
+    broken: ['Not readable', told?.message ?? `The file is not an intact image (${told?.reason}).`],
     answered: [unsure ? `${told.label}?` : told?.label, unsure ? `Below ${from} this model is wrong too often to be relied on: look for yourself.` : from && `From ${from} on, this model counts its answer as sure.`],
   }[state];
   const heading = part('title');
@@ -340,7 +360,7 @@ const rows = new Map(); // a class to its bar
 
 // Show the probabilities, the highest first; without them the bars are empty, in the order of the classes.
 function bars(probabilities) {
-  const order = probabilities ? [...model.classes].sort((a, b) => probabilities[b] - probabilities[a]) : model.classes;
+  const order = probabilities ? [...model.classes].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)) : model.classes;
   const shown = unfolded ? order : order.slice(0, FEW);
   const list = part('bars');
   const before = new Map([...list.children].map((row) => [row, row.offsetTop]));
@@ -381,7 +401,7 @@ function row(name) {
 }
 
 part('all').addEventListener('click', () => { unfolded = !unfolded; show(); });
-part('again').addEventListener('click', () => look(chosen));
+part('again').addEventListener('click', () => { look(chosen); part('choose').focus(); });
 
 // ---- where the model looked
 
@@ -408,12 +428,12 @@ function heat() {
   part('frame').classList.toggle('searching', name !== null && !address);
   part('frame').classList.toggle('heated', Boolean(address));
   if (address && image.src !== address) image.src = address;
-  image.hidden = !image.src;
+  image.hidden = !image.getAttribute('src');
   image.alt = address ? `Where the model looked for ${name}` : '';
   part('look').setAttribute('aria-pressed', String(name !== null));
   for (const [label, made] of rows) if (model.explains) made.firstChild.setAttribute('aria-pressed', String(label === name));
   part('caption').classList.toggle('legend', Boolean(address));
-  if (address) part('caption').textContent = `What speaks for ‘${name}’, most in red`;
+  if (address) part('caption').textContent = `What speaks for ‘${name}’, most in red. Press a bar for another class.`;
   else if (name !== null) part('caption').textContent = 'Looking where it looked…';
   else if (chosen?.trouble) part('caption').textContent = chosen.trouble;
   else caption();
@@ -435,7 +455,9 @@ function fold(open) {
 
 function choices() {
   const wanted = part('find').value.trim().toLowerCase();
-  const found = model.classes.filter((name) => name !== chosen.answer.label && name.toLowerCase().includes(wanted)).slice(0, 12);
+  const { label: said, probabilities } = chosen.answer;
+  const likely = model.classes.filter((name) => name !== said).sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0));
+  const found = likely.filter((name) => name.toLowerCase().includes(wanted)).slice(0, 12);
   const chip = (text, label) => {
     const made = make('button', { type: 'button' }, text);
     made.addEventListener('click', () => correct(label));
@@ -468,10 +490,8 @@ part('find').addEventListener('input', choices);
 // ---- the images of this visit
 
 function card(item) {
-  const button = make('button', { type: 'button', aria: { label: `${item.name}: waiting` } }, make('span', { className: 'thumb' }), make('span', { className: 'name' }, '…'));
+  const button = make('button', { type: 'button', title: item.name }, make('span', { className: 'thumb' }), make('span', { className: 'name' }, '…'));
   button.addEventListener('click', () => pick(item));
-  // A small copy: a hundred photographs at full size would fill the memory.
-  if (item.file) shrink(item.file, button.firstChild).catch(() => button.classList.add('invisible'));
   return make('li', {}, button);
 }
 
@@ -489,7 +509,6 @@ function label(item) {
   const [text, kind] = item.error ? ['no answer', 'bad'] : told.reason ? ['not readable', 'bad'] : [`${told.label} ${percent(told.confidence)}`, told.sure === false ? 'warn' : ''];
   button.className = kind;
   button.lastChild.textContent = kind === 'warn' ? `${text}, not sure` : text;
-  button.setAttribute('aria-label', `${item.name}: ${button.lastChild.textContent}`);
 }
 
 part('restart').addEventListener('click', () => {

@@ -36,7 +36,7 @@ __all__ = [
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://"}
+_ADDRESS = {"type": "string", "description": "http or https."}
 
 
 class _Schema(BaseModel):

@@ -28,6 +28,9 @@ class Registry:
     def __init__(self, root: Path, trained: Path) -> None:
         import mlflow
 
+        from pixmill.record.store import quiet_mlflow
+
+        quiet_mlflow()
         self.uri = f"sqlite:///{root}/mlflow.db"
         mlflow.set_tracking_uri(self.uri)
         self._client = mlflow.MlflowClient()

@@ -10,17 +10,30 @@ import pytest
 
 from tests.serve.load.server import Running
 
+ACCEPTED = """
+[[operations]]
+include-path = ["/v1/explain", "/v1/feedback", "/v1/fetch"]
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 404, 422]
+"""
+"""What no schema can say: these answer 422 where the bytes are no image, or the URL leads to none."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.linux]
 
 
 @pytest.mark.parametrize("keys", [(), ("secret",)], ids=["open", "with a key"])
 def test_the_server_does_what_it_says(trained_folder: Path, tmp_path: Path, keys: tuple[str, ...], seconds: float):
     """All checks, in all phases but ``stateful``: no operation links to another."""
+    (tmp_path / "schemathesis.toml").write_text(ACCEPTED)
     options = ["--workers", "2", "--url-rate", "1000", "--inbox", str(tmp_path / "inbox")]
     environ = {"PIXMILL_API_KEYS": ",".join(keys)}
     authorisation = [f"--header=Authorization:Bearer {key}" for key in keys]
     with Running("--model", str(trained_folder), *options, cwd=tmp_path, environ=environ) as server:
-        command = [Path(sys.executable).with_name("schemathesis"), "run", f"http://127.0.0.1:{server.port}/openapi.json"]
+        command = [
+            Path(sys.executable).with_name("schemathesis"),
+            "run",
+            f"http://127.0.0.1:{server.port}/openapi.json",
+        ]
         bounds = ["--phases=examples,coverage,fuzzing", f"--max-examples={int(5 * seconds)}", "--seed=1"]
         done = subprocess.run(
             [*command, "--checks=all", *bounds, "--suppress-health-check=all", *authorisation],

@@ -258,4 +258,7 @@ def test_no_inner_address_is_reached_through_the_url_route(trap, trained_folder,
             status, answer = running.ask("POST", "/v1/predict", body, Content_Type="application/json")
             assert status == 200, answer
             assert all(row["label"] is None and row["reason"] for row in answer["predictions"])
+        for url in urls[:: len(urls) // 16]:
+            body = json.dumps({"url": url}).encode()
+            assert running.ask("POST", "/v1/fetch", body, Content_Type="application/json")[0] == 422
     assert not trap.sprung()

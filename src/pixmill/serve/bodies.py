@@ -72,7 +72,7 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
         form = await _read_form(request, max_files=max_images)
         images = [image for name, image in form if name == "file" and isinstance(image, Image)]
         if not images:
-            raise Problem(422, "Send at least one part named 'file' with an image.")
+            raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
         images = _listed(await parse_json(request), urls=urls)
     else:
@@ -134,7 +134,7 @@ async def read_correction(request: Request) -> tuple[Image, str]:
 async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Image | str]]:
     """Return the parts of a multipart body, all in memory: the gate limits its size.
 
-    A part without a file name is a text, except for ``file``.
+    A part without a file name is a text.
 
     Raises:
         Problem: It is malformed, or has too many parts.
@@ -154,7 +154,7 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Ima
             parts.append((name, Image(part.file.read(), part.filename)))
             part.file.close()
         else:
-            parts.append((name, Image(part.encode()) if name == "file" else part))
+            parts.append((name, part))
     return parts
 
 

@@ -139,7 +139,7 @@ def routes(desk: Desk) -> APIRouter:
         rest = iter(answers)
         rows = []
         for image, content in zip(images, found, strict=True):
-            name = image.url if isinstance(image, WebImage) else image.name
+            name = image.url if isinstance(image, WebImage) else image.name or None
             if isinstance(content, Refused):
                 rows.append(_row(Answer(None, Prediction(reason=content.reason)), loaded.model.labels, name))
             else:

@@ -72,7 +72,7 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
         form = await _read_form(request, max_files=max_images)
         images = [image for name, image in form if name == "file" and isinstance(image, Image)]
         if not images:
-            raise Problem(422, "Send at least one part named 'file' with an image.")
+            raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
         images = _listed(await parse_json(request), urls=urls)
     else:

@@ -111,4 +111,3 @@ def _log() -> None:
         logger: Any = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
-        logger.propagate = False

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import logging
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import filelock
 import psutil
 import pytest
 
@@ -95,3 +98,21 @@ def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
         models.open()
     assert models.current is None
     models.close()
+
+
+def test_copies_of_killed_servers_are_removed_and_those_of_others_stay(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    held, left, new = (tmp_path / f"pixmill-served-{name}" for name in ("held", "left", "new"))
+    for copy in (held, left, new):
+        copy.mkdir()
+    with filelock.FileLock(held / "lock"):
+        for copy in (held, left):
+            os.utime(copy, (0, 0))
+        models = Models(Settings(model=str(folder), workers=1))
+        models.open()
+        assert (held.exists(), left.exists(), new.exists()) == (True, False, True)
+        assert len(list(tmp_path.glob("pixmill-served-*"))) == 3
+        models.close()
+    assert len(list(tmp_path.glob("pixmill-served-*"))) == 2

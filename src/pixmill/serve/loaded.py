@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 from pixmill.compute import Service
 from pixmill.learn.inference import Answer
@@ -23,6 +26,10 @@ __all__ = ["Loaded"]
 _WEIGHTS = "model.weights.h5"
 _FILES = ("labels.json", "calibration.json", "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
 """What a classifier is loaded and explained from."""
+
+_PREFIX, _LOCK = "pixmill-served-", "lock"
+_NEW_SECONDS = 60
+"""Age from which a copy without a holder is taken for one that was left behind."""
 
 
 class Loaded:
@@ -47,7 +54,10 @@ class Loaded:
     def __init__(self, model: Model, settings: Settings) -> None:
         self.model = model
         self._settings = settings
-        self._folder = Path(tempfile.mkdtemp(prefix="pixmill-serve-"))
+        _sweep()
+        self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._held = filelock.FileLock(self._folder / _LOCK, blocking=False)
+        self._held.acquire()
         self._gradients: Service[Looked, bytes | str] | None = None
         self._lock = threading.Lock()
         try:
@@ -59,7 +69,7 @@ class Loaded:
             )
             self._service.__enter__()
         except BaseException:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
             raise
         try:
             self._service.wait()
@@ -75,7 +85,11 @@ class Loaded:
         self._service.close()
         if self._gradients is not None:
             self._gradients.close()
+        self._remove()
+
+    def _remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._held.release()
 
     @property
     def waiting(self) -> int:
@@ -116,6 +130,19 @@ class Loaded:
                 )
                 self._gradients.__enter__()
         return self._gradients.submit(row)
+
+
+def _sweep() -> None:
+    """Remove the copies of servers that were killed: nobody holds their lock any more."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            is_new = time.time() - folder.stat().st_mtime < _NEW_SECONDS
+            if is_new:
+                continue
+            with filelock.FileLock(folder / _LOCK, blocking=False):
+                shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, filelock.Timeout):
+            continue  # Somebody else's, held, or gone.
 
 
 def _copied(path: Path, folder: Path) -> Path:

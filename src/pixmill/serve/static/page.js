@@ -1,13 +1,14 @@
 // The page of `pixmill serve`: takes images, shows what the model answers.
-// All content is untrusted: it is set as text, never as markup.
 
+import { about } from './about.js';
 import * as api from './api.js';
+import { make, part, set } from './elements.js';
+import { address, count, cut, either, extension, percent, size, spoken } from './words.js';
 
 const FEW = 8; // bars shown at first
 const AT_ONCE = 3; // requests under way
 const MOST = 100; // images taken in one go
 
-const part = (id) => document.getElementById(id);
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
 
 let model = null; // what /v1/model tells
@@ -16,30 +17,8 @@ let chosen = null; // the one on the page
 let unfolded = false; // all bars are shown
 let stop = new AbortController(); // ends what is under way, on starting over
 
-function make(tag, properties = {}, ...children) {
-  const { data = {}, aria = {}, ...rest } = properties;
-  const made = Object.assign(document.createElement(tag), rest);
-  Object.assign(made.dataset, data);
-  for (const [name, value] of Object.entries(aria)) made.setAttribute(`aria-${name}`, value);
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
-
-function set(id, text) {
-  part(id).textContent = text ?? '';
-  part(id).hidden = !text;
-}
-
 const say = (text) => { part('live').textContent = text; };
 const warn = (text) => set('alert', text);
-const percent = (p) => (p >= 0.995 ? '>99%' : p < 0.005 ? '<1%' : `${Math.round(100 * p)}%`);
-const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'under ');
-const tenth = (p) => `${(100 * p).toFixed(1)}%`;
-const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
-const size = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1).replace('.0', '')} MB`);
-const cut = (text, most = 48) => (text.length <= most ? text : `${text.slice(0, most - 13)}…${text.slice(-12)}`);
-const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
-const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 
 // ---- the model
 
@@ -58,7 +37,7 @@ async function begin() {
   part('url-form').hidden = !model.urls;
   set('model', model.name + (model.version ? ` · version ${model.version}` : ''));
   rows.clear();
-  about();
+  about(model);
   show();
   if (keyed) part('choose').focus();
   for (const item of items.filter((other) => other.error?.status === 401)) look(item);
@@ -92,42 +71,6 @@ async function examples() {
     part('thumbs').append(make('li', {}, button));
     part('examples').hidden = false;
   }
-}
-
-function about() {
-  const { metrics = {}, classes, threshold } = model;
-  const { accuracy, accuracy_low: low, accuracy_high: high, n } = metrics;
-  part('accuracy').replaceChildren();
-  if (accuracy !== undefined) {
-    const tested = n === undefined ? 'of its test images' : `of ${count(n, 'test image')}`;
-    part('accuracy').append(
-      make('p', { className: 'big' }, n === undefined ? `Right on ${tenth(accuracy)} ${tested}.` : `Right on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
-      ...(low === undefined ? [] : [span(accuracy, low, high)]),
-      make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model had not seen these images.`),
-    );
-  }
-  const facts = [
-    ['Name', model.name],
-    ['Version', model.version],
-    ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
-    ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
-    ['Image side', `${model.image_size} pixels`],
-    ['Digest', model.digest && make('code', { title: model.digest }, model.digest.slice(0, 12))],
-    ['Commit', model.commit && make('code', { title: model.commit }, model.commit.slice(0, 8))],
-  ];
-  part('facts').replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
-}
-
-// The accuracy on a line from 0 to 100%, with its confidence interval.
-function span(at, low, high) {
-  const draw = (tag, properties) => {
-    const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
-    for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
-    return made;
-  };
-  const svg = draw('svg', { class: 'span', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' });
-  svg.append(draw('rect', { class: 'whole', width: 100, height: 4 }), draw('rect', { class: 'interval', x: 100 * low, width: 100 * (high - low), height: 4 }), draw('rect', { class: 'point', x: 100 * at - 0.25, width: 0.5, height: 4 }));
-  return svg;
 }
 
 // ---- what comes in
@@ -209,18 +152,6 @@ function spell({ error, answer: told, name }) {
   if (error) return `No answer for ${name}. ${error.message}`;
   if (told.reason) return `${name} cannot be read. ${told.message ?? told.reason}`;
   return `${told.label}, ${spoken(told.confidence)} confidence${told.sure === false ? ', not sure' : ''}.`;
-}
-
-// Read an address that a person typed or pasted; null where it is none.
-function address(text) {
-  const trimmed = text.trim();
-  if (!trimmed || /\s/.test(trimmed)) return null;
-  try {
-    const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(trimmed) ? trimmed : `https://${trimmed}`);
-    return /^https?:$/.test(url.protocol) && /[.:]/.test(url.host) ? url.href : null;
-  } catch {
-    return null;
-  }
 }
 
 const images = (transfer) => [...transfer.files].map((file) => ({ file }));
@@ -517,6 +448,7 @@ part('restart').addEventListener('click', () => {
   line.length = 0;
   items.forEach(forget);
   items = [];
+  part('cards').replaceChildren();
   chosen = null;
   unfolded = false;
   fold(false);

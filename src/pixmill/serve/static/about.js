@@ -1,0 +1,40 @@
+// What is known of the model.
+
+import { make, part } from './elements.js';
+import { count, tenth } from './words.js';
+
+export function about(model) {
+  const { metrics = {}, classes, threshold } = model;
+  const { accuracy, accuracy_low: low, accuracy_high: high, n } = metrics;
+  part('accuracy').replaceChildren();
+  if (accuracy !== undefined) {
+    const tested = n === undefined ? 'of its test images' : `of ${count(n, 'test image')}`;
+    part('accuracy').append(
+      make('p', { className: 'big' }, n === undefined ? `Right on ${tenth(accuracy)} ${tested}.` : `Right on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
+      ...(low === undefined ? [] : [span(accuracy, low, high)]),
+      make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model had not seen these images.`),
+    );
+  }
+  const facts = [
+    ['Name', model.name],
+    ['Version', model.version],
+    ['Classes', classes.length <= 12 ? classes.join(', ') : make('details', {}, make('summary', {}, classes.length.toLocaleString('en')), classes.join(', '))],
+    ['Sure from', threshold === null ? null : `${tenth(threshold)} confidence`],
+    ['Image side', `${model.image_size} pixels`],
+    ['Digest', model.digest && make('code', { title: model.digest }, model.digest.slice(0, 12))],
+    ['Commit', model.commit && make('code', { title: model.commit }, model.commit.slice(0, 8))],
+  ];
+  part('facts').replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, value))));
+}
+
+// The accuracy on a line from 0 to 100%, with its confidence interval.
+function span(at, low, high) {
+  const draw = (tag, properties) => {
+    const made = document.createElementNS('http://www.w3.org/2000/svg', tag);
+    for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+    return made;
+  };
+  const svg = draw('svg', { class: 'span', viewBox: '0 0 100 4', preserveAspectRatio: 'none', 'aria-hidden': 'true' });
+  svg.append(draw('rect', { class: 'whole', width: 100, height: 4 }), draw('rect', { class: 'interval', x: 100 * low, width: 100 * (high - low), height: 4 }), draw('rect', { class: 'point', x: 100 * at - 0.25, width: 0.5, height: 4 }));
+  return svg;
+}

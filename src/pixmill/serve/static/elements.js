@@ -1,0 +1,17 @@
+// Elements of the page. What they hold is untrusted: it is set as text, never as markup.
+
+export const part = (id) => document.getElementById(id);
+
+export function make(tag, properties = {}, ...children) {
+  const { data = {}, aria = {}, ...rest } = properties;
+  const made = Object.assign(document.createElement(tag), rest);
+  Object.assign(made.dataset, data);
+  for (const [name, value] of Object.entries(aria)) made.setAttribute(`aria-${name}`, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+export function set(id, text) {
+  part(id).textContent = text ?? '';
+  part(id).hidden = !text;
+}

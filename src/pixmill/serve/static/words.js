@@ -1,0 +1,22 @@
+// Numbers, names and addresses, as people write and read them.
+
+export const percent = (p) => (p >= 0.995 ? '>99%' : p < 0.005 ? '<1%' : `${Math.round(100 * p)}%`);
+export const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'under ');
+export const tenth = (p) => `${(100 * p).toFixed(1)}%`;
+export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
+export const size = (bytes) => (bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} kB` : `${(bytes / (1 << 20)).toFixed(1).replace('.0', '')} MB`);
+export const cut = (text, most = 48) => (text.length <= most ? text : `${text.slice(0, most - 13)}…${text.slice(-12)}`);
+export const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
+export const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
+
+// Read an address that a person typed or pasted; null where it is none.
+export function address(text) {
+  const trimmed = text.trim();
+  if (!trimmed || /\s/.test(trimmed)) return null;
+  try {
+    const url = new URL(/^[a-z][a-z0-9+.-]*:/i.test(trimmed) ? trimmed : `https://${trimmed}`);
+    return /^https?:$/.test(url.protocol) && /[.:]/.test(url.host) ? url.href : null;
+  } catch {
+    return null;
+  }
+}

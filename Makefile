@@ -75,9 +75,11 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 reference: setup ## regenerate docs/params.md and its JSON Schema
 	@$(BIN)/python -m pixmill.core.params.reference
 
-requirements: setup ## regenerate requirements.txt from pyproject.toml (UPGRADE=1: newest releases)
+requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
+		--constraint requirements.txt deploy/requirements.in --output-file deploy/requirements.txt
 	@$(MAKE) setup
 
 clean: ## remove installed packages and caches; keep images, results and runs

@@ -7,6 +7,7 @@ that were taken are finished.
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one a line")
     parser.add_argument("--allow-host", action="append", metavar="NAME", help="a name that clients use for this server")
     parser.add_argument(
+        "--proxy",
+        action="append",
+        type=_network,
+        metavar="ADDRESS",
+        help="a proxy's address or network: its X-Forwarded-For names the client",
+    )
+    parser.add_argument(
         "--poll",
         type=float,
         default=30,
@@ -80,6 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
         url_rate=arguments.url_rate,
         inbox=folder if arguments.feedback else None,
         keys=keys,
+        proxies=tuple(arguments.proxy or ()),
         hosts=hosts,
         poll=arguments.poll,
     )
@@ -118,3 +127,11 @@ def _count(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, received '{text}'")
     return int(text)
+
+
+def _network(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected an address or a network, received '{text}': {error}") from error
+    return text

@@ -32,6 +32,7 @@ class Settings:
         inbox: Folder of the feedback; ``None``: none is taken.
         inbox_bytes: Maximum size of that folder.
         keys: API keys; empty: none is asked for.
+        proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
         hosts: Names that requests may give in ``Host``; ``None``: any.
         poll: Seconds between two looks at what the model's name stands for; 0: none.
     """
@@ -49,5 +50,6 @@ class Settings:
     inbox: Path | None = None
     inbox_bytes: int = 1 << 30
     keys: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
     poll: float = 30

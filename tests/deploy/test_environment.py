@@ -1,0 +1,72 @@
+"""The service runs with the packages of ``deploy/requirements.txt`` alone, as the Dockerfile installs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixmill.learn import load_classifier
+from pixmill.learn.export import fold_batch_norm
+from pixmill.learn.exported import Exported, write_exported
+from tests.images.samples import encoded, shapes
+from tests.serve.load.server import Running
+
+pytestmark = [pytest.mark.slow, pytest.mark.linux]
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier in one file."""
+    path = tmp_path_factory.mktemp("exported") / "model.tflite"
+    model, labels = load_classifier(trained_folder)
+    fold_batch_norm(model).export(str(path), format="litert", verbose=False)
+    write_exported(
+        path, path.read_bytes(), Exported(tuple(labels), 24, "pad", "bicubic", None, 0.45, 0.9, "garments", "0" * 64)
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment made by the Dockerfile's steps."""
+    folder = tmp_path_factory.mktemp("environment")
+    source = folder / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    shutil.copytree(REPOSITORY / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    uv, made = [sys.executable, "-m", "uv"], folder / "venv"
+    into = ["pip", "install", "--quiet", "--python", str(made / "bin/python")]
+    pins = ["--require-hashes", "--requirement", str(REPOSITORY / "deploy/requirements.txt")]
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for step in (
+        ["venv", "--quiet", "--python", sys.executable, str(made)],
+        [*into, *pins],
+        [*into, "--no-deps", "--no-build-isolation", str(source)],
+    ):
+        subprocess.run([*uv, *step], env=environ, check=True)
+    return made / "bin/python"
+
+
+def test_an_exported_model_is_served_without_the_pipeline(python: Path, exported: Path, tmp_path: Path) -> None:
+    start = [str(python.with_name("pixmill"))]
+    options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
+    with Running(*options, cwd=tmp_path, start=start, environ={"PYTHONPATH": ""}) as server:
+        (row,) = server.predict(encoded(shapes(), "JPEG"))
+        assert row["label"] in ("coat", "kurtā", "T-shirt & top")
+        assert sum(row["probabilities"].values()) == pytest.approx(1)
+        assert {server.status(path) for path in ("/", "/docs", "/openapi.json", "/metrics", "/v1/model")} == {200}
+        assert server.ask("GET", "/v1/model")[1]["name"] == "garments"
+    installed = subprocess.run(
+        [sys.executable, "-m", "uv", "pip", "list", "--python", str(python), "--format", "freeze"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    for name in ("tensorflow", "keras", "mlflow", "pandas", "dvc"):
+        assert f"\n{name}==" not in f"\n{installed}"

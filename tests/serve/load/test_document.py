@@ -1,0 +1,78 @@
+"""The examples of docs/serving.md run, and what it names is there."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pixmill.cli import _parser
+from tests.serve.load.server import Running
+
+pytestmark = [pytest.mark.slow, pytest.mark.linux]
+
+TEXT = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def local(example: str, server: Running) -> str:
+    return example.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{server.port}")
+
+
+def test_the_commands_work(server, photographs, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(photographs[0])
+    said = []
+    for block in blocks("bash"):
+        for line in block.splitlines():
+            command = local(line, server).replace("curl ", "curl --silent --show-error --fail-with-body ")
+            done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said.append(done.stdout)
+    (first,), (second,) = (json.loads(answer)["predictions"] for answer in said[:2])
+    assert (first["name"], second["name"]) == ("photo.jpg", None)
+    assert first["probabilities"] == second["probabilities"]
+    assert json.loads(said[2])["id"] == first["id"]
+    assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
+
+
+def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "photo.jpg").write_bytes(photographs[0])
+    monkeypatch.chdir(tmp_path)
+    exec(local(blocks("python")[0], server), {})
+    label, confidence = capsys.readouterr().out.rsplit(maxsplit=1)
+    (row,) = server.predict(photographs[0])
+    assert (label, float(confidence)) == (row["label"], row["confidence"])
+
+
+def test_an_alias_is_set_as_described(trained_folder, tmp_path):
+    import mlflow
+
+    from pixmill.record.model import save_classifier_model
+    from pixmill.record.store import quiet_mlflow
+
+    quiet_mlflow()
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    save_classifier_model(trained_folder, tmp_path / "model")
+    exec(blocks("python")[1].replace("models:/m-…", str(tmp_path / "model")), {})
+    assert int(mlflow.MlflowClient().get_model_version_by_alias("garments", "champion").version) == 1
+
+
+def test_what_it_names_is_there(server):
+    subparsers = next(action for action in _parser()._actions if action.choices)
+    known = set(subparsers.choices["serve"]._option_string_actions)
+    text = re.sub(r"docker compose.*|curl .*", "", TEXT)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)) - known == set()
+    counts = server.ask("GET", "/metrics")[1].decode()
+    names = re.findall(r"`(pixmill_\w+)", TEXT)
+    assert len(names) >= 7
+    assert [
+        name for name in names if f"{name}{{" not in counts and f"{name} " not in counts and f"{name}_" not in counts
+    ] == []
+    paths = server.ask("GET", "/openapi.json")[1]["paths"]
+    assert set(re.findall(r"`(?:GET|POST) (/\S+)`", TEXT)) <= set(paths)

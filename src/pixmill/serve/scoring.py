@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -76,6 +77,6 @@ def _cells(document: Any) -> list[str]:
     return cells
 
 
-def _is_index(rest: dict[str, Any]) -> bool:
+def _is_index(rest: Mapping[Any, Any]) -> bool:
     """Tell whether nothing is left of a table but its index."""
     return not rest or (rest.keys() == {"index"} and isinstance(rest["index"], list))

@@ -87,7 +87,7 @@ def render_card(
         f"# {escaped(description.name)}",
         _about(facts, licence),
         "## Files",
-        _files(checked, refused),
+        *_files(checked, refused),
         "## Classes",
         _classes(description.labels),
         "## Results",
@@ -158,26 +158,24 @@ def _about(facts: Facts, licence: str | None) -> str:
     return "\n".join(rows)
 
 
-def _files(checked: Mapping[str, tuple[Agreement, int]], refused: Iterable[str]) -> str:
-    if not checked:
-        return "No format was exported."
-    n = next(iter(checked.values()))[0].n
-    listed = [f"- `{FORMATS[name]}`: {_NAMES[name]}" for name in checked]
-    listed.append("- `labels.txt`: the classes, one a line, in the order of the outputs")
-    lines = [
-        *listed,
-        "",
-        f"Each file was compared with the original model on {n:,} test images: the share with the same class, the "
-        "largest difference of a probability, the accuracy, and its change.",
-        "",
-        _table(agreement_rows(checked)),
-        "",
-        "Times: the median of single images without decoding, on the machine that exported.",
-    ]
+def _files(checked: Mapping[str, tuple[Agreement, int]], refused: Iterable[str]) -> Iterator[str]:
+    yield "\n".join(
+        [
+            *(f"- `{FORMATS[name]}`: {_NAMES[name]}" for name in checked),
+            "- `labels.txt`: the classes, one a line, in the order of the outputs",
+        ]
+    )
+    if checked:
+        n = next(iter(checked.values()))[0].n
+        yield (
+            f"Each file was compared with the original model on {n:,} test images: the share with the same class, the "
+            "largest difference of a probability, the accuracy, and its change."
+        )
+        yield _table(agreement_rows(checked))
+        yield "Times: the median of single images without decoding, on the machine that exported."
     if refused := list(refused):
         names = ", ".join(f"`{FORMATS[name]}`" for name in refused)
-        lines += ["", f"Not exported, since it differs too much from the original or cannot be converted: {names}."]
-    return "\n".join(lines)
+        yield f"Not exported, since it differs too much from the original or cannot be converted: {names}."
 
 
 def _classes(labels: Sequence[str]) -> str:

@@ -114,7 +114,10 @@ def _int8(model: keras.Model, training: Part) -> bytes:
             yield [training.pixels[int(row)][None].astype(np.float32)]
 
     debug = tf.lite.experimental
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        # Of integers as input, which this model does not have; and of what the debugger itself runs.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
+        warnings.filterwarnings("ignore", r"\s*Warning: tf\.lite\.Interpreter is deprecated", UserWarning)
         converter = tf.lite.TFLiteConverter.from_keras_model(fold_batch_norm(model))
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = images
@@ -131,10 +134,34 @@ def _to_onnx(model: keras.Model, path: Path, description: Exported) -> None:
     # Keras traces what was called before.
     model(np.zeros((1, *model.input_shape[1:]), np.float32), training=False)
     with quiet(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="tf2onnx")
+        # Keras makes tf2onnx work with NumPy 2.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         model.export(str(path), format="onnx", verbose=False)
     written = onnx.load(path)
+    _rename(written.graph)
     onnx.helper.set_model_props(
         written, {"labels.txt": labels_text(description.labels), "pixmill.json": description.as_json()}
     )
     path.write_bytes(written.SerializeToString(deterministic=True))
+
+
+def _rename(graph: Any) -> None:
+    """Give tensors names by their place: those of tf2onnx depend on the order of Python's sets.
+
+    Args:
+        graph: An ONNX graph without subgraphs, changed in place.
+    """
+    (given,), (answer,) = graph.input, graph.output
+    names = {"": "", given.name: "pixels", answer.name: "probabilities"}
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for tensors in (node.input, node.output):
+            for place, tensor in enumerate(tensors):
+                tensors[place] = names.setdefault(tensor, f"tensor_{len(names):05}")
+    for tensor in (given, answer, *graph.initializer, *graph.value_info):
+        tensor.name = names.get(tensor.name, tensor.name)
+    for tensor in (given, answer):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    constants = sorted(graph.initializer, key=lambda tensor: str(tensor.name))
+    del graph.initializer[:]
+    graph.initializer.extend(constants)

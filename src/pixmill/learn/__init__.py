@@ -1,6 +1,7 @@
 """Networks: built from params, saved as files whose bytes depend on the weights alone, loaded safely.
 
-- ``classifier``: inference: label, calibrated confidence, sure or not
+- ``classifier``: inference: label, calibrated confidence, sure or not; ``inference``: of many images, in guarded
+  worker processes
 - ``networks``: builds the network that params describe, and its loss
 - ``augmentation``: data augmentation
 - ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Limits, Loss, default_workers, map_batches
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import Undecodable, read_image
 from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import converted_files
 
-__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "predict_images"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images"]
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
+
+_KERAS_WORKERS = 4
 
 _BATCH = 8
 """Images per task of a worker; rows of bytes stay in memory until their turn."""
@@ -36,8 +44,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located
-"""An image: a file, whose symlinks are followed, the bytes of one, or a file within a folder."""
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
+prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +62,48 @@ class Answer:
     id: str | None
     prediction: Prediction
 
+    def as_row(self, path: str, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row with the columns of :func:`answers_schema`.
+
+        Args:
+            path: Names the image.
+            labels: The classes in the order of the model's outputs.
+        """
+        columns = self.prediction.as_row(labels)
+        return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
+
+
+def answers_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of a table of predictions, one row per image.
+
+    ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
+    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
+    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    ``reason`` says why in one word.
+
+    Args:
+        labels: The classes in the order of the model's outputs.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.string()),
+            pa.field("predicted", pa.string()),
+            pa.field("confidence", pa.float64()),
+            pa.field("sure", pa.bool_()),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("reason", pa.string()),
+        ]
+    )
+
 
 class Pass:
     """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
 
-    It is pickled as its path alone. Unpickling it, in a worker process, loads the classifier with one thread; so no
-    row's limits count that. A classifier that cannot be loaded is reported by the first call.
+    It is pickled as its path alone. Unpickling it, in a worker process, loads the classifier with one thread, so that
+    no row's limits count that. A classifier that cannot be loaded is reported by the first call.
 
     Args:
         path: What :meth:`pixmill.learn.Classifier.load` takes.
@@ -74,6 +119,10 @@ class Pass:
 
     def __setstate__(self, path: Path) -> None:
         self.__init__(path)  # type: ignore[misc]
+        if _needs_keras(path):
+            # One thread on a CPU gives the same bits on any number of them, and a GPU has no room for several processes.
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+            fix_threads(1)
         try:
             self._loaded()
         except PixmillError as error:
@@ -98,7 +147,7 @@ class Pass:
 
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
     Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
@@ -107,15 +156,19 @@ def predict_images(
         model: What :meth:`pixmill.learn.Classifier.load` takes.
         rows: The images.
         limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor, or a single one where Keras runs the network, which
-            uses all processors itself.
+        workers: Number of processes; default: one per processor, but at most 4 where Keras runs the network, which
+            takes some 500 MB in each.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    if workers is None and model.is_dir() and not converted_files(model):
-        workers = 1
-    return map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+    if workers is None and _needs_keras(model):
+        workers = min(_KERAS_WORKERS, default_workers())
+    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+
+
+def _needs_keras(model: Path) -> bool:
+    return model.is_dir() and not converted_files(model)
 
 
 def _lost(_: Row, loss: Loss) -> Answer:
@@ -123,6 +176,8 @@ def _lost(_: Row, loss: Loss) -> Answer:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
+    if isinstance(row, Prediction):
+        return Answer(None, row)
     digest = None
     try:
         if isinstance(row, Located):

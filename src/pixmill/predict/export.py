@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.files import read_json, remove_temporary, replacing, write_text
+from pixmill.core.files import remove_temporary, replacing, write_text
 from pixmill.core.progress import announce, track
 from pixmill.images.parts import Part, load_parts
 from pixmill.learn import Classifier, load_classifier
@@ -83,19 +83,21 @@ def export(
         )
     result.missing = missing
     folder = root / "artifacts" / "train"
-    model, description = _load(folder, root)
+    announce("loading the model")
+    classifier, description = _load(folder, root)
     parts = load_parts(root / "artifacts" / "split", description.labels, side=description.image_size)
-    rows, expected = _expected(folder, parts["test"])
+    model = calibrated(load_classifier(folder)[0], description.temperature)
+    rows, expected = _expected(classifier, parts["test"])
     _clear(output)
     write_text(output / LABELS, labels_text(description.labels))
     for name in FORMATS:
         if name in missing or (formats and name not in formats):
             continue
-        announce(f"{FORMATS[name]}: converting" + (", which takes up to a few minutes" if name == "int8" else ""))
+        announce(f"{FORMATS[name]}: converting" + (", which takes a minute or two" if name == "int8" else ""))
 
         def check(path: Path, name: str = name) -> Agreement:
             found = measure(open_exported(path), parts["test"], rows, expected)
-            if (reason := found.refusal(int8=name == "int8", max_drop=max_drop)) is not None:
+            if (reason := found.refusal(name, max_drop=max_drop)) is not None:
                 raise _Refused(reason)
             return found
 
@@ -110,39 +112,37 @@ def export(
     return result
 
 
-def _load(folder: Path, root: Path) -> tuple[keras.Model, Exported]:
-    """Return the network with its calibration inside, and the description of the model."""
+def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
+    """Return the model, and its description."""
     found = find_model(None, root)
-    labels = read_json(folder / "labels.json", stage="train")
-    calibration = read_json(folder / "calibration.json", stage="train")
-    description = Exported(
-        labels=found.labels,
-        image_size=found.image_size,
-        aspect=labels["aspect"],
-        resize=labels["resize"],
-        temperature=calibration["temperature"],
-        threshold=found.threshold,
-        target_accuracy=calibration["target_accuracy"],
+    classifier = Classifier.load(folder)
+    preprocessing, calibration = classifier.preprocessing, classifier.calibration
+    return classifier, Exported(
+        labels=classifier.labels,
+        image_size=preprocessing.image_size,
+        aspect=preprocessing.aspect,
+        resize=preprocessing.resize,
+        temperature=calibration.temperature,
+        threshold=calibration.threshold,
+        target_accuracy=calibration.target_accuracy,
         name=found.name,
         digest=found.digest,
         commit=found.commit,
         metrics=dict(found.metrics),
     )
-    announce("loading the model")
-    model, _ = load_classifier(folder)
-    return calibrated(model, description.temperature), description
 
 
-def _expected(folder: Path, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return rows of the test split, evenly spread if there are many, and the original's probabilities of these."""
+def _expected(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Return rows of the test split, evenly spread if there are many, and the model's probabilities of these."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(_CHECKED, len(part))).astype(np.int64))
-    classifier = Classifier.load(folder)
-    answers = [classifier.predict([part.pixels[row]])[0] for row in track(rows.tolist(), "Predict", len(rows))]
-    return rows, np.stack([answer.probabilities for answer in answers if answer.probabilities is not None])
+    batches = (part.pixels[row][None] for row in track(rows.tolist(), "Predict", len(rows)))
+    return rows, classifier.calibration.apply(np.concatenate([classifier.uncalibrated(batch) for batch in batches]))
 
 
 def _clear(output: Path) -> None:
     """Remove an earlier export, the card first."""
+    if output.exists() and not output.is_dir():
+        raise PixmillError(f"{output} is not a folder", next="choose another: --output DIR")
     card = output / CARD
     if card.exists() and MARK not in card.read_text(encoding="utf-8", errors="replace")[:1000]:
         raise PixmillError(

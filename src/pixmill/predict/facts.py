@@ -96,10 +96,11 @@ def _params(root: Path, stage: str) -> dict[str, Any] | None:
     path = root / "dvc.lock"
     lock = parse_yaml(path.read_text(encoding="utf-8"), file="dvc.lock") if path.exists() else None
     match lock:
-        case {"stages": {**stages}}:
+        case {"stages": dict(stages)}:
             match stages.get(stage):
-                case {"params": {"params.yaml": {**sections}}}:
-                    return dict(sections.get(stage) or {})
+                case {"params": {"params.yaml": dict(sections)}} if isinstance(sections.get(stage), dict):
+                    found: dict[str, Any] = sections[stage]
+                    return found
     return None
 
 

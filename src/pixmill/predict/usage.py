@@ -26,6 +26,8 @@ _SQUARES = {
 }
 
 _PREPARATION = """\
+from pathlib import Path
+
 import numpy as np
 from PIL import Image, ImageOps
 
@@ -41,7 +43,7 @@ def prepare(path):
 {square}    return np.asarray(image, dtype=np.float32)[None]
 
 
-labels = open("labels.txt", encoding="utf-8").read().splitlines()
+labels = Path("labels.txt").read_text(encoding="utf-8").splitlines()
 """
 
 _LITERT = """\

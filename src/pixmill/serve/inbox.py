@@ -110,7 +110,7 @@ class Inbox:
 
         Args:
             content: The image, as it came.
-            extension: Of its format, told by its content; never from a client.
+            extension: Of its format, told by its content, such as ``.jpg``; never a client's.
             prediction: What the model says of it.
             label: What the person says it is; ``None``: none of the classes.
             model: The model's name, version and digest.
@@ -126,7 +126,7 @@ class Inbox:
         name = hashlib.sha256(content).hexdigest()
         correction = Correction(
             id=name,
-            extension=extension,
+            extension=extension.removeprefix("."),
             bytes=len(content),
             label=label,
             prediction=dict(prediction),
@@ -134,7 +134,7 @@ class Inbox:
             received=datetime.now(UTC).replace(microsecond=0),
         )
         line = f"{correction.model_dump_json()}\n".encode()
-        with self._locked(then="send the feedback again"):
+        with self.locked(then="send the feedback again"):
             self._catch_up()
             size = len(line) + (0 if name in self._sizes else len(content))
             if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
@@ -143,7 +143,7 @@ class Inbox:
                     f"of {self._max_bytes / 1e6:,.0f} MB are kept",
                     next="pixmill review",
                 )
-            path = self._images / f"{name}.{extension}"
+            path = self._images / f"{name}.{correction.extension}"
             is_new = not path.exists()
             if is_new:
                 write_durably(path, content)
@@ -206,20 +206,50 @@ class Inbox:
         """
         if not self._lines.exists():
             return
-        with self._locked(then="pixmill review"):
+        with self.locked(then="pixmill review"):
             self._catch_up()
             done = {item.model_dump_json() for entry in entries for item in entry.corrections}
             dropped = self.dropped()
-            kept = [
-                line
-                for line, item in _parsed(self._read())
-                if item is None or (item.id not in dropped and item.model_dump_json() not in done)
-            ]
-            write_durably(self._lines, b"".join(kept))
-            self._catch_up()
+            kept, gone, left = [], set(), set()
+            for line, item in _parsed(self._read()):
+                if item is not None and (item.id in dropped or item.model_dump_json() in done):
+                    gone.add(f"{item.id}.{item.extension}")
+                    continue
+                kept.append(line)
+                if item is not None:
+                    left.add(f"{item.id}.{item.extension}")
+            if gone:
+                write_durably(self._lines, b"".join(kept))
+            for name in gone - left:
+                (self._images / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self, *, then: str) -> Iterator[None]:
+        """Keep all other processes and threads from writing into the inbox during the block.
+
+        Args:
+            then: The next command, for error messages.
+
+        Raises:
+            LockedError: Others kept it locked for ten seconds.
+            StorageError: A disk error in the block.
+        """
+        with storage_errors(then=then), self._threads:
+            self._images.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise LockedError(
+                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
+                ) from None
+            try:
+                yield
+            finally:
+                lock.release()
 
     def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
-        with self._locked(then="repeat the decision"):
+        with self.locked(then="repeat the decision"):
             write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped()))).encode())
 
     def _read(self) -> bytes:
@@ -256,22 +286,6 @@ class Inbox:
             for path in self._images.iterdir() if not broken else ():
                 if path.stem not in self._sizes:
                     path.unlink()
-
-    @contextlib.contextmanager
-    def _locked(self, *, then: str) -> Iterator[None]:
-        with storage_errors(then=then), self._threads:
-            self._images.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise LockedError(
-                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
-                ) from None
-            try:
-                yield
-            finally:
-                lock.release()
 
 
 def write_durably(path: Path, content: bytes) -> None:

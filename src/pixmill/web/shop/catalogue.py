@@ -158,7 +158,8 @@ def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)
     folder = "/media/private" if kind is Kind.MEMBERS else "/media"
-    may_be_inline = kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
+    # An inline image has no address, which would not tell where it came from.
+    may_be_inline = not origin and kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
     wrong_type = "image/png" if suffix in (".jpg", ".jpeg") else "image/jpeg"
     return Card(
         id=id_,

@@ -192,10 +192,9 @@ class InboxLedger:
             before[name] = self._carry_out(self._new[name], changes[name])
         return before
 
-    def moved(self) -> list[str]:
-        """Return the files that accepted images are now, below the folder of classes."""
-        paths = (self._path(self._new[name], decision) for name, decision in self._taken.items())
-        return sorted(path.relative_to(self._folder).as_posix() for path in paths if path is not None)
+    def moved(self) -> int:
+        """Return how many new images lie in ``data/`` now."""
+        return len(self._taken) - self.dropped()
 
     def dropped(self) -> int:
         """Return how many new images were dropped."""

@@ -109,9 +109,9 @@ def review(
 def _remark(feedback: Feedback, broken: int, folder: Path) -> None:
     """Say what is in the inbox that is not shown."""
     if broken:
-        _say(f"{broken:,} lines of {folder / 'feedback.jsonl'} are broken and were skipped.")
-    if feedback.waiting:
-        _say(f"{len(feedback.waiting):,} images of {folder} are in data/, but not in the manifest.\nNext: dvc repro")
+        _say(f"Broken lines of {folder / 'feedback.jsonl'}, skipped: {broken:,}.")
+    if count := len(feedback.waiting):
+        _say(f"Images of {folder} that are in data/, but not in the manifest: {count:,}.\nNext: dvc repro")
 
 
 def _conclude(session: Session, desk: InboxLedger, params: Params) -> None:
@@ -120,11 +120,11 @@ def _conclude(session: Session, desk: InboxLedger, params: Params) -> None:
     written = sum(not desk.keeps(name) for name in session.changed)
     _say(f"\n{written:,} decisions written to review.csv.")
     if moved or dropped:
-        _say(f"{len(moved):,} images moved from the inbox to data/, {dropped:,} dropped.")
-    if moved and (line := unread(params)):
-        _say(f"params.yaml has a class whose images are not read from data/.\nNext: set {line}, then: dvc repro")
-    elif moved:
-        _say("Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots")
+        _say(f"{moved:,} image{'' if moved == 1 else 's'} moved from the inbox to data/, {dropped:,} dropped.")
+    if moved:
+        line = unread(params)
+        first = f"set {line} in params.yaml, then: " if line else ""
+        _say(f"Next: {first}dvc repro && git add data.dvc review.csv dvc.lock metrics plots")
     elif written:
         _say("Next: dvc repro")
 

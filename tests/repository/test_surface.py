@@ -12,9 +12,9 @@ SURFACE = {
         "open_browser visit"
     ),
     "pixmill.cli": "main",
-    "pixmill.compute": "Limits Loss default_workers map_batches",
+    "pixmill.compute": "Full Limits Loss Service default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
-    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
+    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
         "ASPECTS EXTENSIONS OTHER_FORMATS RESIZES Decoded Undecodable decode fit header_size read_image read_verified "
@@ -42,12 +42,14 @@ SURFACE = {
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",
+    "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",
     "pixmill.scrape.sources": (
         "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"
     ),
     "pixmill.web.shop": "ORIGIN Shop serve",
     "pixmill.split": "Split metrics pack plot_table split suggested_salt summary",
+    "pixmill.predict": "Model current_version find_model",
     "pixmill.record": "",
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",

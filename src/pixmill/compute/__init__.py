@@ -4,11 +4,13 @@ A pass is a module-level function that takes a list of rows and returns a list o
 stateless and touches only what its rows refer to, so it could also run on another machine.
 
 - ``batches``: :func:`map_batches`, the public interface
-- ``pool``: scheduling: rows in progress, retries, and the worker processes
-- ``worker``: the loop of a worker process
+- ``service``: :class:`Service`, for rows that come one at a time and whose results are awaited
+- ``pool``: scheduling of a pass: rows in progress, and retries
+- ``process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
 """
 
 from pixmill.compute.batches import default_workers, map_batches
-from pixmill.compute.pool import Limits, Loss
+from pixmill.compute.process import Limits, Loss
+from pixmill.compute.service import Full, Service
 
-__all__ = ["Limits", "Loss", "default_workers", "map_batches"]
+__all__ = ["Full", "Limits", "Loss", "Service", "default_workers", "map_batches"]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.pool import Limits, Loss, Pool
+from pixmill.compute.pool import Pool
+from pixmill.compute.process import Limits, Loss
 from pixmill.compute.worker import checked
 
 __all__ = ["default_workers", "map_batches"]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import Undecodable, decode, fit
+from pixmill.learn.exported import load_exported
 from pixmill.learn.folder import load_classifier, read_description
 from pixmill.learn.litert import Network, converted_files, load_litert
 from pixmill.metrics.calibration import Calibration, calibrate
@@ -126,18 +127,24 @@ class Classifier:
     backbone: Network | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> Classifier:
+    def load(cls, folder: Path, *, threads: int | None = None) -> Classifier:
         """Load a classifier from its files.
 
         LiteRT runs the network if it was converted and the runtime is installed, else Keras. The two differ in the last
         digits.
 
         Args:
-            folder: ``artifacts/train``, or a copy.
+            folder: ``artifacts/train``, or a copy; or an exported ``.tflite`` file.
+            threads: Threads of LiteRT, which do not affect the answers; default: one per processor, at most 8.
 
         Raises:
             ManifestError: A file is missing or malformed.
         """
+        if folder.suffix == ".tflite" and not folder.is_dir():
+            exported, network = load_exported(folder, threads=threads)
+            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
+            calibration = Calibration(None, exported.threshold, exported.target_accuracy)
+            return cls(exported.labels, preprocessing, calibration, network)
         description = read_description(folder)
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))
@@ -148,7 +155,7 @@ class Classifier:
                 "target_accuracy": float() as target,
             }:
                 calibration = Calibration(temperature, threshold, target)
-                classifier = cls(labels, preprocessing, calibration, *_networks(folder))
+                classifier = cls(labels, preprocessing, calibration, *_networks(folder, threads))
                 classifier._check(folder)
                 return classifier
         raise ManifestError(
@@ -242,10 +249,10 @@ def save_calibration(
     write_json(folder / _CALIBRATION, asdict(calibration))
 
 
-def _networks(folder: Path) -> tuple[Network, Network | None]:
+def _networks(folder: Path, threads: int | None = None) -> tuple[Network, Network | None]:
     """Return the network, and the backbone before it if that is a file of its own."""
     if names := converted_files(folder):
-        last, *backbone = (_load(folder / name) for name in names)
+        last, *backbone = (_load(folder / name, threads) for name in names)
         return last, next(iter(backbone), None)
     model, _ = load_classifier(folder)
     import keras
@@ -260,8 +267,8 @@ def _networks(folder: Path) -> tuple[Network, Network | None]:
     return network, None
 
 
-def _load(path: Path) -> Network:
+def _load(path: Path, threads: int | None) -> Network:
     try:
-        return load_litert(path)
+        return load_litert(path, threads=threads)
     except (OSError, RuntimeError, ValueError) as error:
         raise ManifestError(f"{path} is not an intact network: {error}", next="dvc repro -f train") from error

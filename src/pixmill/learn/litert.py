@@ -50,24 +50,25 @@ def converted_files(folder: Path) -> tuple[str, ...]:
     return ()
 
 
-def load_litert(path: Path, *, rank: int = 2, workers: int = 1) -> Network:
+def load_litert(path: Path, *, rank: int = 2, workers: int = 1, threads: int | None = None) -> Network:
     """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
 
     Args:
         path: The file that :func:`pixmill.learn.export.convert` wrote.
         rank: Rank of the wanted output, including the batch; default: 2, a vector.
         workers: Items that are computed at the same time; default: one, on several threads.
+        threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8, or one with
+            several workers.
 
     Raises:
         ValueError: The file is not a model, or has no such output.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    cores = min(_THREADS, available_cores())
+    if threads is None:
+        threads = min(_THREADS, available_cores()) if workers == 1 else 1
     with quiet():
-        interpreters: list[Any] = [
-            Interpreter(str(path), num_threads=cores if workers == 1 else 1) for _ in range(workers)
-        ]
+        interpreters: list[Any] = [Interpreter(str(path), num_threads=threads) for _ in range(workers)]
         for interpreter in interpreters:
             interpreter.allocate_tensors()
     (given,) = interpreters[0].get_input_details()

@@ -1,0 +1,120 @@
+"""Serve the model: a page to try it on, and an API.
+
+Prints the address once it answers. Stop it with Ctrl-C or SIGTERM: requests
+that were taken are finished.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from pixmill.cli.parser import port, project_root, say
+from pixmill.core.errors import PixmillError
+
+EXAMPLES = """\
+examples:
+  pixmill serve --open                          the project's model, in your browser
+  pixmill serve --model models:/garments@champion
+                                                follow an alias of MLflow's registry
+  pixmill serve --model garments.tflite --host 0.0.0.0 --api-keys keys.txt
+                                                an exported file, for other machines
+  curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict
+
+API keys also come from PIXMILL_API_KEYS, separated by commas.
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's own)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
+    parser.add_argument("--workers", type=_count, metavar="N", help="processes that predict (default: one a processor)")
+    parser.add_argument("--open", action="store_true", help="open the page in your browser")
+    parser.add_argument("--no-urls", dest="urls", action="store_false", help="fetch no images by URL")
+    parser.add_argument(
+        "--url-rate", type=_count, default=10, metavar="N", help="URLs a client and minute (default: 10)"
+    )
+    parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
+    parser.add_argument(
+        "--inbox", type=Path, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
+    )
+    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one a line")
+    parser.add_argument("--allow-host", action="append", metavar="NAME", help="a name that clients use for this server")
+    parser.add_argument(
+        "--poll",
+        type=float,
+        default=30,
+        metavar="S",
+        help="look for a newer model every so many seconds; 0: never (default: 30)",
+    )
+    parser.add_argument("--max-mb", type=_count, default=20, metavar="N", help="largest request in MB (default: 20)")
+    parser.add_argument("--max-images", type=_count, default=16, metavar="N", help="images a request (default: 16)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    from pixmill.compute import default_workers
+    from pixmill.serve.server import run as serve
+    from pixmill.serve.settings import LOOPBACK, Settings
+
+    root = _root()
+    keys = _keys(arguments.api_keys)
+    local = arguments.host in ("localhost", "::1") or arguments.host.startswith("127.")
+    if not local and not keys:
+        say(
+            f"warning: everyone who reaches {arguments.host} may use this server. Ask for a key with --api-keys FILE, "
+            "or let a proxy do so."
+        )
+    hosts = None if not local and not arguments.allow_host else (*LOOPBACK, *(arguments.allow_host or ()))
+    folder = arguments.inbox or (root / "inbox" if root else None)
+    settings = Settings(
+        model=arguments.model,
+        root=root,
+        workers=arguments.workers or default_workers(),
+        max_bytes=arguments.max_mb << 20,
+        max_images=arguments.max_images,
+        urls=arguments.urls,
+        url_rate=arguments.url_rate,
+        inbox=folder if arguments.feedback else None,
+        keys=keys,
+        hosts=hosts,
+        poll=arguments.poll,
+    )
+
+    def ready(url: str) -> None:
+        print(url, flush=True)
+        if arguments.open:
+            import webbrowser
+
+            webbrowser.open(url)
+
+    serve(settings, host=arguments.host, port=arguments.port, ready=ready)
+
+
+def _root() -> Path | None:
+    try:
+        return project_root()
+    except PixmillError:
+        return None  # A model may be named, and needs no project.
+
+
+def _keys(path: Path | None) -> tuple[str, ...]:
+    given = os.environ.get("PIXMILL_API_KEYS", "").split(",")
+    if path is not None:
+        try:
+            given += path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise PixmillError(f"{path}: {error.strerror}", next="write one key a line into it") from error
+    keys = tuple(key.strip() for key in given if key.strip())
+    if path is not None and not keys:
+        raise PixmillError(f"{path} holds no key", next="write one key a line into it")
+    return keys
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number above 0, received '{text}'")
+    return int(text)

@@ -1,0 +1,191 @@
+"""A classifier's answers for many images: decoded and predicted in guarded worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.compute import Limits, Loss, map_batches
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import target_within
+from pixmill.images import Undecodable, read_image
+from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.litert import converted_files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images"]
+
+LIMITS = Limits(seconds=20, memory=1 << 30)
+"""Limits on one image: validate's defaults."""
+
+_BATCH = 8
+"""Images per task of a worker; rows of bytes stay in memory until their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A file that must not lead out of a folder by a symlink (DVC's cache excepted).
+
+    Args:
+        path: The file.
+        folder: The folder.
+    """
+
+    path: Path
+    folder: Path
+
+
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
+prediction, which is passed on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold the prediction for one image.
+
+    Args:
+        id: The sha256 of its bytes; ``None`` if they could not be read, or the row was given up.
+        prediction: The prediction, or the reason why there is none: one of the classifier's, or ``timeout``,
+            ``memory``, ``crashed`` for a row that exceeded its limits, ``symlink`` or ``unreadable``.
+    """
+
+    id: str | None
+    prediction: Prediction
+
+    def as_row(self, path: str, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row with the columns of :func:`answers_schema`.
+
+        Args:
+            path: Names the image.
+            labels: The classes in the order of the model's outputs.
+        """
+        columns = self.prediction.as_row(labels)
+        return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
+
+
+def answers_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of a table of predictions, one row per image.
+
+    ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
+    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
+    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    ``reason`` says why in one word.
+
+    Args:
+        labels: The classes in the order of the model's outputs.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.string()),
+            pa.field("predicted", pa.string()),
+            pa.field("confidence", pa.float64()),
+            pa.field("sure", pa.bool_()),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("reason", pa.string()),
+        ]
+    )
+
+
+class Pass:
+    """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
+
+    It is pickled as its arguments alone. Unpickling it, in a worker process, loads the classifier; so no row's limits
+    count that. A classifier that cannot be loaded is reported by the first call.
+
+    Args:
+        path: What :meth:`pixmill.learn.Classifier.load` takes.
+        threads: Likewise; default: one, since there are as many workers as processors.
+    """
+
+    def __init__(self, path: Path, *, threads: int | None = 1) -> None:
+        self._path, self._threads = path, threads
+        self._classifier: Classifier | None = None
+        self._error: PixmillError | None = None
+
+    def __getstate__(self) -> tuple[Path, int | None]:
+        return self._path, self._threads
+
+    def __setstate__(self, state: tuple[Path, int | None]) -> None:
+        path, threads = state
+        self.__init__(path, threads=threads)  # type: ignore[misc]
+        try:
+            assert self.classifier
+        except PixmillError as error:
+            self._error = error
+
+    def __call__(self, rows: Sequence[Row]) -> list[Answer]:
+        """Return one answer per row, in order.
+
+        Raises:
+            ManifestError: The classifier cannot be loaded.
+        """
+        if self._error is not None:
+            raise self._error
+        classifier = self.classifier
+        return [_answer(classifier, row) for row in rows]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier, which is loaded at most once.
+
+        Raises:
+            ManifestError: It cannot be loaded.
+        """
+        if self._classifier is None:
+            self._classifier = Classifier.load(self._path, threads=self._threads)
+        return self._classifier
+
+
+def predict_images(
+    model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
+) -> Generator[Answer, None, None]:
+    """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
+
+    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
+
+    Args:
+        model: What :meth:`pixmill.learn.Classifier.load` takes.
+        rows: The images.
+        limits: Limits on one image; default: 20 seconds and 1 GiB.
+        workers: Number of processes; default: one per processor, or a single one where Keras runs the network, which
+            uses all processors itself.
+
+    Raises:
+        ManifestError: The classifier cannot be loaded.
+    """
+    if workers is None and model.is_dir() and not converted_files(model):
+        workers = 1
+    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+
+
+def _lost(_: Row, loss: Loss) -> Answer:
+    return Answer(None, Prediction(reason=loss))
+
+
+def _answer(classifier: Classifier, row: Row) -> Answer:
+    if isinstance(row, Prediction):
+        return Answer(None, row)
+    digest = None
+    try:
+        if isinstance(row, Located):
+            if row.path.is_symlink() and target_within(row.path, row.folder) is None:
+                return Answer(None, Prediction(reason="symlink"))
+            row = row.path
+        content = row if isinstance(row, bytes) else read_image(row)
+        digest = hashlib.sha256(content).hexdigest()
+        pixels = classifier.preprocessing(content)
+    except Undecodable as error:
+        return Answer(digest, Prediction(reason=error.reason))
+    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
+        return Answer(digest, Prediction(reason="unreadable"))
+    (prediction,) = classifier.predict([pixels])
+    return Answer(digest, prediction)

@@ -1,0 +1,281 @@
+"""The routes below /v1: predict, explain, what the model is, examples, and feedback."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from pixmill.compute import Full
+from pixmill.core.errors import PixmillError
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.learn.classifier import Prediction
+from pixmill.learn.inference import Answer
+from pixmill.serve import inbox, schemas
+from pixmill.serve.answering import UNEXPLAINED
+from pixmill.serve.bodies import Image, WebImage, one_image, one_url, read_correction, read_images
+from pixmill.serve.examples import ExampleImages
+from pixmill.serve.loaded import Loaded
+from pixmill.serve.metrics import Metrics
+from pixmill.serve.models import Models
+from pixmill.serve.problems import Problem
+from pixmill.serve.reasons import sentence
+from pixmill.serve.settings import Settings
+from pixmill.serve.web import Web
+from pixmill.web.fetch import Refused
+
+__all__ = ["Desk", "routes"]
+
+
+class Desk:
+    """Answer for whichever model serves now.
+
+    Args:
+        settings: The service's.
+        models: The models.
+        metrics: What is counted.
+        web: Fetches URLs; ``None``: there are none.
+    """
+
+    def __init__(self, settings: Settings, models: Models, metrics: Metrics, web: Web | None) -> None:
+        self.settings, self._models, self._metrics, self._web = settings, models, metrics, web
+        self.inbox = inbox.Inbox(settings.inbox, settings.inbox_bytes) if settings.inbox else None
+        self.examples = ExampleImages(settings.root)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The model that answers.
+
+        Raises:
+            Problem: There is none: the service starts or ends.
+        """
+        if self._models.current is None:
+            raise _busy("The server is starting or closing.", 5)
+        return self._models.current
+
+    async def predict(self, contents: Sequence[bytes]) -> tuple[Loaded, list[Answer]]:
+        """Return the answers for images, and the model that gave them.
+
+        Raises:
+            Problem: Too many images wait.
+        """
+        loaded = self.loaded
+        if not contents:
+            return loaded, []
+        try:
+            futures = loaded.predict(list(contents))
+        except Full as error:
+            raise _busy("Too many images wait to be predicted.", 1) from error
+        answers = []
+        for content, found in zip(contents, await asyncio.gather(*map(asyncio.wrap_future, futures)), strict=True):
+            answer = found
+            if not isinstance(found, Answer):  # It was given up.
+                answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
+            self._metrics.predicted(answer.prediction)
+            answers.append(answer)
+        return loaded, answers
+
+    async def explain(self, content: bytes, label: str | None) -> bytes:
+        """Return a PNG of where the model looked.
+
+        Raises:
+            Problem: The model cannot say, there is no such class, the image cannot be read, or too many wait.
+        """
+        loaded = self.loaded
+        if label is not None and label not in loaded.model.labels:
+            raise Problem(422, f"There is no class '{label}'.")
+        if not loaded.explains:
+            raise Problem(404, "This model cannot show where it looked.")
+        try:
+            future = loaded.explain(content, label)
+        except Full as error:
+            raise _busy("Too many images wait to be explained.", 1) from error
+        shown = await asyncio.wrap_future(future)
+        if isinstance(shown, bytes):
+            return shown
+        if shown == UNEXPLAINED:
+            raise Problem(404, "This model cannot show where it looked.")
+        raise Problem(422, sentence(shown))
+
+    async def fetch(self, client: str, images: Sequence[Image | WebImage]) -> list[bytes | Refused]:
+        """Return the bytes of each image, those of URLs fetched.
+
+        Raises:
+            Problem: The client has had too many URLs fetched.
+        """
+        urls = [image.url for image in images if isinstance(image, WebImage)]
+        if not urls:
+            return [image.content for image in images if isinstance(image, Image)]
+        assert self._web is not None
+        self._web.admit(client, len(urls))
+        fetched = iter(await asyncio.gather(*map(self._web.fetch, urls)))
+        return [image.content if isinstance(image, Image) else next(fetched) for image in images]
+
+
+def routes(desk: Desk) -> APIRouter:
+    """Return the routes.
+
+    Args:
+        desk: Answers.
+    """
+    settings = desk.settings
+    router = APIRouter(prefix="/v1", default_response_class=JSONResponse)
+
+    @router.post(
+        "/predict",
+        response_model=schemas.Predictions,
+        responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+        openapi_extra=schemas.images_body(settings.max_images, urls=settings.urls),
+    )
+    async def predict(request: Request) -> Response:
+        """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
+        images = await read_images(request, max_images=settings.max_images, urls=settings.urls)
+        found = await desk.fetch(request.client.host if request.client else "", images)
+        loaded, answers = await desk.predict([content for content in found if isinstance(content, bytes)])
+        rest = iter(answers)
+        rows = []
+        for image, content in zip(images, found, strict=True):
+            name = image.url if isinstance(image, WebImage) else image.name or None
+            if isinstance(content, Refused):
+                rows.append(_row(Answer(None, Prediction(reason=content.reason)), loaded.model.labels, name))
+            else:
+                rows.append(_row(next(rest), loaded.model.labels, name))
+        return JSONResponse({"model": _served(loaded), "predictions": rows})
+
+    if settings.urls:
+
+        @router.post(
+            "/fetch",
+            response_class=Response,
+            responses=schemas.fetched() | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+            openapi_extra=schemas.url_body(),
+        )
+        async def fetch(request: Request) -> Response:
+            """Return the image that a URL names: the page shows it, and reaches no other host itself."""
+            image = await one_url(request)
+            (content,) = await desk.fetch(request.client.host if request.client else "", [image])
+            reason = content.reason if isinstance(content, Refused) else sniff(content)
+            if isinstance(content, Refused) or reason not in EXTENSIONS:
+                raise Problem(422, sentence(reason))
+            return Response(
+                content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
+            )
+
+    @router.post(
+        "/explain",
+        response_class=Response,
+        responses=schemas.answered("image/png", "The image in grey, with what speaks for the class in colour.")
+        | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
+        openapi_extra=schemas.image_body(),
+    )
+    async def explain(request: Request, label: str | None = None) -> Response:
+        """Show where the model looked in an image, for a class; without one: for its answer."""
+        content = (await one_image(request)).content
+        return Response(await desk.explain(content, label), media_type="image/png")
+
+    @router.get("/model", response_model=schemas.Facts, responses=schemas.problems(401, 421, 503))
+    async def model() -> Response:
+        """Tell what is known of the model, and what this server does with it."""
+        loaded = desk.loaded
+        facts = loaded.model
+        return JSONResponse(
+            {
+                **_served(loaded),
+                "commit": facts.commit,
+                "classes": facts.labels,
+                "threshold": facts.threshold,
+                "image_size": facts.image_size,
+                "metrics": facts.metrics,
+                "explains": loaded.explains,
+                "feedback": desk.inbox is not None,
+                "urls": settings.urls,
+                "limits": {"max_bytes": settings.max_bytes, "max_images": settings.max_images},
+            }
+        )
+
+    @router.get("/examples", response_model=schemas.Examples, responses=schemas.problems(401, 421, 503))
+    async def examples() -> Response:
+        """List some test images of each class."""
+        found = await desk.examples.of(desk.loaded.model.labels)
+        return JSONResponse(
+            {
+                "examples": [
+                    {"id": one.id, "label": one.label, "url": f"/v1/examples/{one.id}"} for one in found.values()
+                ]
+            }
+        )
+
+    @router.get(
+        "/examples/{id}",
+        response_class=Response,
+        responses=schemas.answered("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
+    )
+    async def example(id: str) -> Response:  # noqa: A002
+        """Return a test image."""
+        found = (await desk.examples.of(desk.loaded.model.labels)).get(id)
+        if found is None:
+            raise Problem(404, "There is no such example.")
+        return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+    if desk.inbox is not None:
+        box = desk.inbox
+
+        @router.post(
+            "/feedback",
+            status_code=201,
+            response_model=schemas.Filed,
+            responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503, 507),
+            openapi_extra=schemas.correction_body(()),
+        )
+        async def feedback(request: Request) -> Response:
+            """Keep an image with the class that it should have had; it is on disk before the answer comes."""
+            image, label = await read_correction(request)
+            if label and label not in desk.loaded.model.labels:
+                raise Problem(422, f"There is no class '{label}'.")
+            loaded, (answer,) = await desk.predict([image.content])
+            row = _row(answer, loaded.model.labels, None)
+            if answer.prediction.reason is not None:
+                raise Problem(422, row["message"])
+            try:
+                name = await asyncio.to_thread(
+                    box.add,
+                    image.content,
+                    extension=EXTENSIONS[sniff(image.content)].removeprefix("."),
+                    prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
+                    label=label or None,
+                    model=_served(loaded),
+                )
+            except inbox.Full as error:
+                raise Problem(507, "The inbox is full: it takes no more before it has been reviewed.") from error
+            except PixmillError as error:
+                raise _busy("The inbox cannot be written just now.", 10) from error
+            return JSONResponse({"id": name}, 201)
+
+    return router
+
+
+def _served(loaded: Loaded) -> dict[str, Any]:
+    return {"name": loaded.model.name, "version": loaded.model.version, "digest": loaded.model.digest}
+
+
+def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, Any]:
+    told = answer.prediction
+    given = told.probabilities
+    return {
+        "id": answer.id,
+        "name": name,
+        "label": told.label,
+        "confidence": told.confidence,
+        "sure": told.sure,
+        "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
+        "reason": told.reason,
+        "message": None if told.reason is None else sentence(told.reason),
+    }
+
+
+def _busy(detail: str, seconds: int) -> Problem:
+    return Problem(503, detail, {"Retry-After": str(seconds)})

@@ -1,0 +1,166 @@
+"""The application: the page, the API, and what operators look at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from pixmill import __version__
+from pixmill.serve import api, schemas, scoring
+from pixmill.serve.gate import Gate
+from pixmill.serve.metrics import CONTENT_TYPE, Metrics
+from pixmill.serve.models import Models
+from pixmill.serve.problems import Problem, on_http_exception, on_problem, on_unexpected
+from pixmill.serve.settings import Settings
+from pixmill.serve.web import Web
+from pixmill.web.fetch import Network
+
+__all__ = ["create_app"]
+
+_FILES = Path(str(resources.files("pixmill.serve")))
+_SWAGGER = Path(fastapi_offline.__file__).parent / "static"
+
+
+def create_app(settings: Settings, models: Models | None = None, network: Network | None = None) -> Gate:
+    """Return the ASGI application.
+
+    Args:
+        settings: What a person may set.
+        models: Opened already; default: opened when the application starts.
+        network: What the URL route may reach beside the public internet; nothing by default.
+    """
+    models = models or Models(settings)
+    metrics = Metrics(lambda: models.current.waiting if models.current else 0)
+    web = Web(settings.url_rate, settings.max_bytes, network) if settings.urls else None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
+        async with contextlib.AsyncExitStack() as stack:
+            if web is not None:
+                await stack.enter_async_context(web)
+            stack.push_async_callback(asyncio.to_thread, models.close)
+            await asyncio.to_thread(models.open)
+            stack.push_async_callback(models.drain)
+            watch = asyncio.create_task(models.watch())
+            stack.callback(watch.cancel)
+            yield
+
+    app = FastAPI(
+        title="Pixmill",
+        version=__version__,
+        description="Predicts the class of images. Errors are problem details (RFC 9457).",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    desk = api.Desk(settings, models, metrics, web)
+    app.include_router(api.routes(desk))
+    app.include_router(scoring.routes(desk))
+    _add_operations(app, models, metrics)
+    _add_pages(app)
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_gone)
+    app.add_exception_handler(Exception, on_unexpected)
+    app.openapi = lambda: _described(app, models, settings)  # type: ignore[method-assign]
+    return Gate(app, settings, metrics)
+
+
+def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
+    """Add what says whether the service is alive, ready, and how it does."""
+
+    @app.get("/healthz", response_model=schemas.Alive, responses=schemas.problems(421))
+    async def healthz() -> Response:
+        """Answer as long as the server is alive."""
+        return JSONResponse({"status": "alive"})
+
+    @app.get(
+        "/readyz",
+        response_model=schemas.Ready,
+        responses=schemas.problems(421) | {503: {"model": schemas.Ready, "description": "Not ready."}},
+    )
+    async def readyz() -> Response:
+        """Tell whether images can be predicted, by which model, and why a newer one was refused."""
+        model = models.current.model if models.current else None
+        state = {
+            "ready": model is not None,
+            "model": {"name": model.name, "version": model.version, "digest": model.digest} if model else None,
+            "refused": models.refused,
+        }
+        return JSONResponse(state, 200 if model else 503)
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses=schemas.answered("text/plain", "In Prometheus' format.") | schemas.problems(421),
+    )
+    async def metrics_() -> Response:
+        """Return counts for Prometheus."""
+        return Response(metrics.text(models.current.model if models.current else None), media_type=CONTENT_TYPE)
+
+
+def _add_pages(app: FastAPI) -> None:
+    """Add the page for people, and the documentation of the API; neither loads anything from outside."""
+    app.mount("/static", StaticFiles(directory=_FILES / "static"), name="static")
+    app.mount("/swagger", StaticFiles(directory=_SWAGGER), name="swagger")
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return FileResponse(_FILES / "page.html", headers={"Cache-Control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return FileResponse(_FILES / "docs.html")
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return await on_problem(request, Problem(422, f"{place}: {first['msg']}"))
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """Answer nobody: the client has left while it was sending."""
+    return Response(status_code=499)
+
+
+def _described(app: FastAPI, models: Models, settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document, with the classes of the model that serves now."""
+    from fastapi.openapi.utils import get_openapi
+
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    parts = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        parts.pop(name, None)
+    parts["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
+    labels = models.current.model.labels if models.current else ()
+    paths = document["paths"]
+    paths["/v1/explain"]["post"]["parameters"] = [schemas.label_parameter(labels)]
+    if "/v1/feedback" in paths:
+        paths["/v1/feedback"]["post"].update(schemas.correction_body(labels))
+    if settings.keys:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path, methods in paths.items():
+            if path.startswith(("/v1/", "/invocations")):
+                for operation in methods.values():
+                    operation["security"] = [{"key": []}]
+    else:
+        for methods in paths.values():
+            for operation in methods.values():
+                operation["responses"].pop("401", None)
+    return document

@@ -1,0 +1,116 @@
+"""A connection that waits only so long: for a head, for a body, and for whoever reads the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from pixmill.serve.problems import MEDIA_TYPE, problem_bytes
+
+__all__ = ["Connection"]
+
+_HEAD_SECONDS, _BODY_SECONDS, _ANSWER_SECONDS = 10.0, 60.0, 120.0
+"""Time for a request's head, for its body, and for its answer to be made and read."""
+
+_LAST_SECONDS = 5.0
+"""Time that a closing connection has to send what is left."""
+
+_CONNECTIONS = 256
+"""Connections that are answered; with twice as many, further ones are closed at once."""
+
+
+class Connection(HttpToolsProtocol):
+    """Speak HTTP/1.1 as uvicorn does, and end connections of clients that are too slow or too many.
+
+    Uvicorn limits only how long a connection may be idle between requests.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _receives = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        if len(self.connections) > 2 * _CONNECTIONS:
+            transport.abort()
+            return
+        self._wait(_HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the head."""
+        super().on_message_begin()
+        self._receives = True
+        self._wait(_HEAD_SECONDS)
+
+    def on_headers_complete(self) -> None:
+        """Begin to wait for the body, and hand the request on."""
+        self._wait(_BODY_SECONDS)
+        self.app = _overloaded if len(self.connections) > _CONNECTIONS else self.config.loaded_app
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Begin to wait for the answer."""
+        self._receives = False
+        self._wait(_ANSWER_SECONDS)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Stop waiting, unless more is on its way."""
+        if not self._receives and not self.pipeline:
+            self._stop()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._end_with(400, msg)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, even if its client does not read what was sent."""
+        super().timeout_keep_alive_handler()
+        self.loop.call_later(_LAST_SECONDS, self.transport.abort)
+
+    def _wait(self, seconds: float) -> None:
+        self._stop()
+        self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self._end_with(408, "The request took too long to arrive.")
+        else:
+            self.transport.abort()
+
+    def _end_with(self, status: int, detail: str) -> None:
+        """Send a problem, and close."""
+        if self.transport.is_closing():
+            return
+        content = problem_bytes(status, detail)
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(content)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + head.encode() + content)
+        self.transport.close()
+        self.loop.call_later(_LAST_SECONDS, self.transport.abort)
+
+
+async def _overloaded(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
+    """Answer 503, whatever is asked."""
+    content = problem_bytes(503, "Too many connections are open.")
+    headers = {
+        "content-type": MEDIA_TYPE,
+        "content-length": str(len(content)),
+        "retry-after": "1",
+        "connection": "close",
+    }
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": pairs})
+    await send({"type": "http.response.body", "body": content})

@@ -1,0 +1,86 @@
+"""Test images to try the model on, from the project's packed test split."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.compute import Limits, Service
+from pixmill.core.errors import PixmillError
+from pixmill.images.fit import thumbnail
+
+__all__ = ["Example", "ExampleImages", "read_examples"]
+
+_OF_CLASS, _MOST = 2, 40
+"""Images of each class, and of all together."""
+
+_LIMITS = Limits(seconds=60, memory=1 << 30)
+
+_QUALITY = 90
+
+
+@dataclass(frozen=True)
+class Example:
+    """Hold a test image.
+
+    Args:
+        id: The sha256 of the original.
+        label: Its class.
+        jpeg: The image as the network sees it, as a JPEG.
+    """
+
+    id: str
+    label: str
+    jpeg: bytes
+
+
+def read_examples(roots: Sequence[Path]) -> list[list[Example]]:
+    """Return for each project the first test images of each class, by id; none where there is no test split."""
+    return [_read(root / "artifacts" / "split") for root in roots]
+
+
+def _read(folder: Path) -> list[Example]:
+    import pyarrow.parquet as pq
+
+    from pixmill.images.parts import open_shards
+
+    try:
+        table = pq.read_table(folder / "manifest.parquet", columns=["id", "label", "split", "row"])
+        pixels = open_shards(folder, "test")
+    except (OSError, ValueError, PixmillError):
+        return []
+    rows = sorted((row for row in table.to_pylist() if row["split"] == "test"), key=lambda row: row["id"])
+    labels = sorted({row["label"] for row in rows})
+    each = max(1, min(_OF_CLASS, _MOST // max(1, len(labels))))
+    found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]][:_MOST]
+    side = pixels.shape[1]
+    return [Example(row["id"], row["label"], thumbnail(pixels[row["row"]], side, quality=_QUALITY)) for row in found]
+
+
+class ExampleImages:
+    """Read a project's examples once, at the first request, in a process of its own: pandas stays out of the server.
+
+    Args:
+        root: The project's folder; ``None``: there are no examples.
+    """
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+        self._lock = asyncio.Lock()
+        self._found: list[Example] | None = None
+
+    async def of(self, labels: Sequence[str]) -> dict[str, Example]:
+        """Return the examples of some classes, by id."""
+        async with self._lock:
+            if self._found is None:
+                self._found = await asyncio.to_thread(self._read)
+        return {example.id: example for example in self._found if example.label in labels}
+
+    def _read(self) -> list[Example]:
+        if self._root is None:
+            return []
+        with Service(read_examples, workers=1, limits=_LIMITS, waiting=1) as service:
+            found = service.submit(self._root).result()
+        return found if isinstance(found, list) else []

@@ -1,0 +1,182 @@
+"""What every request passes: its host, its origin, its key and its size; and the headers of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pixmill.serve.metrics import Metrics
+from pixmill.serve.problems import Problem, answer
+from pixmill.serve.settings import Settings
+
+__all__ = ["Gate"]
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+        "font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+_DRAINED, _DRAIN_SECONDS = 64 << 20, 5.0
+"""How much of a refused body is read and dropped, and for how long. A connection that closes while its client still
+sends is reset, and the client would never see the answer."""
+
+
+class Gate:
+    """Let requests pass to an ASGI application, or refuse them.
+
+    Bodies are counted while they arrive: each against ``max_bytes``, all that are in memory against ``held_bytes``.
+
+    Args:
+        app: The application.
+        settings: The service's.
+        metrics: What is counted.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], settings: Settings, metrics: Metrics) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._keys = [key.encode() for key in settings.keys]
+        self._held = 0
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(self, scope, receive, send)
+        began = time.perf_counter()
+        self._metrics.in_flight.inc()
+        try:
+            await passage.run()
+        finally:
+            self._held -= passage.held
+            self._metrics.in_flight.dec()
+            self._metrics.observe(scope, passage.status, time.perf_counter() - began)
+
+    def take(self, size: int) -> None:
+        """Count bytes of a body that came.
+
+        Raises:
+            Problem: The bodies in memory are too large.
+        """
+        if self._held + size > self._settings.held_bytes:
+            raise Problem(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
+        self._held += size
+
+    def refusal(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> Problem | None:
+        """Return why a request must not pass, by its head alone."""
+        host = headers.get(b"host", b"").decode("latin-1")
+        hosts = self._settings.hosts
+        if hosts is not None and _name(host) not in hosts:
+            return Problem(421, f"This server does not answer to the name '{_name(host)}'.")
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if origin and scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_own(origin, host):
+            return Problem(403, "Pages of other sites may not use this server.")
+        if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):
+            return Problem(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._settings.max_bytes:
+            return self.too_large()
+        return None
+
+    def too_large(self) -> Problem:
+        """Return the problem for a body above the limit."""
+        return Problem(413, f"The body may have {self._settings.max_bytes} bytes.")
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes that a body may have."""
+        return self._settings.max_bytes
+
+    @property
+    def app(self) -> Callable[..., Awaitable[None]]:
+        """The application."""
+        return self._app
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        place = urlsplit(origin).netloc
+        return place == host or (self._settings.hosts is not None and _name(place) in self._settings.hosts)
+
+    def _has_key(self, headers: dict[bytes, bytes]) -> bool:
+        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        # All are compared, so that the time says nothing about which one nearly matched.
+        return sum([hmac.compare_digest(given.strip(), key) for key in self._keys]) > 0 and kind.lower() == b"bearer"
+
+
+class _Passage:
+    """One request on its way."""
+
+    def __init__(self, gate: Gate, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self._gate, self._scope, self._receive, self._send = gate, scope, receive, send
+        self._headers = dict(scope["headers"])
+        self._unread = b"transfer-encoding" in self._headers or self._headers.get(b"content-length", b"0") != b"0"
+        self._came = 0
+        self.held = 0
+        self.status = 500
+
+    async def run(self) -> None:
+        if problem := self._gate.refusal(self._scope, self._headers):
+            await answer(problem)(self._scope, self._receive, self.send)
+        else:
+            await self._gate.app(self._scope, self.receive, self.send)
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._unread = message.get("more_body", False)
+            size = len(message.get("body", b""))
+            self._came += size
+            if self._came > self._gate.max_bytes:
+                raise self._gate.too_large()
+            self._gate.take(size)
+            self.held += size
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = {name.lower(): value for name, value in message.get("headers", [])}
+            for name, value in _HEADERS.items():
+                headers.setdefault(name.encode(), value.encode())
+            headers.setdefault(b"cache-control", b"no-store")
+            if self._unread:
+                await self._drain()
+            if self._unread:
+                headers[b"connection"] = b"close"
+            message = {**message, "headers": list(headers.items())}
+        await self._send(message)
+
+    async def _drain(self) -> None:
+        """Read and drop what is left of the body, within limits."""
+        dropped = 0
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self._unread and dropped < _DRAINED:
+                    message = await self._receive()
+                    if message["type"] != "http.request":
+                        return
+                    dropped += len(message.get("body", b""))
+                    self._unread = message.get("more_body", False)
+        except TimeoutError:
+            return
+
+
+def _name(host: str) -> str:
+    """Return the name in a ``Host`` header, without its port, in lower case."""
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()

@@ -1,0 +1,128 @@
+"""A model in service: a copy of its files, and the workers that run it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from pixmill.compute import Service
+from pixmill.learn.inference import Answer
+from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
+from pixmill.predict.model import Model
+from pixmill.serve.answering import Answering, Asked, Gradients, Looked
+from pixmill.serve.golden import check, golden_images
+from pixmill.serve.settings import Settings
+
+__all__ = ["Loaded"]
+
+_WEIGHTS = "model.weights.h5"
+_FILES = ("labels.json", "calibration.json", "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
+"""What a classifier is loaded and explained from."""
+
+
+class Loaded:
+    """Hold a model that answers requests.
+
+    It works on a copy of the model's files, so that a worker that is replaced loads the same network again, whatever
+    happens to the originals.
+
+    Args:
+        model: The model.
+        settings: The service's.
+
+    Attributes:
+        model: The model.
+        golden: The classes that it predicts for :func:`pixmill.serve.golden.golden_images`.
+        explains: Whether it can show where it looked.
+
+    Raises:
+        PixmillError: It cannot be loaded, or fails the check.
+    """
+
+    def __init__(self, model: Model, settings: Settings) -> None:
+        self.model = model
+        self._settings = settings
+        self._folder = Path(tempfile.mkdtemp(prefix="pixmill-serve-"))
+        self._gradients: Service[Looked, bytes | str] | None = None
+        self._lock = threading.Lock()
+        try:
+            self._path = _copied(model.path, self._folder)
+            # Where Keras runs the network, it uses all processors itself.
+            workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
+            self._service: Service[Asked | Looked, Answer | bytes | str] = Service(
+                Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting
+            )
+            self._service.__enter__()
+        except BaseException:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+        try:
+            self._service.wait()
+            self.golden = check(model, lambda *row: self._service.submit(Asked(*row)), workers=workers)
+            self._by_maps = isinstance(self._service.submit(Looked(golden_images()[0])).result(), bytes)
+            self.explains = self._by_maps or (self._path.is_dir() and (self._path / _WEIGHTS).exists())
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Finish what was taken, and end the workers."""
+        self._service.close()
+        if self._gradients is not None:
+            self._gradients.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait for a worker."""
+        return self._service.waiting
+
+    def predict(self, images: Sequence[bytes]) -> list[Future[Any]]:
+        """Return a future of an :class:`Answer`, or of a loss, for each image.
+
+        Raises:
+            Full: Too many images wait; none is taken.
+        """
+        alone = len(images) == 1 and not self._service.busy and not self._service.waiting
+        futures: list[Future[Any]] = []
+        try:
+            futures.extend(self._service.submit(Asked(image, alone)) for image in images)
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        return futures
+
+    def explain(self, image: bytes, label: str | None) -> Future[Any]:
+        """Return a future of a PNG, of a word why there is none, or of a loss.
+
+        Keras starts with the first image that needs it, which takes some seconds.
+
+        Raises:
+            Full: Too many images wait.
+        """
+        row = Looked(image, label)
+        if self._by_maps:
+            return self._service.submit(row)
+        with self._lock:
+            if self._gradients is None:
+                self._gradients = Service(
+                    Gradients(self._path), workers=1, limits=self._settings.limits, waiting=self._settings.max_images
+                )
+                self._gradients.__enter__()
+        return self._gradients.submit(row)
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """Copy what a classifier is loaded from, and return where to."""
+    if not path.is_dir():
+        return Path(shutil.copy(path, folder))
+    for name in _FILES:
+        if (path / name).exists():
+            shutil.copy(path / name, folder)
+    return folder

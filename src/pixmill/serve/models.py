@@ -1,0 +1,122 @@
+"""Which model answers now: loaded at the start, replaced while requests run, never by one that fails its check."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from pixmill.core.errors import PixmillError
+from pixmill.predict.model import Model, current_version, find_model
+from pixmill.serve.loaded import Loaded
+from pixmill.serve.settings import Settings
+
+__all__ = ["Models"]
+
+_LOG = logging.getLogger("pixmill.serve")
+
+
+class Models:
+    """Hold the model that answers.
+
+    Args:
+        settings: The service's.
+
+    Attributes:
+        current: The model that answers; ``None`` before :meth:`open` and after :meth:`close`.
+        refused: What was wrong with a newer model that was refused; ``None`` if there is none.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._seen: str | None = None
+        self.current: Loaded | None = None
+        self.refused: str | None = None
+
+    def open(self) -> None:
+        """Load the model, and return once all of its workers stand.
+
+        Raises:
+            PixmillError: There is none, it cannot be loaded, or it fails the check.
+        """
+        if self.current is None:
+            model = find_model(self._settings.model, self._settings.root)
+            self._seen = model.version or model.digest
+            self.current = Loaded(model, self._settings)
+
+    def close(self) -> None:
+        """Finish what was taken, and end all workers."""
+        current, self.current = self.current, None
+        if current is not None:
+            current.close()
+
+    async def drain(self) -> None:
+        """Wait until replaced models have finished what they took."""
+        if self._retiring:
+            await asyncio.wait(self._retiring)
+
+    async def watch(self) -> None:
+        """Look every so often for a newer model, until cancelled."""
+        while self._settings.poll:
+            await asyncio.sleep(self._settings.poll)
+            await self.look()
+
+    async def look(self) -> None:
+        """Replace the model if its name stands for another one now; a broken one is refused and the old one stays."""
+        try:
+            version = await asyncio.to_thread(self._version)
+        except PixmillError as error:
+            _LOG.warning("cannot look for a newer model: %s", error.message)
+            return
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            await self._replace()
+        except Exception as error:  # noqa: BLE001
+            # Whatever is wrong with it: the old one serves on.
+            self.refused = f"{self._named(version)}: {error.message if isinstance(error, PixmillError) else error!r}"
+            _LOG.error("refused a newer model, the old one serves on: %s", self.refused)
+
+    def _version(self) -> str:
+        """Return what tells one model from the next, cheaply."""
+        spec = self._settings.model
+        if spec is not None and spec.startswith(("models:", "runs:")):
+            return current_version(spec, self._settings.root)
+        return find_model(spec, self._settings.root).digest
+
+    async def _replace(self) -> None:
+        model = await asyncio.to_thread(find_model, self._settings.model, self._settings.root)
+        old = self.current
+        assert old is not None
+        self._seen = model.version or (self._seen if self._is_recorded else model.digest)
+        if model.digest == old.model.digest:
+            old.model = model  # The same network under another version.
+            self.refused = None
+            return
+        loaded = await asyncio.to_thread(Loaded, model, self._settings)
+        changed = sum(a != b for a, b in zip(old.golden, loaded.golden, strict=True))
+        _LOG.info(
+            "serving %s instead of %s; %d of %d test images change their class",
+            _title(model),
+            _title(old.model),
+            changed,
+            len(old.golden),
+        )
+        self.current, self.refused = loaded, None
+        task = asyncio.create_task(asyncio.to_thread(old.close))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    @property
+    def _is_recorded(self) -> bool:
+        return (self._settings.model or "").startswith(("models:", "runs:"))
+
+    def _named(self, version: str) -> str:
+        spec = self._settings.model or str(Path(self._settings.root or "") / "artifacts" / "train")
+        return f"{spec} (version {version})" if self._is_recorded else spec
+
+
+def _title(model: Model) -> str:
+    return f"{model.name} {model.version}" if model.version else f"{model.name} {model.digest[:12]}"

@@ -1,0 +1,271 @@
+"""The API's requests and answers, as OpenAPI describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pixmill.serve.problems import MEDIA_TYPE
+
+__all__ = [
+    "BINARY",
+    "Alive",
+    "Bounds",
+    "Example",
+    "Examples",
+    "Facts",
+    "Filed",
+    "Predicted",
+    "Predictions",
+    "ProblemDetails",
+    "Ready",
+    "Scores",
+    "Served",
+    "answered",
+    "correction_body",
+    "fetched",
+    "image_body",
+    "images_body",
+    "label_parameter",
+    "problems",
+    "scoring_body",
+    "url_body",
+]
+
+BINARY = {"type": "string", "format": "binary"}
+_BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://"}
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Served(_Schema):
+    """The model that answered."""
+
+    name: str
+    version: str | None = Field(description="Version in MLflow's registry.")
+    digest: str = Field(description="SHA-256 of the files that decide its predictions.")
+
+
+class Predicted(_Schema):
+    """The prediction for one image; `reason` and `message` say why where there is none."""
+
+    id: str | None = Field(description="SHA-256 of the image's bytes.")
+    name: str | None = Field(description="File name or URL, as it was sent.")
+    label: str | None = Field(description="The most probable class.")
+    confidence: float | None = Field(ge=0, le=1, description="Its calibrated probability.")
+    sure: bool | None = Field(description="Whether the confidence reaches the model's threshold.")
+    probabilities: dict[str, float] | None = Field(description="The calibrated probability of each class.")
+    reason: str | None = Field(description="Why there is no prediction, in a word.")
+    message: str | None = Field(description="The same in a sentence.")
+
+
+class Predictions(_Schema):
+    """One prediction per image, in order."""
+
+    model: Served
+    predictions: list[Predicted]
+
+
+class Bounds(_Schema):
+    """Limits on a request."""
+
+    max_bytes: int
+    max_images: int
+
+
+class Facts(Served):
+    """What is known of the model, and what this server does with it."""
+
+    commit: str | None
+    classes: list[str]
+    threshold: float | None = Field(description="The confidence from which it is sure.")
+    image_size: int
+    metrics: dict[str, float] = Field(description="On the test split.")
+    explains: bool
+    feedback: bool
+    urls: bool
+    limits: Bounds
+
+
+class Example(_Schema):
+    """A test image."""
+
+    id: str
+    label: str
+    url: str
+
+
+class Examples(_Schema):
+    """Some test images of each class; none outside of a project."""
+
+    examples: list[Example]
+
+
+class Filed(_Schema):
+    """A correction that is on disk."""
+
+    id: str = Field(description="SHA-256 of the image's bytes.")
+
+
+class Scores(_Schema):
+    """One row per input: label, confidence, sure, p_<class> of each class, reason."""
+
+    predictions: list[dict[str, float | bool | str | None]]
+
+
+class Alive(_Schema):
+    """The server is alive."""
+
+    status: str
+
+
+class Ready(_Schema):
+    """Whether images can be predicted."""
+
+    ready: bool
+    model: Served | None
+    refused: str | None = Field(description="Why a newer model was refused; the one above serves on.")
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of answers that are problems."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+
+
+_MEANINGS = {
+    400: "The body is malformed.",
+    401: "An API key is missing or wrong.",
+    403: "Pages of other sites, or URLs, are not accepted.",
+    404: "There is none.",
+    413: "The body is too large.",
+    415: "The body is of another type.",
+    421: "The server does not answer to this name.",
+    422: "The body is not as described.",
+    429: "This client had too many URLs fetched.",
+    503: "Too much to do; Retry-After says when to come again.",
+    507: "The inbox is full.",
+}
+
+
+def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is not JSON."""
+    schema = {"type": "string"} if media_type.startswith("text/") else BINARY
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+def fetched() -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is an image from the web."""
+    return {200: {"description": "The image's bytes.", "content": {"application/octet-stream": {"schema": BINARY}}}}
+
+
+def url_body() -> dict[str, Any]:
+    """Describe a body that names one image by its URL."""
+    return _body({"application/json": {"schema": _named("url", _ADDRESS)}})
+
+
+def images_body(most: int, *, urls: bool) -> dict[str, Any]:
+    """Describe a body with one or several images.
+
+    Args:
+        most: Maximum number of images.
+        urls: Whether an image may be named by its URL.
+    """
+    entry = _named("content", {"type": "string", "format": "byte", "pattern": _BASE64})
+    if urls:
+        entry = {"oneOf": [entry, _named("url", _ADDRESS)]}
+    several = {"type": "array", "items": entry, "minItems": 1, "maxItems": most}
+    return _body(
+        {
+            "multipart/form-data": _form(
+                {"file": {"type": "array", "items": BINARY, "minItems": 1, "maxItems": most}}, ["file"]
+            ),
+            **_raw(),
+            "application/json": {"schema": _named("images", several)},
+        }
+    )
+
+
+def image_body() -> dict[str, Any]:
+    """Describe a body with one image."""
+    return _body({"multipart/form-data": _form({"file": BINARY}, ["file"]), **_raw()})
+
+
+def correction_body(labels: Sequence[str]) -> dict[str, Any]:
+    """Describe a body with one image and what a person says it is.
+
+    Args:
+        labels: The classes.
+    """
+    label = {"type": "string", "enum": [*labels, ""], "description": "The class; empty: none of them."}
+    return _body({"multipart/form-data": _form({"file": BINARY, "label": label}, ["file", "label"])})
+
+
+def scoring_body(most: int) -> dict[str, Any]:
+    """Describe a body as MLflow's clients send it.
+
+    Args:
+        most: Maximum number of images.
+    """
+    cell = {"type": "string", "format": "byte", "pattern": _BASE64}
+    bounds = {"minItems": 1, "maxItems": most}
+    row = {"type": "array", "items": cell, "minItems": 1, "maxItems": 1}
+    record = {"type": "object", "additionalProperties": cell, "minProperties": 1, "maxProperties": 1}
+    names = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1}
+    table = {
+        "type": "object",
+        "properties": {
+            "columns": names,
+            "index": {"type": "array"},
+            "data": {"type": "array", "items": row, **bounds},
+        },
+        "required": ["columns", "data"],
+        "additionalProperties": False,
+    }
+    forms = [
+        _named("inputs", {"type": "array", "items": cell, **bounds}),
+        _named("instances", {"type": "array", "items": cell, **bounds}),
+        _named("dataframe_records", {"type": "array", "items": record, **bounds}),
+        _named("dataframe_split", table),
+    ]
+    return _body({"application/json": {"schema": {"oneOf": forms}}})
+
+
+def label_parameter(labels: Sequence[str]) -> dict[str, Any]:
+    """Describe the query parameter that names a class.
+
+    Args:
+        labels: The classes.
+    """
+    schema = {"type": "string", "enum": list(labels)}
+    return {"name": "label", "in": "query", "required": False, "schema": schema, "description": "Default: its answer."}
+
+
+def _body(content: dict[str, Any]) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _raw() -> dict[str, Any]:
+    return {"image/*": {"schema": BINARY}, "application/octet-stream": {"schema": BINARY}}
+
+
+def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"schema": {"type": "object", "properties": properties, "required": required}}
+
+
+def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}

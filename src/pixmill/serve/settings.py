@@ -1,0 +1,53 @@
+"""What a person may set about the service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pixmill.compute import Limits, default_workers
+from pixmill.learn.inference import LIMITS
+
+__all__ = ["LOOPBACK", "Settings"]
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+"""Names of this machine that nobody else answers to."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold what a person may set about the service.
+
+    Args:
+        model: As for :func:`pixmill.predict.model.find_model`; default: the project's own.
+        root: The project's folder; ``None`` outside of one.
+        workers: Processes that decode and predict; default: one per processor.
+        limits: Limits on one image, within a worker.
+        waiting: Maximum number of images that wait for a worker; more are refused with 503.
+        max_bytes: Maximum size of a request's body.
+        max_images: Maximum number of images in a request.
+        held_bytes: Maximum size of all bodies that are in memory at the same time.
+        urls: Whether images may be named by their URL.
+        url_rate: URLs that one client may have fetched in a minute.
+        inbox: Folder of the feedback; ``None``: none is taken.
+        inbox_bytes: Maximum size of that folder.
+        keys: API keys; empty: none is asked for.
+        hosts: Names that requests may give in ``Host``; ``None``: any.
+        poll: Seconds between two looks at what the model's name stands for; 0: none.
+    """
+
+    model: str | None = None
+    root: Path | None = None
+    workers: int = field(default_factory=default_workers)
+    limits: Limits = LIMITS
+    waiting: int = 64
+    max_bytes: int = 20 << 20
+    max_images: int = 16
+    held_bytes: int = 128 << 20
+    urls: bool = True
+    url_rate: int = 10
+    inbox: Path | None = None
+    inbox_bytes: int = 1 << 30
+    keys: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = LOOPBACK
+    poll: float = 30

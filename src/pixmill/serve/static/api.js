@@ -1,0 +1,78 @@
+// Requests to the server that sent this page.
+
+const KEY = 'pixmill-key';
+const PATIENCE = 30; // seconds: a longer Retry-After is left to the person
+
+// A request that failed; the message is for people.
+export class Refusal extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status; // 0 where no answer came
+  }
+}
+
+// The key is kept for this tab only.
+export const keep = (key) => sessionStorage.setItem(KEY, key);
+
+// Return the response. A server that is too busy is asked once more, when it says so; `onWait` is told the seconds.
+export async function ask(path, { onWait = () => {}, signal, ...request } = {}) {
+  let response = await send(path, request, signal);
+  if (response.status === 503 || response.status === 429) {
+    const seconds = Number(response.headers.get('Retry-After'));
+    if (seconds > 0 && seconds <= PATIENCE) {
+      onWait(seconds);
+      await pause(1000 * seconds, signal);
+      response = await send(path, request, signal);
+    }
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Refusal(response.status, problem.detail || problem.title || `The server answered ${response.status}.`);
+}
+
+async function send(path, request, signal) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = { ...request.headers, ...(key && { Authorization: `Bearer ${key}` }) };
+  try {
+    return await fetch(path, { ...request, headers, signal });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refusal(0, 'The server does not answer. Is it still running?');
+  }
+}
+
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+  });
+}
+
+export const model = async () => (await ask('v1/model')).json();
+
+export const examples = async () => (await (await ask('v1/examples')).json()).examples;
+
+// Addresses come from the server as paths of its own.
+export const example = async (path, name) => new File([await (await ask(path.replace(/^\//, ''))).blob()], name, { type: 'image/jpeg' });
+
+// The server fetches what lies on other hosts: this page reaches none.
+export async function fetched(url, options) {
+  const request = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ url }) };
+  const content = await (await ask('v1/fetch', { ...request, ...options })).blob();
+  return new File([content], new URL(url).pathname.split('/').pop() || new URL(url).host);
+}
+
+export async function predict(file, options) {
+  const told = await (await ask('v1/predict', { method: 'POST', body: form({ file }), ...options })).json();
+  return { model: told.model, ...told.predictions[0] };
+}
+
+export const explain = async (file, label, options) => (await ask(`v1/explain?label=${encodeURIComponent(label)}`, { method: 'POST', body: form({ file }), ...options })).blob();
+
+export const correct = (file, label, options) => ask('v1/feedback', { method: 'POST', body: form({ file, label }), ...options });
+
+function form(fields) {
+  const made = new FormData();
+  for (const [name, value] of Object.entries(fields)) made.append(name, value);
+  return made;
+}

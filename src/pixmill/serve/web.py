@@ -1,0 +1,117 @@
+"""Images that clients name by their URL: fetched under guard, so many a minute for each client."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from pixmill.serve.problems import Problem
+from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
+
+__all__ = ["Rate", "Web"]
+
+_CLIENTS = 10_000
+"""Clients whose rate is remembered; those who asked least recently are forgotten first."""
+
+_SECONDS, _CONNECTIONS, _PER_HOST = 10.0, 8, 4
+
+
+class Rate:
+    """Bound what each client may have, as a token bucket: a minute's worth at once, and then evenly.
+
+    Args:
+        per_minute: What a client may have in a minute.
+        clock: Returns seconds.
+    """
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = per_minute
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str, count: int) -> float:
+        """Take so many from a client's bucket, and return 0; or take none, and return the seconds until they are there.
+
+        Args:
+            client: The client.
+            count: How many; more than a minute's worth never come.
+        """
+        now = self._clock()
+        left, then = self._left.pop(client, (float(self._most), now))
+        left = min(self._most, left + (now - then) * self._most / 60)
+        missing = count - left
+        self._left[client] = (left - count if missing <= 0 else left, now)
+        if len(self._left) > _CLIENTS:
+            self._left.popitem(last=False)
+        return max(0.0, missing) * 60 / self._most
+
+
+class Web:
+    """Fetch images by their URLs while the ``async with`` block lasts; connections are kept.
+
+    Args:
+        per_minute: URLs that each client may have fetched in a minute.
+        max_bytes: Maximum size of an image.
+        network: What may be reached beside the public internet; nothing by default.
+    """
+
+    def __init__(self, per_minute: int, max_bytes: int, network: Network | None = None) -> None:
+        limits = Limits(
+            max_bytes=max_bytes,
+            timeout=_SECONDS,
+            connect_timeout=_SECONDS / 2,
+            read_timeout=_SECONDS / 2,
+            connections=_CONNECTIONS,
+            per_host=_PER_HOST,
+            attempts=1,
+        )
+        self._fetcher = Fetcher(limits, Manners(), network)
+        self._rate = Rate(per_minute)
+
+    async def __aenter__(self) -> Self:
+        await self._fetcher.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._fetcher.__aexit__(kind, error, trace)
+
+    def admit(self, client: str, count: int) -> None:
+        """Count what a client asks for.
+
+        Args:
+            client: The client's address.
+            count: How many URLs it names.
+
+        Raises:
+            Problem: That is more than it may.
+        """
+        if seconds := self._rate.take(_network_of(client), count):
+            raise Problem(
+                429,
+                "This client has had too many URLs fetched; send the image itself.",
+                {"Retry-After": str(math.ceil(seconds))},
+            )
+
+    async def fetch(self, url: str) -> bytes | Refused:
+        """Return the bytes that a URL names, or why there are none."""
+        found = await self._fetcher.fetch(url)
+        assert isinstance(found, Fetched | Refused)
+        return found.content if isinstance(found, Fetched) else found
+
+
+def _network_of(client: str) -> str:
+    """Return what one client holds as a rule: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return client

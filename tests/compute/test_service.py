@@ -1,0 +1,166 @@
+"""A service answers each row, whatever its neighbours do, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixmill.compute import Full, Limits, Service
+from tests.compute.passes import Row, act, at_first, doubled, failing, processes, when_there
+
+pytestmark = pytest.mark.linux
+
+LIMITS = Limits(seconds=0.7, memory=64 << 20)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service[Row, Row]]:
+    with Service(act, workers=2, limits=LIMITS, waiting=100) as service:
+        yield service
+
+
+def test_rows_are_answered_from_many_threads() -> None:
+    with Service(doubled, workers=2, limits=LIMITS, waiting=100) as service, ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda row: service.submit(row).result(), range(200))) == list(range(0, 400, 2))
+
+
+def test_hostile_rows_cost_only_themselves(service: Service[Row, Row]) -> None:
+    names = ["", "sleep", "", "segfault", "", "killed", "", "glutton", "exit", "hang in C", ""]
+    futures = [service.submit((name, number)) for number, name in enumerate(names)]
+    expected = {"sleep": "timeout", "hang in C": "timeout", "glutton": "memory"}
+    for number, (name, future) in enumerate(zip(names, futures, strict=True)):
+        assert future.result() == (expected.get(name, "crashed") if name else ("", 2 * number)), name
+
+
+def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
+    with Service(at_first, workers=1, limits=LIMITS, waiting=9) as service:
+        names = ["sleep", "killed", "glutton"]
+        futures = [service.submit((name, str(tmp_path / name))) for name in names]
+        assert [future.result() for future in futures] == names
+    assert {(tmp_path / name).read_text() for name in names} == {".."}
+
+
+def test_the_first_row_finds_processes_that_stand() -> None:
+    with Service(processes, workers=2, limits=LIMITS, waiting=0) as service:
+        service.wait()
+        children = {child.pid for child in psutil.Process().children()}
+        assert service.submit(0).result() in children
+
+
+def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
+    with Service(processes, workers=1, limits=LIMITS, waiting=9) as service:
+        pid = service.submit(0).result()
+        os.kill(pid, signal.SIGKILL)
+        assert service.submit(0).result() not in {pid, "crashed"}
+
+
+def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=2) as service:
+        service.wait()
+        futures = [service.submit(str(gate)) for _ in range(3)]
+        while service.waiting > 2:
+            time.sleep(0.01)
+        with pytest.raises(Full, match="2 rows wait already"):
+            service.submit(str(gate))
+        assert futures[2].cancel()
+        gate.touch()
+        assert [future.result() for future in futures[:2]] == [str(gate)] * 2
+        assert service.submit(str(gate)).result() == str(gate)
+
+
+def test_what_the_function_raises_is_raised_by_the_future_alone(service: Service[Row, Row]) -> None:
+    with Service(failing, workers=1, limits=LIMITS, waiting=9) as failed:
+        with pytest.raises(KeyError, match="no row 5") as caught:
+            failed.submit(5).result()
+        assert "in failing" in str(caught.value.__cause__)
+        assert failed.submit(6).result() == 6
+    with pytest.raises((AttributeError, TypeError), match=r"pickle|local object"):
+        service.submit((lambda: None, 1)).result()  # type: ignore[arg-type]
+    assert service.submit(("", 4)).result() == ("", 8)
+
+
+def test_what_was_taken_is_finished_at_the_end(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    service = Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=9)
+    with service:
+        futures = [service.submit(str(gate)) for _ in range(3)]
+        threading.Timer(0.3, gate.touch).start()
+    assert [future.result(0) for future in futures] == [str(gate)] * 3
+    with pytest.raises(Full, match="closing"):
+        service.submit("")
+
+
+def test_processes_that_cannot_start_are_reported(start) -> None:
+    script = """
+from pixmill.compute import Limits, Service
+def here(batch):
+    return batch
+with Service(here, workers=2, limits=Limits(1, 1 << 20), waiting=0) as service:
+    for act in (service.wait, lambda: service.submit(1).result()):
+        try:
+            act()
+        except Exception as error:
+            print(error.args[0], flush=True)
+"""
+    process, line = start(script)
+    assert line == "worker processes of __main__.here die during start-up (exit code 1)"
+    assert process.stdout.readline().strip() == line
+
+
+def test_a_function_that_cannot_be_sent_is_reported() -> None:
+    with (
+        Service(lambda rows: rows, workers=1, limits=LIMITS, waiting=0) as service,
+        pytest.raises(Exception, match="pickle"),
+    ):
+        service.wait()
+
+
+def test_nothing_is_left_behind() -> None:
+    def run() -> None:
+        with Service(act, workers=2, limits=LIMITS, waiting=9) as service:
+            futures = [service.submit((name, 1)) for name in ("", "killed", "glutton", "loop")]
+            assert futures[0].result() == ("", 2)
+        with Service(act, workers=2, limits=LIMITS, waiting=9):
+            pass  # While they start.
+
+    def left() -> tuple[set[int], int, int]:
+        process = psutil.Process()
+        return {child.pid for child in process.children()}, process.num_fds(), threading.active_count()
+
+    run()
+    before = left()
+    run()
+    assert left() == before
+
+
+def test_processes_die_with_their_owner() -> None:
+    script = """
+from pixmill.compute import Limits, Service
+from tests.compute.passes import act
+import psutil, time
+with Service(act, workers=2, limits=Limits(60, 1 << 30), waiting=9) as service:
+    service.wait()
+    service.submit(("loop", 1))
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        children = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
+        process.kill()
+    assert len(children) >= 2
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+
+
+def test_a_service_needs_a_process() -> None:
+    with pytest.raises(ValueError, match="workers >= 1"):
+        Service(act, workers=0, limits=LIMITS, waiting=1)

@@ -162,6 +162,23 @@ def test_a_known_image_is_not_moved_but_relabelled(project, send, sit, data, inb
     assert inbox.entries() == ([], 0)
 
 
+def test_an_example_of_the_server_is_the_image_it_was_made_from(project, inbox, sit, data):
+    name = project.add("coat", content=jpeg(900))
+    other = project.add("shoe", content=jpeg(901))
+    said = {"label": "coat"}
+    for seed, label, original in ((910, "dress", name), (911, "shoe", other), (912, "dress", "0" * 64)):
+        inbox.add(jpeg(seed), extension=".jpg", prediction=said, label=label, model=MODEL, original=original)
+    session, desk = sit()
+    shown = {told["images"][0]["id"]: told for told in map(session.case, range(len(session.cases)))}
+    assert shown.keys() == {name, hashlib.sha256(jpeg(912)).hexdigest()}
+    assert shown[name]["title"] == "Feedback: known image"
+    session.decide(shown[name]["number"], [Choice(name, "relabel", "dress")], "")
+    assert project.lines() == [f"{name},relabel,dress,mk,"]
+    desk.settle()
+    assert [entry.path.read_bytes() for entry in inbox.entries()[0]] == [jpeg(912)]
+    assert in_data(data) == []
+
+
 def test_where_the_label_says_so_already_there_is_nothing_to_decide(project, send, sit, inbox):
     project.add("dress", content=jpeg(900))
     send(jpeg(900), "dress")

@@ -55,7 +55,7 @@ def sort_feedback(entries: Sequence[Entry], material: Material, data: Path) -> F
         material: What the pipeline knows.
         data: The folder of people's images.
     """
-    rows = [(entry, material.row(entry.id)) for entry in entries]
+    rows = [(entry, material.row(entry.original)) for entry in entries]
     there = _in_data([entry for entry, row in rows if row is None], data)
     agreed = {entry.id for entry, row in rows if row is not None and material.labels[row] == _label(entry)}
     return Feedback(
@@ -121,11 +121,12 @@ class WithInbox:
         for entry in sorted(
             (*self._feedback.known, *self._new), key=lambda entry: entry.corrections[0].received, reverse=True
         ):
-            row = self.row(entry.id)
+            is_new = entry.id in self._rows
+            row = self.row(entry.id if is_new else entry.original)
             if row is None:
                 raise ValueError(f"expected an image of the inbox, received {entry.id}")
             said = _label(entry)
-            if entry.id in self._rows:
+            if is_new:
                 title = "Feedback: new image"
                 then = "If you accept it, it moves into data/; if you drop it, it never comes back."
                 if said is not None and self.labels[row] is None:
@@ -212,7 +213,8 @@ class InboxLedger:
             StorageError: It may not be written.
         """
         decided = self.read()
-        done = [entry for entry in (*self._feedback.known, *self._feedback.new) if entry.id in decided]
+        done = [entry for entry in self._feedback.new if entry.id in decided]
+        done += [entry for entry in self._feedback.known if entry.original in decided]
         done += self._feedback.agreed
         if done or self._inbox.dropped():
             self._inbox.remove(done)

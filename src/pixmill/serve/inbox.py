@@ -47,6 +47,7 @@ class Correction(BaseModel):
         prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure`` and ``probabilities``.
         model: The model that said it: ``name``, ``version`` and ``digest``.
         received: When, in UTC.
+        original: The id of the image that this one was made from, if it is one of the server's examples.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
@@ -58,6 +59,7 @@ class Correction(BaseModel):
     prediction: dict[str, Any]
     model: dict[str, Any]
     received: datetime
+    original: Annotated[str, Field(pattern=_ID)] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Entry:
     id: str
     path: Path
     corrections: tuple[Correction, ...]
+
+    @property
+    def original(self) -> str:
+        """The id by which the manifest may know it: that of the original of an example, else its own."""
+        return self.corrections[0].original or self.id
 
 
 class Inbox:
@@ -105,6 +112,7 @@ class Inbox:
         prediction: Mapping[str, Any],
         label: str | None,
         model: Mapping[str, Any],
+        original: str | None = None,
     ) -> str:
         """Put a correction on disk; once this returns, it survives SIGKILL and power loss.
 
@@ -114,6 +122,7 @@ class Inbox:
             prediction: What the model says of it.
             label: What the person says it is; ``None``: none of the classes.
             model: The model's name, version and digest.
+            original: The id of the image that an example was made from.
 
         Returns:
             The sha256 of the image.
@@ -132,6 +141,7 @@ class Inbox:
             prediction=dict(prediction),
             model=dict(model),
             received=datetime.now(UTC).replace(microsecond=0),
+            original=original,
         )
         line = f"{correction.model_dump_json()}\n".encode()
         with self.locked(then="send the feedback again"):

@@ -179,6 +179,19 @@ def test_a_full_disk_leaves_nothing_half(inbox, room):
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
 
 
+def test_everything_is_synced_in_order(inbox, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def recording(number):
+        synced.append(os.fstat(number).st_ino)
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    name = add(inbox)
+    places = [f"images/{name}.jpg", "images", "feedback.jsonl", "."]
+    assert synced == [(inbox.folder / place).stat().st_ino for place in places]
+
+
 def test_threads_and_processes_share_one_folder(inbox):
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=add_many, args=(inbox.folder, f"process {number}")) for number in range(2)]

@@ -164,6 +164,7 @@ def test_a_line_torn_anywhere_is_cut_off(inbox):
 @pytest.mark.parametrize("room", [0, 100, 100_000])
 def test_a_full_disk_leaves_nothing_half(inbox, room):
     name = add(inbox, b"1")
+    before = (inbox.folder / "feedback.jsonl").read_bytes()
     long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of a file fails like a full disk, in the middle of a write.
@@ -174,6 +175,7 @@ def test_a_full_disk_leaves_nothing_half(inbox, room):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "send the feedback again" in refused.value.next
+    assert (inbox.folder / "feedback.jsonl").read_bytes() == before
     assert files(inbox) == sorted(["feedback.jsonl", f"{name}.jpg"])
     assert ([entry.id for entry in inbox.entries()[0]], inbox.entries()[1]) == ([name], 0)
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]

@@ -13,7 +13,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.review.conftest import Project, Review
+from pixmill.serve.inbox import Inbox
+from tests.review.conftest import Project, Review, jpeg
 
 pytestmark = pytest.mark.browser
 
@@ -320,5 +321,43 @@ def test_many_classes_are_found_by_typing(browser, tmp_path):
         project.sitting.end()
         page.press("u")
         assert "The server has stopped" in page.text("alert")
+    finally:
+        project.sitting.end()
+
+
+def test_feedback_is_accepted_by_key(browser, tmp_path):
+    project = Project(tmp_path)
+    known = jpeg(901)
+    project.names = {"known": project.add("coat", content=known)}
+    project.write()
+    inbox = Inbox(tmp_path / "inbox")
+    prediction = {"label": "coat", "confidence": 0.6, "sure": False}
+    for content, label in ((known, "dress"), (jpeg(900), HOSTILE), (jpeg(902), "shoe")):
+        inbox.add(content, extension=".jpg", prediction=prediction, label=label, model={"name": HOSTILE})
+    project.sitting = Review(project.root, "--no-open")
+    try:
+        page = Page(browser, project)
+        seen = {}
+        for _ in range(3):
+            seen[page.button("keep").text.removesuffix(" k")] = page.text("title").partition(". ")[2]
+            if page.button("keep").text.startswith("Keep"):
+                assert page.button("accept").text == "Relabel to 'dress' a"
+                page.press("a")
+            else:
+                page.press("k")
+                if page.run("document.getElementById('relabel').open"):
+                    page.press("3")
+        new = "Feedback: new image"
+        assert seen == {"Keep": "Feedback: known image", "Accept as…": new, "Accept as 'shoe'": new}
+        assert page.lines() == {"known": "relabel,dress,mk,"}
+        assert len(list((tmp_path / "data/shoe").iterdir())) == 2
+        assert "git add data.dvc review.csv" in browser.find_element(By.TAG_NAME, "pre").text
+        badges = []
+        for _ in range(3):
+            page.press("p")
+            badges.append(browser.find_element(By.CSS_SELECTOR, ".badge").text)
+        assert sorted(badges) == ["moved to data, as shoe · mk"] * 2 + ["relabel to dress · mk"]
+        assert browser.title == "Review · Pixmill"
+        assert browser.get_log("browser") == []
     finally:
         project.sitting.end()

@@ -8,11 +8,13 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 import pytest
 
+from pixmill.serve.inbox import Inbox
 from pixmill.validate.reasons import word
 from tests.review.conftest import jpeg
 
@@ -78,6 +80,51 @@ def verdicts(root):
     return {
         row["image_url"].removeprefix("data/"): (row["label"], row["reason"] and word(row["reason"])) for row in rows
     }
+
+
+def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data, repository, begin):
+    run(data, repository, "scrape")
+    run(data, repository, "validate")
+    inbox = Inbox(data / "inbox")
+    model = {"name": "shoes", "version": "3", "digest": "ab" * 32}
+    known = (data / "data/hat/3.jpg").read_bytes()
+    wrong = [(known, "boot"), *((jpeg(500 + place, 96), label) for place, label in enumerate(["boot", "hat", "cap"]))]
+    wrong.append((jpeg(504, 96), None))
+    names = [
+        inbox.add(content, extension=".jpg", prediction={"label": "hat", "confidence": 0.6}, label=label, model=model)
+        for content, label in wrong
+    ]
+
+    sitting = begin(data, "--no-open", "--only", "feedback")
+    pages = Pages(sitting.address)
+    cases = {case["images"][0]["id"]: case for case in pages.cases()}
+    assert cases.keys() == set(names)
+    for name, verb, label in zip(
+        names, ["relabel", "keep", "keep", "relabel", "drop"], ["boot", "", "", "boot", ""], strict=True
+    ):
+        pages.decide(cases[name], name, verb, label)
+    code, told = sitting.end()
+    assert (code, told.splitlines()[-3:]) == (
+        0,
+        [
+            "1 decisions written to review.csv.",
+            "3 images moved from the inbox to data/, 1 dropped.",
+            "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots",
+        ],
+    )
+    assert inbox.entries() == ([], 0)
+
+    waiting = begin(data, "--no-open", "--only", "feedback")
+    assert waiting.first == "Nothing to review in feedback.\n"
+    run(data, repository, "scrape")
+    run(data, repository, "validate")
+    rows = {row["id"]: row for row in pq.read_table(data / "artifacts/validate/manifest.parquet").to_pylist()}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    for name, label in zip(names[1:4], ["boot", "hat", "boot"], strict=True):
+        assert (rows[name]["label"], rows[name]["verdict"]) == (label, "keep")
+        assert rows[name]["image_url"] == f"data/{label}/feedback-{today}-{name[:16]}.jpg"
+    assert (rows[names[0]]["label"], rows[names[0]]["image_url"]) == ("boot", "data/hat/3.jpg")
+    assert names[4] not in rows
 
 
 def test_what_was_decided_is_what_validate_does_next(data, repository, begin):

@@ -66,7 +66,7 @@ def test_near_duplicates_tell_how_alike_they_are(pair, sit):
 def test_decisions_are_written_at_once_and_counted(project, pair, sit):
     small = project.add("coat", reason="too_small")
     session = sit()
-    assert session.overview() == {"by": "mk", "classes": list(CLASSES), "total": 2, "first": 0}
+    assert session.overview() == {"by": "mk", "classes": list(CLASSES), "total": 2, "first": 0, "inbox": False}
     told = session.decide(0, [Choice(pair[0], "drop")], "blurred")
     assert project.lines() == [f"{pair[0]},drop,,mk,blurred"]
     assert (told["settled"], told["complete"], told["done"], told["next"]) == (True, False, 1, 1)
@@ -74,7 +74,7 @@ def test_decisions_are_written_at_once_and_counted(project, pair, sit):
     told = session.decide(0, [Choice(pair[1], "relabel", "shoe")], "")
     assert told["complete"]
     told = session.decide(1, [Choice(small, "keep")], "")
-    assert (told["done"], told["next"], session.written) == (2, None, 3)
+    assert (told["done"], told["next"], len(session.changed)) == (2, None, 3)
     assert told["kinds"] == [
         {"kind": "near-duplicates", "total": 1, "done": 1, "first": 0},
         {"kind": "dropped", "total": 1, "done": 1, "first": 1},
@@ -102,7 +102,7 @@ def test_every_step_can_be_undone(project, pair, sit):
     assert len(project.lines()) == 2
     told = session.undo()
     assert project.lines() == [f"{pair[0]},drop,,jo,"]
-    assert (told["number"], told["undoable"], session.written) == (0, 0, 0)
+    assert (told["number"], told["undoable"], len(session.changed)) == (0, 0, 0)
     with pytest.raises(Refusal, match="nothing to undo"):
         session.undo()
 
@@ -119,7 +119,7 @@ def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
 @pytest.mark.parametrize(
     ("choice", "told"),
     [
-        (("torn", "keep"), "it has conflicting labels; use relabel"),
+        (("torn", "keep"), "it has no label, or several; use relabel"),
         (("torn", "relabel", "hat"), "expected one of the labels coat, dress, shoe, received 'hat'"),
         (("torn", "burn"), "expected keep, drop, relabel or clear"),
         (("lost", "drop"), "that image is not in this case"),

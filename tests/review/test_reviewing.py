@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import http.client
+import json
 import subprocess
 import time
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ import pytest
 
 from pixmill.cli import main
 from pixmill.review.reviewing import default_name, review
+from pixmill.serve.inbox import Inbox
+from tests.review.conftest import jpeg
 
 
 def ask(address):
@@ -87,6 +90,58 @@ def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
     assert lines[0] == "Nothing to review."
     assert "Labels have not been checked yet." in lines[1]
     assert lines[-1] == "Nothing to review in outliers."
+
+
+def add_feedback(project, content, label):
+    inbox = Inbox(project.root / "inbox")
+    return inbox.add(content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
+
+
+def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
+    project.add("coat", content=jpeg(900))
+    workspace = project.write()
+    (project.root / "data/coat").mkdir(parents=True)
+    (project.root / "data/coat/a.jpg").write_bytes(jpeg(901))
+    for seed in (900, 901):
+        add_feedback(project, jpeg(seed), "coat")
+    lines = project.root / "inbox/feedback.jsonl"
+    lines.write_bytes(lines.read_bytes() + b"broken\n")
+    review(workspace, project.params(), only="feedback", open_browser=False)
+    assert capsys.readouterr().err.splitlines() == [
+        f"Broken lines of {lines}, skipped: 1.",
+        f"Images of {project.root / 'inbox'} that are in data/, but not in the manifest: 1.",
+        "Next: dvc repro",
+        "Nothing to review in feedback.",
+    ]
+    assert len(lines.read_bytes().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("params", "folder", "told"),
+    [
+        ("source: folder", "data", "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots"),
+        ("source: folder, folder: {layout: fixed}", "data/train", "Next: dvc repro && git add data.dvc"),
+        ("source: bing", "data", "Next: set scrape.source: [bing, folder] in params.yaml, then: dvc repro && git add"),
+    ],
+)
+def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, told):
+    text = (doubtful.root / "params.yaml").read_text()
+    (doubtful.root / "params.yaml").write_text(text.replace("source: folder", params))
+    name = add_feedback(doubtful, jpeg(900), "dress")
+    sitting = begin(doubtful.root, "--no-open")
+    parts = urlsplit(sitting.address)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    body = json.dumps({"case": 0, "why": "", "choices": [{"id": name, "verb": "keep"}]})
+    headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
+    connection.request("POST", f"{parts.path}decide", body, headers)
+    assert connection.getresponse().status == 200
+    connection.close()
+    code, said = sitting.end()
+    *_, written, moved, last = said.splitlines()
+    assert (code, written) == (0, "0 decisions written to review.csv.")
+    assert moved == "1 image moved from the inbox to data/, 0 dropped."
+    assert last.startswith(told)
+    assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]
 
 
 def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):

@@ -65,6 +65,11 @@ def test_an_empty_inbox_makes_no_folder(inbox):
     assert not inbox.folder.exists()
 
 
+def test_an_extension_may_have_its_dot(inbox):
+    add(inbox, extension=".png")
+    assert inbox.entries()[0][0].path.suffix == ".png"
+
+
 def test_an_extension_that_is_no_extension_is_refused(inbox):
     for extension in ("", "../x", "jpg/..", "JPG", "longer"):
         with pytest.raises(ValueError, match="extension"):
@@ -136,6 +141,7 @@ def test_broken_lines_are_counted_and_kept(inbox):
     assert ([entry.id for entry in entries], count) == ([second, first], len(broken))
     inbox.remove(entries)
     assert inbox.entries() == ([], len(broken))
+    assert files(inbox) == ["feedback.jsonl"]
 
 
 def test_a_line_torn_anywhere_is_cut_off(inbox):
@@ -158,19 +164,34 @@ def test_a_line_torn_anywhere_is_cut_off(inbox):
 @pytest.mark.parametrize("room", [0, 100, 100_000])
 def test_a_full_disk_leaves_nothing_half(inbox, room):
     name = add(inbox, b"1")
+    before = (inbox.folder / "feedback.jsonl").read_bytes()
     long = SAID | {"probabilities": {f"class {number}": 0.1 for number in range(20_000)}}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     # A limit on the size of a file fails like a full disk, in the middle of a write.
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
     try:
-        with pytest.raises(StorageError, match="size limit|disk is full") as refused:
+        with pytest.raises(StorageError, match=r"size limit|disk is full") as refused:
             add(inbox, b"2" * 50, prediction=long)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "send the feedback again" in refused.value.next
+    assert (inbox.folder / "feedback.jsonl").read_bytes() == before
     assert files(inbox) == sorted(["feedback.jsonl", f"{name}.jpg"])
     assert ([entry.id for entry in inbox.entries()[0]], inbox.entries()[1]) == ([name], 0)
     assert add(inbox, b"2" * 50, prediction=long) in [entry.id for entry in inbox.entries()[0]]
+
+
+def test_everything_is_synced_in_order(inbox, monkeypatch):
+    synced, sync = [], os.fsync
+
+    def recording(number):
+        synced.append(os.fstat(number).st_ino)
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    name = add(inbox)
+    places = [f"images/{name}.jpg", "images", "feedback.jsonl", "."]
+    assert synced == [(inbox.folder / place).stat().st_ino for place in places]
 
 
 def test_threads_and_processes_share_one_folder(inbox):
@@ -199,7 +220,7 @@ def add_through(inbox, text):
 def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
     monkeypatch.setattr("pixmill.serve.inbox._PATIENCE", 0.05)
     add(inbox)
-    with Inbox(inbox.folder)._locked(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
+    with Inbox(inbox.folder).locked(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
         add(inbox, b"2")
 
 

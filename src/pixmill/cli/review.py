@@ -1,17 +1,19 @@
 """Review images in your browser, by key press.
 
-Shows label conflicts, near-duplicates, likely wrong labels, outliers and dropped
-images. Each decision is written to review.csv at once, and the next `dvc repro`
-applies it. The page is served on this machine only; stop it with Ctrl-C.
+Shows corrections that users of `pixmill serve` sent, label conflicts,
+near-duplicates, likely wrong labels, outliers and dropped images. Each decision is
+written to review.csv at once, and the next `dvc repro` applies it; new images that
+you accept move from inbox/ to data/. The page is served on this machine only; stop it with Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from pixmill.cli.parser import port, project_root
 
-_KINDS = ("conflicts", "near-duplicates", "labels", "outliers", "dropped")
+_KINDS = ("feedback", "conflicts", "near-duplicates", "labels", "outliers", "dropped")
 """The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
 
 
@@ -19,6 +21,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
+    parser.add_argument(
+        "--inbox", type=Path, metavar="DIR", help="folder of `pixmill serve`'s feedback (default: inbox/)"
+    )
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
     parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
 
@@ -35,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         load_params(workspace.root),
         by=arguments.by,
         only=arguments.only,
+        inbox=arguments.inbox,
         port=arguments.port,
         open_browser=arguments.open,
     )

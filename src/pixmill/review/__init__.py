@@ -5,6 +5,7 @@ Kinds of cases:
 - ``material``: the tables of validate, scrape and evaluate
 - ``doubts``: cases, that is images to be seen side by side, and when they are settled
 - ``outliers``: what is unlike its class
+- ``feedback``: what people corrected the model on, and what becomes of it
 
 What is decided:
 

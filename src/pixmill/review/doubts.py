@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal, TypeVar, get_args
@@ -20,7 +20,7 @@ __all__ = ["KINDS", "SHOWN", "Case", "Kind", "Link", "find_doubts"]
 
 Item = TypeVar("Item")
 
-Kind = Literal["conflicts", "near-duplicates", "labels", "outliers", "dropped"]
+Kind = Literal["feedback", "conflicts", "near-duplicates", "labels", "outliers", "dropped"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of cases, the most urgent first."""
@@ -55,10 +55,11 @@ class Case:
     """Hold images to decide on together.
 
     Args:
-        kind: What to decide: the label of one image that came under several (``conflicts``); which of verified
-            near-duplicates stay, and under which label (``near-duplicates``); whether an image that looks like those
-            of another class has the right label (``labels``); whether one that is unlike its class belongs to it
-            (``outliers``); whether one that was dropped by a rule should be (``dropped``).
+        kind: What to decide: what becomes of an image that somebody corrected the model on (``feedback``); the label
+            of one image that came under several (``conflicts``); which of verified near-duplicates stay, and under
+            which label (``near-duplicates``); whether an image that looks like those of another class has the right
+            label (``labels``); whether one that is unlike its class belongs to it (``outliers``); whether one that was
+            dropped by a rule should be (``dropped``).
         title: The question in a few words.
         why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
@@ -109,16 +110,20 @@ class Case:
         return len(chosen) == 1 if chosen else None not in standing and len(standing) < 2
 
 
-def find_doubts(material: Material, *, decided: Collection[int] = (), only: Kind | None = None) -> list[Case]:
+def find_doubts(
+    material: Material, feedback: Iterable[Case] = (), *, decided: Collection[int] = (), only: Kind | None = None
+) -> list[Case]:
     """Return the cases in the order of review.
 
     Args:
         material: What is reviewed.
+        feedback: The cases of the inbox.
         decided: Rows on which people have decided already; they do not use up the places of a class.
         only: The one kind that is wanted; default: all.
     """
     habits = find_habits(material.manifest) if only in (None, "labels", "outliers") else {}
     found: dict[Kind, Iterator[Case]] = {
+        "feedback": iter(feedback),
         "conflicts": _conflicts(material),
         "near-duplicates": _near_duplicates(material),
         "labels": _labels(material, habits, decided),

@@ -14,10 +14,14 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
 from pixmill.evaluate.labels import LABELS
 from pixmill.validate.decisions import Decision, Names, names_of
+from pixmill.validate.reasons import meaning
 
 __all__ = ["Material", "load_material"]
 
 _AGAIN = "dvc repro validate"
+
+_PLACES = 3
+"""Places of one image that are named."""
 
 
 class Material:
@@ -67,6 +71,32 @@ class Material:
             {str(name): value for name, value in item.items()}
             for item in seen.where(seen.notna(), None).to_dict("records")
         ]
+
+    def facts(self, row: int) -> dict[str, Any]:
+        """Return what the page shows of an image."""
+        image = self.manifest.iloc[row]
+        sightings = self.sightings(row)
+        reason = None if pd.isna(image["reason"]) else str(image["reason"])
+        return {
+            "label": self.labels[row],
+            "came_as": sorted({item["label"] for item in sightings}),
+            "size": None if pd.isna(image["width"]) else f"{image['width']} \u00d7 {image['height']}",
+            "format": None if pd.isna(image["format"]) else str(image["format"]),
+            "bytes": int(image["bytes"]),
+            "verdict": str(image["verdict"]),
+            "reason": None if reason is None else meaning(reason),
+            "places": [
+                {
+                    "source": item["source"],
+                    "label": item["label"],
+                    "query": item["query"],
+                    "title": item["title"],
+                    "url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}",
+                }
+                for item in sightings[:_PLACES]
+            ],
+            "more_places": max(0, len(sightings) - _PLACES),
+        }
 
     def names(self, decisions: Iterable[Decision]) -> list[Names]:
         """Return the images that decisions may mean, with the names by which they do."""

@@ -5,21 +5,47 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import pandas as pd
+from typing import Any, Protocol
 
 from pixmill.core.errors import PixmillError
 from pixmill.review.doubts import KINDS, SHOWN, Case
-from pixmill.review.ledger import Ledger
-from pixmill.review.material import Material
 from pixmill.validate.decisions import Decision
-from pixmill.validate.reasons import meaning
 
-__all__ = ["Choice", "Refusal", "Session"]
+__all__ = ["Choice", "Decisions", "Images", "Refusal", "Session"]
 
-_PLACES = 3
-"""Places of one image that are named."""
+
+class Images(Protocol):
+    """The images that cases are about, each known by its row."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The id of each image."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str | None]:
+        """The label of each; ``None`` where it has none, or several."""
+        ...
+
+    def row(self, name: str) -> int | None:
+        """Return the row of an image, or ``None`` where there is no such id."""
+        ...
+
+    def facts(self, row: int) -> dict[str, Any]:
+        """Return what the page shows of an image."""
+        ...
+
+
+class Decisions(Protocol):
+    """Where decisions are kept, by the id of the image."""
+
+    def read(self) -> Mapping[str, Decision]:
+        """Return the decisions as they are now; the same object until they change."""
+        ...
+
+    def change(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
+        """Carry decisions out, ``None`` taking one back, and return what they were before."""
+        ...
 
 
 class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made no error)
@@ -54,7 +80,7 @@ class Session:
     """Show cases and take decisions; threads may share it.
 
     Args:
-        material: What is reviewed.
+        images: What is reviewed.
         cases: The cases, in their order.
         ledger: Where decisions are written.
         classes: The declared labels.
@@ -64,17 +90,16 @@ class Session:
 
     def __init__(
         self,
-        material: Material,
+        images: Images,
         cases: Sequence[Case],
-        ledger: Ledger,
+        ledger: Decisions,
         *,
         classes: Sequence[str],
         by: str,
         outdated: Callable[[], bool] = lambda: False,
     ) -> None:
         self.cases = cases
-        self.written = 0
-        self._material = material
+        self._images = images
         self._ledger = ledger
         self._classes = tuple(classes)
         self._by = by
@@ -90,9 +115,14 @@ class Session:
         self._steps: list[_Step] = []
         self._lock = threading.Lock()
 
+    @property
+    def changed(self) -> list[str]:
+        """The images that were decided on in this sitting, once for each time."""
+        return [name for step in self._steps for name in step.after]
+
     def knows(self, name: str) -> bool:
         """Tell whether there is an image with this id."""
-        return self._material.row(name) is not None
+        return self._images.row(name) is not None
 
     def overview(self) -> dict[str, Any]:
         """Return what the page needs once: who decides, the classes, and where to begin."""
@@ -103,6 +133,7 @@ class Session:
                 "classes": list(self._classes),
                 "total": len(self.cases),
                 "first": _next_open(settled, -1),
+                "inbox": "feedback" in self._numbers,
             }
 
     def case(self, number: int) -> dict[str, Any]:
@@ -132,12 +163,11 @@ class Session:
             StorageError: It cannot be written.
         """
         with self._lock:
-            members = {self._material.ids[row] for row in self.cases[number].members}
+            members = {self._images.ids[row] for row in self.cases[number].members}
             changes = {choice.id: self._decision(choice, members, why) for choice in choices}
             before = self._ledger.change(changes)
             now = self._ledger.read()
             self._steps.append(_Step(number, before, {name: now.get(name) for name in changes}))
-            self.written += len(changes)
             return self._content(number)
 
     def undo(self) -> dict[str, Any]:
@@ -156,7 +186,6 @@ class Session:
                     raise Refusal(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
             self._ledger.change(step.before)
             self._steps.pop()
-            self.written -= len(step.before)
             return self._content(step.case)
 
     def upcoming(self, number: int, count: int = 8) -> list[str]:
@@ -164,15 +193,15 @@ class Session:
         rows: Iterable[int] = (
             row for case in self.cases[number : number + count] for row in (*case.members[:SHOWN], *case.beside)
         )
-        return [self._material.ids[row] for row in rows]
+        return [self._images.ids[row] for row in rows]
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
             raise Refusal("that image is not in this case")
         if choice.verb == "clear":
             return None
-        row = self._material.row(choice.id)
-        label = None if row is None else self._material.labels[row]
+        row = self._images.row(choice.id)
+        label = None if row is None else self._images.labels[row]
         if choice.verb == "relabel":
             if choice.label not in self._classes:
                 raise Refusal(f"expected one of the labels {', '.join(self._classes)}, received {choice.label!r}")
@@ -182,7 +211,7 @@ class Session:
         if choice.verb != "keep":
             raise Refusal(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
         if label is None:
-            raise Refusal("it has conflicting labels; use relabel to choose one")
+            raise Refusal("it has no label, or several; use relabel to choose one")
         if label not in self._classes:
             raise Refusal(f"its label '{label}' is not one of the classes; use relabel to choose one")
         return Decision(0, choice.id, "keep", "", self._by, why)
@@ -191,9 +220,9 @@ class Session:
         """Return the decisions by row, and which cases they settle, worked out anew where the file has changed."""
         matched = self._ledger.read()
         if matched is not self._read:
-            by_row = {self._material.row(name): decision for name, decision in matched.items()}
+            by_row = {self._images.row(name): decision for name, decision in matched.items()}
             self._decisions = {row: decision for row, decision in by_row.items() if row is not None}
-            self._settled = [case.is_settled(self._material.labels, self._decisions) for case in self.cases]
+            self._settled = [case.is_settled(self._images.labels, self._decisions) for case in self.cases]
             self._read = matched
         return self._decisions, self._settled
 
@@ -208,7 +237,7 @@ class Session:
             "why": case.why,
             "suggestion": case.suggestion,
             "settled": settled[number],
-            "complete": case.is_complete(self._material.labels, decisions),
+            "complete": case.is_complete(self._images.labels, decisions),
             "next": _next_open(settled, number),
             "done": sum(settled),
             "kinds": self._kinds(settled),
@@ -218,7 +247,7 @@ class Session:
                 self._image(row, decisions.get(row)) | {"alike": self._alike(case, place)}
                 for place, row in enumerate(case.members[:SHOWN])
             ],
-            "hidden": [self._material.ids[row] for row in case.members[SHOWN:]],
+            "hidden": [self._images.ids[row] for row in case.members[SHOWN:]],
             "beside": [self._image(row, decisions.get(row)) for row in case.beside],
         }
 
@@ -234,29 +263,9 @@ class Session:
         ]
 
     def _image(self, row: int, decision: Decision | None) -> dict[str, Any]:
-        image = self._material.manifest.iloc[row]
-        sightings = self._material.sightings(row)
-        reason = None if pd.isna(image["reason"]) else str(image["reason"])
         return {
-            "id": self._material.ids[row],
-            "label": self._material.labels[row],
-            "came_as": sorted({item["label"] for item in sightings}),
-            "size": None if pd.isna(image["width"]) else f"{image['width']} \u00d7 {image['height']}",
-            "format": None if pd.isna(image["format"]) else str(image["format"]),
-            "bytes": int(image["bytes"]),
-            "verdict": str(image["verdict"]),
-            "reason": None if reason is None else meaning(reason),
-            "places": [
-                {
-                    "source": item["source"],
-                    "label": item["label"],
-                    "query": item["query"],
-                    "title": item["title"],
-                    "url": item["image_url"] or item["page_url"] or f"artifacts/scrape/{image['path']}",
-                }
-                for item in sightings[:_PLACES]
-            ],
-            "more_places": max(0, len(sightings) - _PLACES),
+            "id": self._images.ids[row],
+            **self._images.facts(row),
             "decision": None
             if decision is None
             else {"verb": decision.verb, "label": decision.label, "by": decision.by, "why": decision.why},

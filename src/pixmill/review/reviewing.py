@@ -13,11 +13,13 @@ from pixmill.core.git import git
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
+from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
 from pixmill.review.ledger import Ledger
 from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
 from pixmill.review.preview import Previews, Source
 from pixmill.review.review_session import Session
+from pixmill.serve.inbox import Inbox
 
 __all__ = ["default_name", "review"]
 
@@ -28,6 +30,7 @@ def review(
     *,
     by: str | None = None,
     only: Kind | None = None,
+    inbox: Path | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
@@ -38,6 +41,7 @@ def review(
         params: Its parameters.
         by: Who decides; default: :func:`default_name`.
         only: The one kind of cases to show; default: all.
+        inbox: Where servers put feedback; default: ``inbox/``.
         port: The port on 127.0.0.1; default: a free one.
         open_browser: Whether to show the page in the default browser.
 
@@ -57,26 +61,37 @@ def review(
         lock=workspace.scratch("review") / "review.lock",
     )
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
-    cases = find_doubts(material, decided=decided, only=only)
+    box = Inbox(root / "inbox" if inbox is None else inbox)
+    entries, broken = box.entries()
+    feedback = sort_feedback(entries, material, root / "data")
+    images = WithInbox(material, feedback, params.classes)
+    folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
+    desk = InboxLedger(ledger, box, feedback, images, folder)
+    cases = find_doubts(material, images.cases(), decided=decided, only=only)
+    _remark(feedback, broken, box.folder)
     if not cases:
+        desk.settle()
         _say(f"Nothing to review{f' in {only}' if only else ''}.")
         if material.ranking is None and only in (None, "labels"):
             _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
         return
+    if feedback.new:
+        desk.sweep()
     session = Session(
-        material,
+        images,
         cases,
-        ledger,
+        desk,
         classes=params.classes,
         by=default_name(root) if by is None else by,
         outdated=lambda: _stamp(table) != stamp,
     )
-    folder = root / "artifacts/scrape"
-    paths = dict(zip(material.ids, material.manifest["path"], strict=True))
+    scraped = root / "artifacts/scrape"
+    paths = {name: scraped / path for name, path in zip(material.ids, material.manifest["path"], strict=True)}
+    paths |= {entry.id: entry.path for entry in feedback.new}
     limits = Limits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
 
     def source(name: str) -> Source:
-        return Source(name, folder / paths[name], params.validate.max_pixels)
+        return Source(name, paths[name], params.validate.max_pixels)
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
@@ -87,9 +102,31 @@ def review(
                 webbrowser.open(server.ticket)
             threading.Event().wait()
     except KeyboardInterrupt:
-        _say(
-            f"\n{session.written:,} decisions written to review.csv." + ("\nNext: dvc repro" if session.written else "")
-        )
+        desk.settle()
+        _conclude(session, desk, params)
+
+
+def _remark(feedback: Feedback, broken: int, folder: Path) -> None:
+    """Say what is in the inbox that is not shown."""
+    if broken:
+        _say(f"Broken lines of {folder / 'feedback.jsonl'}, skipped: {broken:,}.")
+    if count := len(feedback.waiting):
+        _say(f"Images of {folder} that are in data/, but not in the manifest: {count:,}.\nNext: dvc repro")
+
+
+def _conclude(session: Session, desk: InboxLedger, params: Params) -> None:
+    """Say what was decided, and what comes next."""
+    moved, dropped = desk.moved(), desk.dropped()
+    written = sum(not desk.keeps(name) for name in session.changed)
+    _say(f"\n{written:,} decisions written to review.csv.")
+    if moved or dropped:
+        _say(f"{moved:,} image{'' if moved == 1 else 's'} moved from the inbox to data/, {dropped:,} dropped.")
+    if moved:
+        line = unread(params)
+        first = f"set {line} in params.yaml, then: " if line else ""
+        _say(f"Next: {first}dvc repro && git add data.dvc review.csv dvc.lock metrics plots")
+    elif written:
+        _say("Next: dvc repro")
 
 
 def default_name(root: Path) -> str:

@@ -240,6 +240,7 @@ def routes(desk: Desk) -> APIRouter:
             row = _row(answer, loaded.model.labels, None)
             if answer.prediction.reason is not None:
                 raise Problem(422, row["message"])
+            examples = (await desk.examples.of(loaded.model.labels)).values()
             try:
                 name = await asyncio.to_thread(
                     box.add,
@@ -248,6 +249,7 @@ def routes(desk: Desk) -> APIRouter:
                     prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
                     label=label or None,
                     model=_served(loaded),
+                    original=next((example.id for example in examples if example.jpeg == image.content), None),
                 )
             except inbox.Full as error:
                 raise Problem(507, "The inbox is full: it takes no more before it has been reviewed.") from error

@@ -47,6 +47,7 @@ class Correction(BaseModel):
         prediction: What the model said, with ``label``, ``confidence`` (0 to 1), ``sure`` and ``probabilities``.
         model: The model that said it: ``name``, ``version`` and ``digest``.
         received: When, in UTC.
+        original: The id of the image that this one was made from, if it is one of the server's examples.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="null")
@@ -58,6 +59,7 @@ class Correction(BaseModel):
     prediction: dict[str, Any]
     model: dict[str, Any]
     received: datetime
+    original: Annotated[str, Field(pattern=_ID)] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Entry:
     id: str
     path: Path
     corrections: tuple[Correction, ...]
+
+    @property
+    def original(self) -> str:
+        """The id by which the manifest may know it: that of the original of an example, else its own."""
+        return self.corrections[0].original or self.id
 
 
 class Inbox:
@@ -105,15 +112,17 @@ class Inbox:
         prediction: Mapping[str, Any],
         label: str | None,
         model: Mapping[str, Any],
+        original: str | None = None,
     ) -> str:
         """Put a correction on disk; once this returns, it survives SIGKILL and power loss.
 
         Args:
             content: The image, as it came.
-            extension: Of its format, told by its content; never from a client.
+            extension: Of its format, told by its content, such as ``.jpg``; never a client's.
             prediction: What the model says of it.
             label: What the person says it is; ``None``: none of the classes.
             model: The model's name, version and digest.
+            original: The id of the image that an example was made from.
 
         Returns:
             The sha256 of the image.
@@ -126,15 +135,16 @@ class Inbox:
         name = hashlib.sha256(content).hexdigest()
         correction = Correction(
             id=name,
-            extension=extension,
+            extension=extension.removeprefix("."),
             bytes=len(content),
             label=label,
             prediction=dict(prediction),
             model=dict(model),
             received=datetime.now(UTC).replace(microsecond=0),
+            original=original,
         )
         line = f"{correction.model_dump_json()}\n".encode()
-        with self._locked(then="send the feedback again"):
+        with self.locked(then="send the feedback again"):
             self._catch_up()
             size = len(line) + (0 if name in self._sizes else len(content))
             if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
@@ -143,7 +153,7 @@ class Inbox:
                     f"of {self._max_bytes / 1e6:,.0f} MB are kept",
                     next="pixmill review",
                 )
-            path = self._images / f"{name}.{extension}"
+            path = self._images / f"{name}.{correction.extension}"
             is_new = not path.exists()
             if is_new:
                 write_durably(path, content)
@@ -206,20 +216,50 @@ class Inbox:
         """
         if not self._lines.exists():
             return
-        with self._locked(then="pixmill review"):
+        with self.locked(then="pixmill review"):
             self._catch_up()
             done = {item.model_dump_json() for entry in entries for item in entry.corrections}
             dropped = self.dropped()
-            kept = [
-                line
-                for line, item in _parsed(self._read())
-                if item is None or (item.id not in dropped and item.model_dump_json() not in done)
-            ]
-            write_durably(self._lines, b"".join(kept))
-            self._catch_up()
+            kept, gone, left = [], set(), set()
+            for line, item in _parsed(self._read()):
+                if item is not None and (item.id in dropped or item.model_dump_json() in done):
+                    gone.add(f"{item.id}.{item.extension}")
+                    continue
+                kept.append(line)
+                if item is not None:
+                    left.add(f"{item.id}.{item.extension}")
+            if gone:
+                write_durably(self._lines, b"".join(kept))
+            for name in gone - left:
+                (self._images / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self, *, then: str) -> Iterator[None]:
+        """Keep all other processes and threads from writing into the inbox during the block.
+
+        Args:
+            then: The next command, for error messages.
+
+        Raises:
+            LockedError: Others kept it locked for ten seconds.
+            StorageError: A disk error in the block.
+        """
+        with storage_errors(then=then), self._threads:
+            self._images.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                raise LockedError(
+                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
+                ) from None
+            try:
+                yield
+            finally:
+                lock.release()
 
     def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
-        with self._locked(then="repeat the decision"):
+        with self.locked(then="repeat the decision"):
             write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped()))).encode())
 
     def _read(self) -> bytes:
@@ -256,22 +296,6 @@ class Inbox:
             for path in self._images.iterdir() if not broken else ():
                 if path.stem not in self._sizes:
                     path.unlink()
-
-    @contextlib.contextmanager
-    def _locked(self, *, then: str) -> Iterator[None]:
-        with storage_errors(then=then), self._threads:
-            self._images.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.folder / ".lock", timeout=_PATIENCE, poll_interval=0.01)
-            try:
-                lock.acquire()
-            except filelock.Timeout:
-                raise LockedError(
-                    f"other processes have locked {self.folder} for {_PATIENCE:g} seconds", next=then
-                ) from None
-            try:
-                yield
-            finally:
-                lock.release()
 
 
 def write_durably(path: Path, content: bytes) -> None:

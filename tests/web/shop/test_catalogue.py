@@ -85,6 +85,19 @@ def test_addresses_keep_harmless_extensions_only(tmp_path, name):
     assert card.image.removeprefix("/media/").removesuffix(".jpg").isalnum()
 
 
+def test_addresses_tell_what_was_sent_as_feedback(tmp_path):
+    (tmp_path / "coat").mkdir()
+    names = [f"feedback-2026-11-22-{number:016x}.jpg" for number in range(60)]
+    for name in (*names, "feedback-x.jpg", "my-feedback-2026-11-22-0.jpg"):
+        (tmp_path / "coat" / name).write_bytes(b"")
+    cards = Catalogue(tmp_path).classes["coat"]
+    assert len({card.image for card in cards}) == len(cards) > 62
+    for card in cards:
+        is_feedback = card.path.name in names
+        assert ("feedback-2026-11-22-" in card.image) == is_feedback
+        assert not (is_feedback and card.inline)
+
+
 def test_large_images_are_not_inlined(tmp_path):
     (tmp_path / "coat").mkdir()
     for number in range(60):

@@ -2,6 +2,7 @@
 // All content is untrusted: it is set as text, never as markup.
 
 const KINDS = {
+  feedback: 'feedback',
   conflicts: 'conflicts',
   'near-duplicates': 'near-duplicates',
   labels: 'labels',
@@ -78,8 +79,12 @@ function labelOf(image) {
   return image.label ?? `${listed(image.came_as)}?`;
 }
 
-function told(decision) {
-  const what = { keep: 'keep', drop: 'drop', relabel: `relabel to ${decision.label}` }[decision.verb];
+const isNew = (image) => image.verdict === 'new'; // from the inbox: its decision moves it into data/
+
+function told(image) {
+  const { decision } = image;
+  const put = `moved to data, as ${decision.label || image.label}`;
+  const what = decision.verb === 'drop' ? 'drop' : isNew(image) ? put : { keep: 'keep', relabel: `relabel to ${decision.label}` }[decision.verb];
   const by = decision.by ? ` · ${decision.by}` : '';
   return what + by + (decision.why ? ` · ${decision.why}` : '');
 }
@@ -117,13 +122,13 @@ function card(image, number) {
   const box = frame(image, name, 'button', { type: 'button', aria: { pressed: 'false', label: name } });
   box.append(make('span', { className: 'number', aria: { hidden: 'true' } }, String(number + 1)));
   box.addEventListener('click', () => choose(number));
-  const rule = image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
+  const rule = isNew(image) ? 'new' : image.verdict === 'keep' ? 'kept' : `dropped: ${image.reason}`;
   const decision = image.decision;
   const alike = image.alike.slice(0, 3).map((item) => `${(Math.floor(item.similarity * 1e4) / 1e4).toFixed(4)} to ${item.place + 1}`).join(', ');
   const size = [image.size, image.format, `${image.bytes.toLocaleString('en')} bytes`].filter(Boolean).join(' · ');
   const facts = make('div', { className: 'facts' },
     make('div', { className: 'head' }, make('span', {}, labelOf(image)),
-      decision ? make('span', { className: `badge ${decision.verb}` }, told(decision)) : make('span', { className: 'badge rule' }, rule)),
+      decision ? make('span', { className: `badge ${decision.verb}` }, told(image)) : make('span', { className: 'badge rule' }, rule)),
     make('div', {}, make('code', {}, short(image.id)), ` · ${size}`),
     alike ? make('div', {}, `similarity ${alike}`) : null,
     ...image.places.map((item) => place(item, image.label === null)),
@@ -159,6 +164,8 @@ function show(told, keep = false) {
   part('beside').replaceChildren(...told.beside.map(comparison));
   for (const act of ['only', 'keep-all', 'drop-all']) button(act).hidden = count < 2;
   if (told.kind === 'conflicts') button('keep-all').hidden = true; // one image under two labels is no choice
+  const [first] = told.images;
+  part('keep').textContent = !isNew(first) ? 'Keep' : first.label === null ? 'Accept as…' : `Accept as '${first.label}'`;
   button('accept').hidden = !told.suggestion;
   part('accept').textContent = told.suggestion ? `Relabel to '${told.suggestion}'` : '';
   overview(told);
@@ -204,6 +211,7 @@ const button = (act) => document.querySelector(`#actions [data-act=${act}]`);
 function end() {
   part('case').hidden = true;
   part('end').hidden = false;
+  part('data').hidden = !session.inbox;
   say(`All ${shown.total} cases are decided.`);
 }
 

@@ -153,11 +153,13 @@ def _cards(label: str, path: Path) -> Iterator[Card]:
 
 def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
     id_ = f"{_number(key, 'product'):016x}"
-    # Nothing of a local name but a harmless extension becomes part of an address.
+    # Nothing of a local name becomes part of an address but a harmless extension, and that people sent it as feedback.
     suffix = path.suffix.lower()
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
+    origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)
     folder = "/media/private" if kind is Kind.MEMBERS else "/media"
-    may_be_inline = kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
+    # An inline image has no address, which would not tell where it came from.
+    may_be_inline = not origin and kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
     wrong_type = "image/png" if suffix in (".jpg", ".jpeg") else "image/jpeg"
     return Card(
         id=id_,
@@ -166,7 +168,7 @@ def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
         title=title(label, key),
         price=price(label, key),
         backdrop=BACKDROPS[_number(key, "backdrop") % len(BACKDROPS)],
-        image=f"{folder}/{_number(key, 'picture'):016x}{extension}",
+        image=f"{folder}/{origin[0] if origin else ''}{_number(key, 'picture'):016x}{extension}",
         path=path,
         inline=_INLINE.get(_number(key, "inline") % 16) if may_be_inline else None,
         mislabelled={0: wrong_type, 1: "text/plain"}.get(_number(id_, "content type") % 20),

@@ -1,0 +1,284 @@
+"""Images that people corrected the model on: new ones move into ``data/``, known ones get a line in ``review.csv``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pixmill.core.errors import DataError, StorageError
+from pixmill.core.params import parse_params
+from pixmill.review.doubts import find_doubts
+from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
+from pixmill.review.review_session import Choice, Refusal, Session
+from pixmill.serve.inbox import Inbox
+from tests.review.conftest import CLASSES, jpeg
+
+MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
+
+
+@pytest.fixture
+def inbox(project):
+    return Inbox(project.root / "inbox")
+
+
+@pytest.fixture
+def send(inbox):
+    def send(content, label, said="coat", confidence=0.873, sure=True):
+        prediction = {"label": said, "confidence": confidence, "sure": sure, "probabilities": {said: confidence}}
+        return inbox.add(content, extension=".jpg", prediction=prediction, label=label, model=MODEL)
+
+    return send
+
+
+@pytest.fixture
+def data(project):
+    folder = project.root / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sit(project, inbox, data):
+    """Begin a sitting on what lies in the inbox; return its session and where decisions go."""
+
+    def sit():
+        material = project.material()
+        feedback = sort_feedback(inbox.entries()[0], material, data)
+        images = WithInbox(material, feedback, CLASSES)
+        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+        cases = find_doubts(material, images.cases(), only="feedback")
+        return Session(images, cases, desk, classes=CLASSES, by="mk"), desk
+
+    return sit
+
+
+def in_data(data):
+    return sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+
+
+def name_of(name, label):
+    return f"{label}/feedback-{time.strftime('%Y-%m-%d', time.gmtime())}-{name[:16]}.jpg"
+
+
+def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send, sit):
+    project.fill("coat", 2)
+    send(jpeg(901), None)
+    name = send(jpeg(900), "dress", sure=False)
+    send(jpeg(900), "shoe")
+    send(jpeg(900), "dress", sure=False)
+    session, _ = sit()
+    assert (session.overview()["total"], session.overview()["inbox"]) == (2, True)
+    told = next(case for case in map(session.case, range(2)) if case["images"][0]["id"] == name)
+    assert (told["kind"], told["title"], told["settled"]) == ("feedback", "Feedback: new image", False)
+    assert told["why"] == (
+        "The model garments 3 said 'coat' (87%, not sure). Corrected to: 'dress' (2 times), 'shoe'. "
+        "If you accept it, it moves into data/; if you drop it, it never comes back."
+    )
+    [image] = told["images"]
+    assert (image["label"], image["came_as"], image["verdict"]) == ("dress", ["dress", "shoe"], "new")
+    assert image["bytes"] == len(jpeg(900))
+    assert image["places"][0]["url"] == f"inbox/images/{name}.jpg"
+
+
+def test_an_accepted_image_moves_into_the_folder_of_its_class(project, send, sit, data, inbox):
+    name = send(jpeg(900), "dress")
+    session, desk = sit()
+    told = session.decide(0, [Choice(name, "keep")], "")
+    assert (told["complete"], told["images"][0]["decision"]["verb"]) == (True, "keep")
+    assert (in_data(data), desk.moved()) == ([name_of(name, "dress")], 1)
+    assert (data / name_of(name, "dress")).read_bytes() == jpeg(900)
+    assert not project.review.exists()
+    assert len(inbox.entries()[0]) == 1
+    desk.settle()
+    assert inbox.entries() == ([], 0)
+    assert not list((inbox.folder / "images").iterdir())
+
+
+def test_a_decision_can_be_changed_and_undone(send, sit, data, inbox):
+    name = send(jpeg(900), "dress")
+    session, desk = sit()
+    session.decide(0, [Choice(name, "keep")], "")
+    session.decide(0, [Choice(name, "relabel", "shoe")], "")
+    assert in_data(data) == [name_of(name, "shoe")]
+    session.decide(0, [Choice(name, "drop")], "")
+    assert (in_data(data), inbox.dropped(), desk.dropped()) == ([], {name}, 1)
+    assert len(session.changed) == 3
+    session.undo()
+    assert (in_data(data), inbox.dropped()) == ([name_of(name, "shoe")], frozenset())
+    session.undo()
+    assert in_data(data) == [name_of(name, "dress")]
+    told = session.undo()
+    assert (in_data(data), told["settled"], session.changed) == ([], False, [])
+    desk.settle()
+    assert [entry.id for entry in inbox.entries()[0]] == [name]
+
+
+def test_a_dropped_image_does_not_come_again(send, sit, inbox):
+    name = send(jpeg(900), "dress")
+    session, desk = sit()
+    session.decide(0, [Choice(name, "drop")], "")
+    desk.settle()
+    send(jpeg(900), "shoe")
+    assert sit()[0].cases == []
+    assert (inbox.folder / "dropped.txt").read_text() == f"{name}\n"
+
+
+@pytest.mark.parametrize(("said", "words"), [("hat", "'hat' is not one of the classes"), (None, "none of the classes")])
+def test_the_person_chooses_where_the_correction_is_no_class(send, sit, data, said, words):
+    name = send(jpeg(900), said)
+    session, _ = sit()
+    told = session.case(0)
+    assert words in told["why"]
+    assert told["images"][0]["label"] is None
+    for choice in (Choice(name, "keep"), Choice(name, "relabel", "hat"), Choice(name, "relabel", "../coat")):
+        with pytest.raises(Refusal):
+            session.decide(0, [choice], "")
+    assert in_data(data) == []
+    session.decide(0, [Choice(name, "relabel", "shoe")], "")
+    assert in_data(data) == [name_of(name, "shoe")]
+
+
+def test_a_known_image_is_not_moved_but_relabelled(project, send, sit, data, inbox):
+    name = project.add("coat", content=jpeg(900))
+    send(jpeg(900), "dress")
+    session, desk = sit()
+    told = session.case(0)
+    assert (told["title"], told["suggestion"]) == ("Feedback: known image", "dress")
+    assert "in the manifest already, labelled 'coat', so it is not moved" in told["why"]
+    session.decide(0, [Choice(name, "relabel", "dress")], "seen")
+    assert project.lines() == [f"{name},relabel,dress,mk,seen"]
+    session.undo()
+    assert project.lines() == []
+    session.decide(0, [Choice(name, "keep")], "")
+    assert (in_data(data), desk.keeps(name), desk.moved()) == ([], False, 0)
+    desk.settle()
+    assert inbox.entries() == ([], 0)
+
+
+def test_an_example_of_the_server_is_the_image_it_was_made_from(project, inbox, sit, data):
+    name = project.add("coat", content=jpeg(900))
+    other = project.add("shoe", content=jpeg(901))
+    said = {"label": "coat"}
+    for seed, label, original in ((910, "dress", name), (911, "shoe", other), (912, "dress", "0" * 64)):
+        inbox.add(jpeg(seed), extension=".jpg", prediction=said, label=label, model=MODEL, original=original)
+    session, desk = sit()
+    shown = {told["images"][0]["id"]: told for told in map(session.case, range(len(session.cases)))}
+    assert shown.keys() == {name, hashlib.sha256(jpeg(912)).hexdigest()}
+    assert shown[name]["title"] == "Feedback: known image"
+    session.decide(shown[name]["number"], [Choice(name, "relabel", "dress")], "")
+    assert project.lines() == [f"{name},relabel,dress,mk,"]
+    desk.settle()
+    assert [entry.path.read_bytes() for entry in inbox.entries()[0]] == [jpeg(912)]
+    assert in_data(data) == []
+
+
+def test_where_the_label_says_so_already_there_is_nothing_to_decide(project, send, sit, inbox):
+    project.add("dress", content=jpeg(900))
+    send(jpeg(900), "dress")
+    session, desk = sit()
+    assert session.cases == []
+    desk.settle()
+    assert inbox.entries() == ([], 0)
+
+
+def test_what_lies_in_data_waits_for_the_manifest(project, send, sit, data, inbox):
+    for place in ("coat", "unlabelled"):
+        (data / place).mkdir()
+    (data / "coat/mine.jpg").write_bytes(jpeg(900))
+    (data / "unlabelled/other.jpg").write_bytes(jpeg(901))
+    (data / "coat/same size.jpg").write_bytes(bytes(len(jpeg(901))))
+    there, unlabelled = send(jpeg(900), "dress"), send(jpeg(901), "dress")
+    session, desk = sit()
+    assert [image["id"] for image in session.case(0)["images"]] == [unlabelled]
+    assert len(session.cases) == 1
+    desk.settle()
+    assert {entry.id for entry in inbox.entries()[0]} == {there, unlabelled}
+    project.add("coat", content=jpeg(900))
+    assert sorted(case.title for case in sit()[0].cases) == ["Feedback: known image", "Feedback: new image"]
+
+
+def test_a_changed_file_is_not_accepted(send, sit, data, inbox):
+    name = send(jpeg(900), "dress")
+    session, _ = sit()
+    (inbox.folder / f"images/{name}.jpg").write_bytes(b"other")
+    with pytest.raises(DataError, match="changed_bytes"):
+        session.decide(0, [Choice(name, "keep")], "")
+    assert (in_data(data), session.case(0)["settled"]) == ([], False)
+
+
+def test_a_full_disk_decides_nothing(send, sit, data):
+    name = send(jpeg(900), "dress")
+    session, _ = sit()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(jpeg(900)) - 1, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="size limit"):
+            session.decide(0, [Choice(name, "keep")], "")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (in_data(data), session.case(0)["settled"]) == ([], False)
+
+
+def test_it_is_told_where_data_is_not_read():
+    def line(scrape):
+        return unread(parse_params(f"classes: [coat, hat]\nscrape: {{snapshot: '2026-11-20', {scrape}}}\n"))
+
+    assert line("source: [bing, folder]") is line("source: shop") is None
+    assert line("source: bing") == "scrape.source: [bing, folder]"
+    by_class = "source: folder, source_by_class: {hat: [bing, google]}"
+    assert line(by_class) == "scrape.source_by_class.hat: [bing, google, folder]"
+    assert line("source: bing, source_by_class: {hat: [folder]}") == "scrape.source: [bing, folder]"
+
+
+_REVIEWER = """
+import sys
+from pathlib import Path
+from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
+from pixmill.review.review_session import Choice
+from pixmill.serve.inbox import Inbox
+from pixmill.validate.decisions import Decision
+from tests.review.conftest import CLASSES, Project
+
+project = Project(Path(sys.argv[1]))
+material = project.material()
+inbox = Inbox(project.root / "inbox")
+data = project.root / "data"
+feedback = sort_feedback(inbox.entries()[0], material, data)
+images = WithInbox(material, feedback, CLASSES)
+desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+desk.sweep()
+print("ready", flush=True)
+for entry in feedback.new:
+    desk.change({entry.id: Decision(0, entry.id, "keep", "", "mk", "")})
+    desk.change({entry.id: Decision(0, entry.id, "relabel", "shoe", "mk", "")})
+desk.settle()
+"""
+
+
+def test_nothing_is_lost_to_sigkill(project, send, inbox, data, repository):
+    """Kill a reviewer at several instants: each image is whole in the inbox or in ``data/`` all the time."""
+    names = {send(jpeg(900 + number), "dress") for number in range(30)}
+    for wait in (0, 0.005, 0.02, 0.05):
+        reviewer = subprocess.Popen(
+            [sys.executable, "-c", _REVIEWER, project.root],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}"},
+        )
+        assert reviewer.stdout.readline() == b"ready\n"
+        time.sleep(wait)
+        os.kill(reviewer.pid, signal.SIGKILL)
+        reviewer.communicate()
+        kept = [path for path in [*data.rglob("feedback-*"), *inbox.folder.glob("images/*.jpg")] if path.is_file()]
+        assert {digest(path) for path in kept if not path.name.startswith(".")} == names
+    assert in_data(data)
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ SURFACE = {
     "pixmill.cli": "main",
     "pixmill.compute": "Full Limits Loss Service default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
-    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
+    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
         "ASPECTS EXTENSIONS OTHER_FORMATS RESIZES Decoded Undecodable decode fit header_size read_image read_verified "
@@ -35,6 +35,7 @@ SURFACE = {
     "pixmill.images.likeness": "",
     "pixmill.pages": "",
     "pixmill.pages.evaluate": "figures render_report",
+    "pixmill.pages.predict": "Facts render_gallery",
     "pixmill.pages.scrape": "render_report",
     "pixmill.pages.validate": "render_report",
     "pixmill.pages.split": "render_report",
@@ -42,12 +43,14 @@ SURFACE = {
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
     "pixmill.review": "",
+    "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",
     "pixmill.scrape.sources": (
         "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"
     ),
     "pixmill.web.shop": "ORIGIN Shop serve",
     "pixmill.split": "Split metrics pack plot_table split suggested_salt summary",
+    "pixmill.predict": "Model current_version find_model",
     "pixmill.record": "",
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",

@@ -13,14 +13,44 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from pixmill import __version__
-from pixmill.cli import browser, check, data, doctor, params, review, scrape, serve, shop, summary, sync, use
+from pixmill.cli import (
+    browser,
+    check,
+    data,
+    doctor,
+    export,
+    params,
+    predict,
+    review,
+    scrape,
+    serve,
+    shop,
+    summary,
+    sync,
+    use,
+)
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
 
 __all__ = ["main"]
 
-_VERBS: tuple[ModuleType, ...] = (check, params, data, browser, doctor, scrape, review, serve, shop, summary, use, sync)
+_VERBS: tuple[ModuleType, ...] = (
+    check,
+    params,
+    data,
+    browser,
+    doctor,
+    scrape,
+    review,
+    shop,
+    summary,
+    predict,
+    serve,
+    export,
+    use,
+    sync,
+)
 """In the order of the help."""
 
 _EPILOG = """\
@@ -34,10 +64,12 @@ examples:
   pixmill scrape --probe bing "silk saree"
                              show what each selector finds on the page
   pixmill review             review conflicts, near-duplicates, labels and outliers
-  pixmill serve --open       try the model in your browser, or by its API
   pixmill shop --open        open the bundled shop in your browser
   pixmill browser --install  find or install a browser with its driver
   pixmill summary            print the results of the last run
+  pixmill predict photo.jpg  predict the class of an image
+  pixmill serve --open       try the model in your browser, or by its API
+  pixmill export             export the model for other runtimes
 
 The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
 """

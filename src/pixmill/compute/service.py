@@ -60,7 +60,7 @@ class Service(Generic[Row, Result]):
         self._jobs: deque[_Job[Row, Result]] = deque()
         self._state = threading.Condition()
         self._ended = False
-        self._idle = self._standing = self._busy = 0
+        self._standing = self._busy = 0
         self._defect: Exception | None = None
         # A process dies with the thread that started it, so each has one for as long as the service lasts.
         self._threads = [threading.Thread(target=self._work, name="service", daemon=True) for _ in range(workers)]
@@ -129,7 +129,7 @@ class Service(Generic[Row, Result]):
         with self._state:
             if self._ended:
                 raise Full("the service is closing")
-            if len(self._jobs) >= self._most + self._idle:
+            if len(self._jobs) >= self._most + len(self._threads) - self._busy:
                 raise Full(f"{len(self._jobs)} rows wait already")
             self._jobs.append(job)
             self._state.notify()
@@ -160,9 +160,7 @@ class Service(Generic[Row, Result]):
                         return job
                 if self._ended:
                     return None
-                self._idle += 1
                 self._state.wait()
-                self._idle -= 1
 
     def _start(self) -> Worker | None:
         """Start a process and wait until it is ready; ``None`` if that fails, or nothing is left to do."""

@@ -9,9 +9,29 @@
 - ``mistakes``: example images to inspect; ``gradcam``: Grad-CAM heatmaps
 """
 
-from pixmill.evaluate.evaluation import Evaluation, evaluate
-from pixmill.evaluate.labels import LABELS
-from pixmill.evaluate.measure import headline
-from pixmill.evaluate.predictions import predictions_schema, unlabelled_schema
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema", "unlabelled_schema"]
+if TYPE_CHECKING:
+    from pixmill.evaluate.evaluation import Evaluation, evaluate
+    from pixmill.evaluate.labels import LABELS
+    from pixmill.evaluate.measure import headline
+    from pixmill.evaluate.predictions import predictions_schema
+
+__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema"]
+
+_HOMES = {
+    "Evaluation": "evaluation",
+    "evaluate": "evaluation",
+    "LABELS": "labels",
+    "headline": "measure",
+    "predictions_schema": "predictions",
+}
+"""The module of each name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: ``gradcam`` needs none of the packages that the others need."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

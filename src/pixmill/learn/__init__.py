@@ -1,6 +1,7 @@
 """Networks: built from params, saved as files whose bytes depend on the weights alone, loaded safely.
 
-- ``classifier``: inference: label, calibrated confidence, sure or not
+- ``classifier``: inference: label, calibrated confidence, sure or not; ``inference``: of many images, in guarded
+  worker processes
 - ``networks``: builds the network that params describe, and its loss
 - ``augmentation``: data augmentation
 - ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
@@ -11,21 +12,25 @@
 - ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
 """
 
-from pixmill.learn.augmentation import Augmenter, augmented
-from pixmill.learn.classifier import Classifier, save_calibration
-from pixmill.learn.determinism import fix_threads, reseed
-from pixmill.learn.export import export_classifier
-from pixmill.learn.features import extract_features, part_features
-from pixmill.learn.folder import load_classifier, save_classifier
-from pixmill.learn.networks import (
-    backbone_variables,
-    build_classifier,
-    build_head,
-    describe_model,
-    fuse,
-    logits_graph,
-    objective,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pixmill.learn.augmentation import Augmenter, augmented
+    from pixmill.learn.classifier import Classifier, save_calibration
+    from pixmill.learn.determinism import fix_threads, reseed
+    from pixmill.learn.export import export_classifier
+    from pixmill.learn.features import extract_features, part_features
+    from pixmill.learn.folder import load_classifier, save_classifier
+    from pixmill.learn.networks import (
+        backbone_variables,
+        build_classifier,
+        build_head,
+        describe_model,
+        fuse,
+        logits_graph,
+        objective,
+    )
 
 __all__ = [
     "Augmenter",
@@ -47,3 +52,32 @@ __all__ = [
     "save_calibration",
     "save_classifier",
 ]
+
+_HOMES = {
+    "Augmenter": "augmentation",
+    "augmented": "augmentation",
+    "Classifier": "classifier",
+    "save_calibration": "classifier",
+    "fix_threads": "determinism",
+    "reseed": "determinism",
+    "export_classifier": "export",
+    "extract_features": "features",
+    "part_features": "features",
+    "load_classifier": "folder",
+    "save_classifier": "folder",
+    "backbone_variables": "networks",
+    "build_classifier": "networks",
+    "build_head": "networks",
+    "describe_model": "networks",
+    "fuse": "networks",
+    "logits_graph": "networks",
+    "objective": "networks",
+}
+"""The module of each name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used: inference needs none of the packages that training needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Limits, Loss, map_batches
 from pixmill.core.errors import PixmillError
@@ -14,7 +15,10 @@ from pixmill.images import Undecodable, read_image
 from pixmill.learn.classifier import Classifier, Prediction
 from pixmill.learn.litert import converted_files
 
-__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "predict_images"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images"]
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
@@ -36,8 +40,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located
-"""An image: a file, whose symlinks are followed, the bytes of one, or a file within a folder."""
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
+prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,42 @@ class Answer:
 
     id: str | None
     prediction: Prediction
+
+    def as_row(self, path: str, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row with the columns of :func:`answers_schema`.
+
+        Args:
+            path: Names the image.
+            labels: The classes in the order of the model's outputs.
+        """
+        columns = self.prediction.as_row(labels)
+        return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
+
+
+def answers_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of a table of predictions, one row per image.
+
+    ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
+    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
+    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    ``reason`` says why in one word.
+
+    Args:
+        labels: The classes in the order of the model's outputs.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.string()),
+            pa.field("predicted", pa.string()),
+            pa.field("confidence", pa.float64()),
+            pa.field("sure", pa.bool_()),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("reason", pa.string()),
+        ]
+    )
 
 
 class Pass:
@@ -77,7 +118,7 @@ class Pass:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
         try:
-            self._loaded()
+            assert self.classifier
         except PixmillError as error:
             self._error = error
 
@@ -89,10 +130,16 @@ class Pass:
         """
         if self._error is not None:
             raise self._error
-        classifier = self._loaded()
+        classifier = self.classifier
         return [_answer(classifier, row) for row in rows]
 
-    def _loaded(self) -> Classifier:
+    @property
+    def classifier(self) -> Classifier:
+        """The classifier, which is loaded at most once.
+
+        Raises:
+            ManifestError: It cannot be loaded.
+        """
         if self._classifier is None:
             self._classifier = Classifier.load(self._path, threads=self._threads)
         return self._classifier
@@ -100,7 +147,7 @@ class Pass:
 
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
     Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
@@ -117,7 +164,7 @@ def predict_images(
     """
     if workers is None and model.is_dir() and not converted_files(model):
         workers = 1
-    return map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
 
 
 def _lost(_: Row, loss: Loss) -> Answer:
@@ -125,6 +172,8 @@ def _lost(_: Row, loss: Loss) -> Answer:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
+    if isinstance(row, Prediction):
+        return Answer(None, row)
     digest = None
     try:
         if isinstance(row, Located):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,6 @@ from pixmill.learn.litert import BACKBONE, HEAD, converted_files, load_litert
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-    from pixmill.learn.litert import Network
 
     Pixels = npt.NDArray[np.uint8]
 
@@ -69,7 +66,6 @@ class Answering:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._busy, self._alone = Pass(path), Pass(path, threads=None)
-        self._maps: tuple[Classifier, Network] | None = None
 
     def __call__(self, rows: Sequence[Asked | Looked]) -> list[Answer | bytes | str]:
         """Return for each row its prediction, or its PNG, or in a word why there is no PNG."""
@@ -78,23 +74,22 @@ class Answering:
     def _answer(self, row: Asked | Looked) -> Answer | bytes | str:
         if isinstance(row, Asked):
             return (self._alone if row.alone else self._busy)([row.content])[0]
-        if self._maps is None and converted_files(self._path) == (HEAD, BACKBONE):
-            with contextlib.suppress(ValueError):  # The features are no mean of feature maps.
-                maps = load_litert(self._path / BACKBONE, rank=4)
-                self._maps = Classifier.load(self._path), maps
-        if self._maps is None:
-            return UNEXPLAINED
-        return _explained(row, self._maps[0], self._heat)
+        return _explained(row, self._alone.classifier, self._heat)
 
     def _heat(self, pixels: Pixels, label: int) -> Any:
         from pixmill.evaluate.gradcam import attention_of_features
 
-        assert self._maps is not None
-        classifier, network = self._maps
+        if converted_files(self._path) != (HEAD, BACKBONE):
+            return None
+        try:
+            # Loaded each time, in some hundredths of a second, since it would take as much memory as the network.
+            network = load_litert(self._path / BACKBONE, rank=4)
+        except ValueError:
+            return None  # The features are no mean of feature maps.
         maps = network(pixels[None])
         if maps.shape[1:3] == (1, 1):
             return None
-        return attention_of_features(maps, classifier.network, [label], side=pixels.shape[0])[0]
+        return attention_of_features(maps, self._alone.classifier.network, [label], side=pixels.shape[0])[0]
 
 
 class Gradients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,8 +71,10 @@ class Desk:
         except Full as error:
             raise _busy("Too many images wait to be predicted.", 1) from error
         answers = []
-        for found in await asyncio.gather(*map(asyncio.wrap_future, futures)):
-            answer = found if isinstance(found, Answer) else Answer(None, Prediction(reason=found))
+        for content, found in zip(contents, await asyncio.gather(*map(asyncio.wrap_future, futures)), strict=True):
+            answer = found
+            if not isinstance(found, Answer):  # It was given up.
+                answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
             self._metrics.predicted(answer.prediction)
             answers.append(answer)
         return loaded, answers
@@ -136,7 +139,7 @@ def routes(desk: Desk) -> APIRouter:
         rest = iter(answers)
         rows = []
         for image, content in zip(images, found, strict=True):
-            name = image.url if isinstance(image, WebImage) else image.name
+            name = image.url if isinstance(image, WebImage) else image.name or None
             if isinstance(content, Refused):
                 rows.append(_row(Answer(None, Prediction(reason=content.reason)), loaded.model.labels, name))
             else:
@@ -165,7 +168,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/explain",
         response_class=Response,
-        responses=schemas.png() | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
+        responses=schemas.answered("image/png", "The image in grey, with what speaks for the class in colour.")
+        | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
         openapi_extra=schemas.image_body(),
     )
     async def explain(request: Request, label: str | None = None) -> Response:
@@ -208,8 +212,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/examples/{id}",
         response_class=Response,
-        responses={200: {"description": "The image.", "content": {"image/jpeg": {"schema": schemas.BINARY}}}}
-        | schemas.problems(401, 404, 421, 503),
+        responses=schemas.answered("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
     )
     async def example(id: str) -> Response:  # noqa: A002
         """Return a test image."""

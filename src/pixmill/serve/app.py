@@ -64,6 +64,7 @@ def create_app(settings: Settings, models: Models | None = None, network: Networ
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,
     )
     desk = api.Desk(settings, models, metrics, web)
     app.include_router(api.routes(desk))
@@ -105,10 +106,7 @@ def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
     @app.get(
         "/metrics",
         response_class=Response,
-        responses={
-            200: {"description": "In Prometheus' format.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-        }
-        | schemas.problems(421),
+        responses=schemas.answered("text/plain", "In Prometheus' format.") | schemas.problems(421),
     )
     async def metrics_() -> Response:
         """Return counts for Prometheus."""
@@ -165,4 +163,6 @@ def _described(app: FastAPI, models: Models, settings: Settings) -> dict[str, An
         for methods in paths.values():
             for operation in methods.values():
                 operation["responses"].pop("401", None)
+    # FastAPI adds its own form of 422; a path cannot be invalid, only unknown.
+    paths["/v1/examples/{id}"]["get"]["responses"].pop("422")
     return document

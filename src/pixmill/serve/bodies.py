@@ -72,7 +72,7 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
         form = await _read_form(request, max_files=max_images)
         images = [image for name, image in form if name == "file" and isinstance(image, Image)]
         if not images:
-            raise Problem(422, "Send at least one part named 'file' with an image.")
+            raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
         images = _listed(await parse_json(request), urls=urls)
     else:
@@ -134,10 +134,10 @@ async def read_correction(request: Request) -> tuple[Image, str]:
 async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Image | str]]:
     """Return the parts of a multipart body, all in memory: the gate limits its size.
 
-    A part without a file name is a text, except for ``file``.
+    A part without a file name is a text.
 
     Raises:
-        Problem: It is malformed, or has too many parts.
+        Problem: It is malformed, has too many parts, or a text called ``file``.
     """
     if not parse_options_header(request.headers["content-type"])[1].get(b"boundary"):
         raise Problem(400, "The Content-Type names no boundary.")
@@ -153,8 +153,10 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Ima
         if isinstance(part, UploadFile):
             parts.append((name, Image(part.file.read(), part.filename)))
             part.file.close()
+        elif name == "file":
+            raise Problem(422, "A part 'file' has no file name, so it is a text and not an image.")
         else:
-            parts.append((name, Image(part.encode()) if name == "file" else part))
+            parts.append((name, part))
     return parts
 
 

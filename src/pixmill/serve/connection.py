@@ -86,10 +86,15 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        is_answered = self.cycle is None or self.cycle.response_complete
+        if is_answered and not self._receives:
+            self.transport.close()  # Nothing was ever asked.
+        elif not is_answered and self.cycle.response_started:
+            self.transport.abort()  # Nobody reads the answer.
+        elif self._receives:
             self._end_with(408, "The request took too long to arrive.")
         else:
-            self.transport.abort()
+            self._end_with(503, "The answer took too long.")
 
     def _end_with(self, status: int, detail: str) -> None:
         """Send a problem, and close."""

@@ -156,6 +156,7 @@ class _Passage:
             headers.setdefault(b"cache-control", b"no-store")
             if self._unread:
                 await self._drain()
+            if self._unread:
                 headers[b"connection"] = b"close"
             message = {**message, "headers": list(headers.items())}
         await self._send(message)

@@ -66,17 +66,18 @@ class Models:
         """Replace the model if its name stands for another one now; a broken one is refused and the old one stays."""
         try:
             version = await asyncio.to_thread(self._version)
-        except PixmillError as error:
-            _LOG.warning("cannot look for a newer model: %s", error.message)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with MLflow: the next look may succeed)
+            _LOG.warning("cannot look for a newer model: %s", _said(error))
             return
         if version == self._seen:
             return
-        self._seen = version
         try:
-            await self._replace()
-        except Exception as error:
-            # Whatever is wrong with it: the old one serves on.
-            self.refused = f"{self._named(version)}: {error.message if isinstance(error, PixmillError) else error!r}"
+            model = await asyncio.to_thread(find_model, self._settings.model, self._settings.root)
+            # A model that cannot be fetched is tried again at the next look; one that fails its check is not.
+            self._seen = model.version or (version if self._is_recorded else model.digest)
+            await self._replace(model)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
+            self.refused = f"{self._named(version)}: {_said(error)}"
             _LOG.error("refused a newer model, the old one serves on: %s", self.refused)
 
     def _version(self) -> str:
@@ -86,11 +87,9 @@ class Models:
             return current_version(spec, self._settings.root)
         return find_model(spec, self._settings.root).digest
 
-    async def _replace(self) -> None:
-        model = await asyncio.to_thread(find_model, self._settings.model, self._settings.root)
+    async def _replace(self, model: Model) -> None:
         old = self.current
         assert old is not None
-        self._seen = model.version or (self._seen if self._is_recorded else model.digest)
         if model.digest == old.model.digest:
             old.model = model  # The same network under another version.
             self.refused = None
@@ -120,3 +119,7 @@ class Models:
 
 def _title(model: Model) -> str:
     return f"{model.name} {model.version}" if model.version else f"{model.name} {model.digest[:12]}"
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, PixmillError) else repr(error)

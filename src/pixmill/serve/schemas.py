@@ -12,19 +12,23 @@ from pixmill.serve.problems import MEDIA_TYPE
 __all__ = [
     "BINARY",
     "Alive",
+    "Bounds",
+    "Example",
     "Examples",
     "Facts",
     "Filed",
+    "Predicted",
     "Predictions",
     "ProblemDetails",
     "Ready",
     "Scores",
+    "Served",
+    "answered",
     "correction_body",
     "fetched",
     "image_body",
     "images_body",
     "label_parameter",
-    "png",
     "problems",
     "scoring_body",
     "url_body",
@@ -32,7 +36,7 @@ __all__ = [
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_ADDRESS = {"type": "string", "format": "uri", "pattern": "^https?://"}
+_ADDRESS = {"type": "string", "description": "http or https."}
 
 
 class _Schema(BaseModel):
@@ -158,14 +162,10 @@ _MEANINGS = {
 }
 
 
-def png() -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is a PNG."""
-    return {
-        200: {
-            "description": "The image in grey, with what speaks for the class in colour.",
-            "content": {"image/png": {"schema": BINARY}},
-        }
-    }
+def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of an answer that is not JSON."""
+    schema = {"type": "string"} if media_type.startswith("text/") else BINARY
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
 def fetched() -> dict[int | str, dict[str, Any]]:

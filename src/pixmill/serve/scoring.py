@@ -46,8 +46,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/ping",
         response_class=Response,
-        responses={200: {"description": "Ready.", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-        | schemas.problems(421, 503),
+        responses=schemas.answered("text/plain", "Ready.") | schemas.problems(421, 503),
     )
     async def ping() -> Response:
         """Answer with 200 once the model is ready."""
@@ -70,8 +69,13 @@ def _cells(document: Any) -> list[str]:
                 cells = rows
             case {"dataframe_records": [*rows]}:
                 cells = [next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else None for row in rows]
-            case {"dataframe_split": {"columns": [str()], "data": [*rows], **rest}} if set(rest) <= {"index"}:
+            case {"dataframe_split": {"columns": [str()], "data": [*rows], **rest}} if _is_index(rest):
                 cells = [row[0] if isinstance(row, list) and len(row) == 1 else None for row in rows]
     if not cells or not all(isinstance(cell, str) for cell in cells):
         raise Problem(422, f"Expected one of {_FORMS}.")
     return cells
+
+
+def _is_index(rest: dict[str, Any]) -> bool:
+    """Tell whether nothing is left of a table but its index."""
+    return not rest or (rest.keys() == {"index"} and isinstance(rest["index"], list))

@@ -28,7 +28,7 @@ def run(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
-    ready: Callable[[str], None] = lambda url: None,
+    ready: Callable[[str], None] | None = None,
     network: Network | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, which let requests finish that were taken.
@@ -62,7 +62,7 @@ def run(
                 backlog=512,
                 lifespan="on",
             )
-            _Server(config, lambda: ready(_url(listener))).run([listener])
+            _Server(config, lambda: ready(_url(listener)) if ready else None).run([listener])
         finally:
             models.close()
 
@@ -111,4 +111,3 @@ def _log() -> None:
         logger: Any = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
-        logger.propagate = False

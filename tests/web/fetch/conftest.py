@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import socket
 import ssl
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pixmill.web.fetch import Fetcher, Limits, Network
 from tests.connections import ConnectionServer
+from tests.web.fetch.inner import Trap
 
 NAME = "images.test"
 
@@ -132,32 +132,6 @@ class Authority:
 
 def _named(name):
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-
-
-class Trap:
-    """Count the connections to a port of 127.0.0.1 and ::1, be they silent or not."""
-
-    def __init__(self):
-        self.connections = 0
-        self._listening = [socket.create_server(("127.0.0.1", 0))]
-        self.port = self._listening[0].getsockname()[1]
-        with contextlib.suppress(OSError):  # a machine without IPv6
-            self._listening.append(socket.create_server(("::1", self.port), family=socket.AF_INET6))
-        for listening in self._listening:
-            listening.setblocking(False)
-
-    def sprung(self):
-        """Whether anybody has connected: the system completes a connection before it is accepted."""
-        for listening in self._listening:
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    listening.accept()[0].close()
-                    self.connections += 1
-        return self.connections > 0
-
-    def close(self):
-        for listening in self._listening:
-            listening.close()
 
 
 @pytest.fixture

@@ -10,43 +10,10 @@ from hypothesis import strategies as st
 
 from pixmill.web.fetch.guard import Forbidden, Guard, is_public
 from pixmill.web.fetch.values import Network
+from tests.web.fetch.inner import INNER_HOSTS
 
 
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "127。0。0。1",
-        "①②⑦.⓪.⓪.①",
-        "127.0.0.1.",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.1",
-        "0177.0.0.1",
-        "017700000001",
-        "127.1",
-        "0",
-        "[::1]",
-        "[::]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::7f00:1]",
-        "[2002:7f00:1::]",
-        "[fe80::1%25eth0]",
-        "[fec0::1]",
-        "10.0.0.1",
-        "192.168.0.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "224.0.0.1",
-        "localhost",
-        "user:secret@127.0.0.1",
-        "127.0.0.1%00",
-        "%31%32%37.0.0.1",
-        "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
-    ],
-)
+@pytest.mark.parametrize("host", INNER_HOSTS)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_no_spelling_of_an_inner_address_is_reached(trap, fetch, scheme, host):
     """The trap listens on the very port that is allowed by name; nothing gets there by address."""

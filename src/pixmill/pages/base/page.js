@@ -1,27 +1,56 @@
-// Enlarge the image that is clicked.
+// Enlarge the image that is clicked; the arrow keys lead to the next one that is shown.
 const dialog = document.querySelector('dialog');
-for (const image of document.querySelectorAll('main img')) {
-  const enlarge = () => {
-    const large = dialog.querySelector('img');
-    const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.8 * innerHeight / image.naturalHeight, 6);
-    large.src = image.src;
-    large.alt = image.alt;
-    large.width = factor * image.naturalWidth;
-    dialog.querySelector('p').textContent = image.closest('figure')?.querySelector('figcaption')?.innerText ?? image.alt;
-    dialog.showModal();
-  };
+const labels = [...document.querySelectorAll('#labels > li')].map((item) => item.textContent);
+let enlarged;
+const cell = (name, content) => Object.assign(document.createElement('span'), { className: name, textContent: content });
+const describe = (image) => {
+  const figure = image.closest('figure');
+  const caption = figure?.querySelector('figcaption')?.cloneNode(true);
+  caption?.querySelectorAll('[title]').forEach((part) => { part.textContent = part.title; });
+  dialog.querySelector('p').replaceChildren(...(caption?.childNodes ?? [image.alt]));
+  const bars = dialog.querySelector('.bars');
+  const pairs = figure?.dataset.probabilities?.split(' ').map((pair) => pair.split(':')) ?? [];
+  bars.hidden = !pairs.length;
+  bars.replaceChildren(...pairs.flatMap(([place, share]) => {
+    const track = cell('track', ''), bar = cell('bar', '');
+    bar.style.width = `${share}%`;
+    track.append(bar);
+    return [cell('name', labels[place]), track, cell('number', `${Number(share).toFixed(1)} %`)];
+  }));
+};
+const enlarge = (image) => {
+  const large = dialog.querySelector('img');
+  const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.8 * innerHeight / image.naturalHeight, 6);
+  large.src = image.src;
+  large.alt = image.alt;
+  large.width = factor * image.naturalWidth;
+  describe(image);
+  enlarged = image;
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+};
+const images = [...document.querySelectorAll('main img')];
+for (const image of images) {
   image.alt ||= image.closest('figure')?.querySelector('figcaption')?.innerText ?? 'Image';
   image.tabIndex = 0;
   image.setAttribute('role', 'button');
   image.title = 'Enlarge';
-  image.addEventListener('click', enlarge);
+  image.addEventListener('click', () => enlarge(image));
   image.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' && event.key !== ' ') return;
     event.preventDefault();
-    enlarge();
+    enlarge(image);
   });
 }
 dialog.addEventListener('click', () => dialog.close());
+dialog.addEventListener('keydown', (event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  const shown = images.filter((image) => image.checkVisibility());
+  const next = shown[shown.indexOf(enlarged) + step];
+  if (next) enlarge(next);
+});
+dialog.addEventListener('close', () => enlarged?.focus());
 
 // On a phone a long gallery starts folded.
 const few = 6;

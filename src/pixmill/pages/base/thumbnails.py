@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
 from pixmill.compute import Limits, map_batches
 from pixmill.images import Undecodable, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
-__all__ = ["Shown", "thumbnails"]
+__all__ = ["Shown", "each_thumbnail", "thumbnails"]
 
 _LIMITS = Limits(seconds=20, memory=1 << 30)
 """What one image may take, as validate's own defaults."""
@@ -21,6 +26,9 @@ _MAX_PIXELS = 50_000_000
 _BATCH = 64
 """Images a call; fewer are not worth the start of several processes."""
 
+_STEPS = ((480, 85), (400, 82), (320, 80), (256, 80), (208, 78), (160, 76), (160, 65), (128, 65), (96, 60), (64, 50))
+"""Longer side in pixels and JPEG quality of a thumbnail that must not exceed some bytes, largest first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -28,19 +36,21 @@ class Shown:
 
     Args:
         id: The image's id: the sha256 that its bytes must have.
-        path: Its file.
+        path: Its file, or the bytes of one.
         max_pixels: The most pixels that are decoded; default: 50 million.
         side: Side of the square that it is fitted to, in pixels; ``None``: it is shown as it came.
         aspect: How it becomes square.
         resize: The filter.
+        most: The most bytes of its ``data:`` URI, which is as large as these allow; default: 96 pixels, any bytes.
     """
 
     id: str
-    path: Path
+    path: Path | bytes
     max_pixels: int = _MAX_PIXELS
     side: int | None = None
     aspect: Aspect = "pad"
     resize: Resize = "bicubic"
+    most: int | None = None
 
 
 def thumbnails(
@@ -54,20 +64,50 @@ def thumbnails(
         workers: Processes; default: one a processor. ``0`` decodes in this process, without limits only.
     """
     distinct = list(dict.fromkeys(images))
-    lost = None if limits is None else lambda *_: None
-    uris = map_batches(_batch, distinct, batch_size=_BATCH, workers=workers, limits=limits, lost=lost)
+    uris = each_thumbnail(distinct, limits=limits, workers=workers)
     return {image: uri for image, uri in zip(distinct, uris, strict=True) if uri is not None}
 
 
-def _batch(images: Sequence[Shown]) -> list[str | None]:
-    return [_uri(image) for image in images]
+def each_thumbnail(
+    images: Iterable[Shown | None], *, limits: Limits | None = _LIMITS, workers: int | None = None
+) -> Iterator[str | None]:
+    """Yield the ``data:`` URI of each image, ``None`` for one that is missing or does not decode.
+
+    Args:
+        images: Consumed lazily, so that few of those given as bytes are in memory.
+        limits: As in :func:`thumbnails`.
+        workers: As in :func:`thumbnails`.
+    """
+    lost = None if limits is None else lambda *_: None
+    return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost)
+
+
+def _batch(images: Sequence[Shown | None]) -> list[str | None]:
+    return [None if image is None else _uri(image) for image in images]
 
 
 def _uri(image: Shown) -> str | None:
     try:
-        pixels = decode(read_verified(image.path, image.id), max_pixels=image.max_pixels).pixels
+        pixels = decode(_content(image), max_pixels=image.max_pixels).pixels
     except Undecodable:
         return None
     if image.side is not None:
         pixels = fit(pixels, image.side, image.aspect, image.resize)
-    return thumbnail_uri(pixels)
+    return thumbnail_uri(pixels) if image.most is None else _largest_uri(pixels, image.most)
+
+
+def _content(image: Shown) -> bytes:
+    if isinstance(image.path, Path):
+        return read_verified(image.path, image.id)
+    if hashlib.sha256(image.path).hexdigest() != image.id:
+        raise Undecodable("changed_bytes")
+    return image.path
+
+
+def _largest_uri(pixels: npt.NDArray[np.uint8], most: int) -> str | None:
+    image = Image.fromarray(pixels)
+    image.thumbnail((_STEPS[0][0],) * 2, Image.Resampling.BICUBIC)
+    pixels, longest = np.asarray(image), max(image.size)
+    sizes = dict.fromkeys((min(side, longest), quality) for side, quality in _STEPS)
+    uris = (thumbnail_uri(pixels, side, quality=quality) for side, quality in sizes)
+    return next((uri for uri in uris if len(uri) <= most), None)

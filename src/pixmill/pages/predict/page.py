@@ -1,0 +1,137 @@
+"""The page of ``pixmill predict --html``: what a model says of many images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pixmill.pages.base import histogram_svg, render_page
+from pixmill.pages.base.thumbnails import Shown, each_thumbnail
+from pixmill.pages.predict.reading import meaning
+from pixmill.pages.predict.sample import Class, Guess, Sample
+
+__all__ = ["Content", "Facts", "render_gallery"]
+
+Content = Callable[[str], Path | bytes | None]
+"""Returns the file or the bytes of the image at a row's ``path``, or ``None``."""
+
+_MOST_BYTES = 4_800_000
+"""The most bytes of the page."""
+
+_LARGE = 60_000
+"""The most bytes of one image, so that a page of a few is no larger than it need be."""
+
+_CLASSES, _LISTED = 200, 500
+"""Predicted classes that are shown with images, and those that are listed, with most images first."""
+
+_FEW = 24
+"""Up to this many images are all shown at once, and not again by class."""
+
+
+class Facts(Protocol):
+    """What the page tells of the model, such as ``pixmill.predict.model.Model``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def threshold(self) -> float | None: ...
+    @property
+    def metrics(self) -> Mapping[str, float]: ...
+
+
+def render_gallery(
+    rows: Iterable[Mapping[str, Any]], model: Facts, *, content: Content, workers: int | None = None
+) -> str:
+    """Return a page as HTML that works offline: under 5 MB, whatever the number of images and classes.
+
+    It shows counts, a random sample, the least certain images, some of each predicted class, and what was unreadable.
+    Rows are read once, one by one; some hundreds are kept. The same rows and images give the same bytes.
+
+    Args:
+        rows: One per image, with ``path``, ``id``, ``predicted``, ``confidence``, ``sure``, ``p_<class>`` and
+            ``reason``, as ``pixmill predict`` writes them; ``None`` where there is no value.
+        model: The model.
+        content: Finds the image of a row that is shown; called for some hundreds of rows, one by one. A file that is
+            gone or has changed has a card without an image.
+        workers: Processes that decode the images; default: one per processor.
+    """
+    sample = Sample(model.labels)
+    for row in rows:
+        sample.add(row)
+    is_few = sample.read <= _FEW
+    overall = (
+        [("All images", sample.least)]
+        if is_few
+        else [("Random sample", sample.random), ("Least certain", sample.least)]
+    )
+    classes = [
+        (of, () if is_few or place >= _CLASSES else _galleries(of, sample.limit))
+        for place, of in enumerate(sample.classes)
+    ]
+    guesses = [guess for _, group in overall for guess in group]
+    guesses += [guess for _, galleries in classes for _, group in galleries for guess in group]
+    page = {
+        "model": model,
+        "sample": sample,
+        "histogram": _histogram(sample, model.threshold),
+        "overall": overall,
+        "classes": classes[:_LISTED],
+        "others": [of for of, _ in classes[_LISTED:]],
+        "never": [label for label in model.labels if label not in {of.label for of, _ in classes}],
+        "unread": sorted(sample.unread.items(), key=lambda item: (-item[1].n, item[0])),
+        "meaning": meaning,
+        "probabilities": _probabilities,
+    }
+    bare = _render(page, {})
+    most = min(_LARGE, (_MOST_BYTES - len(bare.encode())) // max(1, len(guesses)))
+    return _render(page, _images(guesses, content, most, workers)) if guesses else bare
+
+
+def _render(page: Mapping[str, Any], uris: Mapping[str, str]) -> str:
+    return render_page("pixmill.pages.predict", "page.html", **page, uris=uris)
+
+
+def _galleries(of: Class, limit: int) -> list[tuple[str, list[Guess]]]:
+    """Return a class's most certain images, random others and the least certain; all in one if they are few."""
+    most, random, least = of.shown(limit)
+    if len(most) + len(random) + len(least) == of.n:
+        return [("", [*most, *random, *least])]
+    named = [("Most certain", most), ("Random", random), ("Least certain", least)]
+    return [(name, guesses) for name, guesses in named if guesses]
+
+
+def _images(guesses: Sequence[Guess], content: Content, most: int, workers: int | None) -> dict[str, str]:
+    """Return the ``data:`` URIs of images by id."""
+    distinct = {guess.id: guess.path for guess in guesses}
+    uris = each_thumbnail(_found(distinct, content, most), workers=workers)
+    return {name: uri for name, uri in zip(distinct, uris, strict=True) if uri is not None}
+
+
+def _found(paths: Mapping[str, str], content: Content, most: int) -> Iterator[Shown | None]:
+    for name, path in paths.items():
+        found = content(path)
+        yield None if found is None else Shown(name, found, most=most)
+
+
+def _histogram(sample: Sample, threshold: float | None) -> str:
+    """Return how many images have which confidence in per cent."""
+    sure, unsure = sample.histogram
+    bins = len(sure)
+    return histogram_svg(
+        [100 * place / bins for place in range(bins + 1)],
+        {"images": sure} if threshold is None else {"sure": sure, "not sure": unsure},
+        ticks=(0, 20, 40, 60, 80, 100),
+        name="Images by confidence in per cent",
+    )
+
+
+def _probabilities(guess: Guess) -> str:
+    """Return the probabilities in per cent as the page's script reads them: ``3:97.4 1:2.6``."""
+    return " ".join(f"{place}:{round(100 * value, 1):g}" for place, value in guess.probabilities)

@@ -1,0 +1,193 @@
+"""Choose what is shown of a stream of predictions: counts of all, and a bounded sample."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Class", "Guess", "Sample", "Unread"]
+
+_OVERALL = 48
+"""Images in the random sample and among the least certain."""
+
+_OF_CLASS, _OF_ALL_CLASSES = 16, 600
+"""The most images of one class that are shown of each kind (least certain, most certain, random), and of all classes
+and kinds together."""
+
+_FILES = 20
+"""Unreadable files that are listed for each reason."""
+
+_BINS = 20
+"""Bins of the histogram of confidence, from 0 to 1."""
+
+_PROBABILITIES = 100
+"""The most probabilities of one image, the largest first: with more classes, the others are hardly above 0."""
+
+_DIGITS = 16
+"""Digits of an id that order the random sample: an id is a digest, so its last digits are as good as random."""
+
+_Key = tuple[float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """Hold what is shown of a predicted image.
+
+    Args:
+        path: Its path or URL.
+        id: The sha256 of its bytes.
+        label: The predicted class.
+        confidence: Its probability, 0 to 1.
+        sure: Whether that reaches the model's threshold; ``None``: it has none.
+        probabilities: The largest probabilities, largest first: a class's index and the value.
+    """
+
+    path: str
+    id: str
+    label: str
+    confidence: float
+    sure: bool | None
+    probabilities: tuple[tuple[int, float], ...]
+
+
+@dataclass(slots=True)
+class _Lowest:
+    """Keep the images with the lowest keys; equal keys are copies of an image, of which the first stays."""
+
+    keys: list[_Key] = field(default_factory=list)
+    guesses: list[Guess] = field(default_factory=list)
+
+    def takes(self, key: _Key, limit: int) -> bool:
+        place = bisect_left(self.keys, key)
+        return place < limit and (place == len(self.keys) or self.keys[place] != key)
+
+    def put(self, key: _Key, guess: Guess, limit: int) -> None:
+        place = bisect_left(self.keys, key)
+        self.keys.insert(place, key)
+        self.guesses.insert(place, guess)
+        del self.keys[limit:], self.guesses[limit:]
+
+
+@dataclass(slots=True)
+class Class:
+    """Count the images of a predicted class, and keep some."""
+
+    label: str
+    n: int = 0
+    unsure: int = 0
+    _least: _Lowest = field(default_factory=_Lowest)
+    _most: _Lowest = field(default_factory=_Lowest)
+    _random: _Lowest = field(default_factory=_Lowest)
+
+    def shown(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
+        """Return the most certain images, random others and the least certain, each from most to least certain.
+
+        No image is in two of them.
+
+        Args:
+            limit: The most images of each.
+        """
+        most = self._most.guesses[:limit]
+        least = [guess for guess in self._least.guesses[:limit] if guess not in most]
+        random = [guess for guess in self._random.guesses if guess not in most and guess not in least][:limit]
+        return most, sorted(random, key=lambda guess: (-guess.confidence, guess.path)), least[::-1]
+
+
+@dataclass(slots=True)
+class Unread:
+    """Count the files that are unreadable for one reason, and keep the first few paths."""
+
+    n: int = 0
+    paths: list[str] = field(default_factory=list)
+
+
+class Sample:
+    """Take rows of a table of predictions one by one; memory grows with the number of classes, not of rows.
+
+    What is kept follows from the rows alone.
+
+    Args:
+        labels: The classes, in the order of the model's outputs.
+
+    Attributes:
+        n: Rows.
+        read: Rows with a prediction.
+        unsure: Those that do not reach the threshold.
+        histogram: Counts by confidence of those that do, or of all if there is no threshold, and of the others.
+        unread: The files without a prediction, by reason.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.n = self.read = self.unsure = 0
+        self.histogram = ([0] * _BINS, [0] * _BINS)
+        self.unread: dict[str, Unread] = {}
+        self._columns = [f"p_{label}" for label in labels]
+        self._classes: dict[str, Class] = {}
+        self._random, self._least = _Lowest(), _Lowest()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Count a row, and keep it if it belongs to what is shown.
+
+        Args:
+            row: Plain values; ``predicted`` is ``None`` where there is no prediction.
+        """
+        self.n += 1
+        label = row["predicted"]
+        if label is None:
+            of_reason = self.unread.setdefault(row["reason"] or "unreadable", Unread())
+            of_reason.n += 1
+            if len(of_reason.paths) < _FILES:
+                of_reason.paths.append(row["path"])
+            return
+        confidence, unsure = float(row["confidence"]), row["sure"] is not None and not row["sure"]
+        self.read += 1
+        self.unsure += unsure
+        self.histogram[unsure][min(_BINS - 1, int(confidence * _BINS))] += 1
+        of_class = self._classes.setdefault(label, Class(label))
+        of_class.n += 1
+        of_class.unsure += unsure
+        self._keep(row, confidence, of_class)
+
+    def _keep(self, row: Mapping[str, Any], confidence: float, of_class: Class) -> None:
+        name = row["id"][-_DIGITS:]
+        least, most, random = (confidence, name), (-confidence, name), (0.0, name)
+        limit = self.limit
+        places = (
+            (self._least, least, _OVERALL),
+            (self._random, random, _OVERALL),
+            (of_class._least, least, limit),
+            (of_class._most, most, limit),
+            (of_class._random, random, 3 * limit),  # some are among the others
+        )
+        if taking := [place for place in places if place[0].takes(place[1], place[2])]:
+            guess = self._guess(row, confidence)
+            for lowest, key, most_kept in taking:
+                lowest.put(key, guess, most_kept)
+
+    def _guess(self, row: Mapping[str, Any], confidence: float) -> Guess:
+        given = sorted(
+            ((place, float(row[column])) for place, column in enumerate(self._columns)), key=lambda pair: -pair[1]
+        )
+        return Guess(row["path"], row["id"], row["predicted"], confidence, row["sure"], tuple(given[:_PROBABILITIES]))
+
+    @property
+    def limit(self) -> int:
+        """The most images of a class that are shown of each kind: fewer as more classes are seen."""
+        return max(1, min(_OF_CLASS, _OF_ALL_CLASSES // (3 * max(1, len(self._classes)))))
+
+    @property
+    def classes(self) -> list[Class]:
+        """The predicted classes, those with most images first."""
+        return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))
+
+    @property
+    def random(self) -> list[Guess]:
+        """A random sample."""
+        return self._random.guesses
+
+    @property
+    def least(self) -> list[Guess]:
+        """The images with the lowest confidence, lowest first."""
+        return self._least.guesses

@@ -1,0 +1,76 @@
+"""The files that deploy the service agree with the service, and with each other."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from pixmill.cli import _parser
+
+REPOSITORY = Path(__file__).parents[2]
+DEPLOY = REPOSITORY / "deploy"
+
+
+def pins(path: Path) -> dict[str, str]:
+    """Return the text of each pin, hashes included, by name and marker."""
+    blocks = re.split(r"\n(?=\S)", path.read_text(encoding="utf-8").strip())
+    return {re.sub(r"==\S+", "", block.partition("\\")[0]).strip(): block for block in blocks}
+
+
+def test_the_service_is_pinned_as_the_pipeline_is():
+    """What ``make requirements`` writes: the versions and hashes of the one list of pins."""
+    chosen, known = pins(DEPLOY / "requirements.txt"), pins(REPOSITORY / "requirements.txt")
+    versions = {block.partition(" ")[0] for block in known.values()}
+    hashes = {block.partition(" ")[0]: set(re.findall(r"sha256:\w+", block)) for block in known.values()}
+    for block in chosen.values():
+        pin = block.partition(" ")[0]
+        assert pin in versions
+        assert set(re.findall(r"sha256:\w+", block)) == hashes[pin] != set()
+    assert "://" not in (DEPLOY / "requirements.txt").read_text()
+
+
+def test_what_is_asked_for_is_pinned():
+    asked = [
+        line.partition(";")[0].strip()
+        for line in (DEPLOY / "requirements.in").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert asked == sorted(asked)
+    chosen = {re.split(r"[ =]", block)[0] for block in pins(DEPLOY / "requirements.txt").values()}
+    assert set(asked) <= chosen
+    assert chosen.isdisjoint(
+        {"dvc", "keras", "matplotlib", "mlflow", "pandas", "pyarrow", "scikit-learn", "tensorflow"}
+    )
+
+
+def test_every_command_line_is_understood():
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    entry, command = (
+        re.findall(r'"([^"]*)"', re.search(rf"^{word} \[(.*)\]$", dockerfile, re.MULTILINE)[1])
+        for word in ("ENTRYPOINT", "CMD")
+    )
+    assert entry[:2] == ["pixmill", "serve"]
+    unit = re.search(r"^ExecStart=(.*)$", (DEPLOY / "pixmill.service").read_text(), re.MULTILINE)[1]
+    for line in (entry[1:] + command, unit.split()[1:]):
+        assert _parser().parse_args(line).port == 8000
+
+
+def test_yaml_files_name_what_the_dockerfile_offers():
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    service = compose["services"]["pixmill"]
+    assert (REPOSITORY / service["build"]["dockerfile"]).is_file()
+    assert service["read_only"]
+    assert [volume.rpartition(":")[2] for volume in service["volumes"]] == ["ro", "/inbox"]
+    workload, _ = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    pod = workload["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert f"USER {pod['securityContext']['runAsUser']}:" in (DEPLOY / "Dockerfile").read_text()
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/inbox", "/tmp"}
+
+
+def test_only_what_the_dockerfile_copies_reaches_the_daemon():
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {name for line in copied for name in line.split()} == allowed
+    assert all((REPOSITORY / name).exists() for name in allowed)

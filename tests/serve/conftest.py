@@ -1,0 +1,105 @@
+"""A server with a tiny model, in processes of its own, and images for it."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.serve.load.server import Running
+
+BOUNDARY = "6d0f2c"
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (40, 30)) -> bytes:
+    """Return an image file of coloured noise."""
+    file = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, dict[str, str]]:
+    """Return a body of parts (name, file name, content), and the header that goes with it."""
+    body = b""
+    for name, file, content in parts:
+        shown = f'; filename="{file}"' if file is not None else ""
+        body += f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{shown}\r\n\r\n'.encode()
+        body += content + b"\r\n"
+    return body + f"--{BOUNDARY}--\r\n".encode(), {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+class Answered:
+    """An answer of the server: status, headers and body; ``json`` if it is that."""
+
+    def __init__(self, answer: http.client.HTTPResponse) -> None:
+        self.status, self.headers, self.content = answer.status, answer.headers, answer.read()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    def is_problem(self, status: int) -> bool:
+        """Tell whether it is a problem with this status, told twice."""
+        assert self.headers["Content-Type"] == "application/problem+json", self.content
+        assert set(self.json) == {"type", "title", "status", "detail"}
+        return self.status == self.json["status"] == status
+
+
+class Client:
+    """Ask a server, over a connection per request."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answered:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, path, body, dict(headers))
+            return Answered(connection.getresponse())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> Answered:
+        return self.ask("GET", path, headers=headers)
+
+    def post(self, path: str, body: bytes, kind: str, **headers: str) -> Answered:
+        return self.ask("POST", path, body, {"Content-Type": kind, **headers})
+
+    def post_json(self, path: str, document: Any, **headers: str) -> Answered:
+        return self.post(path, json.dumps(document).encode(), "application/json", **headers)
+
+    def post_parts(self, path: str, *parts: tuple[str, str | None, bytes]) -> Answered:
+        return self.ask("POST", path, *multipart(*parts))
+
+
+@pytest.fixture(scope="session")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("feedback") / "inbox"
+
+
+@pytest.fixture(scope="session")
+def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
+    """A server without keys, and with small limits."""
+    arguments = ["--model", str(trained_folder), "--workers", "1", "--max-mb", "1", "--max-images", "3"]
+    with Running(*arguments, "--inbox", str(inbox), "--url-rate", "4", cwd=inbox.parent) as running:
+        yield Client(running.port)
+
+
+@pytest.fixture(scope="session")
+def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A server that asks for a key, fetches no URLs and takes no feedback."""
+    folder = tmp_path_factory.mktemp("locked")
+    (folder / "keys").write_text("first\n\nsecond key\n")
+    arguments = ["--model", str(trained_folder), "--workers", "1", "--no-urls", "--no-feedback", "--api-keys", "keys"]
+    with Running(*arguments, cwd=folder, environ={"PIXMILL_API_KEYS": "third, fourth"}) as running:
+        yield Client(running.port)

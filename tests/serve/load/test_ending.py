@@ -1,0 +1,99 @@
+"""What becomes of the accepted when the server ends, and of its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.load import Sender
+from tests.serve.load.server import Running, upload
+
+pytestmark = [pytest.mark.slow, pytest.mark.linux]
+
+CONNECTIONS = 16
+
+
+@pytest.fixture
+def ending(trained_folder: Path, tmp_path: Path):
+    """A server of its own, since the test ends it."""
+    environ = {"TMPDIR": str(tmp_path)}
+    with Running("--model", str(trained_folder), "--workers", "2", cwd=tmp_path, environ=environ) as running:
+        yield running
+
+
+async def under_load(server: Running, requests: list[bytes], signum: int) -> list[tuple[float, int | None]]:
+    """Load a server, send it a signal, and return the status of each request and when it was sent since the signal."""
+    loop = asyncio.get_running_loop()
+    found: list[tuple[float, int | None]] = []
+
+    async def client(number: int) -> None:
+        _, sender = await loop.create_connection(Sender, "127.0.0.1", server.port)
+        while not sender.closed:
+            sent = time.perf_counter()
+            try:
+                status, _ = await sender.send(requests[number % len(requests)])
+            except OSError:
+                found.append((sent, None))
+                return
+            found.append((sent, status))
+
+    clients = [asyncio.create_task(client(number)) for number in range(CONNECTIONS)]
+    await asyncio.sleep(1.5)
+    moment = time.perf_counter()
+    os.kill(server.process.pid, signum)
+    await asyncio.wait_for(asyncio.gather(*clients), 60)
+    return [(sent - moment, status) for sent, status in found]
+
+
+def test_what_was_accepted_before_sigterm_is_answered(ending, photographs, tmp_path):
+    family = ending.family()
+    found = asyncio.run(under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGTERM))
+    # What is on its way in the very moment may meet a closed door.
+    before = [status for sent, status in found if sent < -0.02]
+    last = [status for sent, status in found if -0.5 < sent < -0.02]
+    assert len(last) >= CONNECTIONS
+    assert set(before) <= {200, 503}
+    assert ending.wait() == -signal.SIGTERM
+    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert list(tmp_path.glob("pixmill-*")) == []
+    assert "Traceback" not in ending.log.read_text()
+
+
+def test_sigkill_leaves_no_process(ending, photographs):
+    family = ending.family()
+    assert len(family) >= 3
+    found = asyncio.run(under_load(ending, [upload(photograph) for photograph in photographs], signal.SIGKILL))
+    assert 200 in {status for _, status in found}
+    ending.wait()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def test_a_killed_worker_costs_no_answer(ending, photographs):
+    async def act() -> list[int]:
+        loop = asyncio.get_running_loop()
+        statuses = []
+
+        async def client(number: int) -> None:
+            _, sender = await loop.create_connection(Sender, "127.0.0.1", ending.port)
+            for _ in range(20):
+                status, body = await sender.send(upload(photographs[number]))
+                assert b'"reason":null' in body.replace(b" ", b"")
+                statuses.append(status)
+            sender.close()
+
+        async def killer() -> None:
+            for _ in range(3):
+                await asyncio.sleep(0.2)
+                workers = [one for one in ending.process.children() if "spawn_main" in " ".join(one.cmdline())]
+                workers[0].kill()
+
+        await asyncio.gather(killer(), *(client(number) for number in range(4)))
+        return statuses
+
+    assert asyncio.run(act()) == [200] * 80

@@ -1,0 +1,248 @@
+"""The API answers images in each form, keeps to its limits, and says what is wrong with a request."""
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pixmill.learn import Classifier
+from pixmill.serve.inbox import Inbox
+from tests.serve.conftest import Client, multipart, picture
+
+pytestmark = pytest.mark.linux
+
+
+def b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+@pytest.fixture(scope="module")
+def expected(trained_folder: Path) -> dict[str, Any]:
+    """What the classifier says of one image, as the API tells it."""
+    classifier = Classifier.load(trained_folder)
+    told = classifier.predict([picture()])[0]
+    return {
+        "id": hashlib.sha256(picture()).hexdigest(),
+        "name": None,
+        "label": told.label,
+        "confidence": told.confidence,
+        "sure": told.sure,
+        "probabilities": dict(zip(classifier.labels, told.probabilities.tolist(), strict=True)),
+        "reason": None,
+        "message": None,
+    }
+
+
+@pytest.mark.parametrize("kind", ["image/png", "image/anything", "application/octet-stream", "IMAGE/PNG; x=1"])
+def test_raw_bytes_are_predicted_exactly_as_by_the_classifier(client: Client, expected: dict, kind: str) -> None:
+    answer = client.post("/v1/predict", picture(), kind)
+    assert answer.status == 200
+    assert answer.json["predictions"] == [expected]
+    assert set(answer.json["model"]) == {"name", "version", "digest"}
+
+
+def test_files_come_back_in_order_with_their_names(client: Client, expected: dict) -> None:
+    answer = client.post_parts(
+        "/v1/predict",
+        ("note", None, b"ignored"),
+        ("file", "ä.png", picture()),
+        ("file", "b.txt", b"no image"),
+        ("file", "", picture()),
+    )
+    first, second, third = answer.json["predictions"]
+    assert first == {**expected, "name": "ä.png"}
+    assert third == {**expected, "name": None}
+    assert (second["label"], second["probabilities"], second["reason"]) == (None, None, "unknown")
+    assert second["message"] == "This is not an image that can be read."
+    assert second["id"] == hashlib.sha256(b"no image").hexdigest()
+
+
+def test_json_carries_images_in_base64(client: Client, expected: dict) -> None:
+    answer = client.post_json("/v1/predict", {"images": [{"content": b64(picture())}, {"content": ""}]})
+    first, second = answer.json["predictions"]
+    assert first == expected
+    assert second["reason"] == "empty"
+
+
+def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounded(client: Client) -> None:
+    urls = [f"http://127.0.0.1:{client.port}/", "http://169.254.169.254/latest/", "http://[::1]/"]
+    answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
+    assert [row["reason"] for row in answer.json["predictions"]] == ["private_address"] * 3
+    assert [row["name"] for row in answer.json["predictions"]] == urls
+    answer = client.post_json("/v1/predict", {"images": [{"url": url} for url in urls]})
+    assert answer.is_problem(429)
+    assert 0 < int(answer.headers["Retry-After"]) <= 30
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ({}, 422),
+        ([], 422),
+        (None, 422),
+        ({"images": []}, 422),
+        ({"images": {}}, 422),
+        ({"images": [{}]}, 422),
+        ({"images": ["x"]}, 422),
+        ({"images": [{"content": 1}]}, 422),
+        ({"images": [{"content": "a"}]}, 422),
+        ({"images": [{"content": "ä==="}]}, 422),
+        ({"images": [{"content": "", "url": "http://x.example"}]}, 422),
+        ({"images": [{"content": ""}], "more": 1}, 422),
+        ({"images": [{"content": ""}] * 4}, 422),
+    ],
+)
+def test_json_of_another_form_is_refused(client: Client, document: Any, status: int) -> None:
+    assert client.post_json("/v1/predict", document).is_problem(status)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b"[" * 100_000, "application/json", 400),
+        (b"x", "text/plain", 415),
+        (b"x", "multipart/form-data", 400),
+        (b"x", "multipart/form-data; boundary=y", 400),
+        (multipart()[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(("other", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(*[("file", "x", b"x")] * 4)[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(("file", None, b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (bytes((1 << 20) + 1), "image/png", 413),
+    ],
+    ids=range(11),
+)
+def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
+    assert client.post("/v1/predict", body, kind).is_problem(status)
+
+
+def test_unknown_paths_and_methods_are_problems(client: Client) -> None:
+    assert client.get("/nowhere").is_problem(404)
+    assert client.get("/static/nothing.js").is_problem(404)
+    assert client.get("/static/../api.py").is_problem(404)
+    assert client.get("/v1/examples/x").is_problem(404)
+    answer = client.get("/v1/predict")
+    assert answer.is_problem(405)
+    assert answer.headers["Allow"] == "POST"
+
+
+def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> None:
+    facts = client.get("/v1/model").json
+    assert facts["classes"] == ["coat", "kurtā", "T-shirt & top"]
+    assert (facts["threshold"], facts["image_size"], facts["name"]) == (0.45, 24, trained_folder.name)
+    assert (facts["explains"], facts["feedback"], facts["urls"]) == (True, True, True)
+    assert facts["limits"] == {"max_bytes": 1 << 20, "max_images": 3}
+    assert client.get("/readyz").json["model"]["digest"] == facts["digest"]
+    assert client.get("/healthz").status == client.get("/ping").status == 200
+    assert client.get("/v1/examples").json == {"examples": []}
+
+
+def test_feedback_is_in_the_inbox_once_it_is_answered(client: Client, inbox: Path, expected: dict) -> None:
+    for seed, label in [(0, "kurtā"), (0, "")]:
+        answer = client.post_parts("/v1/feedback", ("file", "x.gif", picture(seed)), ("label", None, label.encode()))
+        assert (answer.status, answer.json) == (201, {"id": hashlib.sha256(picture(seed)).hexdigest()})
+    (entry,) = Inbox(inbox).entries()[0]
+    assert entry.path.name == f"{expected['id']}.png"
+    assert entry.path.read_bytes() == picture()
+    assert {item.label for item in entry.corrections} == {"kurtā", None}
+    told = entry.corrections[0]
+    assert told.prediction == {key: expected[key] for key in ("label", "confidence", "sure", "probabilities")}
+    assert told.model == {key: client.get("/v1/model").json[key] for key in ("name", "version", "digest")}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [("file", "x", picture()), ("label", None, b"trouser")],
+        [("file", "x", b"no image"), ("label", None, b"coat")],
+        [("file", "x", picture())],
+        [("label", None, b"coat")],
+        [("file", "x", picture()), ("label", None, b"coat"), ("label", None, b"coat")],
+    ],
+    ids=range(5),
+)
+def test_feedback_that_says_nothing_is_refused(client: Client, inbox: Path, parts: list) -> None:
+    before = sorted(inbox.rglob("*"))
+    assert client.post_parts("/v1/feedback", *parts).is_problem(422)
+    assert sorted(inbox.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda cells: {"inputs": cells},
+        lambda cells: {"instances": cells},
+        lambda cells: {"dataframe_records": [{"image": cell} for cell in cells]},
+        lambda cells: {"dataframe_split": {"columns": ["image"], "index": [4, 5], "data": [[cell] for cell in cells]}},
+    ],
+)
+def test_invocations_answer_as_the_model_in_mlflow(client: Client, expected: dict, form: Any) -> None:
+    answer = client.post_json("/invocations", form([b64(picture()), b64(b"no image")]))
+    first, second = answer.json["predictions"]
+    columns = ["label", "confidence", "sure", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
+    assert list(first) == list(second) == columns
+    assert first["p_coat"] == expected["probabilities"]["coat"]
+    assert (second["label"], second["p_coat"], second["reason"]) == (None, None, "unknown")
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"inputs": []}, {"inputs": [1]}, {"inputs": ["a"]}, {"inputs": [""] * 4}, {"x": [""]}, []]
+)
+def test_invocations_of_another_form_are_refused(client: Client, document: Any) -> None:
+    assert client.post_json("/invocations", document).is_problem(422)
+
+
+def test_metrics_count_requests_and_predictions(client: Client) -> None:
+    client.post("/v1/predict", picture(), "image/png")
+    client.get("/anything/else")
+    text = client.get("/metrics").content.decode()
+    counted = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
+    assert counted['pixmill_requests_total{method="POST",route="/v1/predict",status="200"}'] >= 1
+    assert counted['pixmill_requests_total{method="GET",route="other",status="404"}'] >= 1
+    assert sum(value for name, value in counted.items() if name.startswith("pixmill_predictions_total")) >= 1
+    assert counted["pixmill_images_waiting"] == 0
+    assert counted["pixmill_requests_in_flight"] == 1
+    assert "anything" not in text
+
+
+def test_pages_load_nothing_from_outside(client: Client) -> None:
+    for path in ("/", "/docs"):
+        page = client.get(path)
+        assert page.status == 200
+        assert b"://" not in page.content.replace(b"http://www.w3.org/", b"")
+        policy = page.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+    for path in ("/static/docs.js", "/swagger/swagger-ui-bundle.js", "/swagger/swagger-ui.css"):
+        assert client.get(path).status == 200
+
+
+def test_the_description_names_classes_and_limits(client: Client, locked: Client) -> None:
+    paths = client.get("/openapi.json").json["paths"]
+    labels = ["coat", "kurtā", "T-shirt & top"]
+    assert paths["/v1/explain"]["post"]["parameters"][0]["schema"]["enum"] == labels
+    form = paths["/v1/feedback"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert form["properties"]["label"]["enum"] == [*labels, ""]
+    assert "401" not in json.dumps(paths)
+    document = locked.get("/openapi.json").json
+    assert "/v1/feedback" not in document["paths"]
+    assert '"url"' not in json.dumps(document["paths"]["/v1/predict"]["post"]["requestBody"])
+    assert document["paths"]["/v1/model"]["get"]["security"] == [{"key": []}]
+
+
+@pytest.mark.slow
+def test_a_network_that_keras_alone_explains_is_explained(client: Client) -> None:
+    answer = client.post("/v1/explain?label=coat", picture(), "image/png")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.content.startswith(b"\x89PNG")
+    assert client.post("/v1/explain", b"no image", "image/png").is_problem(422)
+
+
+def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
+    assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
+    assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(422)
+    assert client.post_json("/v1/explain", {}).is_problem(415)

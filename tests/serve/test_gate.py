@@ -1,0 +1,86 @@
+"""What a request must bring along: the right name, origin, key and size."""
+
+import socket
+
+import pytest
+
+from tests.serve.conftest import Client, picture
+
+pytestmark = pytest.mark.linux
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
+def test_names_of_others_are_refused(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).is_problem(421)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:8000"])
+def test_names_of_this_machine_are_accepted(client: Client, host: str) -> None:
+    assert client.get("/v1/model", Host=host).status == 200
+
+
+def test_pages_of_others_may_not_send_anything(client: Client) -> None:
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example"):
+        assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
+    own = f"http://127.0.0.1:{client.port}"
+    assert client.post("/v1/predict", picture(), "image/png", Origin=own).status == 200
+
+
+@pytest.mark.parametrize("key", ["first", "second key", "third", "fourth"])
+def test_each_key_opens(locked: Client, key: str) -> None:
+    assert locked.get("/v1/model", Authorization=f"Bearer {key}").status == 200
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer ", "Bearer firs", "Bearer first2", "Basic first", "first"])
+def test_nothing_else_opens(locked: Client, given: str) -> None:
+    for path in ("/v1/model", "/v1/examples"):
+        answer = locked.get(path, Authorization=given)
+        assert answer.is_problem(401)
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert locked.post_json("/invocations", {}, Authorization=given).is_problem(401)
+
+
+def test_what_tells_nothing_needs_no_key(locked: Client) -> None:
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/ping"):
+        assert locked.get(path).status == 200
+
+
+def test_what_is_off_is_refused(locked: Client) -> None:
+    key = {"Authorization": "Bearer first"}
+    urls = locked.post_json("/v1/predict", {"images": [{"url": "http://a.example/"}]}, **key)
+    assert urls.is_problem(403)
+    assert locked.post("/v1/feedback", b"", "multipart/form-data", **key).is_problem(404)
+    facts = locked.get("/v1/model", **key).json
+    assert (facts["feedback"], facts["urls"]) == (False, False)
+
+
+def test_a_body_without_a_length_is_counted_while_it_comes(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), 30) as connection:
+        connection.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"10000\r\n" + bytes(1 << 16) + b"\r\n"
+        for _ in range(17):
+            connection.sendall(chunk)
+        connection.sendall(b"0\r\n\r\n")
+        head = connection.recv(65536)
+    assert head.startswith(b"HTTP/1.1 413 ")
+
+
+def test_what_is_not_http_is_a_problem_and_the_end(client: Client) -> None:
+    with socket.create_connection(("127.0.0.1", client.port), 30) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        answer = b""
+        while data := connection.recv(65536):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+def test_answers_carry_the_headers_that_browsers_obey(client: Client) -> None:
+    for answer in (client.get("/"), client.get("/nowhere"), client.get("/healthz", Host="evil.example")):
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["Server"] is None

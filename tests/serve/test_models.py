@@ -1,0 +1,97 @@
+"""The model that answers is replaced only by one that passes its check."""
+
+import asyncio
+import json
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import read_json, write_json
+from pixmill.serve.models import Models
+from pixmill.serve.settings import Settings
+from tests.serve.conftest import picture
+
+pytestmark = pytest.mark.linux
+
+
+@pytest.fixture
+def folder(trained_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_folder, tmp_path / "model"))
+
+
+@pytest.fixture
+def models(folder: Path) -> Iterator[Models]:
+    models = Models(Settings(model=str(folder), workers=1))
+    models.open()
+    yield models
+    models.close()
+
+
+def change(folder: Path, **values: object) -> None:
+    write_json(folder / "calibration.json", {**read_json(folder / "calibration.json", stage="train"), **values})
+
+
+def confidence(models: Models) -> float:
+    assert models.current is not None
+    (future,) = models.current.predict([picture()])
+    return float(future.result().prediction.confidence)
+
+
+def test_a_changed_model_answers_from_the_next_request_on(
+    models: Models, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def replace() -> None:
+        await models.look()
+        await models.drain()
+
+    before, old = confidence(models), models.current
+    asyncio.run(replace())
+    assert models.current is old
+    change(folder, temperature=0.1)
+    assert old.predict([picture()])[0].result().prediction.confidence == before
+    with caplog.at_level(logging.INFO, "pixmill.serve"):
+        asyncio.run(replace())
+    assert confidence(models) > before
+    assert models.refused is None
+    assert "of 4 test images change their class" in caplog.text
+    # What is left are the new one's worker and the tracker of resources.
+    assert len(psutil.Process().children()) <= 2
+
+
+@pytest.mark.parametrize("damage", ["labels", "network"])
+def test_a_broken_model_is_refused_and_the_old_one_serves_on(
+    models: Models, folder: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = confidence(models)
+    whole = {path: path.read_bytes() for path in folder.iterdir()}
+    if damage == "labels":
+        described = json.loads(whole[folder / "labels.json"])
+        write_json(folder / "labels.json", {**described, "labels": [*described["labels"], "more"]})
+    else:
+        (folder / "network.tflite").write_bytes(whole[folder / "network.tflite"][:5000])
+    asyncio.run(models.look())
+    assert models.refused is not None
+    assert str(folder) in models.refused
+    assert confidence(models) == before
+    assert caplog.text.count("refused a newer model") == 1
+    asyncio.run(models.look())
+    assert caplog.text.count("refused a newer model") == 1
+    for path, content in whole.items():
+        path.write_bytes(content)
+    asyncio.run(models.look())
+    assert models.refused is None
+    assert confidence(models) == before
+
+
+def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
+    (folder / "network.tflite").write_bytes(b"TFL3" * 100)
+    models = Models(Settings(model=str(folder), workers=1))
+    with pytest.raises(PixmillError, match="not an intact network"):
+        models.open()
+    assert models.current is None
+    models.close()

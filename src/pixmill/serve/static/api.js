@@ -21,6 +21,7 @@ export async function ask(path, { onWait = () => {}, signal, ...request } = {}) 
     const seconds = Number(response.headers.get('Retry-After'));
     if (seconds > 0 && seconds <= PATIENCE) {
       onWait(seconds);
+      await response.body?.cancel();
       await pause(1000 * seconds, signal);
       response = await send(path, request, signal);
     }

@@ -30,20 +30,14 @@ _FEW = 24
 
 
 class Facts(Protocol):
-    """What the page tells of the model, such as ``pixmill.predict.model.Model``."""
+    """What the page tells of the model: ``pixmill.predict.model.Model`` has it."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str | None: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def labels(self) -> Sequence[str]: ...
-    @property
-    def threshold(self) -> float | None: ...
-    @property
-    def metrics(self) -> Mapping[str, float]: ...
+    name: str
+    version: str | None
+    digest: str
+    labels: tuple[str, ...]
+    threshold: float | None
+    metrics: dict[str, float]
 
 
 def render_gallery(

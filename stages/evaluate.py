@@ -8,8 +8,9 @@ from pixmill.core.files import file_digest, fresh_folder, write_figures, write_t
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
-from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema, unlabelled_schema
+from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema
 from pixmill.learn import describe_model
+from pixmill.learn.inference import answers_schema
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stages import evaluation_run
 from stages import run
@@ -32,7 +33,7 @@ def main(workspace: Workspace, params: Params) -> None:
     if result.ranking is not None:
         write_table(tables / "labels.parquet", result.ranking, LABELS)
     if result.unlabelled is not None:
-        write_table(tables / "unlabelled.parquet", result.unlabelled, unlabelled_schema(result.labels))
+        write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
     plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
     page = render_report(result, root)

@@ -14,7 +14,7 @@ SURFACE = {
     "pixmill.cli": "main",
     "pixmill.compute": "Limits Loss default_workers map_batches",
     "pixmill.doctor": "Finding State examine render",
-    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema unlabelled_schema",
+    "pixmill.evaluate": "LABELS Evaluation evaluate headline predictions_schema",
     "pixmill.web.fetch": "USER_AGENT Fetched Fetcher Limits Manners Network Refused Unchanged Validators",
     "pixmill.images": (
         "ASPECTS EXTENSIONS OTHER_FORMATS RESIZES Decoded Undecodable decode fit header_size read_image read_verified "
@@ -48,6 +48,7 @@ SURFACE = {
     ),
     "pixmill.web.shop": "ORIGIN Shop serve",
     "pixmill.split": "Split metrics pack plot_table split suggested_salt summary",
+    "pixmill.predict": "Model current_version find_model",
     "pixmill.record": "",
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",

@@ -12,6 +12,6 @@
 from pixmill.evaluate.evaluation import Evaluation, evaluate
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.measure import headline
-from pixmill.evaluate.predictions import predictions_schema, unlabelled_schema
+from pixmill.evaluate.predictions import predictions_schema
 
-__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema", "unlabelled_schema"]
+__all__ = ["LABELS", "Evaluation", "evaluate", "headline", "predictions_schema"]

@@ -59,7 +59,7 @@ class Evaluation:
         ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
             errors is off.
         unlabelled: Predictions for unlabelled images, columns as in
-            :func:`pixmill.evaluate.predictions.unlabelled_schema`; ``None`` if their folder is not set or does not
+            :func:`pixmill.learn.inference.answers_schema`; ``None`` if their folder is not set or does not
             exist.
         unlabelled_folder: ``evaluate.unlabelled``.
         metrics: The content of ``plots/evaluate/full.json``.
@@ -174,7 +174,7 @@ def evaluate(
         labels=labels,
         predictions=predictions,
         ranking=ranking,
-        unlabelled=None if folder is None else predict_unlabelled(classifier, folder),
+        unlabelled=None if folder is None else predict_unlabelled(trained, folder),
         unlabelled_folder=params.unlabelled,
         metrics=metrics,
         plots={

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.compute import Limits, map_batches
+from pixmill.compute import Limits
 from pixmill.core.errors import DataError
-from pixmill.core.files import target_within
 from pixmill.core.progress import Progress, track
-from pixmill.images import Undecodable, read_image
+from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
-from pixmill.learn.classifier import Classifier, Prediction, Preprocessing
+from pixmill.learn.classifier import Classifier
+from pixmill.learn.folder import read_description
+from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images
 from pixmill.metrics.probabilities import losses
 
 __all__ = [
@@ -28,14 +27,10 @@ __all__ = [
     "predictions_schema",
     "probabilities_of",
     "unlabelled_folder",
-    "unlabelled_schema",
 ]
 
 _BATCH = 64
 """Images per batch."""
-
-_LIMITS = Limits(seconds=20, memory=1 << 30)
-"""Limits on decoding one image: validate's defaults."""
 
 
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
@@ -106,30 +101,6 @@ def class_indices(names: pd.Series, labels: Sequence[str]) -> npt.NDArray[np.int
     return pd.Index(labels).get_indexer(pd.Index(names)).astype(np.int64)
 
 
-def unlabelled_schema(labels: Sequence[str]) -> pa.Schema:
-    """Return the columns of ``unlabelled.parquet``, one row per file, sorted by path.
-
-    ``path`` is relative to the folder, ``id`` the sha256 of the bytes. ``predicted`` is the class with the highest
-    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
-    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
-    ``reason`` says why in one word.
-
-    Args:
-        labels: The classes in the order of the model's outputs.
-    """
-    return pa.schema(
-        [
-            pa.field("path", pa.string(), nullable=False),
-            pa.field("id", pa.string()),
-            pa.field("predicted", pa.string()),
-            pa.field("confidence", pa.float64()),
-            pa.field("sure", pa.bool_()),
-            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
-            pa.field("reason", pa.string()),
-        ]
-    )
-
-
 def unlabelled_folder(root: Path, name: str) -> Path | None:
     """Return the folder of unlabelled images; ``None`` if it does not exist.
 
@@ -151,67 +122,29 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
 
 
 def predict_unlabelled(
-    classifier: Classifier, folder: Path, *, limits: Limits = _LIMITS, workers: int | None = None
+    trained: Path, folder: Path, *, limits: Limits = LIMITS, workers: int | None = None
 ) -> pd.DataFrame:
     """Return predictions for every file in a folder and its subfolders, except hidden ones.
 
-    A file that is not an image, or that exceeds the limits, is a row with a reason. Worker processes decode the images,
-    which are predicted as a stream, so that only a few batches are in memory.
+    A file that is not an image, or that exceeds the limits, is a row with a reason.
 
     Args:
-        classifier: The model.
+        trained: ``artifacts/train``, or a copy.
         folder: The images' folder.
-        limits: Limits on decoding one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor.
+        limits: Limits on one image; default: 20 seconds and 1 GiB.
+        workers: Number of processes; default: as in :func:`pixmill.learn.inference.predict_images`.
 
     Returns:
-        The columns of :func:`unlabelled_schema`, sorted by path.
+        The columns of :func:`pixmill.learn.inference.answers_schema`, sorted by ``path``, relative to the folder.
+
+    Raises:
+        ManifestError: The classifier cannot be loaded.
     """
-    paths = sorted((_text(path.relative_to(folder)), path) for path in folder.rglob("*") if _is_shown(path, folder))
-    images = map_batches(
-        partial(_images, folder, classifier.preprocessing),
-        [path for _, path in paths],
-        workers=workers,
-        limits=limits,
-        lost=lambda _, loss: (None, None, loss),
-    )
-    rows = []
-    for (name, _), (digest, pixels, reason) in track(zip(paths, images, strict=True), "Predict unlabelled", len(paths)):
-        answer = Prediction(reason=reason) if pixels is None else classifier.predict([pixels])[0]
-        rows.append({"path": name, "id": digest, "predicted": answer.label, **answer.as_row(classifier.labels)})
-    table = pa.Table.from_pylist(rows, unlabelled_schema(classifier.labels))
+    labels = read_description(trained)["labels"]
+    files = list(files_below(folder))
+    answers = predict_images(trained, [Located(path, folder) for _, path in files], limits=limits, workers=workers)
+    shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
+    rows = [answer.as_row(name, labels) for (name, _), answer in shown]
+    table = pa.Table.from_pylist(rows, answers_schema(labels))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}.get)
     return frame
-
-
-def _is_shown(path: Path, folder: Path) -> bool:
-    """Tell whether a path gets a row: not hidden, and a file or a symlink (even to a folder)."""
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and (path.is_symlink() or not path.is_dir())
-
-
-def _text(path: Path) -> str:
-    """Return a path as text that every table can hold, the same on every system."""
-    return path.as_posix().encode("utf-8", "backslashreplace").decode()
-
-
-_Image = tuple[str | None, npt.NDArray[np.uint8] | None, str | None]
-"""A file's digest, the model's input, and the reason if there is none."""
-
-
-def _images(folder: Path, preprocessing: Preprocessing, paths: Sequence[Path]) -> list[_Image]:
-    return [_image(folder, preprocessing, path) for path in paths]
-
-
-def _image(folder: Path, preprocessing: Preprocessing, path: Path) -> _Image:
-    digest = None
-    try:
-        if path.is_symlink() and target_within(path, folder) is None:
-            return None, None, "symlink"
-        content = read_image(path)
-        digest = hashlib.sha256(content).hexdigest()
-        return digest, preprocessing(content), None
-    except Undecodable as error:
-        return digest, None, error.reason
-    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
-        return digest, None, "unreadable"

@@ -1,6 +1,6 @@
 """Images: format detection, safe decoding, measurements, near-duplicates, resizing and packing.
 
-- ``reading``: reads regular files only
+- ``reading``: reads regular files only; ``listing``: the files of a folder tree
 - ``formats``: detects the format of bytes
 - ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: orientation, transparency and bit depth
 - ``measures``: measurements of one decoded image

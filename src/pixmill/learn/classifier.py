@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import Undecodable, decode, fit
+from pixmill.learn.exported import load_exported
 from pixmill.learn.folder import load_classifier, read_description
 from pixmill.learn.litert import Network, converted_files, load_litert
 from pixmill.metrics.calibration import Calibration, calibrate
@@ -133,12 +134,17 @@ class Classifier:
         digits.
 
         Args:
-            folder: ``artifacts/train``, or a copy.
+            folder: ``artifacts/train``, or a copy; or an exported ``.tflite`` file.
             threads: Threads of LiteRT, which do not affect the answers; default: one per processor, at most 8.
 
         Raises:
             ManifestError: A file is missing or malformed.
         """
+        if folder.suffix == ".tflite" and not folder.is_dir():
+            exported, network = load_exported(folder, threads=threads)
+            preprocessing = Preprocessing(exported.image_size, exported.aspect, exported.resize)
+            calibration = Calibration(None, exported.threshold, exported.target_accuracy)
+            return cls(exported.labels, preprocessing, calibration, network)
         description = read_description(folder)
         labels = tuple(description["labels"])
         preprocessing = Preprocessing(*(description[name] for name in ("image_size", "aspect", "resize")))

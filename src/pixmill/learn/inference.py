@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Limits, Loss, map_batches
 from pixmill.core.errors import PixmillError
@@ -14,7 +15,10 @@ from pixmill.images import Undecodable, read_image
 from pixmill.learn.classifier import Classifier, Prediction
 from pixmill.learn.litert import converted_files
 
-__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "predict_images"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images"]
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
@@ -36,8 +40,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located
-"""An image: a file, whose symlinks are followed, the bytes of one, or a file within a folder."""
+Row = Path | bytes | Located | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none, as a
+prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,42 @@ class Answer:
 
     id: str | None
     prediction: Prediction
+
+    def as_row(self, path: str, labels: Sequence[str]) -> dict[str, Any]:
+        """Return a row with the columns of :func:`answers_schema`.
+
+        Args:
+            path: Names the image.
+            labels: The classes in the order of the model's outputs.
+        """
+        columns = self.prediction.as_row(labels)
+        return {"path": path, "id": self.id, "predicted": columns.pop("label"), **columns}
+
+
+def answers_schema(labels: Sequence[str]) -> pa.Schema:
+    """Return the columns of a table of predictions, one row per image.
+
+    ``path`` names the image, ``id`` is the sha256 of its bytes. ``predicted`` is the class with the highest
+    probability, ``p_<class>`` the calibrated probability of each; ``confidence`` is that of ``predicted``, and ``sure``
+    whether it reaches the threshold, null if the model has none. All of these are null where the file is not an image;
+    ``reason`` says why in one word.
+
+    Args:
+        labels: The classes in the order of the model's outputs.
+    """
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("id", pa.string()),
+            pa.field("predicted", pa.string()),
+            pa.field("confidence", pa.float64()),
+            pa.field("sure", pa.bool_()),
+            *(pa.field(f"p_{label}", pa.float32()) for label in labels),
+            pa.field("reason", pa.string()),
+        ]
+    )
 
 
 class Pass:
@@ -123,6 +164,8 @@ def _lost(_: Row, loss: Loss) -> Answer:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
+    if isinstance(row, Prediction):
+        return Answer(None, row)
     digest = None
     try:
         if isinstance(row, Located):

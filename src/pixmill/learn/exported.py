@@ -1,0 +1,236 @@
+"""A classifier in one file: a LiteRT network whose outputs are calibrated probabilities, and what belongs to it.
+
+The file is a plain LiteRT model with a zip appended, as TensorFlow Lite's "associated files": every runtime ignores
+it, and ``zipfile`` reads it. It holds ``labels.txt``, one class a line, and ``pixmill.json``.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import ManifestError
+from pixmill.core.files import write_bytes
+from pixmill.images import ASPECTS, RESIZES
+from pixmill.learn.litert import Network, load_litert
+
+if TYPE_CHECKING:
+    from pixmill.images.fit import Aspect, Resize
+
+__all__ = ["DETAILS", "LABELS", "Exported", "labels_text", "load_exported", "read_exported", "write_exported"]
+
+LABELS, DETAILS = "labels.txt", "pixmill.json"
+"""Names of the files in the zip."""
+
+_FORMAT = 1
+
+_MOST = 4 * 2**20
+"""Maximum bytes of the zip, and of each file in it: 10,000 classes take 0.4 MB."""
+
+_MOST_CLASSES = 100_000
+
+_LARGEST_SIDE = 4096
+"""Maximum side of the input in pixels."""
+
+_EARLIEST = (1980, 1, 1, 0, 0, 0)
+"""Modification time in the zip, so that equal contents give equal bytes."""
+
+_SMALLEST = float(np.finfo(np.float32).tiny)
+"""Minimum probability in logarithms."""
+
+_NEXT = "pixmill export"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Describe an exported classifier.
+
+    Args:
+        labels: The classes, in the order of the outputs.
+        image_size: Side of the square input, in pixels.
+        aspect: How an image becomes square: ``pad``, ``crop`` or ``stretch``.
+        resize: The resampling filter, as in :func:`pixmill.images.fit`.
+        temperature: The temperature that the network applies; ``None``: none.
+        threshold: The minimum confidence of a sure prediction; ``None``: there is none.
+        target_accuracy: The accuracy for which the threshold was chosen.
+        name: The model's name.
+        digest: The digest of the files that it was exported from.
+        commit: Their Git commit; ``None`` if unknown.
+        metrics: Its headline metrics on the test split.
+    """
+
+    labels: tuple[str, ...]
+    image_size: int
+    aspect: Aspect
+    resize: Resize
+    temperature: float | None
+    threshold: float | None
+    target_accuracy: float
+    name: str
+    digest: str
+    commit: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def as_json(self) -> str:
+        """Return the text of ``pixmill.json``: the same for equal descriptions."""
+        content = {**asdict(self), "labels": list(self.labels), "format": _FORMAT}
+        return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_exported(path: Path, network: bytes, description: Exported) -> None:
+    """Write an exported classifier, at once or not at all; equal arguments give equal bytes.
+
+    Args:
+        path: The ``.tflite`` file.
+        network: The LiteRT model: ``float32`` pixels of shape (1, side, side, 3) from 0 to 255 in, ``float32``
+            calibrated probabilities of shape (1, classes) out.
+        description: What else belongs to it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as files:
+        for name, text in ((LABELS, labels_text(description.labels)), (DETAILS, description.as_json())):
+            entry = zipfile.ZipInfo(name, _EARLIEST)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # Unix, on every system
+            files.writestr(entry, text.encode("utf-8"))
+    write_bytes(path, network + archive.getvalue())
+
+
+def labels_text(labels: tuple[str, ...]) -> str:
+    """Return the text of ``labels.txt``: one class a line."""
+    return "".join(f"{' '.join(label.splitlines())}\n" for label in labels)
+
+
+def read_exported(path: Path) -> Exported:
+    """Return the description of an exported classifier, fully checked; the network itself is not loaded.
+
+    Args:
+        path: The ``.tflite`` file.
+
+    Raises:
+        ManifestError: The file is missing, malformed, or was not written by Pixmill.
+    """
+    try:
+        content = json.loads(_read_details(path))
+    except FileNotFoundError:
+        raise ManifestError(f"{path} is missing", next=_NEXT) from None
+    # Of a file from elsewhere, zipfile raises all of these.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        IsADirectoryError,
+        KeyError,
+        NotImplementedError,
+        RecursionError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise _foreign(path, f"it has no readable {DETAILS}") from error
+    if isinstance(content, dict) and content.get("format") not in (None, _FORMAT):
+        raise ManifestError(
+            f"{path} has format {str(content['format'])[:20]!r}, which another version of Pixmill wrote; this one "
+            f"reads {_FORMAT}",
+            next=f"export it again with this version: {_NEXT}",
+        )
+    description = _description(content)
+    if description is None:
+        raise _foreign(path, f"its {DETAILS} is not as Pixmill writes it")
+    return description
+
+
+def load_exported(path: Path, *, threads: int | None = None) -> tuple[Exported, Network]:
+    """Return an exported classifier's description and its network: pixels in, logarithms of the probabilities out.
+
+    The logarithms are finite, and their softmax gives the probabilities back: no temperature is left to apply.
+
+    Args:
+        path: The ``.tflite`` file.
+        threads: Threads of LiteRT, which do not affect the outputs; default: one per processor, at most 8.
+
+    Raises:
+        ManifestError: The file is missing, malformed, or was not written by Pixmill, or its network does not take
+            such pixels or does not return one probability for each class.
+    """
+    description = read_exported(path)
+    try:
+        run = load_litert(path, threads=threads)
+        found = run(np.zeros((1, description.image_size, description.image_size, 3), np.uint8))
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise _foreign(path, f"its network cannot be run: {reason}") from error
+    if found.shape != (1, len(description.labels)) or not (np.all(found >= 0) and 0 < found.sum() < math.inf):
+        raise _foreign(path, f"its network does not return {len(description.labels)} probabilities")
+
+    def network(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        return np.log(np.maximum(run(pixels), _SMALLEST)).astype(np.float32)
+
+    return description, network
+
+
+def _read_details(path: Path) -> bytes:
+    # Only the end of the file, so that a hostile directory cannot take memory; offsets count from the zip's start.
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(0, size - _MOST))
+        end = file.read(_MOST)
+    with zipfile.ZipFile(io.BytesIO(end)) as archive, archive.open(DETAILS) as entry:
+        content = entry.read(_MOST + 1)
+    if len(content) > _MOST:
+        raise ValueError("too large")
+    return content
+
+
+def _foreign(path: Path, reason: str) -> ManifestError:
+    return ManifestError(f"{path} is not a model that Pixmill exported: {reason}", next=_NEXT)
+
+
+def _description(content: Any) -> Exported | None:
+    """Return the description in ``pixmill.json``, or ``None`` if it is malformed."""
+    match content:
+        case {
+            "labels": [*labels],
+            "image_size": int(side),
+            "aspect": aspect,
+            "resize": resize,
+            "temperature": temperature,
+            "threshold": threshold,
+            "target_accuracy": target,
+            "name": str(name),
+            "digest": str(digest),
+            "commit": (str() | None) as commit,
+            "metrics": dict(metrics),
+            "format": 1,
+        }:
+            named = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
+            valid = (
+                named
+                and 2 <= len(labels) <= _MOST_CLASSES
+                and 1 <= side <= _LARGEST_SIDE
+                and aspect in ASPECTS
+                and resize in RESIZES
+                and (temperature is None or (_is_number(temperature) and temperature > 0))
+                and (threshold is None or (_is_number(threshold) and 0 <= threshold <= 1))
+                and _is_number(target)
+                and all(_is_number(value) for value in metrics.values())
+            )
+            if valid:
+                return Exported(
+                    tuple(labels), side, aspect, resize, temperature, threshold, target, name, digest, commit, metrics
+                )
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,8 @@
+"""Predictions for anyone's images: which model, which images, and where the answers go.
+
+- ``model``: finds a model: the project's own, a folder, an exported file, or one in MLflow
+"""
+
+from pixmill.predict.model import Model, current_version, find_model
+
+__all__ = ["Model", "current_version", "find_model"]

@@ -1,0 +1,164 @@
+"""The images that a person names: files, folders, patterns, URLs, or standard input."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pixmill.core.errors import DataError
+from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
+from pixmill.images.listing import files_below, path_text
+from pixmill.learn.classifier import Prediction
+from pixmill.learn.inference import Located
+
+__all__ = ["Images", "Input", "Url", "find_images"]
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+_MOST = 1 << 30
+"""Maximum bytes of an image on standard input, as of a file."""
+
+_HEAD = 4096
+"""Bytes of standard input that show whether it is an image."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters by which a spreadsheet takes a text for a formula."""
+
+
+class Url(str):
+    """An address to fetch."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Hold an image that is to be predicted.
+
+    Args:
+        name: Its path as it was written, or its URL; unlike anything that a spreadsheet takes for a formula.
+        source: Where its bytes are, or the reason why there are none.
+        state: Size and modification time of the file in nanoseconds, or what else tells whether it is still the same.
+    """
+
+    name: str
+    source: Path | Located | Url | bytes | Prediction
+    state: tuple[int | str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that a person named; each iteration lists the folders anew, as a stream.
+
+    Args:
+        words: Paths, patterns and URLs, or ``-``.
+        stdin: Standard input.
+        ours: Files that are no images: the outputs.
+    """
+
+    words: Sequence[str]
+    stdin: BinaryIO
+    ours: Collection[Path] = ()
+
+    def __iter__(self) -> Iterator[Input]:
+        for word in self.words:
+            if word == "-":
+                yield from _from_stdin(self.stdin)
+            elif _URL.match(word):
+                yield Input(word, Url(word))
+            else:
+                for path in _matches(word):
+                    yield from self._from_path(path)
+
+    def count(self) -> int | None:
+        """Return the number of images; ``None`` if standard input names them."""
+        return None if "-" in self.words else sum(1 for _ in self)
+
+    def _from_path(self, path: Path) -> Iterator[Input]:
+        if not path.is_dir():
+            yield _file(path_text(path), path)
+            return
+        prefix = "" if path == Path() else f"{path_text(path).rstrip('/')}/"
+        for name, file in files_below(path):
+            if file.resolve() not in self.ours if self.ours else True:
+                yield _file(prefix + name, file, path)
+
+
+def find_images(words: Sequence[str], stdin: BinaryIO, ours: Iterable[Path] = ()) -> Images:
+    """Return the images that a person names, of which there must be some for every word.
+
+    A folder stands for all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
+    ``photos/**/*.png`` is expanded here if the shell has not done so.
+
+    Args:
+        words: Paths, patterns and URLs; ``-`` reads standard input: an image, or lines of paths and URLs.
+        stdin: Standard input.
+        ours: Files that are left out of folders: the outputs.
+
+    Raises:
+        DataError: There is no such file, or no file matches a pattern.
+    """
+    for word in words:
+        if word != "-" and not _URL.match(word) and next(_matches(word), None) is None:
+            is_pattern = glob.has_magic(word)
+            raise DataError(
+                f"no file matches '{word}'" if is_pattern else f"{word} does not exist",
+                next="name images, folders, patterns or URLs (https://…), or - for standard input",
+            )
+    if list(words).count("-") > 1:
+        raise DataError("standard input can be read only once", next="write - a single time")
+    return Images(words, stdin, frozenset(path.resolve() for path in ours))
+
+
+def _matches(word: str) -> Iterator[Path]:
+    path = Path(word)
+    if path.exists() or path.is_symlink():
+        yield path
+    elif glob.has_magic(word):
+        yield from map(Path, sorted(glob.iglob(word, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
+
+
+def _file(name: str, path: Path, folder: Path | None = None) -> Input:
+    name = f"./{name}" if name.startswith(_FORMULA) else name
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return Input(name, Prediction(reason="missing_file"))
+    except (OSError, RuntimeError, ValueError):
+        return Input(name, Prediction(reason="unreadable"))
+    source = path if folder is None else Located(path, folder)
+    return Input(name, source, (found.st_size, found.st_mtime_ns))
+
+
+def _from_stdin(stream: BinaryIO) -> Iterator[Input]:
+    head = stream.read(_HEAD)
+    if b"\0" in head or sniff(head) in EXTENSIONS | OTHER_FORMATS:
+        content = head + stream.read(_MOST - len(head) + 1)
+        if len(content) > _MOST:
+            yield Input("-", Prediction(reason="too_many_bytes"))
+        else:
+            yield Input("-", content, (hashlib.sha256(content).hexdigest(),))
+        return
+    for line in _lines(head, stream):
+        if _URL.match(line):
+            yield Input(line, Url(line))
+        elif line:
+            yield _file(path_text(line), Path(line))
+
+
+def _lines(head: bytes, stream: BinaryIO) -> Iterator[str]:
+    *whole, last = head.split(b"\n")
+    yield from map(_decoded, whole)
+    first = last + stream.readline()
+    if first:
+        yield _decoded(first)
+    yield from map(_decoded, stream)
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape").strip()

@@ -1,0 +1,202 @@
+"""Find a model: the project's own, a folder, an exported file, or one in MLflow."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.files import file_digest, read_json
+from pixmill.core.git import git
+from pixmill.core.workspace import Workspace
+from pixmill.learn.exported import read_exported
+from pixmill.learn.folder import read_description
+from pixmill.learn.litert import converted_files
+
+__all__ = ["Model", "current_version", "find_model"]
+
+_TRAINED = Path("artifacts", "train")
+
+_IN_MLFLOW = ("models:", "runs:")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Say what is known of a model, without loading its network.
+
+    Args:
+        path: What :meth:`pixmill.learn.Classifier.load` takes.
+        name: The project's folder, the name in MLflow's registry, of its run, or of the file or folder.
+        version: The version in MLflow's registry; ``None`` elsewhere.
+        digest: The sha256 of the files that decide its predictions.
+        labels: The classes, in the order of the outputs.
+        image_size: Side of its square input, in pixels.
+        threshold: The confidence from which it is sure; ``None`` if it has none.
+        commit: The Git commit that it comes from; ``None`` if unknown.
+        metrics: Its headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
+    """
+
+    path: Path
+    name: str
+    version: str | None
+    digest: str
+    labels: tuple[str, ...]
+    image_size: int
+    threshold: float | None
+    commit: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def find_model(spec: str | None, root: Path | None) -> Model:
+    """Return the model that a person names.
+
+    Args:
+        spec: A folder of a classifier's files, an exported ``.tflite`` file, or a model in MLflow:
+            ``models:/<name>/<version>``, ``models:/<name>@<alias>``, ``models:/<model id>`` or ``runs:/<run id>``.
+            ``None``: the project's own, ``artifacts/train``.
+        root: The project's folder; ``None`` outside of one.
+
+    Raises:
+        PixmillError: There is no such model, it is not one of Pixmill's, or MLflow does not respond.
+    """
+    if spec is not None and spec.startswith(_IN_MLFLOW):
+        return _recorded(spec, root)
+    if spec is None and root is None:
+        raise PixmillError(
+            f"{Path.cwd()} is not in a project, so it has no model of its own",
+            next="cd to the project's folder, or name a model: --model FOLDER, FILE.tflite or models:/NAME@ALIAS",
+        )
+    path = Path(spec) if spec is not None else Path(root or "") / _TRAINED
+    if path.suffix == ".tflite" and not path.is_dir():
+        return _from_file(path)
+    project = path.resolve().parent.parent
+    if not (path / "labels.json").exists():
+        own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
+        raise PixmillError(
+            f"{path} holds no model: labels.json is missing",
+            next="dvc repro, or dvc pull for what a colleague pushed" if own else "name a copy of artifacts/train",
+        )
+    if path.resolve() == project / _TRAINED:
+        return _from_folder(path, name=project.name, commit=_commit(project), metrics=_metrics(project))
+    return _from_folder(path, name=path.resolve().name)
+
+
+def current_version(spec: str, root: Path | None = None) -> str:
+    """Return what a name in MLflow stands for now: a version, or the id of a model without one.
+
+    It is cheap enough to ask every few seconds: nothing is downloaded.
+
+    Args:
+        spec: As for :func:`find_model`, ``models:/…`` or ``runs:/…``.
+        root: The project's folder, whose database is the default store; default: the current folder.
+
+    Raises:
+        PixmillError: There is no such model, or MLflow does not respond.
+    """
+    from pixmill.record.models import resolve
+
+    found = resolve(spec, _workspace(root))
+    return found.version or found.key
+
+
+def _recorded(spec: str, root: Path | None) -> Model:
+    from pixmill.record.models import fetch, resolve
+
+    workspace = _workspace(root)
+    found = resolve(spec, workspace)
+    if root is None:
+        folder = Path(tempfile.mkdtemp(prefix="pixmill-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    else:
+        folder = workspace.scratch("predict") / "models"
+    files = fetch(found, folder / found.key)
+    return _from_folder(files, found.name, version=found.version, commit=found.commit, metrics=found.metrics)
+
+
+def _workspace(root: Path | None) -> Workspace:
+    return Workspace.current() if root is None else Workspace(root, root)
+
+
+def _from_folder(
+    folder: Path,
+    name: str,
+    *,
+    version: str | None = None,
+    commit: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Model:
+    description = read_description(folder)
+    calibration = read_json(folder / "calibration.json", stage="train")
+    threshold = calibration.get("threshold") if isinstance(calibration, dict) else None
+    return Model(
+        path=folder,
+        name=name,
+        version=version,
+        digest=_digest(folder),
+        labels=tuple(description["labels"]),
+        image_size=description["image_size"],
+        threshold=threshold if isinstance(threshold, int | float) else None,
+        commit=commit,
+        metrics=dict(metrics or {}),
+    )
+
+
+def _from_file(path: Path) -> Model:
+    known = read_exported(path)
+    return Model(
+        path=path,
+        name=known.name,
+        version=None,
+        digest=file_digest(path),
+        labels=known.labels,
+        image_size=known.image_size,
+        threshold=known.threshold,
+        commit=known.commit,
+        metrics=dict(known.metrics),
+    )
+
+
+def _digest(folder: Path) -> str:
+    network = converted_files(folder) or ("model.json", "model.weights.h5")
+    names = sorted(("labels.json", "calibration.json", *network))
+    missing = next((name for name in names if not (folder / name).exists()), None)
+    if missing is not None:
+        raise PixmillError(f"{folder / missing} is missing", next="copy all files of artifacts/train")
+    lines = [f"{name} {file_digest(folder / name)}\n" for name in names]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _commit(project: Path) -> str | None:
+    """Return the commit whose ``dvc.lock`` is that of the project's files, ``None`` if it was changed since."""
+    tracked = git(project, "ls-files", "dvc.lock")
+    changed = git(project, "status", "--porcelain", "--", "dvc.lock")
+    head = git(project, "rev-parse", "HEAD") if tracked and changed == "" else None
+    return head.strip() if head else None
+
+
+def _metrics(project: Path) -> dict[str, float]:
+    """Return the headline metrics, empty if they are of another training."""
+    import yaml
+
+    try:
+        lock = yaml.safe_load((project / "dvc.lock").read_text(encoding="utf-8"))
+        trained = _hashes(lock["stages"]["train"]["outs"])
+        evaluated = _hashes(lock["stages"]["evaluate"]["deps"])
+        metrics = json.loads((project / "metrics" / "evaluate.json").read_text(encoding="utf-8"))
+    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
+        return {}
+    place = _TRAINED.as_posix()
+    if trained.get(place) is None or trained[place] != evaluated.get(place):
+        return {}
+    return {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _hashes(entries: list[dict[str, Any]]) -> dict[str, str | None]:
+    return {entry["path"]: entry.get("md5") for entry in entries}

@@ -1,0 +1,197 @@
+"""Models in MLflow: which one a name stands for, and its files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.workspace import Workspace
+from pixmill.record.store import StoreError, check_store, database_file, line_of, quiet_mlflow, shown, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+
+__all__ = ["Found", "fetch", "resolve"]
+
+_NAME, _FILES = "classifier", "artifacts/classifier"
+"""The model's name within its run, and its files within the model."""
+
+_FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
+
+
+@dataclass(frozen=True)
+class Found:
+    """Say which model in MLflow a name stands for.
+
+    Args:
+        uri: The name.
+        store: The tracking URI.
+        location: Where its files are.
+        key: Its id, which is a file name; equal for the same files.
+        name: Its name in the registry, or that of its run.
+        version: Its version in the registry; ``None`` if it has none.
+        run: The id of its run; ``None`` if MLflow knows none.
+        commit: The commit of its training.
+        metrics: The metrics of its run on the test split.
+    """
+
+    uri: str
+    store: str
+    location: str
+    key: str
+    name: str
+    version: str | None = None
+    run: str | None = None
+    commit: str | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def resolve(uri: str, workspace: Workspace) -> Found:
+    """Return the model that a name stands for now.
+
+    Args:
+        uri: ``models:/<name>/<version>`` (or ``latest``), ``models:/<name>@<alias>``, ``models:/<model id>``, or
+            ``runs:/<run id>``, which takes the run's model ``classifier``.
+        workspace: Its database is the default store.
+
+    Raises:
+        PixmillError: There is no such model, or MLflow does not respond.
+    """
+    store = tracking_uri(workspace)
+    with _asking(uri, store):
+        client = _client(store)
+        if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
+            return _logged(client, uri, store, client.get_logged_model(match[1]))
+        if match := re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", uri):
+            return _logged(client, uri, store, _of_run(client, uri, match[1], match[2] or _NAME))
+        if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+|latest)|@([^/@]+))", uri):
+            return _registered(client, uri, store, *match.groups())
+    raise PixmillError(f"'{uri}' does not name a model in MLflow", next=f"write {_FORMS}")
+
+
+def fetch(found: Found, folder: Path) -> Path:
+    """Return the folder with a classifier's files, downloaded unless it is there already.
+
+    Only these files are fetched, and nothing in them is code.
+
+    Args:
+        found: The model.
+        folder: Where they go.
+
+    Raises:
+        PixmillError: It is no model of Pixmill's, or MLflow does not respond.
+    """
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name, _asking(found.uri, found.store):
+        import yaml
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        repository = get_artifact_repository(found.location, tracking_uri=found.store)
+        description = Path(repository.download_artifacts("MLmodel", name)).read_text(encoding="utf-8")
+        if not _is_ours(yaml.safe_load(description)):
+            raise _foreign(found)
+        files = Path(repository.download_artifacts(_FILES, name))
+        # Another process may have been faster.
+        with contextlib.suppress(OSError):
+            shutil.move(files, folder)
+    return folder
+
+
+def _client(store: str) -> MlflowClient:
+    path = database_file(store)
+    if path is not None and not path.exists():
+        raise PixmillError(
+            f"there is no MLflow database {path}",
+            next="cd to the project's folder, or set MLFLOW_TRACKING_URI to the server's address",
+        )
+    quiet_mlflow()
+    if path is None:
+        check_store(store)
+    from mlflow import MlflowClient
+
+    return MlflowClient(store, os.environ.get("MLFLOW_REGISTRY_URI") or store)
+
+
+def _registered(client: MlflowClient, uri: str, store: str, name: str, version: str | None, alias: str | None) -> Found:
+    if alias is not None:
+        entry = client.get_model_version_by_alias(name, alias)
+    elif version == "latest":
+        entries = client.search_model_versions(f"name = '{name}'")
+        if not entries:
+            raise PixmillError(f"MLflow at {shown(store)} has no model '{name}'", next="check the name: make ui")
+        entry = max(entries, key=lambda each: int(each.version))
+    else:
+        entry = client.get_model_version(name, version)
+    if entry.model_id:
+        found = _logged(client, uri, store, client.get_logged_model(entry.model_id))
+        return Found(**vars(found) | {"name": name, "version": str(entry.version)})
+    location = client.get_model_version_download_uri(name, entry.version)
+    key = re.sub(r"\W", "_", f"{name}-{entry.version}")
+    return Found(uri, store, location, key, name, str(entry.version), **_facts(client, entry.run_id))
+
+
+def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedModel:
+    outputs = client.get_run(run_id).outputs
+    models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
+    for model in models:
+        if model.name == name:
+            return model
+    names = ", ".join(sorted(f"'{model.name}'" for model in models)) or "none"
+    raise PixmillError(f"{uri}: the run has no model '{name}'; its models: {names}", next=f"write {_FORMS}")
+
+
+def _logged(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> Found:
+    run = client.get_run(model.source_run_id) if model.source_run_id else None
+    name = run.info.run_name if run and run.info.run_name else model.name
+    facts = _facts(client, model.source_run_id)
+    return Found(uri, store, model.artifact_location, model.model_id, name, None, **facts)
+
+
+def _facts(client: MlflowClient, run_id: str | None) -> dict[str, Any]:
+    """Return id, commit and test metrics of a run."""
+    if not run_id:
+        return {}
+    data = client.get_run(run_id).data
+    metrics = {name.removeprefix("test_"): value for name, value in data.metrics.items() if name.startswith("test_")}
+    return {"run": run_id, "commit": data.tags.get("pixmill.commit"), "metrics": metrics}
+
+
+def _is_ours(description: Any) -> bool:
+    match description:
+        case {"flavors": {"python_function": {"artifacts": {"classifier": {"path": path}, "code": _}}}}:
+            return bool(path == _FILES)
+    return False
+
+
+def _foreign(found: Found) -> PixmillError:
+    advice = f"take the run's model '{_NAME}', which has preprocessing and calibration"
+    advice += f": runs:/{found.run}" if found.run else ""
+    return PixmillError(f"{found.uri} is not a model '{_NAME}' of Pixmill (it may be the run's 'keras')", next=advice)
+
+
+@contextlib.contextmanager
+def _asking(uri: str, store: str) -> Iterator[None]:
+    """Turn what MLflow raises into messages."""
+    try:
+        yield
+    except StoreError as error:
+        raise PixmillError(f"MLflow at {shown(store)} {error.message}", next=error.next) from error
+    except (PixmillError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # Backends raise what they like.
+        raise PixmillError(
+            f"{uri}: MLflow at {shown(store)} says: {line_of(error)}",
+            next="check the name and MLFLOW_TRACKING_URI",
+        ) from error

@@ -30,14 +30,31 @@ _FEW = 24
 
 
 class Facts(Protocol):
-    """What the page tells of the model: ``pixmill.predict.model.Model`` has it."""
+    """What the page tells of the model, such as ``pixmill.predict.Model``."""
 
-    name: str
-    version: str | None
-    digest: str
-    labels: tuple[str, ...]
-    threshold: float | None
-    metrics: dict[str, float]
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def version(self) -> str | None:
+        """Its version; ``None`` if it has none."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its files."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of its outputs."""
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence from which it is sure; ``None`` if it has none."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """``accuracy``, ``accuracy_low`` and ``accuracy_high`` on test images, if they are known."""
 
 
 def render_gallery(

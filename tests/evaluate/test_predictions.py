@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import shutil
 from dataclasses import replace
 
@@ -21,14 +22,14 @@ from pixmill.evaluate.predictions import (
     predictions_schema,
     probabilities_of,
     unlabelled_folder,
-    unlabelled_schema,
 )
-from pixmill.images import fit
+from pixmill.images import decode, fit
 from pixmill.images.parts import load_parts
-from pixmill.learn.classifier import Preprocessing
-from pixmill.metrics.calibration import Calibration
+from pixmill.learn import Classifier
+from pixmill.learn.inference import answers_schema
 from pixmill.metrics.probabilities import losses
 from tests.evaluate.conftest import CLASSIFIER, IMAGES, LABELS, SIDE, by_brightness
+from tests.images.samples import encoded, shapes
 
 
 @pytest.fixture
@@ -89,8 +90,8 @@ def unchanged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("unlabelled") / "data" / "unlabelled"
     (folder / "spring" / "may").mkdir(parents=True)
     (folder / "b.png").write_bytes(image(30))
-    (folder / "a.jpg").write_bytes(image(220, kind="JPEG"))
-    (folder / "spring" / "c.png").write_bytes(image(140))
+    (folder / "a.jpg").write_bytes(encoded(shapes(1, 40, 30), "jpeg"))
+    (folder / "spring" / "c.png").write_bytes(encoded(shapes(2, 30, 61), "png"))
     (folder / "spring" / "may" / "again.png").write_bytes(image(30))
     (folder / "notes.txt").write_text("not an image")
     (folder / "short.png").write_bytes(image(90)[:-20])
@@ -104,20 +105,26 @@ def folder(unchanged, tmp_path):
     return shutil.copytree(unchanged, tmp_path / "data" / "unlabelled")
 
 
+@pytest.fixture
+def model(trained_folder, tmp_path):
+    """A copy of the classifier that a test may change."""
+    return shutil.copytree(trained_folder, tmp_path / "train")
+
+
 @pytest.fixture(scope="module")
-def table(unchanged):
-    return predicted(unchanged)
+def table(unchanged, trained_folder):
+    return predict_unlabelled(trained_folder, unchanged, workers=1)
 
 
-def predicted(folder, **options):
-    return predict_unlabelled(CLASSIFIER, folder, **{"workers": 1, **options})
+def answers(model, folder, table):
+    """Return the answers of the classifier in this process to the images in a table."""
+    return Classifier.load(model).predict([(folder / path).read_bytes() for path in table["path"]])
 
 
 def test_every_file_has_one_row_sorted_by_path(table, unchanged):
     assert list(table["path"]) == ["a.jpg", "b.png", "notes.txt", "short.png", "spring/c.png", "spring/may/again.png"]
     rows = table.set_index("path")
-    assert rows.loc["a.jpg", "predicted"] == "light"
-    assert rows.loc["b.png", "predicted"] == "dark"
+    assert rows.loc["b.png"].drop("id").equals(rows.loc["spring/may/again.png"].drop("id"))
     for path in unchanged.rglob("*.png"):
         if path.name[0] != ".":
             expected = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -127,64 +134,61 @@ def test_every_file_has_one_row_sorted_by_path(table, unchanged):
 def test_what_is_no_image_is_a_row_with_a_reason(table):
     table = table.set_index("path")
     assert table["reason"].dropna().to_dict() == {"notes.txt": "unknown", "short.png": "truncated"}
-    unread = table.loc[["notes.txt", "short.png"]]
-    assert unread[["predicted", "confidence", "sure", "p_dark", "p_light"]].isna().all(axis=None)
+    columns = [name for name in table.columns if name not in ("id", "reason")]
+    assert table.loc[["notes.txt", "short.png"], columns].isna().all(axis=None)
     assert table.drop(["notes.txt", "short.png"])["predicted"].notna().all()
 
 
-def test_a_file_is_prepared_as_in_training(folder):
-    seen = []
-
-    def network(pixels):
-        seen.append(pixels)
-        return by_brightness(pixels)
-
-    predict_unlabelled(
-        replace(CLASSIFIER, preprocessing=Preprocessing(8, "crop", "box"), network=network), folder, workers=1
-    )
-    pixels = np.asarray(Image.open(folder / "b.png"))
-    assert seen[1].dtype == np.uint8
-    assert np.array_equal(seen[1][0], fit(pixels, 8, "crop", "box"))
+def test_answers_are_those_of_the_classifier_bit_for_bit(table, unchanged, trained_folder):
+    table = table.dropna(subset=["predicted"])
+    expected = answers(trained_folder, unchanged, table)
+    assert list(table["predicted"]) == [answer.label for answer in expected]
+    assert list(table["confidence"]) == [answer.confidence for answer in expected]
+    assert list(table["sure"]) == [answer.sure for answer in expected]
+    columns = [name for name in table.columns if name.startswith("p_")]
+    given = np.stack([answer.probabilities for answer in expected])
+    np.testing.assert_array_equal(table[columns].to_numpy(np.float32), given.astype(np.float32))
 
 
-def test_answers_are_those_of_the_classifier(folder):
-    classifier = replace(CLASSIFIER, calibration=Calibration(2.0, threshold=0.65))
-    table = predict_unlabelled(classifier, folder, workers=1).dropna(subset=["predicted"])
-    answers = classifier.predict([(folder / path).read_bytes() for path in table["path"]])
-    assert list(table["predicted"]) == [answer.label for answer in answers]
-    assert list(table["confidence"]) == [answer.confidence for answer in answers]
-    assert list(table["sure"]) == [answer.sure for answer in answers]
-    assert set(table["sure"]) == {True, False}
-    given = np.stack([answer.probabilities for answer in answers])
-    np.testing.assert_array_equal(table[["p_dark", "p_light"]].to_numpy(), given.astype(np.float32))
-
-
-def test_without_a_threshold_no_answer_is_called_sure_or_not_sure(folder):
-    classifier = replace(CLASSIFIER, calibration=Calibration(2.0, threshold=None))
-    table = predict_unlabelled(classifier, folder, workers=1).dropna(subset=["predicted"])
-    written = pa.Table.from_pandas(table, schema=unlabelled_schema(classifier.labels), preserve_index=False)
+def test_the_threshold_decides_which_answers_are_sure(folder, model):
+    read = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
+    rewrite(model / "calibration.json", threshold=float(read["confidence"].max()))
+    again = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
+    assert list(again["sure"]) == list(read["confidence"] == read["confidence"].max())
+    assert set(again["sure"]) == {True, False}
+    rewrite(model / "calibration.json", threshold=None)
+    table = predict_unlabelled(model, folder, workers=1).dropna(subset=["predicted"])
+    written = pa.Table.from_pandas(table, schema=answers_schema(labels_of(model)), preserve_index=False)
     assert written["sure"].null_count == len(table) > 0
 
 
-def test_more_images_than_a_batch_keep_their_places(tmp_path):
-    for number in range(150):
-        shade = 250 if number % 3 == 0 else 5
-        (tmp_path / f"{number:03}.png").write_bytes(image(shade, size=(4, 4)) if number % 7 else b"nothing")
-    table = predicted(tmp_path, workers=2)
-    for number, row in enumerate(table.itertuples()):
-        expected = None if number % 7 == 0 else ("light" if number % 3 == 0 else "dark")
-        assert row.path == f"{number:03}.png"
-        assert (expected is None and row.reason == "unknown") or row.predicted == expected
+def test_a_file_is_prepared_as_in_training(folder, model):
+    rewrite(model / "labels.json", aspect="crop", resize="box")
+    row = predict_unlabelled(model, folder, workers=1).set_index("path").loc["a.jpg"]
+    pixels = fit(decode((folder / "a.jpg").read_bytes()).pixels, 24, "crop", "box")
+    (expected,) = Classifier.load(model).predict([pixels])
+    assert row["confidence"] == expected.confidence
+    (padded,) = Classifier.load(model).predict([fit(decode((folder / "a.jpg").read_bytes()).pixels, 24)])
+    assert padded.confidence != expected.confidence
 
 
-def test_an_image_that_takes_too_much_memory_costs_itself_alone(folder):
+def rewrite(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def labels_of(model):
+    return json.loads((model / "labels.json").read_text())["labels"]
+
+
+def test_an_image_that_takes_too_much_memory_costs_itself_alone(folder, trained_folder):
     (folder / "large.png").write_bytes(image(200, size=(6900, 6900)))
-    table = predicted(folder, limits=Limits(seconds=20, memory=64 << 20)).set_index("path")
+    limits = Limits(seconds=20, memory=64 << 20)
+    table = predict_unlabelled(trained_folder, folder, limits=limits, workers=1).set_index("path")
     assert table.loc["large.png", "reason"] == "memory"
-    assert table.loc["a.jpg", "predicted"] == "light"
+    assert table.loc["a.jpg", "predicted"]
 
 
-def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
+def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path, trained_folder):
     outside = tmp_path / "outside.png"
     outside.write_bytes(image(30))
     (tmp_path / "more").mkdir()
@@ -193,22 +197,22 @@ def test_a_link_out_of_the_folder_is_not_followed(folder, tmp_path):
     (folder / "more").symlink_to(tmp_path / "more")
     (folder / "within.png").symlink_to(folder / "b.png")
     (folder / "broken.png").symlink_to(folder / "gone.png")
-    table = predicted(folder).set_index("path")
+    table = predict_unlabelled(trained_folder, folder, workers=1).set_index("path")
     assert table.loc["link.png", "reason"] == "symlink"
     assert table.loc["more", "reason"] == "symlink"
     assert table.loc["broken.png", "reason"] == "unreadable"
-    assert table.loc["within.png", "predicted"] == "dark"
+    assert table.loc["within.png", "confidence"] == table.loc["b.png", "confidence"]
 
 
-def test_an_empty_folder_gives_an_empty_table(tmp_path):
-    table = predicted(tmp_path)
-    assert list(table.columns) == unlabelled_schema(LABELS).names
+def test_an_empty_folder_gives_an_empty_table(tmp_path, trained_folder):
+    table = predict_unlabelled(trained_folder, tmp_path, workers=1)
+    assert list(table.columns) == answers_schema(labels_of(trained_folder)).names
     assert table.empty
 
 
-def test_the_table_fits_its_schema(table):
-    table = pa.Table.from_pandas(table, unlabelled_schema(LABELS), preserve_index=False, safe=True)
-    assert table.num_rows == 6
+def test_the_table_fits_its_schema(table, trained_folder):
+    schema = answers_schema(labels_of(trained_folder))
+    assert pa.Table.from_pandas(table, schema, preserve_index=False, safe=True).num_rows == 6
 
 
 @pytest.mark.parametrize("name", ["images", "data", "../elsewhere", "/tmp", "data/../images"])

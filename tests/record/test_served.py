@@ -91,7 +91,7 @@ def test_mlflow_evaluate_and_the_classifier_give_the_same_calibrated_answers(
     folder.mkdir()
     for number, content in enumerate(FILES):
         (folder / f"{number}.jpg").write_bytes(content)
-    unlabelled = predict_unlabelled(classifier, folder, workers=1)
+    unlabelled = predict_unlabelled(trained_folder, folder, workers=1)
     for name, same in (("predicted", "label"), ("confidence", "confidence"), ("sure", "sure")):
         assert list(unlabelled[name]) == list(table[same])
     np.testing.assert_array_equal(unlabelled[columns], table[columns].astype(np.float32))

@@ -13,14 +13,27 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from pixmill import __version__
-from pixmill.cli import browser, check, data, doctor, params, review, scrape, shop, summary, sync, use
+from pixmill.cli import browser, check, data, doctor, params, predict, review, scrape, shop, summary, sync, use
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
 
 __all__ = ["main"]
 
-_VERBS: tuple[ModuleType, ...] = (check, params, data, browser, doctor, scrape, review, shop, summary, use, sync)
+_VERBS: tuple[ModuleType, ...] = (
+    check,
+    params,
+    data,
+    browser,
+    doctor,
+    scrape,
+    review,
+    shop,
+    summary,
+    predict,
+    use,
+    sync,
+)
 """In the order of the help."""
 
 _EPILOG = """\
@@ -37,6 +50,7 @@ examples:
   pixmill shop --open        open the bundled shop in your browser
   pixmill browser --install  find or install a browser with its driver
   pixmill summary            print the results of the last run
+  pixmill predict photo.jpg  predict the class of an image
 
 The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
 """

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from pixmill.core.errors import PixmillError
 
-__all__ = ["Parser", "port", "project_root", "say"]
+__all__ = ["Parser", "find_project", "port", "project_root", "say"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,20 +30,28 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nNext: {self.prog} --help\n")
 
 
-def project_root() -> Path:
-    """Return the project's folder: this one or the nearest above it, as for Git and DVC.
-
-    Raises:
-        PixmillError: There is none.
-    """
+def find_project() -> Path | None:
+    """Return the project's folder: this one or the nearest above it, as for Git and DVC; ``None`` if there is none."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").exists() or (folder / "params.yaml").exists():
             return folder
-    raise PixmillError(
-        f"{here} is not in a project: there is no dvc.yaml in it or above it",
-        next="cd to the project's folder, then repeat the command",
-    )
+    return None
+
+
+def project_root() -> Path:
+    """Return the project's folder, as :func:`find_project`.
+
+    Raises:
+        PixmillError: There is none.
+    """
+    folder = find_project()
+    if folder is None:
+        raise PixmillError(
+            f"{Path.cwd()} is not in a project: there is no dvc.yaml in it or above it",
+            next="cd to the project's folder, then repeat the command",
+        )
+    return folder
 
 
 def port(text: str) -> int:

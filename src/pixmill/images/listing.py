@@ -13,7 +13,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield every file in a folder and its subfolders, except hidden ones, sorted by path.
 
     Symlinks are listed, even to folders, and not followed. So is a subfolder that may not be read: whoever opens it
-    finds out. Only the names of the folders on the way are in memory.
+    finds out. Only the names within the folders on the way are in memory.
 
     Args:
         folder: The folder.
@@ -33,14 +33,15 @@ def path_text(path: Path | str) -> str:
 def _below(folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as entries:
         # With its slash a folder's name sorts as the paths in it do.
-        found = sorted(
-            (f"{path_text(entry.name)}{'/' if entry.is_dir(follow_symlinks=False) else ''}", entry.name)
+        names = [
+            f"{entry.name}/" if entry.is_dir(follow_symlinks=False) else entry.name
             for entry in entries
             if not entry.name.startswith(".")
-        )
-    for text, name in found:
+        ]
+    names.sort(key=path_text)
+    for name in names:
         path = folder / name
-        if text.endswith("/") and os.access(path, os.R_OK | os.X_OK):
-            yield from _below(path, prefix + text)
+        if name.endswith("/") and os.access(path, os.R_OK | os.X_OK):
+            yield from _below(path, prefix + path_text(name))
         else:
-            yield prefix + text.removesuffix("/"), path
+            yield prefix + path_text(name).removesuffix("/"), path

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Limits, Loss, default_workers, map_batches
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import Undecodable, read_image
 from pixmill.learn.classifier import Classifier, Prediction
+from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import converted_files
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ __all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "pred
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
+
+_KERAS_WORKERS = 4
 
 _BATCH = 8
 """Images per task of a worker; rows of bytes stay in memory until their turn."""
@@ -41,7 +45,7 @@ class Located:
 
 
 Row = Path | bytes | Located | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none, as a
+"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
 prediction, which is passed on."""
 
 
@@ -98,8 +102,8 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
 class Pass:
     """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
 
-    It is pickled as its path alone. Unpickling it, in a worker process, loads the classifier with one thread; so no
-    row's limits count that. A classifier that cannot be loaded is reported by the first call.
+    It is pickled as its path alone. Unpickling it, in a worker process, loads the classifier with one thread, so that
+    no row's limits count that. A classifier that cannot be loaded is reported by the first call.
 
     Args:
         path: What :meth:`pixmill.learn.Classifier.load` takes.
@@ -115,6 +119,10 @@ class Pass:
 
     def __setstate__(self, path: Path) -> None:
         self.__init__(path)  # type: ignore[misc]
+        if _needs_keras(path):
+            # One thread on a CPU gives the same bits on any number of them, and a GPU has no room for several processes.
+            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+            fix_threads(1)
         try:
             self._loaded()
         except PixmillError as error:
@@ -139,7 +147,7 @@ class Pass:
 
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
-) -> Iterator[Answer]:
+) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
     Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
@@ -148,15 +156,19 @@ def predict_images(
         model: What :meth:`pixmill.learn.Classifier.load` takes.
         rows: The images.
         limits: Limits on one image; default: 20 seconds and 1 GiB.
-        workers: Number of processes; default: one per processor, or a single one where Keras runs the network, which
-            uses all processors itself.
+        workers: Number of processes; default: one per processor, but at most 4 where Keras runs the network, which
+            takes some 500 MB in each.
 
     Raises:
         ManifestError: The classifier cannot be loaded.
     """
-    if workers is None and model.is_dir() and not converted_files(model):
-        workers = 1
-    return map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+    if workers is None and _needs_keras(model):
+        workers = min(_KERAS_WORKERS, default_workers())
+    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+
+
+def _needs_keras(model: Path) -> bool:
+    return model.is_dir() and not converted_files(model)
 
 
 def _lost(_: Row, loss: Loss) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pixmill.learn.inference import Located, Row
-    from pixmill.web.fetch import Network
+    from pixmill.web.fetch import Fetcher, Network
 
 __all__ = ["fetched"]
 
@@ -24,7 +24,7 @@ _AHEAD = 16
 """Inputs that are looked at ahead of their turn, and so URLs that are fetched at the same time."""
 
 
-def fetched(inputs: Iterable[Input], network: Network | None = None) -> Iterator[tuple[Input, Row]]:
+def fetched(inputs: Iterable[Input], network: Network | None = None) -> Generator[tuple[Input, Row], None, None]:
     """Yield each input, in order, with its file or its bytes, or with the reason why there are none.
 
     Args:
@@ -72,7 +72,7 @@ class _Fetching:
         self._thread.join()
         self._loop.close()
 
-    async def _open(self):  # type: ignore[no-untyped-def]  # the class is imported here alone
+    async def _open(self) -> Fetcher:
         from pixmill.web.fetch import Fetcher
 
         return await Fetcher(network=self._network).__aenter__()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +18,7 @@ from pixmill.images.listing import files_below, path_text
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Located
 
-__all__ = ["Images", "Input", "Url", "find_images"]
+__all__ = ["FORMULA", "Images", "Input", "Url", "find_images"]
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -26,7 +28,7 @@ _MOST = 1 << 30
 _HEAD = 4096
 """Bytes of standard input that show whether it is an image."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters by which a spreadsheet takes a text for a formula."""
 
 
@@ -58,35 +60,42 @@ class Images:
     Args:
         words: Paths, patterns and URLs, or ``-``.
         stdin: Standard input.
-        ours: Files that are no images: the outputs.
+        ours: Resolved paths of files that are left out of folders: the outputs.
     """
 
     words: Sequence[str]
     stdin: BinaryIO
-    ours: Collection[Path] = ()
+    ours: Collection[str] = ()
+
+    @cached_property
+    def _names(self) -> set[str]:
+        return {Path(path).name for path in self.ours}
 
     def __iter__(self) -> Iterator[Input]:
         for word in self.words:
             if word == "-":
                 yield from _from_stdin(self.stdin)
             elif _URL.match(word):
-                yield Input(word, Url(word))
+                yield _address(word)
             else:
-                for path in _matches(word):
-                    yield from self._from_path(path)
+                yield from (_file(*found) for found in self._files(word))
 
     def count(self) -> int | None:
         """Return the number of images; ``None`` if standard input names them."""
-        return None if "-" in self.words else sum(1 for _ in self)
+        if "-" in self.words:
+            return None
+        return sum(1 if _URL.match(word) else sum(1 for _ in self._files(word)) for word in self.words)
 
-    def _from_path(self, path: Path) -> Iterator[Input]:
-        if not path.is_dir():
-            yield _file(path_text(path), path)
-            return
-        prefix = "" if path == Path() else f"{path_text(path).rstrip('/')}/"
-        for name, file in files_below(path):
-            if file.resolve() not in self.ours if self.ours else True:
-                yield _file(prefix + name, file, path)
+    def _files(self, word: str) -> Iterator[tuple[str, Path, Path | None]]:
+        """Yield the name of each file that a word stands for, its path, and the folder that it was found in."""
+        for path in _matches(word):
+            if not path.is_dir():
+                yield path_text(path), path, None
+                continue
+            prefix = "" if path == Path() else f"{path_text(path).rstrip('/')}/"
+            for name, file in files_below(path):
+                if file.name not in self._names or os.path.realpath(file) not in self.ours:
+                    yield prefix + name, file, path
 
 
 def find_images(words: Sequence[str], stdin: BinaryIO, ours: Iterable[Path] = ()) -> Images:
@@ -112,7 +121,7 @@ def find_images(words: Sequence[str], stdin: BinaryIO, ours: Iterable[Path] = ()
             )
     if list(words).count("-") > 1:
         raise DataError("standard input can be read only once", next="write - a single time")
-    return Images(words, stdin, frozenset(path.resolve() for path in ours))
+    return Images(words, stdin, frozenset(map(os.path.realpath, ours)))
 
 
 def _matches(word: str) -> Iterator[Path]:
@@ -120,11 +129,17 @@ def _matches(word: str) -> Iterator[Path]:
     if path.exists() or path.is_symlink():
         yield path
     elif glob.has_magic(word):
-        yield from map(Path, sorted(glob.iglob(word, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
+        found = map(Path, sorted(glob.iglob(word, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
+        # With ** it matches a folder's files as well.
+        yield from (each for each in found if "**" not in word or not each.is_dir())
 
 
-def _file(name: str, path: Path, folder: Path | None = None) -> Input:
-    name = f"./{name}" if name.startswith(_FORMULA) else name
+def _address(text: str) -> Input:
+    return Input(path_text(text), Url(text))
+
+
+def _file(name: str, path: Path, folder: Path | None) -> Input:
+    name = f"./{name}" if name.startswith(FORMULA) else name
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -146,9 +161,9 @@ def _from_stdin(stream: BinaryIO) -> Iterator[Input]:
         return
     for line in _lines(head, stream):
         if _URL.match(line):
-            yield Input(line, Url(line))
+            yield _address(line)
         elif line:
-            yield _file(path_text(line), Path(line))
+            yield _file(path_text(line), Path(line), None)
 
 
 def _lines(head: bytes, stream: BinaryIO) -> Iterator[str]:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.files import replacing
+from pixmill.predict.inputs import FORMULA
 
 __all__ = ["Row", "write_csv", "write_jsonl", "write_parquet"]
 
 Row = Mapping[str, Any]
 
-_GROUP = 10_000
-"""Values in a row group of Parquet, divided by the columns; at least 1,000 rows."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_VALUES = 1_000_000
+"""Values in a row group of Parquet, which is in memory as a whole; but at least 1,000 rows."""
 
 
 def write_csv(path: Path, rows: Callable[[], Iterable[Row]], labels: Sequence[str]) -> None:
@@ -65,16 +64,14 @@ def write_parquet(path: Path, rows: Callable[[], Iterable[Row]], labels: Sequenc
         rows: Returns the rows, each time anew.
         labels: The classes in the order of the model's outputs.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+    from pixmill.core.manifest import table_writer
     from pixmill.learn.inference import answers_schema
 
     schema = answers_schema(labels)
-    size = max(1000, 1_000_000 // len(schema))
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for group in batched(rows(), size, strict=False):
-            writer.write_table(pa.Table.from_pylist(list(group), schema))
+    stream = iter(rows())
+    with table_writer(path, schema) as add:
+        while group := list(islice(stream, max(1000, _VALUES // len(schema)))):
+            add(group)
 
 
 def _names(labels: Sequence[str]) -> list[str]:
@@ -89,6 +86,6 @@ def _cell(value: Any) -> str:
             return "true" if value else "false"
         case float():
             return f"{value:.6g}"
-        case str() if value.startswith(_FORMULA):
+        case str() if value.startswith(FORMULA):
             return f"'{value}"
     return str(value)

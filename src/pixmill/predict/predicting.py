@@ -1,0 +1,138 @@
+"""Predict a stream of images, and write the answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixmill.core.errors import DataError
+from pixmill.core.files import write_text
+from pixmill.core.progress import Progress
+from pixmill.learn.inference import predict_images
+from pixmill.predict.fetching import fetched
+from pixmill.predict.inputs import Images, Input
+from pixmill.predict.journal import Journal
+from pixmill.predict.model import Model
+from pixmill.predict.outputs import Row, write_csv, write_jsonl, write_parquet
+
+if TYPE_CHECKING:
+    from pixmill.learn.inference import Row as Image
+    from pixmill.web.fetch import Network
+
+__all__ = ["FORMATS", "Output", "check_outputs", "predict", "predict_to_files"]
+
+FORMATS = ("csv", "jsonl", "parquet", "html")
+"""The kinds of output."""
+
+Rows = Callable[[], Iterable[Row]]
+
+
+@dataclass(frozen=True)
+class Output:
+    """Name a file to write.
+
+    Args:
+        format: One of :data:`FORMATS`.
+        path: The file.
+    """
+
+    format: str
+    path: Path
+
+
+def check_outputs(outputs: Iterable[Output]) -> None:
+    """Refuse outputs that cannot be written as files, before any work.
+
+    Raises:
+        DataError: One is a folder or a device, or two are the same.
+    """
+    seen: set[Path] = set()
+    for output in outputs:
+        path = output.path.resolve()
+        if (path.exists() and not path.is_file()) or output.path.absolute().parts[1:2] == ("dev",):
+            raise DataError(
+                f"{output.path} is not a regular file", next=f"name a file: --{output.format} answers.{output.format}"
+            )
+        if path in seen:
+            raise DataError(f"{output.path} is named twice", next="name one file for each output")
+        seen.add(path)
+
+
+def predict(
+    model: Model, inputs: Iterable[Input], *, network: Network | None = None, workers: int | None = None
+) -> Iterator[tuple[Input, dict[str, Any]]]:
+    """Yield each input and its row, in order, as a stream; broken files and refused URLs are rows with a reason.
+
+    Args:
+        model: The model.
+        inputs: The images, consumed lazily.
+        network: What may be reached beside the public internet; nothing by default.
+        workers: Number of processes; default: as in :func:`pixmill.learn.inference.predict_images`.
+
+    Yields:
+        The input, and its row with the columns of :func:`pixmill.learn.inference.answers_schema`.
+    """
+    waiting: deque[Input] = deque()
+
+    def images() -> Generator[Image, None, None]:
+        with closing(fetched(inputs, network)) as found:
+            for each, image in found:
+                waiting.append(each)
+                yield image
+
+    with closing(images()) as stream, closing(predict_images(model.path, stream, workers=workers)) as answers:
+        for answer in answers:
+            each = waiting.popleft()
+            yield each, answer.as_row(each.name, model.labels)
+
+
+def predict_to_files(
+    model: Model, images: Images, outputs: Iterable[Output], journal: Journal, **options: Any
+) -> Iterator[Row]:
+    """Predict images and write the outputs; what an earlier, killed run has finished is not repeated.
+
+    Args:
+        model: The model.
+        images: The images.
+        outputs: The files.
+        journal: Keeps the finished rows until all outputs are written.
+        options: As for :func:`predict`.
+
+    Yields:
+        Every row, once all outputs are written.
+    """
+    with journal:
+        with Progress("Predict", images.count()) as progress:
+            inputs = iter(images)
+            for each in inputs:
+                if not journal.reuse(each):
+                    inputs = chain([each], inputs)
+                    break
+                progress.advance()
+            journal.end()
+            for each, row in predict(model, inputs, **options):
+                journal.add(each, row)
+                progress.advance()
+        for output in outputs:
+            _write(output, model, journal.rows)
+        yield from journal.rows()
+
+
+def _write(output: Output, model: Model, rows: Rows) -> None:
+    if output.format == "html":
+        from pixmill.pages.predict import render_gallery
+
+        write_text(output.path, render_gallery(rows(), model, content=_file_of))
+    else:
+        writers = {"csv": write_csv, "jsonl": write_jsonl, "parquet": write_parquet}
+        writers[output.format](output.path, rows, model.labels)
+
+
+def _file_of(name: str) -> Path | None:
+    path = Path(name)
+    return path if path.is_file() else None

@@ -1,0 +1,126 @@
+"""Predictions as text for a terminal: a table of a few, or a summary of many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pixmill.predict.model import Model
+from pixmill.predict.outputs import Row
+
+__all__ = ["FEW", "Tally", "table"]
+
+FEW = 40
+"""Up to this many images are listed one by one."""
+
+_NEXT, _LEAST = 2, 0.01
+"""The next likely classes that are shown, and their minimum probability."""
+
+_CLASSES = 40
+"""Classes that a summary lists."""
+
+
+class Tally:
+    """Count rows, and keep the first few."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.n = 0
+        self._classes: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._unsure = 0
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self.n += 1
+        if len(self.rows) <= FEW:
+            self.rows.append(row)
+        if row["predicted"] is None:
+            self._reasons[row["reason"]] += 1
+        else:
+            self._classes[row["predicted"]] += 1
+            self._unsure += row["sure"] is False
+
+    def lines(self, model: Model) -> list[str]:
+        """Return the summary: images per class, not sure, and unreadable by reason.
+
+        Args:
+            model: The model.
+        """
+        read = sum(self._classes.values())
+        lines = [f"{self.n:,} image{'' if self.n == 1 else 's'}, predicted by {_title(model)}"]
+        listed = self._classes.most_common(_CLASSES)
+        width = max((len(_plain(name)) for name, _ in listed), default=0)
+        lines += [f"  {_plain(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]
+        if more := len(self._classes) - len(listed):
+            lines.append(f"  and {more:,} more classes")
+        if self._unsure:
+            lines.append(f"Not sure: {self._unsure:,} ({100 * self._unsure / read:.1f} %), {_below(model)}")
+        if self._reasons:
+            lines.append(f"No prediction: {sum(self._reasons.values()):,}")
+            lines += [f"  {n:>9,}  {_meaning(reason)}" for reason, n in self._reasons.most_common()]
+        return lines
+
+
+def table(rows: Iterable[Row], model: Model) -> list[str]:
+    """Return a line per image: path, class, confidence, "not sure" and the next likely classes, or the reason.
+
+    Args:
+        rows: The rows.
+        model: The model.
+    """
+    cells = [_cells(row, model) for row in rows]
+    widths = [max(len(cell[place]) for cell in cells) for place in range(4)]
+    lines = []
+    for path, label, confidence, sure, rest in cells:
+        head = f"{path:{widths[0]}}  "
+        if label:
+            middle = f"{label:{widths[1]}}  {confidence:>{widths[2]}}  "
+            lines.append(f"{head}{middle}{f'{sure:{widths[3]}}  ' if widths[3] else ''}{rest}".rstrip())
+        else:
+            lines.append(f"{head}{rest}")
+    if any(row["sure"] is False for row in rows):
+        lines += ["", f"Not sure: {_below(model)}"]
+    return lines
+
+
+def _cells(row: Row, model: Model) -> tuple[str, str, str, str, str]:
+    path = _plain(row["path"])
+    if row["predicted"] is None:
+        return path, "", "", "", f"no prediction: {_meaning(row['reason'])}"
+    rest = ", ".join(f"{_plain(label)} {_percent(value)}" for label, value in _next(row, model))
+    sure = "not sure" if row["sure"] is False else ""
+    return path, _plain(row["predicted"]), _percent(row["confidence"]), sure, rest
+
+
+def _next(row: Row, model: Model) -> Iterator[tuple[str, Any]]:
+    others = ((row[f"p_{label}"], label) for label in model.labels if label != row["predicted"])
+    for value, label in sorted(others, key=lambda pair: -pair[0])[:_NEXT]:
+        if value >= _LEAST:
+            yield label, value
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _below(model: Model) -> str:
+    return f"the confidence is below the model's threshold of {_percent(model.threshold or 0.0)}"
+
+
+def _title(model: Model) -> str:
+    version = "" if model.version is None else f" version {model.version}"
+    return f"{_plain(model.name)}{version} ({model.digest[:12]})"
+
+
+def _meaning(reason: str) -> str:
+    from pixmill.pages.predict.reading import meaning
+
+    words = meaning(reason)
+    return f"{words[:1].lower()}{words[1:]}" if words[1:2] == words[1:2].lower() else words
+
+
+def _plain(text: str) -> str:
+    """Return a text in which each character that would not show, or could lead a terminal astray, is escaped."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -1,0 +1,63 @@
+"""Files of a folder tree come as a stream, in the order of their paths."""
+
+import os
+
+import pytest
+
+from pixmill.images.listing import files_below, path_text
+
+
+def names(folder):
+    return [name for name, _ in files_below(folder)]
+
+
+def test_files_come_in_the_order_of_their_whole_paths(tmp_path):
+    for name in ("a/z.png", "a!.png", "a-b/c.png", "a.png", "b/c/d/e.png", "b/c.png", "ä.png", "B.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    expected = ["B.png", "a!.png", "a-b/c.png", "a.png", "a/z.png", "b/c.png", "b/c/d/e.png", "ä.png"]
+    assert names(tmp_path) == expected == sorted(expected)
+    assert [path for _, path in files_below(tmp_path)] == [tmp_path / name for name in expected]
+
+
+def test_what_is_hidden_is_left_out_at_any_depth(tmp_path):
+    for name in (".git/a.png", "b/.c.png", "b/d.png", ".e.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert names(tmp_path) == ["b/d.png"]
+
+
+def test_links_are_listed_and_not_followed(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "a.png").touch()
+    (tmp_path / "round").symlink_to(tmp_path)
+    (tmp_path / "broken").symlink_to(tmp_path / "gone")
+    assert names(tmp_path) == ["broken", "inner/a.png", "round"]
+
+
+@pytest.mark.linux
+def test_names_that_are_no_utf_8_are_escaped(tmp_path):
+    odd = os.fsdecode(b"\xff.png")
+    (tmp_path / odd).touch()
+    (tmp_path / "ü.png").touch()
+    assert names(tmp_path) == ["\\udcff.png", "ü.png"]
+    assert dict(files_below(tmp_path))["\\udcff.png"].name == odd
+    assert path_text(odd) == "\\udcff.png"
+
+
+def test_it_looks_into_no_folder_before_its_turn(tmp_path, monkeypatch):
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.png").touch()
+    looked = []
+
+    def scandir(path, real=os.scandir):
+        looked.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    stream = files_below(tmp_path)
+    assert next(stream)[0] == "a/1.png"
+    assert looked == [tmp_path.name, "a"]
+    assert [name for name, _ in stream] == ["b/1.png", "c/1.png"]

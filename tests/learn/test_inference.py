@@ -1,0 +1,130 @@
+"""Many images get the classifier's answers, whatever the number of processes; what is no image gets a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.learn import Classifier
+from pixmill.learn.classifier import Prediction
+from pixmill.learn.inference import Located, Pass, answers_schema, predict_images
+from tests.images.samples import encoded, shapes
+
+FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(20)]
+
+
+def same(answers, expected):
+    for answer, prediction in zip(answers, expected, strict=True):
+        assert answer.prediction.label == prediction.label
+        assert answer.prediction.confidence == prediction.confidence
+        assert answer.prediction.sure == prediction.sure
+        np.testing.assert_array_equal(answer.prediction.probabilities, prediction.probabilities)
+
+
+@pytest.fixture(scope="module")
+def expected(trained_folder):
+    return Classifier.load(trained_folder).predict(FILES)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected, workers):
+    answers = list(predict_images(trained_folder, FILES, workers=workers))
+    same(answers, expected)
+    assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
+
+
+def test_threads_do_not_matter(trained_folder, expected):
+    for threads in (1, 3):
+        for answer, one in zip(Classifier.load(trained_folder, threads=threads).predict(FILES), expected, strict=True):
+            np.testing.assert_array_equal(answer.probabilities, one.probabilities)
+
+
+def test_files_bytes_and_given_reasons_keep_their_order(trained_folder, expected, tmp_path):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (tmp_path / "a.jpg").write_bytes(FILES[0])
+    (inner / "b.jpg").symlink_to(tmp_path / "a.jpg")
+    rows = [
+        tmp_path / "a.jpg",
+        b"",
+        Prediction(reason="http_404"),
+        inner / "b.jpg",
+        Located(inner / "b.jpg", inner),
+        Located(inner / "b.jpg", tmp_path),
+        tmp_path / "gone.jpg",
+        inner,
+        FILES[1],
+    ]
+    answers = list(predict_images(trained_folder, rows, workers=1))
+    reasons = [answer.prediction.reason for answer in answers]
+    assert reasons == [None, "empty", "http_404", None, "symlink", None, "unreadable", "not_a_file", None]
+    assert [answer.id is None for answer in answers] == [False, False, True, False, True, False, True, True, False]
+    same([answers[place] for place in (0, 3, 5, 8)], [expected[0], expected[0], expected[0], expected[1]])
+
+
+def test_rows_are_taken_as_a_stream(trained_folder):
+    taken = 0
+
+    def rows():
+        nonlocal taken
+        for _ in range(10_000):
+            taken += 1
+            yield b"nothing"
+
+    stream = predict_images(trained_folder, rows(), workers=1)
+    for _ in range(3):
+        assert next(stream).prediction.reason == "unknown"
+    stream.close()
+    assert taken <= 64
+
+
+def test_a_classifier_that_cannot_be_loaded_is_a_message(trained_folder, tmp_path):
+    folder = shutil.copytree(trained_folder, tmp_path / "train")
+    (folder / "network.tflite").write_bytes(b"nothing")
+    with pytest.raises(ManifestError, match=r"network\.tflite is not an intact network"):
+        list(predict_images(folder, [FILES[0]], workers=1))
+
+
+def test_a_pass_travels_as_a_path_and_arrives_loaded(trained_folder, tmp_path, expected):
+    folder = shutil.copytree(trained_folder, tmp_path / "train")
+    sent = pickle.dumps(Pass(folder))
+    assert len(sent) < 1000
+    arrived = pickle.loads(sent)
+    shutil.rmtree(folder)
+    same(arrived(FILES[:2]), expected[:2])
+
+
+def test_rows_have_the_columns_of_the_schema(trained_folder):
+    labels = Classifier.load(trained_folder).labels
+    image, broken = predict_images(trained_folder, [FILES[0], b"<svg/>"], workers=1)
+    names = ["path", "id", "predicted", "confidence", "sure", "p_coat", "p_kurtā", "p_T-shirt & top", "reason"]
+    assert answers_schema(labels).names == list(image.as_row("a.jpg", labels)) == names
+    row = broken.as_row("b.svg", labels)
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "path": "b.svg",
+        "id": hashlib.sha256(b"<svg/>").hexdigest(),
+        "reason": "svg",
+    }
+
+
+@pytest.mark.slow
+def test_keras_answers_in_worker_processes_where_there_is_no_converted_network(trained_folder, expected, tmp_path):
+    folder = shutil.copytree(trained_folder, tmp_path / "train")
+    (folder / "network.tflite").unlink()
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    one, two = (list(predict_images(folder, FILES, workers=workers)) for workers in (1, 2))
+    for answer, again, prediction in zip(one, two, expected, strict=True):
+        assert answer.prediction.label == prediction.label
+        np.testing.assert_array_equal(answer.prediction.probabilities, again.prediction.probabilities)
+        np.testing.assert_allclose(answer.prediction.probabilities, prediction.probabilities, rtol=0, atol=1e-5)
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+    (folder / "model.json").write_text(json.dumps({"class_name": "Lambda"}))
+    with pytest.raises(ManifestError, match="is not an intact classifier"):
+        list(predict_images(folder, FILES[:1], workers=1))

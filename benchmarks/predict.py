@@ -30,7 +30,7 @@ from pixmill.learn import Classifier
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS, IMAGES = (2, 600) if QUICK else (5, 10_000)
 FEW, SIZE = 32, (640, 480)
-LOOP, BATCHES = (96, 224) if QUICK else (288, 2048)
+LOOP, BATCHES = (96, 256) if QUICK else (288, 2048)
 """Images that the two slow ones predict."""
 MODEL = ROOT / "artifacts" / "train"
 CLOSE = 1e-3

@@ -126,7 +126,7 @@ def find_images(words: Sequence[str], stdin: BinaryIO, ours: Iterable[Path] = ()
 
 def _matches(word: str) -> Iterator[Path]:
     path = Path(word)
-    if path.exists() or path.is_symlink():
+    if word and os.path.lexists(path):
         yield path
     elif glob.has_magic(word):
         found = map(Path, sorted(glob.iglob(word, recursive=True)))  # noqa: PTH207 (a pattern may be absolute)
@@ -140,13 +140,11 @@ def _address(text: str) -> Input:
 
 def _file(name: str, path: Path, folder: Path | None) -> Input:
     name = f"./{name}" if name.startswith(FORMULA) else name
+    source = path if folder is None else Located(path, folder)
     try:
         found = path.stat()
-    except FileNotFoundError:
-        return Input(name, Prediction(reason="missing_file"))
-    except (OSError, RuntimeError, ValueError):
-        return Input(name, Prediction(reason="unreadable"))
-    source = path if folder is None else Located(path, folder)
+    except (OSError, ValueError):  # ValueError: a null byte
+        return Input(name, source if os.path.lexists(path) else Prediction(reason="missing_file"))
     return Input(name, source, (found.st_size, found.st_mtime_ns))
 
 

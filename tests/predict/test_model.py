@@ -1,0 +1,112 @@
+"""A model is the project's own, a folder or a file; what is known of it is true."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.learn.exported import Exported, write_exported
+from pixmill.predict import find_model
+
+LOCK = """\
+stages:
+  train: {outs: [{path: artifacts/train, md5: 1.dir}]}
+  evaluate: {deps: [{path: artifacts/train, md5: %s.dir}]}
+"""
+
+
+@pytest.fixture
+def project(trained_folder, tmp_path):
+    root = tmp_path / "garments"
+    shutil.copytree(trained_folder, root / "artifacts" / "train")
+    (root / "metrics").mkdir()
+    (root / "metrics" / "evaluate.json").write_text('{"accuracy": 0.9, "n": 262}')
+    (root / "dvc.yaml").write_text("stages: {}")
+    (root / "dvc.lock").write_text(LOCK % 1)
+    for words in (
+        ["init", "-q"],
+        ["add", "dvc.lock", "dvc.yaml"],
+        ["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", "A"],
+    ):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    return root
+
+
+def test_the_projects_own_model(project):
+    model = find_model(None, project)
+    assert (model.path, model.name, model.version) == (project / "artifacts" / "train", "garments", None)
+    assert (model.labels, model.image_size) == (("coat", "kurtā", "T-shirt & top"), 24)
+    assert (model.threshold, model.metrics) == (0.45, {"accuracy": 0.9, "n": 262})
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
+    assert model.commit == head.stdout.strip()
+    assert find_model(str(project / "artifacts" / "train"), None) == model
+
+
+def test_metrics_of_another_training_and_the_commit_before_it_are_not_told(project):
+    (project / "dvc.lock").write_text(LOCK % 2)
+    model = find_model(None, project)
+    assert (model.commit, model.metrics) == (None, {})
+    (project / "dvc.lock").unlink()
+    assert find_model(None, project).metrics == {}
+
+
+def test_a_copy_elsewhere_is_named_by_its_folder(trained_folder, tmp_path):
+    folder = shutil.copytree(trained_folder, tmp_path / "summer")
+    model = find_model(str(folder), None)
+    assert (model.name, model.commit, model.metrics) == ("summer", None, {})
+
+
+@pytest.mark.parametrize("name", ["labels.json", "calibration.json", "network.tflite"])
+def test_the_digest_follows_from_what_decides(trained_folder, tmp_path, name):
+    folder = shutil.copytree(trained_folder, tmp_path / "copy")
+    digest = find_model(str(folder), None).digest
+    assert digest == find_model(str(trained_folder), None).digest
+    (folder / "samples.jpg").write_bytes(b"another")
+    assert find_model(str(folder), None).digest == digest
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    assert find_model(str(folder), None).digest != digest
+
+
+def test_an_exported_file_tells_where_it_comes_from(trained_folder, tmp_path):
+    path = tmp_path / "garments.tflite"
+    network = (trained_folder / "network.tflite").read_bytes()
+    known = Exported(
+        ("coat", "hat", "bag"), 24, "pad", "bicubic", 0.5, 0.6, 0.9, "garments", "0" * 64, "1" * 40, {"accuracy": 0.9}
+    )
+    write_exported(path, network, known)
+    model = find_model(str(path), None)
+    assert (model.path, model.name, model.labels) == (path, "garments", ("coat", "hat", "bag"))
+    assert (model.threshold, model.commit, model.metrics) == (0.6, "1" * 40, {"accuracy": 0.9})
+    digest = model.digest
+    write_exported(path, network + bytes(4), known)
+    assert find_model(str(path), None).digest != digest
+
+
+def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PixmillError, match="is not in a project"):
+        find_model(None, None)
+    with pytest.raises(PixmillError, match="nowhere holds no model"):
+        find_model("nowhere", None)
+    with pytest.raises(PixmillError, match=r"gone\.tflite is missing"):
+        find_model("gone.tflite", None)
+    (project / "artifacts" / "train" / "network.tflite").unlink()
+    (project / "artifacts" / "train" / "model.weights.h5").unlink()
+    with pytest.raises(PixmillError, match=r"model\.weights\.h5 is missing"):
+        find_model(None, project)
+    shutil.rmtree(project / "artifacts")
+    with pytest.raises(PixmillError, match="artifacts/train holds no model") as caught:
+        find_model(None, project)
+    assert caught.value.next.startswith("dvc repro")
+
+
+def test_a_threshold_that_is_none_stays_none(trained_folder, tmp_path):
+    folder = shutil.copytree(trained_folder, tmp_path / "copy")
+    path = folder / "calibration.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": None}))
+    assert find_model(str(folder), None).threshold is None

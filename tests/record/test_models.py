@@ -1,0 +1,128 @@
+"""A name in MLflow leads to the classifier's own files; what is no model of Pixmill's is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pixmill.core.errors import PixmillError
+from pixmill.learn import Classifier
+from pixmill.predict import current_version, find_model
+from pixmill.record.models import fetch, resolve
+from pixmill.record.stages import evaluation_run
+from tests.images.samples import encoded, shapes
+
+FILE = encoded(shapes(3, 40, 30), "jpeg")
+
+
+@pytest.fixture
+def recorded(training, store, trained_folder):
+    """Log a classifier with an evaluation, register it, and return its run's and its model's ids."""
+    with training() as run:
+        run.set_weights("a" * 32)
+        run.log_classifier(trained_folder)
+    with evaluation_run(store.workspace, weights="a" * 32) as evaluation:
+        evaluation.log_metrics({"test_accuracy": 0.9, "test_n": 8})
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    store.client.create_registered_model("garments")
+    store.client.create_model_version("garments", f"models:/{output.model_id}", run.run_id, model_id=output.model_id)
+    store.client.set_registered_model_alias("garments", "champion", "1")
+    return run.run_id, output.model_id
+
+
+def test_every_name_leads_to_the_same_files(recorded, store, trained_folder):
+    run_id, model_id = recorded
+    root = store.workspace.root
+    local = find_model(str(trained_folder), None)
+    (expected,) = Classifier.load(trained_folder).predict([FILE])
+    registered = ("models:/garments/1", "models:/garments@champion", "models:/garments/latest")
+    for spec in (*registered, f"models:/{model_id}", f"runs:/{run_id}", f"runs:/{run_id}/classifier"):
+        model = find_model(spec, root)
+        assert (model.digest, model.labels, model.threshold) == (local.digest, local.labels, local.threshold)
+        assert model.metrics == {"accuracy": 0.9, "n": 8.0}
+        assert model.commit == store.client.get_run(run_id).data.tags.get("pixmill.commit")
+        assert (model.name, model.version) == (("garments", "1") if spec in registered else (model.name, None))
+        assert model.path == store.workspace.scratch("predict") / "models" / model_id
+        assert {path.suffix for path in model.path.rglob("*")} <= {".json", ".tflite"}
+        assert current_version(spec, root) == ("1" if spec in registered else model_id)
+    (answer,) = Classifier.load(model.path).predict([FILE])
+    assert answer.probabilities.tolist() == expected.probabilities.tolist()
+
+
+def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_folder, tmp_path):
+    root = store.workspace.root
+    assert current_version("models:/garments@champion", root) == "1"
+    with training() as run:
+        run.log_classifier(trained_folder)
+    (output,) = store.client.get_run(run.run_id).outputs.model_outputs
+    store.client.create_model_version("garments", f"models:/{output.model_id}", run.run_id, model_id=output.model_id)
+    store.client.set_registered_model_alias("garments", "champion", "2")
+    assert current_version("models:/garments@champion", root) == "2"
+    assert find_model("models:/garments@champion", root).version == "2"
+
+
+def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypatch, tmp_path):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    monkeypatch.chdir(tmp_path)
+    model = find_model("models:/garments@champion", None)
+    assert model.name == "garments"
+    assert not model.path.is_relative_to(store.workspace.root)
+    assert Classifier.load(model.path).labels == model.labels
+    assert [path.name for path in tmp_path.iterdir() if path.name == ".pixmill"] == []
+
+
+def test_nothing_is_fetched_twice(recorded, store):
+    found = resolve("models:/garments/1", store.workspace)
+    folder = fetch(found, store.workspace.home / "models" / found.key)
+    kept = (folder / "labels.json").stat().st_mtime_ns
+    assert fetch(found, folder) == folder
+    assert (folder / "labels.json").stat().st_mtime_ns == kept
+    assert [path.name for path in folder.parent.iterdir()] == [found.key]
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"flavors": {"keras": {}, "python_function": {"loader_module": "mlflow.keras"}}},
+        {"flavors": {"python_function": {"artifacts": {"classifier": {"path": "../../data"}, "code": {"path": "x"}}}}},
+        ["nothing"],
+    ],
+)
+def test_another_model_is_refused_with_the_name_of_the_right_one(recorded, store, description):
+    run_id, model_id = recorded
+    place = Path(store.client.get_logged_model(model_id).artifact_location.removeprefix("file://"))
+    (place / "MLmodel").write_text(yaml.safe_dump(description))
+    with pytest.raises(PixmillError, match="is not a model 'classifier' of Pixmill") as caught:
+        find_model(f"models:/{model_id}", store.workspace.root)
+    assert f"runs:/{run_id}" in caught.value.next
+    assert not list((store.workspace.scratch("predict") / "models").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("models:/garments/2", "not found"),
+        ("models:/garments@nobody", "not found"),
+        ("models:/hats/latest", "has no model 'hats'"),
+        ("models:/garments", "does not name a model"),
+        ("models:/m-" + "0" * 32, "not found"),
+        ("runs:/" + "0" * 32, "not found"),
+        ("runs:/{run}/keras", "the run has no model 'keras'; its models: 'classifier'"),
+        ("models:/garments/1/../../x", "does not name a model"),
+    ],
+)
+def test_what_is_not_there_is_a_message(recorded, store, spec, message):
+    with pytest.raises(PixmillError, match=message):
+        find_model(spec.replace("{run}", recorded[0]), store.workspace.root)
+
+
+def test_a_store_that_is_not_there_is_a_message_and_stays_so(tmp_path, monkeypatch):
+    with pytest.raises(PixmillError, match="there is no MLflow database"):
+        find_model("models:/garments@champion", tmp_path)
+    assert os.listdir(tmp_path) == []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:9 does not respond"):
+        find_model("models:/garments@champion", tmp_path)

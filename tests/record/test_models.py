@@ -71,12 +71,13 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
 
 
 def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outside").mkdir()
+    monkeypatch.chdir(tmp_path / "outside")
     model = find_model("models:/garments@champion", None)
     assert model.name == "garments"
     assert not model.path.is_relative_to(store.workspace.root)
     assert Classifier.load(model.path).labels == model.labels
-    assert [path.name for path in tmp_path.iterdir() if path.name == ".pixmill"] == []
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_nothing_is_fetched_twice(recorded, store):
@@ -127,8 +128,8 @@ def test_what_is_not_there_is_a_message(recorded, store, spec, message):
 def test_a_store_that_is_not_there_is_a_message_and_stays_so(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(PixmillError, match="there is no MLflow database"):
-        find_model("models:/garments@champion", tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        find_model("models:/garments@champion", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:9 does not respond"):
         find_model("models:/garments@champion", tmp_path)

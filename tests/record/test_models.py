@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,12 @@ from pixmill.record.stages import evaluation_run
 from tests.images.samples import encoded, shapes
 
 FILE = encoded(shapes(3, 40, 30), "jpeg")
+
+
+@pytest.fixture(autouse=True)
+def environment(store, monkeypatch):
+    """MLflow's own client looks up a registered model's files where the environment says."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
 
 
 @pytest.fixture
@@ -33,8 +38,9 @@ def recorded(training, store, trained_folder):
     return run.run_id, output.model_id
 
 
-def test_every_name_leads_to_the_same_files(recorded, store, trained_folder):
+def test_every_name_leads_to_the_same_files(recorded, store, trained_folder, monkeypatch):
     run_id, model_id = recorded
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     root = store.workspace.root
     local = find_model(str(trained_folder), None)
     (expected,) = Classifier.load(trained_folder).predict([FILE])
@@ -65,13 +71,13 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
 
 
 def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypatch, tmp_path):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outside").mkdir()
+    monkeypatch.chdir(tmp_path / "outside")
     model = find_model("models:/garments@champion", None)
     assert model.name == "garments"
     assert not model.path.is_relative_to(store.workspace.root)
     assert Classifier.load(model.path).labels == model.labels
-    assert [path.name for path in tmp_path.iterdir() if path.name == ".pixmill"] == []
+    assert list((tmp_path / "outside").iterdir()) == []
 
 
 def test_nothing_is_fetched_twice(recorded, store):
@@ -120,9 +126,10 @@ def test_what_is_not_there_is_a_message(recorded, store, spec, message):
 
 
 def test_a_store_that_is_not_there_is_a_message_and_stays_so(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
     with pytest.raises(PixmillError, match="there is no MLflow database"):
-        find_model("models:/garments@champion", tmp_path)
-    assert os.listdir(tmp_path) == []
+        find_model("models:/garments@champion", tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:9 does not respond"):
         find_model("models:/garments@champion", tmp_path)

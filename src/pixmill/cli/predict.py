@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import BufferedIOBase
 from pathlib import Path
+from typing import cast
 
 from pixmill.cli.parser import find_project, say
 
@@ -55,15 +57,16 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
     from pixmill.predict.showing import FEW, Tally, table
 
+    stdin = cast(BufferedIOBase, sys.stdin.buffer)
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
-    find_images(arguments.inputs, sys.stdin.buffer)
+    find_images(arguments.inputs, stdin)
     model = find_model(arguments.model, find_project())
     tally = Tally()
     if not outputs:
         from pixmill.core.progress import track
 
-        images = find_images(arguments.inputs, sys.stdin.buffer)
+        images = find_images(arguments.inputs, stdin)
         for _, row in track(predict(model, images), "Predict", images.count()):
             tally.add(row)
         if 0 < tally.n <= FEW:
@@ -73,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
         say("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")
         return
     journal = Journal(outputs[0].path, model)
-    images = find_images(arguments.inputs, sys.stdin.buffer, [*journal.files, *(output.path for output in outputs)])
+    images = find_images(arguments.inputs, stdin, [*journal.files, *(output.path for output in outputs)])
     for written in predict_to_files(model, images, outputs, journal):
         tally.add(written)
     print("\n".join([*tally.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))

@@ -122,7 +122,7 @@ class Pass:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
         if _needs_keras(path):
-            # One thread on a CPU gives the same bits on any number of them, and a GPU has no room for several processes.
+            # One thread on the CPU gives the same bits everywhere, and a GPU has no room for several processes.
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
             fix_threads(1)
         try:

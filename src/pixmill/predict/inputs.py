@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from pixmill.core.errors import DataError
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
@@ -64,7 +64,7 @@ class Images:
     """
 
     words: Sequence[str]
-    stdin: BinaryIO
+    stdin: BufferedIOBase
     ours: Collection[str] = ()
 
     @cached_property
@@ -98,7 +98,7 @@ class Images:
                     yield prefix + name, file, path
 
 
-def find_images(words: Sequence[str], stdin: BinaryIO, ours: Iterable[Path] = ()) -> Images:
+def find_images(words: Sequence[str], stdin: BufferedIOBase, ours: Iterable[Path] = ()) -> Images:
     """Return the images that a person names, of which there must be some for every word.
 
     A folder stands for all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
@@ -148,8 +148,8 @@ def _file(name: str, path: Path, folder: Path | None) -> Input:
     return Input(name, source, (found.st_size, found.st_mtime_ns))
 
 
-def _from_stdin(stream: BinaryIO) -> Iterator[Input]:
-    head = stream.read(_HEAD)
+def _from_stdin(stream: BufferedIOBase) -> Iterator[Input]:
+    head = stream.read1(_HEAD)  # what has come so far: lines may come slowly
     if b"\0" in head or sniff(head) in EXTENSIONS | OTHER_FORMATS:
         content = head + stream.read(_MOST - len(head) + 1)
         if len(content) > _MOST:
@@ -164,7 +164,7 @@ def _from_stdin(stream: BinaryIO) -> Iterator[Input]:
             yield _file(path_text(line), Path(line), None)
 
 
-def _lines(head: bytes, stream: BinaryIO) -> Iterator[str]:
+def _lines(head: bytes, stream: BufferedIOBase) -> Iterator[str]:
     *whole, last = head.split(b"\n")
     yield from map(_decoded, whole)
     first = last + stream.readline()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -133,11 +134,13 @@ def _registered(client: MlflowClient, uri: str, store: str, name: str, version: 
         entry = max(entries, key=lambda each: int(each.version))
     else:
         entry = client.get_model_version(name, version)
-    if entry.model_id:
-        found = _logged(client, uri, store, client.get_logged_model(entry.model_id))
+    # The database tells the id by the source alone.
+    source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
+    if model_id := entry.model_id or (source and source[1]):
+        found = _logged(client, uri, store, client.get_logged_model(model_id))
         return Found(**vars(found) | {"name": name, "version": str(entry.version)})
     location = client.get_model_version_download_uri(name, entry.version)
-    key = re.sub(r"\W", "_", f"{name}-{entry.version}")
+    key = hashlib.sha256(location.encode()).hexdigest()[:32]
     return Found(uri, store, location, key, name, str(entry.version), **_facts(client, entry.run_id))
 
 

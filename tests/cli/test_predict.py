@@ -1,0 +1,56 @@
+"""``pixmill predict`` shows a few images one by one, and counts many."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from pixmill.cli import main
+from tests.images.samples import encoded, shapes
+
+
+@pytest.fixture
+def photos(trained_folder, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.jpg").write_bytes(encoded(shapes(number, 40, 30), "jpeg"))
+    (folder / "notes.txt").write_text("no image")
+    shutil.copytree(trained_folder, tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_a_few_images_are_listed_and_broken_ones_are_no_error(photos, capsys):
+    main(["predict", "photos", "--model", "model"])
+    first, *_ = lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("photos/0.jpg")
+    assert any(label in first for label in ("coat", "kurtā", "T-shirt & top"))
+    assert " %" in first
+    assert lines[3] == "photos/notes.txt  no prediction: not a known image format"
+
+
+def test_with_files_the_images_are_counted(photos, capsys):
+    main(["predict", "photos", "--model", "model", "--csv", "a.csv", "--jsonl", "b.jsonl"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("4 images, predicted by model (")
+    assert "No prediction: 1\n" in shown
+    assert shown.endswith("Written: a.csv, b.jsonl\n")
+    assert "photos/0.jpg" not in shown
+
+
+def test_what_does_not_exist_is_an_error_before_any_work(photos, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["predict", "photos", "gone.jpg", "--model", "model", "--csv", "a.csv"])
+    assert stop.value.code == 1
+    assert "pixmill: gone.jpg does not exist\nNext: " in capsys.readouterr().err
+    assert sorted(path.name for path in photos.parent.iterdir()) == ["model", "photos"]
+
+
+def test_names_cannot_lead_a_terminal_astray(photos, capsys):
+    (photos / "0.jpg").rename(photos / "\x1b[2J.jpg")
+    main(["predict", "photos", "--model", "model"])
+    shown = capsys.readouterr().out
+    assert "\\x1b[2J.jpg" in shown
+    assert "\x1b" not in shown

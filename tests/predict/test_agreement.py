@@ -1,0 +1,55 @@
+"""Evaluate, the classifier, predict and MLflow's model say the same of the same images."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pixmill.evaluate.predictions import predict_parts, probabilities_of
+from pixmill.images import decode, fit
+from pixmill.images.parts import Part, Shards
+from pixmill.learn import Classifier
+from pixmill.predict.inputs import find_images
+from pixmill.predict.predicting import predict
+from pixmill.record.model import save_classifier_model
+from pixmill.record.store import quiet_mlflow
+
+
+def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path):
+    quiet_mlflow()
+    import mlflow
+
+    rows = [row for _, row in predict(model, find_images(["photos"], io.BytesIO()), workers=1)]
+    table = pd.DataFrame([row for row in rows if row["reason"] is None])
+    contents = [Path(path).read_bytes() for path in table["path"]]
+    classifier = Classifier.load(model.path)
+    pixels = np.stack([fit(decode(content).pixels, 24) for content in contents])
+    part = Part(
+        "test",
+        pd.DataFrame({"id": table["path"], "label": model.labels[0]}),
+        np.zeros(len(table), np.int32),
+        Shards([pixels]),
+    )
+    evaluated = predict_parts(classifier, [part]).set_index("id").loc[table["path"]]
+    save_classifier_model(model.path, tmp_path / "saved")
+    served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)
+    answers = classifier.predict(contents)
+
+    labels = {
+        "predict": list(table["predicted"]),
+        "evaluate": list(evaluated["predicted"]),
+        "classifier": [answer.label for answer in answers],
+        "mlflow": list(served["label"]),
+    }
+    assert len(table) == 13
+    assert all(found == labels["predict"] for found in labels.values())
+    columns = [f"p_{label}" for label in model.labels]
+    for given in (
+        classifier.calibration.apply(probabilities_of(evaluated, model.labels)),
+        np.stack([answer.probabilities for answer in answers]),
+        served[columns].to_numpy(),
+    ):
+        np.testing.assert_allclose(table[columns].to_numpy(float), given, rtol=0, atol=1e-5)

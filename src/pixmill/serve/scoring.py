@@ -76,6 +76,6 @@ def _cells(document: Any) -> list[str]:
     return cells
 
 
-def _is_index(rest: dict[str, Any]) -> bool:
+def _is_index(rest: dict[Any, Any]) -> bool:
     """Tell whether nothing is left of a table but its index."""
     return not rest or (rest.keys() == {"index"} and isinstance(rest["index"], list))

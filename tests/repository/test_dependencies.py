@@ -5,7 +5,6 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
-
 LOADED = {"httptools", "uvloop"}
 """What uvicorn loads by itself where it is installed."""
 

@@ -77,6 +77,19 @@ def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
         assert service.submit(str(gate)).result() == str(gate)
 
 
+def test_rows_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=0) as service:
+        service.wait()
+        futures = service.submit_all([str(gate)] * 3)
+        with pytest.raises(Full):
+            service.submit_all([str(gate)] * 2)
+        gate.touch()
+        assert [future.result() for future in futures] == [str(gate)] * 3
+        # Nobody waits for a place who waits for an answer.
+        assert [service.submit(str(gate)).result() for _ in range(100)] == [str(gate)] * 100
+
+
 def test_what_the_function_raises_is_raised_by_the_future_alone(service: Service[Row, Row]) -> None:
     with Service(failing, workers=1, limits=LIMITS, waiting=9) as failed:
         with pytest.raises(KeyError, match="no row 5") as caught:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar
 
 from pixmill.compute.process import STARTS, Limits, Loss, Task, Worker, not_starting
 
@@ -125,15 +125,28 @@ class Service(Generic[Row, Result]):
         Raises:
             Full: As many rows wait as may, or the service is closing.
         """
-        job = _Job[Row, Result](row)
+        return self.submit_all([row])[0]
+
+    def submit_all(self, rows: Sequence[Row]) -> list[Future[Result | Loss]]:
+        """Take rows together, and return the future of each one's result, as :meth:`submit` does.
+
+        They are taken or refused as one: many rows are as welcome as one, and may exceed ``waiting``.
+
+        Args:
+            rows: The rows.
+
+        Raises:
+            Full: As many rows wait as may, or the service is closing; none is taken.
+        """
+        jobs = [_Job[Row, Result](row) for row in rows]
         with self._state:
             if self._ended:
                 raise Full("the service is closing")
             if len(self._jobs) >= self._most + len(self._threads) - self._busy:
                 raise Full(f"{len(self._jobs)} rows wait already")
-            self._jobs.append(job)
-            self._state.notify()
-        return job.future
+            self._jobs.extend(jobs)
+            self._state.notify(len(jobs))
+        return [job.future for job in jobs]
 
     def _work(self) -> None:
         """Answer rows in one process after another."""
@@ -141,8 +154,6 @@ class Service(Generic[Row, Result]):
         try:
             while (job := self._next()) is not None:
                 worker = self._answer(worker, job)
-                with self._state:
-                    self._busy -= 1
                 if worker is None and not self._ended:
                     worker = self._start()
         finally:
@@ -207,11 +218,11 @@ class Service(Generic[Row, Result]):
         worker.end()
 
     def _answer(self, worker: Worker | None, job: _Job[Row, Result]) -> Worker | None:
-        """Set a row's future; return the process for the next row, ``None`` if it needs a new one."""
+        """Settle a row; return the process for the next one, ``None`` if that needs a new one."""
         again = False
         while True:
             if worker is None and (worker := self._start()) is None:
-                job.future.set_exception(self._defect or Full("the service is closing"))
+                self._settle(job, error=self._defect or Full("the service is closing"))
                 return None
             try:
                 worker.give(Task([(0, job.row)], again))
@@ -221,19 +232,28 @@ class Service(Generic[Row, Result]):
                 worker = None
                 continue
             except Exception as error:  # noqa: BLE001 (a row that cannot be pickled: its caller hears of it)
-                job.future.set_exception(error)
+                self._settle(job, error=error)
                 return worker
             if (loss := self._hear(worker, job)) is None:
                 return worker
             self._end(worker)
             worker = None
             if again:
-                job.future.set_result(loss)
+                self._settle(job, loss)
                 return None
             again = True
 
+    def _settle(self, job: _Job[Row, Result], result: Any = None, *, error: Exception | None = None) -> None:
+        """Set a row's future; by then its process counts as idle, so that whoever waited for it may send the next."""
+        with self._state:
+            self._busy -= 1
+        if error is None:
+            job.future.set_result(result)
+        else:
+            job.future.set_exception(error)
+
     def _hear(self, worker: Worker, job: _Job[Row, Result]) -> Loss | None:
-        """Wait for a row's result and set its future, or return why there is none."""
+        """Wait for a row's result and settle it, or return why there is none."""
         try:
             if not worker.connection.poll(max(0.0, worker.deadline - time.monotonic())):
                 return "timeout"
@@ -243,7 +263,7 @@ class Service(Generic[Row, Result]):
         if kind == "memory":
             return "memory"
         if kind == "raised":
-            job.future.set_exception(content)
+            self._settle(job, error=content)
         else:
-            job.future.set_result(cast("Result", content[0]))
+            self._settle(job, content[0])
         return None

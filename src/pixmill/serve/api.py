@@ -151,7 +151,7 @@ def routes(desk: Desk) -> APIRouter:
         @router.post(
             "/fetch",
             response_class=Response,
-            responses=schemas.fetched() | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+            responses=schemas.answered("application/octet-stream", "The image's bytes.") | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
             openapi_extra=schemas.url_body(),
         )
         async def fetch(request: Request) -> Response:
@@ -228,7 +228,7 @@ def routes(desk: Desk) -> APIRouter:
             "/feedback",
             status_code=201,
             response_model=schemas.Filed,
-            responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503, 507),
+            responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
             openapi_extra=schemas.correction_body(()),
         )
         async def feedback(request: Request) -> Response:
@@ -252,7 +252,7 @@ def routes(desk: Desk) -> APIRouter:
                     original=next((example.id for example in examples if example.jpeg == image.content), None),
                 )
             except inbox.Full as error:
-                raise Problem(507, "The inbox is full: it takes no more before it has been reviewed.") from error
+                raise Problem(503, "The inbox is full: it takes no more before it has been reviewed.") from error
             except PixmillError as error:
                 raise _busy("The inbox cannot be written just now.", 10) from error
             return JSONResponse({"id": name}, 201)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pixmill.serve.problems import MEDIA_TYPE, problem_bytes
@@ -14,11 +12,12 @@ __all__ = ["Connection"]
 _HEAD_SECONDS, _BODY_SECONDS, _ANSWER_SECONDS = 10.0, 60.0, 120.0
 """Time for a request's head, for its body, and for its answer to be made and read."""
 
-_LAST_SECONDS = 5.0
-"""Time that a closing connection has to send what is left."""
+_LAST_SECONDS = 2.0
+"""Time that a client has to read the last answer. What it still sends is dropped: if the connection were closed at
+once, it would be reset, and the client might never see the answer."""
 
-_CONNECTIONS = 256
-"""Connections that are answered; with twice as many, further ones are closed at once."""
+_SERVED, _OPEN = 256, 768
+"""Connections that are served, and that may be open: those between are told 503, further ones are closed at once."""
 
 
 class Connection(HttpToolsProtocol):
@@ -28,15 +27,23 @@ class Connection(HttpToolsProtocol):
     """
 
     _deadline: asyncio.TimerHandle | None = None
-    _receives = False
+    _receives = _is_surplus = _has_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        if len(self.connections) > 2 * _CONNECTIONS:
+        if len(self.connections) > _OPEN:
             transport.abort()
             return
+        self._is_surplus = len(self.connections) > _SERVED
         self._wait(_HEAD_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes; a surplus connection is told so without a look at its request."""
+        if self._is_surplus:
+            self._end_with(503, "Too many connections are open.")
+        elif not self._has_ended:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
@@ -52,7 +59,6 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to wait for the body, and hand the request on."""
         self._wait(_BODY_SECONDS)
-        self.app = _overloaded if len(self.connections) > _CONNECTIONS else self.config.loaded_app
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -86,6 +92,9 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
+        if self._has_ended:
+            self.transport.abort()
+            return
         is_answered = self.cycle is None or self.cycle.response_complete
         if is_answered and not self._receives:
             self.transport.close()  # Nothing was ever asked.
@@ -97,25 +106,17 @@ class Connection(HttpToolsProtocol):
             self._end_with(503, "The answer took too long.")
 
     def _end_with(self, status: int, detail: str) -> None:
-        """Send a problem, and close."""
-        if self.transport.is_closing():
+        """Send a problem, say that nothing follows, and close when the client has read it."""
+        if self._has_ended or self.transport.is_closing():
             return
+        self._has_ended = True
         content = problem_bytes(status, detail)
-        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(content)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head.encode() + content)
-        self.transport.close()
-        self.loop.call_later(_LAST_SECONDS, self.transport.abort)
-
-
-async def _overloaded(scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG001
-    """Answer 503, whatever is asked."""
-    content = problem_bytes(503, "Too many connections are open.")
-    headers = {
-        "content-type": MEDIA_TYPE,
-        "content-length": str(len(content)),
-        "retry-after": "1",
-        "connection": "close",
-    }
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 503, "headers": pairs})
-    await send({"type": "http.response.body", "body": content})
+        head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(content)}\r\nconnection: close\r\n"
+        again = "retry-after: 1\r\n" if status == 503 else ""
+        self.transport.write(STATUS_LINE[status] + f"{head}{again}\r\n".encode() + content)
+        self.transport.write_eof()
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.flow.resume_reading()
+        self._wait(_LAST_SECONDS)

@@ -65,7 +65,7 @@ class Loaded:
             # Where Keras runs the network, it uses all processors itself.
             workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
             self._service: Service[Asked | Looked, Answer | bytes | str] = Service(
-                Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting
+                Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting * workers
             )
             self._service.__enter__()
         except BaseException:
@@ -103,14 +103,7 @@ class Loaded:
             Full: Too many images wait; none is taken.
         """
         alone = len(images) == 1 and not self._service.busy and not self._service.waiting
-        futures: list[Future[Any]] = []
-        try:
-            futures.extend(self._service.submit(Asked(image, alone)) for image in images)
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
-        return futures
+        return list(self._service.submit_all([Asked(image, alone) for image in images]))
 
     def explain(self, image: bytes, label: str | None) -> Future[Any]:
         """Return a future of a PNG, of a word why there is none, or of a loss.
@@ -126,7 +119,7 @@ class Loaded:
         with self._lock:
             if self._gradients is None:
                 self._gradients = Service(
-                    Gradients(self._path), workers=1, limits=self._settings.limits, waiting=self._settings.max_images
+                    Gradients(self._path), workers=1, limits=self._settings.limits, waiting=self._settings.waiting
                 )
                 self._gradients.__enter__()
         return self._gradients.submit(row)

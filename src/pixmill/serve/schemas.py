@@ -25,7 +25,6 @@ __all__ = [
     "Served",
     "answered",
     "correction_body",
-    "fetched",
     "image_body",
     "images_body",
     "label_parameter",
@@ -157,8 +156,7 @@ _MEANINGS = {
     421: "The server does not answer to this name.",
     422: "The body is not as described.",
     429: "This client had too many URLs fetched.",
-    503: "Too much to do; Retry-After says when to come again.",
-    507: "The inbox is full.",
+    503: "Too much to do, and Retry-After says when to come again; or, without it, the inbox is full.",
 }
 
 
@@ -166,11 +164,6 @@ def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any
     """Return the description of an answer that is not JSON."""
     schema = {"type": "string"} if media_type.startswith("text/") else BINARY
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
-
-
-def fetched() -> dict[int | str, dict[str, Any]]:
-    """Return the description of an answer that is an image from the web."""
-    return {200: {"description": "The image's bytes.", "content": {"application/octet-stream": {"schema": BINARY}}}}
 
 
 def url_body() -> dict[str, Any]:

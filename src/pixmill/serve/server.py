@@ -60,7 +60,9 @@ def run(
                 forwarded_allow_ips=list(settings.proxies),
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
-                backlog=512, loop=__import__("os").environ.get("LOOPX","auto"),
+                # uvloop accepts one connection per turn: hundreds of busy clients would keep newcomers out.
+                loop="asyncio",
+                backlog=512,
                 lifespan="on",
             )
             _Server(config, lambda: ready(_url(listener)) if ready else None).run([listener])
@@ -85,6 +87,7 @@ def _listening(host: str, port: int) -> socket.socket:
     """Return a socket that is bound, before the model is loaded: a port that is taken is known at once."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With its protocol named, asyncio sends without delay (TCP_NODELAY).
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise PixmillError(f"{host} is not an address of this machine: {error}", next="pixmill serve") from error

@@ -23,7 +23,8 @@ class Settings:
         root: The project's folder; ``None`` outside of one.
         workers: Processes that decode and predict; default: one per processor.
         limits: Limits on one image, within a worker.
-        waiting: Maximum number of images that wait for a worker; more are refused with 503.
+        waiting: Images that may wait for each worker, so that an answer comes in a second or two; while as many wait,
+            requests are refused with 503.
         max_bytes: Maximum size of a request's body.
         max_images: Maximum number of images in a request.
         held_bytes: Maximum size of all bodies that are in memory at the same time.
@@ -41,7 +42,7 @@ class Settings:
     root: Path | None = None
     workers: int = field(default_factory=default_workers)
     limits: Limits = LIMITS
-    waiting: int = 64
+    waiting: int = 16
     max_bytes: int = 20 << 20
     max_images: int = 16
     held_bytes: int = 128 << 20

@@ -14,7 +14,7 @@ from tests.images.samples import encoded
 from tests.serve.load.server import Running
 from tests.web.fetch.inner import Trap
 
-WORKERS, WAITING = 2, 64
+WORKERS, WAITING = 2, 32
 """The server's processes, and how many images may wait for one."""
 
 

@@ -49,9 +49,10 @@ def sent(server: Running, requests: list[bytes], *, connections: int = 2 * WORKE
 
 def test_of_four_times_too_many_the_server_takes_what_it_can(server, photographs, seconds):
     requests = [upload(photograph) for photograph in photographs]
-    told = asyncio.run(load(server.port, requests, connections=4 * (WORKERS + WAITING), seconds=seconds))
-    assert set(told["answers"]) == {"200", "503"}
-    assert told["answers"]["200"] >= WAITING
+    for connections in (4 * (WORKERS + WAITING), 300):  # The latter are more than are served.
+        told = asyncio.run(load(server.port, requests, connections=connections, seconds=seconds))
+        assert set(told["answers"]) == {"200", "503"}
+        assert told["answers"]["200"] >= WAITING
     # As many at a time as may wait: none is refused.
     told = asyncio.run(load(server.port, requests, connections=WAITING, seconds=seconds / 3))
     assert set(told["answers"]) == {"200"}
@@ -149,7 +150,7 @@ def test_slow_and_silent_clients_are_cut_off_and_hold_up_nobody(hurried, photogr
 
 def test_who_opens_too_many_connections_gets_no_more_and_others_are_served_again(hurried, photographs):
     async def act() -> list[bytes]:
-        many = [await asyncio.open_connection("127.0.0.1", hurried.port) for _ in range(700)]
+        many = [await asyncio.open_connection("127.0.0.1", hurried.port) for _ in range(900)]
         said = await asyncio.gather(*(ended(reader) for reader, _ in many))
         for _, writer in many:
             await left(writer)
@@ -166,6 +167,27 @@ def test_who_opens_too_many_connections_gets_no_more_and_others_are_served_again
     assert set(asyncio.run(load(hurried.port, [upload(photographs[0])], connections=2, seconds=1))["answers"]) == {
         "200"
     }
+
+
+def test_a_surplus_connection_is_told_so_at_once_and_the_others_are_served(hurried, photographs):
+    request = upload(photographs[0])
+
+    async def act() -> list[bytes]:
+        streams = [await asyncio.open_connection("127.0.0.1", hurried.port) for _ in range(300)]
+        said = []
+        for reader, writer in (streams[-1], streams[0], streams[-2]):
+            writer.write(request)
+            said.append(await reader.readuntil(b"\r\n\r\n"))
+        for _, writer in streams:
+            await left(writer)
+        return said
+
+    surplus, first, other = asyncio.run(act())
+    assert first.startswith(b"HTTP/1.1 200 ")
+    for head in (surplus, other):
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 1\r\n" in head
+        assert b"\r\nconnection: close\r\n" in head
 
 
 def test_broken_uploads_are_rows_with_a_reason_or_problems(server, photographs, seconds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
@@ -19,6 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.serve import api, schemas, scoring
+from pixmill.serve.bodies import invalid
 from pixmill.serve.gate import Gate
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
@@ -33,29 +35,27 @@ _FILES = Path(str(resources.files("pixmill.serve")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 
 
-def create_app(settings: Settings, models: Models | None = None, network: Network | None = None) -> Gate:
+def create_app(settings: Settings, models: Models, network: Network | None = None) -> Gate:
     """Return the ASGI application.
 
     Args:
         settings: What a person may set.
-        models: Opened already; default: opened when the application starts.
+        models: The models, open; they are closed when the application ends.
         network: What the URL route may reach beside the public internet; nothing by default.
     """
-    models = models or Models(settings)
     metrics = Metrics(lambda: models.current.waiting if models.current else 0)
     web = Web(settings.url_rate, settings.max_bytes, network) if settings.urls else None
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001
-        async with contextlib.AsyncExitStack() as stack:
-            if web is not None:
-                await stack.enter_async_context(web)
-            stack.push_async_callback(asyncio.to_thread, models.close)
-            await asyncio.to_thread(models.open)
-            stack.push_async_callback(models.drain)
-            watch = asyncio.create_task(models.watch())
-            stack.callback(watch.cancel)
+        ending = asyncio.Event()
+        watch = asyncio.create_task(models.watch(ending))
+        try:
             yield
+        finally:
+            ending.set()
+            await watch
+            await asyncio.to_thread(models.close)
 
     app = FastAPI(
         title="Pixmill",
@@ -76,7 +76,8 @@ def create_app(settings: Settings, models: Models | None = None, network: Networ
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, on_unexpected)
-    app.openapi = lambda: _described(app, models, settings)  # type: ignore[method-assign]
+    described = functools.lru_cache(1)(functools.partial(_described, app, settings))
+    app.openapi = lambda: described(models.current.model.labels if models.current else ())  # type: ignore[method-assign]
     return Gate(app, settings, metrics)
 
 
@@ -129,9 +130,7 @@ def _add_pages(app: FastAPI) -> None:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return await on_problem(request, Problem(422, f"{place}: {first['msg']}"))
+    return await on_problem(request, invalid(error.errors()))
 
 
 async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
@@ -139,8 +138,8 @@ async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG
     return Response(status_code=499)
 
 
-def _described(app: FastAPI, models: Models, settings: Settings) -> dict[str, Any]:
-    """Return the OpenAPI document, with the classes of the model that serves now."""
+def _described(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return the OpenAPI document, with the classes of a model."""
     from fastapi.openapi.utils import get_openapi
 
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -148,7 +147,6 @@ def _described(app: FastAPI, models: Models, settings: Settings) -> dict[str, An
     for name in ("HTTPValidationError", "ValidationError"):
         parts.pop(name, None)
     parts["ProblemDetails"] = schemas.ProblemDetails.model_json_schema()
-    labels = models.current.model.labels if models.current else ()
     paths = document["paths"]
     paths["/v1/explain"]["post"]["parameters"] = [schemas.label_parameter(labels)]
     if "/v1/feedback" in paths:

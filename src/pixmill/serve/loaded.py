@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -54,8 +55,8 @@ class Loaded:
     def __init__(self, model: Model, settings: Settings) -> None:
         self.model = model
         self._settings = settings
-        _sweep()
         self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        _sweep(self._folder)
         self._held = filelock.FileLock(self._folder / _LOCK, blocking=False)
         self._held.acquire()
         self._gradients: Service[Looked, bytes | str] | None = None
@@ -125,12 +126,14 @@ class Loaded:
         return self._gradients.submit(row)
 
 
-def _sweep() -> None:
-    """Remove the copies of servers that were killed: nobody holds their lock any more."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+def _sweep(own: Path) -> None:
+    """Remove the copies of this user's servers that were killed: nobody holds their lock any more."""
+    user = own.lstat().st_uid
+    for folder in own.parent.glob(f"{_PREFIX}*"):
         try:
-            is_new = time.time() - folder.stat().st_mtime < _NEW_SECONDS
-            if is_new:
+            found = folder.lstat()
+            is_new = time.time() - found.st_mtime < _NEW_SECONDS
+            if is_new or not stat.S_ISDIR(found.st_mode) or found.st_uid != user:
                 continue
             with filelock.FileLock(folder / _LOCK, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)

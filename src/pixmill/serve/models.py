@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -56,11 +57,18 @@ class Models:
         if self._retiring:
             await asyncio.wait(self._retiring)
 
-    async def watch(self) -> None:
-        """Look every so often for a newer model, until cancelled."""
-        while self._settings.poll:
-            await asyncio.sleep(self._settings.poll)
+    async def watch(self, ending: asyncio.Event) -> None:
+        """Look every so often for a newer model, until the end; a model that is being loaded then is not left behind.
+
+        Args:
+            ending: Set when the service ends.
+        """
+        while self._settings.poll and not ending.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ending.wait(), self._settings.poll)
+                break
             await self.look()
+        await self.drain()
 
     async def look(self) -> None:
         """Replace the model if its name stands for another one now; a broken one is refused and the old one stays."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import contextlib
 import itertools
 import json
 import re
@@ -57,7 +56,6 @@ class Sender(asyncio.Protocol):
         self.closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports do not descend from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -144,10 +142,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--once", action="store_true", help="send each request once, and keep the answers")
     told = parser.parse_args()
-    with contextlib.suppress(ImportError):
-        import uvloop
-
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     requests = read_requests(told.requests)
     done = load(told.port, requests, connections=told.connections, seconds=told.seconds, once=told.once)
     print(json.dumps(asyncio.run(done)))

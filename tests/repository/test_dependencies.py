@@ -5,7 +5,7 @@ import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
-LOADED = {"httptools", "uvloop"}
+LOADED = {"httptools"}
 """What uvicorn loads by itself where it is installed."""
 
 

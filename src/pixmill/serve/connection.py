@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from pixmill.serve.problems import MEDIA_TYPE, problem_bytes

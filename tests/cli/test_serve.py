@@ -43,9 +43,10 @@ def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Pat
     assert "everyone who reaches 0.0.0.0 may use this server" in capsys.readouterr().err
     (tmp_path / "keys").write_text("a\n\n b \n")
     monkeypatch.setenv("PIXMILL_API_KEYS", "c, d,")
-    main(["serve", "--model", "m", "--host", "0.0.0.0", "--api-keys", "keys", "--allow-host", "models.example"])
+    main(["serve", "--model", "m", "--host", "0.0.0.0", "--api-keys", "keys"])
     assert capsys.readouterr().err == ""
-    assert [settings.hosts for settings, _ in served] == [None, (*LOOPBACK, "models.example")]
+    main(["serve", "--model", "m", "--proxy", "127.0.0.1"])
+    assert [settings.hosts for settings, _ in served] == [None] * 3
     assert set(served[1][0].keys) == {"a", "b", "c", "d"}
 
 
@@ -59,12 +60,16 @@ def test_a_file_without_keys_is_an_error(served, tmp_path: Path, capsys, content
     assert served == []
 
 
-@pytest.mark.parametrize("option", ["--workers", "--max-mb", "--max-images", "--url-rate"])
-def test_numbers_are_above_nothing(served, capsys, option: str) -> None:
-    for number in ("0", "-1", "1.5", "x"):
-        with pytest.raises(SystemExit):
-            main(["serve", option, number])
-        assert "expected a whole number above 0" in capsys.readouterr().err
+@pytest.mark.parametrize("option", ["--workers=0", "--workers=1.5", "--url-rate=-1", "--url-rate=x"])
+def test_numbers_are_whole(served, capsys, option: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", option])
+    assert "expected a whole number above 0" in capsys.readouterr().err
+
+
+def test_the_network_can_be_left_alone(served) -> None:
+    main(["serve", "--url-rate", "0"])
+    assert not served[0][0].urls
 
 
 def test_a_port_that_is_taken_is_known_before_the_model_is_loaded(tmp_path: Path, monkeypatch, capsys) -> None:

@@ -89,8 +89,8 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
-    """A server without keys, and with small limits."""
-    arguments = ["--model", str(trained_folder), "--workers", "1", "--max-mb", "1", "--max-images", "3"]
+    """A server without keys."""
+    arguments = ["--model", str(trained_folder), "--workers", "1"]
     with Running(*arguments, "--inbox", str(inbox), "--url-rate", "4", cwd=inbox.parent) as running:
         yield Client(running.port)
 
@@ -100,6 +100,7 @@ def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """A server that asks for a key, fetches no URLs and takes no feedback."""
     folder = tmp_path_factory.mktemp("locked")
     (folder / "keys").write_text("first\n\nsecond key\n")
-    arguments = ["--model", str(trained_folder), "--workers", "1", "--no-urls", "--no-feedback", "--api-keys", "keys"]
-    with Running(*arguments, cwd=folder, environ={"PIXMILL_API_KEYS": "third, fourth"}) as running:
+    options = ["--workers", "1", "--url-rate", "0", "--no-feedback", "--api-keys", "keys"]
+    environ = {"PIXMILL_API_KEYS": "third, fourth"}
+    with Running("--model", str(trained_folder), *options, cwd=folder, environ=environ) as running:
         yield Client(running.port)

@@ -90,9 +90,10 @@ def test_urls_of_inner_addresses_are_rows_with_a_reason_and_their_rate_is_bounde
         ({"images": [{"content": 1}]}, 422),
         ({"images": [{"content": "a"}]}, 422),
         ({"images": [{"content": "ä==="}]}, 422),
+        ({"images": [{"url": "http://\ud800.example/"}]}, 400),
         ({"images": [{"content": "", "url": "http://x.example"}]}, 422),
         ({"images": [{"content": ""}], "more": 1}, 422),
-        ({"images": [{"content": ""}] * 4}, 422),
+        ({"images": [{"content": ""}] * 17}, 422),
     ],
 )
 def test_json_of_another_form_is_refused(client: Client, document: Any, status: int) -> None:
@@ -108,13 +109,14 @@ def test_json_of_another_form_is_refused(client: Client, document: Any, status: 
         (b"x", "text/plain", 415),
         (b"x", "multipart/form-data", 400),
         (b"x", "multipart/form-data; boundary=y", 400),
+        (multipart(("file", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c; charset=undefined", 400),
         (multipart()[0], "multipart/form-data; boundary=6d0f2c", 422),
         (multipart(("other", "x", b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
-        (multipart(*[("file", "x", b"x")] * 4)[0], "multipart/form-data; boundary=6d0f2c", 422),
+        (multipart(*[("file", "x", b"x")] * 17)[0], "multipart/form-data; boundary=6d0f2c", 422),
         (multipart(("file", None, b"x"))[0], "multipart/form-data; boundary=6d0f2c", 422),
-        (bytes((1 << 20) + 1), "image/png", 413),
+        (bytes((20 << 20) + 1), "image/png", 413),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_broken_requests_are_problems(client: Client, body: bytes, kind: str, status: int) -> None:
     assert client.post("/v1/predict", body, kind).is_problem(status)
@@ -135,7 +137,7 @@ def test_the_model_tells_what_it_is(client: Client, trained_folder: Path) -> Non
     assert facts["classes"] == ["coat", "kurtā", "T-shirt & top"]
     assert (facts["threshold"], facts["image_size"], facts["name"]) == (0.45, 24, trained_folder.name)
     assert (facts["explains"], facts["feedback"], facts["urls"]) == (True, True, True)
-    assert facts["limits"] == {"max_bytes": 1 << 20, "max_images": 3}
+    assert facts["limits"] == {"max_bytes": 20 << 20, "max_images": 16}
     assert client.get("/readyz").json["model"]["digest"] == facts["digest"]
     assert client.get("/healthz").status == client.get("/ping").status == 200
     assert client.get("/v1/examples").json == {"examples": []}
@@ -190,7 +192,7 @@ def test_invocations_answer_as_the_model_in_mlflow(client: Client, expected: dic
 
 
 @pytest.mark.parametrize(
-    "document", [{}, {"inputs": []}, {"inputs": [1]}, {"inputs": ["a"]}, {"inputs": [""] * 4}, {"x": [""]}, []]
+    "document", [{}, {"inputs": []}, {"inputs": [1]}, {"inputs": ["a"]}, {"inputs": [""] * 17}, {"x": [""]}, []]
 )
 def test_invocations_of_another_form_are_refused(client: Client, document: Any) -> None:
     assert client.post_json("/invocations", document).is_problem(422)

@@ -34,22 +34,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
     parser.add_argument("--workers", type=_count, metavar="N", help="processes that predict (default: one a processor)")
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
-    parser.add_argument("--no-urls", dest="urls", action="store_false", help="fetch no images by URL")
     parser.add_argument(
-        "--url-rate", type=_count, default=10, metavar="N", help="URLs a client and minute (default: 10)"
+        "--url-rate",
+        type=_amount,
+        default=10,
+        metavar="N",
+        help="images fetched by URL for a client in a minute; 0: none (default: 10)",
     )
     parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
     parser.add_argument(
         "--inbox", type=Path, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
     )
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one a line")
-    parser.add_argument("--allow-host", action="append", metavar="NAME", help="a name that clients use for this server")
     parser.add_argument(
         "--proxy",
         action="append",
         type=_network,
         metavar="ADDRESS",
-        help="a proxy's address or network: its X-Forwarded-For names the client",
+        help="address or network of a proxy, which decides on host names and names the client in X-Forwarded-For",
     )
     parser.add_argument(
         "--poll",
@@ -58,8 +60,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="look for a newer model every so many seconds; 0: never (default: 30)",
     )
-    parser.add_argument("--max-mb", type=_count, default=20, metavar="N", help="largest request in MB (default: 20)")
-    parser.add_argument("--max-images", type=_count, default=16, metavar="N", help="images a request (default: 16)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -76,20 +76,16 @@ def run(arguments: argparse.Namespace) -> None:
             f"warning: everyone who reaches {arguments.host} may use this server. Ask for a key with --api-keys FILE, "
             "or let a proxy do so."
         )
-    hosts = None if not local and not arguments.allow_host else (*LOOPBACK, *(arguments.allow_host or ()))
     folder = arguments.inbox or (root / "inbox" if root else None)
     settings = Settings(
         model=arguments.model,
         root=root,
         workers=arguments.workers or default_workers(),
-        max_bytes=arguments.max_mb << 20,
-        max_images=arguments.max_images,
-        urls=arguments.urls,
         url_rate=arguments.url_rate,
         inbox=folder if arguments.feedback else None,
         keys=keys,
         proxies=tuple(arguments.proxy or ()),
-        hosts=hosts,
+        hosts=LOOPBACK if local and not arguments.proxy else None,
         poll=arguments.poll,
     )
 
@@ -124,9 +120,13 @@ def _keys(path: Path | None) -> tuple[str, ...]:
 
 
 def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
+    if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a whole number above 0, received '{text}'")
     return int(text)
+
+
+def _amount(text: str) -> int:
+    return 0 if text == "0" else _count(text)
 
 
 def _network(text: str) -> str:

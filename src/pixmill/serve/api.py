@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,18 +18,20 @@ from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import Image, WebImage, one_image, one_url, read_correction, read_images
+from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.loaded import Loaded
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
 from pixmill.serve.problems import Problem
 from pixmill.serve.reasons import sentence
-from pixmill.serve.settings import Settings
+from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Refused
 
 __all__ = ["Desk", "routes"]
+
+_LOG = logging.getLogger("pixmill.serve")
 
 
 class Desk:
@@ -67,11 +70,14 @@ class Desk:
         if not contents:
             return loaded, []
         try:
-            futures = loaded.predict(list(contents))
+            outcomes = await asyncio.gather(*map(asyncio.wrap_future, loaded.predict(contents)))
         except Full as error:
             raise _busy("Too many images wait to be predicted.", 1) from error
+        except PixmillError as error:
+            _LOG.error("%s", error.message)
+            raise _busy("No process could be started to predict it.", 10) from error
         answers = []
-        for content, found in zip(contents, await asyncio.gather(*map(asyncio.wrap_future, futures)), strict=True):
+        for content, found in zip(contents, outcomes, strict=True):
             answer = found
             if not isinstance(found, Answer):  # It was given up.
                 answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
@@ -101,18 +107,19 @@ class Desk:
             raise Problem(404, "This model cannot show where it looked.")
         raise Problem(422, sentence(shown))
 
-    async def fetch(self, client: str, images: Sequence[Image | WebImage]) -> list[bytes | Refused]:
+    async def fetch(self, request: Request, images: Sequence[Image | WebImage]) -> list[bytes | Refused]:
         """Return the bytes of each image, those of URLs fetched.
 
         Raises:
-            Problem: The client has had too many URLs fetched.
+            Problem: The client has had too many URLs fetched, or too much is in memory.
         """
         urls = [image.url for image in images if isinstance(image, WebImage)]
-        if not urls:
-            return [image.content for image in images if isinstance(image, Image)]
-        assert self._web is not None
-        self._web.admit(client, len(urls))
-        fetched = iter(await asyncio.gather(*map(self._web.fetch, urls)))
+        found: list[bytes | Refused] = []
+        if urls:
+            assert self._web is not None
+            client = request.client.host if request.client else ""
+            found = await self._web.fetch(client, urls, request.scope["hold"])
+        fetched = iter(found)
         return [image.content if isinstance(image, Image) else next(fetched) for image in images]
 
 
@@ -129,12 +136,12 @@ def routes(desk: Desk) -> APIRouter:
         "/predict",
         response_model=schemas.Predictions,
         responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-        openapi_extra=schemas.images_body(settings.max_images, urls=settings.urls),
+        openapi_extra=schemas.images_body(urls=settings.urls),
     )
     async def predict(request: Request) -> Response:
         """Predict images: one or several files, the bytes of one, or JSON with base64 or URLs."""
-        images = await read_images(request, max_images=settings.max_images, urls=settings.urls)
-        found = await desk.fetch(request.client.host if request.client else "", images)
+        images = await read_images(request, urls=settings.urls)
+        found = await desk.fetch(request, images)
         loaded, answers = await desk.predict([content for content in found if isinstance(content, bytes)])
         rest = iter(answers)
         rows = []
@@ -151,13 +158,12 @@ def routes(desk: Desk) -> APIRouter:
         @router.post(
             "/fetch",
             response_class=Response,
-            responses=schemas.answered("application/octet-stream", "The image's bytes.") | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
-            openapi_extra=schemas.url_body(),
+            responses=schemas.answered("application/octet-stream", "The image's bytes.")
+            | schemas.problems(400, 401, 403, 413, 421, 422, 429, 503),
         )
-        async def fetch(request: Request) -> Response:
+        async def fetch(request: Request, image: schemas.Address) -> Response:
             """Return the image that a URL names: the page shows it, and reaches no other host itself."""
-            image = await one_url(request)
-            (content,) = await desk.fetch(request.client.host if request.client else "", [image])
+            (content,) = await desk.fetch(request, [WebImage(image.url)])
             reason = content.reason if isinstance(content, Refused) else sniff(content)
             if isinstance(content, Refused) or reason not in EXTENSIONS:
                 raise Problem(422, sentence(reason))
@@ -193,7 +199,7 @@ def routes(desk: Desk) -> APIRouter:
                 "explains": loaded.explains,
                 "feedback": desk.inbox is not None,
                 "urls": settings.urls,
-                "limits": {"max_bytes": settings.max_bytes, "max_images": settings.max_images},
+                "limits": {"max_bytes": settings.max_bytes, "max_images": MAX_IMAGES},
             }
         )
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from pixmill.serve import schemas
 from pixmill.serve.problems import Problem
+from pixmill.serve.settings import MAX_IMAGES
 
-__all__ = ["Image", "WebImage", "decoded", "one_image", "one_url", "parse_json", "read_correction", "read_images"]
+__all__ = ["Image", "WebImage", "invalid", "one_image", "read_correction", "read_images"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,11 @@ def _is_raw(kind: str) -> bool:
     return kind.startswith("image/") or kind == "application/octet-stream"
 
 
-async def read_images(request: Request, *, max_images: int, urls: bool) -> list[Image | WebImage]:
+async def read_images(request: Request, *, urls: bool) -> list[Image | WebImage]:
     """Return the images of a request, in order: at least one.
 
     Args:
         request: The request.
-        max_images: Maximum number of images.
         urls: Whether JSON may name images by their URL.
 
     Raises:
@@ -69,31 +69,15 @@ async def read_images(request: Request, *, max_images: int, urls: bool) -> list[
     if _is_raw(kind):
         return [Image(await request.body())]
     if kind == "multipart/form-data":
-        form = await _read_form(request, max_files=max_images)
+        form = await _read_form(request, max_files=MAX_IMAGES)
         images = [image for name, image in form if name == "file" and isinstance(image, Image)]
         if not images:
             raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
-        images = _listed(await parse_json(request), urls=urls)
+        images = _listed(await request.body(), urls=urls)
     else:
         raise _unsupported("multipart/form-data, image/*, application/octet-stream or application/json", kind)
-    if len(images) > max_images:
-        raise _too_many(max_images)
     return images
-
-
-async def one_url(request: Request) -> WebImage:
-    """Return the image that a body of JSON names by its URL.
-
-    Raises:
-        Problem: The body is none of that form.
-    """
-    if (kind := _kind(request)) != "application/json":
-        raise _unsupported("application/json", kind)
-    match await parse_json(request):
-        case {"url": str(url), **rest} if not rest:
-            return WebImage(url)
-    raise Problem(422, 'Expected {"url": "https://…"}.')
 
 
 async def one_image(request: Request) -> Image:
@@ -139,8 +123,11 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Ima
     Raises:
         Problem: It is malformed, has too many parts, or a text called ``file``.
     """
-    if not parse_options_header(request.headers["content-type"])[1].get(b"boundary"):
+    named = parse_options_header(request.headers["content-type"])[1]
+    if not named.get(b"boundary"):
         raise Problem(400, "The Content-Type names no boundary.")
+    if named.get(b"charset", b"utf-8").lower() != b"utf-8":
+        raise Problem(400, "The names of a multipart body are expected in UTF-8.")
     parser = _Parser(request.headers, request.stream(), max_files=max_files, max_fields=max_files + 8)
     try:
         form = await parser.parse()
@@ -166,49 +153,27 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 40
 
 
-async def parse_json(request: Request) -> Any:
-    """Return a body of JSON.
-
-    Raises:
-        Problem: It is not JSON.
-    """
+def _listed(body: bytes, *, urls: bool) -> list[Image | WebImage]:
     try:
-        return json.loads(await request.body())
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, f"The body is not JSON: {error}") from error
+        entries = schemas.Images.model_validate_json(body).images
+    except ValidationError as error:
+        raise invalid(error.errors(include_input=False, include_url=False)) from error
+    if not urls and any(isinstance(entry, schemas.Address) for entry in entries):
+        raise Problem(403, "This server fetches no URLs: send the image itself.")
+    return [WebImage(entry.url) if isinstance(entry, schemas.Address) else Image(entry.content) for entry in entries]
 
 
-def _listed(document: Any, *, urls: bool) -> list[Image | WebImage]:
-    form = '{"images": [{"content": "<base64>"}' + (' or {"url": "https://…"}' if urls else "") + ", …]}"
-    match document:
-        case {"images": [_, *_] as entries} if len(document) == 1:
-            pass
-        case _:
-            raise Problem(422, f"Expected {form}, with at least one image.")
-    images: list[Image | WebImage] = []
-    for place, entry in enumerate(entries):
-        match entry:
-            case {"content": str(text)} if len(entry) == 1:
-                images.append(Image(decoded(text, f"images[{place}].content")))
-            case {"url": str(url)} if len(entry) == 1 and urls:
-                images.append(WebImage(url))
-            case {"url": str()} if len(entry) == 1:
-                raise Problem(403, "This server fetches no URLs: send the image itself.")
-            case _:
-                raise Problem(422, f"images[{place}]: expected {form}.")
-    return images
+def invalid(errors: Sequence[Any]) -> Problem:
+    """Return the problem for what pydantic found: 400 where it is no JSON, else 422.
 
-
-def decoded(text: str, place: str) -> bytes:
-    """Return what base64 stands for.
-
-    Raises:
-        Problem: It is not base64.
+    Args:
+        errors: As pydantic lists them.
     """
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise Problem(422, f"{place} is not base64: {error}") from error
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return Problem(400, "The body is not JSON.")
+    place = ".".join(str(part) for part in first["loc"])
+    return Problem(422, f"{place}: {first['msg']}" if place else first["msg"])
 
 
 def _unsupported(expected: str, kind: str) -> Problem:

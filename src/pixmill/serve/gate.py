@@ -7,7 +7,6 @@ import hmac
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.problems import Problem, answer
@@ -41,6 +40,7 @@ class Gate:
     """Let requests pass to an ASGI application, or refuse them.
 
     Bodies are counted while they arrive: each against ``max_bytes``, all that are in memory against ``held_bytes``.
+    Routes count what else they keep in memory by ``scope["hold"]``.
 
     Args:
         app: The application.
@@ -69,10 +69,10 @@ class Gate:
             self._metrics.observe(scope, passage.status, time.perf_counter() - began)
 
     def take(self, size: int) -> None:
-        """Count bytes of a body that came.
+        """Count bytes that are in memory.
 
         Raises:
-            Problem: The bodies in memory are too large.
+            Problem: There would be too many.
         """
         if self._held + size > self._settings.held_bytes:
             raise Problem(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
@@ -85,7 +85,8 @@ class Gate:
         if hosts is not None and _name(host) not in hosts:
             return Problem(421, f"This server does not answer to the name '{_name(host)}'.")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        if origin and scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_own(origin, host):
+        is_own = _name(origin.rpartition("//")[2]) == _name(host)
+        if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             return Problem(403, "Pages of other sites may not use this server.")
         if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):
             return Problem(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
@@ -108,10 +109,6 @@ class Gate:
         """The application."""
         return self._app
 
-    def _is_own(self, origin: str, host: str) -> bool:
-        place = urlsplit(origin).netloc
-        return place == host or (self._settings.hosts is not None and _name(place) in self._settings.hosts)
-
     def _has_key(self, headers: dict[bytes, bytes]) -> bool:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
         # All are compared, so that the time says nothing about which one nearly matched.
@@ -123,11 +120,16 @@ class _Passage:
 
     def __init__(self, gate: Gate, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._gate, self._scope, self._receive, self._send = gate, scope, receive, send
+        scope["hold"] = self._hold  # For what a route fetches.
         self._headers = dict(scope["headers"])
         self._unread = b"transfer-encoding" in self._headers or self._headers.get(b"content-length", b"0") != b"0"
         self._came = 0
         self.held = 0
         self.status = 500
+
+    def _hold(self, size: int) -> None:
+        self._gate.take(size)
+        self.held += size
 
     async def run(self) -> None:
         if problem := self._gate.refusal(self._scope, self._headers):
@@ -143,8 +145,7 @@ class _Passage:
             self._came += size
             if self._came > self._gate.max_bytes:
                 raise self._gate.too_large()
-            self._gate.take(size)
-            self.held += size
+            self._hold(size)
         return message
 
     async def send(self, message: Message) -> None:

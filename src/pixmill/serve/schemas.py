@@ -2,44 +2,112 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from pixmill.serve.problems import MEDIA_TYPE
+from pixmill.serve.settings import MAX_IMAGES
 
 __all__ = [
     "BINARY",
+    "Address",
     "Alive",
     "Bounds",
+    "Content",
     "Example",
     "Examples",
     "Facts",
     "Filed",
+    "Images",
+    "Inputs",
+    "Instances",
     "Predicted",
     "Predictions",
     "ProblemDetails",
     "Ready",
+    "Records",
     "Scores",
     "Served",
+    "Split",
     "answered",
     "correction_body",
     "image_body",
     "images_body",
     "label_parameter",
     "problems",
-    "scoring_body",
-    "url_body",
 ]
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
-_ADDRESS = {"type": "string", "description": "http or https."}
 
 
 class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+def _decoded(text: Any) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("expected base64")
+    return base64.b64decode(text, validate=True)
+
+
+Base64 = Annotated[
+    bytes, PlainValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
+]
+Several = Annotated[list[Base64], Field(min_length=1, max_length=MAX_IMAGES)]
+
+
+class Content(_Schema):
+    """An image."""
+
+    content: Base64
+
+
+class Address(_Schema):
+    """An image on the web."""
+
+    url: str = Field(description="http or https.")
+
+
+class Images(_Schema):
+    """Images, or their addresses."""
+
+    images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
+
+
+class Inputs(_Schema):
+    """Images, as MLflow's clients send tensors."""
+
+    inputs: Several
+
+
+class Instances(_Schema):
+    """Images, as clients of TensorFlow Serving send them."""
+
+    instances: Several
+
+
+class Records(_Schema):
+    """A table of one column, row by row."""
+
+    dataframe_records: list[Annotated[dict[str, Base64], Field(min_length=1, max_length=1)]] = Field(
+        min_length=1, max_length=MAX_IMAGES
+    )
+
+
+class _Table(_Schema):
+    columns: list[str] = Field(min_length=1, max_length=1)
+    index: list[Any] = []
+    data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
+
+
+class Split(_Schema):
+    """A table of one column, as pandas writes it with ``orient="split"``."""
+
+    dataframe_split: _Table
 
 
 class Served(_Schema):
@@ -166,30 +234,18 @@ def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
-def url_body() -> dict[str, Any]:
-    """Describe a body that names one image by its URL."""
-    return _body({"application/json": {"schema": _named("url", _ADDRESS)}})
-
-
-def images_body(most: int, *, urls: bool) -> dict[str, Any]:
+def images_body(*, urls: bool) -> dict[str, Any]:
     """Describe a body with one or several images.
 
     Args:
-        most: Maximum number of images.
         urls: Whether an image may be named by its URL.
     """
-    entry = _named("content", {"type": "string", "format": "byte", "pattern": _BASE64})
-    if urls:
-        entry = {"oneOf": [entry, _named("url", _ADDRESS)]}
-    several = {"type": "array", "items": entry, "minItems": 1, "maxItems": most}
+    files = {"type": "array", "items": BINARY, "minItems": 1, "maxItems": MAX_IMAGES}
+    several = Images.model_json_schema()
+    entries = several.pop("$defs")
+    several["properties"]["images"]["items"] = {"anyOf": list(entries.values())} if urls else entries["Content"]
     return _body(
-        {
-            "multipart/form-data": _form(
-                {"file": {"type": "array", "items": BINARY, "minItems": 1, "maxItems": most}}, ["file"]
-            ),
-            **_raw(),
-            "application/json": {"schema": _named("images", several)},
-        }
+        {"multipart/form-data": _form({"file": files}, ["file"]), **_raw(), "application/json": {"schema": several}}
     )
 
 
@@ -206,36 +262,6 @@ def correction_body(labels: Sequence[str]) -> dict[str, Any]:
     """
     label = {"type": "string", "enum": [*labels, ""], "description": "The class; empty: none of them."}
     return _body({"multipart/form-data": _form({"file": BINARY, "label": label}, ["file", "label"])})
-
-
-def scoring_body(most: int) -> dict[str, Any]:
-    """Describe a body as MLflow's clients send it.
-
-    Args:
-        most: Maximum number of images.
-    """
-    cell = {"type": "string", "format": "byte", "pattern": _BASE64}
-    bounds = {"minItems": 1, "maxItems": most}
-    row = {"type": "array", "items": cell, "minItems": 1, "maxItems": 1}
-    record = {"type": "object", "additionalProperties": cell, "minProperties": 1, "maxProperties": 1}
-    names = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 1}
-    table = {
-        "type": "object",
-        "properties": {
-            "columns": names,
-            "index": {"type": "array"},
-            "data": {"type": "array", "items": row, **bounds},
-        },
-        "required": ["columns", "data"],
-        "additionalProperties": False,
-    }
-    forms = [
-        _named("inputs", {"type": "array", "items": cell, **bounds}),
-        _named("instances", {"type": "array", "items": cell, **bounds}),
-        _named("dataframe_records", {"type": "array", "items": record, **bounds}),
-        _named("dataframe_split", table),
-    ]
-    return _body({"application/json": {"schema": {"oneOf": forms}}})
 
 
 def label_parameter(labels: Sequence[str]) -> dict[str, Any]:
@@ -258,7 +284,3 @@ def _raw() -> dict[str, Any]:
 
 def _form(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {"schema": {"type": "object", "properties": properties, "required": required}}
-
-
-def _named(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: schema}, "required": [name], "additionalProperties": False}

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from pixmill.serve import schemas
 from pixmill.serve.api import Desk
-from pixmill.serve.bodies import decoded, parse_json
-from pixmill.serve.problems import Problem
 
 __all__ = ["routes"]
 
-_FORMS = "inputs, instances, dataframe_records or dataframe_split, with the images in base64"
+Body = schemas.Inputs | schemas.Instances | schemas.Records | schemas.Split
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -29,19 +24,11 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/invocations",
         response_model=schemas.Scores,
-        responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
-        openapi_extra=schemas.scoring_body(desk.settings.max_images),
+        responses=schemas.problems(400, 401, 403, 413, 421, 422, 503),
     )
-    async def invocations(request: Request) -> Response:
+    async def invocations(body: Body) -> Response:
         """Predict images as MLflow's own server does for the model `classifier`."""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Problem(415, "Expected a body of application/json.")
-        cells = _cells(await parse_json(request))
-        if not 1 <= len(cells) <= desk.settings.max_images:
-            raise Problem(422, f"Expected 1 to {desk.settings.max_images} images, received {len(cells)}.")
-        contents = [decoded(cell, f"image {place}") for place, cell in enumerate(cells)]
-        loaded, answers = await desk.predict(contents)
+        loaded, answers = await desk.predict(_cells(body))
         return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})
 
     @router.get(
@@ -57,26 +44,12 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _cells(document: Any) -> list[str]:
-    """Return the images in a body, still in base64.
-
-    Raises:
-        Problem: It is none of MLflow's forms.
-    """
-    cells: list[Any] = []
-    if isinstance(document, dict) and len(document) == 1:
-        match document:
-            case {"inputs": [*rows]} | {"instances": [*rows]}:
-                cells = rows
-            case {"dataframe_records": [*rows]}:
-                cells = [next(iter(row.values())) if isinstance(row, dict) and len(row) == 1 else None for row in rows]
-            case {"dataframe_split": {"columns": [str()], "data": [*rows], **rest}} if _is_index(rest):
-                cells = [row[0] if isinstance(row, list) and len(row) == 1 else None for row in rows]
-    if not cells or not all(isinstance(cell, str) for cell in cells):
-        raise Problem(422, f"Expected one of {_FORMS}.")
-    return cells
-
-
-def _is_index(rest: Mapping[Any, Any]) -> bool:
-    """Tell whether nothing is left of a table but its index."""
-    return not rest or (rest.keys() == {"index"} and isinstance(rest["index"], list))
+def _cells(body: Body) -> list[bytes]:
+    """Return the images in a body."""
+    match body:
+        case schemas.Inputs(inputs=cells) | schemas.Instances(instances=cells):
+            return cells
+        case schemas.Records(dataframe_records=rows):
+            return [cell for row in rows for cell in row.values()]
+        case schemas.Split(dataframe_split=table):
+            return [cell for row in table.data for cell in row]

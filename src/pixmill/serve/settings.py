@@ -8,7 +8,10 @@ from pathlib import Path
 from pixmill.compute import Limits, default_workers
 from pixmill.learn.inference import LIMITS
 
-__all__ = ["LOOPBACK", "Settings"]
+__all__ = ["LOOPBACK", "MAX_IMAGES", "Settings"]
+
+MAX_IMAGES = 16
+"""Maximum number of images in a request."""
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 """Names of this machine that nobody else answers to."""
@@ -26,15 +29,15 @@ class Settings:
         waiting: Images that may wait for each worker, so that an answer comes in a second or two; while as many wait,
             requests are refused with 503.
         max_bytes: Maximum size of a request's body.
-        max_images: Maximum number of images in a request.
         held_bytes: Maximum size of all bodies that are in memory at the same time.
-        urls: Whether images may be named by their URL.
-        url_rate: URLs that one client may have fetched in a minute.
+        url_rate: URLs that one client may have fetched in a minute; 0: none, and nobody reaches the network through
+            the service.
         inbox: Folder of the feedback; ``None``: none is taken.
         inbox_bytes: Maximum size of that folder.
         keys: API keys; empty: none is asked for.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
-        hosts: Names that requests may give in ``Host``; ``None``: any.
+        hosts: Names that requests may give in ``Host``, against pages that let their own name point here; ``None``:
+            any.
         poll: Seconds between two looks at what the model's name stands for; 0: none.
     """
 
@@ -44,9 +47,7 @@ class Settings:
     limits: Limits = LIMITS
     waiting: int = 16
     max_bytes: int = 20 << 20
-    max_images: int = 16
     held_bytes: int = 128 << 20
-    urls: bool = True
     url_rate: int = 10
     inbox: Path | None = None
     inbox_bytes: int = 1 << 30
@@ -54,3 +55,8 @@ class Settings:
     proxies: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = LOOPBACK
     poll: float = 30
+
+    @property
+    def urls(self) -> bool:
+        """Whether images may be named by their URL."""
+        return self.url_rate > 0

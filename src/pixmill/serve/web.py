@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Sequence
 
 from pixmill.serve.problems import Problem
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
@@ -18,7 +17,7 @@ __all__ = ["Rate", "Web"]
 _CLIENTS = 10_000
 """Clients whose rate is remembered; those who asked least recently are forgotten first."""
 
-_SECONDS, _CONNECTIONS, _PER_HOST = 10.0, 8, 4
+_SECONDS, _AT_A_TIME = 10.0, 8
 
 
 class Rate:
@@ -52,7 +51,10 @@ class Rate:
 
 
 class Web:
-    """Fetch images by their URLs while the ``async with`` block lasts; connections are kept.
+    """Fetch images by their URLs.
+
+    Each request has a fetcher of its own: what a server said hours ago, that it is down or what its ``robots.txt``
+    forbids, is not held against it.
 
     Args:
         per_minute: URLs that each client may have fetched in a minute.
@@ -61,49 +63,51 @@ class Web:
     """
 
     def __init__(self, per_minute: int, max_bytes: int, network: Network | None = None) -> None:
-        limits = Limits(
+        self._limits = Limits(
             max_bytes=max_bytes,
             timeout=_SECONDS,
             connect_timeout=_SECONDS / 2,
             read_timeout=_SECONDS / 2,
-            connections=_CONNECTIONS,
-            per_host=_PER_HOST,
             attempts=1,
         )
-        self._fetcher = Fetcher(limits, Manners(), network)
+        self._network = network
+        self._slots = asyncio.Semaphore(_AT_A_TIME)
         self._rate = Rate(per_minute)
 
-    async def __aenter__(self) -> Self:
-        await self._fetcher.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._fetcher.__aexit__(kind, error, trace)
-
-    def admit(self, client: str, count: int) -> None:
-        """Count what a client asks for.
+    async def fetch(self, client: str, urls: Sequence[str], hold: Callable[[int], None]) -> list[bytes | Refused]:
+        """Return for each URL the bytes that it names, or why there are none.
 
         Args:
             client: The client's address.
-            count: How many URLs it names.
+            urls: The URLs.
+            hold: Counts bytes that are kept in memory; raises a problem where they are too many.
 
         Raises:
-            Problem: That is more than it may.
+            Problem: The client has had too many URLs fetched, or too much is in memory.
         """
-        if seconds := self._rate.take(_network_of(client), count):
+        if seconds := self._rate.take(_network_of(client), len(urls)):
             raise Problem(
                 429,
                 "This client has had too many URLs fetched; send the image itself.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
+        async with Fetcher(self._limits, Manners(), self._network) as fetcher:
+            outcomes = await asyncio.gather(*(self._one(fetcher, url, hold) for url in urls), return_exceptions=True)
+        found = []
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            found.append(outcome)
+        return found
 
-    async def fetch(self, url: str) -> bytes | Refused:
-        """Return the bytes that a URL names, or why there are none."""
-        found = await self._fetcher.fetch(url)
+    async def _one(self, fetcher: Fetcher, url: str, hold: Callable[[int], None]) -> bytes | Refused:
+        async with self._slots:
+            found = await fetcher.fetch(url)
         assert isinstance(found, Fetched | Refused)
-        return found.content if isinstance(found, Fetched) else found
+        if isinstance(found, Refused):
+            return found
+        hold(len(found.content))
+        return found.content
 
 
 def _network_of(client: str) -> str:

@@ -49,14 +49,15 @@ class Gate:
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], settings: Settings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
+        self.app, self.max_bytes = app, settings.max_bytes
+        self._settings, self._metrics = settings, metrics
         self._keys = [key.encode() for key in settings.keys]
         self._held = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         passage = _Passage(self, scope, receive, send)
         began = time.perf_counter()
@@ -91,23 +92,13 @@ class Gate:
         if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):
             return Problem(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._settings.max_bytes:
+        if length.isdigit() and int(length) > self.max_bytes:
             return self.too_large()
         return None
 
     def too_large(self) -> Problem:
         """Return the problem for a body above the limit."""
-        return Problem(413, f"The body may have {self._settings.max_bytes} bytes.")
-
-    @property
-    def max_bytes(self) -> int:
-        """The most bytes that a body may have."""
-        return self._settings.max_bytes
-
-    @property
-    def app(self) -> Callable[..., Awaitable[None]]:
-        """The application."""
-        return self._app
+        return Problem(413, f"The body may have {self.max_bytes} bytes.")
 
     def _has_key(self, headers: dict[bytes, bytes]) -> bool:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")

@@ -35,6 +35,7 @@ SURFACE = {
     "pixmill.images.likeness": "",
     "pixmill.pages": "",
     "pixmill.pages.evaluate": "figures render_report",
+    "pixmill.pages.predict": "render_gallery",
     "pixmill.pages.scrape": "render_report",
     "pixmill.pages.validate": "render_report",
     "pixmill.pages.split": "render_report",

@@ -1,1 +1,1 @@
-"""The pages for people: a package a stage, on the frame that ``base`` gives."""
+"""The pages for people: a package a stage, and ``predict``, the gallery, on the frame that ``base`` gives."""

@@ -1,4 +1,4 @@
-// Enlarge the image that is clicked; the arrow keys lead to the next one that is shown.
+// Enlarge the image that is clicked; arrow keys and buttons lead to its neighbours.
 const dialog = document.querySelector('dialog');
 const labels = [...document.querySelectorAll('#labels > li')].map((item) => item.textContent);
 let enlarged;
@@ -18,6 +18,7 @@ const describe = (image) => {
     return [cell('name', labels[place]), track, cell('number', `${Number(share).toFixed(1)} %`)];
   }));
 };
+const images = [...document.querySelectorAll('main img')];
 const enlarge = (image) => {
   const large = dialog.querySelector('img');
   const factor = Math.min(0.9 * innerWidth / image.naturalWidth, 0.8 * innerHeight / image.naturalHeight, 6);
@@ -29,7 +30,6 @@ const enlarge = (image) => {
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 };
-const images = [...document.querySelectorAll('main img')];
 for (const image of images) {
   image.alt ||= image.closest('figure')?.querySelector('figcaption')?.innerText ?? 'Image';
   image.tabIndex = 0;
@@ -42,13 +42,14 @@ for (const image of images) {
     enlarge(image);
   });
 }
-dialog.addEventListener('click', () => dialog.close());
-dialog.addEventListener('keydown', (event) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!step) return;
+const go = (step) => {
   const shown = images.filter((image) => image.checkVisibility());
-  const next = shown[shown.indexOf(enlarged) + step];
-  if (next) enlarge(next);
+  enlarge(shown.at((shown.indexOf(enlarged) + step) % shown.length));
+};
+dialog.querySelectorAll('[data-step]').forEach((button) => button.addEventListener('click', () => go(Number(button.dataset.step))));
+dialog.addEventListener('click', ({ target }) => { if (target === dialog || target.tagName === 'IMG') dialog.close(); });
+dialog.addEventListener('keydown', ({ key }) => {
+  if (key === 'ArrowLeft' || key === 'ArrowRight') go(key === 'ArrowLeft' ? -1 : 1);
 });
 dialog.addEventListener('close', () => enlarged?.focus());
 

@@ -30,20 +30,31 @@ _FEW = 24
 
 
 class Facts(Protocol):
-    """What the page tells of the model, such as ``pixmill.predict.model.Model``."""
+    """What the page tells of the model, such as ``pixmill.predict.Model``."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name."""
+
     @property
-    def version(self) -> str | None: ...
+    def version(self) -> str | None:
+        """Its version; ``None`` if it has none."""
+
     @property
-    def digest(self) -> str: ...
+    def digest(self) -> str:
+        """The digest of its files."""
+
     @property
-    def labels(self) -> Sequence[str]: ...
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in the order of its outputs."""
+
     @property
-    def threshold(self) -> float | None: ...
+    def threshold(self) -> float | None:
+        """The confidence from which it is sure; ``None`` if it has none."""
+
     @property
-    def metrics(self) -> Mapping[str, float]: ...
+    def metrics(self) -> Mapping[str, float]:
+        """``accuracy``, ``accuracy_low`` and ``accuracy_high`` on test images, if they are known."""
 
 
 def render_gallery(

@@ -1,0 +1,53 @@
+"""The limit: Pillow and LiteRT in as many processes as there are processors; no guard, no hash, no file."""
+
+import multiprocessing
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from predicting import Answers, compete
+
+from pixmill.compute import default_workers
+
+state = {}
+
+
+def prepare(model: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from pixmill.learn.folder import read_description
+    from pixmill.learn.litert import converted_files, quiet
+
+    with quiet():
+        networks = [Interpreter(str(model / name), num_threads=1) for name in reversed(converted_files(model))]
+        for network in networks:
+            network.allocate_tensors()
+    state["networks"], state["told"] = networks, read_description(model)
+
+
+def answer(path: Path) -> list[float]:
+    from pixmill.images import fit
+
+    told = state["told"]
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    value = fit(pixels, told["image_size"], told["aspect"], told["resize"])[None].astype(np.float32)
+    for network in state["networks"]:
+        network.set_tensor(network.get_input_details()[0]["index"], value)
+        network.invoke()
+        # A backbone has its feature maps as an output, too.
+        (output,) = (output for output in network.get_output_details() if len(output["shape"]) == 2)
+        value = network.get_tensor(output["index"])
+    powers = np.exp(value[0].astype(np.float64) - value[0].max())
+    return (powers / powers.sum()).tolist()
+
+
+def predict(paths: Sequence[Path], model: Path) -> Answers:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(default_workers(), prepare, (model,)) as pool:
+        return list(pool.imap(answer, paths, chunksize=16))
+
+
+if __name__ == "__main__":
+    compete(predict)

@@ -1,0 +1,104 @@
+"""Predict JPEG photographs: ``pixmill predict --jsonl`` against a loop of Keras' ``model.predict``, image by image.
+
+The loop is what notebooks have: Pillow, a resize, ``model.predict``. Its rate is taken on some of the images. For
+information, also ``model.predict`` on batches of 32 from tf.data, and the limit: Pillow and LiteRT in as many
+processes, with no guard, no hash and no file. The model is the project's own; all contestants use the same files. The
+start of processes and imports is left out for all: each predicts a few images first, and that time is taken off.
+
+    make bench-predict             QUICK=1 for a short one
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import pandas as pd
+from contest import ROOT, Contestant, Record, folder_for_files, machine, run
+from images import make_images
+
+from pixmill.compute import default_workers
+from pixmill.learn import Classifier
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS, IMAGES = (2, 600) if QUICK else (5, 10_000)
+FEW, SIZE = 32, (640, 480)
+LOOP, BATCHES = (96, 256) if QUICK else (288, 2048)
+"""Images that the two slow ones predict."""
+MODEL = ROOT / "artifacts" / "train"
+CLOSE = 1e-3
+"""The largest difference between probabilities by Keras and by LiteRT."""
+
+OURS = Path(sys.executable)
+CONTESTANTS = {
+    "pixmill": (Contestant("pixmill predict --jsonl", "predict_pixmill.py", OURS), IMAGES),
+    "limit": (Contestant("Pillow and LiteRT alone (upper bound)", "predict_limit.py", OURS), IMAGES),
+    "keras_predict_loop": (Contestant("model.predict, image by image", "predict_keras_loop.py", OURS), LOOP),
+    "keras_predict_batches": (
+        Contestant("model.predict, tf.data, batches of 32", "predict_keras_batches.py", OURS),
+        BATCHES,
+    ),
+}
+
+
+def main() -> None:
+    """Print the table, and the ratios as the last line."""
+    if not (MODEL / "labels.json").is_file():
+        raise SystemExit(f"{MODEL} holds no model; next: make repro")
+    print(f"{IMAGES:,} images of {SIZE[0]} x {SIZE[1]}, {default_workers()} processes, {ROUNDS} rounds; {machine()}\n")
+    records = {name: Record() for name in CONTESTANTS}
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as name:
+        images = Path(name) / "images"
+        images.mkdir()
+        make_images(images, IMAGES, SIZE, Path(pd.__file__).parent.parent)
+        for _ in range(ROUNDS):
+            for name_, (contestant, count) in CONTESTANTS.items():
+                work = ["--folder", str(images), "--model", str(MODEL), "--few", str(FEW), "--count", str(count)]
+                work += ["--answers", str(images.parent / f"{name_}.json")]
+                run(contestant, work, records[name_], seconds=3600)
+        agreement = check({name_: read(images.parent / f"{name_}.json") for name_ in CONTESTANTS})
+    print("| | images/s, median | spread | CPU, ms per image | memory, MB |\n|---|---|---|---|---|")
+    for name_, (contestant, count) in CONTESTANTS.items():
+        record, timed = records[name_], count - FEW
+        used = statistics.median(float(str(told["processor"])) for told in record.told) / timed * 1000
+        rate = f"{record.rate(timed):,.1f} | {record.spread(timed)}"
+        print(f"| {contestant.name} | {rate} | {used:.1f} | {record.megabytes():,.0f} |")
+    print(f"\nThe same class for all images, and for {100 * agreement:.1f} % with the resize of tf.data\n")
+    ratios = {f"vs_{name_}": ratio(records, name_) for name_ in CONTESTANTS if name_ != "pixmill"}
+    first = "vs_keras_predict_loop"
+    print(json.dumps({first: ratios.pop(first), **ratios}))
+
+
+def read(path: Path) -> np.ndarray:
+    """Return a contestant's answers."""
+    return np.array(json.loads(path.read_text()))
+
+
+def check(answers: dict[str, np.ndarray]) -> float:
+    """Reject answers that differ; return the share of images with the same class under tf.data's own resize."""
+    calibration = Classifier.load(MODEL).calibration
+    for name, close in (("limit", 1e-5), ("keras_predict_loop", CLOSE)):
+        others = calibration.apply(answers[name])
+        ours = answers["pixmill"][: len(others)]
+        apart = float(np.abs(ours - others).max())
+        if apart > close or (ours.argmax(axis=1) != others.argmax(axis=1)).any():
+            raise SystemExit(f"{CONTESTANTS[name][0].name} answers differently: by up to {apart:.2g}")
+    others = answers["keras_predict_batches"]
+    return float((answers["pixmill"][: len(others)].argmax(axis=1) == others.argmax(axis=1)).mean())
+
+
+def ratio(records: dict[str, Record], peer: str) -> float:
+    """Return how many times as fast Pixmill is: the median over the rounds, in which all run under the same load."""
+    each = {name: [taken / (CONTESTANTS[name][1] - FEW) for taken in records[name].seconds] for name in records}
+    return round(statistics.median(a / b for a, b in zip(each[peer], each["pixmill"], strict=True)), 2)
+
+
+if __name__ == "__main__":
+    main()

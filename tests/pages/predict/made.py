@@ -1,0 +1,34 @@
+"""Rows as ``pixmill predict`` writes them."""
+
+from __future__ import annotations
+
+import hashlib
+from types import SimpleNamespace
+
+THRESHOLD = 0.75
+
+
+def row(labels, number: int, weights, *, path: str | None = None, content: bytes | None = None, threshold=THRESHOLD):
+    """Return the row of an image whose probabilities go by some weights."""
+    shares = [weight / sum(weights) for weight in weights]
+    best = max(range(len(labels)), key=shares.__getitem__)
+    return {
+        "path": path or f"photos/{number}.jpg",
+        "id": hashlib.sha256(f"{number}".encode() if content is None else content).hexdigest(),
+        "predicted": labels[best],
+        "confidence": shares[best],
+        "sure": None if threshold is None else shares[best] >= threshold,
+        **{f"p_{label}": share for label, share in zip(labels, shares, strict=True)},
+        "reason": None,
+    }
+
+
+def unread(path: str, reason: str):
+    """Return the row of a file that is no image, as it is for any classes."""
+    return {"path": path, "id": None, "predicted": None, "confidence": None, "sure": None, "reason": reason}
+
+
+def model(labels, *, threshold=THRESHOLD, **more):
+    """Return what the page tells of a model."""
+    facts = {"name": "garments", "version": "3", "digest": "0123456789abcdef" * 4, "metrics": {}}
+    return SimpleNamespace(**{**facts, "labels": tuple(labels), "threshold": threshold, **more})

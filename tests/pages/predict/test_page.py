@@ -1,0 +1,168 @@
+"""The gallery is one file that works offline, bounded whatever it shows."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pixmill.pages.predict import render_gallery
+from pixmill.pages.predict.reading import meaning
+from tests.pages.predict.made import model, row, unread
+
+LABELS = ("coat", "shoe", "shirt")
+
+
+def jpeg(number: int, side: int = 40) -> bytes:
+    """Return an image of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (number * 37 % 256, number * 11 % 256, 90)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Write images, and return their rows."""
+    (tmp_path / "photos").mkdir()
+
+    def written(n: int):
+        made = []
+        for number in range(n):
+            content = jpeg(number)
+            (tmp_path / "photos" / f"{number}.jpg").write_bytes(content)
+            weights = [1.0 + (number + place) % 3 * (number % 5) for place in range(3)]
+            made.append(row(LABELS, number, weights, content=content))
+        return made
+
+    return written
+
+
+def none(path: str) -> None:
+    return None
+
+
+def titles(html: str) -> list[str]:
+    return re.findall(r"<h[123][^>]*>([^<]*)</h", html)
+
+
+def test_it_shows_counts_samples_each_class_and_what_was_unreadable(photos, tmp_path) -> None:
+    rows = [*photos(60), unread("photos/a.txt", "html"), unread("photos/b.jpg", "truncated")]
+    html = render_gallery(rows, model(LABELS), content=tmp_path.joinpath, workers=1)
+    assert titles(html) == [
+        "Predictions for 62 images",
+        "Classes",
+        "Random sample",
+        "Least certain",
+        "Unreadable files",
+    ]
+    assert "A web page instead of an image: 1" in html
+    assert "The file is truncated: 1" in html
+    assert "<li>photos/a.txt</li>" in html
+    assert html.count('<details class="class">') == 3
+    assert html.count('src="data:image/jpeg;base64,') == html.count('<figure class="card') == 48 + 48 + 60
+    assert "no image" not in html
+    assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\(|@import""", html)
+
+
+def test_a_class_with_more_images_is_sampled(tmp_path) -> None:
+    rows = [row(LABELS, number, [3.0 + number, 1, 1]) for number in range(100)]
+    html = render_gallery(rows, model(LABELS), content=none)
+    assert titles(html)[2:5] == ["Most certain", "Random", "Least certain"]
+    assert html.count('<figure class="card') == 48 + 48 + 48
+    assert "Never predicted: shoe, shirt." in html
+
+
+def test_a_few_images_are_all_shown_once(photos, tmp_path) -> None:
+    html = render_gallery(photos(5), model(LABELS), content=tmp_path.joinpath, workers=1)
+    assert titles(html) == ["Predictions for 5 images", "Classes", "All images"]
+    assert html.count('<figure class="card') == 5
+    single = render_gallery(photos(1), model(LABELS), content=tmp_path.joinpath, workers=1)
+    assert titles(single)[0] == "Predictions for 1 image"
+
+
+def test_nothing_readable_and_nothing_at_all_make_pages_too() -> None:
+    html = render_gallery([unread("a.jpg", "empty")] * 30, model(LABELS), content=none)
+    assert titles(html) == ["Predictions for 30 images", "Unreadable files"]
+    assert html.count("<li>a.jpg</li>") == 20
+    assert "and 10 more files" in html
+    assert "There are no images." in render_gallery([], model(LABELS), content=none)
+
+
+def test_each_card_says_class_confidence_runner_up_and_path(tmp_path) -> None:
+    path = "a-folder-with-a-name/another-folder/yet-another-one/photo.jpg"
+    html = render_gallery([row(LABELS, 1, [6, 3, 1], path=path)], model(LABELS), content=none)
+    card = html[html.index("<figure class") :]
+    assert re.search(r">coat</strong> <b>60\.0 %</b>", card)
+    assert re.search(r"<span>shoe</span> <span>30\.0 %</span>", card)
+    assert "not sure" in card
+    assert f'title="{path}"' in card
+    assert re.search(r">a-folder-with-[^<]*…[^<]*photo\.jpg<", card)
+    assert 'data-probabilities="0:60 1:30 2:10"' in card
+
+
+def test_without_a_threshold_no_prediction_is_sure_or_not(tmp_path) -> None:
+    html = render_gallery([row(LABELS, 1, [6, 3, 1], threshold=None)], model(LABELS, threshold=None), content=none)
+    assert "no confidence threshold" in html
+    assert "<em>" not in html
+
+
+def test_what_is_gone_or_changed_or_unknown_has_a_card_without_an_image(photos, tmp_path) -> None:
+    rows = photos(4)
+    (tmp_path / "photos/1.jpg").unlink()
+    (tmp_path / "photos/2.jpg").write_bytes(jpeg(9))
+    paths = {"photos/0.jpg": jpeg(0), "photos/3.jpg": jpeg(8)}  # bytes, the right ones and others
+    html = render_gallery(rows, model(LABELS), content=lambda path: paths.get(path, tmp_path / path), workers=1)
+    assert html.count('src="data:') == 1
+    assert html.count("no image") == 3
+
+
+def test_names_are_escaped(tmp_path) -> None:
+    label, path = "<b>coat</b>", "\"><script>alert('x')</script>.jpg"
+    labels = (label, "shoe")
+    html = render_gallery(
+        [row(labels, 1, [1, 0], path=path), unread(path, "<i>")], model(labels, name="<i>"), content=none
+    )
+    assert html.count("<script") == 1
+    assert "<b>coat" not in html
+    assert "<i>" not in html.replace('<i style="', "")
+
+
+def test_the_same_rows_and_images_give_the_same_bytes(photos, tmp_path) -> None:
+    first, second = (
+        render_gallery(iter(photos(30)), model(LABELS), content=tmp_path.joinpath, workers=workers)
+        for workers in (1, 2)
+    )
+    assert first == second
+
+
+def test_it_stays_small_with_very_many_images_that_do_not_compress_and_classes_with_long_names() -> None:
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (150, 150, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, "JPEG", quality=95)
+    contents = {f"{number}-{'x' * 300}.jpg": buffer.getvalue() + b"%d" % number for number in range(2000)}
+    labels = tuple(f"{number} of classes with {'very ' * 20}long names" for number in range(150))
+    chance = random.Random(0)
+    rows = (
+        row(labels, 0, [chance.random() for _ in labels], path=path, content=content)
+        for path, content in contents.items()
+    )
+    html = render_gallery(rows, model(labels), content=contents.get)
+    assert html.count('src="data:') == html.count('<figure class="card') > 500
+    assert 3_000_000 < len(html.encode()) < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("truncated", "The file is truncated"),
+        ("http_404", "HTTP 404 Not Found"),
+        ("http_799", "HTTP 799"),
+        ("something_new", "Something new"),
+    ],
+)
+def test_reasons_are_told_in_words(reason, words) -> None:
+    assert meaning(reason) == words

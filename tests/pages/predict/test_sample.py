@@ -1,0 +1,105 @@
+"""What is shown of many predictions follows from the rows alone, and is bounded."""
+
+from __future__ import annotations
+
+import random
+import tracemalloc
+
+from pixmill.pages.predict.sample import Sample
+from tests.pages.predict.made import row, unread
+
+LABELS = ("coat", "shoe", "shirt")
+
+
+def taken(rows, labels=LABELS) -> Sample:
+    sample = Sample(labels)
+    for each in rows:
+        sample.add(each)
+    return sample
+
+
+def rows(n: int, labels=LABELS, seed: int = 0):
+    chance = random.Random(seed)
+    return [row(labels, number, [chance.random() for _ in labels]) for number in range(n)]
+
+
+def test_all_rows_are_counted() -> None:
+    sample = taken(
+        [row(LABELS, 1, [8, 1, 1]), row(LABELS, 2, [4, 3, 3]), row(LABELS, 3, [0, 1, 0]), unread("a", "html")]
+    )
+    assert (sample.n, sample.read, sample.unsure) == (4, 3, 1)
+    assert [(of.label, of.n, of.unsure) for of in sample.classes] == [("coat", 2, 1), ("shoe", 1, 0)]
+    assert {reason: (of.n, of.paths) for reason, of in sample.unread.items()} == {"html": (1, ["a"])}
+    sure, unsure = sample.histogram
+    assert {place: n for place, n in enumerate(sure) if n} == {16: 1, 19: 1}
+    assert {place: n for place, n in enumerate(unsure) if n} == {8: 1}
+
+
+def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
+    table = rows(2000)
+    sample = taken(table)
+    ordered = sorted(table, key=lambda row: row["confidence"])
+    assert [guess.path for guess in sample.least] == [row["path"] for row in ordered[:48]]
+    for of in sample.classes:
+        of_class = [row["path"] for row in ordered if row["predicted"] == of.label]
+        most, others, least = of.shown(16)
+        assert [guess.path for guess in most] == of_class[::-1][:16]
+        assert [guess.path for guess in least] == of_class[:16][::-1]
+        assert len(others) == 16
+        assert len({guess.id for guess in (*most, *others, *least)}) == 48
+
+
+def test_the_random_sample_does_not_depend_on_the_order_nor_on_confidence() -> None:
+    table = rows(2000)
+    shown = [guess.path for guess in taken(table).random]
+    assert len(set(shown)) == 48
+    assert [guess.path for guess in taken(table[::-1]).random] == shown
+    places = sorted(int(path.split("/")[1].split(".")[0]) for path in shown)
+    assert places[8] < 1000 < places[-8]
+    middle = sum(guess.confidence for guess in taken(table).random) / 48
+    assert abs(middle - sum(row["confidence"] for row in table) / 2000) < 0.05
+
+
+def test_copies_of_an_image_are_shown_once() -> None:
+    copies = [row(LABELS, 1, [8, 1, 1]) | {"path": f"copy-{number}.jpg"} for number in range(5)]
+    sample = taken(copies)
+    assert [guess.path for guess in sample.random] == ["copy-0.jpg"]
+    assert [guess.path for guess in sample.least] == ["copy-0.jpg"]
+    assert [list(map(len, of.shown(16))) for of in sample.classes] == [[1, 0, 0]]
+    assert sample.classes[0].n == 5
+
+
+def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
+    labels = tuple(f"class {number}" for number in range(100))
+    table = [
+        row(labels, number, [float(place == number % 100) + (number % 7) / 100 for place in range(100)])
+        for number in range(1000)
+    ]
+    sample = taken(table, labels)
+    assert sample.limit == 2
+    assert all([len(kind) for kind in of.shown(sample.limit)] == [2, 2, 2] for of in sample.classes)
+
+
+def test_the_largest_of_very_many_probabilities_are_kept_largest_first() -> None:
+    labels = tuple(map(str, range(300)))
+    (guess,) = taken([row(labels, 1, [1.0 + (place * 7 % 300) for place in range(300)])], labels).random
+    values = [value for _, value in guess.probabilities]
+    assert len(values) == 100
+    assert values == sorted(values, reverse=True)
+    assert guess.label == labels[guess.probabilities[0][0]]
+
+
+def test_memory_does_not_grow_with_the_number_of_rows() -> None:
+    def peak(n: int) -> int:
+        chance, sample = random.Random(0), Sample(LABELS)
+        tracemalloc.start()
+        for number in range(n):
+            sample.add(
+                row(LABELS, number, [chance.random() for _ in LABELS]) if number % 5 else unread(f"{number}", "html")
+            )
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(200)  # what is made once
+    assert peak(8_000) < 1.5 * peak(2_000)

@@ -49,7 +49,8 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("nonsense") == 2
     assert (
-        "The commands are: check, params, data, browser, doctor, scrape, review, shop, summary, predict, use, sync.\n"
+        "The commands are: check, params, data, browser, doctor, scrape, review, shop, summary, predict, export, use, "
+        "sync.\n"
         "Next: pixmill --help" in capsys.readouterr().err
     )
 

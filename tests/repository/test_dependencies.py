@@ -6,10 +6,11 @@ import tomllib
 from importlib.metadata import packages_distributions
 
 
-def declared(source) -> set[str]:
-    """Return the names of the packages that ``pyproject.toml`` asks for where Pixmill is installed."""
+def declared(source, *extras: str) -> set[str]:
+    """Return the names of the packages that ``pyproject.toml`` asks for, with these extras."""
     project = tomllib.loads((source.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in project["dependencies"]}
+    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    return {re.split(r"[^a-z0-9-]", requirement)[0] for requirements in lists for requirement in requirements}
 
 
 def imported(source) -> dict[str, set[str]]:
@@ -21,7 +22,7 @@ def imported(source) -> dict[str, set[str]]:
 
 
 def test_what_is_imported_is_declared(source) -> None:
-    known = declared(source)
+    known = declared(source, "onnx")
     assert {name for name, packages in imported(source).items() if packages.isdisjoint(known)} == set()
 
 

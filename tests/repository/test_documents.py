@@ -20,7 +20,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
     [
         *("README.md", "CONTRIBUTING.md"),
         *("docs/architecture.md", "docs/images.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
-        *("docs/evaluation.md", "docs/recipes.md", "docs/tracking.md", "docs/training.md"),
+        *("docs/evaluation.md", "docs/exporting.md", "docs/recipes.md", "docs/tracking.md", "docs/training.md"),
     ],
 )
 def test_every_link_leads_to_a_file(repository: Path, name: str) -> None:

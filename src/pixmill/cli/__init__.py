@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from pixmill import __version__
-from pixmill.cli import browser, check, data, doctor, params, predict, review, scrape, shop, summary, sync, use
+from pixmill.cli import browser, check, data, doctor, export, params, predict, review, scrape, shop, summary, sync, use
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import storage_errors
@@ -31,6 +31,7 @@ _VERBS: tuple[ModuleType, ...] = (
     shop,
     summary,
     predict,
+    export,
     use,
     sync,
 )
@@ -51,6 +52,7 @@ examples:
   pixmill browser --install  find or install a browser with its driver
   pixmill summary            print the results of the last run
   pixmill predict photo.jpg  predict the class of an image
+  pixmill export             export the model for other runtimes
 
 The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
 """

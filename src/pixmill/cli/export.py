@@ -1,0 +1,95 @@
+"""Export the model for other runtimes: LiteRT, ONNX, Keras.
+
+Each file returns calibrated probabilities, and is compared with the model on the
+test split; a file that differs too much is not kept, and the command exits 1. The
+folder also gets labels.txt and a model card, README.md, as model hubs read it. An
+earlier export there is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pixmill.cli.parser import project_root, say
+
+_FORMATS = ("litert", "int8", "onnx", "keras")
+"""Those of ``pixmill.predict.conversion``, whose import would slow down every other command."""
+
+EXAMPLES = """\
+examples:
+  pixmill export                   all formats, to exported/
+  pixmill export litert int8       for phones
+  pixmill export onnx --output to-share --license cc-by-4.0
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument(
+        "formats", nargs="*", type=_format, metavar="FORMAT", help=f"{', '.join(_FORMATS)} (default: all)"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder to write to (default: exported)")
+    parser.add_argument(
+        "--max-drop",
+        type=_share,
+        default=0.03,
+        metavar="SHARE",
+        help="largest drop of the test accuracy that int8 may have (default: 0.03, three points)",
+    )
+    parser.add_argument("--license", metavar="ID", help="licence of the model for the card, such as cc-by-4.0")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Export, print the table, and exit 1 if a format was refused."""
+    from pixmill.predict.card import agreement_rows
+    from pixmill.predict.conversion import FORMATS
+    from pixmill.predict.export import export
+
+    root = project_root()
+    done = export(
+        root,
+        arguments.output or root / "exported",
+        arguments.formats,
+        max_drop=arguments.max_drop,
+        licence=arguments.license,
+    )
+    if done.checked:
+        n = next(iter(done.checked.values()))[0].n
+        print(f"Compared with the model on {n:,} test images:\n\n{_aligned(agreement_rows(done.checked))}\n")
+        print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
+    for name, package in done.missing.items():
+        say(f"{name} was left out: pip install '{package}', then pixmill export")
+    for name, reason in done.refused.items():
+        say(f"{FORMATS[name]} was refused: {reason}")
+    if done.refused:
+        sys.exit(1)
+
+
+def _format(text: str) -> str:
+    if text not in _FORMATS:
+        raise argparse.ArgumentTypeError(f"expected {', '.join(_FORMATS)}, received '{text}'")
+    return text
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, received '{text}'")
+    return share
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )

@@ -1,0 +1,127 @@
+"""What a model card says of a model, read from the project's files."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.files import read_json
+from pixmill.core.manifest import SPLIT, read_table
+from pixmill.core.params import EvaluateParams, TrainParams, parse_yaml
+from pixmill.evaluate.mistakes import Confusion
+from pixmill.learn import describe_model
+from pixmill.learn.exported import Exported
+from pixmill.record.lineage import data_hashes
+from pixmill.scrape.licences import parse_licence
+
+__all__ = ["Facts", "gather"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Hold what a model card says.
+
+    Args:
+        description: The exported model.
+        network: What it is, in a few words; ``None`` if DVC has no record of its training.
+        confidence: Confidence of the intervals of the metrics.
+        metrics: All metrics of evaluate; empty if the model was not evaluated.
+        confusions: How often one class was predicted as another on the test split, the most frequent first.
+        hashes: DVC's hashes of the training's inputs, by path.
+        counts: Images by split.
+        origins: Training images by source and licence; the licence is ``None`` if unknown. The most frequent first.
+    """
+
+    description: Exported
+    network: str | None
+    confidence: float
+    metrics: dict[str, Any]
+    confusions: list[Confusion]
+    hashes: dict[str, str]
+    counts: dict[str, int]
+    origins: list[tuple[str, str | None, int]]
+
+
+def gather(root: Path, description: Exported) -> Facts:
+    """Return the facts about the project's trained model.
+
+    Args:
+        root: The project's folder.
+        description: The exported model; it has metrics only if they are this model's.
+
+    Raises:
+        ManifestError: A file of a stage is missing or malformed.
+    """
+    manifest = read_table(
+        root / "artifacts" / "split" / "manifest.parquet",
+        SPLIT,
+        stage="split",
+        columns=["label", "source", "licence", "split"],
+    )
+    trained = manifest[manifest["split"] == "train"]
+    origins = Counter(
+        (str(source), _licence(licence))
+        for source, licence in zip(trained["source"], trained["licence"].astype(object), strict=True)
+    )
+    metrics: dict[str, Any] = {}
+    confusions: list[Confusion] = []
+    if description.metrics:
+        plots = root / "plots" / "evaluate"
+        metrics = read_json(plots / "full.json", stage="evaluate")
+        confusions = _confusions(plots / "confusion.csv")
+    # Of the run, not those that params.yaml has now.
+    train, evaluate = _params(root, "train"), _params(root, "evaluate")
+    return Facts(
+        description=description,
+        network=None if train is None else describe_model(TrainParams.model_validate(train)),
+        confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
+        metrics=metrics,
+        confusions=confusions,
+        hashes=data_hashes(root),
+        counts={str(name): int(count) for name, count in manifest["split"].value_counts().items()},
+        origins=[
+            (source, licence, count)
+            for (source, licence), count in sorted(
+                origins.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or "")
+            )
+        ],
+    )
+
+
+def _params(root: Path, stage: str) -> dict[str, Any] | None:
+    """Return a stage's params as ``dvc.lock`` has them, ``None`` if it has none."""
+    path = root / "dvc.lock"
+    lock = parse_yaml(path.read_text(encoding="utf-8"), file="dvc.lock") if path.exists() else None
+    match lock:
+        case {"stages": dict(stages)}:
+            match stages.get(stage):
+                case {"params": {"params.yaml": dict(sections)}} if isinstance(sections.get(stage), dict):
+                    found: dict[str, Any] = sections[stage]
+                    return found
+    return None
+
+
+def _licence(text: object) -> str | None:
+    """Return a licence's name, as the source gives it where it is not understood."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    known = parse_licence(text)
+    return text.strip() if known is None else str(known)
+
+
+def _confusions(path: Path) -> list[Confusion]:
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        pairs = Counter((row["actual"], row["predicted"]) for row in csv.DictReader(file))
+    images: Counter[str] = Counter()
+    for (actual, _), count in pairs.items():
+        images[actual] += count
+    wrong = [(pair, count) for pair, count in pairs.items() if pair[0] != pair[1]]
+    return [
+        Confusion(actual, predicted, count, images[actual])
+        for (actual, predicted), count in sorted(wrong, key=lambda item: (-item[1], item[0]))
+    ]

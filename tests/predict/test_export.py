@@ -1,0 +1,313 @@
+"""Exported files give the model's answers in other runtimes; what does not is not kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pixmill.cli import main
+from pixmill.core.errors import PixmillError
+from pixmill.core.manifest import SPLIT, write_table
+from pixmill.learn import Classifier, load_classifier
+from pixmill.learn.exported import read_exported
+from pixmill.predict.conversion import FORMATS
+from pixmill.predict.export import export
+from tests.evaluate.conftest import completed
+from tests.images.packed import write_shards
+from tests.images.samples import encoded, shapes
+
+SIDE, TEST = 24, 40
+LABELS = ("coat", "kurtā", "T-shirt & top")
+LICENCES = ["https://creativecommons.org/licenses/by-sa/4.0/", None, "ask *us* <first>"]
+
+
+def write_split(folder, *, training):
+    """Write a manifest and packed images: three of each split but the test, which has more."""
+    rows = []
+    for part, count in (("train", len(training)), ("val", 3), ("test", TEST)):
+        seeds = {"train": 0, "val": 1000, "test": 2000}[part]
+        pixels = training if part == "train" else images(count, seeds)
+        write_shards(folder, part, pixels)
+        for row in range(count):
+            name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
+            rows.append(
+                {
+                    "id": name,
+                    "label": LABELS[row % 3],
+                    "source": "wikimedia" if row % 2 else "folder",
+                    "licence": LICENCES[row % 3],
+                    "group": name,
+                    "cluster": name,
+                    "split": part,
+                    "row": row,
+                }
+            )
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    write_table(folder / "manifest.parquet", completed(frame), SPLIT)
+
+
+def images(count, seed=0):
+    return np.stack([np.asarray(shapes(seed + number, SIDE, SIDE)) for number in range(count)])
+
+
+@pytest.fixture(scope="module")
+def project(trained_folder, tmp_path_factory):
+    """A project with a trained model that was not evaluated."""
+    root = tmp_path_factory.mktemp("project") / "garments"
+    shutil.copytree(trained_folder, root / "artifacts" / "train")
+    write_split(root / "artifacts" / "split", training=images(30))
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def exported(project):
+    """All formats."""
+    return export(project, project / "exported", max_drop=1)
+
+
+@pytest.fixture
+def broken(project, tmp_path):
+    """A project whose Keras weights are not those of its converted network: red and blue are swapped."""
+    root = shutil.copytree(project, tmp_path / "broken", ignore=shutil.ignore_patterns("exported"))
+    model, _ = load_classifier(root / "artifacts" / "train")
+    first = next(layer for layer in model.layers if layer.weights)
+    kernel, *rest = first.get_weights()
+    assert kernel.shape[2] == 3
+    first.set_weights([kernel[:, :, ::-1], *rest])
+    model.save_weights(root / "artifacts" / "train" / "model.weights.h5")
+    return root
+
+
+def test_every_format_is_written_with_labels_and_card(exported):
+    assert exported.refused == exported.missing == {}
+    names = {path.name for path in exported.folder.iterdir()}
+    assert names == {*FORMATS.values(), "labels.txt", "README.md"}
+    assert {name: size for name, (_, size) in exported.checked.items()} == {
+        name: (exported.folder / file).stat().st_size for name, file in FORMATS.items()
+    }
+
+
+def test_float_formats_follow_the_model(exported):
+    for name in ("litert", "onnx", "keras"):
+        found, _ = exported.checked[name]
+        assert (found.n, found.same, found.drop) == (TEST, 1, 0)
+        assert found.largest <= 1e-5
+
+
+def test_int8_is_close_but_not_equal(exported):
+    found, _ = exported.checked["int8"]
+    assert 1e-5 < found.largest < 0.2
+    assert found.same >= 0.9
+
+
+def test_the_exported_file_is_a_classifier_with_the_same_answers(exported, project):
+    files = [encoded(shapes(number, 30 + 5 * number, 40), "jpeg") for number in range(10)]
+    for found, expected in zip(
+        Classifier.load(exported.folder / "model.tflite").predict([*files, b"none"]),
+        Classifier.load(project / "artifacts" / "train").predict([*files, b"none"]),
+        strict=True,
+    ):
+        assert (found.label, found.sure, found.reason) == (expected.label, expected.sure, expected.reason)
+        if expected.probabilities is not None:
+            np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=0, atol=1e-5)
+
+
+def test_int8_takes_and_gives_floats_and_computes_in_integers(exported):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(exported.folder / "model_int8.tflite"))
+    interpreter.allocate_tensors()
+    for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        assert details["dtype"] is np.float32
+    types = [details["dtype"] for details in interpreter.get_tensor_details() if len(details["shape"]) == 4]
+    assert types.count(np.int8) > types.count(np.float32)
+
+
+def test_the_onnx_file_carries_labels_and_preprocessing(exported):
+    import onnx
+
+    model = onnx.load(exported.folder / "model.onnx")
+    onnx.checker.check_model(model)
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    assert found["labels.txt"].split("\n") == [*LABELS, ""]
+    assert found["pixmill.json"] == read_exported(exported.folder / "model.tflite").as_json()
+
+
+def test_the_litert_files_carry_what_belongs_to_the_model(exported):
+    description = read_exported(exported.folder / "model.tflite")
+    assert (description.labels, description.image_size, description.name) == (LABELS, SIDE, "garments")
+    assert (description.temperature, description.threshold, description.target_accuracy) == (0.4, 0.45, 0.9)
+    assert re.fullmatch("[0-9a-f]{64}", description.digest)
+    assert read_exported(exported.folder / "model_int8.tflite") == description
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, monkeypatch, capsys, name):
+    for path in exported.folder.iterdir():
+        (tmp_path / path.name).hardlink_to(path)
+    content = encoded(shapes(5, 60, 40), "png")
+    (tmp_path / "photo.jpg").write_bytes(content)
+    card = (tmp_path / "README.md").read_text()
+    prepare, *examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    code = compile(prepare + examples[list(FORMATS).index(name)], name, "exec")
+    exec(code, {})
+    label, _, confidence = capsys.readouterr().out.strip().rpartition(" ")
+    (expected,) = Classifier.load(project / "artifacts" / "train").predict([content])
+    assert label == expected.label
+    assert float(confidence) == pytest.approx(expected.confidence, abs=0.1 if name == "int8" else 1e-5)
+
+
+@pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("size", [(60, 40), (33, 71), (24, 24), (300, 7)])
+def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
+    from pixmill.learn.classifier import Preprocessing
+    from pixmill.predict.usage import preparation
+    from tests.learn.test_exported import DESCRIPTION
+
+    description = type(DESCRIPTION)(
+        **{name: getattr(DESCRIPTION, name) for name in DESCRIPTION.__slots__} | {"aspect": aspect}
+    )
+    image = shapes(3, *size)
+    image.putalpha(image.convert("L"))
+    content = encoded(image, "png")
+    (tmp_path / "photo.png").write_bytes(content)
+    names = {}
+    exec(preparation(description).partition("labels = ")[0], names)
+    found = names["prepare"](tmp_path / "photo.png")
+    np.testing.assert_allclose(found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1)
+
+
+def test_a_model_that_was_not_evaluated_says_so_in_its_card(exported):
+    card = (exported.folder / "README.md").read_text()
+    assert "This model was not evaluated." in card
+    assert "model-index" not in card
+
+
+def test_the_card_counts_sources_and_licences_of_training_images(exported):
+    card = (exported.folder / "README.md").read_text()
+    assert "30 images for training, 3 for validation" in card
+    assert "| wikimedia | unknown | 5 |" in card
+    assert "| folder | CC BY-SA 4.0 | 5 |" in card
+    assert r"| folder | ask \*us\* \<first\> | 5 |" in card
+    assert "The licence of some training images is unknown" in card
+
+
+@pytest.mark.slow
+def test_another_process_gives_the_same_bytes(exported, project, tmp_path):
+    # Where sets of names have another order.
+    command = [sys.executable, "-m", "pixmill", "export", "litert", "int8", "onnx", "--max-drop", "1"]
+    subprocess.run([*command, "--output", tmp_path / "again"], cwd=project, check=True, timeout=300)
+    for name in ("model.tflite", "model_int8.tflite", "model.onnx", "labels.txt"):
+        assert (tmp_path / "again" / name).read_bytes() == (exported.folder / name).read_bytes(), name
+    assert not (tmp_path / "again" / "model.keras").exists()
+
+
+def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(broken)
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / ".part-1-model.tflite").write_bytes(b"left by a killed export")
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", "litert", "keras", "--output", str(output)])
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert "model.tflite was refused: a probability differs by" in said
+    assert "model.keras was refused: a probability differs by" in said
+    assert {path.name for path in output.iterdir()} == {"labels.txt", "README.md"}
+    assert "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
+
+
+def test_int8_that_was_calibrated_on_other_images_is_refused_and_the_others_stay(project, tmp_path):
+    root = shutil.copytree(project, tmp_path / "dark", ignore=shutil.ignore_patterns("exported"))
+    shutil.rmtree(root / "artifacts" / "split")
+    write_split(root / "artifacts" / "split", training=np.zeros((30, SIDE, SIDE, 3), np.uint8))
+    done = export(root, tmp_path / "out", ["int8", "litert"])
+    assert list(done.checked) == ["litert"]
+    assert "of the answers are the same" in done.refused["int8"]
+    assert not (tmp_path / "out" / "model_int8.tflite").exists()
+
+
+def test_a_readme_of_another_origin_is_not_replaced(project, tmp_path):
+    (tmp_path / "README.md").write_text("# Mine\n")
+    with pytest.raises(PixmillError, match="was not written by this command"):
+        export(project, tmp_path, ["litert"])
+    assert (tmp_path / "README.md").read_text() == "# Mine\n"
+
+
+def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsys):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["export"])
+    assert stopped.value.code == 1
+    assert "dvc repro" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["tensorrt"], ["--max-drop", "2"], ["--max-drop", "x"]], ids=" ".join)
+def test_a_mistyped_argument_names_what_is_expected(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["export", *words])
+    assert stopped.value.code == 2
+    assert "expected" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory, bundled_images):
+    """A project whose model is a logistic regression on the bundled backbone, trained on bundled images."""
+    from sklearn.linear_model import LogisticRegression
+
+    from pixmill.core.params import FeaturesParams, TrainParams
+    from pixmill.images.parts import load_parts
+    from pixmill.learn import build_classifier, export_classifier, fix_threads, fuse, save_calibration, save_classifier
+    from pixmill.learn.classifier import Preprocessing
+
+    root, side, counts = tmp_path_factory.mktemp("pretrained"), 96, {"train": 90, "val": 30, "test": 60}
+    labels = ("dress", "sneaker", "trouser")
+    prepare = Preprocessing(side, "pad", "bicubic")
+    rows, pixels = [], {}
+    paths = [sorted((bundled_images / label).iterdir())[:60] for label in labels]
+    mixed = iter([(label, path) for each in zip(*paths, strict=True) for label, path in zip(labels, each, strict=True)])
+    for part, count in counts.items():
+        chosen = [next(mixed) for _ in range(count)]
+        pixels[part] = np.stack([prepare(path.read_bytes()) for _, path in chosen])
+        write_shards(root / "artifacts" / "split", part, pixels[part])
+        for row, (label, _) in enumerate(chosen):
+            name = hashlib.sha256(f"{part} {row}".encode()).hexdigest()
+            rows.append({"id": name, "label": label, "group": name, "cluster": name, "split": part, "row": row})
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    write_table(root / "artifacts" / "split" / "manifest.parquet", completed(frame), SPLIT)
+    (root / "dvc.yaml").write_text("stages: {}\n")
+
+    fix_threads(2)
+    import keras
+
+    params = TrainParams(model="features", features=FeaturesParams(head="logistic"))
+    model = build_classifier(params, labels=3, image_size=side)
+    features = keras.Model(model.input, model.get_layer("logits").input)
+    vectors = features.predict(pixels["train"].astype(np.float32), verbose=0)
+    fitted = LogisticRegression(C=0.01, max_iter=1000).fit(vectors, np.arange(counts["train"]) % 3)
+    fuse(model, [fitted.coef_.T, fitted.intercept_])
+    folder = root / "artifacts" / "train"
+    save_classifier(model, labels, folder, image_size=side, aspect="pad", resize="bicubic")
+    export_classifier(model, params, folder, scratch=tmp_path_factory.mktemp("scratch"))
+    save_calibration(folder, load_parts(root / "artifacts" / "split", labels, side=side)["val"], target=0.8)
+    return root
+
+
+@pytest.mark.slow
+def test_the_bundled_backbone_is_exported_within_its_limits(pretrained, tmp_path):
+    done = export(pretrained, tmp_path / "out", ["litert", "int8"])
+    assert done.refused == {}
+    assert done.checked["litert"][0].largest <= 1e-5
+    small, large = (done.checked[name][1] for name in ("int8", "litert"))
+    assert small < 0.35 * large
+    assert done.checked["int8"][0].same >= 0.95

@@ -120,7 +120,7 @@ class Pass:
     def __setstate__(self, path: Path) -> None:
         self.__init__(path)  # type: ignore[misc]
         if _needs_keras(path):
-            # One thread on a CPU gives the same bits on any number of them, and a GPU has no room for several processes.
+            # One thread on a CPU gives the same bits on any machine, and a GPU has no room for several processes.
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
             fix_threads(1)
         try:

@@ -170,3 +170,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_pa
     assert {path.name for path in journal.parent.iterdir()} == set(outputs[1::2])
     whole = (tmp_path / "whole" / "answers.jsonl").read_bytes().splitlines()
     assert (tmp_path / "killed" / "answers.jsonl").read_bytes().splitlines() == whole[: len(done)]
+
+
+@pytest.mark.linux
+def test_an_interrupted_run_says_that_it_can_go_on(model, photos):
+    command = [sys.executable, "-m", "pixmill", "predict", "-", "--model", str(model.path), "--csv", "answers.csv"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
+        while not Path("answers.csv.partial").exists():
+            assert stopped.poll() is None
+            time.sleep(0.05)
+        stopped.send_signal(signal.SIGINT)
+        _, said = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130
+    assert b"Repeat the command" in said
+    assert b"Traceback" not in said

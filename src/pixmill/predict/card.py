@@ -66,19 +66,17 @@ def render_card(
         refused: The formats that were refused.
     """
     import jinja2
-    from markupsafe import Markup
 
     environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
-        finalize=lambda value: escaped(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+        finalize=lambda value: escaped(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["number"] = lambda value, form: Markup(  # noqa: S704 (a number)
-        "" if value is None else format(value, form)
-    )
-    environment.filters["interval"] = lambda row, name: Markup(_interval(row, name))  # noqa: S704 (numbers)
+    safe = environment.filters["safe"]
+    environment.filters["number"] = lambda value, form: safe("" if value is None else format(value, form))
+    environment.filters["interval"] = lambda row, name: safe(_interval(row, name))
     description, metrics = facts.description, facts.metrics
     known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
     template = files("pixmill.predict").joinpath("card.md").read_text(encoding="utf-8")

@@ -3,6 +3,9 @@
 - ``export``: writes the model for other runtimes: ``conversion``, then ``agreement`` with the original, then the model
   ``card`` from the project's ``facts`` with ``usage`` examples
 - ``model``: finds a model: the project's own, a folder, an exported file, or one in MLflow
+- ``inputs``: the images that a person names; ``fetching``: those at URLs
+- ``predicting``: images to rows, and rows to files; ``journal``: what a killed run has finished
+- ``outputs``: tables as files; ``showing``: text for a terminal
 """
 
 from pixmill.predict.model import Model, current_version, find_model

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from pixmill.evaluate.predictions import predict_parts, probabilities_of
+from pixmill.evaluate.predictions import predict_parts, predict_unlabelled, probabilities_of
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import Classifier
+from pixmill.learn.inference import answers_schema
 from pixmill.predict.inputs import find_images
 from pixmill.predict.predicting import predict
 from pixmill.record.model import save_classifier_model
@@ -23,6 +25,10 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
     import mlflow
 
     rows = [row for _, row in predict(model, find_images(["photos"], io.BytesIO()), workers=1)]
+    unlabelled = predict_unlabelled(model.path, photos, workers=1)
+    given = pa.Table.from_pylist(rows, answers_schema(model.labels)).to_pandas()
+    given["path"] = given["path"].str.removeprefix("photos/")
+    pd.testing.assert_frame_equal(unlabelled, given, check_dtype=False)
     table = pd.DataFrame([row for row in rows if row["reason"] is None])
     contents = [Path(path).read_bytes() for path in table["path"]]
     classifier = Classifier.load(model.path)

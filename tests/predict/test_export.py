@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,16 @@ from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.learn import Classifier, load_classifier
+from pixmill.learn.classifier import Preprocessing
 from pixmill.learn.exported import read_exported
+from pixmill.predict.card import render_card
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.export import export
+from pixmill.predict.facts import Facts
 from tests.evaluate.conftest import completed
 from tests.images.packed import write_shards
 from tests.images.samples import encoded, shapes
+from tests.learn.test_exported import DESCRIPTION
 
 SIDE, TEST = 24, 40
 LABELS = ("coat", "kurtā", "T-shirt & top")
@@ -149,8 +154,8 @@ def test_the_litert_files_carry_what_belongs_to_the_model(exported):
     assert read_exported(exported.folder / "model_int8.tflite") == description
 
 
-@pytest.mark.parametrize("name", list(FORMATS))
-def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, monkeypatch, capsys, name):
+@pytest.mark.parametrize("place", range(3), ids=["litert", "onnx", "keras"])
+def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, monkeypatch, capsys, place):
     for path in exported.folder.iterdir():
         (tmp_path / path.name).hardlink_to(path)
     content = encoded(shapes(5, 60, 40), "png")
@@ -158,30 +163,25 @@ def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, mon
     card = (tmp_path / "README.md").read_text()
     prepare, *examples = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    code = compile(prepare + examples[list(FORMATS).index(name)], name, "exec")
-    exec(code, {})
+    assert len(examples) == 3
+    exec(prepare + examples[place], {})
     label, _, confidence = capsys.readouterr().out.strip().rpartition(" ")
     (expected,) = Classifier.load(project / "artifacts" / "train").predict([content])
     assert label == expected.label
-    assert float(confidence) == pytest.approx(expected.confidence, abs=0.1 if name == "int8" else 1e-5)
+    assert float(confidence) == pytest.approx(expected.confidence, abs=1e-5)
 
 
 @pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(60, 40), (33, 71), (24, 24), (300, 7)])
 def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
-    from pixmill.learn.classifier import Preprocessing
-    from pixmill.predict.usage import preparation
-    from tests.learn.test_exported import DESCRIPTION
-
-    description = type(DESCRIPTION)(
-        **{name: getattr(DESCRIPTION, name) for name in DESCRIPTION.__slots__} | {"aspect": aspect}
-    )
+    facts = Facts(replace(DESCRIPTION, aspect=aspect), None, 0.95, {}, {}, {}, [])
+    (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
     image = shapes(3, *size)
     image.putalpha(image.convert("L"))
     content = encoded(image, "png")
     (tmp_path / "photo.png").write_bytes(content)
     names = {}
-    exec(preparation(description).partition("labels = ")[0], names)
+    exec(code.partition("labels = ")[0], names)
     found = names["prepare"](tmp_path / "photo.png")
     np.testing.assert_allclose(found[0], Preprocessing(24, aspect, "bicubic")(content), rtol=0, atol=1)
 
@@ -226,6 +226,7 @@ def test_a_conversion_that_changes_the_answers_is_refused(broken, tmp_path, monk
     assert "cannot be converted: `model.tflite`, `model.keras`." in (output / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_int8_that_was_calibrated_on_other_images_is_refused_and_the_others_stay(project, tmp_path):
     root = shutil.copytree(project, tmp_path / "dark", ignore=shutil.ignore_patterns("exported"))
     shutil.rmtree(root / "artifacts" / "split")

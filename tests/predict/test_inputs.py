@@ -100,6 +100,22 @@ def test_standard_input_may_be_lines_of_paths_and_urls(photos):
     assert names("-", stdin=b"photos/00.jpeg") == ["photos/00.jpeg"]
 
 
+def test_names_with_line_ends_come_with_null_bytes(photos):
+    (photos / "new\nline.png").touch()
+    lines = b"photos/new\nline.png\0photos/gone.png \0https://example.org/a.jpg\0"
+    assert names("-", stdin=lines) == ["photos/new\nline.png", "photos/gone.png ", "https://example.org/a.jpg"]
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(photos):
+    assert names("-", stdin=b"\xef\xbb\xbfphotos/00.jpeg\r\nphotos/01.png") == ["photos/00.jpeg", "photos/01.png"]
+
+
+def test_standard_input_that_is_closed_is_refused_only_where_it_is_named(photos):
+    assert len(list(find_images(["photos"], None))) == len(EVERY)
+    with pytest.raises(DataError, match="standard input is closed"):
+        find_images(["-"], None)
+
+
 def test_standard_input_is_read_once_and_as_a_stream(photos):
     with pytest.raises(DataError, match="only once"):
         find_images(["-", "-"], io.BytesIO())
@@ -131,13 +147,14 @@ def test_the_outputs_are_no_inputs(photos):
     (photos / "new" / "answers.csv").touch()
     ours = [Path("photos/answers.csv"), Path("photos/answers.csv.partial")]
     assert names("photos", ours=ours) == sorted([*EVERY, "photos/new/answers.csv"])
+    assert names("photos/a*", "photos/answers.csv", "photos/notes.txt", ours=ours) == ["photos/notes.txt"]
 
 
 def test_a_name_is_no_formula(photos):
     os.chdir(photos)
-    for name in ("=1+1.png", "@x.png", "+1.png"):
+    for name in ("=1+1.png", "@x.png", "+1.png", "\n=1.png"):
         Path(name).touch()
-    assert names("=1+1.png", "@x.png", "+1.png") == ["./=1+1.png", "./@x.png", "./+1.png"]
+    assert names("=1+1.png", "@x.png", "+1.png", "\n=1.png") == ["./=1+1.png", "./@x.png", "./+1.png", "./\n=1.png"]
     assert not [name for name in names(".") if name[0] in "=+-@"]
 
 

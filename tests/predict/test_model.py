@@ -27,13 +27,15 @@ def project(trained_folder, tmp_path):
     (root / "metrics" / "evaluate.json").write_text('{"accuracy": 0.9, "n": 262}')
     (root / "dvc.yaml").write_text("stages: {}")
     (root / "dvc.lock").write_text(LOCK % 1)
-    for words in (
-        ["init", "-q"],
-        ["add", "dvc.lock", "dvc.yaml"],
-        ["-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-qm", "A"],
-    ):
-        subprocess.run(["git", *words], cwd=root, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+    commit(root, "dvc.lock", "dvc.yaml")
     return root
+
+
+def commit(root, *names):
+    author = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    for words in (["add", *names], [*author, "commit", "-qm", "A"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
 
 
 def test_the_projects_own_model(project):
@@ -44,6 +46,9 @@ def test_the_projects_own_model(project):
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)
     assert model.commit == head.stdout.strip()
     assert find_model(str(project / "artifacts" / "train"), None) == model
+    (project / "notes.txt").touch()
+    commit(project, "notes.txt")
+    assert find_model(None, project).commit == model.commit
 
 
 def test_metrics_of_another_training_and_the_commit_before_it_are_not_told(project):

@@ -107,12 +107,24 @@ def test_without_urls_nothing_is_opened(monkeypatch, photos):
     [
         [Output("csv", Path("photos"))],
         [Output("jsonl", Path("/dev/stdout"))],
+        [Output("csv", Path("-"))],
         [Output("csv", Path("a")), Output("jsonl", Path("photos/../a"))],
+        [Output("csv", Path("photos/notes.txt/new/a.csv"))],
+        [Output("csv", Path("photos/00.jpeg"))],
     ],
+    ids=lambda outputs: str(outputs[0].path),
 )
-def test_outputs_that_cannot_be_written_are_refused_before_any_work(photos, outputs):
-    with pytest.raises(DataError, match=r"is not a regular file|is named twice"):
+def test_outputs_that_cannot_be_written_or_replace_an_image_are_refused_before_any_work(photos, outputs):
+    with pytest.raises(DataError, match=r"is not a regular file|is named twice|is not a folder|is an image"):
         check_outputs(outputs)
+
+
+@pytest.mark.linux
+def test_shared_memory_holds_regular_files():
+    check_outputs([Output("jsonl", Path("/dev/shm/answers.jsonl"))])
+    for name in ("/dev/answers.csv", "/dev/fd/answers.csv", "/proc/answers.csv"):
+        with pytest.raises(DataError, match="is not a regular file"):
+            check_outputs([Output("csv", Path(name))])
 
 
 @pytest.mark.linux
@@ -158,3 +170,17 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_pa
     assert {path.name for path in journal.parent.iterdir()} == set(outputs[1::2])
     whole = (tmp_path / "whole" / "answers.jsonl").read_bytes().splitlines()
     assert (tmp_path / "killed" / "answers.jsonl").read_bytes().splitlines() == whole[: len(done)]
+
+
+@pytest.mark.linux
+def test_an_interrupted_run_says_that_it_can_go_on(model, photos):
+    command = [sys.executable, "-m", "pixmill", "predict", "-", "--model", str(model.path), "--csv", "answers.csv"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
+        while not Path("answers.csv.partial").exists():
+            assert stopped.poll() is None
+            time.sleep(0.05)
+        stopped.send_signal(signal.SIGINT)
+        _, said = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130
+    assert b"Repeat the command" in said
+    assert b"Traceback" not in said

@@ -70,6 +70,16 @@ def test_an_alias_is_followed_when_it_moves(recorded, store, training, trained_f
     assert find_model("models:/garments@champion", root).version == "2"
 
 
+def test_of_several_models_of_a_run_the_newest_counts(recorded, store):
+    from mlflow.entities import LoggedModelOutput
+
+    run_id, model_id = recorded
+    experiment = store.client.get_run(run_id).info.experiment_id
+    newest = store.client.create_logged_model(experiment, name="classifier", source_run_id=run_id)
+    store.client.log_outputs(run_id, [LoggedModelOutput(newest.model_id, 0)])
+    assert current_version(f"runs:/{run_id}", store.workspace.root) == newest.model_id != model_id
+
+
 def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypatch, tmp_path):
     (tmp_path / "outside").mkdir()
     monkeypatch.chdir(tmp_path / "outside")

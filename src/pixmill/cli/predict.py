@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
     from pixmill.predict.showing import FEW, Tally, table
 
-    stdin = cast(BufferedIOBase, sys.stdin.buffer)
+    stdin = cast(BufferedIOBase, sys.stdin.buffer) if sys.stdin else None
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
     find_images(arguments.inputs, stdin)
@@ -77,6 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
         return
     journal = Journal(outputs[0].path, model)
     images = find_images(arguments.inputs, stdin, [*journal.files, *(output.path for output in outputs)])
-    for written in predict_to_files(model, images, outputs, journal):
-        tally.add(written)
+    try:
+        for written in predict_to_files(model, images, outputs, journal):
+            tally.add(written)
+    except KeyboardInterrupt:
+        say("Stopped. Repeat the command to go on: finished images are kept")
+        raise
     print("\n".join([*tally.lines(model), f"Written: {', '.join(str(output.path) for output in outputs)}"]))

@@ -126,7 +126,7 @@ class Pass:
             os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
             fix_threads(1)
         try:
-            assert self.classifier
+            self._classifier = Classifier.load(path, threads=threads)
         except PixmillError as error:
             self._error = error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams, parse_yaml
-from pixmill.evaluate.mistakes import Confusion
 from pixmill.learn import describe_model
 from pixmill.learn.exported import Exported
 from pixmill.record.lineage import data_hashes
@@ -29,7 +27,6 @@ class Facts:
         network: What it is, in a few words; ``None`` if DVC has no record of its training.
         confidence: Confidence of the intervals of the metrics.
         metrics: All metrics of evaluate; empty if the model was not evaluated.
-        confusions: How often one class was predicted as another on the test split, the most frequent first.
         hashes: DVC's hashes of the training's inputs, by path.
         counts: Images by split.
         origins: Training images by source and licence; the licence is ``None`` if unknown. The most frequent first.
@@ -39,7 +36,6 @@ class Facts:
     network: str | None
     confidence: float
     metrics: dict[str, Any]
-    confusions: list[Confusion]
     hashes: dict[str, str]
     counts: dict[str, int]
     origins: list[tuple[str, str | None, int]]
@@ -67,11 +63,8 @@ def gather(root: Path, description: Exported) -> Facts:
         for source, licence in zip(trained["source"], trained["licence"].astype(object), strict=True)
     )
     metrics: dict[str, Any] = {}
-    confusions: list[Confusion] = []
     if description.metrics:
-        plots = root / "plots" / "evaluate"
-        metrics = read_json(plots / "full.json", stage="evaluate")
-        confusions = _confusions(plots / "confusion.csv")
+        metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     # Of the run, not those that params.yaml has now.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
     return Facts(
@@ -79,7 +72,6 @@ def gather(root: Path, description: Exported) -> Facts:
         network=None if train is None else describe_model(TrainParams.model_validate(train)),
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,
         metrics=metrics,
-        confusions=confusions,
         hashes=data_hashes(root),
         counts={str(name): int(count) for name, count in manifest["split"].value_counts().items()},
         origins=[
@@ -110,18 +102,3 @@ def _licence(text: object) -> str | None:
         return None
     known = parse_licence(text)
     return text.strip() if known is None else str(known)
-
-
-def _confusions(path: Path) -> list[Confusion]:
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        pairs = Counter((row["actual"], row["predicted"]) for row in csv.DictReader(file))
-    images: Counter[str] = Counter()
-    for (actual, _), count in pairs.items():
-        images[actual] += count
-    wrong = [(pair, count) for pair, count in pairs.items() if pair[0] != pair[1]]
-    return [
-        Confusion(actual, predicted, count, images[actual])
-        for (actual, predicted), count in sorted(wrong, key=lambda item: (-item[1], item[0]))
-    ]

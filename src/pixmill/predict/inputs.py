@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import hashlib
 import os
@@ -10,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from io import BufferedIOBase
+from itertools import chain
 from pathlib import Path
 
 from pixmill.core.errors import DataError
@@ -28,7 +30,7 @@ _MOST = 1 << 30
 _HEAD = 4096
 """Bytes of standard input that show whether it is an image."""
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """First characters by which a spreadsheet takes a text for a formula."""
 
 
@@ -59,12 +61,12 @@ class Images:
 
     Args:
         words: Paths, patterns and URLs, or ``-``.
-        stdin: Standard input.
-        ours: Resolved paths of files that are left out of folders: the outputs.
+        stdin: Standard input; ``None`` if it is closed.
+        ours: Resolved paths of files that are left out: the outputs.
     """
 
     words: Sequence[str]
-    stdin: BufferedIOBase
+    stdin: BufferedIOBase | None
     ours: Collection[str] = ()
 
     @cached_property
@@ -73,7 +75,7 @@ class Images:
 
     def __iter__(self) -> Iterator[Input]:
         for word in self.words:
-            if word == "-":
+            if word == "-" and self.stdin:
                 yield from _from_stdin(self.stdin)
             elif _URL.match(word):
                 yield _address(word)
@@ -90,24 +92,29 @@ class Images:
         """Yield the name of each file that a word stands for, its path, and the folder that it was found in."""
         for path in _matches(word):
             if not path.is_dir():
-                yield path_text(path), path, None
+                if not self._is_ours(path):
+                    yield path_text(path), path, None
                 continue
             prefix = "" if path == Path() else f"{path_text(path).rstrip('/')}/"
             for name, file in files_below(path):
-                if file.name not in self._names or os.path.realpath(file) not in self.ours:
+                if not self._is_ours(file):
                     yield prefix + name, file, path
 
+    def _is_ours(self, path: Path) -> bool:
+        return path.name in self._names and os.path.realpath(path) in self.ours
 
-def find_images(words: Sequence[str], stdin: BufferedIOBase, ours: Iterable[Path] = ()) -> Images:
+
+def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterable[Path] = ()) -> Images:
     """Return the images that a person names, of which there must be some for every word.
 
     A folder stands for all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
     ``photos/**/*.png`` is expanded here if the shell has not done so.
 
     Args:
-        words: Paths, patterns and URLs; ``-`` reads standard input: an image, or lines of paths and URLs.
-        stdin: Standard input.
-        ours: Files that are left out of folders: the outputs.
+        words: Paths, patterns and URLs; ``-`` reads standard input: an image, or paths and URLs,
+            one a line or ended by null bytes (``find -print0``).
+        stdin: Standard input; ``None`` if it is closed.
+        ours: Files that are left out: the outputs, which a folder or a pattern may contain.
 
     Raises:
         DataError: There is no such file, or no file matches a pattern.
@@ -121,6 +128,8 @@ def find_images(words: Sequence[str], stdin: BufferedIOBase, ours: Iterable[Path
             )
     if list(words).count("-") > 1:
         raise DataError("standard input can be read only once", next="write - a single time")
+    if "-" in words and stdin is None:
+        raise DataError("standard input is closed", next="name images, folders, patterns or URLs (https://…)")
     return Images(words, stdin, frozenset(map(os.path.realpath, ours)))
 
 
@@ -150,28 +159,21 @@ def _file(name: str, path: Path, folder: Path | None) -> Input:
 
 def _from_stdin(stream: BufferedIOBase) -> Iterator[Input]:
     head = stream.read1(_HEAD)  # what has come so far: lines may come slowly
-    if b"\0" in head or sniff(head) in EXTENSIONS | OTHER_FORMATS:
+    if b"\0" in head and os.path.lexists(head.partition(b"\0")[0]):
+        lines: Iterable[bytes] = (head + stream.read()).split(b"\0")  # of find -print0
+    elif b"\0" in head or sniff(head) in EXTENSIONS | OTHER_FORMATS:
         content = head + stream.read(_MOST - len(head) + 1)
         if len(content) > _MOST:
             yield Input("-", Prediction(reason="too_many_bytes"))
         else:
             yield Input("-", content, (hashlib.sha256(content).hexdigest(),))
         return
-    for line in _lines(head, stream):
+    else:
+        first = head if head.endswith(b"\n") else head + stream.readline()
+        whole = first.removeprefix(codecs.BOM_UTF8).split(b"\n")
+        lines = (line.strip() for line in chain(whole, stream))
+    for line in map(os.fsdecode, lines):
         if _URL.match(line):
             yield _address(line)
         elif line:
             yield _file(path_text(line), Path(line), None)
-
-
-def _lines(head: bytes, stream: BufferedIOBase) -> Iterator[str]:
-    *whole, last = head.split(b"\n")
-    yield from map(_decoded, whole)
-    first = last + stream.readline()
-    if first:
-        yield _decoded(first)
-    yield from map(_decoded, stream)
-
-
-def _decoded(line: bytes) -> str:
-    return line.decode("utf-8", "surrogateescape").strip()

@@ -39,7 +39,7 @@ class Model:
         labels: The classes, in the order of the outputs.
         image_size: Side of its square input, in pixels.
         threshold: The confidence from which it is sure; ``None`` if it has none.
-        commit: The Git commit that it comes from; ``None`` if unknown.
+        commit: The Git commit that recorded it; ``None`` if unknown.
         metrics: Its headline metrics on the test split, as in ``metrics/evaluate.json``; empty if unknown.
     """
 
@@ -174,11 +174,10 @@ def _digest(folder: Path) -> str:
 
 
 def _commit(project: Path) -> str | None:
-    """Return the commit whose ``dvc.lock`` is that of the project's files, ``None`` if it was changed since."""
-    tracked = git(project, "ls-files", "dvc.lock")
+    """Return the commit that recorded ``dvc.lock``, ``None`` if it was changed since; later commits do not matter."""
     changed = git(project, "status", "--porcelain", "--", "dvc.lock")
-    head = git(project, "rev-parse", "HEAD") if tracked and changed == "" else None
-    return head.strip() if head else None
+    commit = git(project, "log", "-1", "--format=%H", "--", "dvc.lock") if changed == "" else None
+    return commit.strip() or None if commit else None
 
 
 def _metrics(project: Path) -> dict[str, float]:

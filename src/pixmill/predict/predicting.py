@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pixmill.core.errors import DataError
 from pixmill.core.files import write_text
 from pixmill.core.progress import Progress
+from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.learn.inference import predict_images
 from pixmill.predict.fetching import fetched
 from pixmill.predict.inputs import Images, Input
@@ -46,21 +47,34 @@ class Output:
 
 
 def check_outputs(outputs: Iterable[Output]) -> None:
-    """Refuse outputs that cannot be written as files, before any work.
+    """Refuse outputs that cannot be written as files, before any work, and those that would replace an image.
 
     Raises:
-        DataError: One is a folder or a device, or two are the same.
+        DataError: One is an image, a folder or a device, its folder is a file, or two are the same.
     """
     seen: set[Path] = set()
     for output in outputs:
-        path = output.path.resolve()
-        if (path.exists() and not path.is_file()) or output.path.absolute().parts[1:2] == ("dev",):
-            raise DataError(
-                f"{output.path} is not a regular file", next=f"name a file: --{output.format} answers.{output.format}"
-            )
+        path, advice = output.path.resolve(), f"name a file: --{output.format} answers.{output.format}"
+        if output.path.name in ("", "-") or (path.exists() and not path.is_file()) or _is_device(output.path):
+            raise DataError(f"{output.path} is not a regular file", next=advice)
+        if not next(folder for folder in path.parents if folder.exists()).is_dir():
+            raise DataError(f"{path.parent} is not a folder", next=advice)
+        if path.exists() and _is_image(path):
+            raise DataError(f"{output.path} is an image, and would be replaced", next=advice)
         if path in seen:
             raise DataError(f"{output.path} is named twice", next="name one file for each output")
         seen.add(path)
+
+
+def _is_device(path: Path) -> bool:
+    """Tell whether a file would replace a device or a stream, such as ``/dev/stdout``."""
+    folder = path.absolute().parent.resolve()
+    return folder == Path("/dev") or folder.parts[1:2] == ("proc",)
+
+
+def _is_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        return sniff(file.read(4096)) in EXTENSIONS | OTHER_FORMATS
 
 
 def predict(

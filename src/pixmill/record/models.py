@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pixmill.record.store import StoreError, check_store, database_file, line_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel
+    from mlflow.entities import LoggedModel, Run
 
 __all__ = ["Found", "fetch", "resolve"]
 
@@ -61,7 +60,7 @@ def resolve(uri: str, workspace: Workspace) -> Found:
 
     Args:
         uri: ``models:/<name>/<version>`` (or ``latest``), ``models:/<name>@<alias>``, ``models:/<model id>``, or
-            ``runs:/<run id>``, which takes the run's model ``classifier``.
+            ``runs:/<run id>``, which takes the run's newest model ``classifier``.
         workspace: Its database is the default store.
 
     Raises:
@@ -103,9 +102,12 @@ def fetch(found: Found, folder: Path) -> Path:
         if not _is_ours(yaml.safe_load(description)):
             raise _foreign(found)
         files = Path(repository.download_artifacts(_FILES, name))
-        # Another process may have been faster.
-        with contextlib.suppress(OSError):
-            shutil.move(files, folder)
+        try:
+            files.rename(folder)
+        except OSError:
+            # Another process may have been faster.
+            if not folder.exists():
+                raise
     return folder
 
 
@@ -141,15 +143,15 @@ def _registered(client: MlflowClient, uri: str, store: str, name: str, version: 
         return Found(**vars(found) | {"name": name, "version": str(entry.version)})
     location = client.get_model_version_download_uri(name, entry.version)
     key = hashlib.sha256(location.encode()).hexdigest()[:32]
-    return Found(uri, store, location, key, name, str(entry.version), **_facts(client, entry.run_id))
+    run = client.get_run(entry.run_id) if entry.run_id else None
+    return Found(uri, store, location, key, name, str(entry.version), **_facts(run))
 
 
 def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedModel:
     outputs = client.get_run(run_id).outputs
     models = [client.get_logged_model(output.model_id) for output in (outputs.model_outputs if outputs else [])]
-    for model in models:
-        if model.name == name:
-            return model
+    if named := [model for model in models if model.name == name]:
+        return max(named, key=lambda model: model.creation_timestamp)
     names = ", ".join(sorted(f"'{model.name}'" for model in models)) or "none"
     raise PixmillError(f"{uri}: the run has no model '{name}'; its models: {names}", next=f"write {_FORMS}")
 
@@ -157,17 +159,16 @@ def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedMod
 def _logged(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> Found:
     run = client.get_run(model.source_run_id) if model.source_run_id else None
     name = run.info.run_name if run and run.info.run_name else model.name
-    facts = _facts(client, model.source_run_id)
-    return Found(uri, store, model.artifact_location, model.model_id, name, None, **facts)
+    return Found(uri, store, model.artifact_location, model.model_id, name, None, **_facts(run))
 
 
-def _facts(client: MlflowClient, run_id: str | None) -> dict[str, Any]:
+def _facts(run: Run | None) -> dict[str, Any]:
     """Return id, commit and test metrics of a run."""
-    if not run_id:
+    if run is None:
         return {}
-    data = client.get_run(run_id).data
-    metrics = {name.removeprefix("test_"): value for name, value in data.metrics.items() if name.startswith("test_")}
-    return {"run": run_id, "commit": data.tags.get("pixmill.commit"), "metrics": metrics}
+    given, tags = run.data.metrics, run.data.tags
+    metrics = {name.removeprefix("test_"): value for name, value in given.items() if name.startswith("test_")}
+    return {"run": run.info.run_id, "commit": tags.get("pixmill.commit"), "metrics": metrics}
 
 
 def _is_ours(description: Any) -> bool:

@@ -149,8 +149,8 @@ class Inbox:
             size = len(line) + (0 if name in self._sizes else len(content))
             if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
                 raise Full(
-                    f"{self.folder} is full: {self._count:,} corrections, at most {self._max_entries:,} "
-                    f"of {self._max_bytes / 1e6:,.0f} MB are kept",
+                    f"{self.folder} is full: it has {self._count:,} corrections, and takes at most "
+                    f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
                 )
             path = self._images / f"{name}.{correction.extension}"

@@ -108,10 +108,10 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
     lines.write_bytes(lines.read_bytes() + b"broken\n")
     review(workspace, project.params(), only="feedback", open_browser=False)
     assert capsys.readouterr().err.splitlines() == [
-        f"Broken lines of {lines}, skipped: 1.",
-        f"Images of {project.root / 'inbox'} that are in data/, but not in the manifest: 1.",
-        "Next: dvc repro",
         "Nothing to review in feedback.",
+        f"Skipped 1 broken line of {lines}.",
+        f"Not shown: 1 image of {project.root / 'inbox'} in data/, but not in the manifest yet.",
+        "Next: dvc repro",
     ]
     assert len(lines.read_bytes().splitlines()) == 2
 
@@ -119,7 +119,11 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
 @pytest.mark.parametrize(
     ("params", "folder", "told"),
     [
-        ("source: folder", "data", "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots"),
+        (
+            "source: folder",
+            "data",
+            "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots && git commit",
+        ),
         ("source: folder, folder: {layout: fixed}", "data/train", "Next: dvc repro && git add data.dvc"),
         ("source: bing", "data", "Next: set scrape.source: [bing, folder] in params.yaml, then: dvc repro && git add"),
     ],
@@ -137,8 +141,8 @@ def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, tol
     assert connection.getresponse().status == 200
     connection.close()
     code, said = sitting.end()
-    *_, written, moved, last = said.splitlines()
-    assert (code, written) == (0, "0 decisions written to review.csv.")
+    *_, empty, moved, last = said.splitlines()
+    assert (code, empty) == (0, "")
     assert moved == "1 image moved from the inbox to data/, 0 dropped."
     assert last.startswith(told)
     assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]

@@ -83,7 +83,7 @@ def test_it_is_full_at_its_number_of_entries(tmp_path):
         add(inbox, content)
     before = files(inbox)
     for content in (b"1", b"3"):
-        with pytest.raises(Full, match="3 corrections, at most 3") as refused:
+        with pytest.raises(Full, match="3 corrections, and takes at most 3") as refused:
             add(Inbox(tmp_path, max_entries=3), content)
     assert refused.value.next == "pixmill review"
     assert files(inbox) == before

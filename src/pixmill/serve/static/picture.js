@@ -77,7 +77,7 @@ function heat() {
   part('look').setAttribute('aria-pressed', String(label !== null));
   press(label);
   part('caption').classList.toggle('legend', Boolean(url));
-  const told = url ? `What the model takes for ‘${label}’, strongest in red. Click a bar to see another class.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
+  const told = url ? `Evidence for ‘${label}’, strongest in red. Click a bar for another class.` : label === null ? chosen?.trouble : 'Finding where the model looked…';
   part('caption').textContent = told || caption();
 }
 

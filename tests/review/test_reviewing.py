@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pixmill.cli import main
+from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import jpeg
@@ -90,6 +91,12 @@ def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
     assert lines[0] == "Nothing to review."
     assert "Labels have not been checked yet." in lines[1]
     assert lines[-1] == "Nothing to review in outliers."
+
+
+def test_an_inbox_that_is_not_there_is_said(project):
+    project.fill("coat", 3)
+    with pytest.raises(PixmillError, match="elsewhere does not exist"):
+        review(project.write(), project.params(), inbox=project.root / "elsewhere", open_browser=False)
 
 
 def add_feedback(project, content, label):

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from pixmill.core.errors import LockedError, StorageError
+from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.serve.inbox import Full, Inbox
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
@@ -63,6 +63,13 @@ def test_an_empty_inbox_makes_no_folder(inbox):
     assert inbox.entries() == ([], 0)
     inbox.remove([])
     assert not inbox.folder.exists()
+
+
+def test_a_file_is_no_inbox(tmp_path):
+    (tmp_path / "inbox").write_bytes(b"a file")
+    with pytest.raises(PixmillError, match="is not a folder") as refused:
+        Inbox(tmp_path / "inbox")
+    assert "--inbox DIR" in refused.value.next
 
 
 def test_an_extension_may_have_its_dot(inbox):

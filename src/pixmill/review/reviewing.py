@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from pixmill.compute import Limits
+from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -47,10 +48,12 @@ def review(
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
-        PixmillError: The port is taken.
+        PixmillError: The port is taken, or the inbox that was named is not there.
         ReviewError: ``review.csv`` is malformed.
     """
     root = workspace.root
+    if inbox is not None and not inbox.exists():
+        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     table = root / "artifacts/validate/manifest.parquet"
     stamp = _stamp(table)
     material = load_material(root)

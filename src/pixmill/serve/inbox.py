@@ -89,9 +89,14 @@ class Inbox:
         folder: The folder; made by the first :meth:`add`.
         max_bytes: The most that images and lines may take together.
         max_entries: The most corrections.
+
+    Raises:
+        PixmillError: The folder is a file.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise PixmillError(f"{folder} is not a folder", next="name another for the inbox: --inbox DIR")
         self.folder = folder
         self._images = folder / "images"
         self._lines = folder / "feedback.jsonl"

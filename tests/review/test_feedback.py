@@ -78,8 +78,8 @@ def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send,
     told = next(case for case in map(session.case, range(2)) if case["images"][0]["id"] == name)
     assert (told["kind"], told["title"], told["settled"]) == ("feedback", "Feedback: new image", False)
     assert told["why"] == (
-        "The model garments 3 said 'coat' (87%, not sure). Corrected to: 'dress' (2 times), 'shoe'. "
-        "If you accept it, it moves into data/; if you drop it, it never comes back."
+        "The model garments 3 said 'coat' (87%, not sure); users say 'dress' (2 times), 'shoe'. "
+        "Accept it to move it into data/, or drop it for good."
     )
     [image] = told["images"]
     assert (image["label"], image["came_as"], image["verdict"]) == ("dress", ["dress", "shoe"], "new")

@@ -107,9 +107,9 @@ def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data
     assert (code, told.splitlines()[-3:]) == (
         0,
         [
-            "1 decisions written to review.csv.",
+            "1 decision written to review.csv.",
             "3 images moved from the inbox to data/, 1 dropped.",
-            "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots",
+            "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots && git commit",
         ],
     )
     assert inbox.entries() == ([], 0)

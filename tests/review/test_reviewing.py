@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pixmill.cli import main
+from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
 from pixmill.serve.inbox import Inbox
 from tests.review.conftest import jpeg
@@ -92,6 +93,12 @@ def test_where_nothing_is_in_doubt_nothing_is_served(project, capsys):
     assert lines[-1] == "Nothing to review in outliers."
 
 
+def test_an_inbox_that_is_not_there_is_said(project):
+    project.fill("coat", 3)
+    with pytest.raises(PixmillError, match="elsewhere does not exist"):
+        review(project.write(), project.params(), inbox=project.root / "elsewhere", open_browser=False)
+
+
 def add_feedback(project, content, label):
     inbox = Inbox(project.root / "inbox")
     return inbox.add(content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
@@ -108,10 +115,10 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
     lines.write_bytes(lines.read_bytes() + b"broken\n")
     review(workspace, project.params(), only="feedback", open_browser=False)
     assert capsys.readouterr().err.splitlines() == [
-        f"Broken lines of {lines}, skipped: 1.",
-        f"Images of {project.root / 'inbox'} that are in data/, but not in the manifest: 1.",
-        "Next: dvc repro",
         "Nothing to review in feedback.",
+        f"Skipped 1 broken line of {lines}.",
+        f"Not shown: 1 image of {project.root / 'inbox'} in data/, but not in the manifest yet.",
+        "Next: dvc repro",
     ]
     assert len(lines.read_bytes().splitlines()) == 2
 
@@ -119,7 +126,11 @@ def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):
 @pytest.mark.parametrize(
     ("params", "folder", "told"),
     [
-        ("source: folder", "data", "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots"),
+        (
+            "source: folder",
+            "data",
+            "Next: dvc repro && git add data.dvc review.csv dvc.lock metrics plots && git commit",
+        ),
         ("source: folder, folder: {layout: fixed}", "data/train", "Next: dvc repro && git add data.dvc"),
         ("source: bing", "data", "Next: set scrape.source: [bing, folder] in params.yaml, then: dvc repro && git add"),
     ],
@@ -137,8 +148,8 @@ def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, tol
     assert connection.getresponse().status == 200
     connection.close()
     code, said = sitting.end()
-    *_, written, moved, last = said.splitlines()
-    assert (code, written) == (0, "0 decisions written to review.csv.")
+    *_, empty, moved, last = said.splitlines()
+    assert (code, empty) == (0, "")
     assert moved == "1 image moved from the inbox to data/, 0 dropped."
     assert last.startswith(told)
     assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from pixmill.core.errors import LockedError, StorageError
+from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.serve.inbox import Full, Inbox
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
@@ -65,6 +65,13 @@ def test_an_empty_inbox_makes_no_folder(inbox):
     assert not inbox.folder.exists()
 
 
+def test_a_file_is_no_inbox(tmp_path):
+    (tmp_path / "inbox").write_bytes(b"a file")
+    with pytest.raises(PixmillError, match="is not a folder") as refused:
+        Inbox(tmp_path / "inbox")
+    assert "--inbox DIR" in refused.value.next
+
+
 def test_an_extension_may_have_its_dot(inbox):
     add(inbox, extension=".png")
     assert inbox.entries()[0][0].path.suffix == ".png"
@@ -83,7 +90,7 @@ def test_it_is_full_at_its_number_of_entries(tmp_path):
         add(inbox, content)
     before = files(inbox)
     for content in (b"1", b"3"):
-        with pytest.raises(Full, match="3 corrections, at most 3") as refused:
+        with pytest.raises(Full, match="3 corrections, and takes at most 3") as refused:
             add(Inbox(tmp_path, max_entries=3), content)
     assert refused.value.next == "pixmill review"
     assert files(inbox) == before

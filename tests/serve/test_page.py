@@ -74,7 +74,7 @@ def picture(seed, side=96):
 
 
 class Site(BaseHTTPRequestHandler):
-    """Another host, with one image at every address that ends in ``.jpg``."""
+    """Another host, with one image at every URL that ends in ``.jpg``."""
 
     def do_GET(self):
         found = self.path.endswith(".jpg")
@@ -219,7 +219,7 @@ class Page:
         )
 
     def requests(self):
-        """Return the addresses of all that the page has loaded."""
+        """Return the URLs of all that the page has loaded."""
         return self.run("performance.getEntriesByType('resource').map((one) => one.name)")
 
     def focused(self):
@@ -274,10 +274,10 @@ def test_a_chosen_image_is_shown_with_its_class_and_all_probabilities(page, proj
     (expected,) = project.classifier.predict([project.sure.read_bytes()])
     assert page.state == ["answered"]
     assert page.text("title").lower() == expected.label.lower()
-    assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.0%} confidence"]
+    assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.1%} confidence"]
     chances = dict(zip(project.classifier.labels, expected.probabilities, strict=True))
     order = sorted(chances, key=chances.get, reverse=True)
-    assert bars(page) == [(name, f"{chances[name]:.0%}") for name in order]
+    assert bars(page) == [(name, f"{chances[name]:.1%}") for name in order]
     widths = [bar.size["width"] for bar in page.all("#bars .bar")]
     track = page.all("#bars .track")[0].size["width"]
     assert widths == pytest.approx([chances[name] * track for name in order], abs=2)
@@ -292,7 +292,7 @@ def test_not_sure_is_said_with_what_it_means(page, project):
     assert page.state == ["answered", "unsure"]
     assert page.text("title").endswith("?")
     assert page.text("verdict") == "Not sure"
-    assert f"Below {project.threshold:.0%} this model is wrong too often" in page.text("note")
+    assert f"Below {project.threshold:.1%}, this model is wrong too often" in page.text("note")
     assert page.run("document.getElementById('live').textContent").endswith("not sure.")
 
 
@@ -323,7 +323,7 @@ def test_a_pasted_image_is_answered(page, project):
     assert page.text("title").lower().removesuffix("?") == expected.label.lower()
 
 
-def test_a_pasted_address_is_fetched_by_the_server_and_shown(page, project):
+def test_a_pasted_url_is_fetched_by_the_server_and_shown(page, project):
     page.copy("async (text) => navigator.clipboard.writeText(text)", "http://images.test/far/away.jpg")
     page.paste()
     page.answered()
@@ -331,12 +331,12 @@ def test_a_pasted_address_is_fetched_by_the_server_and_shown(page, project):
     assert page.text("title").lower().removesuffix("?") == expected.label.lower()
     page.until(lambda: page.run("document.getElementById('image').naturalWidth") == 96)
     assert page.text("caption").startswith("images.test/far/away.jpg · 96 \N{MULTIPLICATION SIGN} 96")
-    page.copy("async (text) => navigator.clipboard.writeText(text)", "not an address")
+    page.copy("async (text) => navigator.clipboard.writeText(text)", "not a URL")
     page.paste()
-    page.until(lambda: page.text("alert") == "What you pasted is no image, nor the address of one.")
+    page.until(lambda: page.text("alert") == "What you pasted is not an image or a URL.")
 
 
-def test_addresses_without_an_image_and_private_ones_are_refused_in_words(page):
+def test_urls_without_an_image_and_private_ones_are_refused_in_words(page):
     for typed, told in {
         "http://images.test/none": "could not be fetched",
         "http://127.0.0.1/a.jpg": "not on the public internet",
@@ -344,9 +344,10 @@ def test_addresses_without_an_image_and_private_ones_are_refused_in_words(page):
         page.one("url").send_keys(typed, Keys.ENTER)
         page.until(lambda told=told: told in page.text("note"))
         assert page.text("title") == "No image"
+        assert page.text("unseen") == "No image to show."
         assert page.one("again").is_displayed()
     page.one("url").send_keys("shoe", Keys.ENTER)
-    page.until(lambda: "not the address of an image" in page.text("alert"))
+    page.until(lambda: "not a URL" in page.text("alert"))
 
 
 def test_a_broken_file_is_said_to_be_broken(page, tmp_path):
@@ -391,7 +392,7 @@ def test_several_images_are_listed_and_each_can_be_seen(page, project, tmp_path)
 def test_an_example_is_answered(page, project):
     page.until(lambda: page.all("#thumbs button"))
     first = page.all("#thumbs button")[0]
-    label = first.accessible_name.removeprefix("Test image of class ")
+    label = first.accessible_name.removeprefix("Test image of ")
     assert label in project.classifier.labels
     first.click()
     page.answered()

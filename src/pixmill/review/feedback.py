@@ -128,7 +128,7 @@ class WithInbox:
             said = _label(entry)
             if is_new:
                 title = "Feedback: new image"
-                then = "If you accept it, it moves into data/; if you drop it, it never comes back."
+                then = "Accept it to move it into data/, or drop it for good."
                 if said is not None and self.labels[row] is None:
                     then = f"'{said}' is not one of the classes: choose one, or drop it."
                 suggestion = None
@@ -136,7 +136,7 @@ class WithInbox:
                 title = "Feedback: known image"
                 then = (
                     f"The image is in the manifest already, labelled '{self.labels[row] or 'conflicting'}', so it is "
-                    "not moved: your decision goes to review.csv. Keep means that its label is right."
+                    "not moved: your decision goes to review.csv. Keep it if its label is right."
                 )
                 suggestion = said
             yield Case("feedback", title, f"{_story(entry.corrections)} {then}", (row,), suggestion=suggestion)
@@ -291,7 +291,7 @@ def _story(corrections: Sequence[Correction]) -> str:
     share = f" ({confidence:.0%}{sure})" if isinstance(confidence, int | float) else ""
     counts = Counter(f"'{item.label}'" if item.label else _NONE for item in corrections)
     times = ", ".join(f"{label} ({count} times)" if count > 1 else label for label, count in counts.items())
-    return f"The model{model and f' {model}'} said '{said}'{share}. Corrected to: {times}."
+    return f"The model{model and f' {model}'} said '{said}'{share}; users say {times}."
 
 
 def _in_data(entries: Sequence[Entry], data: Path) -> set[str]:

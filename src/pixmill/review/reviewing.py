@@ -9,6 +9,7 @@ import webbrowser
 from pathlib import Path
 
 from pixmill.compute import Limits
+from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
@@ -47,10 +48,12 @@ def review(
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
-        PixmillError: The port is taken.
+        PixmillError: The port is taken, or the inbox that was named is not there.
         ReviewError: ``review.csv`` is malformed.
     """
     root = workspace.root
+    if inbox is not None and not inbox.exists():
+        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     table = root / "artifacts/validate/manifest.parquet"
     stamp = _stamp(table)
     material = load_material(root)
@@ -68,13 +71,14 @@ def review(
     folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
     desk = InboxLedger(ledger, box, feedback, images, folder)
     cases = find_doubts(material, images.cases(), decided=decided, only=only)
-    _remark(feedback, broken, box.folder)
     if not cases:
         desk.settle()
         _say(f"Nothing to review{f' in {only}' if only else ''}.")
+        _remark(feedback, broken, box.folder)
         if material.ranking is None and only in (None, "labels"):
             _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
         return
+    _remark(feedback, broken, box.folder)
     if feedback.new:
         desk.sweep()
     session = Session(
@@ -95,9 +99,7 @@ def review(
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
-            _say(
-                f"{len(cases):,} case{'' if len(cases) == 1 else 's'} to review at {server.address} (stop with Ctrl-C)"
-            )
+            _say(f"{_count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
             threading.Event().wait()
@@ -109,24 +111,30 @@ def review(
 def _remark(feedback: Feedback, broken: int, folder: Path) -> None:
     """Say what is in the inbox that is not shown."""
     if broken:
-        _say(f"Broken lines of {folder / 'feedback.jsonl'}, skipped: {broken:,}.")
-    if count := len(feedback.waiting):
-        _say(f"Images of {folder} that are in data/, but not in the manifest: {count:,}.\nNext: dvc repro")
+        _say(f"Skipped {_count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
+    if feedback.waiting:
+        said = _count(len(feedback.waiting), "image")
+        _say(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
 
 
 def _conclude(session: Session, desk: InboxLedger, params: Params) -> None:
     """Say what was decided, and what comes next."""
     moved, dropped = desk.moved(), desk.dropped()
     written = sum(not desk.keeps(name) for name in session.changed)
-    _say(f"\n{written:,} decisions written to review.csv.")
+    said = [f"{_count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
     if moved or dropped:
-        _say(f"{moved:,} image{'' if moved == 1 else 's'} moved from the inbox to data/, {dropped:,} dropped.")
+        said += [f"{_count(moved, 'image')} moved from the inbox to data/, {dropped:,} dropped."]
+    _say("\n" + "\n".join(said))
     if moved:
         line = unread(params)
         first = f"set {line} in params.yaml, then: " if line else ""
-        _say(f"Next: {first}dvc repro && git add data.dvc review.csv dvc.lock metrics plots")
+        _say(f"Next: {first}dvc repro && git add data.dvc review.csv dvc.lock metrics plots && git commit")
     elif written:
         _say("Next: dvc repro")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def default_name(root: Path) -> str:

@@ -89,9 +89,14 @@ class Inbox:
         folder: The folder; made by the first :meth:`add`.
         max_bytes: The most that images and lines may take together.
         max_entries: The most corrections.
+
+    Raises:
+        PixmillError: The folder is a file.
     """
 
     def __init__(self, folder: Path, max_bytes: int = 1 << 30, *, max_entries: int = 10_000) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise PixmillError(f"{folder} is not a folder", next="name another for the inbox: --inbox DIR")
         self.folder = folder
         self._images = folder / "images"
         self._lines = folder / "feedback.jsonl"
@@ -149,8 +154,8 @@ class Inbox:
             size = len(line) + (0 if name in self._sizes else len(content))
             if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
                 raise Full(
-                    f"{self.folder} is full: {self._count:,} corrections, at most {self._max_entries:,} "
-                    f"of {self._max_bytes / 1e6:,.0f} MB are kept",
+                    f"{self.folder} is full: it has {self._count:,} corrections, and takes at most "
+                    f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
                 )
             path = self._images / f"{name}.{correction.extension}"

@@ -10,7 +10,7 @@ export function about(model) {
   if (accuracy !== undefined) {
     const tested = n === undefined ? 'of its test images' : `of ${count(n, 'test image')}`;
     part('accuracy').append(
-      make('p', { className: 'big' }, n === undefined ? `Right on ${tenth(accuracy)} ${tested}.` : `Right on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
+      make('p', { className: 'big' }, n === undefined ? `Correct on ${tenth(accuracy)} ${tested}.` : `Correct on ${Math.round(accuracy * n).toLocaleString('en')} ${tested}.`),
       ...(low === undefined ? [] : [span(accuracy, low, high)]),
       make('p', { className: 'faint' }, `Accuracy ${tenth(accuracy)}${low === undefined ? '' : `; 95% confidence interval ${tenth(low)} to ${tenth(high)}`}. The model had not seen these images.`),
     );

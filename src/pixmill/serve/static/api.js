@@ -53,7 +53,7 @@ export const model = async () => (await ask('v1/model')).json();
 
 export const examples = async () => (await (await ask('v1/examples')).json()).examples;
 
-// Addresses come from the server as paths of its own.
+// The server gives the URLs of its examples as paths of its own.
 export const example = async (path, name) => new File([await (await ask(path.replace(/^\//, ''))).blob()], name, { type: 'image/jpeg' });
 
 // The server fetches what lies on other hosts: this page reaches none.

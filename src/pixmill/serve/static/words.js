@@ -1,6 +1,6 @@
-// Numbers, names and addresses, as people write and read them.
+// Numbers, names and URLs, as people write and read them.
 
-export const percent = (p) => (p >= 0.995 ? '>99%' : p < 0.005 ? '<1%' : `${Math.round(100 * p)}%`);
+export const percent = (p) => (p > 0.9995 ? '>99.9%' : p < 0.0005 ? '<0.1%' : tenth(p));
 export const spoken = (p) => percent(p).replace('>', 'over ').replace('<', 'under ');
 export const tenth = (p) => `${(100 * p).toFixed(1)}%`;
 export const count = (n, noun) => `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
@@ -9,8 +9,8 @@ export const cut = (text, most = 48) => (text.length <= most ? text : `${text.sl
 export const extension = (name) => name.match(/\.(\w{2,5})$/)?.[1].toUpperCase();
 export const either = (names) => (names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 
-// Read an address that a person typed or pasted; null where it is none.
-export function address(text) {
+// Read a URL that a person typed or pasted; null where it is none.
+export function readUrl(text) {
   const trimmed = text.trim();
   if (!trimmed || /\s/.test(trimmed)) return null;
   try {

@@ -1,0 +1,60 @@
+// A bar for each class.
+
+import { make, part } from './elements.js';
+import { visit } from './visit.js';
+import { percent } from './words.js';
+
+const FEW = 8; // bars shown at first
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const rows = new Map(); // a class to its bar
+
+// Show the probabilities, the highest first; without them the bars are empty, in the order of the classes.
+export function bars(probabilities) {
+  const { model, unfolded } = visit;
+  const order = probabilities ? [...model.classes].sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0)) : model.classes;
+  const shown = unfolded ? order : order.slice(0, FEW);
+  const list = part('bars');
+  const before = new Map([...list.children].map((row) => [row, row.offsetTop]));
+  const fresh = shown.map((name) => row(name));
+  if (fresh.some((one, at) => list.children[at] !== one) || list.children.length !== fresh.length) {
+    const focused = list.contains(document.activeElement) && document.activeElement;
+    list.replaceChildren(...fresh);
+    if (focused) focused.focus();
+  }
+  shown.forEach((name, at) => {
+    const p = probabilities?.[name] ?? 0;
+    const main = fresh[at].firstChild;
+    fresh[at].classList.toggle('first', probabilities !== null && at === 0);
+    fresh[at].style.setProperty('--p', p);
+    main.querySelector('.value').textContent = probabilities ? percent(p) : '';
+    if (main instanceof HTMLButtonElement) main.disabled = !probabilities || !visit.chosen.file;
+    const moved = (before.get(fresh[at]) ?? fresh[at].offsetTop) - fresh[at].offsetTop;
+    if (moved && !calm.matches) fresh[at].animate([{ transform: `translateY(${moved}px)` }, { transform: 'none' }], { duration: 450, easing: 'cubic-bezier(.2,.8,.2,1)' });
+  });
+  const threshold = model.threshold ?? null;
+  list.classList.toggle('marked', probabilities !== null && threshold !== null);
+  if (threshold !== null) list.style.setProperty('--threshold', threshold);
+  part('all').hidden = model.classes.length <= FEW || !probabilities;
+  part('all').textContent = unfolded ? 'Show fewer' : `Show all ${model.classes.length}`;
+  part('all').setAttribute('aria-expanded', String(unfolded));
+}
+
+// Mark the bar of the class whose heatmap is shown; null: of none.
+export function press(label) {
+  for (const [name, { firstChild: main }] of rows) if (main instanceof HTMLButtonElement) main.setAttribute('aria-pressed', String(name === label));
+}
+
+// Forget the bars of a former model.
+export const clear = () => rows.clear();
+
+function row(name) {
+  if (rows.has(name)) return rows.get(name);
+  const inside = [make('span', { className: 'name' }, name), make('span', { className: 'track' }, make('span', { className: 'bar' })), make('span', { className: 'value' })];
+  const main = visit.model.explains
+    ? make('button', { type: 'button', title: `Where does it look like ‘${name}’?`, data: { name }, aria: { pressed: 'false' } }, ...inside)
+    : make('div', {}, ...inside);
+  const made = make('li', {}, main);
+  rows.set(name, made);
+  return made;
+}

@@ -56,7 +56,7 @@ def test_files_come_back_in_order_with_their_names(client: Client, expected: dic
     assert first == {**expected, "name": "ä.png"}
     assert third == {**expected, "name": None}
     assert (second["label"], second["probabilities"], second["reason"]) == (None, None, "unknown")
-    assert second["message"] == "This is not an image that can be read."
+    assert second["message"] == "Not a known image format."
     assert second["id"] == hashlib.sha256(b"no image").hexdigest()
 
 

@@ -355,7 +355,7 @@ def test_a_broken_file_is_said_to_be_broken(page, tmp_path):
     page.choose(tmp_path / HOSTILE)
     assert page.state == ["broken"]
     assert page.text("title") == "Not readable"
-    assert page.text("note") == "This is not an image that can be read."
+    assert page.text("note") == "Not a known image format."
     page.until(lambda: page.text("unseen") == "No image to show.")
     assert not page.one("wrong").is_displayed()
     assert not page.one("look").is_displayed()

@@ -1,7 +1,7 @@
 """Serve the model: a page to try it on, and an API.
 
-Prints the address once it answers. Stop it with Ctrl-C or SIGTERM: requests
-that were taken are finished.
+Prints its URL once it answers. Ctrl-C or SIGTERM stops it after it has answered
+the requests that it has accepted.
 """
 
 from __future__ import annotations
@@ -32,20 +32,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="a folder, a .tflite file or a model in MLflow (default: the project's own)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=port, default=8000, help="port; 0 for a free one (default: 8000)")
-    parser.add_argument("--workers", type=_count, metavar="N", help="processes that predict (default: one a processor)")
+    parser.add_argument(
+        "--workers", type=_count, metavar="N", help="processes that predict (default: one per processor)"
+    )
     parser.add_argument("--open", action="store_true", help="open the page in your browser")
     parser.add_argument(
         "--url-rate",
         type=_amount,
         default=10,
         metavar="N",
-        help="images fetched by URL for a client in a minute; 0: none (default: 10)",
+        help="URLs fetched per client and minute; 0: none (default: 10)",
     )
     parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
     parser.add_argument(
         "--inbox", type=Path, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
     )
-    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one a line")
+    parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one per line")
     parser.add_argument(
         "--proxy",
         action="append",
@@ -112,10 +114,10 @@ def _keys(path: Path | None) -> tuple[str, ...]:
         try:
             given += path.read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            raise PixmillError(f"{path}: {error.strerror}", next="write one key a line into it") from error
+            raise PixmillError(f"{path}: {error.strerror}", next="write one key per line into it") from error
     keys = tuple(key.strip() for key in given if key.strip())
     if path is not None and not keys:
-        raise PixmillError(f"{path} holds no key", next="write one key a line into it")
+        raise PixmillError(f"{path} holds no key", next="write one key per line into it")
     return keys
 
 

@@ -2,6 +2,7 @@
 
 - ``reading``: reads regular files only; ``listing``: the files of a folder tree
 - ``formats``: detects the format of bytes
+- ``reasons``: what each reason means
 - ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: orientation, transparency and bit depth
 - ``measures``: measurements of one decoded image
 - ``likeness``: near-duplicate search

@@ -8,7 +8,7 @@
 - ``features``: features from a frozen backbone, computed once and cached
 - ``precision``: the compute precision, and the machine
 - ``folder``: a network as files; ``export``: its conversion to LiteRT; ``litert``: LiteRT, without TensorFlow
-- ``exported``: a classifier in one file, for use elsewhere
+- ``exported``: a classifier in one file, for use elsewhere; ``reasons``: what the reason of a missing prediction means
 - ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
 """
 

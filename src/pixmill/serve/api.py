@@ -16,6 +16,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
+from pixmill.learn.reasons import meaning
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
 from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
@@ -24,7 +25,6 @@ from pixmill.serve.loaded import Loaded
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
 from pixmill.serve.problems import Problem
-from pixmill.serve.reasons import sentence
 from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Refused
@@ -105,7 +105,7 @@ class Desk:
             return shown
         if shown == UNEXPLAINED:
             raise Problem(404, "This model cannot show where it looked.")
-        raise Problem(422, sentence(shown))
+        raise Problem(422, f"{meaning(shown)}.")
 
     async def fetch(self, request: Request, images: Sequence[Image | WebImage]) -> list[bytes | Refused]:
         """Return the bytes of each image, those of URLs fetched.
@@ -166,7 +166,7 @@ def routes(desk: Desk) -> APIRouter:
             (content,) = await desk.fetch(request, [WebImage(image.url)])
             reason = content.reason if isinstance(content, Refused) else sniff(content)
             if isinstance(content, Refused) or reason not in EXTENSIONS:
-                raise Problem(422, sentence(reason))
+                raise Problem(422, f"{meaning(reason)}.")
             return Response(
                 content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
             )
@@ -281,7 +281,7 @@ def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, A
         "sure": told.sure,
         "probabilities": None if given is None else dict(zip(labels, given.tolist(), strict=True)),
         "reason": told.reason,
-        "message": None if told.reason is None else sentence(told.reason),
+        "message": None if told.reason is None else f"{meaning(told.reason)}.",
     }
 
 

@@ -85,8 +85,10 @@ class Models:
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
-            self.refused = f"{self._named(version)}: {_said(error)}"
-            _LOG.error("refused a newer model, the old one serves on: %s", self.refused)
+            refused = f"{self._named(version)}: {_said(error)}"
+            if refused != self.refused:  # One line, however often it is tried.
+                _LOG.error("refused a newer model, the old one serves on: %s", refused)
+            self.refused = refused
 
     def _version(self) -> str:
         """Return what tells one model from the next, cheaply."""

@@ -223,7 +223,7 @@ _MEANINGS = {
     415: "The body is of another type.",
     421: "The server does not answer to this name.",
     422: "The body is not as described.",
-    429: "This client had too many URLs fetched.",
+    429: "Too many URLs in a minute.",
     503: "Too much to do, and Retry-After says when to come again; or, without it, the inbox is full.",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import sys
@@ -96,8 +97,9 @@ def _listening(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
+        advice = "--port 0, which takes a free one" if error.errno == errno.EADDRINUSE else "--host 127.0.0.1"
         raise PixmillError(
-            f"cannot listen on {host}:{port}: {error.strerror}", next="pixmill serve --port 0, which takes a free one"
+            f"cannot listen on {host}:{port}: {error.strerror}", next=f"pixmill serve {advice}"
         ) from error
     return listener
 

@@ -88,7 +88,7 @@ class Web:
         if seconds := self._rate.take(_network_of(client), len(urls)):
             raise Problem(
                 429,
-                "This client has had too many URLs fetched; send the image itself.",
+                "Too many URLs in a minute: wait, or send the image itself.",
                 {"Retry-After": str(math.ceil(seconds))},
             )
         async with Fetcher(self._limits, Manners(), self._network) as fetcher:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from pixmill.images import OTHER_FORMATS
+from pixmill.images import reasons as images
 
 __all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
 
-UNREADABLE = {
-    "missing_file": "the file is missing",
-    "not_a_file": "not a regular file (a folder or a pipe, for example)",
+UNREADABLE = images.UNREADABLE | {
     "changed_bytes": "the file has changed since it was scraped: its SHA-256 is not its id",
-    "empty": "the file is empty",
-    "html": "a web page instead of an image",
-    "svg": "an SVG drawing, which is never rendered",
-    "archive": "an archive instead of an image",
-    "pdf": "a PDF document instead of an image",
-    **{name: f"{title}, a format that is not read; convert it to PNG" for name, title in OTHER_FORMATS.items()},
-    "unknown": "not a known image format",
-    "no_decoder": "no decoder for this format is installed",
-    "too_many_bytes": "the file is too large to be read",
     "too_many_pixels": "larger than validate.max_pixels, so not decoded",
-    "too_complex": "too expensive to decode",
-    "truncated": "the file is truncated",
-    "broken": "the image data is corrupt",
     "timeout": "decoding took longer than validate.timeout, twice",
     "memory": "decoding took more memory than validate.memory",
-    "crashed": "the decoder crashed",
 }
 """What no decision can fix: there are no pixels to train on."""
 

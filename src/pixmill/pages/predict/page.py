@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from pixmill.learn.reasons import meaning
 from pixmill.pages.base import histogram_svg, render_page
 from pixmill.pages.base.thumbnails import Shown, each_thumbnail
-from pixmill.pages.predict.reading import meaning
 from pixmill.pages.predict.sample import Class, Guess, Sample
 
 __all__ = ["Content", "Facts", "render_gallery"]

@@ -1,20 +1,16 @@
-"""Words for the reasons why there is no prediction."""
+"""Why an image has no prediction: what each reason means."""
 
 from __future__ import annotations
 
 import http
 
-from pixmill.validate.reasons import UNREADABLE
+from pixmill.images.reasons import UNREADABLE
 
 __all__ = ["meaning"]
 
 _MEANINGS = {
     **UNREADABLE,
-    "changed_bytes": "the file has changed meanwhile",
-    "memory": "decoding took too much memory",
     "symlink": "a symbolic link that leads out of the folder",
-    "timeout": "took too long",
-    "too_many_pixels": "too many pixels to be decoded",
     "unreadable": "the file cannot be read",
     # of URLs
     "bad_data_uri": "an inlined image that cannot be decoded",
@@ -22,7 +18,7 @@ _MEANINGS = {
     "bad_response": "an invalid HTTP response",
     "bad_url": "not an http(s) URL",
     "busy": "the host asked for a long pause",
-    "connection": "connection failed",
+    "connection": "the site could not be reached",
     "crawl_delay": "the site's robots.txt asks for long pauses",
     "encoding": "compressed in a way that was not requested",
     "host_down": "the host failed again and again",

@@ -69,7 +69,7 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     for output in outputs:
         path, advice = output.path.resolve(), f"name a file: --{output.format} answers.{output.format}"
         if _SUFFIXES.get(output.path.suffix.lower(), output.format) != output.format:
-            raise DataError(f"{output.path} would hold {output.format}, which its ending does not say", next=advice)
+            raise DataError(f"{output.path} has the ending of another format than {output.format}", next=advice)
         if output.path.name in ("", "-") or (path.exists() and not path.is_file()) or _is_device(output.path):
             raise DataError(f"{output.path} is not a regular file", next=advice)
         if not next(folder for folder in path.parents if folder.exists()).is_dir():

@@ -55,6 +55,13 @@ def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> Non
     )
 
 
+def test_an_unknown_option_leads_to_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code("predict", "photo.jpg", "--cvs", "x") == 2
+    assert capsys.readouterr().err == (
+        "pixmill predict: unrecognized arguments: --cvs x\nNext: pixmill predict --help\n"
+    )
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("--version") == 0
     assert capsys.readouterr().out == f"pixmill {__version__}\n"
@@ -218,7 +225,7 @@ def test_review_offers_every_kind_of_doubt(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_surplus_argument_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("check", "everything") == 2
-    assert "unrecognized arguments: everything\nNext: pixmill --help" in capsys.readouterr().err
+    assert "unrecognized arguments: everything\nNext: pixmill check --help" in capsys.readouterr().err
 
 
 def test_check_tells_of_another_python_first_on_path(

@@ -1,4 +1,4 @@
-"""Evaluate, the classifier, predict and MLflow's model say the same of the same images."""
+"""Evaluate, the classifier, predict, the exported file and MLflow's model say the same of the same images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,22 @@ import pyarrow as pa
 from pixmill.evaluate.predictions import predict_parts, predict_unlabelled, probabilities_of
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
-from pixmill.learn import Classifier
+from pixmill.learn import Classifier, load_classifier
 from pixmill.learn.inference import answers_schema
+from pixmill.predict.conversion import calibrated, convert
 from pixmill.predict.inputs import find_images
+from pixmill.predict.model import find_model
 from pixmill.predict.predicting import predict
 from pixmill.record.model import save_classifier_model
 from pixmill.record.store import quiet_mlflow
+from tests.learn.test_exported import DESCRIPTION
+
+
+def exported_file(folder, path):
+    """Write the tiny classifier as ``pixmill export`` does."""
+    network = calibrated(load_classifier(folder)[0], DESCRIPTION.temperature)
+    convert("litert", network, path, description=DESCRIPTION, training=None)
+    return path
 
 
 def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path):
@@ -43,12 +53,15 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
     save_classifier_model(model.path, tmp_path / "saved")
     served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)
     answers = classifier.predict(contents)
+    exported = find_model(str(exported_file(model.path, tmp_path / "model.tflite")), None)
+    shared = pd.DataFrame([row for _, row in predict(exported, find_images(list(table["path"]), None), workers=1)])
 
     labels = {
         "predict": list(table["predicted"]),
         "evaluate": list(evaluated["predicted"]),
         "classifier": [answer.label for answer in answers],
         "mlflow": list(served["label"]),
+        "exported": list(shared["predicted"]),
     }
     assert len(table) == 13
     assert all(found == labels["predict"] for found in labels.values())
@@ -57,5 +70,6 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
         classifier.calibration.apply(probabilities_of(evaluated, model.labels)),
         np.stack([answer.probabilities for answer in answers]),
         served[columns].to_numpy(),
+        shared[columns].to_numpy(float),
     ):
         np.testing.assert_allclose(table[columns].to_numpy(float), given, rtol=0, atol=1e-5)

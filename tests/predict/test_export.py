@@ -205,7 +205,9 @@ def test_the_card_counts_sources_and_licences_of_training_images(exported):
 def test_another_process_gives_the_same_bytes(exported, project, tmp_path):
     # Where sets of names have another order.
     command = [sys.executable, "-m", "pixmill", "export", "litert", "int8", "onnx", "--max-drop", "1"]
-    subprocess.run([*command, "--output", tmp_path / "again"], cwd=project, check=True, timeout=300)
+    command += ["--output", tmp_path / "again"]
+    said = subprocess.run(command, cwd=project, check=True, timeout=300, stderr=subprocess.PIPE, text=True).stderr
+    assert said.endswith(f"\nNext: pixmill predict --model {tmp_path / 'again' / 'model.tflite'} photo.jpg\n")
     for name in ("model.tflite", "model_int8.tflite", "model.onnx", "labels.txt"):
         assert (tmp_path / "again" / name).read_bytes() == (exported.folder / name).read_bytes(), name
     assert not (tmp_path / "again" / "model.keras").exists()
@@ -242,6 +244,13 @@ def test_a_readme_of_another_origin_is_not_replaced(project, tmp_path):
     with pytest.raises(PixmillError, match="was not written by this command"):
         export(project, tmp_path, ["litert"])
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
+
+
+@pytest.mark.parametrize("name", ["data", "data/coat", "artifacts/../artifacts/train"])
+def test_the_pipelines_folders_are_refused_before_any_work(tmp_path, name):
+    with pytest.raises(PixmillError, match="belongs to the pipeline"):
+        export(tmp_path, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_project_without_a_model_says_what_to_run(tmp_path, monkeypatch, capsys):

@@ -110,6 +110,12 @@ def test_a_list_may_begin_with_a_byte_order_mark(photos):
     assert names("-", stdin=b"\xef\xbb\xbfphotos/00.jpeg\r\nphotos/01.png") == ["photos/00.jpeg", "photos/01.png"]
 
 
+def test_a_folder_without_files_is_refused(photos):
+    Path("empty/.hidden").mkdir(parents=True)
+    with pytest.raises(DataError, match="no files in empty"):
+        find_images(["photos", "empty"], None)
+
+
 def test_standard_input_that_is_closed_is_refused_only_where_it_is_named(photos):
     assert len(list(find_images(["photos"], None))) == len(EVERY)
     with pytest.raises(DataError, match="standard input is closed"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -96,8 +97,12 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PixmillError, match="is not in a project"):
         find_model(None, None)
-    with pytest.raises(PixmillError, match="nowhere holds no model"):
+    with pytest.raises(PixmillError, match="nowhere does not exist") as caught:
         find_model("nowhere", None)
+    assert "a copy of artifacts/train, an exported .tflite file" in caught.value.next
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(PixmillError, match=r"photo\.jpg is not a model"):
+        find_model("photo.jpg", None)
     with pytest.raises(PixmillError, match=r"gone\.tflite is missing"):
         find_model("gone.tflite", None)
     (project / "artifacts" / "train" / "network.tflite").unlink()
@@ -105,9 +110,20 @@ def test_what_is_missing_is_a_message(project, tmp_path, monkeypatch):
     with pytest.raises(PixmillError, match=r"model\.weights\.h5 is missing"):
         find_model(None, project)
     shutil.rmtree(project / "artifacts")
-    with pytest.raises(PixmillError, match="artifacts/train holds no model") as caught:
+    with pytest.raises(PixmillError, match="artifacts/train does not exist") as caught:
         find_model(None, project)
     assert caught.value.next.startswith("dvc repro")
+
+
+@pytest.mark.parametrize("spec", ["exported", "exported/model.onnx", "exported/model.tfl"])
+def test_beside_an_exported_file_that_file_is_named(tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exported").mkdir()
+    for name in ("model.tflite", "model.onnx"):
+        (tmp_path / "exported" / name).touch()
+    with pytest.raises(PixmillError, match=spec) as caught:
+        find_model(spec, None)
+    assert caught.value.next == f"name {Path('exported', 'model.tflite')}"
 
 
 def test_a_threshold_that_is_none_stays_none(trained_folder, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,11 +112,13 @@ def test_without_urls_nothing_is_opened(monkeypatch, photos):
         [Output("csv", Path("a")), Output("jsonl", Path("photos/../a"))],
         [Output("csv", Path("photos/notes.txt/new/a.csv"))],
         [Output("csv", Path("photos/00.jpeg"))],
+        [Output("csv", Path("a.xlsx"))],
+        [Output("parquet", Path("a.CSV"))],
     ],
     ids=lambda outputs: str(outputs[0].path),
 )
 def test_outputs_that_cannot_be_written_or_replace_an_image_are_refused_before_any_work(photos, outputs):
-    with pytest.raises(DataError, match=r"is not a regular file|is named twice|is not a folder|is an image"):
+    with pytest.raises(DataError, match=r"is not a regular file|is named twice|is not a folder|is an image|ending"):
         check_outputs(outputs)
 
 
@@ -129,8 +132,8 @@ def test_shared_memory_holds_regular_files():
 
 @pytest.mark.linux
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_path):
-    names = [path.as_posix() for path in sorted(Path("photos").rglob("*.*"))] * 30
-    lines = "".join(f"{name}\n" for name in names).encode()
+    shutil.copytree("photos", "more")
+    names, more = ([path.as_posix() for path in sorted(Path(place).rglob("*.*"))] for place in ("photos", "more"))
     outputs = ["--jsonl", "answers.jsonl", "--csv", "answers.csv", "--parquet", "answers.parquet"]
     command = [sys.executable, "-m", "pixmill", "predict", "-", "--model", str(model.path)]
 
@@ -139,13 +142,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_pa
         words = [f"{folder}/{word}" if word.startswith("answers") else word for word in outputs]
         return subprocess.Popen([*command, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options)
 
-    undisturbed = run("whole")
-    undisturbed.communicate(lines)
-    assert undisturbed.returncode == 0
-
     # Standard input stays open, so that it cannot end before it is killed.
     killed = run("killed")
-    killed.stdin.write(lines[: len(lines) // 2])
+    killed.stdin.write("".join(f"{name}\n" for name in names * 15).encode())
     killed.stdin.flush()
     journal = tmp_path / "killed" / "answers.csv.partial"
     while not journal.exists() or journal.read_bytes().count(b"\n") < 40:
@@ -159,17 +158,24 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(model, photos, tmp_pa
     ]
     assert len(set(done)) == len(set(names))
 
-    # Whoever read a file again would find another one.
+    # The finished images, and new ones.
+    lines = "".join(f"{name}\n" for name in done + more * 5).encode()
+    undisturbed = run("whole")
+    undisturbed.communicate(lines)
+    assert undisturbed.returncode == 0
+
+    # Whoever read a finished file again would find another one.
     for path in Path("photos").rglob("*.*"):
         found = path.stat()
         path.write_bytes(b"x" * found.st_size)
         os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     again = run("killed")
-    again.communicate("".join(f"{name}\n" for name in done).encode())
+    again.communicate(lines)
     assert again.returncode == 0
     assert {path.name for path in journal.parent.iterdir()} == set(outputs[1::2])
-    whole = (tmp_path / "whole" / "answers.jsonl").read_bytes().splitlines()
-    assert (tmp_path / "killed" / "answers.jsonl").read_bytes().splitlines() == whole[: len(done)]
+    for name in outputs[1::2]:
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert len(pd.read_csv("killed/answers.csv")) == len(done) + 5 * len(more)
 
 
 @pytest.mark.linux

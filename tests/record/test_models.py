@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,17 @@ def test_outside_of_a_project_the_files_are_temporary(recorded, store, monkeypat
     assert not model.path.is_relative_to(store.workspace.root)
     assert Classifier.load(model.path).labels == model.labels
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_the_models_used_last_are_kept(recorded, store):
+    folder = store.workspace.scratch("predict") / "models"
+    for number in range(4):
+        (folder / f"m-{number}").mkdir(parents=True)
+        (folder / f"m-{number}" / "labels.json").touch()
+        os.utime(folder / f"m-{number}", (number, number))
+    model = find_model("models:/garments/1", store.workspace.root)
+    assert {path.name for path in folder.iterdir()} == {"m-2", "m-3", model.path.name}
+    assert Classifier.load(model.path).labels == model.labels
 
 
 def test_nothing_is_fetched_twice(recorded, store):

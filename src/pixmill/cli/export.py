@@ -9,6 +9,7 @@ earlier export there is replaced.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     root = project_root()
     done = export(
         root,
-        arguments.output or root / "exported",
+        arguments.output or (Path() if root == Path.cwd() else root) / "exported",
         arguments.formats,
         max_drop=arguments.max_drop,
         licence=arguments.license,
@@ -64,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         say(f"{name} was left out: pip install '{package}', then pixmill export")
     for name, reason in done.refused.items():
         say(f"{FORMATS[name]} was refused: {reason}")
+    if "litert" in done.checked:
+        say(f"Next: pixmill predict --model {shlex.quote(str(done.folder / FORMATS['litert']))} photo.jpg")
     if done.refused:
         sys.exit(1)
 

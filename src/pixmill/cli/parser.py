@@ -27,7 +27,8 @@ class Parser(argparse.ArgumentParser):
             close = difflib.get_close_matches(typed, self.verbs, n=1)
             message = f"no such command: '{typed}'" + (f"; did you mean '{close[0]}'?" if close else "")
             message += f"\nThe commands are: {', '.join(self.verbs)}."
-        self.exit(2, f"{self.prog}: {message}\nNext: {self.prog} --help\n")
+        prog = f"{self.prog} {typed}" if typed in self.verbs else self.prog
+        self.exit(2, f"{prog}: {message}\nNext: {prog} --help\n")
 
 
 def find_project() -> Path | None:

@@ -72,8 +72,9 @@ def export(
 
     Raises:
         PixmillError: There is no trained model or its images are missing, a package for a named format is missing, or
-            the folder has a ``README.md`` of another origin.
+            the folder is one of the pipeline's or has a ``README.md`` of another origin.
     """
+    _check(output, root)
     result = Written(output)
     missing = {name: package for name in formats or FORMATS if (package := missing_package(name))}
     if formats and missing:
@@ -139,15 +140,19 @@ def _expected(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64]
     return rows, classifier.calibration.apply(np.concatenate([classifier.uncalibrated(batch) for batch in batches]))
 
 
+def _check(output: Path, root: Path) -> None:
+    """Refuse a folder where an export would do harm."""
+    advice, place, card = "choose another folder: --output DIR", output.resolve(), output / CARD
+    if output.exists() and not output.is_dir():
+        raise PixmillError(f"{output} is not a folder", next=advice)
+    if any(place.is_relative_to((root / name).resolve()) for name in ("data", "artifacts")):
+        raise PixmillError(f"{output} belongs to the pipeline, which reads every file in it", next=advice)
+    if card.exists() and MARK not in card.read_text(encoding="utf-8", errors="replace")[:1000]:
+        raise PixmillError(f"{card} was not written by this command, and would be replaced", next=advice)
+
+
 def _clear(output: Path) -> None:
     """Remove an earlier export, the card first."""
-    if output.exists() and not output.is_dir():
-        raise PixmillError(f"{output} is not a folder", next="choose another: --output DIR")
-    card = output / CARD
-    if card.exists() and MARK not in card.read_text(encoding="utf-8", errors="replace")[:1000]:
-        raise PixmillError(
-            f"{card} was not written by this command, and would be replaced", next="choose another folder: --output DIR"
-        )
     remove_temporary(output)
     for name in (CARD, LABELS, *FORMATS.values()):
         (output / name).unlink(missing_ok=True)

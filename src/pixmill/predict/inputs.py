@@ -117,13 +117,14 @@ def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterab
         ours: Files that are left out: the outputs, which a folder or a pattern may contain.
 
     Raises:
-        DataError: There is no such file, or no file matches a pattern.
+        DataError: There is no such file, a folder has none, or no file matches a pattern.
     """
+    images = Images(words, stdin)
     for word in words:
-        if word != "-" and not _URL.match(word) and next(_matches(word), None) is None:
-            is_pattern = glob.has_magic(word)
+        if word != "-" and not _URL.match(word) and next(images._files(word), None) is None:
+            missing = f"no file matches '{word}'" if glob.has_magic(word) else f"{word} does not exist"
             raise DataError(
-                f"no file matches '{word}'" if is_pattern else f"{word} does not exist",
+                f"no files in {word}" if word and Path(word).is_dir() else missing,
                 next="name images, folders, patterns or URLs (https://…), or - for standard input",
             )
     if list(words).count("-") > 1:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -23,6 +25,9 @@ from pixmill.learn.litert import converted_files
 __all__ = ["Model", "current_version", "find_model"]
 
 _TRAINED = Path("artifacts", "train")
+
+_KEPT = 3
+"""Models of MLflow whose files are kept in ``.pixmill/``: those used last."""
 
 _IN_MLFLOW = ("models:", "runs:")
 
@@ -79,13 +84,23 @@ def find_model(spec: str | None, root: Path | None) -> Model:
     project = path.resolve().parent.parent
     if not (path / "labels.json").exists():
         own = spec is None or (path.resolve() == project / _TRAINED and (project / "dvc.yaml").exists())
-        raise PixmillError(
-            f"{path} holds no model: labels.json is missing",
-            next="dvc repro, or dvc pull for what a colleague pushed" if own else "name a copy of artifacts/train",
-        )
+        raise _missing(path, own=own)
     if path.resolve() == project / _TRAINED:
         return _from_folder(path, name=project.name, commit=_commit(project), metrics=_metrics(project))
     return _from_folder(path, name=path.resolve().name)
+
+
+def _missing(path: Path, *, own: bool) -> PixmillError:
+    exported = (path if path.is_dir() else path.parent) / "model.tflite"
+    if own:
+        advice = "dvc repro, or dvc pull for what a colleague pushed"
+    elif exported.exists():
+        advice = f"name {exported}"
+    else:
+        advice = "name a copy of artifacts/train, an exported .tflite file, or models:/NAME@ALIAS"
+    if path.is_dir():
+        return PixmillError(f"{path} holds no model: labels.json is missing", next=advice)
+    return PixmillError(f"{path} {'is not a model' if path.exists() else 'does not exist'}", next=advice)
 
 
 def current_version(spec: str, root: Path | None = None) -> str:
@@ -117,6 +132,10 @@ def _recorded(spec: str, root: Path | None) -> Model:
     else:
         folder = workspace.scratch("predict") / "models"
     files = fetch(found, folder / found.key)
+    with contextlib.suppress(OSError):  # A project that is read-only, or another process that is tidying up.
+        os.utime(files)
+        for old in sorted(folder.iterdir(), key=os.path.getmtime)[:-_KEPT]:
+            shutil.rmtree(old.rename(folder / f".old-{old.name}"))  # Never half a model under its name.
     return _from_folder(files, found.name, version=found.version, commit=found.commit, metrics=found.metrics)
 
 

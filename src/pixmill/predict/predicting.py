@@ -30,6 +30,18 @@ __all__ = ["FORMATS", "Output", "check_outputs", "predict", "predict_to_files"]
 FORMATS = ("csv", "jsonl", "parquet", "html")
 """The kinds of output."""
 
+_SUFFIXES = {
+    ".csv": "csv",
+    ".htm": "html",
+    ".html": "html",
+    ".json": "jsonl",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    **dict.fromkeys((".gz", ".ods", ".tsv", ".xls", ".xlsx", ".zip"), "another"),
+}
+"""Endings of files, and the format that programs expect in these."""
+
 Rows = Callable[[], Iterable[Row]]
 
 
@@ -50,11 +62,14 @@ def check_outputs(outputs: Iterable[Output]) -> None:
     """Refuse outputs that cannot be written as files, before any work, and those that would replace an image.
 
     Raises:
-        DataError: One is an image, a folder or a device, its folder is a file, or two are the same.
+        DataError: One has the ending of another format, is an image, a folder or a device, its folder is a file, or two
+            are the same.
     """
     seen: set[Path] = set()
     for output in outputs:
         path, advice = output.path.resolve(), f"name a file: --{output.format} answers.{output.format}"
+        if _SUFFIXES.get(output.path.suffix.lower(), output.format) != output.format:
+            raise DataError(f"{output.path} has the ending of another format than {output.format}", next=advice)
         if output.path.name in ("", "-") or (path.exists() and not path.is_file()) or _is_device(output.path):
             raise DataError(f"{output.path} is not a regular file", next=advice)
         if not next(folder for folder in path.parents if folder.exists()).is_dir():

@@ -139,7 +139,7 @@ def _histogram(sample: Sample, threshold: float | None) -> str:
         [100 * place / bins for place in range(bins + 1)],
         {"images": sure} if threshold is None else {"sure": sure, "not sure": unsure},
         ticks=(0, 20, 40, 60, 80, 100),
-        name="Images by confidence in per cent",
+        name="Images by confidence (%)",
     )
 
 

@@ -338,8 +338,8 @@ def test_a_pasted_url_is_fetched_by_the_server_and_shown(page, project):
 
 def test_urls_without_an_image_and_private_ones_are_refused_in_words(page):
     for typed, told in {
-        "http://images.test/none": "could not be fetched",
-        "http://127.0.0.1/a.jpg": "not on the public internet",
+        "http://images.test/none": "HTTP 404 Not Found",
+        "http://127.0.0.1/a.jpg": "Not a public internet address",
     }.items():
         page.one("url").send_keys(typed, Keys.ENTER)
         page.until(lambda told=told: told in page.text("note"))

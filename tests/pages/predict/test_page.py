@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from pixmill.pages.predict import render_gallery
-from pixmill.pages.predict.reading import meaning
 from tests.pages.predict.made import model, row, unread
 
 LABELS = ("coat", "shoe", "shirt")
@@ -153,16 +152,3 @@ def test_it_stays_small_with_very_many_images_that_do_not_compress_and_classes_w
     html = render_gallery(rows, model(labels), content=contents.get)
     assert html.count('src="data:') == html.count('<figure class="card') > 500
     assert 3_000_000 < len(html.encode()) < 5_000_000
-
-
-@pytest.mark.parametrize(
-    ("reason", "words"),
-    [
-        ("truncated", "The file is truncated"),
-        ("http_404", "HTTP 404 Not Found"),
-        ("http_799", "HTTP 799"),
-        ("something_new", "Something new"),
-    ],
-)
-def test_reasons_are_told_in_words(reason, words) -> None:
-    assert meaning(reason) == words

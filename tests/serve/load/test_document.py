@@ -37,7 +37,8 @@ def test_the_commands_work(server, photographs, tmp_path):
     (first,), (second,) = (json.loads(answer)["predictions"] for answer in said[:2])
     assert (first["name"], second["name"]) == ("photo.jpg", None)
     assert first["probabilities"] == second["probabilities"]
-    assert json.loads(said[2])["id"] == first["id"]
+    assert (tmp_path / "looked.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(said[3])["id"] == first["id"]
     assert len((tmp_path / "keys.txt").read_text().strip()) >= 32
 
 

@@ -141,12 +141,12 @@ def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) ->
 @pytest.fixture(scope="session")
 def new_project(
     repository: Path, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[], Project]:
-    """Make a project of three classes of 40 images, nothing run yet."""
+) -> Callable[..., Project]:
+    """Make a project of three classes of 40 images, or as many as are asked for, nothing run yet."""
 
-    def make() -> Project:
+    def make(per_class: int = PER_CLASS) -> Project:
         project = _copy_of_the_repository(repository, tmp_path_factory.mktemp("project"))
-        _bring_images(bundled_images, project)
+        _bring_images(bundled_images, project, per_class)
         return project
 
     return make

@@ -61,7 +61,7 @@ def two(images, *, step, seed=1):
 
 def compared(actual, first, second, *, groups=None, draws=2000):
     groups = np.arange(len(actual)) if groups is None else groups
-    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2)
+    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2)[0]
 
 
 def test_the_figures_are_those_of_each_and_the_difference_is_theirs():
@@ -182,3 +182,14 @@ def test_holm_lies_between_one_question_and_bonferroni_and_above_benjamini_and_h
     assert (adjusted <= np.minimum(p * len(p), 1) + 1e-12).all()
     assert (adjusted >= false_discovery_control(p) - 1e-12).all()
     assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_equal_metrics_do_not_differ_by_rounding():
+    """Two models have the same F1 values, of other classes: their means differ by 1e-16."""
+    actual, errors = np.repeat(np.arange(4), 12), [4, 5, 1, 5]
+    both = []
+    for wrong in (errors, errors[::-1]):
+        answers = np.where(np.tile(np.arange(12), 4) < np.repeat(wrong, 12), (actual + 1) % 4, actual)
+        both.append(np.where(answers[:, None] == np.arange(4), 0.7, 0.1))
+    overall, _ = paired_differences(actual, *both, np.tile(np.arange(12), 4), draws=400, confidence=0.95)
+    assert overall["macro_f1"].difference == 0

@@ -21,6 +21,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
         *("README.md", "CONTRIBUTING.md"),
         *("docs/architecture.md", "docs/images.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
         *(
+            "docs/comparing.md",
             "docs/evaluation.md",
             "docs/exporting.md",
             "docs/recipes.md",

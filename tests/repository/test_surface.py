@@ -28,10 +28,11 @@ SURFACE = {
     ),
     "pixmill.core.params": (
         "SOURCES AugmentationParams BackboneParams BlockParams CnnParams DenseParams EvaluateParams FeaturesParams "
-        "FolderParams KerasParams Params ScheduleParams ScrapeParams Severity SplitParams TrainParams UrlsParams "
-        "ValidateParams flat load_params parse_overrides parse_params parse_yaml read_text"
+        "FolderParams KerasParams Params ReviewParams ScheduleParams ScrapeParams Severity SplitParams TrainParams "
+        "UrlsParams ValidateParams flat load_params parse_overrides parse_params parse_yaml read_text"
     ),
     "pixmill.core": "",
+    "pixmill.compare": "",
     "pixmill.images.likeness": "",
     "pixmill.pages": "",
     "pixmill.pages.evaluate": "figures render_report",

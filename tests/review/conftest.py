@@ -23,6 +23,7 @@ from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, write_table
 from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.labels import LABELS
+from pixmill.evaluate.predictions import predictions_schema
 from pixmill.review.ledger import Ledger
 from pixmill.review.material import Material, load_material
 
@@ -130,6 +131,19 @@ class Project:
         path = self.root / "artifacts/evaluate/labels.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, ranking, LABELS)
+
+    def predict(self, shares: dict[str, Sequence[float]], split: str = "test") -> None:
+        """Write evaluate's predictions: the probabilities of these images by class, while all others are right."""
+        rows = []
+        for name in sorted(name for name, row in self.rows.items() if row["verdict"] == "keep"):
+            label = self.rows[name]["label"]
+            given = shares.get(name, [float(label == kind) for kind in CLASSES])
+            best = CLASSES[int(np.argmax(given))]
+            values = {f"p_{kind}": share for kind, share in zip(CLASSES, given, strict=True)}
+            rows.append({"id": name, "split": split, "label": label, "predicted": best, **values, "loss": 0.0})
+        path = self.root / "artifacts/evaluate/predictions.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(path, pd.DataFrame(rows), predictions_schema(CLASSES))
 
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         manifest = pd.DataFrame([self.rows[name] for name in sorted(self.rows)], columns=VALIDATED.names)

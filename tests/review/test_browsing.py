@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.wait import WebDriverWait
 
 from pixmill.serve.inbox import Inbox
+from tests.review.browsing import Page, open_browser
 from tests.review.conftest import Project, Review, jpeg
 
 pytestmark = pytest.mark.browser
-
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-]
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"
 
 
 @pytest.fixture(scope="module")
 def browser():
-    os.environ["SE_OFFLINE"] = "true"
-    options = webdriver.ChromeOptions()
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in FLAGS:
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    yield driver
-    driver.quit()
+    with open_browser() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module")
@@ -65,54 +42,6 @@ def sitting(tmp_path_factory):
     project.sitting = Review(project.root, "--no-open")
     yield project
     project.sitting.end()
-
-
-class Page:
-    """The page as a person sees it, at the first case of a project without decisions."""
-
-    def __init__(self, browser, project):
-        self.browser, self.project = browser, project
-        self.names = project.names
-        project.review.unlink(missing_ok=True)
-        browser.get(project.sitting.address)
-        self.until(lambda _: self.loaded())
-        self.rest()
-        browser.get_log("browser")
-
-    def until(self, condition):
-        return WebDriverWait(self.browser, 20, poll_frequency=0.02).until(condition)
-
-    def run(self, script, *values):
-        return self.browser.execute_script(f"return {script}", *values)
-
-    def loaded(self):
-        return self.run("document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)")
-
-    def press(self, *keys):
-        """Press keys, and wait for what each of them does."""
-        for key in keys:
-            ActionChains(self.browser).send_keys(key).perform()
-            self.rest()
-
-    def rest(self):
-        """Wait until the page has nothing under way."""
-        self.until(lambda _: self.run("document.querySelector('main').getAttribute('aria-busy')") == "false")
-
-    def text(self, name):
-        return self.browser.find_element(By.ID, name).text
-
-    def button(self, act):
-        found = self.browser.find_elements(By.CSS_SELECTOR, f"[data-act={act}]")
-        return next(item for item in found if item.is_displayed())
-
-    def lines(self):
-        """Return decisions by the names that the tests use."""
-        words = {name: word for word, name in self.names.items()}
-        lines = (line.partition(",") for line in self.project.lines()) if self.project.review.exists() else ()
-        return {words[name]: rest for name, _, rest in lines}
-
-    def cards(self):
-        return [item.get_attribute("data-id") for item in self.browser.find_elements(By.CSS_SELECTOR, "article.card")]
 
 
 @pytest.fixture
@@ -141,7 +70,7 @@ def test_a_whole_sitting_by_keys(page):
             assert len(second) == 1
     title()
     assert page.text("done") == "2 of 5 decided, by mk"
-    first, second = ({name: word for word, name in page.names.items()}[name] for name in page.cards())
+    first, second = ({name: word for word, name in page.project.names.items()}[name] for name in page.cards())
     page.press("w", "same model,", ' "two" names', Keys.ENTER, "d")
     assert page.lines()[first] == 'drop,,mk,"same model, ""two"" names"'
     assert page.text("title") == titles[-1]
@@ -198,7 +127,7 @@ def test_pages_are_turned_and_images_chosen(page):
 
 def test_all_or_one_of_a_case_are_decided_at_once(page):
     page.press("n", "n")
-    first, second = ({name: word for word, name in page.names.items()}[name] for name in page.cards())
+    first, second = ({name: word for word, name in page.project.names.items()}[name] for name in page.cards())
     page.press("2", "o")
     assert page.lines() == {first: "drop,,mk,", second: "keep,,mk,"}
     page.press("u")

@@ -31,12 +31,21 @@ def dirty(project):
     project.rows[coats[5]] |= {"brightness": 1.0}
     project.add("coat", reason="too_small")
     project.suspect({dresses[19]: "coat"})
+    # One image that is wrong, one that is uncertain, one that is both, and was right at the base.
+    project.predict({coats[7]: (0.1, 0.9, 0), coats[8]: (0.5, 0.4, 0.1), coats[9]: (0.4, 0.5, 0.1)})
     return project
+
+
+def flips(material):
+    """Return the one flip of a dirty project, as a comparison has it."""
+    name = next(row["id"] for row in material.predictions.to_dict("records") if row["p_dress"] == 0.5)
+    columns = {"id": name, "label": "coat", "head_predicted": "dress", "base_confidence": 0.9, "head_confidence": 0.5}
+    return pd.DataFrame([columns | {"gained": False}])
 
 
 def test_every_kind_of_doubt_is_found_in_order(dirty):
     material = dirty.material()
-    first, *cases = find_doubts(material, [Case("feedback", "", "", (0,))])
+    first, *cases = find_doubts(material, [Case("feedback", "", "", (0,))], flips=flips(material))
     kinds = [first.kind, *(case.kind for case in cases)]
     assert list(dict.fromkeys(kinds)) == list(KINDS)
     assert kinds == sorted(kinds, key=KINDS.index)
@@ -60,7 +69,10 @@ def test_every_kind_of_doubt_is_found_in_order(dirty):
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_kind_can_be_asked_for(dirty, kind):
     material = dirty.material()
-    assert find_doubts(material, only=kind) == [case for case in find_doubts(material) if case.kind == kind]
+    whole = find_doubts(material, flips=flips(material))
+    alone = find_doubts(material, flips=flips(material), only=kind)
+    assert [case for case in whole if case.kind == kind] == [case for case in alone if case in whole]
+    assert len(alone) - len([case for case in whole if case.kind == kind]) == {"errors": 1, "uncertain": 1}.get(kind, 0)
 
 
 def test_a_clean_project_has_no_doubt(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import http.client
 import json
@@ -16,6 +17,7 @@ from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
 from pixmill.serve.inbox import Inbox
+from tests.compare.evaluated import commit, git, record, start
 from tests.review.conftest import jpeg
 
 
@@ -27,6 +29,18 @@ def ask(address):
     answer.read()
     connection.close()
     return answer
+
+
+def shown(sitting):
+    """Return the cases that the page shows."""
+    parts = urlsplit(sitting.address)
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=10)) as connection:
+
+        def get(path):
+            connection.request("GET", parts.path + path)
+            return json.loads(connection.getresponse().read())
+
+        return [get(f"case/{number}") for number in range(get("session")["total"])]
 
 
 @pytest.fixture
@@ -153,6 +167,40 @@ def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, tol
     assert moved == "1 image moved from the inbox to data/, 0 dropped."
     assert last.startswith(told)
     assert [path.read_bytes() for path in (doubtful.root / folder / "dress").iterdir()] == [jpeg(900)]
+
+
+def test_flips_are_those_of_the_workspace_and_its_base(project, begin, capsys):
+    first = project.fill("coat", 12)[0]
+    workspace = project.write()
+    with (project.root / "params.yaml").open("a") as params:
+        params.write("validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
+    start(project.root)
+    (project.root / "review.csv").write_text("image,decision,label,by,why\n")
+    review(workspace, project.params(), only="flips", open_browser=False)
+    assert capsys.readouterr().err.startswith("Nothing to review in flips. HEAD: no predictions: ")
+    for shares, message in (({}, "Right"), ({first: (0.1, 0.8, 0.1)}, None)):
+        project.predict(shares)
+        record(project.root)
+        if message:
+            commit(project.root, message)
+    sitting = begin(project.root, "--no-open")
+    (case,) = (case for case in shown(sitting) if case["kind"] == "flips")
+    assert case["images"][0]["id"] == first
+    assert case["why"] == (
+        "Labelled 'coat', which the base's model predicted (100%); the model now predicts 'dress' (80%)."
+    )
+
+
+def test_where_there_is_no_base_there_are_no_flips_and_why(project, capsys):
+    workspace, params = project.write(), project.params()
+    with pytest.raises(PixmillError, match="is in no Git repository"):
+        review(workspace, params, only="flips", open_browser=False)
+    git(project.root, "init", "-qb", "main")
+    commit(project.root, "Begin")
+    review(workspace, params, only="flips", open_browser=False)
+    assert capsys.readouterr().err == (
+        "Nothing to review in flips. There is nothing to compare with: this is the first commit.\n"
+    )
 
 
 def test_who_sits_here_is_told_by_git_or_by_the_login(tmp_path, monkeypatch):

@@ -205,6 +205,26 @@ def test_what_it_wrote_itself_is_replaced_without_force_and_kept_as_a_copy(proje
         use(project, find_recipe(project, "digits"))
 
 
+def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
+    edit(project, "  metric: macro_f1 ", "  min: {accuracy: 0.85}  # as agreed\n  metric: accuracy ")
+    before = load_params(project).review
+    done = use(project, find_recipe(project, "digits"), force=True)
+    text = (project / "params.yaml").read_text(encoding="utf-8")
+    assert load_params(project).review == before
+    assert "  min: {accuracy: 0.85}  # as agreed\n" in text
+    assert find_recipe(project, "digits").text in text
+    assert not any(name.startswith("review") for name in done.changes)
+    # With it the file is still a recipe as it came.
+    assert use(project, find_recipe(project, "garments").opened()).backup is None
+    assert use(project, find_recipe(project, "food")).backup is None
+    assert load_params(project).review == before
+    own = project / "recipes" / "own.yaml"
+    own.write_text("# Ours.\nclasses: [a, b]\nscrape: {snapshot: '2026-11-20'}\nreview: {margin: 0.5}\n")
+    use(project, find_recipe(project, "own"))
+    assert load_params(project).classes == ("a", "b")
+    assert load_params(project).review == before
+
+
 def test_the_command_says_what_changed_and_what_comes_next(project: Path) -> None:
     done = command(project, "digits")
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,6 +16,7 @@ from pixmill import __version__
 from pixmill.cli import (
     browser,
     check,
+    compare,
     data,
     doctor,
     export,
@@ -45,6 +46,7 @@ _VERBS: tuple[ModuleType, ...] = (
     review,
     shop,
     summary,
+    compare,
     predict,
     serve,
     export,
@@ -63,10 +65,11 @@ examples:
   pixmill scrape --dry-run   show what a scrape would visit, and how long it takes
   pixmill scrape --probe bing "silk saree"
                              show what each selector finds on the page
-  pixmill review             review conflicts, near-duplicates, labels and outliers
+  pixmill review             review labels, duplicates, outliers and wrong predictions
   pixmill shop --open        open the bundled shop in your browser
   pixmill browser --install  find or install a browser with its driver
   pixmill summary            print the results of the last run
+  pixmill compare main       what did the change do, and does it matter?
   pixmill predict photo.jpg  predict the class of an image
   pixmill serve --open       try the model in your browser, or by its API
   pixmill export             export the model for other runtimes

@@ -10,16 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pixmill.compare.lock import Stages, first_outdated, stages_of
 from pixmill.core.git import git
-from pixmill.core.params import parse_yaml
 
 __all__ = ["RESULTS", "advice", "is_committed", "notes"]
 
 RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
-
-Stages = dict[str, dict[str, Any]]
-"""The stages of a ``dvc.lock`` by name."""
 
 
 def is_committed(root: Path, *paths: str) -> bool:
@@ -55,9 +52,9 @@ def notes(root: Path) -> list[str]:
         lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
     if not results:
         return lines
-    lock = _stages((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
+    lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
-    if (stage := _failed(root, lock, results) or _outdated(lock)) is not None:
+    if (stage := _failed(root, lock, results) or first_outdated(lock)) is not None:
         lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To resume: dvc repro"]
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
@@ -72,12 +69,8 @@ def notes(root: Path) -> list[str]:
     return lines
 
 
-def _stages(lock: str | None) -> Stages:
-    return dict((parse_yaml(lock or "", file="dvc.lock") or {}).get("stages", {}))
-
-
 def _committed_stages(root: Path) -> Stages:
-    return _stages(git(root, "show", "HEAD:./dvc.lock"))
+    return stages_of(git(root, "show", "HEAD:./dvc.lock"))
 
 
 def _is_restorable(root: Path) -> bool:
@@ -111,15 +104,6 @@ def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
                 digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC does
                 if digest != out.get("md5"):
                     return name
-    return None
-
-
-def _outdated(stages: Stages) -> str | None:
-    """Return the first stage that last ran on other outputs than those of the stages before it."""
-    made = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
-    for name, stage in stages.items():
-        if any(made.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in stage.get("deps", [])):
-            return name
     return None
 
 

@@ -1,9 +1,10 @@
 """Review images in your browser, by key press.
 
 Shows corrections that users of `pixmill serve` sent, label conflicts,
-near-duplicates, likely wrong labels, outliers and dropped images. Each decision is
-written to review.csv at once, and the next `dvc repro` applies it; new images that
-you accept move from inbox/ to data/. The page is served on this machine only; stop it with Ctrl-C.
+near-duplicates, images that the model gets wrong and the base's got right, likely wrong
+labels, confident errors, uncertain predictions, outliers and dropped images. Each decision
+is written to review.csv at once, and the next `dvc repro` applies it; new images that you
+accept move from inbox/ to data/. The page is served on this machine only; stop it with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from pixmill.cli.parser import port, project_root
 
-_KINDS = ("feedback", "conflicts", "near-duplicates", "labels", "outliers", "dropped")
+_KINDS = ("feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped")
 """The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
 
 

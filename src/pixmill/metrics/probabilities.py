@@ -30,7 +30,7 @@ def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return probabilities as ``float64`` whose rows sum to one exactly.
 
     A model computes in ``float32``, so its rows deviate from one by about 1e-7. Dividing by the sum keeps their order.
-    Rows that are already exact to ``float64`` precision are unchanged.
+    Rows that are already exact to ``float64`` precision are unchanged; if all are, the array itself is returned.
 
     Args:
         probabilities: Shape (images, classes), at least one image and two classes.
@@ -46,6 +46,8 @@ def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if not (np.all(values >= 0) and np.all(np.abs(sums - 1) <= _TOLERANCE)):
         raise ValueError("expected probabilities that are >= 0 and sum to one for each image")
     exact = np.abs(sums - 1) <= values.shape[1] * np.finfo(np.float64).eps
+    if exact.all():
+        return values
     result: npt.NDArray[np.float64] = np.where(exact, values, values / sums)
     return result
 

@@ -11,5 +11,6 @@ stays pending in that folder for ``pixmill sync``. The stages import no more of 
 - ``sync``: uploads all pending runs, at the end of a stage and in ``pixmill sync``
 - ``store``: the tracking store, and whether it responds
 - ``lineage``: provenance of a run: commit, DVC hashes and process
+- ``runs``: reads what MLflow has of trainings; ``models``: finds a model by its name
 - ``model``: models in MLflow's format; ``standalone`` and ``served``: the code packaged with the classifier
 """

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-__all__ = ["Found", "fetch", "resolve"]
+__all__ = ["MODEL", "Found", "asking", "fetch", "open_store", "resolve"]
 
-_NAME, _FILES = "classifier", "artifacts/classifier"
-"""The model's name within its run, and its files within the model."""
+MODEL, _FILES = "classifier", "artifacts/classifier"
+"""The name of a run's model that takes the bytes of images, and its files within the model."""
 
 _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RUN_ID"
 
@@ -67,12 +67,12 @@ def resolve(uri: str, workspace: Workspace) -> Found:
         PixmillError: There is no such model, or MLflow does not respond.
     """
     store = tracking_uri(workspace)
-    with _asking(uri, store):
-        client = _client(store)
+    with asking(uri, store):
+        client = open_store(store)
         if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
             return _logged(client, uri, store, client.get_logged_model(match[1]))
         if match := re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", uri):
-            return _logged(client, uri, store, _of_run(client, uri, match[1], match[2] or _NAME))
+            return _logged(client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL))
         if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+|latest)|@([^/@]+))", uri):
             return _registered(client, uri, store, *match.groups())
     raise PixmillError(f"'{uri}' does not name a model in MLflow", next=f"write {_FORMS}")
@@ -93,7 +93,7 @@ def fetch(found: Found, folder: Path) -> Path:
     if folder.exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name, _asking(found.uri, found.store):
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder.parent) as name, asking(found.uri, found.store):
         import yaml
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -111,7 +111,15 @@ def fetch(found: Found, folder: Path) -> Path:
     return folder
 
 
-def _client(store: str) -> MlflowClient:
+def open_store(store: str) -> MlflowClient:
+    """Return a client of an existing store; nothing is created.
+
+    Args:
+        store: The tracking URI.
+
+    Raises:
+        PixmillError: There is no database yet, or the server does not respond within seconds.
+    """
     path = database_file(store)
     if path is not None and not path.exists():
         raise PixmillError(
@@ -179,14 +187,22 @@ def _is_ours(description: Any) -> bool:
 
 
 def _foreign(found: Found) -> PixmillError:
-    advice = f"take the run's model '{_NAME}', which has preprocessing and calibration"
+    advice = f"take the run's model '{MODEL}', which has preprocessing and calibration"
     advice += f": runs:/{found.run}" if found.run else ""
-    return PixmillError(f"{found.uri} is not a model '{_NAME}' of Pixmill (it may be the run's 'keras')", next=advice)
+    return PixmillError(f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')", next=advice)
 
 
 @contextlib.contextmanager
-def _asking(uri: str, store: str) -> Iterator[None]:
-    """Turn what MLflow raises into messages."""
+def asking(uri: str, store: str) -> Iterator[None]:
+    """Turn what MLflow raises into messages.
+
+    Args:
+        uri: What is asked for, which begins the message.
+        store: The tracking URI.
+
+    Raises:
+        PixmillError: Instead of whatever the block raises.
+    """
     try:
         yield
     except StoreError as error:

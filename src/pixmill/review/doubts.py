@@ -6,11 +6,12 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.review.material import Material
 from pixmill.review.outliers import Habits, find_habits
 from pixmill.validate.decisions import Decision
@@ -18,9 +19,10 @@ from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
 __all__ = ["KINDS", "SHOWN", "Case", "Kind", "Link", "find_doubts"]
 
-Item = TypeVar("Item")
 
-Kind = Literal["feedback", "conflicts", "near-duplicates", "labels", "outliers", "dropped"]
+Kind = Literal[
+    "feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped"
+]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of cases, the most urgent first."""
@@ -29,7 +31,10 @@ SHOWN = 9
 """The most images side by side: one key each."""
 
 _MOST = 25
-"""Undecided outliers, and labels to review, of one class: such lists have no natural end."""
+"""Undecided cases of one kind and class that ask about a label: such lists have no natural end."""
+
+_UNCERTAIN = 0.2
+"""A prediction is uncertain where the two most probable classes are less than this apart."""
 
 _SETTLED = {"review", "label_conflict", "duplicate_pixels", "leak", "repeated"}
 """Reasons that do not depend on the image alone."""
@@ -58,8 +63,9 @@ class Case:
         kind: What to decide: what becomes of an image that somebody corrected the model on (``feedback``); the label
             of one image that came under several (``conflicts``); which of verified near-duplicates stay, and under
             which label (``near-duplicates``); whether an image that looks like those of another class has the right
-            label (``labels``); whether one that is unlike its class belongs to it (``outliers``); whether one that was
-            dropped by a rule should be (``dropped``).
+            label (``labels``), or one that the model was right on at the base and now is wrong on (``flips``), one that
+            it is wrong on (``errors``), or one that it cannot tell (``uncertain``); whether one that is unlike its
+            class belongs to it (``outliers``); whether one that was dropped by a rule should be (``dropped``).
         title: The question in a few words.
         why: The reason, as a sentence.
         members: Rows of the manifest, in the order in which they are shown.
@@ -111,26 +117,66 @@ class Case:
 
 
 def find_doubts(
-    material: Material, feedback: Iterable[Case] = (), *, decided: Collection[int] = (), only: Kind | None = None
+    material: Material,
+    feedback: Iterable[Case] = (),
+    *,
+    flips: pd.DataFrame | None = None,
+    decided: Collection[int] = (),
+    only: Kind | None = None,
 ) -> list[Case]:
     """Return the cases in the order of review.
+
+    An image whose label is in question is shown under the most urgent kind alone.
 
     Args:
         material: What is reviewed.
         feedback: The cases of the inbox.
+        flips: Images that the base gets right, as :class:`pixmill.compare.comparison.Numbers` has them; default: none.
         decided: Rows on which people have decided already; they do not use up the places of a class.
         only: The one kind that is wanted; default: all.
     """
-    habits = find_habits(material.manifest) if only in (None, "labels", "outliers") else {}
-    found: dict[Kind, Iterator[Case]] = {
-        "feedback": iter(feedback),
+    habits = find_habits(material.manifest) if only not in ("feedback", "conflicts", "dropped") else {}
+    feedback = list(feedback)
+    places = _Places(material.labels, decided, {row for case in feedback for row in case.members if only is None})
+    found: dict[Kind, Iterable[Case]] = {
+        "feedback": feedback,
         "conflicts": _conflicts(material),
         "near-duplicates": _near_duplicates(material),
-        "labels": _labels(material, habits, decided),
-        "outliers": _outliers(habits, decided),
+        "outliers": _outliers(habits, places),
         "dropped": _dropped(material),
     }
-    return list(chain.from_iterable(found[kind] for kind in KINDS if only in (None, kind)))
+    for kind, title, why, images in _labels(material, flips):
+        found[kind] = _asked(kind, title, why, images, habits, places)
+    return list(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)))
+
+
+class _Places:
+    """Give an image one place among the kinds that ask about its label, and a class a few places in each of them.
+
+    Args:
+        labels: The label of each row.
+        decided: Rows that use up no place of their class.
+        taken: Rows that have their place already.
+    """
+
+    def __init__(self, labels: Sequence[str | None], decided: Collection[int], taken: set[int]) -> None:
+        self._labels = labels
+        self._decided = decided
+        self._taken = taken
+
+    def give(self, rows: Sequence[int]) -> Iterator[int]:
+        """Yield the indices of the rows of one kind that get a place.
+
+        Args:
+            rows: The most urgent first.
+        """
+        used: dict[str | None, int] = {}
+        for index, row in enumerate(rows):
+            label, counts = self._labels[row], row not in self._decided
+            if row not in self._taken and (used.get(label, 0) < _MOST or not counts):
+                self._taken.add(row)
+                used[label] = used.get(label, 0) + counts
+                yield index
 
 
 def _conflicts(material: Material) -> Iterator[Case]:
@@ -182,37 +228,75 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
         )
 
 
-def _labels(material: Material, habits: dict[str, Habits], decided: Collection[int]) -> Iterator[Case]:
-    """Yield the likely wrong labels that evaluate found; none where it has not run.
+def _labels(material: Material, flips: pd.DataFrame | None) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
+    """Yield the kinds that ask whether the label is right or another: kind, title, the sentence, and the images.
 
-    The search may be of an earlier run: what is gone, dropped or relabelled since is left out.
+    The images are rows of a table with ``row``, ``label``, ``other`` and what the sentence names, the most urgent
+    first. They may be of an earlier run: what is gone, dropped or relabelled since is left out.
     """
-    if material.ranking is None:
-        return
-    doubtful = material.ranking[material.ranking["suggested"].notna()]
-    manifest = material.manifest
-    kept = manifest.loc[manifest["verdict"] == "keep", ["id", "label"]].rename_axis("row").reset_index()
-    doubtful = doubtful.merge(kept, on=["id", "label"], how="inner").sort_values("rank")
-    suspects = list(zip(doubtful["row"].tolist(), doubtful["label"], doubtful["suggested"], strict=True))
-    for row, label, other in _heads(suspects, doubtful["label"].tolist(), doubtful["row"].tolist(), decided):
-        typical = [habits[name].ordinary(2) for name in (label, other) if name in habits]
-        yield Case(
-            "labels",
-            "Label to review",
-            f"Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely.",
-            (row,),
-            beside=tuple(shown for rows in typical for shown in rows if shown != row),
-            suggestion=other,
+    if flips is not None:
+        lost = material.still_labelled(flips[~flips["gained"]])
+        why = (
+            "Labelled '{label}', which the base's model predicted ({base_confidence:.0%}); the model now predicts "
+            "'{other}' ({head_confidence:.0%})."
         )
+        yield "flips", "Right at the base, wrong now", why, lost.assign(other=lost["head_predicted"])
+    if material.ranking is not None:
+        doubtful = material.still_labelled(material.ranking[material.ranking["suggested"].notna()])
+        why = "Labelled '{label}', but a model that was not trained on this image finds '{other}' more likely."
+        yield "labels", "Label to review", why, doubtful.assign(other=doubtful["suggested"]).sort_values("rank")
+    if material.predictions is not None:
+        found = _with_second(material.still_labelled(material.predictions))
+        is_wrong = found["other"] == found["predicted"]
+        why = "Labelled '{label}' ({label_p:.0%}), but the model predicts '{other}' ({p:.0%}). Split: {split}."
+        wrong = found[is_wrong & (found["split"] != "train")].sort_values(["p", "id"], ascending=[False, True])
+        yield "errors", "Wrong prediction", why, wrong
+        why = "Labelled '{label}'. The model finds '{predicted}' ({p:.0%}) as likely as '{second}' ({second_p:.0%})."
+        near = found[found["margin"] < _UNCERTAIN].sort_values(["margin", "id"])
+        yield "uncertain", "Uncertain prediction", why, near
 
 
-def _outliers(habits: dict[str, Habits], decided: Collection[int]) -> Iterator[Case]:
+def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Add the class with the second highest probability, and probabilities.
+
+    Returns:
+        Also ``second``; ``p``, ``second_p`` and ``label_p``, the probabilities of the predicted class, the second and
+        the label; ``margin``, the first minus the second; ``other``, the most probable class that is not the label.
+    """
+    labels = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    shares, rows = probabilities_of(predictions, labels), np.arange(len(predictions))
+    first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T
+    p, second_p = shares[rows, first], shares[rows, second]
+    targets, names = class_indices(predictions["label"], labels), np.asarray(labels, dtype=object)
+    return predictions.assign(
+        second=names[second],
+        p=p,
+        second_p=second_p,
+        label_p=shares[rows, targets],
+        margin=p - second_p,
+        other=names[np.where(first == targets, second, first)],
+    )
+
+
+def _asked(
+    kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, Habits], places: _Places
+) -> Iterator[Case]:
+    """Yield the cases of a kind that :func:`_labels` describes, with typical images of both classes beside."""
+    chosen = images.iloc[list(places.give(images["row"].tolist()))]
+    for item in chosen.to_dict("records"):
+        typical = [habits[name].ordinary(2) for name in (item["label"], item["other"]) if name in habits]
+        beside = tuple(row for rows in typical for row in rows if row != item["row"])
+        values = {str(name): value for name, value in item.items()}
+        yield Case(kind, title, why.format_map(values), (item["row"],), beside=beside, suggestion=item["other"])
+
+
+def _outliers(habits: Mapping[str, Habits], places: _Places) -> Iterator[Case]:
     found = sorted(
         ((item, habit) for habit in habits.values() for item in habit.outliers()),
         key=lambda pair: (-pair[0].score, pair[0].row),
     )
-    labels = [habit.label for _, habit in found]
-    for item, habit in _heads(found, labels, [item.row for item, _ in found], decided):
+    for index in places.give([item.row for item, _ in found]):
+        item, habit = found[index]
         beside = tuple(row for row in habit.ordinary(3) if row != item.row)
         yield Case("outliers", "Outlier of its class", item.why, (item.row,), beside=beside)
 
@@ -252,18 +336,6 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
                     taken.append(edge)
                     covered.add(edge)
         yield taken
-
-
-def _heads(
-    items: Sequence[Item], labels: Sequence[str], rows: Sequence[int], decided: Collection[int]
-) -> Iterator[Item]:
-    """Yield the first few undecided items of each label, and all decided ones, in their order."""
-    places: dict[str, int] = {}
-    for item, label, row in zip(items, labels, rows, strict=True):
-        if row not in decided:
-            places[label] = places.get(label, 0) + 1
-        if row in decided or places[label] <= _MOST:
-            yield item
 
 
 def _came_as(material: Material, row: int) -> list[str]:

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import PAIRS, SIGHTINGS, VALIDATED, read_table
 from pixmill.evaluate.labels import LABELS
+from pixmill.evaluate.predictions import predictions_schema
 from pixmill.validate.decisions import Decision, Names, names_of
 from pixmill.validate.reasons import meaning
 
@@ -33,6 +36,8 @@ class Material:
         sightings: The columns of :data:`pixmill.core.manifest.SIGHTINGS`.
         ranking: The columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` where evaluate has looked for no
             wrong labels.
+        predictions: The columns of :func:`pixmill.evaluate.predictions.predictions_schema`; ``None`` where evaluate
+            has not run.
 
     Raises:
         ManifestError: The tables are of different runs.
@@ -44,8 +49,10 @@ class Material:
         pairs: pd.DataFrame,
         sightings: pd.DataFrame,
         ranking: pd.DataFrame | None = None,
+        predictions: pd.DataFrame | None = None,
     ) -> None:
         self.ranking = ranking
+        self.predictions = predictions
         self.manifest = manifest.reset_index(drop=True)
         self.ids: list[str] = manifest["id"].tolist()
         self.labels: list[str | None] = [None if pd.isna(label) else str(label) for label in manifest["label"]]
@@ -98,6 +105,15 @@ class Material:
             "more_places": max(0, len(sightings) - _PLACES),
         }
 
+    def still_labelled(self, found: pd.DataFrame) -> pd.DataFrame:
+        """Return those images of a table of an earlier run that are kept under the same label, with their ``row``.
+
+        Args:
+            found: Columns ``id`` and ``label``, and others.
+        """
+        kept = self.manifest.loc[self.manifest["verdict"] == "keep", ["id", "label"]]
+        return found.merge(kept.rename_axis("row").reset_index(), on=["id", "label"], how="inner")
+
     def names(self, decisions: Iterable[Decision]) -> list[Names]:
         """Return the images that decisions may mean, with the names by which they do."""
         return names_of(decisions, self.manifest, self._sightings)
@@ -125,6 +141,7 @@ def load_material(root: Path) -> Material:
     """
     scraped, validated = root / "artifacts/scrape", root / "artifacts/validate"
     ranking = root / "artifacts/evaluate/labels.parquet"
+    predictions = root / "artifacts/evaluate/predictions.parquet"
     manifest = read_table(validated / "manifest.parquet", VALIDATED, stage="validate")
     if len(manifest) and not (scraped / "images").is_dir():
         raise ManifestError(
@@ -136,4 +153,15 @@ def load_material(root: Path) -> Material:
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),
         read_table(ranking, LABELS, stage="evaluate") if ranking.exists() else None,
+        _read_predictions(predictions) if predictions.exists() else None,
     )
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    """Read a table of predictions, whose classes may be those of an earlier ``params.yaml``."""
+    try:
+        names = pq.read_schema(path).names
+    except pa.ArrowInvalid:
+        names = []  # read_table says what is wrong with it
+    labels = [name.removeprefix("p_") for name in names if name.startswith("p_")]
+    return read_table(path, predictions_schema(labels), stage="evaluate")

@@ -8,6 +8,9 @@ import threading
 import webbrowser
 from pathlib import Path
 
+import pandas as pd
+
+from pixmill.compare.comparison import NotComparable
 from pixmill.compute import Limits
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
@@ -70,10 +73,11 @@ def review(
     images = WithInbox(material, feedback, params.classes)
     folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
     desk = InboxLedger(ledger, box, feedback, images, folder)
-    cases = find_doubts(material, images.cases(), decided=decided, only=only)
+    flips, why = _flips(root, only)
+    cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
     if not cases:
         desk.settle()
-        _say(f"Nothing to review{f' in {only}' if only else ''}.")
+        _say(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
         _remark(feedback, broken, box.folder)
         if material.ranking is None and only in (None, "labels"):
             _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
@@ -106,6 +110,25 @@ def review(
     except KeyboardInterrupt:
         desk.settle()
         _conclude(session, desk, params)
+
+
+def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
+    """Return the flips, and why there are none, which is told only to those who ask for them alone.
+
+    Among all kinds, they are shown where the base's predictions are on this machine.
+    """
+    if only not in (None, "flips"):
+        return None, ""
+    from pixmill.compare.flips import read_flips
+
+    try:
+        return read_flips(root, fetch=only == "flips"), ""
+    except NotComparable as reason:
+        return None, str(reason) if only else ""
+    except PixmillError:
+        if only:
+            raise
+        return None, ""
 
 
 def _remark(feedback: Feedback, broken: int, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
@@ -64,6 +65,22 @@ class Recipe:
         present = _yaml().load(self.text)
         names = [field.alias or name for name, field in Params.model_fields.items()]
         return _HEAD + self.text + "".join(f"\n{name}: {{}}\n" for name in names if name not in present)
+
+    def with_review_of(self, current: str) -> Recipe:
+        """Return the recipe with the section ``review`` of a params file: what a team accepts, whatever the model.
+
+        Args:
+            current: The file; one that cannot be read, or has no such section, changes nothing.
+        """
+        try:
+            review = _yaml().load(current)["review"]
+        except (YAMLError, KeyError, TypeError):
+            return self
+        content = _yaml().load(self.text)
+        if "review" not in content:
+            return Recipe(self.name, f"{self.text}\n{_dumped({'review': review}).rstrip()}\n")
+        content["review"] = review
+        return Recipe(self.name, _dumped(content))
 
     def merged_into(self, current: str) -> str:
         """Return a params file with the recipe's model: its section ``train``, and how split packs images.

@@ -51,7 +51,7 @@ class Replacement:
 
 
 def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = False) -> Replacement:
-    """Put a recipe in place of ``params.yaml``.
+    """Put a recipe in place of ``params.yaml``, whose section ``review`` stays as it is.
 
     A file that is neither as Git has it nor a recipe as it came is kept as a copy. Unless the last call wrote it, it is
     somebody's work, and is replaced only by force.
@@ -69,7 +69,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     path = root / "params.yaml"
     recipe.params()
     before = read_text(path) if path.exists() else None
-    after = recipe.file()
+    after = recipe.file() if before is None else recipe.with_review_of(before).file()
     if keep_data and before is not None:
         parse_params(before)
         after = recipe.merged_into(before)
@@ -102,7 +102,7 @@ def _safe(root: Path, text: str) -> bool:
     for recipe in find_recipes(root):
         with contextlib.suppress(ParamsError):  # Another recipe may be broken.
             recipe.params()
-            if text in (recipe.file(), recipe.opened().file()):
+            if text in (each.with_review_of(text).file() for each in (recipe, recipe.opened())):
                 return True
     return git(root, "show", "HEAD:./params.yaml") == text
 

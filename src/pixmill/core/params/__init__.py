@@ -1,13 +1,14 @@
 """The parameters of a run: ``params.yaml``, parsed whole and refused by name.
 
 - ``document``: the whole file, and its values by dotted name
-- ``sections``, ``scrape``, ``train`` and ``validate``: one frozen class a section
+- ``sections``, ``scrape``, ``train``, ``validate`` and ``review``: one frozen class a section
 - ``reading``: YAML as DVC reads it
 - ``refusal``: what a wrong key is told
 """
 
 from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params
 from pixmill.core.params.reading import parse_yaml, read_text
+from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
 from pixmill.core.params.train import (
@@ -34,6 +35,7 @@ __all__ = [
     "FolderParams",
     "KerasParams",
     "Params",
+    "ReviewParams",
     "ScheduleParams",
     "ScrapeParams",
     "Severity",

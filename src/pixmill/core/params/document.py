@@ -14,6 +14,7 @@ from pixmill.core.errors import ParamsError
 from pixmill.core.names import folded
 from pixmill.core.params.reading import NEXT, parse_yaml, read_text
 from pixmill.core.params.refusal import refusals
+from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.train import TrainParams
@@ -23,6 +24,9 @@ __all__ = ["Params", "flat", "load_params", "parse_overrides", "parse_params"]
 
 _RESERVED = {"train", "val", "test", "unlabelled"}
 """Folder names under ``data/`` that can be no class."""
+
+_OF_NO_STAGE = {"review"}
+"""Sections that no stage depends on, so that DVC does not miss them."""
 
 
 class Params(Section):
@@ -43,6 +47,7 @@ class Params(Section):
     split: SplitParams = Field(SplitParams(), description="The train, val and test splits, and how images are resized.")
     train: TrainParams = Field(TrainParams(), description="The model and its training.")
     evaluate: EvaluateParams = Field(EvaluateParams(), description="Metrics and figures.")
+    review: ReviewParams = Field(ReviewParams(), description="What `pixmill compare` judges a change by.")
 
     @field_validator("classes")
     @classmethod
@@ -140,9 +145,8 @@ def load_params(root: Path) -> Params:
     """
     content = parse_yaml(read_text(root / "params.yaml"))
     params = _checked(content)
-    absent = [
-        field.alias or name for name, field in Params.model_fields.items() if (field.alias or name) not in content
-    ]
+    names = [field.alias or name for name, field in Params.model_fields.items()]
+    absent = [name for name in names if name not in content and name not in _OF_NO_STAGE]
     if absent and (root / "dvc.yaml").exists():
         raise ParamsError(
             f"params.yaml: the sections {', '.join(absent)} are missing (is the file truncated?)",

@@ -152,7 +152,9 @@ def described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
         most = min((item.max_length for item in constraints if getattr(item, "max_length", None)), default=None)
         return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {described(arguments[0])}"
     if origin is dict:
-        return "a mapping from classes"
+        if get_origin(arguments[0]) is not Literal:
+            return "a mapping from classes"
+        return f"a mapping from any of {', '.join(get_args(arguments[0]))} to {described(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"a section with the keys {', '.join(_keys(annotation))}"
     if annotation is bool:

@@ -5,7 +5,10 @@ const KINDS = {
   feedback: 'feedback',
   conflicts: 'conflicts',
   'near-duplicates': 'near-duplicates',
+  flips: 'flips',
   labels: 'labels',
+  errors: 'errors',
+  uncertain: 'uncertain',
   outliers: 'outliers',
   dropped: 'dropped',
 };

@@ -1,0 +1,140 @@
+"""What differs between two revisions in params, stages, packages and commits."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pixmill.compare.comparison import Change, Changes, Side, StageChange
+from pixmill.core.errors import ParamsError
+from pixmill.core.git import git
+from pixmill.core.params import flat, parse_params, parse_yaml
+
+__all__ = ["changed_params", "find_changes"]
+
+_COMMITS = 50
+"""Commits that are listed: more are read in Git."""
+
+_HASH = re.compile(r"[0-9a-f]{7,64}")
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
+
+
+def find_changes(base: Side, head: Side, root: Path) -> Changes:
+    """Find what differs besides data and results.
+
+    What a side does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
+    ``requirements.txt`` no packages, and no commits where one of the two commits is unknown or not in this clone.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed.
+        root: The project's folder.
+
+    Returns:
+        The differences: params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
+        Two versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
+    """
+    return Changes(
+        params=changed_params(base.params, head.params),
+        stages=tuple(_stages(base.lock, head.lock)) if base.lock and head.lock else (),
+        packages=_packages(base.read("requirements.txt"), head.read("requirements.txt")),
+        commits=_commits(root, base.commit, head.commit),
+    )
+
+
+def changed_params(base: str | None, head: str | None) -> tuple[Change, ...]:
+    """Return the params that differ, by name.
+
+    Defaults are included. A text that this version does not accept is of another version, whose defaults are unknown:
+    then only what both texts say themselves is compared.
+
+    Args:
+        base: The text of the base's ``params.yaml``; ``None`` if there is none: then nothing differs.
+        head: The head's.
+    """
+    if base is None or head is None:
+        return ()
+    for parse in (parse_params, _plain):
+        with contextlib.suppress(ParamsError):
+            return _different(flat(parse(base)), flat(parse(head)))
+    return ()
+
+
+def _plain(text: str) -> dict[str, Any]:
+    content = parse_yaml(text)
+    return content if isinstance(content, dict) else {}
+
+
+def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
+    names = sorted(name for name in {*base, *head} if base.get(name) != head.get(name))
+    changes = [Change(name, base.get(name), head.get(name)) for name in names]
+    # A section that is empty ({}) on one side is told by the keys that it has on the other.
+    sections = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
+    return tuple(change for change in changes if change.base or change.head or change.name not in sections)
+
+
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[StageChange]:
+    for name in (*head, *(name for name in base if name not in head)):
+        if name not in base:
+            reasons = ["new stage"]
+        elif name not in head:
+            reasons = ["stage removed"]
+        else:
+            reasons = _reasons(base[name], head[name])
+        if reasons:
+            yield StageChange(name, tuple(reasons))
+
+
+def _reasons(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
+    """Return why a stage ran: what differs of what it depends on."""
+    params = (flat(stage.get("params", {}).get("params.yaml", {})) for stage in (base, head))
+    reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
+    reasons += [f"param {change.name}" for change in _different(*params)]
+    reasons += [_named(path) for path in _different_files(base, head, "deps")]
+    if not reasons and _different_files(base, head, "outs"):
+        return ["other results from the same inputs"]
+    return reasons
+
+
+def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str) -> list[str]:
+    first, second = (
+        {item["path"]: item.get("md5") or {**item} for item in stage.get(kind, ())} for stage in (base, head)
+    )
+    return [path for path in {**second, **first} if first.get(path) != second.get(path)]
+
+
+def _named(path: str) -> str:
+    top, _, rest = path.partition("/")
+    if top in ("src", "stages"):
+        return f"code {path}"
+    if top == "artifacts" and rest:
+        return f"results of {rest.partition('/')[0]}"
+    return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
+
+
+def _packages(base: bytes | None, head: bytes | None) -> tuple[Change, ...]:
+    return () if base is None or head is None else _different(_pins(base), _pins(head))
+
+
+def _pins(content: bytes) -> dict[str, str]:
+    from packaging.utils import canonicalize_name
+
+    pins = defaultdict(list)
+    for name, version in _PIN.findall(content.decode("utf-8", "replace")):
+        pins[canonicalize_name(name)].append(version)
+    return {name: ", ".join(versions) for name, versions in pins.items()}
+
+
+def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str, str], ...]:
+    if not all(commit and _HASH.fullmatch(commit) for commit in (base, head)):
+        return ()  # what a run in MLflow says may be anything
+    words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %s")
+    found = git(root, *words, f"{base}..{head}", "--") or ""
+    # What would steer a terminal, or is no Unicode, is replaced.
+    shown = "".join(sign if sign.isprintable() or sign == "\0" else "\N{REPLACEMENT CHARACTER}" for sign in found)
+    parts = (line.partition(" ") for line in shown.split("\0") if line)
+    return tuple((abbreviated, subject) for abbreviated, _, subject in parts)

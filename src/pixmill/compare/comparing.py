@@ -1,0 +1,46 @@
+"""Compare two revisions of a project."""
+
+from __future__ import annotations
+
+from pixmill.compare.changes import find_changes
+from pixmill.compare.comparison import Comparison, NotComparable, Numbers, Verdict
+from pixmill.compare.data import compare_data
+from pixmill.compare.gate import judge
+from pixmill.compare.numbers import compare_numbers, give_verdict
+from pixmill.compare.sides import read_sides
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+
+__all__ = ["compare"]
+
+
+def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
+    """Compare two revisions, as :func:`pixmill.compare.sides.read_sides` finds them.
+
+    Args:
+        workspace: The project's workspace.
+        params: Its params; those in ``review`` and ``evaluate`` are used.
+        base: What is compared with; default: the merge base with the main branch.
+        head: What is reviewed; default: the workspace.
+
+    Raises:
+        PixmillError: A revision does not exist, or holds no results.
+    """
+    before, after = read_sides(workspace, base, head)
+    numbers: Numbers | None = None
+    obstacle: str | None = None
+    verdict: Verdict = "not_comparable"
+    data = changes = None
+    if before is None:
+        sentence = "There is nothing to compare with: this is the first commit."
+    else:
+        data = compare_data(before, after, params.review)
+        changes = find_changes(before, after, workspace.root)
+        try:
+            numbers = compare_numbers(before, after, params.review, params.evaluate)
+            verdict, sentence = give_verdict(numbers)
+        except NotComparable as reason:
+            sentence = obstacle = str(reason)
+    gate = judge(after, numbers, params.review, confidence=params.evaluate.confidence, obstacle=obstacle)
+    missing = dict.fromkeys((*(before.missing if before else ()), *after.missing))
+    return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))

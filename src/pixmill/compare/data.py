@@ -1,0 +1,236 @@
+"""Which images differ between two revisions, and whether their distributions do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.compare.changes import changed_params
+from pixmill.compare.comparison import DataDifference, Drift, Side
+from pixmill.core.params import ReviewParams
+from pixmill.metrics.comparison import holm
+from pixmill.validate.reasons import word
+
+__all__ = ["CHANGES", "compare_data", "tables"]
+
+CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
+"""What can have happened to an image, in the order of tables and pages."""
+
+_FACTS = ("label", "split", "reason")
+"""What is compared of an image, of both sides."""
+
+_ORIGIN = ("source", "image_url", "path")
+_MEASURES = ("short_side", "aspect_ratio", "brightness", "sharpness")
+_TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
+
+_SPLITTING = ("split.salt", "split.val", "split.test", "split.group_by", "split.folds")
+"""The params that assign images to splits."""
+
+_LOCAL = ("folder", "shop")
+"""The sources that read ``data/``, where ``pixmill review`` puts images from the inbox."""
+
+_FEEDBACK = r"(?:^|/)feedback-\d{4}-\d\d-\d\d-[^/]*$"
+
+_FEWEST = 10
+"""Images that a distribution needs."""
+
+_SIGNIFICANT = 0.05
+
+
+def compare_data(base: Side, head: Side, review: ReviewParams) -> DataDifference | None:
+    """Compare the images of two sides.
+
+    Each image that differs is one row, with its most important change:
+
+    - ``added`` and ``removed``: the other side does not know the image. ``head_reason`` of an added image is why it was
+      dropped at once, ``base_reason`` of a removed one why it had been dropped before; mostly they are null.
+    - ``dropped`` and ``restored``: both sides know it, and one keeps it.
+    - ``relabelled``: both keep it, under different labels; it may have changed splits, too.
+    - ``moved``: both keep it under the same label, in different splits.
+
+    The column ``source`` is ``feedback`` for images that came through the inbox. Absent values are ``pd.NA``.
+
+    If one side has no manifest, only the kept images are compared, which predictions list as well. A dropped image then
+    counts as removed, and its source is unknown unless the other side has a manifest.
+
+    Drift is measured between the kept images of both sides: class shares by their total variation distance with a
+    chi-squared test, measurements by the Kolmogorov-Smirnov statistic. Images that are in both sides make these
+    p-values too large rather than too small. Features are compared by what the head's model predicts for added images
+    and for all others: the largest statistic over the classes, with Bonferroni's correction (Lipton, Wang and Smola,
+    "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018; Rabanser, Günnemann and Lipton,
+    "Failing Loudly: An Empirical Study of Methods for Detecting Dataset Shift", NeurIPS 2019). Training images are left
+    out, since the model has seen them. Fewer than ten images tell nothing of a distribution.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed.
+        review: Its ``drift`` is the smallest distance that counts.
+
+    Returns:
+        The difference; ``None`` if a side has neither manifest nor predictions.
+    """
+    complete = base.manifest is not None and head.manifest is not None
+    before, after = _images(base, complete=complete), _images(head, complete=complete)
+    if before is None or after is None:
+        return None
+    images = _differences(before, after)
+    first, second = (side.loc[side["kept"], ["label", *_MEASURES]] for side in (before, after))
+    added = images.loc[images["change"] == "added", "id"]
+    tested = after.loc[after["split"] == "test", "id"]
+    return DataDifference(
+        base_images=int(before["kept"].sum()),
+        head_images=int(after["kept"].sum()),
+        resplit=tuple(
+            f"{change.name} changed from {_shown(change.base)} to {_shown(change.head)}"
+            for change in changed_params(base.params, head.params)
+            if change.name in _SPLITTING
+        ),
+        images=images,
+        drift=_drift(first, second, head.predictions, added, review.drift),
+        near_test=_near_test(head.pairs, added, tested),
+    )
+
+
+def tables(data: DataDifference) -> dict[str, pd.DataFrame]:
+    """Count the images that differ by class, source and reason.
+
+    Args:
+        data: The difference.
+
+    Returns:
+        Tables by what they count: ``class`` (the head's label, or the base's if it has none), ``source``, and
+        ``reason`` (the word that says why an image was dropped, on the head if it was, else on the base). One column
+        per change of :data:`CHANGES`; only rows that have any, those with most images first.
+    """
+    images = data.images
+    keys = {
+        "class": _class(images).fillna("conflicting"),
+        "source": images["source"],
+        "reason": images["head_reason"].fillna(images["base_reason"]).map(word, na_action="ignore"),
+    }
+    return {name: _counts(key.rename(name), images["change"]) for name, key in keys.items()}
+
+
+def _counts(key: pd.Series[Any], change: pd.Series[Any]) -> pd.DataFrame:
+    counts = pd.crosstab(key.astype(object), change.astype(object)).reindex(columns=CHANGES, fill_value=0)
+    order = counts.sum(axis=1).sort_index().sort_values(ascending=False, kind="stable").index
+    return counts.loc[order].rename_axis(columns=None)
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _class(images: pd.DataFrame) -> pd.Series[Any]:
+    return images["head_label"].fillna(images["base_label"])
+
+
+def _images(side: Side, *, complete: bool) -> pd.DataFrame | None:
+    """Return a side's images with ``kept``: all, or only those that are kept."""
+    frame = side.predictions if side.manifest is None else side.manifest
+    if frame is None:
+        return None
+    kept = np.ones(len(frame), bool) if side.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
+    if not complete:
+        frame, kept = frame[kept], kept[kept]
+    frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, *_MEASURES]).astype(
+        dict.fromkeys(("id", *_FACTS, *_ORIGIN), _TEXT) | dict.fromkeys(_MEASURES, "Float32")
+    )
+    return frame.assign(kept=pd.array(kept, dtype="boolean"))
+
+
+def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    first, second = (
+        side.set_index("id")[["kept", *_FACTS]].add_prefix(f"{name}_")
+        for name, side in (("base", before), ("head", after))
+    )
+    both = first.join(second, how="outer")
+    was, stays = (both[f"{name}_kept"].fillna(value=False) for name in ("base", "head"))
+    relabelled, moved = (
+        (both[f"base_{fact}"] != both[f"head_{fact}"]).fillna(value=False) for fact in ("label", "split")
+    )
+    happened = {
+        "added": both["base_kept"].isna(),
+        "removed": both["head_kept"].isna(),
+        "dropped": was & ~stays,
+        "restored": ~was & stays,
+        "relabelled": was & relabelled,
+        "moved": was & moved,
+    }
+    both["change"] = np.select([here.to_numpy(bool) for here in happened.values()], list(happened), default="")
+    images = both[both["change"] != ""].reset_index().join(_origins(before, after), on="id")
+    images["change"] = pd.Categorical(images["change"], CHANGES)
+    columns = ["id", "change", *(f"{name}_{fact}" for fact in _FACTS for name in ("base", "head")), *_ORIGIN]
+    images = images.assign(key=_class(images)).sort_values(["change", "key", "id"], ignore_index=True)[columns]
+    return images.astype({"change": _TEXT})
+
+
+def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return where images came from by id, as the head says if it has a manifest, else the base."""
+    sides = (after, before) if after["source"].notna().any() else (before, after)
+    known = pd.concat(sides).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
+    feedback = known["source"].isin(_LOCAL) & known["image_url"].str.contains(_FEEDBACK, na=False)
+    return known.assign(source=known["source"].mask(feedback, "feedback"))
+
+
+def _drift(
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    predictions: pd.DataFrame | None,
+    added: pd.Series[Any],
+    threshold: float,
+) -> tuple[Drift, ...]:
+    found = list(_distances(before, after))
+    if predictions is not None and (features := _features(predictions, added)) is not None:
+        found.append(("features of added images", *features))
+    adjusted = holm([p for *_, p in found])
+    return tuple(
+        Drift(what, distance, float(p), bool(distance >= threshold and p < _SIGNIFICANT))
+        for (what, distance, _), p in zip(found, adjusted, strict=True)
+    )
+
+
+def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str, float, float]]:
+    """Yield what was measured, its distance and its p-value."""
+    from scipy.stats import chi2_contingency
+
+    counts = pd.concat([side["label"].value_counts() for side in (before, after)], axis=1).fillna(0).to_numpy(float)
+    if counts.sum(axis=0).min() >= _FEWEST:
+        first, second = (counts / counts.sum(axis=0)).T
+        yield "class shares", float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
+    for name in _MEASURES:
+        values = [side[name].dropna().to_numpy(np.float32) for side in (before, after)]
+        if min(map(len, values)) >= _FEWEST:
+            yield name.replace("_", " "), *_kolmogorov_smirnov(*values)
+
+
+def _features(predictions: pd.DataFrame, added: pd.Series[Any]) -> tuple[float, float] | None:
+    unseen = predictions[predictions["split"] != "train"]
+    new = unseen["id"].isin(added).to_numpy(bool)
+    given = unseen.filter(regex="^p_").select_dtypes("number").dropna(axis=1).to_numpy(np.float32).T
+    if min(new.sum(), (~new).sum()) < _FEWEST or not len(given):
+        return None
+    found = [_kolmogorov_smirnov(values[new], values[~new]) for values in given]
+    return max(distance for distance, _ in found), min(1.0, len(found) * min(p for _, p in found))
+
+
+def _kolmogorov_smirnov(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> tuple[float, float]:
+    from scipy.stats import ks_2samp
+
+    result = ks_2samp(first, second, method="asymp")
+    return float(result.statistic), float(result.pvalue)
+
+
+def _near_test(pairs: pd.DataFrame | None, added: pd.Series[Any], tested: pd.Series[Any]) -> pd.DataFrame:
+    """Return the near-duplicates of which one is new and the other in the head's test split, most similar first."""
+    columns = ["id", "test_id", "similarity"]
+    table = pd.DataFrame(columns=["a", "b"]) if pairs is None else pairs
+    ways = (table.rename(columns=dict(zip(way, columns, strict=False))) for way in (("a", "b"), ("b", "a")))
+    both = pd.concat([way.reindex(columns=columns) for way in ways])
+    near = both[both["id"].isin(added) & both["test_id"].isin(tested)]
+    near = near.astype({"id": _TEXT, "test_id": _TEXT, "similarity": float})
+    return near.sort_values(["similarity", "id", "test_id"], ascending=[False, True, True], ignore_index=True)

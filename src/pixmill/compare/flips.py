@@ -1,0 +1,65 @@
+"""Images that the base gets right and the head does not, or the reverse, found in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pixmill.compare.comparison import NotComparable, Side
+from pixmill.compare.lock import stages_of
+from pixmill.compare.numbers import find_flips
+from pixmill.compare.revisions import choose
+from pixmill.compare.sides import read_tables
+from pixmill.compare.trees import Store, Tree
+
+__all__ = ["read_flips"]
+
+
+def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
+    """Return :attr:`pixmill.compare.comparison.Numbers.flips` of what is compared by default.
+
+    Args:
+        root: The project's folder.
+        fetch: Whether to ask DVC's remote for predictions that its cache lacks.
+
+    Returns:
+        ``None`` if both sides have the same results of evaluate.
+
+    Raises:
+        NotComparable: There is no base, or the sides cannot be compared.
+        PixmillError: The base cannot be determined.
+    """
+    base, head = choose(root, None, None)
+    if base is None:
+        raise NotComparable("There is nothing to compare with: this is the first commit.")
+    store = Store(root, fetch=fetch)
+    trees = [Tree(store, revision) for revision in (base, head)]
+    locks = [(tree.read("dvc.lock") or b"").decode("utf-8", "replace") for tree in trees]
+    before, after = (stages_of(lock).get("evaluate", {}).get("outs") for lock in locks)
+    if before is not None and before == after:
+        return None
+    return find_flips(*map(_with_predictions, trees))
+
+
+def _with_predictions(tree: Tree) -> Side:
+    """Read a side's predictions, and nothing else."""
+    missing: list[str] = []
+    revision, predictions = tree.revision, read_tables(tree, missing, ("predictions",)).get("predictions")
+    if predictions is None:
+        raise NotComparable(missing[0])
+    return Side(
+        name=revision.name,
+        title=revision.title,
+        commit=revision.commit,
+        is_workspace=revision.is_workspace,
+        params=None,
+        lock={},
+        metrics=None,
+        predictions=predictions,
+        manifest=None,
+        pairs=None,
+        run=None,
+        missing=(),
+        read=tree.read,
+    )

@@ -1,0 +1,69 @@
+"""What ``dvc.lock`` tells of results: from which inputs they were made."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pixmill.core.params import parse_yaml
+
+__all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
+
+Stages = dict[str, dict[str, Any]]
+"""The stages of a ``dvc.lock`` by name."""
+
+
+def stages_of(lock: str | None) -> Stages:
+    """Return the stages of a ``dvc.lock``; none if there is no such file.
+
+    Raises:
+        ParamsError: It is no YAML, as with the marks of a merge conflict.
+    """
+    return dict((parse_yaml(lock or "", file="dvc.lock") or {}).get("stages") or {})
+
+
+def first_outdated(stages: Stages) -> str | None:
+    """Return the first stage that last ran on other outputs than those of the stages before it."""
+    made = {out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
+    for name, stage in stages.items():
+        if any(made.get(dep["path"], dep.get("md5")) != dep.get("md5") for dep in stage.get("deps", [])):
+            return name
+    return None
+
+
+def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
+    """Return the first input that is not the one the results were made from; ``None`` if all are.
+
+    Params, ``data.dvc`` and single files such as ``review.csv`` are compared, folders of code are not.
+
+    Args:
+        stages: The stages of ``dvc.lock``.
+        read: Returns a file by its path, ``None`` if there is none.
+
+    Raises:
+        ParamsError: ``params.yaml`` or ``data.dvc`` is no YAML.
+    """
+    document = functools.cache(functools.partial(_yaml, read))
+    for stage in stages.values():
+        for file, recorded in (stage.get("params") or {}).items():
+            for name, value in recorded.items():
+                if document(file).get(name) != value:
+                    return f"{name} in {file}"
+        for dep in stage.get("deps", []):
+            path, md5 = dep["path"], str(dep.get("md5"))
+            if path == "data":
+                outs = document("data.dvc").get("outs") or [{}]
+                if outs[0].get("md5", md5) != md5:
+                    return "data.dvc"
+            elif not path.startswith("artifacts/") and not md5.endswith(".dir"):
+                content = read(path)
+                if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:  # as DVC does
+                    return str(path)
+    return None
+
+
+def _yaml(read: Callable[[str], bytes | None], file: str) -> Mapping[str, Any]:
+    content = parse_yaml((read(file) or b"").decode("utf-8", "replace"), file=file)
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,357 @@
+"""The metrics of both models on the test images of both, with their significance, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pixmill.compare.comparison import ClassNumbers, NotComparable, Numbers, Side, Step, Verdict, signed
+from pixmill.core.params import EvaluateParams, ReviewParams
+from pixmill.evaluate.predictions import class_indices
+from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
+from pixmill.metrics.confidence import reliability
+from pixmill.metrics.probabilities import losses, normalised
+from pixmill.metrics.scores import class_scores, scores
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "METRIC_NAMES",
+    "compare_numbers",
+    "find_flips",
+    "give_verdict",
+    "images_needed",
+    "listed",
+]
+
+LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
+"""Metrics whose rise is a loss."""
+
+METRIC_NAMES = {
+    "macro_f1": "macro-F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "weighted_f1": "weighted F1",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+}
+"""What people call the metrics, within a sentence."""
+
+_MOST_IMAGES = 1_000_000
+"""More test images than anyone labels."""
+
+_LIKELY = 0.8
+"""Probability with which the images that are called needed decide."""
+
+_LISTED = 5
+"""Most classes that a sentence names."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Hold the test split of one side, sorted by id: ids, class indices, probabilities."""
+
+    ids: pd.Index
+    actual: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+    def at(self, ids: pd.Index) -> _Part:
+        if len(ids) == len(self.ids):
+            return self
+        rows = self.ids.get_indexer(ids)
+        return _Part(ids, self.actual[rows], self.values[rows])
+
+
+def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: EvaluateParams) -> Numbers:
+    """Compare both models on the images that are in the test split of both, by the head's labels.
+
+    Args:
+        base: What is compared with.
+        head: What is reviewed. Its order of the classes holds for both.
+        review: Says which metric decides, and by how much it may differ.
+        evaluate: Confidence level, number of draws, and k of the top-k accuracy.
+
+    Raises:
+        NotComparable: Predictions of a side are missing or damaged, the classes differ, no test image is in both, or
+            the deciding metric is undefined on them.
+    """
+    labels, before, after, ids = _common_images(base, head)
+    own, common = before.at(ids), after.at(ids)
+    actual, first, second = common.actual, own.values, common.values
+    clusters = _clusters(base, head, ids)
+    overall, of_class = paired_differences(
+        actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
+    )
+    if review.metric not in overall:
+        raise NotComparable(
+            f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {_counted(len(ids), 'test image')} of "
+            f"both {_name(base)} and {_name(head)}."
+        )
+    predicted = first.argmax(axis=1), second.argmax(axis=1)
+    return Numbers(
+        labels=labels,
+        n=len(ids),
+        clusters=len(np.unique(clusters)),
+        metric=review.metric,
+        margin=review.margin,
+        confidence=evaluate.confidence,
+        metrics=overall,
+        per_class=_per_class(actual, *predicted, labels, of_class),
+        mcnemar=mcnemar(predicted[0] == actual, predicted[1] == actual),
+        steps=_steps(base, head, before, after, ids, review.metric),
+        confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
+        flips=_flips(common, first, labels),
+        reliability=(reliability(actual, first), reliability(actual, second)),
+    )
+
+
+def find_flips(base: Side, head: Side) -> pd.DataFrame:
+    """Return :attr:`pixmill.compare.comparison.Numbers.flips` alone: the metrics take seconds.
+
+    Args:
+        base: What is compared with; its predictions are used.
+        head: What is reviewed; likewise.
+
+    Raises:
+        NotComparable: Predictions of a side are missing or damaged, the classes differ, or no test image is in both.
+    """
+    labels, before, after, ids = _common_images(base, head)
+    return _flips(after.at(ids), before.at(ids).values, labels)
+
+
+def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
+    """Return whether the head is better, and the sentence that says so, with the figures.
+
+    The limits of the deciding metric's difference decide: above zero, the head is better; below, worse. If they hold
+    zero, both are the same where the limits lie within ± the margin, else it is undecided. Classes whose F1 is
+    significantly lower by Holm's method are named, whatever the verdict.
+
+    Args:
+        numbers: The metrics of both.
+    """
+    row, margin = numbers.decisive, numbers.margin
+    sign = -1 if numbers.metric in LOWER_IS_BETTER else 1
+    low, high = sorted((sign * row.low, sign * row.high))
+    images = _counted(numbers.n, "test image")
+    figures, worse = _figures(numbers), _worse_classes(numbers)
+    if all(found.low == found.high == 0 for found in numbers.metrics.values()):
+        return "same", f"Same: both predict the same on all {images}."
+    if low > 0:
+        return "better", f"Better: {figures} on {images}{worse and ', but ' + worse}."
+    if high < 0:
+        return "worse", f"Worse: {figures} on {images}{worse and '; ' + worse}."
+    falls, rises = low < -margin, high > margin
+    if not falls and not rises:
+        return "same", f"Same: {figures}, within the margin of {margin:g}, on {images}{worse and ', but ' + worse}."
+    drop, rise = ("rise", "drop") if sign < 0 else ("drop", "rise")
+    what = "change" if falls and rises else drop if falls else rise
+    needed = images_needed(numbers.n, (high - low) / 2, abs(row.difference), numbers.confidence, margin)
+    more = f"; about {needed:,} would probably settle it" if needed and needed > numbers.n else ""
+    sentence = f"Undecided: {figures}, and {images} cannot rule out a {what} of more than {margin:g}{more}"
+    return "undecided", f"{sentence}{worse and ', but ' + worse}."
+
+
+def images_needed(n: int, half_width: float, distance: float, confidence: float, margin: float = 0.0) -> int | None:
+    """Return how many images would probably narrow an interval enough, since its width falls with their square root.
+
+    With as many images, 80 % of intervals leave out a limit at this distance if the true value is the one measured. An
+    interval that merely reaches from one to the other would leave it out half of the time.
+
+    Args:
+        n: The images it was measured on.
+        half_width: Half the width of the interval.
+        distance: Between the figure and the limit that it is to leave out.
+        confidence: Level of the interval.
+        margin: An interval no wider than this decides, too, wherever it lies.
+
+    Returns:
+        Two significant digits, rounded up; ``None`` if a million images would not do.
+
+    >>> images_needed(250, 0.04, 0.04, 0.95), images_needed(250, 0.04, 0.0, 0.95, margin=0.04)
+    (520, 1000)
+    """
+    limit, likely = (NormalDist().inv_cdf(share) for share in ((1 + confidence) / 2, _LIKELY))
+    enough = max(distance * limit / (limit + likely), margin / 2)
+    if half_width >= enough * math.sqrt(_MOST_IMAGES / n):
+        return None
+    needed = math.ceil(round(n * (half_width / enough) ** 2, 6))
+    unit = int(10 ** max(0, len(str(needed)) - 2))
+    return math.ceil(needed / unit) * unit
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence: the first five, and how many more there are.
+
+    >>> listed(["coat", "dress", "shoe"])
+    'coat, dress and shoe'
+    """
+    shown = [*names[:_LISTED], *([f"{len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+
+
+def _common_images(base: Side, head: Side) -> tuple[tuple[str, ...], _Part, _Part, pd.Index]:
+    """Return the classes, both test splits, and the ids of the images that are in both."""
+    labels = _common_classes(base, head)
+    before, after = _test_part(base, labels), _test_part(head, labels)
+    ids = after.ids.intersection(before.ids).sort_values()
+    if ids.empty:
+        raise NotComparable(f"Not comparable: no image is in the test split of both {_name(base)} and {_name(head)}.")
+    return labels, before, after, ids
+
+
+def _common_classes(base: Side, head: Side) -> tuple[str, ...]:
+    """Return the classes in the head's order."""
+    before, after = _classes(base), _classes(head)
+    alone = [
+        f"only {_name(side)} has {listed([label for label in labels if label not in others])}"
+        for side, labels, others in ((base, before, after), (head, after, before))
+        if set(labels) - set(others)
+    ]
+    if alone:
+        raise NotComparable(f"Not comparable: the classes differ; {' and '.join(alone)}.")
+    return after
+
+
+def _classes(side: Side) -> tuple[str, ...]:
+    if side.predictions is None:
+        raise NotComparable(f"Not comparable: the predictions of {_name(side)} are missing.")
+    columns = [str(column) for column in side.predictions.columns]
+    labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
+    absent = [name for name in ("id", "split", "label") if name not in columns]
+    if absent or len(set(labels)) < max(2, len(labels)):
+        why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
+        raise NotComparable(f"Not comparable: the predictions of {_name(side)} {why}.")
+    return labels
+
+
+def _test_part(side: Side, labels: Sequence[str]) -> _Part:
+    assert side.predictions is not None
+    rows = side.predictions[side.predictions["split"] == "test"].sort_values("id")
+    ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
+    if ids.has_duplicates:
+        twice = str(ids[ids.duplicated()][0])
+        raise NotComparable(f"Not comparable: image {twice} is twice in the predictions of {_name(side)}.")
+    if (actual < 0).any():
+        label = rows["label"].iloc[int(np.argmax(actual < 0))]
+        raise NotComparable(f"Not comparable: the label {label} in the predictions of {_name(side)} is not a class.")
+    if rows.empty:
+        return _Part(ids, actual, np.empty((0, len(labels))))
+    try:
+        values = normalised(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
+    except (TypeError, ValueError):
+        raise NotComparable(
+            f"Not comparable: the probabilities in the predictions of {_name(side)} do not add up to one."
+        ) from None
+    return _Part(ids, actual, values)
+
+
+def _clusters(base: Side, head: Side, ids: pd.Index) -> npt.NDArray[np.object_]:
+    """Return each image's cluster; an image that the manifest lacks is its own."""
+    own = ids.to_numpy(object)
+    for manifest in (head.manifest, base.manifest):
+        if manifest is not None and "cluster" in manifest:
+            known = manifest.drop_duplicates("id").set_index("id")["cluster"].reindex(ids)
+            return np.where(known.isna(), own, known.astype(str).to_numpy(object))
+    return own
+
+
+def _per_class(
+    actual: npt.NDArray[np.int64],
+    first: npt.NDArray[np.int64],
+    second: npt.NDArray[np.int64],
+    labels: Sequence[str],
+    f1: Sequence[Difference | None],
+) -> dict[str, ClassNumbers]:
+    before, after = class_scores(actual, first, labels), class_scores(actual, second, labels)
+    adjusted = iter(holm([row.p for row in f1 if row is not None]).tolist())
+    return {
+        label: ClassNumbers(
+            support=int(after[label]["support"] or 0),
+            precision=(before[label]["precision"], after[label]["precision"]),
+            recall=(before[label]["recall"], after[label]["recall"]),
+            f1=row,
+            p_adjusted=None if row is None else next(adjusted),
+        )
+        for label, row in zip(labels, f1, strict=True)
+    }
+
+
+def _steps(base: Side, head: Side, before: _Part, after: _Part, ids: pd.Index, metric: str) -> tuple[Step, ...]:
+    own, common = before.at(ids), after.at(ids)
+    changed = int(np.sum(own.actual != common.actual))
+    alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
+    if not (alone or new or changed):
+        return ()
+    way = [(f"{_name(base)} on its own test split", before)]
+    if alone:
+        way.append((f"on the {_counted(len(ids), 'test image')} of both", own))
+    if changed:
+        way.append((f"with {_counted(changed, 'changed label')}", _Part(ids, common.actual, own.values)))
+    way.append((f"{_name(head)} on the same images", common))
+    if new:
+        way.append((f"{_name(head)} on its own test split", after))
+    values = [scores(part.actual, part.values)[metric] for _, part in way]
+    return tuple(
+        Step(what, len(part.ids), value) for (what, part), value in zip(way, values, strict=True) if value is not None
+    )
+
+
+def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.int64]:
+    cells = np.bincount(actual * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes).astype(np.int64)
+
+
+def _flips(common: _Part, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
+    names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
+    for side, values in (("base", first), ("head", common.values)):
+        columns[f"{side}_predicted"] = names[values.argmax(axis=1)]
+        columns[f"{side}_confidence"] = values.max(axis=1)
+        columns[f"{side}_loss"] = losses(common.actual, values)
+    table = pd.DataFrame(columns)
+    table["gained"] = table["head_predicted"] == table["label"]
+    table = table[table["gained"] != (table["base_predicted"] == table["label"])]
+    wrong = table["base_loss"].where(table["gained"], table["head_loss"])
+    table = table.assign(wrong=wrong).sort_values(["gained", "wrong", "id"], ascending=[True, False, True])
+    order = [f"{side}_{what}" for what in ("predicted", "confidence", "loss") for side in ("base", "head")]
+    return table[["id", "label", *order, "gained"]].reset_index(drop=True)
+
+
+def _figures(numbers: Numbers) -> str:
+    """Return the change as the start of a sentence: ``macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI …)``."""
+    row = numbers.decisive
+    first, second = f"{row.first:.3f}", f"{row.second:.3f}"
+    moves = f"stays at {second}"
+    if first != second:
+        moves = f"{'rises' if row.difference > 0 else 'falls'} from {first} to {second}"
+    interval = f"{100 * numbers.confidence:g} % CI {signed(row.low)} to {signed(row.high)}"
+    return f"{METRIC_NAMES[numbers.metric]} {moves} ({signed(row.difference)}, {interval})"
+
+
+def _worse_classes(numbers: Numbers) -> str:
+    """Return the classes that are significantly worse as a clause; empty if there are none."""
+    found = [
+        (row.f1.difference, label, row.p_adjusted)
+        for label, row in numbers.per_class.items()
+        if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
+    ]
+    worse = [
+        f"{label} (F1 {signed(gap, 2)}, p {f'{p:.3f}' if p >= 0.001 else '< 0.001'})"
+        for gap, label, p in sorted(found)
+        if gap < 0
+    ]
+    return f"{listed(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
+
+
+def _name(side: Side) -> str:
+    return "the workspace" if side.is_workspace else side.name
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

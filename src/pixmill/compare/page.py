@@ -1,0 +1,236 @@
+"""The page ``reports/compare.html``: whether a change matters, what it did, and why."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pixmill.compare.charts import interval_svg, lines_svg
+from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Side, signed
+from pixmill.compare.data import CHANGES, tables
+from pixmill.compare.report import (
+    FLIPPED,
+    NONE,
+    Row,
+    Table,
+    better_or_worse,
+    changes_section,
+    class_rows,
+    data_lines,
+    labels_of,
+    mcnemar_line,
+    metric_rows,
+    p_value,
+    recorded_section,
+    steps_section,
+)
+from pixmill.compare.sheet import Chosen
+from pixmill.metrics.comparison import Difference
+from pixmill.pages import base
+from pixmill.split import straddling
+from pixmill.validate.reasons import REASONS, word
+
+__all__ = ["render_page"]
+
+_COLOURS = {"better": "good", "worse": "bad", "same": "", "pass": "good", "fail": "bad"}
+"""Of the badges; that of all other words warns."""
+
+_CELLS = 30
+"""Up to this many classes the confusion difference is a table of all cells, above that a list."""
+
+_CHANGED_CELLS = 40
+"""Cells in that list."""
+
+_CLASSES = 20
+"""Classes that are shown unfolded, those that changed most."""
+
+_LISTED = 200
+"""Rows of a folded list."""
+
+_DEPTH = 0.45
+"""Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
+
+_PANELS = 6
+"""The most columns of ``curves.csv`` that are drawn."""
+
+
+def render_page(comparison: Comparison, chosen: Chosen) -> str:
+    """Return the page as HTML that works offline: under 5 MB, whatever the number of images and classes.
+
+    Args:
+        comparison: What it shows. Its sides are asked for ``plots/train/curves.csv``; what cannot be had is left out.
+        chosen: Its images.
+    """
+    numbers, data, changes = comparison.numbers, comparison.data, comparison.changes
+    of_numbers: dict[str, Any] = {}
+    if numbers is not None:
+        of_numbers = {
+            "metrics": _metrics(numbers),
+            "classes": _classes(numbers),
+            "cell": partial(_cell, numbers),
+            "cells": _changed_cells(numbers),
+            "flipped": [
+                (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
+                (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),
+            ],
+            "mcnemar": mcnemar_line(numbers),
+            "steps": steps_section(numbers).parts,
+            "reliability": _reliability(numbers),
+        }
+    return base.render_page(
+        "pixmill.compare",
+        "page.html",
+        comparison=comparison,
+        colours=_COLOURS,
+        sentence=comparison.sentence.removeprefix(f"{comparison.verdict.capitalize().replace('_', ' ')}: "),
+        numbers=numbers,
+        level="" if numbers is None else f"{100 * numbers.confidence:g} %",
+        **of_numbers,
+        n_classes=_CLASSES,
+        n_cells=_CELLS,
+        recorded=() if numbers else recorded_section(comparison).parts,
+        chosen=chosen,
+        curves=_curves(comparison.base, comparison.head),
+        data_lines=() if data is None else data_lines(data),
+        counts=[] if data is None else _counts(data),
+        changes=None if changes is None else changes_section(changes, _LISTED).parts,
+        labels_of=labels_of,
+        where=_where,
+        reason=_reason,
+        signed=signed,
+        p_value=p_value,
+        is_link=lambda url: url.startswith(("http://", "https://")),
+    )
+
+
+_Shown = tuple[tuple[str, ...], str, str, bool]
+"""A row: its cells, the word behind its name, its chart, and whether it decides."""
+
+
+def _metrics(numbers: Numbers) -> list[_Shown]:
+    # Log loss has no upper limit: it would flatten all others.
+    extent = _extent([item for name, item in numbers.metrics.items() if name != "log_loss"], numbers.margin)
+    rows = []
+    for name, (*cells, word_) in metric_rows(numbers).items():
+        item, decides = numbers.metrics[name], name == numbers.metric
+        margin = numbers.margin if decides else 0
+        own = extent if name != "log_loss" else _extent([item], margin)
+        chart = interval_svg(item, own, kind=_COLOURS.get(word_, ""), margin=margin)
+        rows.append((tuple(cells), word_, chart, decides))
+    return rows
+
+
+def _classes(numbers: Numbers) -> list[_Shown]:
+    extent = _extent([row.f1 for row in numbers.per_class.values() if row.f1 is not None], 0)
+    rows = []
+    for label, (*cells, word_) in class_rows(numbers).items():
+        row = numbers.per_class[label]
+        kind = _COLOURS.get(better_or_worse(row.f1), "")
+        chart = "" if row.f1 is None else interval_svg(row.f1, extent, kind=kind)
+        both = (
+            " → ".join(NONE if value is None else f"{value:.2f}" for value in pair)
+            for pair in (row.precision, row.recall)
+        )
+        rows.append(((*cells, *both), word_, chart, False))
+    return rows
+
+
+def _extent(differences: list[Difference], margin: float) -> float:
+    return 1.05 * max([margin, *(abs(limit) for one in differences for limit in (one.low, one.high, one.difference))])
+
+
+def _cell(numbers: Numbers, row: int, column: int) -> dict[str, Any]:
+    """Return counts, colour and shade of a cell; shades go by the share of the row that changed."""
+    before, after = (int(matrix[row, column]) for matrix in numbers.confusion)
+    images = max(1, *(int(matrix[row].sum()) for matrix in numbers.confusion))
+    return {
+        "base": before,
+        "head": after,
+        "difference": after - before,
+        "kind": "good" if (after > before) == (row == column) else "bad",
+        # The square root makes small shares visible.
+        "depth": round(100 * _DEPTH * min(1, abs(after - before) / images) ** 0.5),
+    }
+
+
+def _changed_cells(numbers: Numbers) -> Table | None:
+    """Return the errors whose counts changed, those most first."""
+    difference = numbers.confusion[1] - numbers.confusion[0]
+    np.fill_diagonal(difference, 0)
+    places = np.argwhere(difference)
+    order = np.argsort(-np.abs(difference[tuple(places.T)]), kind="stable")[:_CHANGED_CELLS]
+    rows = [
+        (
+            *(base.shorten(numbers.labels[place], 60) for place in (row, column)),
+            *(f"{matrix[row, column]:,}" for matrix in numbers.confusion),
+            signed(int(difference[row, column]), 0),
+        )
+        for row, column in places[order]
+    ]
+    return Table(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
+
+
+def _reliability(numbers: Numbers) -> str:
+    tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
+    return lines_svg(
+        {side: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for side, rows in tables.items()},
+        name="Accuracy by confidence, of base and head",
+        x_label="confidence",
+        weights={side: list(rows["n"] / rows["n"].max()) for side, rows in tables.items()},
+    )
+
+
+def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
+    """Return title and chart of each column of both sides' training curves."""
+    sides = {"base": pd.DataFrame() if before is None else _table(before), "head": _table(after)}
+    columns = dict.fromkeys(column for table in sides.values() for column in table.columns[1:])
+    charts = []
+    for column in columns:
+        lines = {name: _points(table, column) for name, table in sides.items()}
+        if any(lines.values()):
+            title = str(column).replace("_", " ")
+            charts.append((title, lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
+    return charts[:_PANELS]
+
+
+def _table(side: Side) -> pd.DataFrame:
+    try:
+        return pd.read_csv(io.BytesIO(side.read("plots/train/curves.csv") or b""))
+    except ValueError:  # There is none, or another revision kept something else there.
+        return pd.DataFrame()
+
+
+def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
+    if column not in table:
+        return []
+    both = [pd.to_numeric(table[name], errors="coerce") for name in (table.columns[0], column)]
+    return [(x, y) for x, y in zip(*both, strict=True) if abs(x) < 1e12 and abs(y) < 1e12]
+
+
+def _where(row: Row) -> str:
+    """Return the splits of an image whose row tells both."""
+    return " → ".join(dict.fromkeys(filter(None, (row["base_split"], row["head_split"])))) or "no split"
+
+
+def _reason(row: Row) -> str:
+    """Return why an image is or was dropped; another version's reason may be unknown."""
+    text = word(row["head_reason"] or row["base_reason"] or "")
+    return {**REASONS, **straddling.REASONS}.get(text, base.shorten(text).replace("_", " "))
+
+
+def _counts(data: DataDifference) -> list[Table]:
+    """Return how many images changed, by class, source and reason, if by more than one."""
+    kinds = [kind for kind in CHANGES if data.count(kind)]
+    found = []
+    for what, table in tables(data).items():
+        if len(table) > 1:
+            rows = [
+                (base.shorten(str(name), 60), *map(str, row)) for name, row in table[kinds].head(_LISTED).iterrows()
+            ]
+            left = len(table) - len(rows)
+            found.append(Table((what, *kinds), tuple(rows), f"and {left:,} more" if left else ""))
+    return found

@@ -1,0 +1,56 @@
+"""The section that ``pixmill compare`` judges a change by; no stage depends on it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pixmill.core.params.sections import Section, Share
+
+__all__ = ["ReviewParams"]
+
+HighMetric = Literal["macro_f1", "accuracy", "balanced_accuracy", "weighted_f1", "roc_auc", "pr_auc"]
+LowMetric = Literal["log_loss", "ece"]
+"""Metrics that are better when lower."""
+
+ClassMetric = Literal["f1", "precision", "recall"]
+Loss = Annotated[float, Field(ge=0, le=100)]
+Amount = Annotated[float, Field(ge=0, le=1_000_000)]
+
+
+class ReviewParams(Section):
+    """Set the metric that decides, and the limits of the gate."""
+
+    metric: Literal[HighMetric, LowMetric] = Field(
+        "macro_f1", description="Test metric that decides whether a change is better or worse.", examples=["accuracy"]
+    )
+    margin: Share = Field(
+        0.02,
+        description="Two models are the same if the confidence interval of their difference lies within ± this.",
+        examples=[0.01],
+    )
+    drift: Share = Field(
+        0.1, description="Smallest distance between two distributions that is reported as drift.", examples=[0.2]
+    )
+    max_drop: Share | Literal["significant"] | None = Field(
+        "significant",
+        description="Gate: how much worse `metric` may be than the base's; `significant`: not significantly worse; "
+        "null: any amount.",
+        examples=[0.01],
+    )
+    min: dict[HighMetric, Share] = Field(
+        {}, description="Gate: smallest values of metrics on the test split.", examples=[{"accuracy": 0.85}]
+    )
+    max: dict[LowMetric, Loss] = Field(
+        {}, description="Gate: largest values of metrics on the test split.", examples=[{"log_loss": 0.5}]
+    )
+    min_per_class: dict[ClassMetric, Share] = Field(
+        {}, description="Gate: smallest values that each class must reach.", examples=[{"recall": 0.7}]
+    )
+    max_megabytes: Amount | None = Field(
+        None, description="Gate: largest size of the model in MLflow, in MB; null: any.", examples=[20]
+    )
+    max_seconds: Amount | None = Field(
+        None, description="Gate: longest training in MLflow, in seconds; null: any.", examples=[600]
+    )

@@ -1,0 +1,182 @@
+"""Training runs in MLflow: their facts, and the files that were logged with them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.workspace import Workspace
+from pixmill.record.delivery import LINKED, WEIGHTS
+from pixmill.record.models import MODEL, asking, open_store
+from pixmill.record.store import database_file, shown, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+__all__ = ["PREDICTIONS", "MlflowRun", "Runs", "list_runs"]
+
+PREDICTIONS = "predictions/predictions.parquet"
+"""Where a run has what evaluate predicted."""
+
+_UI = "http://127.0.0.1:5000"
+"""The address of ``make ui``."""
+
+_LISTED = 100
+"""Runs that are listed unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class MlflowRun:
+    """Hold what MLflow knows of a run.
+
+    Args:
+        id: The run's id.
+        name: Its name.
+        url: Its page, on the tracking server or in ``make ui``.
+        seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
+        megabytes: Size of its model ``classifier``; ``None`` if it has none, or its files cannot be read from here.
+        tags: Its tags.
+    """
+
+    id: str
+    name: str
+    url: str
+    seconds: float | None
+    megabytes: float | None
+    tags: Mapping[str, str]
+
+
+class Runs:
+    """Read the runs of a workspace's MLflow.
+
+    Args:
+        workspace: Its database is the default store.
+
+    Raises:
+        PixmillError: By each method: MLflow does not respond within seconds, or there is no database yet.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._store = tracking_uri(workspace)
+        self._file = database_file(self._store)
+        self._failure: PixmillError | None = None
+
+    @cached_property
+    def _client(self) -> MlflowClient:
+        """The client of MLflow; a server that does not respond is asked once."""
+        if self._failure is None:
+            try:
+                return open_store(self._store)
+            except PixmillError as error:
+                self._failure = error
+        raise self._failure
+
+    def get(self, run_id: str) -> MlflowRun:
+        """Return a run by its id.
+
+        Raises:
+            PixmillError: There is none.
+        """
+        with asking(f"runs:/{run_id}", self._store):
+            return self._facts(self._client.get_run(run_id))
+
+    def newest(self, weights: str) -> MlflowRun | None:
+        """Return the newest run of the training that produced some weights; ``None`` if there is none.
+
+        Its duration is the longest of all runs with these weights, since those that reused a finished training took
+        less.
+
+        Args:
+            weights: The md5 of ``artifacts/train/model.weights.h5``.
+        """
+        if self._file and not self._file.exists():
+            return None
+        with asking("runs", self._store):
+            found = self._search(f"tags.`{WEIGHTS}` = '{weights}'", _LISTED)
+            longest = max(filter(None, map(_seconds, found)), default=None)
+            return replace(self._facts(found[0]), seconds=longest) if found else None
+
+    def evaluated(self, limit: int = _LISTED) -> list[MlflowRun]:
+        """Return the finished trainings of all experiments that have predictions, newest first, without folds.
+
+        Args:
+            limit: How many at most.
+        """
+        with asking("runs", self._store):
+            # Folds have neither; evaluate logs its metrics together with its predictions.
+            query = f"attributes.status = 'FINISHED' and tags.`{WEIGHTS}` != '' and metrics.test_n > 0"
+            return [self._facts(run) for run in self._search(query, limit) if LINKED not in run.data.tags]
+
+    def read(self, run_id: str, path: str) -> bytes | None:
+        """Return a file that was logged with a run; ``None`` if it has none of this path.
+
+        Args:
+            run_id: The run's id.
+            path: The file's path, such as ``predictions/predictions.parquet``.
+        """
+        with asking(f"runs:/{run_id}", self._store):
+            return self._download(self._client.get_run(run_id).info.artifact_uri, path)
+
+    def _search(self, query: str, limit: int) -> list[Run]:
+        experiments = [entry.experiment_id for entry in self._client.search_experiments(max_results=50_000)]
+        order = ["attributes.start_time DESC"]
+        return list(self._client.search_runs(experiments, query, max_results=limit, order_by=order))
+
+    def _facts(self, run: Run) -> MlflowRun:
+        info = run.info
+        server = shown(self._store).rstrip("/") if self._store.startswith("http") else _UI
+        return MlflowRun(
+            id=info.run_id,
+            name=info.run_name or info.run_id[:8],
+            url=f"{server}/#/experiments/{info.experiment_id}/runs/{info.run_id}",
+            seconds=_seconds(run),
+            megabytes=self._megabytes(run),
+            tags=dict(run.data.tags),
+        )
+
+    def _megabytes(self, run: Run) -> float | None:
+        outputs = run.outputs.model_outputs if run.outputs else ()
+        models = [self._client.get_logged_model(output.model_id) for output in outputs]
+        named = [model for model in models if model.name == MODEL]
+        if not named:
+            return None
+        try:
+            location = max(named, key=lambda model: model.creation_timestamp).artifact_location
+            description = yaml.safe_load(self._download(location, "MLmodel") or b"") or {}
+        except Exception:  # noqa: BLE001 (backends raise what they like)
+            return None  # The files may be where this machine has no access; the rest is known all the same.
+        size = description.get("model_size_bytes")
+        return None if size is None else int(size) / 1e6
+
+    def _download(self, location: str, path: str) -> bytes | None:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        repository = get_artifact_repository(location, tracking_uri=self._store)
+        if not any(file.path == path for file in repository.list_artifacts(path.rpartition("/")[0] or None)):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(repository.download_artifacts(path, folder)).read_bytes()
+
+
+def _seconds(run: Run) -> float | None:
+    """Return how long a training took; ``None`` for a run that has none of its own, or has not finished."""
+    info = run.info
+    finished = info.status == "FINISHED" and info.end_time and LINKED not in run.data.tags
+    return (info.end_time - info.start_time) / 1000 if finished else None
+
+
+def list_runs(workspace: Workspace, *, limit: int = _LISTED) -> list[MlflowRun]:
+    """Return :meth:`Runs.evaluated` of a workspace.
+
+    Raises:
+        PixmillError: MLflow does not respond within seconds, or there is no database yet.
+    """
+    return Runs(workspace).evaluated(limit)

@@ -1,0 +1,53 @@
+"""dvc.lock tells which input has changed since the results were made."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixmill.compare.lock import changed_input, first_outdated, stages_of
+from pixmill.core.errors import ParamsError
+from tests.compare.projects import write
+
+
+def changed(root):
+    def read(path):
+        return (root / path).read_bytes() if (root / path).exists() else None
+
+    return changed_input(stages_of((root / "dvc.lock").read_text()), read)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "named"),
+    [
+        ("params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n", "train in params.yaml"),
+        ("params.yaml", "split: {salt: a}\n", "train in params.yaml"),
+        ("params.yaml", "train: {epochs: 9}\nsplit: {'salt': a}\nreview: {margin: 0.5}\n", None),
+        ("review.csv", "id,verdict\n1,drop\n", "review.csv"),
+        ("data.dvc", "outs:\n- md5: 00000000000000000000000000000000.dir\n  path: data\n", "data.dvc"),
+        ("artifacts/split/manifest.parquet", "of no account here", None),
+    ],
+)
+def test_the_first_changed_input_is_named(project, path, text, named):
+    assert changed(project) is None
+    write(project / path, text)
+    assert changed(project) == named
+
+
+def test_an_input_that_is_gone_has_changed(project):
+    (project / "review.csv").unlink()
+    assert changed(project) == "review.csv"
+
+
+def test_a_stage_that_did_not_run_after_those_before_it_is_outdated(project):
+    text = (project / "dvc.lock").read_text()
+    stages = stages_of(text)
+    assert first_outdated(stages) is None
+    (out,) = stages["train"]["outs"]
+    stages["train"]["outs"] = [{**out, "md5": "another"}]
+    assert first_outdated(stages) == "evaluate"
+
+
+def test_no_lock_has_no_stages_and_one_with_conflicts_is_refused():
+    assert stages_of(None) == stages_of("") == stages_of("schema: '2.0'\n") == {}
+    with pytest.raises(ParamsError, match=r"dvc\.lock: expected YAML"):
+        stages_of("<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n")

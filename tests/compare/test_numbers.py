@@ -1,0 +1,481 @@
+"""Two models are compared on the test images of both, as scipy, statsmodels and scikit-learn would."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import norm
+from sklearn import metrics as sklearn
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+from pixmill.compare.comparison import NotComparable, Numbers, Step
+from pixmill.compare.numbers import compare_numbers, give_verdict, images_needed
+from pixmill.core.params import EvaluateParams, ReviewParams
+from pixmill.metrics.confidence import reliability
+from tests.compare.sides import LABELS, from_probabilities, make_predictions, make_side
+
+REVIEW, EVALUATE = ReviewParams(), EvaluateParams(draws=400)
+
+
+def compared(base, head, *, manifest=None, review=REVIEW, evaluate=EVALUATE, base_manifest=None) -> Numbers:
+    before = make_side(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
+    return compare_numbers(before, make_side(head, manifest), review, evaluate)
+
+
+def said(numbers) -> tuple[str, str]:
+    """Return the verdict, its minus signs as hyphens."""
+    verdict, sentence = give_verdict(numbers)
+    assert " -" not in sentence
+    return verdict, sentence.replace("\N{MINUS SIGN}", "-")
+
+
+def noisy(images, *, clear=2.0, seed=1, classes=3):
+    """Return labels and probabilities of a model that sees them through noise, which models share in part."""
+    shared = np.random.default_rng(99)
+    actual = shared.integers(0, classes, images)
+    seen = shared.normal(0, 1, (images, classes))
+    logits = seen + np.random.default_rng(seed).normal(0, 0.5, seen.shape) + clear * np.eye(classes)[actual]
+    raised = np.exp(logits)
+    return actual, raised / raised.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return from_probabilities(*noisy(300, seed=1)), from_probabilities(*noisy(300, clear=1.4, seed=2))
+
+
+@pytest.fixture(scope="module")
+def numbers(tables) -> Numbers:
+    return compared(*tables)
+
+
+def columns(table):
+    values = table[[f"p_{label}" for label in LABELS]].to_numpy(float)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def test_metrics_are_scikit_learns(tables, numbers):
+    for side, table in zip(("first", "second"), tables, strict=True):
+        actual, predicted, values = table["label"], table["predicted"], columns(table)
+        expected = {
+            "accuracy": sklearn.accuracy_score(actual, predicted),
+            "balanced_accuracy": sklearn.balanced_accuracy_score(actual, predicted),
+            "macro_f1": sklearn.f1_score(actual, predicted, average="macro"),
+            "weighted_f1": sklearn.f1_score(actual, predicted, average="weighted"),
+            "log_loss": sklearn.log_loss(actual, values, labels=LABELS),
+            "roc_auc": sklearn.roc_auc_score(actual, values, multi_class="ovr"),
+            "top_2_accuracy": sklearn.top_k_accuracy_score(actual, values, k=2, labels=LABELS),
+        }
+        found = {name: getattr(numbers.metrics[name], side) for name in expected}
+        assert found == pytest.approx(expected, abs=1e-9)
+    assert set(numbers.metrics) == {*expected, "pr_auc", "ece"}
+    for row in numbers.metrics.values():
+        assert row.difference == pytest.approx(row.second - row.first, abs=1e-12)
+        assert row.low <= row.difference <= row.high
+
+
+def test_classes_are_scikit_learns_with_holms_correction_of_statsmodels(tables, numbers):
+    both = [
+        sklearn.precision_recall_fscore_support(table["label"], table["predicted"], labels=LABELS) for table in tables
+    ]
+    for place, label in enumerate(LABELS):
+        row = numbers.per_class[label]
+        assert row.support == both[0][3][place]
+        for name, column in (("precision", 0), ("recall", 1)):
+            assert getattr(row, name) == pytest.approx([found[column][place] for found in both], abs=1e-9)
+        assert (row.f1.first, row.f1.second) == pytest.approx([found[2][place] for found in both], abs=1e-9)
+    p = [row.f1.p for row in numbers.per_class.values()]
+    adjusted = [row.p_adjusted for row in numbers.per_class.values()]
+    assert adjusted == pytest.approx(multipletests(p, method="holm")[1], abs=1e-9)
+
+
+def test_mcnemars_test_and_the_matrices_are_statsmodels_and_scikit_learns(tables, numbers):
+    right = [table["label"] == table["predicted"] for table in tables]
+    expected = mcnemar(pd.crosstab(*right), exact=True)
+    assert numbers.mcnemar.p == pytest.approx(expected.pvalue, abs=1e-9)
+    for matrix, table, rows in zip(numbers.confusion, tables, numbers.reliability, strict=True):
+        assert (matrix == sklearn.confusion_matrix(table["label"], table["predicted"], labels=LABELS)).all()
+        actual = pd.Categorical(table["label"], LABELS).codes.astype(int)
+        pd.testing.assert_frame_equal(rows, reliability(actual, columns(table)))
+
+
+def test_flips_are_those_of_a_join_by_hand(tables, numbers):
+    both = tables[0].merge(tables[1], on=["id", "label"], suffixes=("_base", "_head"))
+    right = {side: both[f"predicted_{side}"] == both["label"] for side in ("base", "head")}
+    lost = both[right["base"] & ~right["head"]].sort_values("loss_head", ascending=False)
+    gained = both[~right["base"] & right["head"]].sort_values("loss_base", ascending=False)
+    assert len(lost) > 5
+    assert len(gained) > 5
+    expected = pd.concat([lost, gained])
+    found = numbers.flips
+    assert found["id"].tolist() == expected["id"].tolist()
+    assert found["gained"].tolist() == [False] * len(lost) + [True] * len(gained)
+    for side in ("base", "head"):
+        assert found[f"{side}_predicted"].tolist() == expected[f"predicted_{side}"].tolist()
+        assert found[f"{side}_loss"].to_numpy() == pytest.approx(expected[f"loss_{side}"].to_numpy(), abs=1e-6)
+        sure = expected[[f"p_{label}_{side}" for label in LABELS]].max(axis=1)
+        assert found[f"{side}_confidence"].to_numpy() == pytest.approx(sure.to_numpy(), abs=1e-6)
+    assert found.columns.tolist() == [
+        *("id", "label", "base_predicted", "head_predicted", "base_confidence", "head_confidence"),
+        *("base_loss", "head_loss", "gained"),
+    ]
+
+
+def test_the_same_predictions_are_the_same_however_few():
+    table = from_probabilities(*noisy(12))
+    numbers = compared(table, table.copy())
+    assert give_verdict(numbers) == ("same", "Same: both predict the same on all 12 test images.")
+    for row in (*numbers.metrics.values(), *(row.f1 for row in numbers.per_class.values())):
+        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
+    assert numbers.steps == ()
+    assert numbers.flips.empty
+
+
+@pytest.mark.parametrize(("images", "verdict"), [(20, "undecided"), (150, "undecided"), (250, "same")])
+def test_two_models_that_agree_on_every_class_are_the_same_only_on_enough_images(images, verdict):
+    actual = np.arange(images) % 3
+    numbers = compared(make_predictions(actual, actual), make_predictions(actual, actual, certainty=0.9))
+    assert give_verdict(numbers)[0] == verdict
+    row = numbers.decisive
+    # No discordant image of n: the exact limit of their share is 1 - 0.025^(1/n).
+    assert (row.low, row.high) == pytest.approx((0.025 ** (1 / images) - 1, 1 - 0.025 ** (1 / images)))
+    assert row.p == 1
+
+
+@pytest.mark.parametrize(("images", "verdict"), [(60, "undecided"), (900, "same")])
+def test_one_flipped_image_is_the_same_or_undecided_by_the_margin(images, verdict):
+    actual = np.arange(images) % 3
+    predicted = actual.copy()
+    predicted[0] = 1
+    numbers = compared(make_predictions(actual, actual), make_predictions(actual, predicted))
+    assert give_verdict(numbers)[0] == verdict
+    assert numbers.flips["id"].tolist() == ["image-00000"]
+    assert (numbers.mcnemar.gained, numbers.mcnemar.lost, numbers.mcnemar.p) == (0, 1, 1)
+
+
+def test_a_flip_never_makes_a_verdict_surer():
+    actual = np.arange(150) % 3
+    widths = []
+    for flips in range(5):
+        predicted = np.where(np.arange(150) < flips, (actual + 1) % 3, actual)
+        row = compared(make_predictions(actual, actual), make_predictions(actual, predicted, certainty=0.9)).decisive
+        assert row.low < -0.02
+        widths.append(row.high - row.low)
+    assert widths == sorted(widths)
+
+
+def test_a_swapped_class_is_named():
+    actual = np.arange(300) % 3
+    predicted = np.where(actual < 2, 1 - actual, actual)
+    predicted[:60] = actual[:60]
+    verdict, sentence = said(compared(make_predictions(actual, actual), make_predictions(actual, predicted)))
+    assert verdict == "worse"
+    assert sentence.startswith("Worse: macro-F1 falls from 1.000 to 0.467 (-0.533, 95 % CI -0.")
+    assert sentence.endswith(
+        " on 300 test images; coat (F1 -0.80, p < 0.001) and shirt (F1 -0.80, p < 0.001) are significantly worse."
+    )
+
+
+def test_a_class_that_got_worse_is_named_although_the_whole_is_better():
+    actual = np.arange(600) % 3
+    before = np.where(np.arange(600) % 4 == 0, (actual + 1) % 3, actual)
+    after = np.where((actual == 0) & (np.arange(600) % 2 == 0), 2, actual)
+    before[actual == 0] = 0
+    before[(actual == 2) & (np.arange(600) % 3 > 0)] = 1
+    verdict, sentence = said(compared(make_predictions(actual, before), make_predictions(actual, after)))
+    assert verdict == "better"
+    assert ", but coat (F1 -" in sentence
+    assert sentence.endswith(" is significantly worse.")
+
+
+def test_few_images_of_a_class_do_not_make_it_significantly_worse():
+    actual = np.array([0] * 4 + [1, 2] * 100)
+    predicted = np.where(actual == 0, 1, actual)
+    row = compared(make_predictions(actual, actual), make_predictions(actual, predicted)).per_class["coat"]
+    assert (row.support, row.f1.first, row.f1.second) == (4, 1, 0)
+    assert row.f1.p == pytest.approx(2 / 2**4)
+    assert row.f1.high > 0
+
+
+def test_a_class_is_named_among_many_classes_in_spite_of_few_draws():
+    classes = 60
+    labels = [f"c{place:02d}" for place in range(classes)]
+    actual = np.arange(classes * 20) % classes
+    predicted = np.where(actual == 7, 8, actual)
+    tables = [make_predictions(actual, answers, labels=labels, certainty=0.5) for answers in (actual, predicted)]
+    numbers = compared(*tables, evaluate=EvaluateParams(draws=100))
+    named = [label for label, row in numbers.per_class.items() if row.p_adjusted < 0.05]
+    assert named == ["c07", "c08"]
+
+
+def test_only_the_common_images_count_and_the_steps_show_the_others():
+    actual, values = noisy(300)
+    _, other = noisy(300, clear=1.5, seed=3)
+    base = from_probabilities(actual, values).iloc[:200]
+    head = from_probabilities(actual, other).iloc[50:]
+    numbers = compared(base, head)
+    assert (numbers.n, numbers.clusters) == (150, 150)
+    f1 = [
+        sklearn.f1_score(table["label"], table["predicted"], average="macro")
+        for table in (base, base.iloc[50:], head.iloc[:150], head)
+    ]
+    assert [step.what for step in numbers.steps] == [
+        "main on its own test split",
+        "on the 150 test images of both",
+        "head on the same images",
+        "head on its own test split",
+    ]
+    assert [step.n for step in numbers.steps] == [200, 150, 150, 250]
+    assert [step.value for step in numbers.steps] == pytest.approx(f1, abs=1e-9)
+    assert (numbers.decisive.first, numbers.decisive.second) == pytest.approx((f1[1], f1[2]), abs=1e-9)
+
+
+def test_images_of_other_splits_do_not_count():
+    table = from_probabilities(*noisy(50))
+    moved = table.assign(split=["train"] * 10 + ["val"] * 10 + ["test"] * 30)
+    assert compared(table, moved).n == 30
+
+
+def test_both_are_scored_with_the_labels_of_the_head():
+    actual, values = noisy(200)
+    head = from_probabilities(actual, values)
+    wrong = actual.copy()
+    wrong[:12] = (wrong[:12] + 1) % 3
+    base = from_probabilities(wrong, values)
+    numbers = compared(base, head)
+    assert give_verdict(numbers)[0] == "same"
+    assert (numbers.decisive.low, numbers.decisive.high) == (0, 0)
+    value = sklearn.f1_score(base["label"], base["predicted"], average="macro")
+    assert [step.what for step in numbers.steps] == [
+        *("main on its own test split", "with 12 changed labels", "head on the same images")
+    ]
+    assert numbers.steps[0] == Step("main on its own test split", 200, pytest.approx(value, abs=1e-9))
+    assert numbers.steps[1].value == numbers.steps[2].value == numbers.decisive.first
+
+
+def test_columns_are_matched_by_name():
+    table = from_probabilities(*noisy(80))
+    mixed = table[[*table.columns[:4], "p_sneaker", "p_coat", "p_shirt", "loss"]]
+    numbers = compared(mixed, table)
+    assert numbers.labels == LABELS
+    assert give_verdict(numbers)[0] == "same"
+
+
+def test_clusters_are_those_of_the_head_then_of_the_base_and_other_images_are_alone():
+    table = from_probabilities(*noisy(40))
+    pairs = pd.DataFrame({"id": table["id"], "cluster": [f"c{place // 2}" for place in range(40)]})
+    fours = pairs.assign(cluster=[f"c{place // 4}" for place in range(40)])
+    some = pairs.iloc[:20].astype({"cluster": object})
+    some.loc[0, "cluster"] = None
+    assert compared(table, table, manifest=pairs, base_manifest=fours).clusters == 20
+    assert compared(table, table, base_manifest=fours).clusters == 10
+    assert compared(table, table, manifest=pairs[["id"]], base_manifest=fours).clusters == 10
+    assert compared(table, table, manifest=some).clusters == 31
+    assert compared(table, table).clusters == 40
+
+
+def test_near_duplicates_widen_the_limits():
+    actual, first = noisy(60)
+    _, second = noisy(60, clear=1.0, seed=4)
+    five = [from_probabilities(np.repeat(actual, 5), np.repeat(values, 5, axis=0)) for values in (first, second)]
+    manifest = pd.DataFrame({"id": five[0]["id"], "cluster": np.repeat(np.arange(60), 5).astype(str)})
+    alone, clustered = compared(*five).decisive, compared(*five, manifest=manifest).decisive
+    assert clustered.high - clustered.low > 1.8 * (alone.high - alone.low)
+
+
+REFUSED = {
+    "another class": (
+        make_predictions([0, 1, 2], [0, 1, 2], labels=("coat", "hat", "sneaker")),
+        "Not comparable: the classes differ; only main has shirt and only head has hat.",
+    ),
+    "a class more": (
+        make_predictions([0, 1, 2], [0, 1, 2], labels=(*LABELS, "hat", "bag")),
+        "Not comparable: the classes differ; only head has hat and bag.",
+    ),
+    "other images": (
+        make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "c"]),
+        "Not comparable: no image is in the test split of both main and head.",
+    ),
+    "no test split": (
+        make_predictions([0, 1, 2], [0, 1, 2], split="train"),
+        "Not comparable: no image is in the test split of both main and head.",
+    ),
+    "an image twice": (
+        make_predictions([0, 1, 2], [0, 1, 2], ids=["a", "b", "a"]),
+        "Not comparable: image a is twice in the predictions of head.",
+    ),
+    "an unknown label": (
+        make_predictions([0, 1, 2], [0, 1, 2]).assign(label=["coat", "hat", "coat"]),
+        "Not comparable: the label hat in the predictions of head is not a class.",
+    ),
+    "no label": (
+        make_predictions([0, 1, 2], [0, 1, 2]).drop(columns="label"),
+        "Not comparable: the predictions of head have no column label.",
+    ),
+    "one class": (
+        make_predictions([0, 1, 2], [0, 1, 2])[["id", "split", "label", "predicted", "p_coat", "loss"]],
+        "Not comparable: the predictions of head do not have one column for each of at least two classes.",
+    ),
+    "no number": (
+        make_predictions([0, 1, 2], [0, 1, 2]).assign(p_coat=np.nan),
+        "Not comparable: the probabilities in the predictions of head do not add up to one.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_compared_is_said_in_a_sentence(case):
+    table, sentence = REFUSED[case]
+    with pytest.raises(NotComparable) as raised:
+        compared(make_predictions([0, 1, 2], [0, 1, 1]), table)
+    assert str(raised.value) == sentence
+
+
+def test_missing_predictions_are_said():
+    table = make_predictions([0, 1, 2], [0, 1, 2])
+    with pytest.raises(NotComparable, match=r"^Not comparable: the predictions of main are missing\.$"):
+        compare_numbers(make_side(None, name="main"), make_side(table), REVIEW, EVALUATE)
+    with pytest.raises(NotComparable, match=r"the predictions of the workspace are missing\.$"):
+        compare_numbers(make_side(table), make_side(None, is_workspace=True), REVIEW, EVALUATE)
+
+
+def test_a_deciding_metric_without_a_value_is_said():
+    table = make_predictions([1, 1, 1], [1, 0, 1])
+    with pytest.raises(NotComparable, match="ROC AUC is undefined on the 3 test images of both main and head"):
+        compared(table, table, review=ReviewParams(metric="roc_auc"))
+    assert give_verdict(compared(table, table))[0] == "same"
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "accuracy", "log_loss", "ece", "roc_auc"])
+def test_one_cluster_decides_nothing(metric):
+    actual, values = noisy(30)
+    manifest = pd.DataFrame({"id": from_probabilities(actual, values)["id"], "cluster": "all"})
+    tables = from_probabilities(actual, values), from_probabilities(actual, noisy(30, clear=9, seed=5)[1])
+    numbers = compared(*tables, manifest=manifest, review=ReviewParams(metric=metric))
+    assert give_verdict(numbers)[0] == "undecided"
+    assert numbers.clusters == 1
+
+
+def test_less_of_what_should_be_low_is_better(tables):
+    review = ReviewParams(metric="log_loss")
+    verdict, sentence = said(compared(*tables, review=review))
+    assert verdict == "worse"
+    assert sentence.startswith("Worse: log loss rises from ")
+    assert give_verdict(compared(*reversed(tables), review=review))[0] == "better"
+
+
+def judged(low, high, *, difference=None, metric="macro_f1", n=262):
+    """Return the verdict on limits."""
+    table = make_predictions([0, 1, 2], [0, 1, 1])
+    numbers = compared(table, make_predictions([0, 1, 2], [0, 1, 2]), review=ReviewParams(metric=metric))
+    gap = (low + high) / 2 if difference is None else difference
+    row = dataclasses.replace(numbers.decisive, first=0.874, second=0.874 + gap, difference=gap, low=low, high=high)
+    return said(dataclasses.replace(numbers, metrics={**numbers.metrics, metric: row}, n=n))
+
+
+def test_the_verdict_is_a_sentence():
+    assert judged(0.004, 0.041, difference=0.022) == (
+        "better",
+        "Better: macro-F1 rises from 0.874 to 0.896 (+0.022, 95 % CI +0.004 to +0.041) on 262 test images.",
+    )
+    assert judged(-0.041, -0.004, difference=-0.022)[1] == (
+        "Worse: macro-F1 falls from 0.874 to 0.852 (-0.022, 95 % CI -0.041 to -0.004) on 262 test images."
+    )
+    assert judged(-0.02000000001, 0.02, difference=0, n=5000) == (
+        "undecided",
+        "Undecided: macro-F1 stays at 0.874 (0.000, 95 % CI -0.020 to +0.020), and 5,000 test images cannot rule out "
+        "a drop of more than 0.02; about 21,000 would probably settle it.",
+    )
+    assert judged(-0.02, 0.01, difference=-0.003) == (
+        "same",
+        "Same: macro-F1 falls from 0.874 to 0.871 (-0.003, 95 % CI -0.020 to +0.010), within the margin of 0.02, on "
+        "262 test images.",
+    )
+    assert judged(-0.021, 0.01, difference=-0.006)[1] == (
+        "Undecided: macro-F1 falls from 0.874 to 0.868 (-0.006, 95 % CI -0.021 to +0.010), and 262 test images cannot "
+        "rule out a drop of more than 0.02; about 630 would probably settle it."
+    )
+    assert "cannot rule out a rise of more than 0.02" in judged(-0.01, 0.03)[1]
+    assert "cannot rule out a change of more than 0.02" in judged(-0.03, 0.03)[1]
+    assert "cannot rule out a rise of more than 0.02" in judged(-0.01, 0.03, metric="log_loss")[1]
+    assert "1 test image cannot rule out" in judged(-0.9, 0.9, n=1)[1]
+
+
+@pytest.mark.parametrize(("low", "high", "better"), [(0.01, 0.02, False), (-0.02, -0.01, True)])
+def test_the_sign_of_a_loss_is_turned(low, high, better):
+    assert judged(low, high, metric="log_loss")[0] == ("better" if better else "worse")
+    assert judged(low, high)[0] == ("worse" if better else "better")
+
+
+def test_the_images_that_would_decide():
+    for confidence in (0.8, 0.95, 0.99):
+        needed = images_needed(250, 0.04, 0.02, confidence)
+        deviation = 0.04 / norm.ppf((1 + confidence) / 2) * (250 / needed) ** 0.5
+        assert 0.8 <= norm.cdf(0.02 / deviation - norm.ppf((1 + confidence) / 2)) < 0.82
+        assert images_needed(250, 0.04, 0.02, confidence, margin=0.04) == 1000
+    assert images_needed(100, 0.05, 0, 0.95) is None
+    assert images_needed(100, 0.05, 0, 0.95, margin=0.000999) is None
+    assert images_needed(100, 0.05, 0, 0.95, margin=0.001001) == 1_000_000
+    assert images_needed(100, 0.0, 0.01, 0.95) == 0
+
+
+@st.composite
+def sides(draw):
+    """Draw labels and two models of a few images and classes, with classes that nobody has or predicts."""
+    classes, images = draw(st.integers(2, 4)), draw(st.integers(1, 25))
+    some = st.lists(st.integers(0, classes - 1), min_size=images, max_size=images)
+    labels = LABELS[:classes] + ("dress",) * (classes - 3)
+    actual, *models = draw(some), draw(some), draw(some)
+    sure = st.lists(st.sampled_from([0.4, 0.6, 0.75, 0.9]), min_size=images, max_size=images)
+    tables = [
+        make_predictions(actual, predicted, labels=labels, certainty=np.array(draw(sure))) for predicted in models
+    ]
+    clusters = draw(st.lists(st.integers(0, 5), min_size=images, max_size=images))
+    return *tables, pd.DataFrame({"id": tables[0]["id"], "cluster": [str(number) for number in clusters]})
+
+
+QUICK = EvaluateParams(draws=100)
+
+
+def rows(numbers: Numbers):
+    yield from numbers.metrics.items()
+    yield from ((label, row.f1) for label, row in numbers.per_class.items() if row.f1 is not None)
+
+
+@settings(max_examples=15)
+@given(sides(), st.randoms(use_true_random=False))
+def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
+    base, head, manifest = drawn
+    there = compared(base, head, manifest=manifest, evaluate=QUICK)
+    back = compared(head, base, manifest=manifest, evaluate=QUICK)
+    for (name, row), (other, turned) in itertools.zip_longest(rows(there), rows(back)):
+        assert name == other
+        assert np.isfinite([*dataclasses.astuple(row), *dataclasses.astuple(turned)]).all()
+        assert (row.difference, row.low, row.high) == pytest.approx(
+            (-turned.difference, -turned.high, -turned.low), abs=1e-9
+        )
+        assert 0 < row.p <= 1
+        assert row.p == pytest.approx(turned.p, abs=1e-9)
+    turned_round = {"better": "worse", "worse": "better", "same": "same", "undecided": "undecided"}
+    assert give_verdict(back)[0] == turned_round[give_verdict(there)[0]]
+    order = list(range(len(base)))
+    random.shuffle(order)
+    again = compared(base.iloc[order], head.iloc[::-1], manifest=manifest.iloc[order], evaluate=QUICK)
+    assert (again.metrics, again.per_class, again.mcnemar) == (there.metrics, there.per_class, there.mcnemar)
+    pd.testing.assert_frame_equal(again.flips, there.flips)
+
+
+@settings(max_examples=8)
+@given(sides())
+def test_a_side_is_the_same_as_itself(drawn):
+    table, _, manifest = drawn
+    numbers = compared(table, table, manifest=manifest, evaluate=QUICK)
+    assert give_verdict(numbers)[0] == "same"
+    assert all((row.low, row.high, row.p) == (0, 0, 1) for _, row in rows(numbers))

@@ -1,0 +1,184 @@
+"""The page tells whether a change matters and why, whatever could be had of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from pixmill.compare.comparison import Changes, DataDifference, Gate, MlflowRun
+from pixmill.compare.page import render_page as page_of
+from pixmill.compare.sheet import choose
+from pixmill.validate.reasons import REASONS
+from tests.compare.compared import CURVES, NAMES, comparison, data, name_of, numbers, side
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+def render_page(made):
+    return page_of(made, choose(made))
+
+
+def words(page):
+    """Return the text of a page."""
+    text = re.sub(r"<(style|script)>.*?</\1>|<[^>]+>", " ", page, flags=re.S)
+    return " ".join(text.replace("&#39;", "'").replace("\N{MINUS SIGN}", "-").split())
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return render_page(comparison(images=True))
+
+
+@pytest.mark.parametrize("verdict", ["better", "worse", "same", "undecided", "not_comparable"])
+def test_the_verdict_and_its_sentence_come_first(verdict):
+    nothing = {"data": None, "changes": None, "missing": (), "gate": Gate("pass", ())}
+    text = words(render_page(comparison(verdict, **nothing, numbers=numbers(lost=0, gained=0, steps=()))))
+    assert f"cnn against main {verdict.replace('_', ' ')} Macro-F1 falls from 0.900 to 0.800." in text
+    assert "None: base and head are right on the same images." in text
+    assert "No error is more or less frequent than before." in text
+
+
+def test_sides_gate_and_what_is_missing_follow(whole):
+    text = words(whole)
+    assert "main (1a2b3c4 Train longer) able-owl , trained in 12 s, 3.2 MB" in text
+    assert '<a href="https://mlflow.test/#/experiments/0/runs/f"' in whole
+    assert "Gate fail" in text
+    assert "review.min.accuracy undecided accuracy 0.87, at least 0.86: undecided" in text
+    assert "dvc pull" in whole
+
+
+def test_the_metric_that_decides_is_first_and_each_has_its_limits_in_words(whole):
+    rows = [words(row) for row in re.findall(r"<tr.*?</tr>", whole, re.S) if 'class="limit"' in row]
+    assert rows[0] == "macro-F1 worse decides the verdict 0.900 0.800 -0.100 -0.130 to -0.070"
+    assert [row.split()[0] for row in rows[1:3]] == ["accuracy", "log"]
+    # More loss is worse; the margin is drawn for the metric that decides alone.
+    assert re.findall(r'class="interval (\w*)"', whole)[:3] == ["bad", "", "bad"]
+    assert whole.count('class="margin"') == 1
+    assert "Right in the base only: 6 images; in the head only: 3 (McNemar's exact test: p = 0.508)." in words(whole)
+    assert "common images 100 0.900 -0.010" in words(whole)
+
+
+def test_classes_are_sorted_by_their_difference_and_significant_ones_marked(whole):
+    table = whole[whole.index('id="classes"') : whole.index('id="confusion"')].replace("\N{MINUS SIGN}", "-")
+    gaps = [float(gap) for gap in re.findall(r'"number">([-+]\d\.\d{3})<', table)]
+    assert gaps == sorted(gaps, key=abs, reverse=True)
+    marked = re.findall(r'class="name">(\w+) <span class="badge bad">worse', table)
+    assert sorted(marked) == [name for place, name in enumerate(NAMES) if place % 2 == 0]
+
+
+def test_a_cell_tells_both_counts_and_is_coloured_by_what_they_mean(whole):
+    cells = re.findall(
+        r"var\(--(\w+)\) \d+%, transparent\)\">([-+]\d+)<small>(\d+) → (\d+)<", whole.replace("\N{MINUS SIGN}", "-")
+    )
+    # Coats and shirts: two fewer are right, two more are taken for shirts.
+    assert ("bad", "-2", "20", "18") in cells
+    assert ("bad", "+2", "0", "2") in cells
+    assert ("good", "-1", "1", "0") in cells
+    assert all(int(gap) == int(after) - int(before) for _, gap, before, after in cells)
+
+
+def test_a_flip_has_its_image_both_predictions_and_the_actual_class(whole):
+    card = next(card for card in re.findall(r"<figure class=.card.*?</figure>", whole, re.S) if name_of(0)[:12] in card)
+    assert re.fullmatch(r"coat base: ✓ coat \d+ % head: ✗ shirt \d+ % \w{12}", words(card))
+    assert 'src="data:image/jpeg;base64,' in card
+    assert 'alt="coat: base predicts coat, head shirt"' in card
+
+
+def test_curves_of_both_sides_share_a_chart(whole):
+    charts = re.findall(r'<svg class="chart".*?</svg>', whole)
+    assert [re.search('aria-label="([^"]*)"', chart)[1] for chart in charts] == [
+        "Accuracy by confidence, of base and head",
+        "val loss of base and head",
+        "val accuracy of base and head",
+    ]
+    assert all(chart.count('class="line l') == 2 for chart in charts)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n']
+)
+def test_other_curves_are_left_out_or_drawn_alone(content):
+    sides = {"base": side("main", {"plots/train/curves.csv": content}), "data": None}
+    page = render_page(comparison(**sides))
+    assert "val loss" in page
+    assert "nan" not in re.sub(r"data:[^\"]*", "", page)
+
+
+def test_the_data_tells_first_that_it_was_split_anew(whole):
+    text = words(whole)
+    assert text.index("split.salt changed from 1 to 2, which moves images to other splits") < text.index(
+        "12 images added: coat (source: shop)"
+    )
+    assert "12 images relabelled: coat → shoe" in text
+    assert "coat → shoe" in text
+    assert "train → test" in text
+    assert "class shares 0.130 0.001 drifted" in text
+    assert "1 pair" in text
+    assert "dropped: outlier" in text  # A word of another version.
+    assert f"was dropped: {REASONS['too_small']}" in text
+
+
+def test_params_stages_packages_and_commits_are_told(whole):
+    text = words(whole)
+    for part in ("train.epochs 2 12", "train.cache false true", "train ran: param train.epochs", "numpy 2.1.0 2.2.0"):
+        assert part in text
+    assert "commit 1a2b3c4: Train longer" in text
+
+
+def test_the_first_commit_has_its_gate_alone():
+    only = comparison("not_comparable", base=None, numbers=None, data=None, changes=None, missing=())
+    text = words(render_page(only))
+    assert "cnn not comparable Macro-F1" in text
+    assert "Base" not in text
+    assert "review.max_drop fail" in text
+
+
+def test_without_common_images_each_sides_own_results_are_shown():
+    sides = {
+        name: side(name, metrics={"accuracy": value, "n": 1_262}) for name, value in (("base", 0.9), ("head", 0.95))
+    }
+    text = words(render_page(comparison("not_comparable", numbers=None, **sides)))
+    assert "test images 1,262 1,262" in text
+    assert "accuracy 0.900 0.950" in text
+
+
+def test_without_files_words_do():
+    none = comparison(base=side("main", manifest=None), head=side("cnn", manifest=None))
+    page = render_page(none)
+    assert "data:image" not in page
+    assert "no image" not in page
+    assert name_of(11)[:12] in page
+
+
+def test_the_same_data_is_one_line():
+    images = data().images.iloc[:0]
+    same = DataDifference(1250, 1250, (), images, (), pd.DataFrame({"id": [], "test_id": [], "similarity": []}))
+    text = words(render_page(comparison(data=same, changes=Changes((), (), (), ()))))
+    assert "Data The same 1,250 images, with the same labels and splits. Params, code and packages" in text
+    assert text.count("Nothing differs, and no stage ran.") == 1
+
+
+def test_strangers_names_are_text():
+    run = MlflowRun(HOSTILE, HOSTILE, "javascript:alert(1)", None, None, {})
+    files = {"plots/train/curves.csv": CURVES.format(1, 2).replace("val_loss", "<script>x").encode()}
+    hostile = [side(HOSTILE, files, title=HOSTILE, run=run, commit=HOSTILE) for _ in range(2)]
+    changes = data(label=HOSTILE)
+    changes = replace(changes, images=changes.images.assign(image_url=HOSTILE, source=HOSTILE), resplit=(HOSTILE,))
+    labels = [f"{place}{HOSTILE}" for place in range(3)]
+    for classes in (labels, labels * 11):
+        page = render_page(comparison(base=hostile[0], head=hostile[1], numbers=numbers(classes), data=changes))
+        assert not re.search(r"<script(?!>//)|<img src=x|javascript:(?!alert\(1\)&)|href=.javascript", page)
+
+
+def test_a_thousand_classes_and_thousands_of_flips_make_a_small_page():
+    labels = [f"class {number}" for number in range(1000)]
+    many = comparison(numbers=numbers(labels, n=20_000, lost=3_000, gained=2_000), data=data(3_000))
+    page = render_page(many)
+    assert len(page.encode()) < 2_000_000
+    assert page.count("<figure") < 120
+    assert "The other 980 classes" in page
+    assert "The errors whose counts changed most, of 1,000 classes." in words(page)
+    assert "and 2,982 more images" in page

@@ -1,0 +1,67 @@
+"""The parallel plot has an axis for each param that differs, with the scale that suits its values."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from pixmill.compare.parallel import parallel
+
+
+def drawn(columns: dict[str, list], values: list[float], *, lower_is_better: bool = False):
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return parallel(rows, "macro-F1", values, lower_is_better=lower_is_better)
+
+
+def test_numbers_are_placed_by_size_and_by_magnitude_over_two_decades() -> None:
+    plot = drawn({"train.epochs": [10, 20, 30], "train.learning_rate": [1e-4, 1e-3, 1e-1]}, [0.5, 0.75, 1.0])
+    epochs, rate, metric = plot.axes
+    bottom, middle, top = plot.bottom, (plot.top + plot.bottom) / 2, plot.top
+    assert (epochs.heights, epochs.logarithmic) == ((bottom, middle, top), False)
+    assert rate.logarithmic
+    assert abs(rate.heights[1] - (bottom - (bottom - top) / 3)) < 1e-9
+    assert metric.heights == (bottom, middle, top)
+    assert [plot.share(place) for place in range(3)] == [0.0, 0.5, 1.0]
+    assert [label for _, label in rate.labels] == ["0.1", "0.0001", "0.001"]
+
+
+def test_the_best_is_on_top_whether_high_or_low() -> None:
+    plot = drawn({"train.epochs": [1, 2]}, [0.2, 0.6], lower_is_better=True)
+    assert plot.axes[-1].heights == (plot.top, plot.bottom)
+    assert (plot.share(0), plot.share(1)) == (1.0, 0.0)
+
+
+def test_categories_stand_at_equal_distances_in_the_order_of_their_names() -> None:
+    plot = drawn({"train.model": ["cnn", "features", "cnn", None], "train.seed": [1, 2, True, 3]}, [1, 2, 3, 4])
+    model, seed = plot.axes[:2]
+    assert sorted(model.labels) == [
+        (plot.top, "cnn"),
+        ((plot.top + plot.bottom) / 2, "features"),
+        (plot.bottom, "null"),
+    ]
+    assert model.heights[0] == model.heights[2]
+    assert [label for _, label in sorted(seed.labels)] == ["1", "2", "3", "true"]
+    assert plot.points(1).count(",") == 3
+
+
+def test_names_are_short_unless_they_are_alike() -> None:
+    names = ["train.epochs", "train.cnn.blocks.0.filters", "train.cnn.blocks.1.filters", "train.cnn.dense"]
+    plot = drawn({name: [1, 2] for name in names}, [1, 2])
+    assert [axis.title for axis in plot.axes] == ["epochs", *names[1:3], "dense", "macro-F1"]
+
+
+def test_sixty_runs_and_many_params_stay_readable() -> None:
+    columns = {f"train.p{place}": [place * row % 61 for row in range(60)] for place in range(1, 13)}
+    plot = drawn(columns, [row / 60 for row in range(60)])
+    assert (len(plot.axes), plot.left_out) == (9, 4)
+    for axis in plot.axes:
+        heights = sorted(height for height, _ in axis.labels)
+        assert all(after - before >= 13 for before, after in pairwise(heights))
+        assert all(plot.top <= height <= plot.bottom for height in axis.heights)
+    many = drawn({"train.salt": [f"s{row}" for row in range(60)]}, [1.0] * 60)
+    assert len(many.axes[0].labels) < 30
+
+
+def test_where_nothing_differs_nothing_is_drawn() -> None:
+    assert drawn({"train.epochs": [1]}, [0.5]) is None
+    assert drawn({"train.epochs": [1, 1]}, [0.5, 0.6]) is None
+    assert parallel([], "macro-F1", [], lower_is_better=False) is None

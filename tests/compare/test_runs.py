@@ -1,0 +1,245 @@
+"""Experiments and runs in one table: which is best, and which are significantly worse."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pixmill.compare import runs as module
+from pixmill.compare.numbers import compare_numbers
+from pixmill.compare.runs import Runs, compare_runs, render_runs, runs_text
+from pixmill.core.errors import PixmillError
+from pixmill.core.params import Params, parse_params
+from pixmill.core.workspace import Workspace
+from pixmill.metrics.comparison import holm
+from pixmill.metrics.scores import scores
+from pixmill.record.store import connect
+from tests.compare.sides import make_predictions, make_side
+
+PIPELINE = """\
+stages:
+  train: {cmd: "true", params: [train], outs: [artifacts/train]}
+  evaluate:
+    cmd: "true"
+    deps: [artifacts/train]
+    outs: [artifacts/evaluate]
+    metrics: [{plots/evaluate/full.json: {cache: false}}]
+"""
+TRUTH = np.arange(240) % 3
+HEAD = "classes: [coat, shirt, sneaker]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 2000}\n"
+BASELINE = "1" * 40
+
+
+def predictions(wrong: int, **over):
+    """Return those of a model that mistakes the first images."""
+    return make_predictions(TRUTH, np.where(np.arange(len(TRUTH)) < wrong, (TRUTH + 1) % 3, TRUTH), **over)
+
+
+def metrics(table) -> dict:
+    labels = [name.removeprefix("p_") for name in table if name.startswith("p_")]
+    actual = np.array([labels.index(label) for label in table["label"]])
+    found = scores(actual, table[[f"p_{label}" for label in labels]].to_numpy())
+    return {**found, "macro_f1_low": found["macro_f1"] - 0.05, "macro_f1_high": found["macro_f1"] + 0.04}
+
+
+def git(root: Path, *words: str) -> None:
+    who = {f"GIT_{role}_{key}": "a@b" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    subprocess.run(["git", *words], cwd=root, env={**os.environ, **who}, capture_output=True, check=True)
+
+
+def fill(folder: Path, train: str, table, weights: str) -> None:
+    """Write what the stages of a project would."""
+    for path in ("artifacts/train", "artifacts/evaluate", "plots/evaluate"):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(f"{HEAD}train: {train}\n")
+    for path, content in (("train/model.weights.h5", weights.encode()), ("evaluate/predictions.parquet", None)):
+        (folder / "artifacts" / path).unlink(missing_ok=True)  # It may be a link into DVC's cache.
+        if content is not None:
+            (folder / "artifacts" / path).write_bytes(content)
+    table.to_parquet(folder / "artifacts" / "evaluate" / "predictions.parquet")
+    (folder / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics(table)))
+
+
+def experiment(root: Path, name: str, train: str, table) -> None:
+    """Add an experiment as DVC does: a commit of its results that no branch holds."""
+    from dvc.repo import Repo
+
+    fill(root, train, table, f"weights of {name}")
+    with contextlib.chdir(root), Repo() as repo:
+        repo.commit(force=True)
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", name)
+    git(root, "update-ref", f"refs/exps/{BASELINE[:2]}/{BASELINE[2:]}/{name}", "HEAD")
+    git(root, "reset", "-q", "--hard", "HEAD~1")
+
+
+def run(client, home: Path, name: str, train: str, table, *, weights: str, started: int) -> str:
+    """Add a run as the stages record it."""
+    digest = hashlib.md5(weights.encode()).hexdigest()
+    tags = {"pixmill.weights": digest, "pixmill.started": f"{started}.5", "pixmill.commit": "0" * 40}
+    made = client.create_run("0", started * 1000, tags, name)
+    client.log_metric(made.info.run_id, "test_n", len(table))
+    files = home / f"files of {name}"
+    (files / "predictions").mkdir(parents=True)
+    (files / "plots" / "evaluate").mkdir(parents=True)
+    table.to_parquet(files / "predictions" / "predictions.parquet")
+    (files / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics(table)))
+    (files / "params.yaml").write_text(f"{HEAD}train: {train}\n")
+    client.log_artifacts(made.info.run_id, str(files))
+    client.set_terminated(made.info.run_id)
+    return made.info.run_id
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without runs, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    connect(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Workspace:
+    """Two experiments, one of them with its run, four more runs and a fold."""
+    from dvc.repo import Repo
+
+    root = tmp_path_factory.mktemp("project")
+    git(root, "init", "-q", ".")
+    Repo.init(str(root)).close()
+    (root / "dvc.yaml").write_text(PIPELINE)
+    (root / ".gitignore").write_text("/artifacts/\n/mlflow*\n/files*\n")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "Begin")
+    experiment(root, "wide", "{epochs: 10, learning_rate: 0.1}", predictions(20))
+    experiment(root, "plain", "{epochs: 20}", predictions(24))
+    shutil.copy(database, root)
+    client = connect(f"sqlite:///{root / 'mlflow.db'}")
+    elsewhere = [f"other-{place}" for place in range(len(TRUTH))]
+    run(
+        client, root, "first", "{epochs: 10, learning_rate: 0.1}", predictions(20), weights="weights of wide", started=1
+    )
+    run(client, root, "poor", "{epochs: 1}", predictions(80), weights="p", started=2)
+    run(client, root, "twin", "{epochs: 1}", predictions(80), weights="p", started=3)
+    run(client, root, "moved", "{epochs: 5}", predictions(3, ids=elsewhere), weights="m", started=4)
+    labels = ("coat", "shirt", "<b>parka")
+    run(client, root, "other", "{epochs: 5}", predictions(0, labels=labels), weights="o", started=5)
+    client.create_run("0", 6000, {"mlflow.parentRunId": "1"}, "fold 1")
+    return Workspace(root, root)
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return parse_params(HEAD)
+
+
+@pytest.fixture(scope="module")
+def runs(project: Workspace, params: Params) -> Runs:
+    return compare_runs(project, params)
+
+
+def test_each_model_has_one_row_and_the_best_is_first(runs: Runs) -> None:
+    assert [(row.name.split(" ")[0], row.kind) for row in runs.rows] == [
+        ("wide", "experiment and run"),
+        ("plain", "experiment"),
+        ("twin", "run"),
+    ]
+    best, plain, poor = runs.rows
+    assert best.value == metrics(predictions(20))["macro_f1"]
+    assert (best.low, best.high) == (best.value - 0.05, best.value + 0.04)
+    assert (best.n, best.common, best.difference, best.worse) == (240, 240, None, False)
+    assert [row.worse for row in (plain, poor)] == [False, True]
+    assert not runs.left_out
+    assert best.url is not None
+    assert plain.url is None
+
+
+def test_differences_are_those_of_the_pairs_and_adjusted_together(runs: Runs, params: Params) -> None:
+    first = make_side(predictions(20))
+    pairs = [
+        compare_numbers(first, make_side(predictions(wrong)), params.review, params.evaluate).decisive
+        for wrong in (24, 80)
+    ]
+    assert [row.difference for row in runs.rows[1:]] == pairs
+    assert [row.p for row in runs.rows[1:]] == holm([pair.p for pair in pairs]).tolist()
+
+
+def test_what_cannot_be_compared_is_listed_with_why(runs: Runs) -> None:
+    assert [row.name.split(" ")[0] for row in runs.others] == ["other", "moved"]
+    assert str(runs.others[0].why).startswith("the classes differ; only wide has sneaker and only other")
+    assert str(runs.others[1].why).startswith("no image is in the test split of both")
+
+
+def test_params_that_differ_are_told_and_no_others(runs: Runs) -> None:
+    assert [row.params for row in runs.rows] == [
+        {"train.epochs": 10, "train.learning_rate": 0.1},
+        {"train.epochs": 20, "train.learning_rate": 0.001},
+        {"train.epochs": 1, "train.learning_rate": 0.001},
+    ]
+
+
+def test_the_table_fits_a_terminal(runs: Runs) -> None:
+    lines = runs_text(runs).splitlines()
+    assert lines[0] == "wide has the best macro-F1, 0.917; 1 of the other 2 is significantly worse."
+    assert max(map(len, lines)) <= 120
+    assert lines[3].split() == ["wide", "0.917", "(0.867", "to", "0.957)", "240", "best"]
+    assert lines[4].endswith(": train.epochs=10, train.learning_rate=0.1")
+    assert lines[6].endswith(": train.epochs=20, train.learning_rate=0.001")
+    assert lines[7].endswith(" worse")
+    assert "is not comparable with the best: no image is in the test split of both wide and moved (" in " ".join(lines)
+
+
+def test_the_page_draws_a_line_for_each_and_escapes_names(runs: Runs) -> None:
+    page = render_runs(runs)
+    assert page.count('class="line"') == 3
+    assert page.count('class="run best"') == 1
+    assert page.count('class="axis"') == 3
+    assert "<title>wide: macro-F1 0.917" in page
+    assert "<b>parka" not in page
+    assert all(row.name in page for row in (*runs.rows, *runs.others))
+    assert re.search(r'class="badge bad">worse', page)
+
+
+def test_only_the_newest_are_read(project: Workspace, params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 3)
+    cut = compare_runs(project, params)
+    assert {row.name.split(" ")[0] for row in (*cut.rows, *cut.others)} == {"wide", "plain", "other"}
+    assert cut.left_out
+    assert "Only the newest 3 are shown." in runs_text(cut)
+
+
+def test_without_mlflow_there_are_the_experiments(
+    project: Workspace, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none.db'}")
+    found = compare_runs(project, params)
+    assert [(row.name, row.kind) for row in found.rows] == [("wide", "experiment"), ("plain", "experiment")]
+    assert found.missing[0].startswith("No runs: there is no MLflow database")
+    assert found.missing[0] in render_runs(found).replace("&#39;", "'")
+
+
+def test_a_project_without_runs_says_what_to_do(tmp_path: Path, database: Path, params: Params) -> None:
+    git(tmp_path, "init", "-q", ".")
+    shutil.copy(database, tmp_path)
+    with pytest.raises(PixmillError, match="there are no experiments, and no runs") as refusal:
+        compare_runs(Workspace(tmp_path, tmp_path), params)
+    assert refusal.value.next == "dvc repro"
+
+
+def test_a_calibration_error_of_zero_is_the_best(tmp_path: Path, database: Path) -> None:
+    git(tmp_path, "init", "-q", ".")
+    shutil.copy(database, tmp_path)
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for place, (name, certainty) in enumerate({"unsure": 0.8, "sure": 1.0}.items()):
+        table = make_predictions(TRUTH, TRUTH, certainty=certainty)
+        run(client, tmp_path, name, f"{{seed: {place}}}", table, weights=name, started=place)
+    found = compare_runs(Workspace(tmp_path, tmp_path), parse_params(f"{HEAD}review: {{metric: ece}}\n"))
+    assert [(row.name.split(" ")[0], row.value) for row in found.rows] == [("sure", 0), ("unsure", pytest.approx(0.2))]

@@ -1,0 +1,78 @@
+"""The section review says what a change must not do; what cannot be meant is refused."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pixmill.cli import main
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import ReviewParams, load_params, parse_params
+
+REST = "classes: [coat, dress]\nscrape: {snapshot: '2026-11-20'}\n"
+HIGH = "macro_f1, accuracy, balanced_accuracy, weighted_f1, roc_auc, pr_auc"
+
+
+def parsed(review: str) -> ReviewParams:
+    return parse_params(f"{REST}review: {review}").review
+
+
+def test_all_limits_can_be_set() -> None:
+    review = parsed(
+        "{metric: log_loss, max_drop: 0.05, min: {accuracy: 0.85, macro_f1: 0.8}, max: {log_loss: 2.5, ece: 0.1}, "
+        "min_per_class: {recall: 0.7}, max_megabytes: 20, max_seconds: 600}"
+    )
+    assert (review.min, review.max) == ({"accuracy": 0.85, "macro_f1": 0.8}, {"log_loss": 2.5, "ece": 0.1})
+    assert (review.max_drop, review.min_per_class, review.max_megabytes) == (0.05, {"recall": 0.7}, 20)
+    assert parsed("{max_drop: null}").max_drop is None
+    assert parsed("{}").max_drop == "significant"
+
+
+@pytest.mark.parametrize(
+    ("review", "line"),
+    [
+        ("{metric: f1}", f"review.metric: expected one of {HIGH}, log_loss, ece, received 'f1'"),
+        ("{max_drop: 5}", "review.max_drop: expected a number from 0 to 1 or significant or null, received 5"),
+        ("{max_drop: off}", "review.max_drop: expected a number from 0 to 1 or significant or null, received 'off'"),
+        ("{min: {accuracy: high}}", "review.min.accuracy: expected a number from 0 to 1, received 'high'"),
+        ("{min: {accuracy: 85}}", "review.min.accuracy: expected a number from 0 to 1, received 85"),
+        ("{min: {acuracy: 0.8}}", f"review.min.acuracy: expected one of {HIGH}, received 'acuracy'"),
+        ("{min: {log_loss: 0.8}}", f"review.min.log_loss: expected one of {HIGH}, received 'log_loss'"),
+        ("{min: 0.8}", f"review.min: expected a mapping from any of {HIGH} to a number from 0 to 1, received 0.8"),
+        ("{max: {accuracy: 0.8}}", "review.max.accuracy: expected one of log_loss, ece, received 'accuracy'"),
+        ("{max: {ece: -1}}", "review.max.ece: expected a number from 0 to 100, received -1"),
+        (
+            "{min_per_class: {coat: 0.8}}",
+            "review.min_per_class.coat: expected one of f1, precision, recall, received 'coat'",
+        ),
+        (
+            "{max_megabytes: 20 MB}",
+            "review.max_megabytes: expected a number from 0 to 1,000,000 or null, received '20 MB'",
+        ),
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_refused(review: str, line: str) -> None:
+    with pytest.raises(ParamsError) as refusal:
+        parsed(review)
+    assert refusal.value.message == line
+
+
+def test_a_project_may_leave_the_section_out(repository: Path, tmp_path: Path) -> None:
+    content = yaml.safe_load((repository / "params.yaml").read_text(encoding="utf-8"))
+    del content["review"]
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert load_params(tmp_path).review == ReviewParams()
+    del content["evaluate"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(ParamsError, match="the sections evaluate are missing"):
+        load_params(tmp_path)
+
+
+def test_the_command_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (tmp_path / "params.yaml").write_text(f"{REST}review: {{min: {{accuracy: 0.85}}}}\n")
+    monkeypatch.chdir(tmp_path)
+    main(["params", "review", "review.max_drop"])
+    out = capsys.readouterr().out
+    assert 'review.min            {"accuracy": 0.85}        params.yaml\n' in out
+    assert "a number from 0 to 1 or significant or null, such as 0.01; default: significant" in out

@@ -1,0 +1,219 @@
+"""Pull requests on a bare repository: the jobs of continuous integration, in clones as a service makes them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import Project
+from tests.forge import GITHUB, MARKER, Forge
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+WORSE = (("  epochs: 6", "  epochs: 1"), ("learning_rate: 0.001", "learning_rate: 0.0000001"))
+
+_PYTHON = """\
+#!/bin/sh
+case "$*" in "-m pip"*) echo "the packages should be there" >&2; exit 1;; esac
+PYTHONPATH={clone}/src exec {python} "$@"
+"""
+
+_STAMP = """\
+chmod +x .venv/bin/*
+version=$(.venv/bin/python -c 'import sys; print(sys.implementation.name, sys.version.split()[0])')
+printf '%s in %s: %s' "$version" "$PWD" "$(cat requirements.txt pyproject.toml .ci/setup | cksum)" >.venv/ready
+"""
+
+
+def give_packages(clone: Path) -> None:
+    """Put this interpreter, with its packages, where `.ci/setup` looks for finished work."""
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    for name, text in {
+        "python": _PYTHON.format(clone=clone, python=sys.executable),
+        "dvc": f'#!/bin/sh\nexec {clone}/.venv/bin/python -m dvc "$@"\n',
+        "pixmill": f'#!/bin/sh\nexec {clone}/.venv/bin/python -c "from pixmill.cli import main; main()" "$@"\n',
+    }.items():
+        (clone / ".venv" / "bin" / name).write_text(text)
+    subprocess.run(["sh", "-euc", _STAMP], cwd=clone, check=True)
+
+
+class Repository:
+    """A bare repository, its author's clone, and a remote of DVC that holds the results of `main`."""
+
+    def __init__(self, folder: Path, finished: Project) -> None:
+        self.folder = folder
+        self.author = Project(Path(shutil.copytree(finished.path, folder / "author", symlinks=True)))
+        self.author.git("clone", "-q", "--bare", ".", str(folder / "bare.git"))
+        self.author.git("remote", "add", "origin", str(folder / "bare.git"))
+        self.add_remote(self.author)
+        assert self.author.dvc("push", "-q").returncode == 0
+
+    def add_remote(self, clone: Project) -> None:
+        done = clone.dvc("remote", "add", "-q", "--local", "-d", "storage", str(self.folder / "storage"))
+        assert done.returncode == 0, done.stderr
+
+    def push(self, branch: str, *edits: tuple[str, str]) -> None:
+        """Push a branch of main that edits params and carries no results."""
+        self.author.git("checkout", "-q", "-B", branch, "main")
+        self.author.edit(*edits)
+        self.author.commit(f"Change {branch}")
+        self.author.git("push", "-q", "-f", "origin", branch)
+
+    def job(self, branch: str, path: Path, *, remote: bool) -> Project:
+        """Clone as a service does: all branches, detached at the merge of main and the branch."""
+        self.author.git("clone", "-q", str(self.folder / "bare.git"), str(path))
+        clone = Project(path)
+        clone.git("checkout", "-q", "--detach", "origin/main")
+        clone.git("merge", "-q", "--no-ff", "-m", f"Merge {branch}", f"origin/{branch}")
+        give_packages(path)
+        if remote:
+            self.add_remote(clone)
+        return clone
+
+
+@pytest.fixture(scope="module")
+def repository_with_remote(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return Repository(tmp_path_factory.mktemp("team"), finished)
+
+
+@pytest.fixture
+def new_job(repository_with_remote: Repository, tmp_path: Path) -> Callable[..., Project]:
+    jobs = []
+
+    def make(branch: str, *, remote: bool) -> Project:
+        jobs.append(branch)
+        return repository_with_remote.job(branch, tmp_path / f"job{len(jobs)}", remote=remote)
+
+    return make
+
+
+def compare(job: Project) -> tuple[int, str, str]:
+    """Run the job; return its exit status, what it printed, and the comparison, which is its summary, too."""
+    head = job.git("rev-parse", "HEAD")
+    done = job.run(".ci/compare", "origin/main", GITHUB_STEP_SUMMARY=str(job.path / ".pixmill-summary"))
+    text = (job.path / "reports" / "compare.md").read_text(encoding="utf-8")
+    summary = job.path / ".pixmill-summary"
+    assert summary.read_text(encoding="utf-8") == text
+    summary.unlink()
+    assert job.git("rev-parse", "HEAD") == head
+    return done.returncode, done.stdout + done.stderr, text
+
+
+def comment(job: Project, forge: Forge) -> str:
+    """Run the comment's job: the script of main, with an environment of its own."""
+    script = job.path / ".pixmill" / "comment.py"
+    script.write_text(job.git("show", "origin/main:.ci/comment.py"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-I", script, "reports/compare.md", "--page", "https://ci.test/artifacts/1"],
+        cwd=job.path,
+        env={"PATH": os.environ["PATH"], **forge.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+def test_a_worse_model_fails_the_job_and_the_next_push_updates_the_comment(repository_with_remote, new_job) -> None:
+    repository_with_remote.push("worse", *WORSE)
+    job = new_job("worse", remote=True)
+    code, printed, text = compare(job)
+    assert code == 1, printed
+    assert [line for line in printed.splitlines() if line.startswith("Running stage")] == [
+        "Running stage 'train':",
+        "Running stage 'evaluate':",
+    ]
+    assert text.startswith("**Worse")
+    assert "Gate: fail" in text
+    assert "train.learning\\_rate" in text
+    assert all((job.path / "reports" / f"compare.{suffix}").stat().st_size for suffix in ("html", "png"))
+    with Forge(GITHUB) as forge:
+        forge.add("someone", "Looks good")
+        assert comment(job, forge) == "Comment posted.\n"
+        ((mine, posted),) = [(key, each) for key, each in forge.comments.items() if each.author == forge.me]
+        assert posted.body == f"{MARKER}\n[The whole page, with images](https://ci.test/artifacts/1)\n\n{text}"
+
+        repository_with_remote.author.git("revert", "--no-edit", "HEAD")
+        repository_with_remote.author.git("push", "-q", "origin", "worse")
+        job = new_job("worse", remote=True)
+        code, printed, text = compare(job)
+        assert code == 0, printed
+        assert "Running stage" not in printed
+        assert text.startswith("**Same")
+        assert comment(job, forge) == "Comment updated.\n"
+        assert len(forge.comments) == 2
+        assert text in forge.comments[mine].body
+
+
+def test_without_a_remote_both_sides_are_reproduced(repository_with_remote, new_job) -> None:
+    repository_with_remote.push("draws", ("evaluate: {}", "evaluate: {draws: 1500}"))
+    job = new_job("draws", remote=False)
+    # As on a runner that keeps its folder: no remote could deliver these images.
+    shutil.copytree(repository_with_remote.author.path / "data", job.path / "data")
+    code, printed, text = compare(job)
+    assert code == 0, printed
+    assert [printed.count(f"Running stage '{stage}'") for stage in ("scrape", "train", "evaluate")] == [1, 1, 2]
+    assert text.startswith("**Same")
+
+
+def test_a_stage_that_fails_is_named_with_what_it_said(repository_with_remote, new_job) -> None:
+    repository_with_remote.push("strict", ("    count: 30", "    count: 5000"))
+    job = new_job("strict", remote=True)
+    code, printed, text = compare(job)
+    assert code == 1, printed
+    assert "`dvc repro --pull --allow-missing` failed, in stage `validate`" in text
+    assert "min_per_class" in text or "5,000" in text
+    assert (job.path / "reports" / "validate.html").is_file()
+
+
+def test_without_images_it_says_so_and_compares_what_git_holds(repository_with_remote, new_job) -> None:
+    repository_with_remote.push("seed", ("  seed: 7", "  seed: 8"))
+    code, printed, text = compare(new_job("seed", remote=False))
+    assert code == 0, printed
+    assert "Nothing was reproduced, since the images cannot be had" in text
+    assert "dvc pull data.dvc" in text
+    assert "not comparable" in text.lower() or "cannot be compared" in text.lower()
+
+
+def test_changes_that_are_not_committed_are_not_touched(repository_with_remote, new_job) -> None:
+    repository_with_remote.push("seed", ("  seed: 7", "  seed: 8"))
+    job = new_job("seed", remote=False)
+    job.edit(("  seed: 8", "  seed: 9"))
+    (job.path / "notes.txt").write_text("mine")
+    done = job.run(".ci/compare", "origin/main")
+    assert done.returncode == 2
+    assert "Next: commit them, or run: pixmill compare origin/main" in done.stderr
+    assert job.git("status", "--porcelain").split() == ["M", "params.yaml", "??", "notes.txt"]
+
+
+def test_a_conflict_in_the_lock_is_resolved_by_either_side_and_a_run(finished: Project, tmp_path: Path) -> None:
+    project = Project(Path(shutil.copytree(finished.path, tmp_path / "project", symlinks=True)))
+
+    for key in ("draws: 1500", "confidence: 0.9"):
+        project.git("checkout", "-q", "-b", key[:5], "main")
+        project.edit(("evaluate: {}", f"evaluate: {{{key}}}"))
+        project.repro()
+        project.commit()
+    assert project.run("git", "merge", "draws").returncode == 1
+    assert {"UU dvc.lock", "UU plots/evaluate/full.json"} <= set(project.git("status", "--porcelain").splitlines())
+    ours = project.git("show", "HEAD:params.yaml")
+    (project.path / "params.yaml").write_text(ours.replace("{confidence", "{draws: 1500, confidence"), encoding="utf-8")
+
+    # The commands of CONTRIBUTING.md.
+    for command in (
+        "git checkout --theirs dvc.lock metrics plots",
+        "dvc repro",
+        "git add dvc.lock metrics plots params.yaml && git commit --no-edit",
+    ):
+        done = project.run("sh", "-c", command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert project.git("status", "--porcelain") == ""
+    assert project.dvc("status", "-q").returncode == 0
+    used = project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]
+    assert used == {"draws": 1500, "confidence": 0.9}

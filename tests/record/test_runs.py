@@ -1,0 +1,112 @@
+"""What MLflow has of trainings: facts, files, and the list of those that were evaluated."""
+
+from __future__ import annotations
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.workspace import Workspace
+from pixmill.record.runs import PREDICTIONS, Runs, list_runs
+from pixmill.record.stages import evaluation_run
+from tests.ports import unused_port
+
+WEIGHTS = "a" * 32
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def evaluated(training, store):
+    """Record a training and its evaluation, and return the run's id."""
+
+    def record(weights, *, fold=False, model=None):
+        with training() as run:
+            if fold:
+                with run.child("fold 1", {"train.epochs": 3}) as child:
+                    child.log_metrics({"val_accuracy": 0.8})
+            run.set_weights(weights)
+            if model is not None:
+                run.log_classifier(model)
+        evaluate(weights)
+        return run.run_id
+
+    def evaluate(weights):
+        with evaluation_run(store.workspace, weights=weights) as evaluation:
+            evaluation.log_metrics({"test_accuracy": 0.9, "test_n": 8})
+            evaluation.log_text(f"predictions of {weights}", PREDICTIONS)
+
+    record.evaluate = evaluate
+    return record
+
+
+def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_folder):
+    older, run_id = evaluated(WEIGHTS), evaluated(WEIGHTS, model=trained_folder)
+    runs = Runs(store.workspace)
+    run = runs.get(run_id)
+    assert runs.newest(WEIGHTS) == run  # from the database itself, and from MLflow's client
+    assert runs.newest("0" * 32) is None
+    assert run.id == run_id != older
+    known = store.client.get_run(run_id)
+    assert run.seconds == (known.info.end_time - known.info.start_time) / 1000
+    assert run.url == f"http://127.0.0.1:5000/#/experiments/{known.info.experiment_id}/runs/{run_id}"
+    assert run.tags["pixmill.weights"] == WEIGHTS
+    assert run.name == known.info.run_name
+    (description,) = store.workspace.root.rglob("MLmodel")
+    size = next(line for line in description.read_text().splitlines() if line.startswith("model_size_bytes"))
+    assert run.megabytes == int(size.split()[1]) / 1e6 > 0
+    assert runs.get(older).megabytes is None
+    description.unlink()
+    assert runs.get(run_id).megabytes is None
+
+
+def test_files_of_a_run_are_read(evaluated, store):
+    run_id, runs = evaluated(WEIGHTS), Runs(store.workspace)
+    assert runs.read(run_id, PREDICTIONS) == f"predictions of {WEIGHTS}".encode()
+    assert runs.read(run_id, "predictions/others.parquet") is runs.read(run_id, "no.txt") is None
+
+
+def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
+    first, second = evaluated(WEIGHTS), evaluated("b" * 32, fold=True)
+    trained("c" * 32)
+    evaluated.evaluate("d" * 32)  # of weights that another machine trained
+    other = store.client.create_experiment("other")
+    tags = {"pixmill.weights": "e" * 32}
+    third = store.client.create_run(other, tags=tags).info.run_id
+    store.client.log_metric(third, "test_n", 8)
+    assert [run.id for run in list_runs(store.workspace)] == [second, first]
+    store.client.set_terminated(third)
+    assert [run.id for run in list_runs(store.workspace)] == [third, second, first]
+    assert [run.id for run in list_runs(store.workspace, limit=1)] == [third]
+
+
+def test_a_run_without_a_training_of_its_own_has_no_duration(evaluated, store):
+    evaluated.evaluate(WEIGHTS)
+    running = store.client.create_run(store.runs()[0].info.experiment_id).info.run_id
+    runs = Runs(store.workspace)
+    assert runs.newest(WEIGHTS).seconds is runs.get(running).seconds is None
+
+
+def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store):
+    first, reused = evaluated(WEIGHTS), evaluated(WEIGHTS)
+    began = store.client.get_run(first).info.start_time
+    store.client.set_terminated(first, end_time=began + 90_000)
+    found = Runs(store.workspace).newest(WEIGHTS)
+    assert (found.id, found.seconds) == (reused, 90)
+
+
+def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
+    with pytest.raises(PixmillError, match=r"there is no MLflow database .*mlflow\.db"):
+        list_runs(Workspace(root=tmp_path / "other", home=tmp_path / "other"))
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* says: .*not found"):
+        Runs(store.workspace).get("none")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
+    with pytest.raises(PixmillError, match=r"MLflow at sqlite:.* says: .*not a database"):
+        list_runs(Workspace(root=tmp_path / "broken", home=tmp_path / "broken"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{unused_port()}")
+    with pytest.raises(PixmillError, match=r"MLflow at http://127\.0\.0\.1:\d+ does not respond"):
+        list_runs(store.workspace)

@@ -1,0 +1,74 @@
+"""What the jobs of both services may do: none that runs a change's code may write."""
+
+import re
+
+import pytest
+import yaml
+
+CHECKOUT = "actions/checkout"
+
+
+def read(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def workflow(repository):
+    return read(repository / ".github" / "workflows" / "ci.yml")
+
+
+def steps_with(job, action):
+    return [step.get("with", {}) for step in job["steps"] if step.get("uses", "").startswith(action)]
+
+
+def test_only_the_comment_may_write(workflow):
+    assert workflow["permissions"] == {"contents": "read"}
+    # `on` is true in YAML 1.1. A workflow of pull_request_target would give a stranger's code the repository's token.
+    assert set(workflow[True]) == {"push", "pull_request"}
+    granted = {name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job}
+    assert granted == {"comment": {"contents": "read", "pull-requests": "write"}}
+
+
+def test_the_comment_runs_the_script_of_the_base_and_nothing_else(workflow):
+    job = workflow["jobs"]["comment"]
+    assert [given["ref"] for given in steps_with(job, CHECKOUT)] == ["${{ github.event.pull_request.base.sha }}"]
+    run = [step["run"] for step in job["steps"] if "run" in step]
+    assert run == ['python3 .ci/comment.py reports/compare.md --page "$PAGE"']
+    assert "head.repo.full_name == github.repository" in job["if"]
+
+
+def test_no_job_keeps_the_token_in_its_clone(workflow):
+    clones = [given for job in workflow["jobs"].values() for given in steps_with(job, CHECKOUT)]
+    assert len(clones) == len(workflow["jobs"])
+    assert not any(given["persist-credentials"] for given in clones)
+
+
+def test_no_script_holds_an_expression(workflow):
+    """A branch may be named `$(…)`; in an environment variable that is only text."""
+    scripts = [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+    assert not [script for script in scripts if "${{" in script]
+
+
+def test_actions_are_pinned_to_a_major_version(workflow):
+    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert used
+    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used), used
+
+
+def test_the_comparison_goes_up_even_where_the_gate_fails(workflow, repository):
+    (upload,) = [step for step in workflow["jobs"]["compare"]["steps"] if step.get("id") == "upload"]
+    assert upload["if"] == "${{ !cancelled() }}"
+    gitlab = read(repository / ".gitlab-ci.yml")
+    assert gitlab["compare"]["artifacts"]["when"] == "always"
+    assert [rule["when"] for rule in gitlab["comment"]["rules"]] == ["always"]
+
+
+def test_on_gitlab_only_the_comment_has_the_token_and_it_runs_the_script_of_the_target(repository):
+    jobs = read(repository / ".gitlab-ci.yml")
+    assert [name for name, job in jobs.items() if "environment" in job] == ["comment"]
+    fetch, show, run = jobs["comment"]["script"]
+    assert "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME" in fetch
+    assert show == "git show FETCH_HEAD:.ci/comment.py >/tmp/comment.py"
+    assert run.startswith("python3 /tmp/comment.py reports/compare.md ")
+    # Variables from a report of the other job would reach the job with the token.
+    assert "reports" not in jobs["compare"]["artifacts"]

@@ -1,0 +1,91 @@
+"""The page of the review in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+]
+
+
+@contextlib.contextmanager
+def open_browser():
+    os.environ["SE_OFFLINE"] = "true"
+    options = webdriver.ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in FLAGS:
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+class Page:
+    """The page as a person sees it, at the first case of a project without decisions.
+
+    Args:
+        browser: The browser.
+        project: A project with ``sitting``, a running review; ``review``, the path of its decisions; and, for
+            :meth:`lines`, the ``names`` of images.
+    """
+
+    def __init__(self, browser, project):
+        self.browser, self.project = browser, project
+        project.review.unlink(missing_ok=True)
+        browser.get(project.sitting.address)
+        self.until(lambda _: self.loaded())
+        self.rest()
+        browser.get_log("browser")
+
+    def until(self, condition):
+        return WebDriverWait(self.browser, 20, poll_frequency=0.02).until(condition)
+
+    def run(self, script, *values):
+        return self.browser.execute_script(f"return {script}", *values)
+
+    def loaded(self):
+        return self.run("document.images.length > 0 && [...document.images].every(i => i.naturalWidth > 0)")
+
+    def press(self, *keys):
+        """Press keys, and wait for what each of them does."""
+        for key in keys:
+            ActionChains(self.browser).send_keys(key).perform()
+            self.rest()
+
+    def rest(self):
+        """Wait until the page has nothing under way."""
+        self.until(lambda _: self.run("document.querySelector('main').getAttribute('aria-busy')") == "false")
+
+    def text(self, name):
+        return self.browser.find_element(By.ID, name).text
+
+    def button(self, act):
+        found = self.browser.find_elements(By.CSS_SELECTOR, f"[data-act={act}]")
+        return next(item for item in found if item.is_displayed())
+
+    def lines(self):
+        """Return decisions by the names that the tests use."""
+        words = {name: word for word, name in self.project.names.items()}
+        lines = (line.partition(",") for line in self.project.lines()) if self.project.review.exists() else ()
+        return {words[name]: rest for name, _, rest in lines}
+
+    def cards(self):
+        return [item.get_attribute("data-id") for item in self.browser.find_elements(By.CSS_SELECTOR, "article.card")]

@@ -1,0 +1,135 @@
+"""What the model gets wrong, or can hardly tell, is shown once, as long as the label is still the same."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from pixmill.core.errors import ManifestError
+from pixmill.review.doubts import find_doubts
+from pixmill.review.material import load_material
+from tests.review.conftest import CLASSES
+
+WRONG, WORSE = (0.2, 0.7, 0.1), (0.01, 0.98, 0.01)
+"""Probabilities of coat, dress and shoe, of an image that is a coat."""
+
+
+@pytest.fixture
+def coats(project):
+    """The ids of 40 coats, beside as many dresses and shoes."""
+    names, *_ = (project.fill(label, 40, brightness=120.0) for label in CLASSES)
+    project.predict({})
+    return names
+
+
+def shown(project, *, only=None, flips=None, decided=()):
+    """Return the cases that are found, as (kind, id of the image, sentence, suggestion)."""
+    material = load_material(project.write().root)
+    rows = {material.row(name) for name in decided}
+    cases = find_doubts(material, flips=flips, decided=rows, only=only)
+    return [(case.kind, material.ids[case.members[0]], case.why, case.suggestion) for case in cases]
+
+
+def images(project, only, **options):
+    return [name for _, name, _, _ in shown(project, only=only, **options)]
+
+
+def lost(names, labels="coat"):
+    """Return flips as a comparison has them: images that the base gets right, and one that it gets wrong."""
+    flips = {"id": names, "label": labels, "base_predicted": "coat", "head_predicted": "dress"}
+    shares = {"base_confidence": 0.876, "head_confidence": 0.912}
+    return pd.DataFrame(flips | shares | {"gained": False}, index=range(len(names)))
+
+
+def test_errors_come_by_confidence_and_name_both_classes(project, coats):
+    project.predict({coats[3]: WRONG, coats[5]: WORSE}, split="val")
+    (_, first, why, suggestion), (_, second, _, _) = shown(project, only="errors")
+    assert (first, second) == (coats[5], coats[3])
+    assert why == "Labelled 'coat' (1%), but the model predicts 'dress' (98%). Split: val."
+    assert suggestion == "dress"
+    material = load_material(project.root)
+    (case, _) = find_doubts(material, only="errors")
+    assert [material.labels[row] for row in case.beside] == ["coat", "coat", "dress", "dress"]
+
+
+def test_training_images_are_no_errors(project, coats):
+    project.predict({coats[3]: WORSE}, split="train")
+    assert images(project, "errors") == []
+
+
+def test_uncertain_are_those_with_two_classes_of_nearly_equal_probability(project, coats):
+    project.predict(
+        {
+            coats[1]: (0.5, 0.45, 0.05),
+            coats[2]: (0.4, 0.41, 0.19),
+            coats[3]: (0.4, 0.19, 0.41),
+            coats[4]: (0.6, 0.4, 0),
+        },
+        split="train",
+    )
+    found = shown(project, only="uncertain")
+    assert [name for _, name, _, _ in found] == [*sorted(coats[2:4]), coats[1]]
+    assert found[-1][2:] == ("Labelled 'coat'. The model finds 'coat' (50%) as likely as 'dress' (45%).", "dress")
+    assert {name: other for _, name, _, other in found[:2]} == {coats[2]: "dress", coats[3]: "shoe"}
+
+
+def test_flips_name_the_predictions_of_both_models_and_none_that_was_gained(project, coats):
+    flips = lost([coats[7], coats[2], coats[4]]).assign(gained=[False, False, True])
+    found = shown(project, only="flips", flips=flips)
+    assert [name for _, name, _, _ in found] == [coats[7], coats[2]]
+    assert found[0][2:] == (
+        "Labelled 'coat', which the base's model predicted (88%); the model now predicts 'dress' (91%).",
+        "dress",
+    )
+
+
+def test_an_image_is_shown_under_the_most_urgent_kind_alone(project, coats):
+    torn = (0.45, 0.5, 0.05)
+    names = {"flips": coats[0], "labels": coats[1], "errors": coats[2], "uncertain": coats[3], "outliers": coats[4]}
+    project.suspect(dict.fromkeys([names["flips"], names["labels"]], "dress"))
+    wrong = dict.fromkeys(names.values(), torn)
+    project.predict(wrong | {names["uncertain"]: (0.5, 0.45, 0.05), names["outliers"]: (1, 0, 0)})
+    for name in names.values():
+        project.rows[name]["brightness"] = 1.0
+    assert [case[:2] for case in shown(project, flips=lost([names["flips"]]))] == list(names.items())
+    # Asked for alone, a kind is complete.
+    assert set(images(project, "errors")) == {names["flips"], names["labels"], names["errors"]}
+    assert set(images(project, "outliers")) == set(names.values())
+
+
+def test_what_was_dropped_or_relabelled_or_is_gone_is_no_case(project, coats):
+    shares = dict.fromkeys(coats[:4], (0.4, 0.5, 0.1))
+    project.predict(shares)
+    project.rows[coats[0]] |= {"verdict": "drop", "reason": "review"}
+    project.rows[coats[1]]["label"] = "dress"
+    del project.rows[coats[2]]
+    project.sightings = [seen for seen in project.sightings if seen["id"] != coats[2]]
+    for kind in ("errors", "uncertain", "flips"):
+        assert images(project, kind, flips=lost(coats[:4])) == [coats[3]]
+
+
+@pytest.mark.parametrize("kind", ["errors", "uncertain", "flips"])
+def test_a_class_has_25_places_which_decided_images_do_not_use_up(project, coats, kind):
+    dresses = [name for name, row in project.rows.items() if row["label"] == "dress"][:3]
+    shares = {name: (0.4, 0.41 + number / 1000, 0.1) for number, name in enumerate(coats)}
+    project.predict(shares | dict.fromkeys(dresses, (0.1, 0.4, 0.41)))
+    flips = lost([*coats, *dresses], ["coat"] * 40 + ["dress"] * 3)
+    first = images(project, kind, flips=flips)
+    assert Counter(project.rows[name]["label"] for name in first) == {"coat": 25, "dress": 3}
+    later = images(project, kind, flips=flips, decided=first[:10])
+    assert len(set(later)) == 38 - sum(name in dresses for name in first[:10])
+    assert set(first) < set(later)
+
+
+def test_without_predictions_there_are_no_such_cases(project, coats):
+    (project.root / "artifacts/evaluate/predictions.parquet").unlink()
+    assert shown(project) == []
+    assert images(project, "errors") == images(project, "uncertain") == images(project, "flips") == []
+
+
+def test_a_table_of_predictions_that_is_none_is_named_with_the_command(project, coats):
+    path = project.root / "artifacts/evaluate/predictions.parquet"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ManifestError, match=r"predictions\.parquet is not a Parquet table") as error:
+        shown(project)
+    assert error.value.next == "dvc repro -f evaluate"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.compare.charts import interval_svg, lines_svg
+from pixmill.compare.charts import interval_svg
 from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Side, signed
 from pixmill.compare.data import CHANGES, tables
 from pixmill.compare.report import (
@@ -176,11 +176,12 @@ def _changed_cells(numbers: Numbers) -> Table | None:
 
 def _reliability(numbers: Numbers) -> str:
     tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
-    return lines_svg(
+    return base.lines_svg(
         {side: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for side, rows in tables.items()},
         name="Accuracy by confidence, of base and head",
         x_label="confidence",
-        weights={side: list(rows["n"] / rows["n"].max()) for side, rows in tables.items()},
+        y_low=0.0,
+        dots={side: list(rows["n"] / rows["n"].max()) for side, rows in tables.items()},
     )
 
 
@@ -193,7 +194,7 @@ def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
         lines = {name: _points(table, column) for name, table in sides.items()}
         if any(lines.values()):
             title = str(column).replace("_", " ")
-            charts.append((title, lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
+            charts.append((title, base.lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
     return charts[:_PANELS]
 
 

@@ -32,6 +32,12 @@ def photographs() -> list[bytes]:
     return [encoded(Image.fromarray(image).resize((640, 480)), "JPEG", quality=90) for image in small]
 
 
+@pytest.fixture(scope="session")
+def heavy() -> bytes:
+    """A PNG file that a worker decodes so slowly that requests wait, however fast or busy the machine."""
+    return encoded(Image.new("RGB", (4000, 4000)), "PNG")
+
+
 @pytest.fixture(scope="module")
 def server(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server with two workers."""

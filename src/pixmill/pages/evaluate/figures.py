@@ -1,9 +1,8 @@
-"""The page's curves, and the confusion matrix and contact sheets as image files."""
+"""The confusion matrix and contact sheets as image files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,18 +13,12 @@ from pixmill.evaluate import Evaluation
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curve_svg", "figures", "sheet_figure"]
+__all__ = ["confusion_figure", "figures", "sheet_figure"]
 
 _INK, _PAPER, _RIGHT, _WRONG = "#1d2330", "#ffffff", "#1f6f6b", "#b3261e"
 _COLUMNS = 6
 _COUNTED = 30
 """Print counts in the cells up to this many classes, so that a page with hundreds of classes stays small."""
-
-_WIDTH, _HEIGHT = 360, 260
-_LEFT, _END, _TOP, _BOTTOM = 64, 26, 12, 42
-"""Margins for the axis labels, in SVG user units; the page scales the drawing."""
-
-Point = tuple[float, float]
 
 
 def figures(evaluation: Evaluation) -> dict[str, Figure]:
@@ -119,65 +112,3 @@ def sheet_figure(images: Sequence[tuple[npt.NDArray[np.uint8], str]]) -> Figure:
         axes.imshow(pixels)
         axes.set_title(title, fontsize=8, color=_INK)
     return figure
-
-
-def curve_svg(
-    points: Sequence[Point],
-    *,
-    name: str,
-    x_label: str,
-    y_label: str,
-    y_low: float = 0.0,
-    dots: Sequence[float] = (),
-    mark: Point | None = None,
-) -> str:
-    """Return an ``<svg>`` element with a curve or dots over shares; the same input gives the same bytes.
-
-    Args:
-        points: Both coordinates from 0 to 1, in the order in which they are joined.
-        name: What the chart shows, for screen readers.
-        x_label: Label of the x axis.
-        y_label: Label of the y axis.
-        y_low: Where the y axis begins; it ends at 1.
-        dots: The weight of each point, from 0 to 1, drawn as the area of a dot, together with a dashed diagonal;
-            default: a line joins the points.
-        mark: A point to ring.
-    """
-    parts = [f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(name)}">']
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        level = y_low + share * (1 - y_low)
-        x, y = _at((share, level), y_low)
-        parts += [
-            f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _END}"/>',
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * level:g} %</text>',
-            f'<text x="{x:.1f}" y="{_HEIGHT - 22}" text-anchor="middle">{100 * share:g} %</text>',
-        ]
-    across, up = (_LEFT + _WIDTH - _END) / 2, (_TOP + _HEIGHT - _BOTTOM) / 2
-    parts += [
-        f'<text x="{across:.1f}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(x_label)}</text>',
-        f'<text transform="translate(13 {up:.1f}) rotate(-90)" text-anchor="middle">{escape(y_label)}</text>',
-    ]
-    if dots:
-        parts.append(f'<path class="guide" d="{_path([(0, y_low), (1, 1)], y_low)}"/>')
-    elif points:
-        parts.append(f'<path class="line" d="{_path(points, y_low)}"/>')
-    for point, weight in zip(points, dots, strict=False):
-        x, y = _at(point, y_low)
-        parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{2.5 + 6 * weight**0.5:.1f}"/>')
-    if mark is not None:
-        x, y = _at(mark, y_low)
-        parts.append(f'<circle class="ring" cx="{x:.1f}" cy="{y:.1f}" r="7"/>')
-    return "".join([*parts, "</svg>"])
-
-
-def _path(points: Sequence[Point], y_low: float) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in (_at(point, y_low) for point in points))
-
-
-def _at(point: Point, y_low: float) -> Point:
-    """Return a point's position in the drawing; points below the axis are clipped to it."""
-    share = max(0.0, (point[1] - y_low) / (1 - y_low))
-    return (
-        _LEFT + point[0] * (_WIDTH - _LEFT - _END),
-        _HEIGHT - _BOTTOM - share * (_HEIGHT - _BOTTOM - _TOP),
-    )

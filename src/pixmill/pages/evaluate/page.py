@@ -17,10 +17,10 @@ from pixmill.evaluate.evaluation import Pixels
 from pixmill.evaluate.labels import Doubt
 from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
-from pixmill.pages.base import figure_svg, render_page
+from pixmill.pages.base import figure_svg, lines_svg, render_page
 from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.pages.evaluate import reading
-from pixmill.pages.evaluate.figures import confusion_figure, curve_svg
+from pixmill.pages.evaluate.figures import confusion_figure
 
 __all__ = ["render_report"]
 
@@ -126,12 +126,13 @@ def _cells(matrix: npt.NDArray[np.int64], anchors: Set[str]) -> list[list[tuple[
 
 
 def _reliability(table: pd.DataFrame) -> str:
-    return curve_svg(
-        list(zip(table["confidence"], table["accuracy"], strict=True)),
+    return lines_svg(
+        {"images": list(zip(table["confidence"], table["accuracy"], strict=True))},
         name="Reliability diagram: accuracy by confidence",
         x_label="confidence",
         y_label="accuracy",
-        dots=list(table["n"] / table["n"].max()),
+        y_low=0.0,
+        dots={"images": list(table["n"] / table["n"].max())},
     )
 
 
@@ -139,8 +140,8 @@ def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
     # The last row of the table is the accuracy at full coverage.
     lowest = table["accuracy"].min()
     mark = None if metrics["covered_accuracy"] is None else (metrics["coverage"], metrics["covered_accuracy"])
-    return curve_svg(
-        list(zip(table["coverage"], table["accuracy"], strict=True)),
+    return lines_svg(
+        {"answers": list(zip(table["coverage"], table["accuracy"], strict=True))},
         name="Accuracy against coverage",
         x_label="coverage (images answered)",
         y_label="accuracy of the answers",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import psutil
 import pytest
 import yaml
@@ -162,12 +163,20 @@ def same_project(repository: Path, tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(new_project: Callable[[], Project]) -> Project:
-    """Return a project after one undisturbed `dvc repro`, committed; tests only read it."""
-    project = new_project()
-    project.repro()
-    project.commit("Results")
-    return project
+def finished(new_project: Callable[[], Project], tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project after one undisturbed `dvc repro`, committed; tests only read it.
+
+    The first process of the tests that needs it makes it for all of them.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    place = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "finished"
+    with filelock.FileLock(f"{place}.lock"):
+        if not place.exists():
+            project = new_project()
+            project.repro()
+            project.commit("Results")
+            place.write_text(str(project.path), encoding="utf-8")
+    return Project(Path(place.read_text(encoding="utf-8")))
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
     while (status := project.dvc("queue", "status").stdout).count("Success") < 2:
         assert "Failed" not in status, status
         assert time.monotonic() < deadline, status
-        time.sleep(2)
+        time.sleep(5)
     project.dvc("queue", "stop")
     assert sorted(run.data.params["train.epochs"] for run in runs(project)) == ["1", "2", "6"]
     deadline = time.monotonic() + 60

@@ -20,15 +20,15 @@ def repro(project, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_a_comment_in_the_record_fits_nothing(copy_of_finished) -> None:
+def test_comments_fit_nothing(copy_of_finished) -> None:
     project, before = copy_of_finished, weights(copy_of_finished)
     for place in ("src/pixmill/record/run.py", "src/pixmill/train/fitting.py"):
         with (project.path / place).open("a", encoding="utf-8") as module:
             module.write("# A remark that changes nothing.\n")
-        output = repro(project)
-        assert "Running stage 'train'" in output
-        assert TAKEN_OVER in output
-        assert weights(project) == before
+    output = repro(project)
+    assert "Running stage 'train'" in output
+    assert TAKEN_OVER in output
+    assert weights(project) == before
     assert "Stage 'split' didn't change, skipping" in output
 
 

@@ -98,7 +98,7 @@ def after(log, visits, pause):
 
 @pytest.mark.slow
 def test_killed_again_and_again(project):
-    kills = 10
+    kills = 6
     with World(Google(100), Bing(100), faults=STAYING) as world:
         undisturbed = prepared(project, world, "undisturbed")
         done = undisturbed.succeed()

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -37,10 +39,10 @@ DETAIL = "detail: {{image: ['#product_gallery .active img']}}\n"
 def shop(tmp_path_factory, repository):
     """The port of a shop of its own, installed and started within two minutes; it ends with the tests."""
     folder = tmp_path_factory.mktemp("shop")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
-    python = folder / "venv" / "bin" / "python"
+    uv, python = shutil.which("uv", path=Path(sys.executable).parent) or "uv", folder / "venv" / "bin" / "python"
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
     packages = ["django-oscar==4.2.1", "sorl-thumbnail==12.11.0", "setuptools<81"]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True, timeout=300)
+    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True, timeout=300)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     script = repository / "tests" / "scrape" / "acts" / "oscar_shop.py"

@@ -11,6 +11,8 @@ import pytest
 from tests.serve.load.server import Running
 
 ACCEPTED = """
+request-timeout = 60
+
 [[operations]]
 include-path = ["/v1/explain", "/v1/feedback", "/v1/fetch"]
 [operations.checks.positive_data_acceptance]

@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: three processes)
+#   WORKERS=0           run the tests one by one (default: three processes, two for the slow tests)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -11,9 +11,9 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 
-# Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. In the order
-# of their folders the longest tests do not come last.
-PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses $(or $(WORKERS),3)
+# Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. Slow tests
+# train and drive several browsers each, so two; in the order of their folders the longest do not come last.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -40,10 +40,10 @@ data: setup ## fill an empty data/ with the bundled images
 	@$(BIN)/pixmill data
 
 test: browser data ## set everything up and run the tests
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) $(or $(WORKERS),3) -m "not slow"
 
 test-slow: browser data ## run the slow tests, which take minutes each
-	@$(PYTEST) -m slow
+	@$(PYTEST) $(or $(WORKERS),2) -m slow
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check

@@ -136,6 +136,8 @@ def _bring_images(images: Path, project: Project, per_class: int = PER_CLASS) ->
     text = re.sub(r"\n  image_size: \d+", "\n  image_size: 56", text)
     text = re.sub(r"\n  epochs: \d+", f"\n  epochs: {EPOCHS}", text)
     text = re.sub(r"\n  batch_size: \d+", "\n  batch_size: 8", text)
+    # Seconds less, each time that evaluate runs.
+    text = text.replace("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}")
     (project.path / "params.yaml").write_text(text, encoding="utf-8")
 
 

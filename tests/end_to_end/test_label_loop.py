@@ -33,7 +33,6 @@ def mislabelled(new_project, bundled_images):
         ("image_size: 56", "image_size: 224"),
         ("source: shop", "source: folder"),
         ("\n  epochs: ", "\n  learning_curve: never\n  epochs: "),
-        ("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"),
     )
     truth, new, inbox = {}, {}, Inbox(project.path / "inbox")
     for label, (wrong, count) in SWAPPED.items():

@@ -104,7 +104,7 @@ def test_writing_out_a_default_repeats_no_work(copy_of_finished) -> None:
     copy_of_finished.edit(
         ("\nscrape:", "\nscrape:\n  rate: 4.0"),
         ("\ntrain:", "\ntrain:\n  label_smoothing: 0.0"),
-        ("\nevaluate: {}", "\nevaluate: {draws: 10000}"),
+        ("\nevaluate: {", "\nevaluate: {top_k: 2, "),
     )
     # Without a browser nothing could be scraped again.
     done = copy_of_finished.dvc("repro", PIXMILL_BROWSER="/nowhere")

@@ -12,8 +12,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 
 # Three processes even on two CPUs, because tests wait half of the time for browsers, servers and processes. Slow tests
-# train and drive several browsers each, so two; in the order of their folders the longest do not come last.
-PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder --numprocesses
+# train and drive several browsers each, so two; in the order of their folders, the longest do not come last.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --numprocesses
 
 # dvc runs whatever `python` PATH has.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -43,7 +43,7 @@ test: browser data ## set everything up and run the tests
 	@$(PYTEST) $(or $(WORKERS),3) -m "not slow"
 
 test-slow: browser data ## run the slow tests, which take minutes each
-	@$(PYTEST) $(or $(WORKERS),2) -m slow
+	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m slow
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check

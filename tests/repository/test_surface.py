@@ -42,7 +42,7 @@ SURFACE = {
     "pixmill.pages.split": "render_report",
     "pixmill.pages.train": "curves_figure draw_samples render_report",
     "pixmill.web": "",
-    "pixmill.pages.base": "figure_png figure_svg histogram_svg render_page shorten",
+    "pixmill.pages.base": "figure_png figure_svg histogram_svg lines_svg render_page shorten",
     "pixmill.review": "",
     "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import sys
-import threading
 import webbrowser
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pixmill.review.page_server import Server
 from pixmill.review.preview import Previews, Source
 from pixmill.review.review_session import Session
 from pixmill.serve.inbox import Inbox
+from pixmill.web.loopback import wait_for_interrupt
 
 __all__ = ["default_name", "review"]
 
@@ -106,7 +106,7 @@ def review(
             _say(f"{_count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
-            threading.Event().wait()
+            wait_for_interrupt()
     except KeyboardInterrupt:
         desk.settle()
         _conclude(session, desk, params)

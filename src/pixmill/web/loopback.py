@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
-__all__ = ["LoopbackHandler", "LoopbackServer"]
+__all__ = ["LoopbackHandler", "LoopbackServer", "wait_for_interrupt"]
 
 _LOOK_SECONDS = 0.05
 """How often the server looks whether it is to end."""
+
+
+_LISTEN_SECONDS = 0.5
+"""How long Ctrl-C may go unnoticed."""
 
 
 class LoopbackServer(ThreadingHTTPServer):
@@ -53,6 +58,19 @@ class LoopbackServer(ThreadingHTTPServer):
         """Say what went wrong; those who leave early do no harm."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
+
+
+def wait_for_interrupt() -> NoReturn:
+    """Wait until Ctrl-C, in the main thread.
+
+    The kernel may deliver a signal to any thread, and Python handles it in the main thread once that runs again: one
+    that waits without a limit would sleep on.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    while True:
+        time.sleep(_LISTEN_SECONDS)
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import threading
 import time
 from http import HTTPStatus
 from importlib import resources
@@ -13,7 +12,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pixmill.core.errors import PixmillError
-from pixmill.web.loopback import LoopbackHandler, LoopbackServer
+from pixmill.web.loopback import LoopbackHandler, LoopbackServer, wait_for_interrupt
 from pixmill.web.shop.catalogue import Catalogue
 from pixmill.web.shop.rendering import Pages, content_type
 
@@ -162,6 +161,6 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
             print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
             if open_browser:
                 webbrowser.open(address)
-            threading.Event().wait()
+            wait_for_interrupt()
     except KeyboardInterrupt:
         print("\nThe shop has stopped.", file=sys.stderr)  # noqa: T201

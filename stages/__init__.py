@@ -1,60 +1,11 @@
 """Entry points of the five stages, each run as ``python -m stages.<stage>`` from the project folder."""
 
-from __future__ import annotations
-
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-# A temporary copy made by `dvc exp run --temp` must run its own code, not that of an installed workspace.
+# A temporary copy made by `dvc exp run --temp` must run its own code, not that of the workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.core.files import storage_errors
-from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
-from pixmill.core.workspace import Workspace
-
-# Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
-# argv[0] is `-m`; a process that merely imports this package is not affected.
-if sys.argv[0] == "-m":
-    die_with_parent()
-    die_with_dvc()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        # Ctrl-C during the imports ends the stage without a traceback.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-from pixmill.core.errors import PixmillError
-from pixmill.core.params import Params, load_params
+from pixmill.pipeline import run
 
 __all__ = ["run"]
-
-_TRUE = ("DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "SE_AVOID_STATS", "SE_OFFLINE")
-_QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_CPP_MIN_LOG_LEVEL": "2"}
-"""Telemetry is off and libraries log as little as possible, unless the environment overrides it."""
-
-
-def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
-    """Run a stage: check the params, hold the lock, call it, and turn errors and signals into messages.
-
-    Args:
-        stage: The stage's name.
-        main: The stage's function.
-        writes: Whether this process writes outputs and so needs the lock; default: it does.
-    """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    workspace = Workspace.current()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
-    try:
-        with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
-            params = load_params(workspace.root)
-            if not writes():
-                return main(workspace, params)
-            with workspace.lock(stage):
-                workspace.sweep(stage)
-                main(workspace, params)
-    except PixmillError as error:
-        sys.exit(f"{stage}: {error}")

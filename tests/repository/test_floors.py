@@ -8,7 +8,7 @@ import pytest
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
 VERBS = {"bundled", "compare", "doctor", "predict", "review", "serve", "use"}
 TELLING = {"pages", "record"}
-ENTRANCES = {"__main__", "cli"}
+ENTRANCES = {"__main__", "cli", "pipeline"}
 HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 

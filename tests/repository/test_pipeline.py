@@ -61,7 +61,7 @@ def test_a_stage_declares_the_sections_that_it_reads_and_no_other(pipeline, sour
     # Never single keys: DVC stops at one that params.yaml leaves out.
     read = {
         chain.split(".")[1]
-        for node in ast.walk(source.tree(f"stages.{name}"))
+        for node in ast.walk(source.tree(f"pixmill.pipeline.{name}"))
         if isinstance(node, ast.Attribute) and (chain := ast.unparse(node)).startswith("params.")
     }
     assert read == set(pipeline["stages"][name]["params"])

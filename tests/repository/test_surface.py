@@ -56,6 +56,7 @@ SURFACE = {
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",
     "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions validate",
+    "pixmill.pipeline": "run",
     "stages": "run",
 }
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from pixmill.pipeline import run
+from pixmill.pipeline.scrape import main
 from pixmill.scrape.sources import shop
 from pixmill.web.shop import Shop
-from stages import run
-from stages.scrape import main
 
 LOG = Path("requests.log").absolute()
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pixmill.core.params import parse_params
 from pixmill.core.workspace import Workspace
-from stages.scrape import main as scrape
-from stages.split import main as split
-from stages.validate import main as validate
+from pixmill.pipeline.scrape import main as scrape
+from pixmill.pipeline.split import main as split
+from pixmill.pipeline.validate import main as validate
 
 PARAMS = """
 classes: [coat, dress]

@@ -19,8 +19,8 @@ from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import SplitParams, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
+from pixmill.pipeline.split import main
 from pixmill.split import suggested_salt
-from stages.split import main
 from tests.split.conftest import CLASSES
 
 PARAMS = """

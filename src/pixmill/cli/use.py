@@ -21,7 +21,7 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a file in recipes/, without .yaml")
+    parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="its name; your own are recipes/<name>.yaml")
     parser.add_argument(
         "--keep-data",
         action="store_true",

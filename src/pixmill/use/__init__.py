@@ -1,6 +1,6 @@
 """Recipes: short params files to start from, and how one takes the place of what is there.
 
-- ``recipe``: the files in ``recipes/`` and what they are for
+- ``recipe``: the files in ``recipes/``, Pixmill's and a project's own, and what they are for
 - ``replacement``: putting a recipe in place, with a way back
 - ``inputs``: what a run needs on this machine before it starts
 """

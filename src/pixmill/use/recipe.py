@@ -1,4 +1,4 @@
-"""The recipes of a project: params files in ``recipes/`` that hold what differs from the defaults."""
+"""Recipes: params files that hold what differs from the defaults, Pixmill's and those in a project's ``recipes/``."""
 
 from __future__ import annotations
 
@@ -115,18 +115,17 @@ def _dumped(content: Any) -> str:
 
 
 def find_recipes(root: Path) -> list[Recipe]:
-    """Return the recipes of a project, its own ones too, by name.
+    """Return Pixmill's recipes and the project's own, by name; of two with one name, the project's.
 
     Args:
         root: The project's folder.
 
     Raises:
-        ParamsError: It has none, or one cannot be read.
+        ParamsError: One cannot be read.
     """
-    paths = sorted((root / "recipes").glob("*.yaml"), key=lambda path: path.stem)
-    if not paths:
-        raise ParamsError(f"there are no recipes in {root / 'recipes'}", next="git checkout recipes")
-    return [Recipe(path.stem, read_text(path)) for path in paths]
+    folders = (Path(__file__).parent / "recipes", root / "recipes")
+    paths = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    return [Recipe(name, read_text(paths[name])) for name in sorted(paths)]
 
 
 def find_recipe(root: Path, name: str) -> Recipe:
@@ -151,11 +150,7 @@ def find_recipe(root: Path, name: str) -> Recipe:
 
 
 def listing(root: Path) -> str:
-    """Return one line for each recipe: its name and what it is for.
-
-    Raises:
-        ParamsError: There is none.
-    """
+    """Return one line for each recipe: its name and what it is for."""
     recipes = find_recipes(root)
     width = max(len(recipe.name) for recipe in recipes)
     return "\n".join(f"{recipe.name:<{width}}  {recipe.summary}".rstrip() for recipe in recipes)

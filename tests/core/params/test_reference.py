@@ -11,6 +11,7 @@ import yaml
 from pixmill.cli import main
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.reference import in_force, markdown, reference, schema
+from tests.use.test_recipes import NAMES
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,9 +29,10 @@ def test_the_generated_files_are_up_to_date() -> None:
     assert (ROOT / "docs/params.schema.json").read_text(encoding="utf-8") == schema()
 
 
-@pytest.mark.parametrize(
-    "path", ["params.yaml", *(f"recipes/{path.name}" for path in (ROOT / "recipes").glob("*.yaml"))]
-)
+FILES = ["params.yaml", *(f"src/pixmill/use/recipes/{name}.yaml" for name in NAMES)]
+
+
+@pytest.mark.parametrize("path", FILES)
 def test_editors_accept_the_files(path: str) -> None:
     jsonschema.Draft202012Validator(json.loads(schema())).validate(yaml.safe_load((ROOT / path).read_text("utf-8")))
 

@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from stages import run, scrape
+from pixmill.pipeline import run, scrape
 from tests.scrape.replicas.world import read_network
 
 scrape.scrape = partial(scrape.scrape, network=read_network(Path(sys.argv[1]).read_text(encoding="utf-8")))

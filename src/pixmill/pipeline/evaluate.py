@@ -1,0 +1,57 @@
+"""Evaluate the trained classifier: metrics, predictions per image, and error analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pixmill.core.files import file_digest, fresh_folder, write_figures, write_text
+from pixmill.core.manifest import write_table
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema
+from pixmill.learn import describe_model
+from pixmill.learn.inference import answers_schema
+from pixmill.pages.evaluate import figures, render_report
+from pixmill.record.stages import evaluation_run
+
+__all__ = ["main"]
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write the predictions, the plots' data, the page and the metrics; then log to MLflow if it is reachable."""
+    root = workspace.root
+    classifier = root / "artifacts" / "train"
+    result = evaluate(
+        classifier,
+        root / "artifacts" / "split",
+        params.evaluate,
+        train=params.train,
+        scratch=workspace.scratch("train") / "features",
+        root=root,
+    )
+    tables = fresh_folder(root / "artifacts" / "evaluate")
+    write_table(tables / "predictions.parquet", result.predictions, predictions_schema(result.labels))
+    if result.ranking is not None:
+        write_table(tables / "labels.parquet", result.ranking, LABELS)
+    if result.unlabelled is not None:
+        write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
+    csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
+    plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
+    page = render_report(result, root)
+    write_text(root / "reports" / "evaluate.html", page)
+    short = headline(result.metrics)
+    write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)
+
+    with evaluation_run(workspace, weights=file_digest(classifier / "model.weights.h5", "md5")) as record:
+        # It takes the place of the training's description, so it has the model and the validation accuracy too.
+        trained_on = f"{result.metrics['train']['n']:,} training images"
+        validated = f"validation accuracy {100 * result.metrics['val']['accuracy']:.1f} %"
+        record.describe(f"{describe_model(params.train)}, {trained_on}: {validated}, {result.summary()}")
+        record.log_metrics({f"test_{name}": value for name, value in short.items()})
+        for name, figure in figures(result).items():
+            record.log_figure(figure, f"plots/{name}")
+        record.log_text(page, "reports/evaluate.html")
+        record.log_file(root / "plots" / "evaluate" / "full.json", "plots/evaluate/full.json")
+        record.log_file(tables / "predictions.parquet", "predictions/predictions.parquet")
+
+    print(f"evaluate: {result.summary()}\nevaluate: reports/evaluate.html")  # noqa: T201

@@ -1,0 +1,26 @@
+"""Collect the images: from the web through browsers and public APIs, or from local files."""
+
+from __future__ import annotations
+
+from pixmill.core.files import write_figures, write_text
+from pixmill.core.manifest import SCRAPED, write_table
+from pixmill.core.params import Params
+from pixmill.core.workspace import Workspace
+from pixmill.pages.scrape import render_report
+from pixmill.scrape import scrape
+
+__all__ = ["main"]
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Fetch what is missing; write the metrics, the page and the tables; then fail if too many queries did."""
+    output = workspace.root / "artifacts" / "scrape"
+    result = scrape(
+        params.classes, params.scrape, root=workspace.root, output=output, scratch=workspace.scratch("scrape")
+    )
+    write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
+    write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
+    write_table(output / "manifest.parquet", result.manifest, SCRAPED)
+    for line in [str(result.tally), *result.remarks, *result.tolerated(), "reports/scrape.html"]:
+        print(f"scrape: {line}")  # noqa: T201
+    result.check()

@@ -1,0 +1,57 @@
+"""Fit the classifier that params.yaml describes, and record the run."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from pixmill.core.files import file_digest, fresh_folder, write_bytes, write_figures, write_text
+from pixmill.core.params import Params, flat
+from pixmill.core.workspace import Workspace
+from pixmill.learn import describe_model, export_classifier, save_calibration, save_classifier
+from pixmill.pages.train import curves_figure, draw_samples, render_report
+from pixmill.record.epochs import fold_run, log_epochs
+from pixmill.record.run import Run
+from pixmill.record.stages import training_run
+from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
+
+__all__ = ["main"]
+
+
+def main(workspace: Workspace, params: Params) -> None:
+    """Write ``artifacts/train``, its page, its metrics and its curves; record the run in MLflow."""
+    root, split = workspace.root, workspace.root / "artifacts" / "split"
+    fit = partial(train, split, params.train, classes=params.classes, root=root, scratch=workspace.scratch("train"))
+    if not is_chief():
+        fit()  # Of several processes that train together, only the first writes the results.
+        return
+    try:
+        with training_run(workspace, params=flat(params), dataset="artifacts/split") as record:
+            trained = fit(on_epoch=log_epochs(record), on_fold=partial(fold_run, record))
+            _write(workspace, params, trained, record)
+    except Interrupted as error:
+        sys.stderr.write(f"train: interrupted in epoch {error.epoch}; earlier epochs are kept. To resume: dvc repro\n")
+        sys.exit(error.status)
+
+
+def _write(workspace: Workspace, params: Params, trained: Trained, record: Run) -> None:
+    """Write the results, then record the run."""
+    root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
+    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
+    write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
+    tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
+    write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)
+    write_bytes(folder / "samples.jpg", samples.sheet())
+    weights = save_classifier(model, trained.labels, folder, **trained.preprocessing)
+    export_classifier(model, settings, folder, scratch=workspace.scratch("train") / "features", root=root)
+    save_calibration(folder, trained.validation, target=settings.target_accuracy, features=trained.features)
+    print(f"train: {trained.summary()}\ntrain: reports/train.html")  # noqa: T201
+    # Everything is on disk from here on: what MLflow does not accept can be recorded later.
+    record.set_weights(file_digest(weights, "md5"))
+    record.log_metrics(trained.record())
+    record.describe(f"{describe_model(settings)}: {trained.summary()}")
+    record.log_figure(curves_figure(trained), "plots/curves.png")
+    for name in ("artifacts/train/samples.jpg", "plots/train/full.json", "reports/train.html"):
+        record.log_file(root / name, name)
+    record.log_model(model)
+    record.log_classifier(folder)

@@ -20,6 +20,7 @@ from pixmill.cli import (
     data,
     doctor,
     export,
+    new,
     params,
     predict,
     review,
@@ -37,6 +38,7 @@ from pixmill.core.files import storage_errors
 __all__ = ["main"]
 
 _VERBS: tuple[ModuleType, ...] = (
+    new,
     check,
     params,
     data,
@@ -57,6 +59,7 @@ _VERBS: tuple[ModuleType, ...] = (
 
 _EPILOG = """\
 examples:
+  pixmill new shoes --demo   make a project of your own, here with the bundled images
   pixmill use best           replace params.yaml with a recipe; without a name: list them
   pixmill check              check params.yaml
   pixmill params             print all params and their values

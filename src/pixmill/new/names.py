@@ -30,7 +30,7 @@ def names_of(root: Path) -> tuple[str, str]:
     """
     name = read_project(root).name or root.name
     package = re.sub(r"[-. ]", "_", name.lower())
-    if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", package) or keyword.iskeyword(package) or " " in name:
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
         raise _unfit(name, "is no name of a Python package, which your own code needs")
     if package in _OURS | sys.stdlib_module_names or _is_installed(package, root):
         raise _unfit(name, "is the name of another Python package")

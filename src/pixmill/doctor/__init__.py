@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pixmill.doctor.finding import Finding, State, render
-from pixmill.doctor.machine import check_disk, check_packages, check_python
+from pixmill.doctor.machine import check_code, check_disk, check_packages, check_python
 from pixmill.doctor.project import check_data, check_dvc, check_params
 from pixmill.doctor.services import check_browser, check_mlflow, check_network
 
@@ -30,6 +30,7 @@ def examine(root: Path) -> list[Finding]:
     return [
         *check_python(),
         *check_packages(root),
+        *check_code(root),
         *check_params(root),
         *check_data(root),
         *check_dvc(root),

@@ -142,27 +142,30 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     assert verb("--check") == 0, "what was kept once is not asked for again"
 
 
-def test_an_upgrade_that_was_killed_is_completed_by_another(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("done", [0, 1, 5])
+def test_an_upgrade_that_was_killed_is_completed_by_another(
+    project: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
     upgrade = plan_upgrade(project)
-    for done in (0, 1, len(upgrade.texts)):
-        written: list[Path] = []
+    assert len(upgrade.texts) == 5
+    written: list[Path] = []
 
-        def write(path: Path, text: str) -> None:
-            if len(written) == done:
-                raise KeyboardInterrupt
-            written.append(path)
-            path.write_text(text, encoding="utf-8")
-
-        def killed(*_: object) -> None:
+    def write(path: Path, text: str) -> None:
+        if len(written) == done:
             raise KeyboardInterrupt
+        written.append(path)
+        path.write_text(text, encoding="utf-8")
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-            patch.setattr(upgrading, "write_text", write)
-            patch.setattr(upgrading, "write_lock", killed)
-            apply_upgrade(project, upgrade)
-        again = plan_upgrade(project)
-        assert again.pending
-        assert (again.lock, {**upgrade.texts, **again.texts}) == (upgrade.lock, upgrade.texts)
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(upgrading, "write_text", write)
+        patch.setattr(upgrading, "write_lock", killed)
+        apply_upgrade(project, upgrade)
+    again = plan_upgrade(project)
+    assert again.pending
+    assert (again.lock, {**upgrade.texts, **again.texts}) == (upgrade.lock, upgrade.texts)
     apply_upgrade(project, again)
     assert not plan_upgrade(project).pending
 

@@ -39,8 +39,8 @@ def names_of(root: Path) -> tuple[str, str]:
 
 def _is_installed(package: str, root: Path) -> bool:
     """Tell whether another package has the name; one without an ``__init__.py``, as ours, hides no other."""
-    found = importlib.util.find_spec(package)
-    return found is not None and found.origin is not None and not Path(found.origin).is_relative_to(root)
+    found = None if (root / "src" / package).is_dir() else importlib.util.find_spec(package)
+    return found is not None and found.origin is not None
 
 
 def _unfit(name: str, why: str) -> PixmillError:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixmill.core.errors import PixmillError
+from pixmill.core.extras import needed
 from pixmill.doctor.finding import Finding, State
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
+    from packaging.requirements import Requirement
 
-__all__ = ["check_disk", "check_packages", "check_python"]
+__all__ = ["check_code", "check_disk", "check_packages", "check_python"]
 
 _GIB = 2**30
 _COMFORTABLE = 5 * _GIB
@@ -41,28 +45,55 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages(root: Path) -> Iterator[Finding]:
-    """Compare the installed packages with ``requirements.txt``, or without one with what Pixmill asks for.
+    """Compare the installed packages with ``requirements.txt``; without one, with what the project's Pixmill needs.
 
     Args:
         root: The project's folder.
     """
     from pixmill.pages.base import shorten
 
-    missing, other = [], []
-    for name, specifier in sorted(_required(root)):
+    if (root / "requirements.txt").is_file():
+        advice, requirements = "make setup", _listed(root / "requirements.txt")
+    else:
+        pin = _pin(root)
+        advice, requirements = f"pip install '{pin}'", chain([pin], needed(pin.extras))
+    missing, other = set(), set()
+    for requirement in requirements:
         try:
-            version = metadata.version(name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            missing.append(name)
+            missing.add(requirement.name)
             continue
-        if not specifier.contains(version, prereleases=True):
-            other.append(f"{name} {version} (expected {specifier})")
+        if not requirement.specifier.contains(version, prereleases=True):
+            other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
     if missing:
-        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(missing)}", 300), next="make setup")
+        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
     if other:
-        yield Finding("packages", State.WARNING, shorten(f"other versions: {', '.join(other)}", 300), next="make setup")
+        message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
+        yield Finding("packages", State.WARNING, message, next=advice)
     if not missing and not other:
         yield Finding("packages", State.OK, "all as pinned")
+
+
+def check_code(root: Path) -> Iterator[Finding]:
+    """Compare the installed Pixmill and libraries with a project's ``pixmill.lock``.
+
+    Args:
+        root: The project's folder.
+    """
+    from pixmill.core import lock
+
+    try:
+        if (project := lock.read_lock(root)) is None:
+            return
+        lock.check_code(project, installed := lock.installed_lock())
+    except PixmillError as error:
+        yield Finding("code", State.BAD, error.message, next=error.next)
+        return
+    if (other := lock.other_libraries(project, installed)) is not None:
+        yield Finding("code", State.WARNING, other[0], next=other[1])
+    else:
+        yield Finding("code", State.OK, f"as {lock.FILE} names it")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:
@@ -78,12 +109,20 @@ def check_disk(root: Path) -> Iterator[Finding]:
     yield Finding("disk", state, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 
-def _required(root: Path) -> Iterator[tuple[str, SpecifierSet]]:
+def _pin(root: Path) -> Requirement:
+    """Return what the project's ``pyproject.toml`` asks of Pixmill: all that a run needs, where it says nothing."""
+    from packaging.requirements import Requirement
+
+    path = root / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {}) if path.is_file() else {}
+    asked = map(Requirement, project.get("dependencies", ()))
+    return next((one for one in asked if one.name == "pixmill" and one.extras), Requirement("pixmill[pipeline]"))
+
+
+def _listed(path: Path) -> Iterator[Requirement]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    path = root / "requirements.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else metadata.requires("pixmill") or []
-    for line in lines:
+    for line in path.read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip().removesuffix("\\").strip()
         if not text or text.startswith("-"):
             continue  # a hash or an option of pip
@@ -91,5 +130,5 @@ def _required(root: Path) -> Iterator[tuple[str, SpecifierSet]]:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue  # a person's own line, which only pip can read
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement.name, requirement.specifier
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield requirement

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from pixmill.core.extras import name_missing_package
 from pixmill.core.files import storage_errors
 from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.workspace import Workspace
@@ -18,6 +19,7 @@ from pixmill.core.workspace import Workspace
 # Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
 # argv[0] is `-m`; a process that merely imports this package is not affected.
 if sys.argv[0] == "-m":
+    sys.excepthook = name_missing_package
     die_with_parent()
     die_with_dvc()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -25,6 +27,7 @@ if sys.argv[0] == "-m":
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.lock import check_stage
 from pixmill.core.params import Params, load_params
 
 __all__ = ["run"]
@@ -35,7 +38,7 @@ _QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_C
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
-    """Run a stage: check the params, hold the lock, call it, and turn errors and signals into messages.
+    """Run a stage: check its code and the params, hold the lock, call it, and turn errors and signals into messages.
 
     Args:
         stage: The stage's name.
@@ -50,6 +53,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
     try:
         with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
+            check_stage(workspace.root, stage)
             params = load_params(workspace.root)
             if not writes():
                 return main(workspace, params)

@@ -48,7 +48,7 @@ test-slow: browser data ## run the slow tests, which take minutes each
 lint: setup ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy src stages .ci/comment.py .ci/stale.py
+	@$(BIN)/mypy src stages .ci/comment.py .ci/release.py .ci/stale.py
 
 check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill check

@@ -21,7 +21,8 @@ def problem(tag: str, source: Path = SOURCE) -> str | None:
     if tag != f"v{version}":
         return f"the tag is {tag}, but __version__ is {version}\nNext: tag the commit that sets __version__"
     changes = (source / "CHANGELOG.md").read_text(encoding="utf-8")
-    section = re.search(rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
+    heading = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n"
+    section = re.search(rf"{heading}(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
     if section is None or not section[1].strip():
         return f"CHANGELOG.md has no section '## {version} (YYYY-MM-DD)'\nNext: name the changes, and tag that commit"
     return None

@@ -138,7 +138,7 @@ def test_the_base_alone_runs_the_light_commands(install, run) -> None:
     assert (done.returncode, done.stderr) == (1, needs("python -m stages.train", "pandas", "pipeline"))
     done = run(commands, "pixmill", "doctor")
     assert done.returncode == 1
-    assert re.search(r"^missing  +packages .*\bdvc, .*\n +Next: pip install 'pixmill\[pipeline\]'$", done.stdout, re.M)
+    assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install 'pixmill\[pipeline\]'\n", done.stdout)
 
 
 @pytest.mark.slow

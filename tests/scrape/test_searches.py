@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 
 from pixmill.core.params import ScrapeParams
@@ -63,6 +65,9 @@ def test_the_name_of_a_search_tells_all_that_its_answers_follow_from():
         )
         for world in ("", "shop 1")
     ]
+    edited = copy.copy(A)
+    edited.version = "the digest of a plugin's code"
+    searches.append(Search(edited, Query("hat", "hat", "u"), ""))
     assert len({search.name for search in searches}) == len(searches)
 
 

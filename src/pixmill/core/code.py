@@ -32,7 +32,7 @@ def code_digest(paths: Iterable[Path]) -> str:
     """
     digest = blake3()
     for path in paths:
-        digest.update(f"{path.name}\n{normal_form(ast.parse(path.read_bytes()))}\n".encode())
+        digest.update(f"{path.name}\n{normal_form(ast.parse(path.read_bytes(), str(path)))}\n".encode())
     return digest.hexdigest()
 
 

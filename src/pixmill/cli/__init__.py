@@ -74,7 +74,7 @@ examples:
   pixmill serve --open       try the model in your browser, or by its API
   pixmill export             export the model for other runtimes
 
-The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
+The pipeline itself runs with DVC: `dvc repro`.
 """
 
 

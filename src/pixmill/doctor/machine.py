@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from importlib import metadata
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,9 @@ def check_python() -> Iterator[Finding]:
         yield Finding("Python", State.OK, f"{version}, {sys.executable}")
     else:
         message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding("Python", State.BAD, message, next="rm -r .venv && make setup PYTHON=python3.12")
+        yield Finding(
+            "Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install the packages again"
+        )
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         yield Finding("PATH", State.OK, f"dvc runs {python}")
@@ -41,15 +44,17 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages(root: Path) -> Iterator[Finding]:
-    """Compare the installed packages with ``requirements.txt``, or without one with what Pixmill asks for.
+    """Compare the installed packages with ``requirements.txt``, or without one with what Pixmill's pipeline asks for.
 
     Args:
         root: The project's folder.
     """
     from pixmill.pages.base import shorten
 
+    pinned = root / "requirements.txt"
+    install = "pip install -r requirements.txt" if pinned.is_file() else "pip install -e ."
     missing, other = [], []
-    for name, specifier in sorted(_required(root)):
+    for name, specifier in sorted(_required(pinned), key=itemgetter(0)):
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -58,11 +63,11 @@ def check_packages(root: Path) -> Iterator[Finding]:
         if not specifier.contains(version, prereleases=True):
             other.append(f"{name} {version} (expected {specifier})")
     if missing:
-        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(missing)}", 300), next="make setup")
+        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(missing)}", 300), next=install)
     if other:
-        yield Finding("packages", State.WARNING, shorten(f"other versions: {', '.join(other)}", 300), next="make setup")
+        yield Finding("packages", State.WARNING, shorten(f"other versions: {', '.join(other)}", 300), next=install)
     if not missing and not other:
-        yield Finding("packages", State.OK, "all as pinned")
+        yield Finding("packages", State.OK, "all as pinned" if pinned.is_file() else "all that Pixmill asks for")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:
@@ -78,11 +83,10 @@ def check_disk(root: Path) -> Iterator[Finding]:
     yield Finding("disk", state, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 
-def _required(root: Path) -> Iterator[tuple[str, SpecifierSet]]:
+def _required(pinned: Path) -> Iterator[tuple[str, SpecifierSet]]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    path = root / "requirements.txt"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else metadata.requires("pixmill") or []
+    lines = pinned.read_text(encoding="utf-8").splitlines() if pinned.is_file() else metadata.requires("pixmill") or []
     for line in lines:
         text = line.partition("#")[0].strip().removesuffix("\\").strip()
         if not text or text.startswith("-"):
@@ -91,5 +95,5 @@ def _required(root: Path) -> Iterator[tuple[str, SpecifierSet]]:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue  # a person's own line, which only pip can read
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": "pipeline"}):
             yield requirement.name, requirement.specifier

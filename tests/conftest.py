@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import hypothesis
 import pytest
 
 from pixmill.core.params import Params, parse_params
 from tests.left_out import leave_out
+from tests.wheel import build_package, copy_repository
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -116,6 +118,23 @@ def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -
     root = tmp_path_factory.mktemp("bundled")
     make_data(root, report=lambda line: sys.stderr.write(f"{line}\n"))
     return root / "data"
+
+
+@pytest.fixture(scope="session")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this tree, with the sdist beside it; ``wheel.parent`` is a folder for ``PIP_FIND_LINKS``.
+
+    The first process of the tests that needs it builds it for all of them, in some 10 s.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built"
+    with filelock.FileLock(f"{place}.lock"):
+        if not place.exists():
+            made = tmp_path_factory.mktemp("building")
+            build_package(copy_repository(repository, made / "source"), made / "dist")
+            (made / "dist").rename(place)
+    (found,) = place.glob("*.whl")
+    return found
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ import psutil
 import pytest
 import yaml
 
+from tests.wheel import copy_repository
+
 CLASSES = ("dress", "sneaker", "trouser")
 PER_CLASS = 40
 EPOCHS = 6
@@ -105,18 +107,8 @@ class Project:
 
 
 def _copy_of_the_repository(repository: Path, path: Path) -> Project:
-    """Copy what Git would clone, as it stands in the working tree, and commit it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "-co", "--exclude-standard"],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (repository / name).is_file():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repository / name, path / name)
+    """Copy what Git would clone, and commit it."""
+    copy_repository(repository, path)
     project = Project(path)
     project.git("init", "-q", "-b", "main")
     project.commit("The repository")

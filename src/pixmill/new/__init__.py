@@ -1,0 +1,5 @@
+"""Projects of a team's own: ``pixmill new`` makes one, ``pixmill upgrade`` moves it to another version.
+
+- ``template``: the files of a project
+- ``creating``: a new project, or what an existing folder lacks
+"""

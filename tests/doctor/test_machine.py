@@ -55,7 +55,7 @@ def test_missing_and_other_packages_are_named(tmp_path):
 
 def test_without_a_list_of_its_own_a_project_needs_what_pixmill_needs(tmp_path):
     (finding,) = check_packages(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, "all that Pixmill asks for")
+    assert (finding.state, finding.message) == (State.OK, "all as pinned")
 
 
 @pytest.mark.parametrize(("free", "state"), [(3, State.WARNING), (50, State.OK)])

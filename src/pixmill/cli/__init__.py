@@ -1,7 +1,8 @@
 """The command ``pixmill``: everything around the pipeline.
 
 A verb is a module of its name, listed in ``_VERBS``: its docstring is its help, ``run(arguments)`` does the work, and
-``add_options(parser)`` and ``EXAMPLES`` complete the help. What is slow to import is imported in ``run``.
+``add_options(parser)`` and ``EXAMPLES`` complete the help. What is slow to import, or of an extra, is imported in
+``run``; ``EXTRAS`` names those that may be enough for the verb, where not all of ``pipeline`` is needed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from pixmill.cli import (
 )
 from pixmill.cli.parser import Parser
 from pixmill.core.errors import PixmillError
+from pixmill.core.extras import missing_package
 from pixmill.core.files import storage_errors
 
 __all__ = ["main"]
@@ -98,7 +100,7 @@ def _parser() -> Parser:
         )
         if hasattr(verb, "add_options"):
             verb.add_options(added)
-        added.set_defaults(run=verb.run)
+        added.set_defaults(run=verb.run, command=added.prog, extras=getattr(verb, "EXTRAS", ()))
     parser.verbs = tuple(subparsers.choices)
     return parser
 
@@ -117,7 +119,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     try:
         with storage_errors(then="the same command"):
-            arguments.run(arguments)
+            try:
+                arguments.run(arguments)
+            except ModuleNotFoundError as error:
+                if told := missing_package(error, arguments.command, extras=arguments.extras):
+                    raise told from None
+                raise
     except PixmillError as error:
         print(f"pixmill: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -12,6 +12,8 @@ from pixmill.cli.parser import project_root, say
 
 def run(_: argparse.Namespace) -> None:
     """Fill ``data/`` and record it in DVC's cache."""
+    import dvc  # noqa: F401 (commit_data runs it: where it is missing, nothing is begun)
+
     from pixmill.bundled import commit_data, make_data
 
     root = project_root()

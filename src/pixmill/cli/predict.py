@@ -15,6 +15,8 @@ from typing import cast
 
 from pixmill.cli.parser import find_project, say
 
+EXTRAS = ("serve", "registry")
+
 EXAMPLES = """\
 examples:
   pixmill predict photo.jpg                     what is it?
@@ -60,6 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     stdin = cast(BufferedIOBase, sys.stdin.buffer) if sys.stdin else None
     outputs = [Output(name, path) for name in FORMATS for path in getattr(arguments, name)]
     check_outputs(outputs)
+    if arguments.parquet:
+        import pyarrow  # noqa: F401 (writes it at the end: where it is missing, nothing is begun)
     find_images(arguments.inputs, stdin)
     model = find_model(arguments.model, find_project())
     tally = Tally()

@@ -14,6 +14,8 @@ from pathlib import Path
 from pixmill.cli.parser import port, project_root, say
 from pixmill.core.errors import PixmillError
 
+EXTRAS = ("serve", "registry")
+
 EXAMPLES = """\
 examples:
   pixmill serve --open                          the project's model, in your browser

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from pixmill.doctor.finding import Finding, State, render
@@ -27,14 +28,8 @@ def examine(root: Path) -> list[Finding]:
     Returns:
         The findings, in the order in which to fix them.
     """
-    return [
-        *check_python(),
-        *check_packages(root),
-        *check_params(root),
-        *check_data(root),
-        *check_dvc(root),
-        *check_disk(root),
-        *check_browser(),
-        *check_mlflow(root),
-        *check_network(),
-    ]
+    machine = [*check_python(), *check_packages(root), *check_disk(root)]
+    project = [*check_params(root), *check_data(root)]
+    if not importlib.util.find_spec("dvc"):
+        return [*machine, *project]  # Each of the others needs a package that is missing, as was found above.
+    return [*machine, *project, *check_dvc(root), *check_browser(), *check_mlflow(root), *check_network()]

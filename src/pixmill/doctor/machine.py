@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixmill.core.extras import needed
 from pixmill.doctor.finding import Finding, State
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
+    from packaging.requirements import Requirement
 
 __all__ = ["check_disk", "check_packages", "check_python"]
 
@@ -32,9 +34,7 @@ def check_python() -> Iterator[Finding]:
         yield Finding("Python", State.OK, f"{version}, {sys.executable}")
     else:
         message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding(
-            "Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install the packages again"
-        )
+        yield Finding("Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install the packages again")
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         yield Finding("PATH", State.OK, f"dvc runs {python}")
@@ -44,30 +44,34 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_packages(root: Path) -> Iterator[Finding]:
-    """Compare the installed packages with ``requirements.txt``, or without one with what Pixmill's pipeline asks for.
+    """Compare the installed packages with ``requirements.txt``; without one, with what the project's Pixmill needs.
 
     Args:
         root: The project's folder.
     """
     from pixmill.pages.base import shorten
 
-    pinned = root / "requirements.txt"
-    install = "pip install -r requirements.txt" if pinned.is_file() else "pip install -e ."
-    missing, other = [], []
-    for name, specifier in sorted(_required(pinned), key=itemgetter(0)):
+    if (root / "requirements.txt").is_file():
+        advice, requirements = "pip install -r requirements.txt", _listed(root / "requirements.txt")
+    else:
+        pin = _pin(root)
+        advice, requirements = f"pip install '{pin}'", chain([pin], needed(pin.extras))
+    missing, other = set(), set()
+    for requirement in requirements:
         try:
-            version = metadata.version(name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            missing.append(name)
+            missing.add(requirement.name)
             continue
-        if not specifier.contains(version, prereleases=True):
-            other.append(f"{name} {version} (expected {specifier})")
+        if not requirement.specifier.contains(version, prereleases=True):
+            other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
     if missing:
-        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(missing)}", 300), next=install)
+        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
     if other:
-        yield Finding("packages", State.WARNING, shorten(f"other versions: {', '.join(other)}", 300), next=install)
+        message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
+        yield Finding("packages", State.WARNING, message, next=advice)
     if not missing and not other:
-        yield Finding("packages", State.OK, "all as pinned" if pinned.is_file() else "all that Pixmill asks for")
+        yield Finding("packages", State.OK, "all as pinned")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:
@@ -83,11 +87,20 @@ def check_disk(root: Path) -> Iterator[Finding]:
     yield Finding("disk", state, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 
-def _required(pinned: Path) -> Iterator[tuple[str, SpecifierSet]]:
+def _pin(root: Path) -> Requirement:
+    """Return what the project's ``pyproject.toml`` asks of Pixmill: all that a run needs, where it says nothing."""
+    from packaging.requirements import Requirement
+
+    path = root / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {}) if path.is_file() else {}
+    asked = map(Requirement, project.get("dependencies", ()))
+    return next((one for one in asked if one.name == "pixmill" and one.extras), Requirement("pixmill[pipeline]"))
+
+
+def _listed(path: Path) -> Iterator[Requirement]:
     from packaging.requirements import InvalidRequirement, Requirement
 
-    lines = pinned.read_text(encoding="utf-8").splitlines() if pinned.is_file() else metadata.requires("pixmill") or []
-    for line in lines:
+    for line in path.read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip().removesuffix("\\").strip()
         if not text or text.startswith("-"):
             continue  # a hash or an option of pip
@@ -95,5 +108,5 @@ def _required(pinned: Path) -> Iterator[tuple[str, SpecifierSet]]:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue  # a person's own line, which only pip can read
-        if requirement.marker is None or requirement.marker.evaluate({"extra": "pipeline"}):
-            yield requirement.name, requirement.specifier
+        if requirement.marker is None or requirement.marker.evaluate():
+            yield requirement

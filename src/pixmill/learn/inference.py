@@ -113,7 +113,7 @@ class Pass:
     def __init__(self, path: Path, *, threads: int | None = 1) -> None:
         self._path, self._threads = path, threads
         self._classifier: Classifier | None = None
-        self._error: PixmillError | None = None
+        self._error: Exception | None = None
 
     def __getstate__(self) -> tuple[Path, int | None]:
         return self._path, self._threads
@@ -121,13 +121,13 @@ class Pass:
     def __setstate__(self, state: tuple[Path, int | None]) -> None:
         path, threads = state
         self.__init__(path, threads=threads)  # type: ignore[misc]
-        if _needs_keras(path):
-            # One thread on the CPU gives the same bits everywhere, and a GPU has no room for several processes.
-            os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-            fix_threads(1)
         try:
+            if _needs_keras(path):
+                # One thread on the CPU gives the same bits everywhere, and a GPU has no room for several processes.
+                os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+                fix_threads(1)
             self._classifier = Classifier.load(path, threads=threads)
-        except PixmillError as error:
+        except (PixmillError, ModuleNotFoundError) as error:
             self._error = error
 
     def __call__(self, rows: Sequence[Row]) -> list[Answer]:
@@ -135,6 +135,7 @@ class Pass:
 
         Raises:
             ManifestError: The classifier cannot be loaded.
+            ModuleNotFoundError: What runs its network is not installed.
         """
         if self._error is not None:
             raise self._error

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 
+from pixmill.core.extras import name_missing_package
 from pixmill.core.files import storage_errors
 from pixmill.core.process import die_with_dvc, die_with_parent, interruptible
 from pixmill.core.workspace import Workspace
@@ -18,6 +19,7 @@ from pixmill.core.workspace import Workspace
 # Before the slow imports, during which a killed `dvc` would leave an orphan. While Python resolves the module of `-m`,
 # argv[0] is `-m`; a process that merely imports this package is not affected.
 if sys.argv[0] == "-m":
+    sys.excepthook = name_missing_package
     die_with_parent()
     die_with_dvc()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

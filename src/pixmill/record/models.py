@@ -138,6 +138,8 @@ def open_store(store: str) -> MlflowClient:
     quiet_mlflow()
     if path is None:
         check_store(store)
+    else:
+        import sqlalchemy  # noqa: F401 (the small MLflow of the extra `registry` would call the database unsupported)
     from mlflow import MlflowClient
 
     return MlflowClient(store, os.environ.get("MLFLOW_REGISTRY_URI") or store)
@@ -221,7 +223,9 @@ def asking(uri: str, store: str) -> Iterator[None]:
     except (PixmillError, KeyboardInterrupt):
         raise
     except Exception as error:
-        # Backends raise what they like.
+        # Backends raise what they like. A package of an extra is named by the command.
+        if isinstance(error, ModuleNotFoundError) and error.name in ("mlflow", "sqlalchemy"):
+            raise
         raise PixmillError(
             f"{uri}: MLflow at {shown(store)} says: {line_of(error)}",
             next="check the name and MLFLOW_TRACKING_URI",

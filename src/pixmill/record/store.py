@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,7 +160,10 @@ def quiet_mlflow() -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     # They set their loggers' levels on import.
-    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+    import mlflow
+
+    if find_spec("sqlalchemy"):  # The small MLflow of the extra `registry` only asks servers.
+        import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
     for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(logger).setLevel(logging.CRITICAL)

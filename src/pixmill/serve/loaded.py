@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ class Loaded:
             self._service.wait()
             self.golden = check(model, lambda *row: self._service.submit(Asked(*row)), workers=workers)
             self._by_maps = isinstance(self._service.submit(Looked(golden_images()[0])).result(), bytes)
-            self.explains = self._by_maps or (self._path.is_dir() and (self._path / _WEIGHTS).exists())
+            by_keras = find_spec("tensorflow") and self._path.is_dir() and (self._path / _WEIGHTS).exists()
+            self.explains = self._by_maps or bool(by_keras)
         except BaseException:
             self.close()
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pixmill.bundled import missing_data
@@ -119,7 +120,9 @@ def _folders(data: Path, params: Params) -> Iterator[Problem]:
 
 
 def salt_for_folders(root: Path, params: Params) -> str | None:
-    """Return :func:`pixmill.split.suggested_salt` for the images of ``data/``; ``None`` for other sources or much data.
+    """Return :func:`pixmill.split.suggested_salt` for the images of ``data/``.
+
+    ``None`` for other sources or much data, and where pandas, of the extra ``pipeline``, is not installed.
 
     Args:
         root: The project's folder.
@@ -130,7 +133,7 @@ def salt_for_folders(root: Path, params: Params) -> str | None:
     if scrape.per_class or scrape.per_query:
         # Which of the files are taken is known after scrape.
         return None
-    if not local or scrape.folder.layout == "fixed" or not (root / "data").is_dir():
+    if not local or scrape.folder.layout == "fixed" or not (root / "data").is_dir() or not find_spec("pandas"):
         return None
     source = FolderSource(root / "data")
     files = [(label, address) for label in params.classes for _, address in source.files(label)]

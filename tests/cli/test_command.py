@@ -25,6 +25,7 @@ def test_help_shows_commands_and_examples(arguments: tuple[str, ...], capsys: py
     assert exit_code(*arguments) == 0
     shown = capsys.readouterr().out
     for verb in (
+        "new shoes --demo",
         "check",
         "data",
         "browser",
@@ -50,7 +51,7 @@ def test_a_mistyped_command_is_guessed(capsys: pytest.CaptureFixture[str]) -> No
 def test_nonsense_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code("nonsense") == 2
     assert (
-        "The commands are: check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
+        "The commands are: new, check, params, data, browser, doctor, scrape, review, shop, summary, compare, "
         "predict, serve, export, use, sync.\n"
         "Next: pixmill --help" in capsys.readouterr().err
     )

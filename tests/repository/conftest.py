@@ -74,6 +74,8 @@ def source(repository: Path) -> Source:
     modules = {}
     for folder, base in ((repository / "src" / "pixmill", repository / "src"), (repository / "stages", repository)):
         for path in folder.rglob("*.py"):
+            if "template" in path.parts:
+                continue  # the files of a new project
             parts = path.relative_to(base).with_suffix("").parts
             modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return Source(repository, modules)

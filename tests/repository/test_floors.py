@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
-VERBS = {"bundled", "compare", "doctor", "predict", "review", "serve", "use"}
+VERBS = {"bundled", "compare", "doctor", "new", "predict", "review", "serve", "use"}
 TELLING = {"pages", "record"}
 ENTRANCES = {"__main__", "cli", "pipeline"}
 HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}

@@ -43,6 +43,7 @@ SURFACE = {
     "pixmill.pages.train": "curves_figure draw_samples render_report",
     "pixmill.web": "",
     "pixmill.pages.base": "figure_png figure_svg histogram_svg lines_svg render_page shorten",
+    "pixmill.new": "",
     "pixmill.review": "",
     "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",

@@ -22,7 +22,7 @@ def test_there_is_one_for_each_kind_of_task() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_is_short_and_sound(name: str) -> None:
     recipe = find_recipe(ROOT, name)
-    assert parse_params(recipe.file()) == recipe.params()
+    assert parse_params(recipe.file(ROOT)) == recipe.params()
     assert len(recipe.text.splitlines()) <= 40
     assert re.fullmatch(r"[A-Z].{60,130}\.", recipe.summary)
 

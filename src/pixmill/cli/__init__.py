@@ -21,6 +21,7 @@ from pixmill.cli import (
     data,
     doctor,
     export,
+    new,
     params,
     predict,
     review,
@@ -39,6 +40,7 @@ from pixmill.core.files import storage_errors
 __all__ = ["main"]
 
 _VERBS: tuple[ModuleType, ...] = (
+    new,
     check,
     params,
     data,
@@ -59,6 +61,7 @@ _VERBS: tuple[ModuleType, ...] = (
 
 _EPILOG = """\
 examples:
+  pixmill new shoes --demo   make a project of your own, here with the bundled images
   pixmill use best           replace params.yaml with a recipe; without a name: list them
   pixmill check              check params.yaml
   pixmill params             print all params and their values

@@ -1,7 +1,8 @@
 """The files of a new project, from ``template/``.
 
-They lie there as they are in a project, except for tokens such as ``@project@`` and two kinds of names: a leading ``_``
-stands for a dot, which packaging tools leave out, and ``src/package`` for the folder of the project's own code.
+They lie there as they are in a project, except for tokens such as ``@project@`` and for some names. A leading ``_`` stands
+for a dot, since packaging tools leave hidden files out, and ``src/package`` for the folder of the project's own code. The
+suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools that look for them in all folders.
 """
 
 from __future__ import annotations
@@ -48,4 +49,4 @@ def _path_of(path: Path, package: str) -> str:
     parts = [f".{part[1:]}" if part[0] == "_" and not part.startswith("__") else part for part in path.parts]
     if parts[:2] == ["src", "package"]:
         parts[1] = package
-    return "/".join(parts)
+    return "/".join(parts).removesuffix(".in")

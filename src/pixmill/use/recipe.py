@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 
 __all__ = ["Recipe", "find_recipe", "find_recipes", "listing"]
 
-_HEAD = "# yaml-language-server: $schema=docs/params.schema.json\n"
+_HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
 _PACKED = ("image_size", "aspect", "resize")
 """What a model sees of an image; the other keys of split say which image is in which split."""
 
@@ -60,11 +62,37 @@ class Recipe:
         content["scrape"].pop("source_by_class", None)
         return Recipe(self.name, _dumped(content))
 
-    def file(self) -> str:
-        """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there."""
+    def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
+        """Return the recipe with classes and a source of one's own.
+
+        Args:
+            classes: The classes.
+            source: Where their images come from.
+            layout: That of ``data/``, for the source ``folder``.
+        """
+        content = _yaml().load(self.text)
+        content["classes"][:] = classes
+        content["scrape"]["source"] = source
+        if layout != "classes":
+            content["scrape"].insert(1, "folder", {"layout": layout})
+        return Recipe(self.name, _dumped(content))
+
+    def with_snapshot(self, snapshot: str) -> Recipe:
+        """Return the recipe with another date of the scrape."""
+        content = _yaml().load(self.text)
+        content["scrape"]["snapshot"] = SingleQuotedScalarString(snapshot)
+        return Recipe(self.name, _dumped(content))
+
+    def file(self, root: Path) -> str:
+        """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there.
+
+        Args:
+            root: The project's folder; the schema that editors read lies there, or in ``docs/``.
+        """
         present = _yaml().load(self.text)
         names = [field.alias or name for name, field in Params.model_fields.items()]
-        return _HEAD + self.text + "".join(f"\n{name}: {{}}\n" for name in names if name not in present)
+        head = _HEAD.format("docs/" if (root / "docs" / "params.schema.json").exists() else "")
+        return head + self.text + "".join(f"\n{name}: {{}}\n" for name in names if name not in present)
 
     def with_review_of(self, current: str) -> Recipe:
         """Return the recipe with the section ``review`` of a params file: what a team accepts, whatever the model.
@@ -102,6 +130,7 @@ def _yaml() -> YAML:
     yaml = YAML()  # It keeps comments.
     yaml.width = 120
     yaml.preserve_quotes = True
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.representer.add_representer(
         type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "null")
     )

@@ -69,7 +69,7 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     path = root / "params.yaml"
     recipe.params()
     before = read_text(path) if path.exists() else None
-    after = recipe.file() if before is None else recipe.with_review_of(before).file()
+    after = recipe.file(root) if before is None else recipe.with_review_of(before).file(root)
     if keep_data and before is not None:
         parse_params(before)
         after = recipe.merged_into(before)
@@ -102,7 +102,7 @@ def _safe(root: Path, text: str) -> bool:
     for recipe in find_recipes(root):
         with contextlib.suppress(ParamsError):  # Another recipe may be broken.
             recipe.params()
-            if text in (each.with_review_of(text).file() for each in (recipe, recipe.opened())):
+            if text in (each.with_review_of(text).file(root) for each in (recipe, recipe.opened())):
                 return True
     return git(root, "show", "HEAD:./params.yaml") == text
 

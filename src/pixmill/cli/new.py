@@ -1,0 +1,46 @@
+"""Make a project: a small Git and DVC repository for your own images.
+
+In an existing folder, `pixmill new .` adds what is missing and touches nothing
+that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pixmill.cli.parser import say
+
+EXAMPLES = """\
+examples:
+  pixmill new shoes --demo              with the bundled images, to look around
+  pixmill new pets --from ~/photos      with a copy of your folders of images, one for each class
+  pixmill new pets --classes cat,dog    with an empty folder for each class
+  pixmill new digits --recipe digits    with the classes and images of a recipe
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the verb."""
+    parser.add_argument("folder", metavar="NAME", type=Path, help="the project's folder; `.` for this one")
+    parser.add_argument("--recipe", default="best", help="what to start from; `pixmill use` lists them (best)")
+    parser.add_argument("--classes", metavar="A,B,C", help="names of the classes; with --from: take only these")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="FOLDER",
+        type=Path,
+        help="copy the images in FOLDER/<class>/, or in FOLDER/train/<class>/ and FOLDER/test/<class>/",
+    )
+    parser.add_argument("--demo", action="store_true", help="take the bundled images")
+    parser.add_argument("--remote", metavar="URL", help="the team's DVC storage: a folder, s3://…, ssh://…")
+    parser.add_argument("--mlflow", metavar="URL", help="the team's MLflow server")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make the project and print the next commands."""
+    from pixmill.new.creating import Order, create
+
+    classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
+    wanted = {name: getattr(arguments, name) for name in ("folder", "recipe", "source", "demo", "remote", "mlflow")}
+    print("\n".join(create(Order(**wanted, classes=classes), report=say)))

@@ -1,0 +1,257 @@
+"""Make a project, or add to a folder what a project needs."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pixmill import __version__
+from pixmill.bundled import CLASSES, make_data
+from pixmill.core.dvc import dvc
+from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
+from pixmill.core.files import write_text
+from pixmill.core.git import git
+from pixmill.core.lock import FILE, installed_lock, text_digest, write_lock
+from pixmill.core.params import Params, load_params, parse_params
+from pixmill.new.importing import Found, copy_images, find_images
+from pixmill.new.names import names_of
+from pixmill.new.report import following, of_files, of_images
+from pixmill.new.template import MANAGED, render
+from pixmill.scrape.sources import row_of
+from pixmill.use import Recipe, find_recipe
+
+__all__ = ["Order", "create"]
+
+_PARAMS = "params.yaml"
+_MLFLOW = '# mlflow = "https://mlflow.example.org"'
+"""The line of the template that names no server."""
+
+_WAYS = """\
+which images? Choose one of these:
+  --demo               the bundled images, to look around
+  --from FOLDER        a copy of your images, in FOLDER/<class>/
+  --classes a,b,c      empty folders for your images
+or a recipe with a source of its own, such as --recipe digits (pixmill use lists them)"""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Say what project is wanted.
+
+    Args:
+        folder: Its folder.
+        recipe: The recipe to start from.
+        classes: Its classes; with ``source``, those to take.
+        source: A folder of labelled images to copy.
+        demo: Whether it gets the bundled images.
+        remote: The DVC remote, an address or a folder.
+        mlflow: The address of the MLflow server.
+    """
+
+    folder: Path
+    recipe: str = "best"
+    classes: tuple[str, ...] = ()
+    source: Path | None = None
+    demo: bool = False
+    remote: str | None = None
+    mlflow: str | None = None
+
+
+def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
+    """Make a project; in the current folder, add what is missing and touch nothing that is there.
+
+    Everything is checked before anything is written. Each file is written at once or not at all, so the same call for
+    ``.`` completes a project whose making was interrupted.
+
+    Args:
+        order: What is wanted.
+        report: Receives each line on the progress.
+
+    Returns:
+        Lines on what was done and what to type next.
+
+    Raises:
+        PixmillError: A program is missing, the folder will not do, or an option does not fit.
+    """
+    _require_programs()
+    root = Path(os.path.abspath(order.folder)).resolve()  # noqa: PTH100 (resolve() alone fails on a loop of links)
+    _require_place(root, order)
+    name, package = names_of(root)
+    if order.mlflow is not None:
+        _require_url(order.mlflow)
+    found = _found(order, root)
+    recipe = None if (root / _PARAMS).exists() else _recipe(order, root, found)
+    if recipe is not None:
+        _require_params(recipe.file(root), order)
+
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
+        raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
+    files = render(name, package, __version__)
+    managed = {path: text_digest(files[path]) for path in MANAGED}
+    if order.mlflow is not None:
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
+    if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
+        recipe = recipe.with_images([*CLASSES], source="folder")
+    if recipe is None:
+        files.pop(_PARAMS)
+    else:
+        files[_PARAMS] = recipe.file(root)
+    kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
+    for path in files.keys() - kept.keys():
+        write_text(root / path, files[path])
+    _fill(root, order, found, report)
+    if not (root / "data.dvc").exists():
+        dvc(root, "add", "data")
+    if order.remote is not None and not _has_remote(root):
+        dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
+    if not (root / FILE).exists():
+        write_lock(root, replace(installed_lock(), template=managed))
+    made = (
+        f"{name}: {len(files) - len(kept)} files written"
+        if kept
+        else f"{name}: a Git and DVC repository of {len(files) + 2} files"
+    )
+    said = [made, *of_files(files, kept), *(found.remarks if found else ()), *of_images(root)]
+    return [*said, "Next:", *following(root, Path.cwd().resolve())]
+
+
+def _require_programs() -> None:
+    if importlib.util.find_spec("dvc") is None:
+        raise PixmillError("a project needs DVC, which is not installed", next="pip install 'pixmill[pipeline]'")
+    if shutil.which("git") is None:
+        raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
+
+
+def _require_place(root: Path, order: Order) -> None:
+    """Refuse a folder with other things in it, and one within something else's."""
+    if root != Path.cwd() and root.exists() and (not root.is_dir() or any(root.iterdir())):
+        inside = f"cd {order.folder} && pixmill new ." if root.is_dir() else "choose another name"
+        raise PixmillError(f"{order.folder} exists and is not empty", next=f"{inside} (adds what is missing)")
+    there = next(folder for folder in (root, *root.parents) if folder.exists())
+    top = (git(there, "rev-parse", "--show-toplevel") or "").strip()
+    if top and Path(top).resolve() != root:
+        raise PixmillError(
+            f"{root} is within the Git repository {top}; a project is a repository of its own",
+            next=f"choose a folder outside of {top}",
+        )
+    if order.source is not None:
+        source = order.source.resolve()
+        if source.is_relative_to(root) or root.is_relative_to(source):
+            raise DataError(
+                f"{source} and the project {root} lie within each other",
+                next="choose a folder beside it; images that are in data/<class>/ already need no --from",
+            )
+    if order.demo and (order.source is not None or order.classes):
+        raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
+
+
+def _require_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or '"' in url or "\\" in url:
+        raise PixmillError(
+            f"--mlflow: expected the address of a server, received '{url}'",
+            next="give one such as https://mlflow.example.org",
+        )
+
+
+def _require_params(text: str, order: Order) -> None:
+    try:
+        parse_params(text)
+    except ParamsError as error:
+        where = "rename the folder" if order.source else "correct --classes"
+        raise ParamsError(
+            f"these classes will not do:\n{error.message}", next=f"{where}, and repeat the command"
+        ) from None
+
+
+def _found(order: Order, root: Path) -> Found | None:
+    """Return the images to take: those of ``--from``, or those that lie in ``data/`` already."""
+    if order.source is not None:
+        return find_images(order.source, order.classes)
+    if order.demo or order.classes or (root / _PARAMS).exists() or not _has_files(root / "data"):
+        return None
+    found = find_images(root / "data")
+    if not found.lies_in(root / "data"):
+        raise DataError(
+            "data/ has images, but not all in data/<class>/ or data/{train,val,test}/<class>/",
+            next="move the folder elsewhere, then: pixmill new . --from FOLDER",
+        )
+    return found
+
+
+def _has_files(data: Path) -> bool:
+    return data.is_dir() and any(path.is_file() for path in data.rglob("*"))
+
+
+def _recipe(order: Order, root: Path, found: Found | None) -> Recipe:
+    """Return the recipe with the project's classes and source."""
+    recipe = find_recipe(root, order.recipe)
+    _, _, text = render("", "", "")[_PARAMS].partition("\n")  # the recipe `best`, with the keys that people change
+    whole = Recipe("best", text)
+    if found is not None:
+        whole = whole.with_images(found.classes, source="folder", layout=found.layout)
+    elif order.classes:
+        whole = whole.with_images(order.classes, source="folder")
+    elif not order.demo:
+        sources = _sources(recipe.params())
+        if "shop" in sources:
+            raise PixmillError(_WAYS, next="repeat the command with one of them")
+        return (
+            recipe.with_snapshot(date.today().isoformat()) if any(row_of(each).on_web for each in sources) else recipe
+        )
+    return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merged_into(whole.text))
+
+
+def _sources(params: Params) -> set[str]:
+    return {source for label in params.classes for source in params.scrape.sources_of(label)}
+
+
+def _browser(report: Callable[[str], None]) -> bool:
+    """Tell whether there is a browser for the bundled shop, which is installed if need be."""
+    from pixmill.web.browser import install_browser
+
+    if os.environ.get("PIXMILL_WEBDRIVER_URL"):
+        return True
+    try:
+        install_browser(report=report)
+    except BrowserError as error:
+        report(f"{error.message}\nSo the images are read from data/, without the bundled shop: scrape.source: folder")
+        return False
+    return True
+
+
+def _fill(root: Path, order: Order, found: Found | None, report: Callable[[str], None]) -> None:
+    """Fill ``data/``, unless it has files or ``data.dvc`` says which ones belong there."""
+    data = root / "data"
+    if (root / "data.dvc").exists() and not (order.demo or found):
+        return
+    if order.demo:
+        make_data(root, report=report)
+    elif found is not None and not _has_files(data):
+        copy_images(found, data, scratch=root / ".pixmill" / "new" / "data")
+    else:
+        data.mkdir(exist_ok=True)
+        params = load_params(root)
+        splits = ("train", "test") if params.scrape.folder.layout == "fixed" else ("",)
+        for label in params.classes:
+            for split in splits if params.scrape.sources_of(label) == ("folder",) else ():
+                (data / split / label).mkdir(parents=True, exist_ok=True)
+
+
+def _has_remote(root: Path) -> bool:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(root / ".dvc" / "config", encoding="utf-8")
+    return config.has_option("core", "remote")
+
+
+def _remote(url: str) -> str:
+    """Return the address of a remote; that of a folder holds wherever one stands."""
+    return url if "://" in url else str(Path(url).expanduser().absolute())

@@ -1,0 +1,196 @@
+"""Images that people have in folders: find the classes and splits, and copy them into a project."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pixmill.core.errors import DataError
+from pixmill.core.files import fresh_folder
+from pixmill.core.names import composed, folded
+from pixmill.core.progress import track
+from pixmill.images import EXTENSIONS, sniff
+from pixmill.images.listing import files_below
+
+__all__ = ["Found", "copy_images", "find_images"]
+
+_SPLITS = {
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validation", "dev"},
+    "test": {"test", "testing"},
+}
+"""What people call the splits: words of a folder's name, such as ``seg_train``."""
+
+_HEAD = 4096
+"""Bytes that tell a format."""
+
+_NAMED = 5
+"""How many files or folders a message names."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hold the images of a folder.
+
+    Args:
+        images: By the folder below ``data/`` that they belong into, ``<class>`` or ``<split>/<class>``; each by the
+            name that it gets there.
+        classes: The classes, sorted.
+        layout: ``fixed`` where the folder has splits, else ``classes``: that of ``scrape.folder``.
+        remarks: What was left out or taken for something else, in sentences.
+    """
+
+    images: Mapping[str, Mapping[str, Path]]
+    classes: tuple[str, ...]
+    layout: str
+    remarks: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.images.values()))
+
+    def lies_in(self, data: Path) -> bool:
+        """Tell whether all images are where a project has them."""
+        return all(
+            path == data / place / name for place, images in self.images.items() for name, path in images.items()
+        )
+
+
+def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
+    """Find the classes in a folder of class folders, or in the folders of its splits.
+
+    A single folder within another, as archives have it, is looked into. Images in subfolders of a class belong to it.
+
+    Args:
+        folder: The folder.
+        classes: Take only these; default: all.
+
+    Raises:
+        DataError: There are no class folders, or not these, or some without an image.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder", next="give --from the folder that holds the class folders")
+    top = _unpacked(folder)
+    splits, remarks = _splits(top)
+    listed = {
+        (f"{split}/" if split else "", composed(path.name)): path
+        for split, base in splits.items()
+        for path in _folders(base)
+    }
+    labels = sorted({label for _, label in listed})
+    wanted = [composed(name) for name in classes] or labels
+    if missing := [name for name in wanted if name not in labels]:
+        raise DataError(
+            f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
+            next="correct --classes",
+        )
+    if len(wanted) < 2:
+        loose = sum(_is_image(path) for path in top.iterdir())
+        has = f"{loose:,} images, but no" if loose else f"{len(labels) or 'no'}"
+        raise DataError(
+            f"{top} has {has} folder of a class; a classifier needs at least two classes",
+            next=f"put the images into {folder}/<class>/, and repeat the command",
+        )
+    files = [
+        (f"{split}{label}", name, path)
+        for (split, label), base in listed.items()
+        if label in wanted
+        for name, path in files_below(base)
+    ]
+    images: dict[str, dict[str, Path]] = {}
+    others: list[str] = []
+    for place, name, path in track(files, "Look at files", len(files), unit="file"):
+        if _is_image(path):
+            taken = images.setdefault(place, {})
+            taken[_free_name(name, taken)] = path
+        else:
+            others.append(path.relative_to(top).as_posix())
+    if empty := [label for label in wanted if not any(place.rpartition("/")[2] == label for place in images)]:
+        rest = [label for label in wanted if label not in empty]
+        raise DataError(
+            f"no images in the folders of {_some(empty, 20)}",
+            next=f"put images there, or leave them out: --classes '{','.join(rest)}'",
+        )
+    if others:
+        remarks.append(f"{len(others):,} files are no images and were left out: {_some(others)}")
+    return Found(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
+
+
+def copy_images(found: Found, data: Path, *, scratch: Path) -> None:
+    """Copy images into ``data/``, which is there when all are.
+
+    Args:
+        found: The images. They stay as they are: a copy shares nothing with them.
+        data: A folder that is absent or empty.
+        scratch: A folder on the same disk, for the time being.
+    """
+    new = fresh_folder(scratch)
+    pairs = [(path, new / place / name) for place, images in found.images.items() for name, path in images.items()]
+    for place in found.images:
+        (new / place).mkdir(parents=True)
+    for path, copy in track(pairs, "Copy", len(pairs)):
+        shutil.copyfile(path, copy)
+    if data.exists():
+        shutil.rmtree(data)
+    new.rename(data)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX"
+    )
+
+
+def _unpacked(folder: Path) -> Path:
+    """Return the innermost of folders that hold nothing but one folder and files that are no images."""
+    while len(inner := _folders(folder)) == 1 and not any(_is_image(path) for path in folder.iterdir()):
+        folder = inner[0]
+    return folder
+
+
+def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
+    """Return the folders of the splits, or the one folder of all classes, and remarks."""
+    found: dict[str | None, Path] = {}
+    for split, words in _SPLITS.items():
+        named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", folded(path.name)))]
+        inner = [path for path in map(_unpacked, named) if len(_folders(path)) > 1]
+        if len(inner) > 1:
+            raise DataError(
+                f"{top} has several folders for the split {split}: {_some([path.name for path in named])}",
+                next=f"leave one of them, named {split}",
+            )
+        if inner:
+            found[split] = inner[0]
+    if "train" not in found or len(found) == 1:
+        return {None: top}, []
+    remarks = []
+    if "test" not in found:
+        found["test"] = found.pop("val")
+        remarks.append(f"there is no test split: {found['test'].name} was taken for it; val comes out of train")
+    used = {path.relative_to(top).parts[0] for path in found.values()}
+    if others := [path.name for path in _folders(top) if path.name not in used]:
+        remarks.append(f"these folders are no splits and were left out: {_some(others)}")
+    return found, remarks
+
+
+def _is_image(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return sniff(stream.read(_HEAD)) in EXTENSIONS
+
+
+def _free_name(name: str, taken: Mapping[str, Path]) -> str:
+    """Return a file's name in a class's folder: with the folders on the way in it, since a class has no subfolders."""
+    flat = free = name.replace("/", "-")
+    number = 1
+    while free in taken:
+        number += 1
+        free = f"{Path(flat).stem}-{number}{Path(flat).suffix}"
+    return free
+
+
+def _some(names: Sequence[str], most: int = _NAMED) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

@@ -1,0 +1,50 @@
+"""The names of a project: that of its folder, and that of the package of its own code."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+from pixmill.core.errors import PixmillError
+from pixmill.core.project import read_project
+
+__all__ = ["names_of"]
+
+_OURS = {"pixmill", "stages", "tests"}
+
+
+def names_of(root: Path) -> tuple[str, str]:
+    """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
+
+    The name is that in ``pyproject.toml``, or else the folder's.
+
+    Args:
+        root: The project's folder, which need not exist.
+
+    Raises:
+        PixmillError: The name is that of no package, or of one that is there already.
+    """
+    name = read_project(root).name or root.name
+    package = re.sub(r"[-. ]", "_", name.lower())
+    if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", package) or keyword.iskeyword(package) or " " in name:
+        raise _unfit(name, "is no name of a Python package, which your own code needs")
+    if package in _OURS | sys.stdlib_module_names or _is_installed(package, root):
+        raise _unfit(name, "is the name of another Python package")
+    return name, package
+
+
+def _is_installed(package: str, root: Path) -> bool:
+    """Tell whether another package has the name; one without an ``__init__.py``, as ours, hides no other."""
+    found = importlib.util.find_spec(package)
+    return found is not None and found.origin is not None and not Path(found.origin).is_relative_to(root)
+
+
+def _unfit(name: str, why: str) -> PixmillError:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    other = words if words and words[0].isalpha() and words != name.lower() else f"my-{words or 'images'}"
+    return PixmillError(f"'{name}' {why}", next=f"choose another name for the folder, such as {other}")

@@ -1,0 +1,96 @@
+"""What ``pixmill new`` says at its end: what was there before, what is amiss, and what to type next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pixmill.core.errors import ParamsError
+from pixmill.core.params import Params, load_params
+from pixmill.images.listing import files_below
+from pixmill.scrape.sources import row_of
+from pixmill.use import problems, salt_for_folders
+
+__all__ = ["following", "of_files", "of_images"]
+
+_SETUP_SECONDS, _IMAGE_SECONDS = 45.0, 0.05
+"""What a first run takes on two CPUs: starting five stages, and for each image."""
+
+_COMMIT = 'git add -A && git commit -m "First results"'
+
+
+def of_files(files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is said of files that were there before, and what they lack.
+
+    Args:
+        files: The texts of a new project's files, by path.
+        kept: Those of files that were there before.
+    """
+    others = {path: text for path, text in kept.items() if text != files[path]}
+    if others:
+        yield f"Kept as they were: {', '.join(others)}"
+    for path in (".gitignore", ".dvcignore"):
+        present = set(others.get(path, files[path]).splitlines())
+        if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
+            yield f"Add these lines to {path}: {' '.join(lacking)}"
+    if "dvc.yaml" in others and "stages.train" not in others["dvc.yaml"]:
+        yield "dvc.yaml is that of another pipeline: move it elsewhere, and repeat the command"
+    if "pyproject.toml" in others and "pixmill" not in others["pyproject.toml"]:
+        wanted = next(line for line in files["pyproject.toml"].splitlines() if line.startswith("dependencies"))
+        yield f"Add to pyproject.toml: {wanted.partition('  #')[0]}"
+
+
+def of_images(root: Path) -> Iterator[str]:
+    """Yield what is amiss with the params and the local images, and a better salt."""
+    try:
+        params = load_params(root)
+    except ParamsError as error:
+        yield str(error)
+        return
+    if _is_empty(root, params):
+        return  # The next command says it all.
+    yield from map(str, problems(root, params))
+    if (salt := salt_for_folders(root, params)) is not None:
+        yield f"Note: {salt}"
+
+
+def following(root: Path, here: Path) -> Iterator[str]:
+    """Yield what to type next, with the time that it takes.
+
+    Args:
+        root: The project's folder.
+        here: The current folder.
+    """
+    go = "" if root == here else f"cd {root.relative_to(here) if root.is_relative_to(here) else root} && "
+    try:
+        params = load_params(root)
+    except ParamsError:
+        yield f"  {go}pixmill check"
+        return
+    if _is_empty(root, params):
+        folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
+        yield f"  put images into {', '.join(folders[:6])}{', …' if len(folders) > 6 else ''}, or set scrape.source"
+        yield f"  {go}dvc repro"
+    elif any(row_of(source).on_web for source in _sources(params)):
+        yield f"  {go}pixmill scrape --dry-run   (says how long it takes)"
+        yield "  dvc repro"
+    else:
+        local = bool(_sources(params) & {"folder", "shop"})
+        count = sum(1 for _ in files_below(root / "data")) if local else 0
+        yield f"  {go}dvc repro   ({_about(count) if local else 'minutes to hours: pixmill use says'})"
+    yield f"  {_COMMIT}"
+
+
+def _is_empty(root: Path, params: Params) -> bool:
+    data = root / "data"
+    return "folder" in _sources(params) and data.is_dir() and next(files_below(data), None) is None
+
+
+def _sources(params: Params) -> set[str]:
+    return {source for label in params.classes for source in params.scrape.sources_of(label)}
+
+
+def _about(images: int) -> str:
+    minutes = (_SETUP_SECONDS + _IMAGE_SECONDS * images) / 60
+    return f"about {math.ceil(minutes)} minute{'s' if minutes > 1 else ''}"

@@ -1,5 +1,6 @@
 """Check params.yaml, and the local images, lists and sites that it names.
 
+In a project, also checks that the installed Pixmill is the one of pixmill.lock.
 Exits 1 where a run would stop.
 """
 
@@ -16,11 +17,19 @@ from pixmill.core.errors import DataError
 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
+    from pixmill.core.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
     from pixmill.use import problems, salt_for_folders
 
     root = project_root()
+    if (lock := read_lock(root)) is not None:
+        installed = installed_lock()
+        check_code(lock, installed)
+        if lock.version != installed.version:
+            say(f"note: pixmill {installed.version} gives the results of {lock.version}; to adapt: pixmill upgrade")
+        if (libraries := other_libraries(lock, installed)) is not None:
+            say(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
     sources = dict.fromkeys(name for label in params.classes for name in params.scrape.sources_of(label))
     print(

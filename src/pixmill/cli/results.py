@@ -63,8 +63,8 @@ def notes(root: Path) -> list[str]:
             advice(root, RESULTS),
         ]
     else:
-        reviewed = ["review.csv"] if "review.csv" in changed else []
-        paths = ["data.dvc", "dvc.lock", "params.yaml", *reviewed, "metrics", "plots"]
+        others = [path for path in ("pixmill.lock", "review.csv") if path in changed]
+        paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
         lines.append(f"The results are new. {advice(root, paths, undo=False)}")
     return lines
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pixmill.compare.comparison import Change, Changes, Side, StageChange
-from pixmill.core.errors import ParamsError
+from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.git import git
+from pixmill.core.lock import FILE, parse_lock
 from pixmill.core.params import flat, parse_params, parse_yaml
 
 __all__ = ["changed_params", "find_changes"]
 
 _COMMITS = 50
 """Commits that are listed: more are read in Git."""
+
+_Pins = dict[str, str]
+"""Versions of packages by name."""
 
 _HASH = re.compile(r"[0-9a-f]{7,64}")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
@@ -27,7 +31,8 @@ def find_changes(base: Side, head: Side, root: Path) -> Changes:
     """Find what differs besides data and results.
 
     What a side does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
-    ``requirements.txt`` no packages, and no commits where one of the two commits is unknown or not in this clone.
+    ``requirements.txt`` or ``pixmill.lock`` no packages, and no commits where one of the two commits is unknown or not
+    in this clone.
 
     Args:
         base: What is compared with.
@@ -38,10 +43,13 @@ def find_changes(base: Side, head: Side, root: Path) -> Changes:
         The differences: params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
         Two versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
     """
+    made = _made_by(base), _made_by(head)
+    pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
+    packages = pins if all(pins) else made
     return Changes(
         params=changed_params(base.params, head.params),
-        stages=tuple(_stages(base.lock, head.lock)) if base.lock and head.lock else (),
-        packages=_packages(base.read("requirements.txt"), head.read("requirements.txt")),
+        stages=tuple(_stages(base.lock, head.lock, made)) if base.lock and head.lock else (),
+        packages=_different(*packages) if all(packages) else (),
         commits=_commits(root, base.commit, head.commit),
     )
 
@@ -77,23 +85,34 @@ def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change
     return tuple(change for change in changes if change.base or change.head or change.name not in sections)
 
 
-def _stages(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[StageChange]:
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any], made: Sequence[_Pins]) -> Iterator[StageChange]:
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
             reasons = ["new stage"]
         elif name not in head:
             reasons = ["stage removed"]
         else:
-            reasons = _reasons(base[name], head[name])
+            reasons = _reasons(name, base[name], head[name], made)
         if reasons:
             yield StageChange(name, tuple(reasons))
 
 
-def _reasons(base: Mapping[str, Any], head: Mapping[str, Any]) -> list[str]:
+def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], made: Sequence[_Pins]) -> list[str]:
     """Return why a stage ran: what differs of what it depends on."""
-    params = (flat(stage.get("params", {}).get("params.yaml", {})) for stage in (base, head))
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
-    reasons += [f"param {change.name}" for change in _different(*params)]
+    files = {**base.get("params", {}), **head.get("params", {})}
+    for file in sorted(files, key="params.yaml".__ne__):
+        names = [
+            change.name for change in _different(*(flat(it.get("params", {}).get(file, {})) for it in (base, head)))
+        ]
+        if file == FILE and names:
+            before, after = (pins.get("pixmill") for pins in made)
+            versions = (
+                f" (pixmill {before} \N{RIGHTWARDS ARROW} {after})" if before and after and before != after else ""
+            )
+            reasons.append(f"code of {stage}{versions}")
+        else:
+            reasons += [f"param {name}" if file == "params.yaml" else f"param {name} in {file}" for name in names]
     reasons += [_named(path) for path in _different_files(base, head, "deps")]
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
@@ -116,15 +135,19 @@ def _named(path: str) -> str:
     return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
 
 
-def _packages(base: bytes | None, head: bytes | None) -> tuple[Change, ...]:
-    return () if base is None or head is None else _different(_pins(base), _pins(head))
+def _made_by(side: Side) -> _Pins:
+    """Return the versions that a project's ``pixmill.lock`` names; none where it has no valid one."""
+    with contextlib.suppress(PixmillError):
+        lock = parse_lock((side.read(FILE) or b"").decode("utf-8", "replace"))
+        return {"pixmill": lock.version, **lock.libraries}
+    return {}
 
 
-def _pins(content: bytes) -> dict[str, str]:
+def _pins(content: bytes | None) -> _Pins:
     from packaging.utils import canonicalize_name
 
     pins = defaultdict(list)
-    for name, version in _PIN.findall(content.decode("utf-8", "replace")):
+    for name, version in _PIN.findall((content or b"").decode("utf-8", "replace")):
         pins[canonicalize_name(name)].append(version)
     return {name: ", ".join(versions) for name, versions in pins.items()}
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pixmill.core.lock import FILE
 from pixmill.core.params import parse_yaml
 
 __all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
@@ -50,7 +51,7 @@ def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | 
         for file, recorded in (stage.get("params") or {}).items():
             for name, value in recorded.items():
                 if document(file).get(name) != value:
-                    return f"{name} in {file}"
+                    return f"the code of {name}" if file == FILE else f"{name} in {file}"
         for dep in stage.get("deps", []):
             path, md5 = dep["path"], str(dep.get("md5"))
             if path == "data":

@@ -18,7 +18,10 @@ WORKSPACE = "workspace"
 _REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
 """Branches, tags, branches of remotes, and experiments of DVC, which lie below the commit they started from."""
 
-_INPUTS = ("data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "plots", "requirements.txt", "review.csv")
+_INPUTS = (
+    "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
+    "review.csv",
+)  # fmt: skip
 _CODE = ("src", "stages")
 
 _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -33,8 +35,10 @@ __all__ = [
     "installed_lock",
     "other_libraries",
     "other_stages",
+    "parse_lock",
     "read_lock",
     "stage_digest",
+    "stage_digests",
     "text_digest",
     "write_lock",
 ]
@@ -49,6 +53,8 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The stages that have a digest, and the sections of ``params.yaml`` that each reads. Scrape has none: an upgrade
 visits no site again."""
+
+_PACKAGE = Path(pixmill.__file__).parent
 
 _TELLING = ("pixmill.cli", "pixmill.pages", "pixmill.record")
 """Packages that show or record results."""
@@ -103,34 +109,41 @@ def read_lock(root: Path) -> Lock | None:
     """Read a project's ``pixmill.lock``; ``None`` where there is none, as in Pixmill's own repository.
 
     Raises:
-        PixmillError: It cannot be read, or has other keys than it must.
+        PixmillError: It cannot be read, or is not valid.
     """
     path = root / FILE
-    if not path.exists():
-        return None
     try:
-        text = read_text(path)
-        if "\n<<<<<<< " in f"\n{text}":
-            raise PixmillError(
-                f"{FILE} has the marks of a merge conflict", next=f"git checkout --theirs {FILE} && pixmill upgrade"
-            )
+        return parse_lock(read_text(path)) if path.exists() else None
+    except ParamsError as error:
+        raise PixmillError(error.message, next=_RESTORE) from None
+
+
+def parse_lock(text: str) -> Lock:
+    """Return what the text of a ``pixmill.lock`` says.
+
+    Raises:
+        PixmillError: It has the marks of a merge conflict, is no YAML, or has other keys and values than it must.
+    """
+    if re.search("^<{7} ", text, re.MULTILINE):
+        following = f"git checkout --theirs {FILE} && pixmill upgrade"
+        raise PixmillError(f"{FILE} has the marks of a merge conflict", next=following)
+    try:
         content = parse_yaml(text, file=FILE)
     except ParamsError as error:
         raise PixmillError(error.message, next=_RESTORE) from None
-    keys = {"pixmill", *SECTIONS, "libraries", "template"}
     found = content if isinstance(content, dict) else {}
-    if found.keys() != keys:
-        named = [f"lacks {', '.join(sorted(keys - found.keys()))}"] if keys - found.keys() else []
-        named += [f"has the unknown {', '.join(sorted(map(str, found.keys() - keys)))}"] if found.keys() - keys else []
-        raise PixmillError(f"{FILE} {' and '.join(named)}", next=_RESTORE)
-    flat = {name: value for name, value in found.items() if name not in ("libraries", "template")}
-    for section in ("libraries", "template"):
-        flat |= {f"{section}.{name}": value for name, value in dict(found[section] or {}).items()}
-    for name, value in flat.items():
-        if not isinstance(value, str):
-            raise PixmillError(f"{FILE}: {name}: expected a text in quotes, received {value!r}", next=_RESTORE)
-    digests = {stage: found[stage] for stage in SECTIONS}
-    return Lock(found["pixmill"], digests, found["libraries"] or {}, found["template"] or {})
+    keys, tables = ("pixmill", *SECTIONS, "libraries", "template"), ("libraries", "template")
+    wrong = [f"{key} is missing" for key in keys if key not in found]
+    wrong += [f"{key} is unknown" for key in found if key not in keys]
+    wrong += [f"{key} is no table" for key in tables if key in found and not isinstance(found[key], dict)]
+    texts = {key: value for key, value in found.items() if key not in tables}
+    for key in tables:
+        table = found.get(key)
+        texts |= {f"{key}.{name}": text for name, text in table.items()} if isinstance(table, dict) else {}
+    wrong += [f"{name} is no text in quotes" for name, text in texts.items() if not isinstance(text, str)]
+    if wrong:
+        raise PixmillError(f"{FILE} is not valid: {', '.join(wrong)}", next=_RESTORE)
+    return Lock(found["pixmill"], {stage: found[stage] for stage in SECTIONS}, found["libraries"], found["template"])
 
 
 _RESTORE = f"git checkout {FILE} && pixmill upgrade"
@@ -141,33 +154,42 @@ def write_lock(root: Path, lock: Lock) -> None:
     lines = [f"{name}: {json.dumps(text)}" for name, text in {"pixmill": lock.version, **lock.digests}.items()]
     for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
         # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
-        lines += [f"{name}:", *(f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items()))]
+        lines += [f"{name}:" if texts else f"{name}: {{}}"]
+        lines += [f"  {key}: {json.dumps(text)}" for key, text in sorted(texts.items())]
     write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
 
 
 def installed_lock() -> Lock:
     """Return what the installed Pixmill and the packages around it would write, without the template's files."""
-    source = _Source(Path(pixmill.__file__).parent)
     libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
     for distribution in _LIBRARIES:
         try:
             libraries[distribution] = metadata.version(distribution)
         except metadata.PackageNotFoundError:
             continue  # an installation without the pipeline
-    return Lock(pixmill.__version__, {stage: source.digest(stage) for stage in SECTIONS}, libraries)
+    return Lock(pixmill.__version__, stage_digests(_PACKAGE), libraries)
 
 
-def stage_digest(stage: str, package: Path | None = None) -> str:
-    """Return a digest of the code that decides a stage's outputs, the same on every system and version of Python.
+def stage_digest(stage: str) -> str:
+    """Return a digest of the installed code that decides a stage's outputs.
 
     Args:
         stage: One of :data:`SECTIONS`.
-        package: The folder of the package; default: the installed one.
 
     Returns:
-        16 hexadecimal digits.
+        16 hexadecimal digits, the same on every system and version of Python.
     """
-    return _Source(package or Path(pixmill.__file__).parent).digest(stage)
+    return _Source(_PACKAGE).digest(stage)
+
+
+def stage_digests(package: Path) -> dict[str, str]:
+    """Return the digest of every stage, as :func:`stage_digest`.
+
+    Args:
+        package: The folder ``pixmill`` of an installation.
+    """
+    source = _Source(package)
+    return {stage: source.digest(stage) for stage in SECTIONS}
 
 
 def text_digest(text: str) -> str:
@@ -180,13 +202,16 @@ def other_stages(lock: Lock, installed: Lock) -> list[str]:
     return [stage for stage in SECTIONS if lock.digests[stage] != installed.digests[stage]]
 
 
-def other_libraries(lock: Lock, installed: Lock) -> list[str]:
-    """Return the installed libraries with other versions, such as ``numpy 2.4.6 (pixmill.lock: 2.4.5)``."""
-    return [
-        f"{name} {version} ({FILE}: {lock.libraries.get(name, 'none')})"
-        for name, version in installed.libraries.items()
-        if lock.libraries.get(name) != version
-    ]
+def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
+    """Return which installed libraries have other versions, and what helps; ``None`` where all are the same."""
+    pairs = [(name, lock.libraries.get(name), version) for name, version in installed.libraries.items()]
+    other = [(name, was, now) for name, was, now in pairs if was != now]
+    if not other:
+        return None
+    named = ", ".join(f"{name} {now} ({FILE}: {was or 'none'})" for name, was, now in other)
+    wanted = " ".join(f"{name}=={was}" for name, was, _ in other if was and name != "python")
+    advice = "pixmill upgrade, if all are to use these versions" + (f"; or: pip install {wanted}" if wanted else "")
+    return f"results may differ in the last digits: {named}", advice
 
 
 def check_code(lock: Lock, installed: Lock) -> None:
@@ -214,12 +239,17 @@ def check_stage(root: Path, stage: str) -> None:
     """
     if stage not in SECTIONS or (lock := read_lock(root)) is None or lock.digests[stage] == stage_digest(stage):
         return
-    # DVC removes the outputs of a stage before it starts.
-    back = f"dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
-    raise PixmillError(
-        f"{_other_code(lock)} of {stage}. DVC has removed the outputs of {stage} for the run; nothing else has changed",
-        next=f"pixmill upgrade && dvc repro, or to stay with {lock.version}: {_install(lock)} && {back}",
-    )
+    message, back = f"{_other_code(lock)} of {stage}", ""
+    # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
+    if "DVC_STAGE" in os.environ and f"\n  {stage}:\n" in _text(root / "dvc.lock"):
+        message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
+        back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
+    following = f"pixmill upgrade && dvc repro, or to stay with {lock.version}: {_install(lock)}{back}"
+    raise PixmillError(message, next=following)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _other_code(lock: Lock) -> str:

@@ -12,7 +12,7 @@ import importlib.util
 from pathlib import Path
 
 from pixmill.doctor.finding import Finding, State, render
-from pixmill.doctor.machine import check_disk, check_packages, check_python
+from pixmill.doctor.machine import check_code, check_disk, check_packages, check_python
 from pixmill.doctor.project import check_data, check_dvc, check_params
 from pixmill.doctor.services import check_browser, check_mlflow, check_network
 
@@ -28,7 +28,7 @@ def examine(root: Path) -> list[Finding]:
     Returns:
         The findings, in the order in which to fix them.
     """
-    machine = [*check_python(), *check_packages(root), *check_disk(root)]
+    machine = [*check_python(), *check_packages(root), *check_code(root), *check_disk(root)]
     project = [*check_params(root), *check_data(root)]
     if not importlib.util.find_spec("dvc"):
         return [*machine, *project]  # Each of the others needs a package that is missing, as was found above.

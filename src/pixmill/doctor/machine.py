@@ -11,13 +11,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixmill.core.errors import PixmillError
 from pixmill.core.extras import needed
 from pixmill.doctor.finding import Finding, State
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["check_disk", "check_packages", "check_python"]
+__all__ = ["check_code", "check_disk", "check_packages", "check_python"]
 
 _GIB = 2**30
 _COMFORTABLE = 5 * _GIB
@@ -72,6 +73,27 @@ def check_packages(root: Path) -> Iterator[Finding]:
         yield Finding("packages", State.WARNING, message, next=advice)
     if not missing and not other:
         yield Finding("packages", State.OK, "all as pinned")
+
+
+def check_code(root: Path) -> Iterator[Finding]:
+    """Compare the installed Pixmill and libraries with a project's ``pixmill.lock``.
+
+    Args:
+        root: The project's folder.
+    """
+    from pixmill.core import lock
+
+    try:
+        if (project := lock.read_lock(root)) is None:
+            return
+        lock.check_code(project, installed := lock.installed_lock())
+    except PixmillError as error:
+        yield Finding("code", State.BAD, error.message, next=error.next)
+        return
+    if (other := lock.other_libraries(project, installed)) is not None:
+        yield Finding("code", State.WARNING, other[0], next=other[1])
+    else:
+        yield Finding("code", State.OK, f"as {lock.FILE} names it")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ if sys.argv[0] == "-m":
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.lock import check_stage
 from pixmill.core.params import Params, load_params
 
 __all__ = ["run"]
@@ -37,7 +38,7 @@ _QUIET = {**dict.fromkeys(_TRUE, "true"), "GX_ANALYTICS_ENABLED": "false", "TF_C
 
 
 def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callable[[], bool] = lambda: True) -> None:
-    """Run a stage: check the params, hold the lock, call it, and turn errors and signals into messages.
+    """Run a stage: check its code and the params, hold the lock, call it, and turn errors and signals into messages.
 
     Args:
         stage: The stage's name.
@@ -52,6 +53,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
     ended = f"{stage}: interrupted; finished work is kept. To resume: dvc repro"
     try:
         with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
+            check_stage(workspace.root, stage)
             params = load_params(workspace.root)
             if not writes():
                 return main(workspace, params)

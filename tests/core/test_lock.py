@@ -1,0 +1,211 @@
+"""A stage's digest changes with what decides its outputs, and a stage of other code than the project's is refused."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pixmill
+from pixmill.core.errors import PixmillError
+from pixmill.core.lock import (
+    FILE,
+    SECTIONS,
+    Lock,
+    check_code,
+    check_stage,
+    installed_lock,
+    other_libraries,
+    read_lock,
+    stage_digests,
+    write_lock,
+)
+
+PACKAGE = Path(pixmill.__file__).parent
+DIGEST = "12e3456789012345"  # which YAML takes for a number
+LOCK = Lock("0.0.9", dict.fromkeys(SECTIONS, DIGEST), {"python": "3.10", "numpy": "1.0"}, {".gitignore": "12345678"})
+
+
+@pytest.fixture(scope="module")
+def installed() -> Lock:
+    return installed_lock()
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("copy") / "pixmill"
+    return Path(shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__")))
+
+
+ALL = " ".join(SECTIONS)
+LINE = ("\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef ")
+
+
+@pytest.mark.parametrize(
+    ("edits", "stages"),
+    [
+        (
+            [
+                ("train/fitting.py", '"""', '# A comment.\n"""Another docstring. '),
+                ("pages/train/page.py", *LINE),
+                ("record/run.py", *LINE),
+                ("pipeline/__init__.py", *LINE),
+                ("core/errors.py", "\n\n\nclass ", "\n\n\nANOTHER = 1\n\n\nclass "),
+                ("core/params/train.py", "Batch size.", "Images in a batch."),
+                ("core/params/train.py", "le=65_536, description", "le=9, description"),
+                ("core/params/review.py", "0.02", "0.03"),
+                ("core/params/scrape.py", "= Field(", "= (0 and 1) or Field("),
+                ("__init__.py", pixmill.__version__, "9.9.9"),
+            ],
+            "",
+        ),
+        ([("core/params/train.py", "32, ge=1, le=65_536", "64, ge=1, le=65_536")], "train evaluate"),
+        ([("core/params/train.py", "BlockParams(filters=16)", "BlockParams(filters=17)")], "train evaluate"),
+        ([("core/params/train.py", 'self.mix != "none"', 'self.mix == "none"')], "train evaluate"),
+        ([("core/params/sections.py", "10_000, ge=100", "9_000, ge=100")], "evaluate"),
+        ([("core/params/sections.py", 'Severity = "warning"', 'Severity = "info"')], "validate split"),
+        ([("core/params/document.py", "SplitParams()", "SplitParams(val=0.3)")], "split"),
+        ([("core/names.py", '"NFC"', '"NFD"')], "validate split train"),
+        ([("train/fitting.py", "\n\n\n", "\n\nANOTHER = 1\n\n")], "train"),
+        ([("pipeline/split.py", *LINE)], "split"),
+        ([("validate/statistics.py", *LINE)], "validate"),
+        ([("core/files.py", *LINE)], ALL),
+    ],
+)
+def test_the_stages_that_an_edit_decides_have_another_digest(
+    package: Path, installed: Lock, edits: list[tuple[str, str, str]], stages: str
+) -> None:
+    texts = {path: (package / path).read_text(encoding="utf-8") for path, _, _ in edits}
+    edited = dict(texts)
+    for path, old, new in edits:
+        assert old in edited[path]
+        edited[path] = edited[path].replace(old, new, 1)
+    try:
+        for path, text in edited.items():
+            (package / path).write_text(text, encoding="utf-8")
+        found = stage_digests(package)
+    finally:
+        for path, text in texts.items():
+            (package / path).write_text(text, encoding="utf-8")
+    assert [name for name in SECTIONS if found[name] != installed.digests[name]] == stages.split()
+
+
+def test_the_stages_have_no_files_besides_code() -> None:
+    for packages in ("core", "images", "learn", "metrics", "compute", "validate", "split", "train", "evaluate"):
+        others = [path for path in (PACKAGE / packages).rglob("*.*") if path.is_file() and path.suffix[:3] != ".py"]
+        assert others == [], "a file that is no code may decide too, and is in no digest"
+
+
+def test_the_sections_of_a_stage_are_those_of_dvc(repository: Path) -> None:
+    stages = yaml.safe_load((repository / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    assert {name: tuple(stages[name]["params"]) for name in SECTIONS} == SECTIONS
+    assert {*stages} - {*SECTIONS} == {"scrape"}
+
+
+def test_the_digests_are_had_at_once() -> None:
+    started = time.process_time()
+    installed_lock()
+    assert time.process_time() - started < 2  # 0.4 on a quiet machine
+
+
+def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> None:
+    assert read_lock(tmp_path) is None
+    for lock in (LOCK, replace(LOCK, libraries={}, template={})):
+        write_lock(tmp_path, lock)
+        assert read_lock(tmp_path) == lock
+    from dvc.utils.serialize import load_path
+    from dvc_objects.fs import localfs
+
+    assert load_path(str(tmp_path / FILE), localfs)["train"] == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said", "following"),
+    [
+        ("split:", "<<<<<<< HEAD\nsplit:", "marks of a merge conflict", "git checkout --theirs pixmill.lock"),
+        ("split:", "export:", "split is missing, export is unknown", "git checkout pixmill.lock && pixmill upgrade"),
+        (f'"{DIGEST}"', "", "validate is no text in quotes", "git checkout pixmill.lock"),
+        ('"3.10"', "3.10", "libraries.python is no text in quotes", "git checkout pixmill.lock"),
+        ("libraries:", "libraries: [1]\nx:", "x is unknown, libraries is no table", "git checkout pixmill.lock"),
+        ("split:", "split: [", "expected YAML", "git checkout pixmill.lock"),
+        ("split:", "\x00", "expected YAML", "git checkout pixmill.lock"),
+    ],
+)
+def test_an_invalid_lock_is_refused_with_what_mends_it(
+    tmp_path: Path, old: str, new: str, said: str, following: str
+) -> None:
+    write_lock(tmp_path, LOCK)
+    path = tmp_path / FILE
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(PixmillError) as caught:
+        check_stage(tmp_path, "split")
+    assert said in caught.value.message
+    assert (caught.value.next or "").startswith(following)
+
+
+def test_other_code_is_refused_and_other_libraries_are_named(tmp_path: Path, installed: Lock) -> None:
+    check_stage(tmp_path, "train")  # no project of `pixmill new`
+    write_lock(tmp_path, installed)
+    check_stage(tmp_path, "train")
+    check_code(installed, installed)
+    assert other_libraries(installed, installed) is None
+    write_lock(tmp_path, replace(installed, version="0.0.9", digests={**installed.digests, "train": DIGEST}))
+    check_stage(tmp_path, "scrape")
+    check_stage(tmp_path, "split")
+    with pytest.raises(PixmillError, match=r"made with pixmill 0.0.9 .* has other code of train\n") as caught:
+        check_stage(tmp_path, "train")
+    assert caught.value.next == (
+        "pixmill upgrade && dvc repro, or to stay with 0.0.9: pip install 'pixmill[pipeline]==0.0.9'"
+    )
+    with pytest.raises(PixmillError, match="has other code of validate, split, train, evaluate"):
+        check_code(LOCK, installed)
+    message, advice = other_libraries(replace(installed, libraries={**installed.libraries, "numpy": "1.0"}), installed)
+    assert message == f"results may differ in the last digits: numpy {installed.libraries['numpy']} (pixmill.lock: 1.0)"
+    assert advice == "pixmill upgrade, if all are to use these versions; or: pip install numpy==1.0"
+
+
+@pytest.mark.slow
+def test_what_dvc_has_removed_comes_back_by_the_commands_that_are_named(
+    repository: Path, tmp_path: Path, installed: Lock
+) -> None:
+    def shell(command: str) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environ = os.environ | {"PATH": path, "PYTHONPATH": str(repository / "src")}
+        return subprocess.run(command, shell=True, cwd=tmp_path, env=environ, capture_output=True, text=True)
+
+    shutil.copytree(repository / "stages", tmp_path / "stages", ignore=shutil.ignore_patterns("__pycache__"))
+    texts = {
+        "params.yaml": (repository / "params.yaml").read_text(encoding="utf-8"),
+        "dvc.yaml": "stages: {split: {cmd: python -m stages.split, deps: [stages/split.py], "
+        "params: [pixmill.lock: [split]], outs: [artifacts/split, reports/split.html, plots/split: {cache: false}],"
+        " metrics: [metrics/split.json: {cache: false}]}}",
+        ".gitignore": "__pycache__\n/artifacts\n/reports\n",
+        "artifacts/split/train.bin": "a",
+        "reports/split.html": "b",
+        "plots/split/full.json": "c",
+        "metrics/split.json": "{}",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    write_lock(tmp_path, replace(installed, version="0.0.9", digests={**installed.digests, "split": DIGEST}))
+    commit = "git -c user.name=a -c user.email=a@b commit -qm a"
+    made = shell(f"git init -q && dvc init -q && dvc commit -q -f && git add . && {commit}")
+    assert made.returncode == 0, made.stderr
+    with (tmp_path / "stages" / "split.py").open("a") as file:
+        file.write("# changed\n")
+    refused = shell("dvc repro")
+    assert "DVC has removed the outputs of split to run it; nothing else has changed" in refused.stderr
+    assert not (tmp_path / "artifacts" / "split").exists()
+    (following,) = (line for line in refused.stderr.splitlines() if line.startswith("Next: "))
+    back = following.partition("'pixmill[pipeline]==0.0.9' && ")[2]
+    assert shell(back).returncode == 0
+    assert {name: (tmp_path / name).read_text(encoding="utf-8") for name in texts} == texts
+    assert shell("git status --short").stdout == " M stages/split.py\n"

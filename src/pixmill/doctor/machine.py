@@ -35,7 +35,7 @@ def check_python() -> Iterator[Finding]:
         yield Finding("Python", State.OK, f"{version}, {sys.executable}")
     else:
         message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding("Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install the packages again")
+        yield Finding("Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         yield Finding("PATH", State.OK, f"dvc runs {python}")

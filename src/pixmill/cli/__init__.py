@@ -30,6 +30,7 @@ from pixmill.cli import (
     shop,
     summary,
     sync,
+    upgrade,
     use,
 )
 from pixmill.cli.parser import Parser
@@ -55,6 +56,7 @@ _VERBS: tuple[ModuleType, ...] = (
     serve,
     export,
     use,
+    upgrade,
     sync,
 )
 """In the order of the help."""
@@ -78,6 +80,7 @@ examples:
   pixmill predict photo.jpg  predict the class of an image
   pixmill serve --open       try the model in your browser, or by its API
   pixmill export             export the model for other runtimes
+  pixmill upgrade --check    does the project fit this version of Pixmill?
 
 The pipeline itself runs with DVC: `dvc repro`.
 """

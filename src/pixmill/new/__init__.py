@@ -2,4 +2,5 @@
 
 - ``template``: the files of a project
 - ``creating``: a new project, or what an existing folder lacks
+- ``upgrading``: an existing project for another version
 """

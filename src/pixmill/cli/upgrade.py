@@ -37,11 +37,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.version is not None:
         _install(f"pixmill{pinned_extras(root)}=={arguments.version}")
         # This process has the modules of the earlier version.
-        sys.exit(subprocess.call([sys.executable, "-m", "pixmill", "upgrade"], cwd=root))  # noqa: S603
+        sys.exit(subprocess.call([sys.executable, "-m", "pixmill", "upgrade"], cwd=root))
     upgrade = plan_upgrade(root)
-    if not upgrade.pending:
-        print(f"The project fits pixmill {upgrade.lock.version}.")
-    print("\n".join(filter(None, upgrade.lines)))
+    fits = () if upgrade.pending else (f"The project fits pixmill {upgrade.lock.version}.",)
+    for line in (*fits, *upgrade.lines):
+        print(line)
     if not arguments.check:
         apply_upgrade(root, upgrade)
         if upgrade.pending:

@@ -64,6 +64,7 @@ _PARAMS = "pixmill.core.params"
 _INDIFFERENT = (
     "pixmill",  # its version
     "pixmill.core.errors",
+    "pixmill.core.extras",
     "pixmill.core.process",
     "pixmill.core.progress",
     "pixmill.core.workspace",

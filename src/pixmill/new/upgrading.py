@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
-from pixmill.core.lock import FILE, SECTIONS, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
+from pixmill.core.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.params import load_params, parse_yaml, read_text
 from pixmill.core.params.reference import plain
 from pixmill.new.names import names_of
@@ -88,7 +88,8 @@ def plan_upgrade(root: Path) -> Upgrade:
     lines += [f"Removed: {path}" for path in removed]
     texts |= _pin(root, new.version, lines)
     pending = bool(texts or removed) or replace(new, libraries=old.libraries) != old
-    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_changelog(old.version, new.version), *lines]
+    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_refused(root)]
+    told += [*_changelog(old.version, new.version), *lines]
     return Upgrade(pending, tuple(told), texts, tuple(removed), new)
 
 
@@ -134,9 +135,9 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
         back = " (an earlier version)" if Version(new.version) < Version(old.version) else ""
         yield f"pixmill {old.version} -> {new.version}{back}"
     if stages := other_stages(old, new):
-        yield f"Run again, since their code or defaults changed: {', '.join(stages)}"
-        same = [stage for stage in SECTIONS if stage not in stages]
-        yield f"Run again only where their inputs change: {', '.join(same)}" if same else ""
+        yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
+    elif old.version != new.version:
+        yield "No stage runs again: their code and defaults are the same"
     for name, version in new.libraries.items():
         if (was := old.libraries.get(name)) != version:
             yield f"Library: {name} {was or 'none'} -> {version}"
@@ -158,6 +159,9 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif old[name] != new[name]:
             own = " (params.yaml has its own value)" if _has(content, name) else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
+
+
+def _refused(root: Path) -> Iterator[str]:
     try:
         load_params(root)
     except ParamsError as error:

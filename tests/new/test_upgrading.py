@@ -1,0 +1,191 @@
+"""An upgrade says what changes, rewrites what nobody edited, and does the rest after a kill."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pixmill import __version__
+from pixmill.cli import main
+from pixmill.core.errors import PixmillError
+from pixmill.core.lock import Lock, installed_lock, read_lock, text_digest, write_lock
+from pixmill.new import upgrading
+from pixmill.new.template import MANAGED, SCHEMA, render
+from pixmill.new.upgrading import apply_upgrade, plan_upgrade
+
+CHANGELOG = """# Changelog
+
+## Unreleased
+
+- not yet
+
+## 0.1.0 (2026-12-01)
+
+- now
+
+## 0.0.9 (2026-11-01)
+
+- then
+
+## 0.0.8 (2026-10-01)
+
+- before
+"""
+
+
+@pytest.fixture(scope="module")
+def installed() -> Lock:
+    return installed_lock()
+
+
+@pytest.fixture
+def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project that pixmill 0.0.8 has made: with another default, another Makefile and one file more."""
+    root, resources = tmp_path / "shoes", tmp_path / "package"
+    resources.mkdir()
+    (resources / "CHANGELOG.md").write_text(CHANGELOG)
+    monkeypatch.setattr(upgrading, "files", lambda package: {"pixmill": resources}[package])
+    monkeypatch.setattr(upgrading, "installed_lock", lambda: installed)
+    texts = render("shoes", "shoes", "0.0.8")
+    schema = json.loads(texts[SCHEMA])
+    schema["properties"]["train"]["default"]["batch_size"] = 8
+    schema["properties"]["train"]["default"]["momentum"] = 0.8
+    schema["properties"]["train"]["default"]["features"]["old"] = None
+    schema["$defs"]["DenseParams"]["properties"]["dropout"]["default"] = 0.5
+    del schema["properties"]["evaluate"]["default"]["top_k"]
+    del schema["$defs"]["EvaluateParams"]["properties"]["top_k"]
+    texts |= {SCHEMA: json.dumps(schema), "Makefile": "all:\n", "old.cfg": "x\n", "dvc.yaml": texts["dvc.yaml"] + "\n"}
+    for path, text in texts.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    template = {path: text_digest(texts[path]) for path in (*MANAGED, "old.cfg")}
+    digests = {**installed.digests, "train": "0" * 16}
+    libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
+    write_lock(root, Lock("0.0.8", digests, libraries, template))
+    monkeypatch.chdir(root)
+    return root
+
+
+def files_of(root: Path) -> dict[str, str]:
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def verb(*arguments: str) -> int:
+    try:
+        main(["upgrade", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_an_upgrade_says_what_changes_and_changes_it(
+    project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files_of(project)
+    assert verb("--check") == 1
+    assert files_of(project) == before
+    shown = capsys.readouterr()
+    assert "Next: pixmill upgrade" in shown.err
+    assert verb() == 0
+    assert capsys.readouterr().out == shown.out + "Next: pixmill check && dvc repro, then commit all changes\n"
+    for line in (
+        f"pixmill 0.0.8 -> {__version__}",
+        "Will run again, since code or defaults changed: train",
+        f"Library: numpy 1.0 -> {installed.libraries['numpy']}",
+        "Default: train.batch_size 8 -> 32 (params.yaml has its own value)",
+        "Default: train.momentum 0.8 -> 0.9",
+        "Default: train.cnn.dense[].dropout 0.5 -> 0.0 (params.yaml has its own value)",
+        "New param: evaluate.top_k, default 2",
+        "Param that is gone: train.features.old",
+        "## 0.1.0 (2026-12-01)",
+        "- then",
+        "Rewritten: Makefile",
+        "Removed: old.cfg",
+        f"Changed: pyproject.toml now asks for pixmill {__version__}",
+    ):
+        assert line in shown.out.splitlines()
+    assert not {"- before", "- not yet"} & set(shown.out.splitlines())
+    after = files_of(project)
+    rendered = render("shoes", "shoes", __version__)
+    assert {path: after[path] for path in MANAGED} == {path: rendered[path] for path in MANAGED}
+    assert after["pyproject.toml"] == rendered["pyproject.toml"]
+    assert after.keys() == before.keys() - {"old.cfg"}
+    lock = read_lock(project)
+    assert lock is not None
+    assert (lock.version, lock.digests) == (installed.version, installed.digests)
+    assert lock.libraries == {**installed.libraries, "gone": "2.0"}
+    assert verb("--check") == 0
+    assert capsys.readouterr().out == f"The project fits pixmill {__version__}.\n"
+
+
+def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in ("Makefile", "old.cfg", "MLproject"):
+        with (project / path).open("a") as file:
+            file.write("# ours\n")
+    (project / "dvc.yaml").unlink()
+    (project / "pyproject.toml").write_text('[project]\nname = "shoes"\ndependencies = ["pixmill-plus==1"]\n')
+    before = files_of(project)
+    assert verb() == 0
+    after, shown = files_of(project), capsys.readouterr().out
+    rendered = render("shoes", "shoes", __version__)
+    assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
+        path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
+    }
+    assert after["Makefile.new"] == rendered["Makefile"]
+    assert after.keys() - before.keys() == {"Makefile.new"}, "the template of MLproject is as before"
+    assert "Kept, since it was edited: Makefile; merge the new Makefile.new into it, then delete that" in shown
+    assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
+    (project / "Makefile.new").unlink()
+    assert verb("--check") == 0, "what was kept once is not asked for again"
+
+
+@pytest.mark.parametrize("done", [0, 1, 5])
+def test_an_upgrade_that_was_killed_is_completed_by_another(
+    project: Path, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    upgrade = plan_upgrade(project)
+    assert len(upgrade.texts) == 5
+    written: list[Path] = []
+
+    def write(path: Path, text: str) -> None:
+        if len(written) == done:
+            raise KeyboardInterrupt
+        written.append(path)
+        path.write_text(text, encoding="utf-8")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(upgrading, "write_text", write)
+        patch.setattr(upgrading, "write_lock", killed)
+        apply_upgrade(project, upgrade)
+    again = plan_upgrade(project)
+    assert again.pending
+    assert (again.lock, {**upgrade.texts, **again.texts}) == (upgrade.lock, upgrade.texts)
+    apply_upgrade(project, again)
+    assert not plan_upgrade(project).pending
+
+
+def test_an_earlier_version_is_named_so(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
+    write_lock(project, replace(installed, version="9.0.0", template={}))
+    assert verb("--check") == 1
+    assert f"pixmill 9.0.0 -> {__version__} (an earlier version)\nNo stage runs again" in capsys.readouterr().out
+
+
+def test_params_that_the_new_version_refuses_are_told(project: Path) -> None:
+    with (project / "params.yaml").open("a") as file:
+        file.write("x: 1\n")
+    (project / SCHEMA).write_text("{")
+    lines = plan_upgrade(project).lines
+    assert f"Changed defaults are not known: {SCHEMA} is missing or not valid" in lines
+    assert any(line.startswith("Edit params.yaml: x: ") for line in lines)
+
+
+def test_only_a_project_can_be_upgraded(tmp_path: Path) -> None:
+    with pytest.raises(PixmillError, match=r"has no pixmill\.lock") as caught:
+        plan_upgrade(tmp_path)
+    assert caught.value.next

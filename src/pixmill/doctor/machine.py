@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tomllib
@@ -114,7 +115,9 @@ def _pin(root: Path) -> Requirement:
     from packaging.requirements import Requirement
 
     path = root / "pyproject.toml"
-    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {}) if path.is_file() else {}
+    project = {}
+    with contextlib.suppress(FileNotFoundError, tomllib.TOMLDecodeError):  # check_mlflow tells of the latter
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     asked = map(Requirement, project.get("dependencies", ()))
     return next((one for one in asked if one.name == "pixmill" and one.extras), Requirement("pixmill[pipeline]"))
 

@@ -28,11 +28,13 @@ def names_of(root: Path) -> tuple[str, str]:
     Raises:
         PixmillError: The name is that of no package, or of one that is there already.
     """
-    name = read_project(root).name or root.name
+    given = read_project(root).name
+    name = given or root.name
     package = re.sub(r"[-. ]", "_", name.lower())
     if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", package) or keyword.iskeyword(package) or " " in name:
         raise _unfit(name, "is no name of a Python package, which your own code needs")
-    if package in _OURS | sys.stdlib_module_names or _is_installed(package, root):
+    # A project that stands may itself be installed, from here or from another clone.
+    if package in _OURS | sys.stdlib_module_names or (not given and _is_installed(package, root)):
         raise _unfit(name, "is the name of another Python package")
     return name, package
 

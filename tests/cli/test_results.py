@@ -122,11 +122,12 @@ PIPELINE = """\
 stages:
   train:
     cmd:
-    - mkdir -p artifacts/train metrics
+    - mkdir -p artifacts/train metrics plots
     - date +%s%N > artifacts/train/weights
     - cp artifacts/train/weights metrics/train.json
+    - cp -R artifacts/train plots/train
     params: [seed]
-    outs: [artifacts/train]
+    outs: [artifacts/train, plots/train: {cache: false}]
     metrics: [{metrics/train.json: {cache: false}}]
 """
 
@@ -184,6 +185,15 @@ def test_with_the_old_results_in_the_cache_the_way_back_restores_them(pipeline: 
     digest = hashlib.md5(committed.encode(), usedforsecurity=False).hexdigest()
     (pipeline.parent / "elsewhere" / "files" / "md5" / digest[:2] / digest[2:]).unlink()
     assert "go back" not in advice(pipeline, RESULTS)
+
+
+def test_a_folder_of_plots_that_is_not_as_its_run_left_it_is_recognised(pipeline: Path) -> None:
+    dvc(pipeline, "repro", "--force")
+    assert "Both are equally good." in text_of_notes(pipeline)
+    (pipeline / "plots" / "train" / "weights").write_text("edited")
+    assert "the last run stopped at train." in text_of_notes(pipeline)
+    shutil.rmtree(pipeline / "plots" / "train")
+    assert "the last run stopped at train." in text_of_notes(pipeline)
 
 
 def test_in_a_clone_without_the_old_results_the_new_ones_are_kept(pipeline: Path, tmp_path: Path) -> None:

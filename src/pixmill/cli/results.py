@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pixmill.bundled import folder_md5
 from pixmill.compare.lock import Stages, first_outdated, stages_of
+from pixmill.core.files import file_digest
 from pixmill.core.git import git
 
 __all__ = ["RESULTS", "advice", "is_committed", "notes"]
@@ -77,7 +78,7 @@ def _committed_stages(root: Path) -> Stages:
 def _is_restorable(root: Path) -> bool:
     """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
     outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
-    tracked = (git(root, "ls-tree", "-r", "-z", "--name-only", "HEAD") or "").split("\0")
+    tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
     cache = root / done.stdout.strip() / "files" / "md5"
@@ -97,15 +98,16 @@ def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
     """Return the first stage that removed or wrote one of the changed files and then failed."""
     for name, stage in stages.items():
         for out in stage.get("outs", []):
-            path = root / out["path"]
-            if out["path"] in changed:
+            if any(path == out["path"] or path.startswith(f"{out['path']}/") for path in changed):
+                path = root / out["path"]
                 # DVC removes the outputs of a stage before it starts, and hashes them afterwards.
-                if not path.is_file():
-                    return name
-                digest = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()  # as DVC does
-                if digest != out.get("md5"):
+                if not path.exists() or (folder_md5 if path.is_dir() else _md5)(path) != out.get("md5"):
                     return name
     return None
+
+
+def _md5(path: Path) -> str:
+    return file_digest(path, "md5")
 
 
 def _inputs(stages: Stages) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillErr
 from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.lock import FILE, installed_lock, text_digest, write_lock
-from pixmill.core.params import Params, load_params, parse_params
+from pixmill.core.params import Params, load_params, parse_params, read_text
 from pixmill.new.importing import Found, copy_images, find_images
 from pixmill.new.names import names_of
 from pixmill.new.report import following, of_files, of_images
@@ -88,8 +88,7 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         _require_url(order.mlflow)
     found = _found(order, root)
     recipe = None if (root / _PARAMS).exists() else _recipe(order, root, found)
-    if recipe is not None:
-        _require_params(recipe.file(root), order)
+    _require_params(read_text(root / _PARAMS) if recipe is None else recipe.file(root), order, given=recipe is None)
 
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
@@ -100,26 +99,19 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
     if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
         recipe = recipe.with_images([*CLASSES], source="folder")
-    if recipe is None:
-        files.pop(_PARAMS)
-    else:
+    if recipe is not None:
         files[_PARAMS] = recipe.file(root)
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
     for path in files.keys() - kept.keys():
         write_text(root / path, files[path])
-    _fill(root, order, found, report)
     if not (root / "data.dvc").exists():
+        _fill(root, order, found, report)
         dvc(root, "add", "data")
     if order.remote is not None and not _has_remote(root):
         dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=managed))
-    made = (
-        f"{name}: {len(files) - len(kept)} files written"
-        if kept
-        else f"{name}: a Git and DVC repository of {len(files) + 2} files"
-    )
-    said = [made, *of_files(files, kept), *(found.remarks if found else ()), *of_images(root)]
+    said = [*of_files(name, files, kept), *(found.remarks if found else ()), *of_images(root)]
     return [*said, "Next:", *following(root, Path.cwd().resolve())]
 
 
@@ -133,8 +125,13 @@ def _require_programs() -> None:
 def _require_place(root: Path, order: Order) -> None:
     """Refuse a folder with other things in it, and one within something else's."""
     if root != Path.cwd() and root.exists() and (not root.is_dir() or any(root.iterdir())):
-        inside = f"cd {order.folder} && pixmill new ." if root.is_dir() else "choose another name"
-        raise PixmillError(f"{order.folder} exists and is not empty", next=f"{inside} (adds what is missing)")
+        add = f"cd {order.folder} && pixmill new . (with the same options; it adds what is missing)"
+        raise PixmillError(
+            f"{order.folder} exists and is not empty", next=add if root.is_dir() else "choose another name"
+        )
+    pipeline = root / "dvc.yaml"
+    if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
+        raise PixmillError(f"{pipeline} is that of another pipeline", next="move it elsewhere, and repeat the command")
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     top = (git(there, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
@@ -162,14 +159,14 @@ def _require_url(url: str) -> None:
         )
 
 
-def _require_params(text: str, order: Order) -> None:
+def _require_params(text: str, order: Order, *, given: bool) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        where = "rename the folder" if order.source else "correct --classes"
-        raise ParamsError(
-            f"these classes will not do:\n{error.message}", next=f"{where}, and repeat the command"
-        ) from None
+        if given:
+            raise
+        edit = f"{'rename the folder' if order.source else 'correct --classes'}, and repeat the command"
+        raise ParamsError(f"these classes will not do:\n{error.message}", next=edit) from None
 
 
 def _found(order: Order, root: Path) -> Found | None:
@@ -229,10 +226,8 @@ def _browser(report: Callable[[str], None]) -> bool:
 
 
 def _fill(root: Path, order: Order, found: Found | None, report: Callable[[str], None]) -> None:
-    """Fill ``data/``, unless it has files or ``data.dvc`` says which ones belong there."""
+    """Fill ``data/``, unless it has files."""
     data = root / "data"
-    if (root / "data.dvc").exists() and not (order.demo or found):
-        return
     if order.demo:
         make_data(root, report=report)
     elif found is not None and not _has_files(data):

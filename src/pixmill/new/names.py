@@ -31,7 +31,7 @@ def names_of(root: Path) -> tuple[str, str]:
     given = read_project(root).name
     name = given or root.name
     package = re.sub(r"[-. ]", "_", name.lower())
-    if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", package) or keyword.iskeyword(package) or " " in name:
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
         raise _unfit(name, "is no name of a Python package, which your own code needs")
     # A project that stands may itself be installed, from here or from another clone.
     if package in _OURS | sys.stdlib_module_names or (not given and _is_installed(package, root)):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, load_params
 from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
@@ -14,40 +13,37 @@ from pixmill.use import problems, salt_for_folders
 
 __all__ = ["following", "of_files", "of_images"]
 
-_SETUP_SECONDS, _IMAGE_SECONDS = 45.0, 0.05
+_SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 """What a first run takes on two CPUs: starting five stages, and for each image."""
 
 _COMMIT = 'git add -A && git commit -m "First results"'
 
 
-def of_files(files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
-    """Yield what is said of files that were there before, and what they lack.
+def of_files(name: str, files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
+    """Yield what was added and what was there before, and what that lacks.
 
     Args:
+        name: The project's name.
         files: The texts of a new project's files, by path.
         kept: Those of files that were there before.
     """
-    others = {path: text for path, text in kept.items() if text != files[path]}
-    if others:
-        yield f"Kept as they were: {', '.join(others)}"
+    if not kept:
+        yield f"{name}: a Git and DVC repository of {len(files) + 2} files"  # with data.dvc and pixmill.lock
+        return
+    yield f"Added: {', '.join(path for path in files if path not in kept) or 'nothing'}"
+    yield f"Kept as they were: {', '.join(kept)}"
     for path in (".gitignore", ".dvcignore"):
-        present = set(others.get(path, files[path]).splitlines())
+        present = set(kept.get(path, files[path]).splitlines())
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
             yield f"Add these lines to {path}: {' '.join(lacking)}"
-    if "dvc.yaml" in others and "stages.train" not in others["dvc.yaml"]:
-        yield "dvc.yaml is that of another pipeline: move it elsewhere, and repeat the command"
-    if "pyproject.toml" in others and "pixmill" not in others["pyproject.toml"]:
+    if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         wanted = next(line for line in files["pyproject.toml"].splitlines() if line.startswith("dependencies"))
         yield f"Add to pyproject.toml: {wanted.partition('  #')[0]}"
 
 
 def of_images(root: Path) -> Iterator[str]:
     """Yield what is amiss with the params and the local images, and a better salt."""
-    try:
-        params = load_params(root)
-    except ParamsError as error:
-        yield str(error)
-        return
+    params = load_params(root)
     if _is_empty(root, params):
         return  # The next command says it all.
     yield from map(str, problems(root, params))
@@ -63,11 +59,7 @@ def following(root: Path, here: Path) -> Iterator[str]:
         here: The current folder.
     """
     go = "" if root == here else f"cd {root.relative_to(here) if root.is_relative_to(here) else root} && "
-    try:
-        params = load_params(root)
-    except ParamsError:
-        yield f"  {go}pixmill check"
-        return
+    params = load_params(root)
     if _is_empty(root, params):
         folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
         yield f"  put images into {', '.join(folders[:6])}{', …' if len(folders) > 6 else ''}, or set scrape.source"

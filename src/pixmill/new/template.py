@@ -1,8 +1,8 @@
 """The files of a new project, from ``template/``.
 
-They lie there as they are in a project, except for tokens such as ``@project@`` and for some names. A leading ``_`` stands
-for a dot, since packaging tools leave hidden files out, and ``src/package`` for the folder of the project's own code. The
-suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools that look for them in all folders.
+They lie there as they are in a project, except for tokens such as ``@project@`` and for some names. A leading ``_``
+stands for a dot, since packaging tools leave hidden files out, and ``src/package`` for the folder of the project's own
+code. The suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools that look for them in all folders.
 """
 
 from __future__ import annotations

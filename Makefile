@@ -48,7 +48,7 @@ test-slow: browser data ## run the slow tests, which take minutes each
 lint: setup ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy src stages .ci/stale.py
+	@$(BIN)/mypy src stages .ci/release.py .ci/stale.py
 
 check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill check
@@ -78,8 +78,8 @@ reference: setup ## regenerate docs/params.md and its JSON Schema
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \
 		$(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements.txt
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
-		--constraint requirements.txt deploy/requirements.in --output-file deploy/requirements.txt
+	@echo setuptools | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra serve --no-header \
+		--no-annotate --constraint requirements.txt pyproject.toml - --output-file deploy/requirements.txt
 	@$(MAKE) setup
 
 clean: ## remove installed packages and caches; keep images, results and runs

@@ -215,3 +215,18 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export_classifier(model, params, folder, scratch=folder)
     write_json(folder / "calibration.json", {"temperature": 0.4, "threshold": 0.45, "target_accuracy": 0.9})
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny classifier in one file, as ``pixmill export`` writes it."""
+    from pixmill.learn import load_classifier
+    from pixmill.learn.export import fold_batch_norm
+    from pixmill.learn.exported import Exported, write_exported
+
+    path = tmp_path_factory.mktemp("exported") / "model.tflite"
+    model, labels = load_classifier(trained_folder)
+    fold_batch_norm(model).export(str(path), format="litert", verbose=False)
+    about = Exported(tuple(labels), 24, "pad", "bicubic", None, 0.45, 0.9, "garments", "0" * 64)
+    write_exported(path, path.read_bytes(), about)
+    return path

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.learn import load_classifier
-from pixmill.learn.export import fold_batch_norm
-from pixmill.learn.exported import Exported, write_exported
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running
 
@@ -22,25 +19,14 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier in one file."""
-    path = tmp_path_factory.mktemp("exported") / "model.tflite"
-    model, labels = load_classifier(trained_folder)
-    fold_batch_norm(model).export(str(path), format="litert", verbose=False)
-    write_exported(
-        path, path.read_bytes(), Exported(tuple(labels), 24, "pad", "bicubic", None, 0.45, 0.9, "garments", "0" * 64)
-    )
-    return path
-
-
-@pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment made by the Dockerfile's steps."""
     folder = tmp_path_factory.mktemp("environment")
     source = folder / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(REPOSITORY / name, source)
+    (source / "docs").mkdir()
+    for name in ("pyproject.toml", "docs/package.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source / name)
     shutil.copytree(REPOSITORY / "src", source / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
     uv, made = [sys.executable, "-m", "uv"], folder / "venv"
     into = ["pip", "install", "--quiet", "--python", str(made / "bin/python")]

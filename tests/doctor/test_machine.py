@@ -53,9 +53,30 @@ def test_missing_and_other_packages_are_named(tmp_path):
     assert "(expected ==0.1)" in other.message
 
 
-def test_without_a_list_of_its_own_a_project_needs_what_pixmill_needs(tmp_path):
+def test_without_a_list_of_its_own_a_project_needs_what_a_run_needs(tmp_path):
     (finding,) = check_packages(tmp_path)
     assert (finding.state, finding.message) == (State.OK, "all as pinned")
+
+
+def test_the_extras_that_a_project_pins_are_needed(tmp_path, monkeypatch):
+    version = metadata.version("pixmill")
+    (tmp_path / "pyproject.toml").write_text(f'[project]\ndependencies = ["pixmill[serve]=={version}"]\n')
+    installed = metadata.version
+
+    def without(*lacking):
+        def version_of(name):
+            if name in lacking:
+                raise metadata.PackageNotFoundError(name)
+            return installed(name)
+
+        monkeypatch.setattr("pixmill.doctor.machine.metadata.version", version_of)
+
+    without("tensorflow")
+    assert [finding.state for finding in check_packages(tmp_path)] == [State.OK]
+    without("tensorflow", "fastapi")
+    (finding,) = check_packages(tmp_path)
+    assert (finding.state, finding.message) == (State.BAD, "missing: fastapi")
+    assert finding.next == f"pip install 'pixmill[serve]=={version}'"
 
 
 @pytest.mark.parametrize(("free", "state"), [(3, State.WARNING), (50, State.OK)])

@@ -40,7 +40,7 @@ class Source:
                 found |= {f"{node.module}.{alias.name}" for alias in node.names}
         return found
 
-    def closure(self, module: str) -> set[str]:
+    def closure(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the modules of ours that a module needs, directly or not, each with the packages around it."""
         reached: set[str] = set()
         waiting = [module]
@@ -49,7 +49,7 @@ class Source:
             if name in reached or name not in self.modules:
                 continue
             reached.add(name)
-            waiting += self.imports(name)
+            waiting += self.imports(name, top_level_only=top_level_only)
             waiting += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
         return reached
 

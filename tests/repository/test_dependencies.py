@@ -3,31 +3,54 @@
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
+
+import pytest
 
 LOADED = {"httptools"}
 """What uvicorn loads by itself where it is installed."""
+
+ENTRIES = {
+    (): ("pixmill.cli", "pixmill.use", "pixmill.doctor", "pixmill.core.params.reference", "pixmill.core.code"),
+    ("serve",): ("pixmill.serve.server", "pixmill.predict.predicting", "pixmill.pages.predict", "pixmill.learn.litert"),
+}
+"""What runs with only these extras."""
 
 
 def declared(source, *extras: str) -> set[str]:
     """Return the names of the packages that ``pyproject.toml`` asks for, with these extras."""
     project = tomllib.loads((source.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
-    return {re.split(r"[^a-z0-9-]", requirement)[0] for requirements in lists for requirement in requirements}
+    names = {re.split(r"[^a-z0-9-]", requirement)[0] for requirements in lists for requirement in requirements}
+    return names - {"pixmill"}
 
 
-def imported(source) -> dict[str, set[str]]:
+def imported(source, modules: Iterable[str], *, top_level_only: bool = False) -> dict[str, set[str]]:
     """Return the packages that provide each module of others that ours import."""
-    names = {name.partition(".")[0] for module in source.modules for name in source.imports(module)}
+    found = (source.imports(module, top_level_only=top_level_only) for module in modules)
+    names = {name.partition(".")[0] for each in found for name in each}
     provided = packages_distributions()
     others = names - sys.stdlib_module_names - {"pixmill", "stages"}
     return {name: {re.sub(r"[._]", "-", package.lower()) for package in provided[name]} for name in others}
 
 
 def test_what_is_imported_is_declared(source) -> None:
-    known = declared(source, "onnx")
-    assert {name for name, packages in imported(source).items() if packages.isdisjoint(known)} == set()
+    known = declared(source, "serve", "pipeline", "onnx")
+    found = imported(source, source.modules)
+    assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
 
 
 def test_what_is_declared_is_used(source) -> None:
-    assert declared(source) <= LOADED.union(*imported(source).values())
+    used = LOADED.union(*imported(source, source.modules).values())
+    assert declared(source, "serve", "registry", "pipeline") <= used
+
+
+@pytest.mark.parametrize("extras", ENTRIES, ids=lambda extras: " ".join(extras) or "base")
+def test_light_commands_start_with_their_extras_alone(source, extras: tuple[str, ...]) -> None:
+    modules = set().union(*(source.closure(entry, top_level_only=True) for entry in ENTRIES[extras]))
+    found = imported(source, modules, top_level_only=True)
+    known = declared(source, *extras)
+    assert {name for name, packages in found.items() if packages.isdisjoint(known)} == set()
+    used = LOADED.union(*imported(source, modules).values())
+    assert declared(source, *extras) - (declared(source) if extras else set()) <= used

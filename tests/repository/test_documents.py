@@ -18,7 +18,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
 @pytest.mark.parametrize(
     "name",
     [
-        *("README.md", "CONTRIBUTING.md"),
+        *("README.md", "CONTRIBUTING.md", "src/pixmill/CHANGELOG.md", "docs/releasing.md"),
         *("docs/architecture.md", "docs/images.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
         *(
             "docs/comparing.md",

@@ -43,8 +43,8 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path):
-    for name in (".ci/setup", "requirements.txt", "pyproject.toml"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in (".ci/setup", "requirements.txt", "pyproject.toml", "src/pixmill/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     python = tmp_path / "bin/python3.11"
     python.parent.mkdir()
@@ -77,7 +77,7 @@ def test_the_second_time_does_nothing(checkout):
     assert (done.returncode, done.stdout, done.stderr, steps) == (0, "", "", [])
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml", "src/pixmill/__init__.py"])
 def test_a_changed_pin_installs_again_into_the_same_environment(checkout, name):
     checkout.set_up()
     with (checkout.root / name).open("a") as file:

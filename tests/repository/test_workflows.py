@@ -1,6 +1,9 @@
 """What the jobs of both services may do: none that runs a change's code may write."""
 
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -72,3 +75,59 @@ def test_on_gitlab_only_the_comment_has_the_token_and_it_runs_the_script_of_the_
     assert run.startswith("python3 -I /tmp/comment.py reports/compare.md ")
     # Variables from a report of the other job would reach the job with the token.
     assert "reports" not in jobs["compare"]["artifacts"]
+
+
+@pytest.fixture(scope="module")
+def release(repository):
+    return read(repository / ".github" / "workflows" / "release.yml")
+
+
+def test_a_release_follows_a_tag_and_its_tests(release):
+    assert release[True] == {"push": {"tags": ["v*"]}}
+    assert {name: job.get("needs") for name, job in release["jobs"].items()} == {
+        "build": None,
+        "test": "build",
+        "publish": "test",
+    }
+    assert release["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    first, *_ = [step["run"] for step in release["jobs"]["build"]["steps"] if "run" in step]
+    assert first == 'python3 .ci/release.py "$TAG"'
+    assert not [step for job in release["jobs"].values() for step in job["steps"] if "${{" in step.get("run", "")]
+
+
+def test_only_publishing_has_an_identity_and_it_runs_no_code_of_ours(release):
+    assert release["permissions"] == {"contents": "read"}
+    granted = {name: job["permissions"] for name, job in release["jobs"].items() if "permissions" in job}
+    assert granted == {"publish": {"id-token": "write"}}
+    job = release["jobs"]["publish"]
+    assert job["environment"] == "release"
+    used = [step.get("uses", "") for step in job["steps"]]
+    assert used == ["actions/download-artifact@v5", "pypa/gh-action-pypi-publish@release/v1"]
+    # What is published is what was built and tested.
+    assert [given["name"] for each in release["jobs"].values() for given in steps_with(each, "actions/download")] == [
+        "dist",
+        "dist",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "section", "words"),
+    [
+        ("v1.2.3", "## 1.2.3 (2026-12-01)\n\n### Fixed\n", None),
+        ("v1.2.4", "## 1.2.3 (2026-12-01)\n\n### Fixed\n", "the tag is v1.2.4, but __version__ is 1.2.3"),
+        ("v1.2.3", "## 1.2.3 (2026-12-01)\n\n", "no section"),
+        ("v1.2.3", "## 1.2.30 (2026-12-01)\n\n### Fixed\n", "no section"),
+    ],
+)
+def test_a_tag_needs_the_version_and_a_section_of_the_changelog(repository, tmp_path, tag, section, words):
+    package = tmp_path / "src" / "pixmill"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('__version__ = "1.2.3"\n')
+    (package / "CHANGELOG.md").write_text(
+        f"# Changelog\n\n## Unreleased\n\n{section}\n## 1.0.0 (2026-11-01)\n\n- First.\n"
+    )
+    (tmp_path / ".ci").mkdir()
+    script = shutil.copy(repository / ".ci" / "release.py", tmp_path / ".ci")
+    done = subprocess.run([sys.executable, script, tag], capture_output=True, text=True, check=False)
+    assert done.returncode == bool(words)
+    assert words in done.stderr if words else done.stderr == ""

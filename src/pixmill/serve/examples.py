@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from pixmill.compute import Limits, Service
@@ -63,7 +64,7 @@ class ExampleImages:
     """Read a project's examples once, at the first request, in a process of its own: pandas stays out of the server.
 
     Args:
-        root: The project's folder; ``None``: there are no examples.
+        root: The project's folder; ``None``: there are no examples, nor without Arrow, of the extra ``pipeline``.
     """
 
     def __init__(self, root: Path | None) -> None:
@@ -79,7 +80,7 @@ class ExampleImages:
         return {example.id: example for example in self._found if example.label in labels}
 
     def _read(self) -> list[Example]:
-        if self._root is None:
+        if self._root is None or not find_spec("pyarrow"):
             return []
         with Service(read_examples, workers=1, limits=_LIMITS, waiting=1) as service:
             found = service.submit(self._root).result()

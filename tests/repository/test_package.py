@@ -1,0 +1,177 @@
+"""The package: what it says of itself, what is in it, and what it does in an empty environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import pixmill
+from tests.images.samples import encoded, shapes
+from tests.serve.load.server import Running
+
+EXTRAS = {"serve", "registry", "pipeline", "gpu", "heic", "onnx", "dev"}
+SEMANTIC = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+MEGABYTES = 300
+"""Most that the environment of ``pixmill[serve]`` may take, as ``du`` counts."""
+
+
+def test_the_version_stands_once(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"]
+    assert project["tool"]["setuptools"]["dynamic"] == {"version": {"attr": "pixmill.__version__"}}
+    assert SEMANTIC.fullmatch(pixmill.__version__)
+    assert set(project["project"]["optional-dependencies"]) == EXTRAS
+
+
+def test_the_changelog_is_in_order() -> None:
+    text = (Path(pixmill.__file__).parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    first, *released = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    versions = [tuple(map(int, SEMANTIC.match(heading).groups())) for heading in released]
+    assert first == "Unreleased"
+    assert versions == sorted(versions, reverse=True)
+
+
+def test_the_description_works_on_a_page_elsewhere(repository: Path) -> None:
+    text = (repository / "docs/package.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((?!https://)", text) == []
+    assert set(re.findall(r"`pixmill\[(\w+)\]`", text)) == EXTRAS - {"dev"}
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_hold_everything_and_no_data(wheel: Path, repository: Path) -> None:
+    (sdist,) = wheel.parent.glob("*.tar.gz")
+    for checker in (["twine", "check", "--strict", str(wheel), str(sdist)], ["check_wheel_contents", str(wheel)]):
+        done = subprocess.run(
+            [sys.executable, "-m", *checker], cwd=repository, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "-co", "--exclude-standard", "src/pixmill"],
+        cwd=repository, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    ours = {name.removeprefix("src/") for name in listed.split("\0") if name and (repository / name).is_file()}
+    with zipfile.ZipFile(wheel) as opened:
+        held = set(opened.namelist())
+    info = f"pixmill-{pixmill.__version__}.dist-info"
+    assert {name for name in held if not name.startswith(info)} == ours
+    assert f"{info}/licenses/LICENSE" in held
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"src/{name}" for name in ours} <= packed
+    assert {"dvc.yaml", "params.yaml", "stages/train.py", "tests/conftest.py", "requirements.txt"} <= packed
+    assert {name.partition("/")[0] for name in packed}.isdisjoint({"data", "artifacts", "reports", "mlruns", ".git"})
+
+
+@pytest.fixture(scope="module")
+def install(wheel: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make an empty environment with the wheel and some extras, and return its folder of commands."""
+
+    def make(extras: str) -> Path:
+        made = tmp_path_factory.mktemp("environment") / "venv"
+        commands = made / ("Scripts" if sys.platform == "win32" else "bin")
+        uv = [sys.executable, "-m", "uv"]
+        environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        pins = ["--constraint", str(repository / "requirements.txt")]
+        for step in (
+            ["venv", "--quiet", "--python", sys.executable, str(made)],
+            ["pip", "install", "--quiet", "--python", str(made), *pins, f"pixmill{extras} @ {wheel.as_uri()}"],
+        ):
+            subprocess.run([*uv, *step], env=environ, check=True)
+        return commands
+
+    return make
+
+
+@pytest.fixture
+def run(repository: Path, bundled_images: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a command of an environment in a project that holds nothing of this repository's source."""
+    for name in ("dvc.yaml", "params.yaml", "data.dvc"):
+        shutil.copy(repository / name, tmp_path)
+    shutil.copytree(repository / "stages", tmp_path / "stages")
+    shutil.copytree(bundled_images, tmp_path / "data")
+
+    def call(commands: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        kept["PATH"] = f"{commands}{os.pathsep}{kept['PATH']}"
+        first, *rest = words
+        return subprocess.run(
+            [str(commands / first), *rest],
+            cwd=tmp_path,
+            env=kept | environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+def needs(command: str, package: str, extra: str) -> str:
+    return f"`{command}` needs the package {package}, which is not installed\nNext: pip install 'pixmill[{extra}]'\n"
+
+
+@pytest.mark.slow
+def test_the_base_alone_runs_the_light_commands(install, run) -> None:
+    commands = install("")
+    for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best", "--force"], ["scrape", "--dry-run"]):
+        done = run(commands, "pixmill", *words)
+        assert (done.returncode, "warning" in done.stderr, bool(done.stdout)) == (0, False, True), (words, done.stderr)
+    for verb, package, extra in (
+        ("compare", "pandas", "pipeline"),
+        ("data", "dvc", "pipeline"),
+        ("browser", "selenium", "pipeline"),
+        ("serve", "uvicorn", "serve"),
+    ):
+        done = run(commands, "pixmill", verb)
+        assert (done.returncode, done.stderr) == (1, f"pixmill: {needs(f'pixmill {verb}', package, extra)}")
+    done = run(commands, "python", "-m", "stages.train")
+    assert (done.returncode, done.stderr) == (1, needs("python -m stages.train", "pandas", "pipeline"))
+    done = run(commands, "pixmill", "doctor")
+    assert done.returncode == 1
+    assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install 'pixmill\[pipeline\]'\n", done.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.linux
+def test_the_extra_serve_alone_serves_and_predicts(
+    install, run, exported: Path, trained_folder: Path, tmp_path
+) -> None:
+    commands = install("[serve]")
+    size = subprocess.run(["du", "-sm", str(commands.parent)], capture_output=True, text=True, check=True).stdout
+    assert int(size.split()[0]) < MEGABYTES
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(encoded(shapes(), "JPEG"))
+    options = ["--model", str(exported), "--inbox", str(tmp_path / "inbox")]
+    with Running(*options, cwd=tmp_path, start=[str(commands / "pixmill")], environ={"PYTHONPATH": ""}) as server:
+        (row,) = server.predict(photo.read_bytes())
+        assert row["label"] in ("coat", "kurtā", "T-shirt & top")
+        assert {server.status(path) for path in ("/", "/docs", "/metrics", "/v1/examples")} == {200}
+        part = b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+        parts = [(b"file", b'; filename="photo.jpg"', photo.read_bytes()), (b"label", b"", b"coat")]
+        body, kind = b"".join(part % each for each in parts) + b"--x--\r\n", "multipart/form-data; boundary=x"
+        assert server.ask("POST", "/v1/feedback", body, Content_Type=kind)[0] == 201
+        assert len(list((tmp_path / "inbox").iterdir())) > 0
+        facts = server.ask("GET", "/v1/model")[1]
+        assert (facts["explains"], facts["feedback"]) == (False, True)
+    done = run(commands, "pixmill", "predict", "photo.jpg", "--model", str(exported))
+    assert (done.returncode, row["label"] in done.stdout) == (0, True), done.stderr
+    outputs = ["--csv", "photo.csv", "--html", "photo.html"]
+    assert run(commands, "pixmill", "predict", "photo.jpg", "--model", str(exported), *outputs).returncode == 0
+    keras = Path(shutil.copytree(trained_folder, tmp_path / "keras", ignore=shutil.ignore_patterns("*.tflite")))
+    for words, package, extra in (
+        (["--model", str(exported), "--parquet", "photo.parquet"], "pyarrow", "pipeline"),
+        (["--model", str(keras)], "keras", "pipeline"),
+        (["--model", "models:/garments@champion"], "mlflow-skinny", "registry"),
+    ):
+        done = run(commands, "pixmill", "predict", "photo.jpg", *words, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+        assert (done.returncode, done.stderr) == (1, f"pixmill: {needs('pixmill predict', package, extra)}")

@@ -31,7 +31,7 @@ def code_digest(paths: Iterable[Path]) -> str:
     """
     digest = blake3()
     for path in paths:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = ast.parse(path.read_bytes())
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list):

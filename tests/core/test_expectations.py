@@ -113,7 +113,7 @@ def test_a_run_says_nothing_by_itself(capfd: pytest.CaptureFixture[str]) -> None
 
 
 def outcome(name: str, severity: str, *found: str, success: bool = False) -> Outcome:
-    check = Check(name, "classes", "", {}, severity, (f"validate.{name}.share",), "at least 0.2", lambda *_: [])  # type: ignore[arg-type]
+    check = Check(name, "classes", "", {}, severity, "at least 0.2", (f"validate.{name}.share",), lambda *_: [])  # type: ignore[arg-type]
     return Outcome(check, success, "", {}, {}, found)
 
 
@@ -156,7 +156,7 @@ def test_the_message_names_what_where_how_much_and_the_parameter() -> None:
 
 
 def test_advice_comes_first_and_once_and_what_no_parameter_governs_names_none() -> None:
-    check = Check("apart", "pairs", "", {}, "critical", (), "none", lambda *_: [])
+    check = Check("apart", "pairs", "", {}, "critical", "none", (), lambda *_: [])
     failed = Outcome(check, False, "", {}, {}, ("2 pairs cross",), "`dvc checkout artifacts/scrape` brings them back")
     error = gate_error([failed, failed], report="page.html", fix="report it")
     assert str(error).splitlines()[1:] == [

@@ -19,6 +19,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
     "name",
     [
         *("README.md", "CONTRIBUTING.md", "src/pixmill/CHANGELOG.md", "docs/releasing.md"),
+        *(f"docs/plugins/{name}.md" for name in ("source", "check", "augmentation", "backbone")),
         *("docs/architecture.md", "docs/images.md", "docs/review.md", "docs/split.md", "docs/validation.md"),
         *(
             "docs/comparing.md",

@@ -48,7 +48,8 @@ SURFACE = {
     "pixmill.serve": "",
     "pixmill.scrape": "ProbeReport ScrapeResult ScrapeTally forecast probe_source scrape",
     "pixmill.scrape.sources": (
-        "Access Failure Kind LocalSource Opened SearchFailed Source is_local open_sources row_of"
+        "Access ApiSource Candidate Failure Fetched Kind LocalSource Opened Query Refused SearchFailed Source ask_json "
+        "is_local open_sources row_of"
     ),
     "pixmill.web.shop": "ORIGIN Shop serve",
     "pixmill.split": "Split metrics pack plot_table split suggested_salt summary",
@@ -56,7 +57,7 @@ SURFACE = {
     "pixmill.record": "",
     "pixmill.train": "Interrupted OnEpoch Trained curves_csv is_chief learning_curve_csv train",
     "pixmill.use": "Problem Recipe find_recipe find_recipes listing problems salt_for_folders use",
-    "pixmill.validate": "SEEN Decision Validation metrics plot_tables read_decisions validate",
+    "pixmill.validate": "SEEN Check Decision Table Validation metrics plot_tables read_decisions validate",
     "pixmill.pipeline": "run",
     "stages": "run",
 }

@@ -49,6 +49,8 @@ class Invented:
         kind: How it answers.
     """
 
+    version = ""
+
     def __init__(self, answers, *, name="site:invented", kind="api"):
         self.answers, self.name, self.kind = answers, name, kind
         self.asked = []

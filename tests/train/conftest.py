@@ -44,7 +44,7 @@ def write_packed(folder):
         if name not in frame:
             frame[name] = None
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.png", 100, "folder"
-    frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
+    frame["snapshot"], frame["verdict"], frame["group"] = "2026-11-20", "keep", frame["id"]
     write_table(folder / "manifest.parquet", frame, SPLIT)
     write_json(folder / "preprocessing.json", {"image_size": SIZE, "aspect": "pad", "resize": "bicubic"})
     return folder

@@ -4,6 +4,7 @@ The tree::
 
     PixmillError                the user can fix it: shown as a message, never as a traceback
     ├── ParamsError             params.yaml does not say what it must
+    ├── PluginError             a plugin in the project's src/ is not registered, or does not do what it must
     ├── DataError               data/ is missing, unreadable or not what it should be
     ├── ManifestError           an artifact of an earlier stage is missing or malformed
     ├── ReviewError             review.csv has a malformed line
@@ -30,6 +31,7 @@ __all__ = [
     "ManifestError",
     "ParamsError",
     "PixmillError",
+    "PluginError",
     "ReviewError",
     "ScrapeError",
     "SplitError",
@@ -67,6 +69,10 @@ def _rebuild(kind: type[PixmillError], message: str, next_: str | None) -> Pixmi
 
 class ParamsError(PixmillError):
     """Tell which parameter is wrong, what was expected and what was received."""
+
+
+class PluginError(PixmillError):
+    """Tell which plugin of the project is not registered, or what it must do."""
 
 
 class DataError(PixmillError):

@@ -54,6 +54,21 @@ class Table:
     named_by: tuple[str, ...] = ()
 
 
+def _tell(result: Result, _: pd.DataFrame) -> list[str]:
+    """Return what an expectation found, where a check has no words of its own."""
+    if "unexpected_count" not in result:
+        return [f"found {result.get('observed_value')}"]
+    bad, total = result["unexpected_count"], result["element_count"] - result.get("missing_count", 0)
+    named = result.get("unexpected_index_list") or []
+    # Great Expectations puts the value before what names the row, and has no whole numbers.
+    rows = [", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named]
+    return rows or [f"{bad:,} of {total:,} rows fail"]
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 @dataclass(frozen=True)
 class Check:
     """Hold one expectation of one table.
@@ -76,27 +91,32 @@ class Check:
 
     Args:
         name: What metrics and messages call it; several checks may share a name.
-        table: The name of the table.
+        table: The name of the table, or one of its own.
         expectation: The class of :mod:`great_expectations.expectations`.
         kwargs: Its arguments; thresholds stand here, so that its record shows them.
         severity: What a failure does.
-        parameters: The keys of ``params.yaml`` that set it; none where it does not depend on params.
         wanted: What is expected, in words.
+        parameters: The keys of ``params.yaml`` that set it; default: it does not depend on params.
         tell: Returns the result in words, from Great Expectations' result and the table: one line for each class or
-            label that fails, or one for all.
+            label that fails, or one for all. Default: the rows that fail, by name or number.
         advise: Returns how to fix a failure, where the table tells it, as a clause (``dvc checkout … brings them
             back``); default: nothing in particular.
     """
 
     name: str
-    table: str
+    table: str | Table
     expectation: str
     kwargs: Mapping[str, Any]
     severity: Severity
-    parameters: tuple[str, ...]
     wanted: str
-    tell: Tell
+    parameters: tuple[str, ...] = ()
+    tell: Tell = _tell
     advise: Advise = lambda _result, _rows: None
+
+    @property
+    def table_name(self) -> str:
+        """The name of the table; one of its own has that of the check."""
+        return self.table if isinstance(self.table, str) else self.name
 
 
 @dataclass(frozen=True)
@@ -125,7 +145,7 @@ class Outcome:
         """Return what is kept of it: nothing that holds a clock or a random name."""
         return {
             "name": self.check.name,
-            "table": self.check.table,
+            "table": self.check.table_name,
             "type": self.type,
             "kwargs": dict(self.kwargs),
             "severity": self.check.severity,
@@ -149,8 +169,10 @@ def run_checks(checks: Sequence[Check], tables: Mapping[str, Table]) -> list[Out
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    batches = {name: _batch(context, name, table.rows) for name, table in tables.items()}
-    return [_outcome(check, batches[check.table], tables[check.table]) for check in checks]
+    own = {check.name: check.table for check in checks if isinstance(check.table, Table)}
+    every = {**tables, **own}
+    batches = {name: _batch(context, name, table.rows) for name, table in every.items()}
+    return [_outcome(check, batches[check.table_name], every[check.table_name]) for check in checks]
 
 
 def failures(outcomes: Iterable[Outcome]) -> list[Outcome]:

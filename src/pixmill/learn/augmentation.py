@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import AugmentationParams
+from pixmill.core.plugins import load_plugin, plugin_error
 from pixmill.learn.determinism import load_tensorflow, reseed
 
 if TYPE_CHECKING:
@@ -33,12 +35,18 @@ class Augmenter:
 
     Args:
         params: The augmentations; those that are off cost nothing.
+        root: The project folder, whose ``src`` holds a plugin; default: the current one.
+
+    Raises:
+        PluginError: There is no such plugin.
     """
 
-    def __init__(self, params: AugmentationParams) -> None:
+    def __init__(self, params: AugmentationParams, *, root: Path | None = None) -> None:
         import keras
 
         self._params = params
+        self._root = root or Path()
+        self._plugin: Any = None if params.plugin is None else load_plugin("augmentations", params.plugin, self._root)
         # Any seed will do: the state is reset each epoch.
         self._chance = keras.random.SeedGenerator(0)
 
@@ -59,6 +67,9 @@ class Augmenter:
 
         Returns:
             Both as ``float32``, of the same shapes and in the same ranges.
+
+        Raises:
+            PluginError: The plugin returns something else than images of the same shape.
         """
         import tensorflow as tf
 
@@ -76,6 +87,8 @@ class Augmenter:
             pixels = _exposed(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
         if params.erasing:
             pixels = _erased(pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3]))
+        if self._plugin is not None:
+            pixels = self._changed(pixels, seeds[6])
         if params.mix == "none":
             return pixels, targets
         shares = even_shares(count, params.mix_alpha, seeds[4])
@@ -83,26 +96,39 @@ class Augmenter:
             return _mixup(pixels, targets, shares)
         return _cutmix(pixels, targets, shares, tf.random.stateless_uniform([count, 2], seeds[5]))
 
+    def _changed(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Return what the plugin makes of images, clipped to 0 to 255."""
+        import tensorflow as tf
+
+        made = self._plugin(pixels, seed)
+        if not tf.is_tensor(made) or made.dtype != tf.float32 or not made.shape.is_compatible_with(pixels.shape):
+            problem = f"expected a float32 tensor of shape {pixels.shape}, as it was given, received {made!r}"
+            raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
+        return tf.clip_by_value(made, 0, 255)
+
     def _seeds(self, stream: tf.Tensor) -> list[tf.Tensor]:
         """Return the seeds of this step's draws, and advance to the next step."""
         import tensorflow as tf
 
         state = tf.cast(self._chance.next(), tf.int64)
-        return [state + tf.stack([(8 * stream + draw) * _STREAM, 0]) for draw in range(6)]
+        return [state + tf.stack([(8 * stream + draw) * _STREAM, 0]) for draw in range(7)]
 
 
-def augmented(pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int) -> npt.NDArray[np.uint8]:
+def augmented(
+    pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int, root: Path | None = None
+) -> npt.NDArray[np.uint8]:
     """Return augmented images as in a first epoch, to be inspected.
 
     Args:
         pixels: ``uint8`` of shape (n, side, side, 3).
         params: The augmentations.
         seed: The seed.
+        root: As for :class:`Augmenter`.
     """
     load_tensorflow()
     import tensorflow as tf
 
-    augmenter = Augmenter(params)
+    augmenter = Augmenter(params, root=root)
     reseed(augmenter, seed=seed, epoch=1)
     changed, _ = augmenter(tf.constant(pixels), tf.zeros([len(pixels), 1]))
     rounded: npt.NDArray[np.uint8] = np.clip(np.rint(changed.numpy()), 0, 255).astype(np.uint8)

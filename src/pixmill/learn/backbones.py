@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import io
 import itertools
+import json
 import os
 import re
 import warnings
@@ -19,7 +20,9 @@ from pixmill.core.code import code_digest
 from pixmill.core.errors import TrainError
 from pixmill.core.files import file_digest
 from pixmill.core.params import BackboneParams
+from pixmill.core.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.learn.determinism import first_line
+from pixmill.learn.folder import strange_part
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
 
 if TYPE_CHECKING:
@@ -42,9 +45,11 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
         params: The section ``train.backbone``.
         image_size: Side of the images in pixels.
         seed: Seed of fresh weights, if ``params.weights`` is ``none``.
-        root: The project folder, to which a weights file is relative; default: the current one.
+        root: The project folder, to which a weights file is relative, and whose ``src`` holds a plugin; default: the
+            current one.
 
     Raises:
+        PluginError: There is no such plugin, or it returns no such network.
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
     import keras
@@ -61,6 +66,10 @@ def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: 
         if weights == "imagenet":
             set_lite0_weights(model, bundled_file())
         elif isinstance(weights, Path):
+            _load_weights(model, weights, params.name)
+    elif params.name.startswith("plugin:"):
+        model = _plugin(pixels, x, params.name.removeprefix("plugin:"), root or Path(), seed=seed)
+        if isinstance(weights, Path):
             _load_weights(model, weights, params.name)
     else:
         model = _application(pixels, x, params.name, weights=weights)
@@ -105,9 +114,11 @@ def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = No
     elif weights is None:
         origin = f"seed {seed}"
     else:
-        # Keras verifies its downloads against the digests in its code.
+        # Keras verifies its downloads against the digests in its code. A plugin may draw weights.
         origin = f"published {WEIGHTS_SHA256}" if params.name == "efficientnet_lite0" else "keras"
     parts = [f"network {params.name}", f"size {params.image_size}", f"weights {origin}"]
+    if params.name.startswith("plugin:"):
+        parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root or Path())} seed {seed}")
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "numpy", "tensorflow")]
     parts.append(f"litert {runtime_version()}")
     parts.append(code_digest(Path(__file__).with_name(name) for name in _SOURCES))
@@ -191,10 +202,42 @@ def _application(
     if network.reversed_channels and weights is not None:
         _reverse_channels(model)
     model = keras.Model(pixels, model.output, name=name)
-    # ConvNeXt nests Sequential models.
-    flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
-    _name_anew(flat)
-    return flat
+    return _flattened(model)
+
+
+def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int) -> keras.Model:
+    """Return the graph that a team's own function builds, with the weights that it loads or draws.
+
+    Args:
+        pixels: The input, from 0 to 255.
+        x: The network's input, such as the resized pixels, also from 0 to 255.
+        name: The plugin's name.
+        root: The project's folder.
+        seed: Seed of weights that the function draws.
+
+    Raises:
+        PluginError: It returns something else, or what could not be loaded again.
+    """
+    import keras
+
+    function: Callable[[keras.KerasTensor], keras.KerasTensor] = load_plugin("backbones", name, root)
+    # Keras' own initialisers draw from these, and the network is built several times.
+    keras.utils.set_random_seed(seed)
+    y = function(x)
+    if not isinstance(y, keras.KerasTensor) or len(y.shape) not in (2, 4):
+        problem = f"expected a feature map (n, height, width, channels) or features (n, width), received {y!r}"
+        raise plugin_error("backbones", name, root, problem)
+    if len(y.shape) == 4:
+        y = keras.layers.GlobalAveragePooling2D()(y)
+    model = _flattened(keras.Model(pixels, y, name=name.replace("-", "_")))
+    nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
+    strange = f"the model '{nested}' as a layer" if nested else strange_part(json.loads(model.to_json()))
+    if strange or model.output.dtype != "float32":
+        problem = (
+            f"expected float32 and layers that Pixmill loads without their code, received {strange or model.output}"
+        )
+        raise plugin_error("backbones", name, root, problem)
+    return model
 
 
 def _load_weights(model: keras.Model, path: Path, name: str) -> None:
@@ -265,6 +308,15 @@ def _reverse_channels(model: keras.Model) -> None:
     first = next(layer for layer in model.layers if layer.weights)
     kernel, *others = first.get_weights()
     first.set_weights([kernel[:, :, ::-1, :], *others])
+
+
+def _flattened(model: keras.Model) -> keras.Model:
+    """Return a model without nested Sequential ones, such as ConvNeXt's, and with the same names in each process."""
+    import keras
+
+    flat = keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=_call_flat)
+    _name_anew(flat)
+    return flat
 
 
 def _call_flat(layer: keras.layers.Layer, *arguments: Any, **named: Any) -> Any:

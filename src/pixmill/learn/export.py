@@ -97,7 +97,8 @@ def convert_backbone(
     backbone = build_backbone(params, image_size=image_size, seed=seed, root=root)
     outputs = [backbone.output]
     if isinstance(backbone.layers[-1], keras.layers.GlobalAveragePooling2D):
-        outputs.append(backbone.layers[-1].input)
+        # Of this graph: `layer.input` may be that of the one it was flattened from.
+        outputs += backbone._nodes_by_depth[0][0].input_tensors
     model = keras.Model(backbone.input, outputs, name="backbone")
     try:
         file = convert(model, path)

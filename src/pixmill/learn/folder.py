@@ -16,31 +16,51 @@ from pixmill.learn.determinism import first_line, load_tensorflow
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load_classifier", "read_description", "save_classifier"]
+__all__ = ["load_classifier", "read_description", "save_classifier", "strange_part"]
 
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
     "keras": {"DTypePolicy"},
-    "keras.initializers": {"GlorotUniform", "HeNormal", "Ones", "VarianceScaling", "Zeros"},
+    "keras.initializers": {
+        "Constant",
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "LecunNormal",
+        "Ones",
+        "RandomNormal",
+        "TruncatedNormal",
+        "VarianceScaling",
+        "Zeros",
+    },
     "keras.layers": {
         "Activation",
         "Add",
+        "AveragePooling2D",
         "BatchNormalization",
+        "Concatenate",
         "Conv2D",
+        "Cropping2D",
         "Dense",
         "DepthwiseConv2D",
         "Dropout",
         "Flatten",
         "GlobalAveragePooling2D",
+        "GlobalMaxPooling2D",
+        "GroupNormalization",
         "InputLayer",
         "LayerNormalization",
+        "LeakyReLU",
         "MaxPooling2D",
         "Multiply",
         "Normalization",
+        "PReLU",
         "ReLU",
         "Rescaling",
         "Reshape",
         "Resizing",
+        "SeparableConv2D",
         "ZeroPadding2D",
     },
     "keras.src.applications.convnext": {"LayerScale"},
@@ -48,7 +68,7 @@ _PARTS: dict[str | None, set[str]] = {
     "keras.src.ops.image": {"RGBToGrayscale"},
     "keras.src.ops.numpy": {"Add", "Multiply"},
 }
-"""Everything that our builders use, by module (an edge of the graph has none); anything else is rejected."""
+"""What our builders and common networks use, by module (an edge of the graph has none); anything else is rejected."""
 
 _HDF5_BYTES = 2**20
 """Upper bound of the HDF5 overhead."""
@@ -126,7 +146,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     if not weights.exists():
         raise ManifestError(f"{weights} is missing", next="dvc repro train")
     try:
-        strange = _strange(architecture)
+        strange = strange_part(architecture)
         if strange is not None:
             raise ValueError(f"{_ARCHITECTURE} contains {strange}, which Pixmill does not build")
         model = keras.saving.deserialize_keras_object(architecture, safe_mode=True)
@@ -145,13 +165,13 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     return model, labels
 
 
-def _strange(part: Any) -> str | None:
-    """Return the first unknown class in an architecture, at any depth; ``None`` if there is none."""
+def strange_part(part: Any) -> str | None:
+    """Return the first class in an architecture that is not loaded, at any depth; ``None`` if there is none."""
     if isinstance(part, dict):
         module, name = part.get("module"), part.get("class_name")
         if (module, name) != (None, None) and name not in _PARTS.get(module, ()):
             return f"{module}.{name}"
         part = list(part.values())
     if isinstance(part, list):
-        return next(filter(None, map(_strange, part)), None)
+        return next(filter(None, map(strange_part, part)), None)
     return None

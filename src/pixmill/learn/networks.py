@@ -356,7 +356,8 @@ def describe_model(params: TrainParams) -> str:
         count = sum(block.convolutions for block in params.cnn.blocks)
         return f"A convolutional network with {count} convolutions, trained from scratch"
     name = params.backbone.name
-    backbone = APPLICATIONS[name].builder if name in APPLICATIONS else "EfficientNet-Lite0"
+    own = f"'{name.removeprefix('plugin:')}'" if name.startswith("plugin:") else None
+    backbone = APPLICATIONS[name].builder if name in APPLICATIONS else own or "EfficientNet-Lite0"
     origin = "randomly initialized" if params.backbone.weights == "none" else "pretrained"
     if params.model == "features":
         head = {"logistic": "A logistic regression", "mlp": "A small neural network"}[params.features.head]
@@ -364,4 +365,6 @@ def describe_model(params: TrainParams) -> str:
     unfrozen = {0: "frozen", "all": "fine-tuned"}.get(
         params.backbone.unfreeze, f"fine-tuned in its last {params.backbone.unfreeze} layers"
     )
+    if own and params.backbone.weights == "imagenet":  # Whether it is pretrained, its code alone tells.
+        return f"{backbone}, {unfrozen}, with a new head"
     return f"{backbone}, {origin} and {unfrozen}, with a new head"

@@ -37,7 +37,7 @@ def main(workspace: Workspace, params: Params) -> None:
 def _write(workspace: Workspace, params: Params, trained: Trained, record: Run) -> None:
     """Write the results, then record the run."""
     root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
-    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels)
+    settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)
     write_text(root / "reports" / "train.html", render_report(trained, settings, samples))
     tables = {"curves": curves_csv(trained.history), "learning_curve": learning_curve_csv(trained.learning_curve)}
     write_figures(root, "train", headline=trained.headline(), full=trained.metrics(), tables=tables)

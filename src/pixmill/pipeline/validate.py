@@ -30,6 +30,7 @@ def main(workspace: Workspace, params: Params) -> None:
         folder=scraped,
         decisions=read_decisions(root / "review.csv", params.classes),
         scratch=workspace.scratch("validate"),
+        root=root,
     )
     numbers = metrics(result)
     # Written where the gate fails, too: you need it to fix the data.

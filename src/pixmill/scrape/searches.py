@@ -30,8 +30,9 @@ class Search:
     @property
     def name(self) -> str:
         """By what the journal knows the answers."""
-        query = self.query
-        return json.dumps([self.source.name, self.world, query.label, query.text, query.address])
+        query, version = self.query, self.source.version
+        asked = [self.source.name, self.world, query.label, query.text, query.address]
+        return json.dumps([*asked, version] if version else asked)
 
     def __str__(self) -> str:
         asked = f" '{self.query.text}'" if self.query.text not in (None, self.query.label) else ""

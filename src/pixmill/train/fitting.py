@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixmill.core.errors import TrainError
@@ -38,6 +39,7 @@ def fit(
     validation: Part,
     params: TrainParams,
     *,
+    root: Path | None = None,
     checkpoints: Checkpoints | None = None,
     on_epoch: OnEpoch = lambda *_: None,
     until: int | None = None,
@@ -53,6 +55,7 @@ def fit(
         training: The training split.
         validation: The validation split, used for early stopping and to choose the best epoch.
         params: The section ``train``.
+        root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
         checkpoints: Where each epoch is saved and from where a training resumes; default: nowhere.
         on_epoch: Called after each epoch, also for those of the checkpoint; default: nothing.
         until: The last epoch, regardless of patience and time limit; the classifier keeps that epoch's weights.
@@ -69,11 +72,11 @@ def fit(
     labels = int(classifier.output_shape[-1])
     kept = checkpoints.load() if checkpoints else None
     if kept is None:
-        precision = choose_precision(classifier, params, training, labels=labels)
+        precision = choose_precision(classifier, params, training, labels=labels, root=root)
         kept = Checkpoint([], [], {}, weights_of(classifier), precision)
     history, timings, best = kept.history, kept.timings, kept.best
     balanced = balanced_weights(training.targets, labels) if params.class_weights else None
-    trainer = Trainer(classifier, params, labels=labels, class_weights=balanced, precision=kept.precision)
+    trainer = Trainer(classifier, params, labels=labels, class_weights=balanced, precision=kept.precision, root=root)
     most = until or params.epochs
     if history:
         trainer.restore(kept.state)
@@ -149,7 +152,9 @@ def weights_of(classifier: keras.Model) -> Arrays:
     return {f"{place:04}": weight for place, weight in enumerate(classifier.get_weights())}
 
 
-def choose_precision(classifier: keras.Model, params: TrainParams, training: Part, *, labels: int) -> Precision:
+def choose_precision(
+    classifier: keras.Model, params: TrainParams, training: Part, *, labels: int, root: Path | None = None
+) -> Precision:
     """Return the precision that params name, or the faster one for ``auto``.
 
     Each precision is timed for a few steps on a real batch, and the times are printed; the classifier's weights are
@@ -160,6 +165,7 @@ def choose_precision(classifier: keras.Model, params: TrainParams, training: Par
         params: The section ``train``.
         training: The images.
         labels: How many classes there are.
+        root: As for :func:`fit`.
     """
     if params.precision != "auto":
         return params.precision
@@ -169,7 +175,7 @@ def choose_precision(classifier: keras.Model, params: TrainParams, training: Par
     before = classifier.get_weights()
 
     def seconds(precision: Precision) -> float:
-        trainer = Trainer(classifier, params, labels=labels, precision=precision)
+        trainer = Trainer(classifier, params, labels=labels, precision=precision, root=root)
         times = [time.perf_counter()]
         for _ in range(_MEASURED):
             float(trainer.train(pixels, targets, 0.0)["loss"])

@@ -177,7 +177,7 @@ def fine_tune(
     features = features_of(training, params=params, scratch=scratch, root=root)
     start = fit_logistic(features, training.targets, params, labels=int(classifier.output_shape[-1]))
     fuse(classifier, [start.kernel, start.bias])
-    return fit(classifier, training, validation, params, **options)
+    return fit(classifier, training, validation, params, root=root, **options)
 
 
 def features_of(*parts: Part, params: TrainParams, scratch: Path, root: Path | None) -> Features:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -48,6 +49,7 @@ class Trainer:
         labels: How many classes there are.
         class_weights: Weight of each class, of shape (labels,); default: 1.
         precision: Compute precision of the inner layers; default: as in ``params``, ``float32`` for ``auto``.
+        root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Trainer:
         labels: int,
         class_weights: Array | None = None,
         precision: Precision | None = None,
+        root: Path | None = None,
     ) -> None:
         import tensorflow as tf
 
@@ -68,7 +71,7 @@ class Trainer:
         self._class_weights = np.ones(labels, np.float32) if class_weights is None else np.float32(class_weights)
         self._objective = objective(params)
         self._graph = logits_graph(classifier)
-        self._augmenter = Augmenter(params.augmentation) if len(classifier.input_shape) == 4 else None
+        self._augmenter = Augmenter(params.augmentation, root=root) if len(classifier.input_shape) == 4 else None
         slow = {id(variable) for variable in backbone_variables(classifier)}
         trainable = self._graph.trainable_variables
         groups = [

@@ -189,7 +189,7 @@ def train(
         if scratch and not several_processes():
             key = training_key(folder, parts, params, labels=classes, root=root)
             checkpoints = Checkpoints(scratch / "checkpoints" / f"{key}.npz")
-        fit_model: Callable[..., Checkpoint] = fit
+        fit_model: Callable[..., Checkpoint] = partial(fit, root=root)
         val_features = None
         features = (scratch or Path(stack.enter_context(tempfile.TemporaryDirectory()))) / "features"
         if params.model == "features":

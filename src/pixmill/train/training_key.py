@@ -13,6 +13,7 @@ from blake3 import blake3
 import pixmill
 from pixmill.core.code import code_digest
 from pixmill.core.params import TrainParams, flat
+from pixmill.core.plugins import plugin_digest
 from pixmill.images.parts import Part
 from pixmill.learn.backbones import backbone_digest
 from pixmill.learn.precision import machine
@@ -64,6 +65,7 @@ def training_key(
         root: The project folder, to which a file of pretrained weights is relative; default: the current one.
 
     Raises:
+        PluginError: A plugin is missing.
         TrainError: Pretrained weights are not available.
     """
     # Folds and the learning curve are fitted separately and do not affect the weights.
@@ -72,6 +74,8 @@ def training_key(
     lines = [*labels, repr(decided), platform.python_version(), machine(), code_digest(deciding_code())]
     if params.model != "cnn":
         lines.append(backbone_digest(params.backbone, seed=params.seed, root=root))
+    if params.model != "features" and (own := params.augmentation.plugin):
+        lines.append(plugin_digest("augmentations", own, root or Path()))
     lines += [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
     for name, part in parts.items():
         lines += [str(name), str(part.pixels.shape), part.rows[["id", "label", "fold"]].to_csv(index=False)]

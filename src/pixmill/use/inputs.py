@@ -12,9 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pixmill.bundled import missing_data
-from pixmill.core.errors import DataError, ScrapeError
+from pixmill.core.errors import DataError, PluginError, ScrapeError
 from pixmill.core.params import Params
+from pixmill.core.plugins import load_plugin
+from pixmill.core.project import GROUPS
 from pixmill.images import EXTENSIONS, sniff
+from pixmill.learn.determinism import load_tensorflow
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched
@@ -63,6 +66,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
                 load_site(source.removeprefix("site:"), root / "sites")
             except ScrapeError as error:
                 yield Problem(error.message, error.next, stops=True)
+    yield from _plugins(root, params, sources)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
@@ -72,6 +76,23 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
         yield Problem(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
+
+
+def _plugins(root: Path, params: Params, sources: set[str]) -> Iterator[Problem]:
+    train = params.train
+    named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
+    named += [("checks", name) for name in params.validate.plugins]
+    named += [("augmentations", train.augmentation.plugin)] if train.augmentation.plugin else []
+    if train.backbone.name.startswith("plugin:"):
+        named.append(("backbones", train.backbone.name.removeprefix("plugin:")))
+    for kind, name in named:
+        if GROUPS[kind] == "train":
+            # Quietly, and with our settings, before the plugin does.
+            load_tensorflow()
+        try:
+            load_plugin(kind, name, root)
+        except PluginError as error:
+            yield Problem(error.message, error.next, stops=True)
 
 
 def _lists(root: Path, params: Params) -> Iterator[Problem]:

@@ -7,11 +7,13 @@
 - ``sightings``: where each image was seen
 - ``verdicts``: the rules, first to last
 - ``findings``: conflicts, placeholders and leaks
-- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.core.expectations`
+- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.core.expectations`; ``plugins``: a
+  team's own
 - ``statistics``: metrics and plots
 - ``validation``: the whole as one function
 """
 
+from pixmill.core.expectations import Check, Table
 from pixmill.validate.decisions import Decision, read_decisions
 from pixmill.validate.sightings import SEEN
 from pixmill.validate.statistics import metrics, plot_tables
@@ -19,7 +21,9 @@ from pixmill.validate.validation import Validation, validate
 
 __all__ = [
     "SEEN",
+    "Check",
     "Decision",
+    "Table",
     "Validation",
     "metrics",
     "plot_tables",

@@ -19,6 +19,7 @@ from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
+from pixmill.validate.plugins import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, Seen, seen
 from pixmill.validate.survey import Surveyed, survey
@@ -91,6 +92,7 @@ def validate(
     decisions: Iterable[Decision] = (),
     scratch: Path | None = None,
     workers: int | None = None,
+    root: Path | None = None,
 ) -> Validation:
     """Measure every image once, judge it, link near-duplicates, and run the checks.
 
@@ -105,15 +107,26 @@ def validate(
         decisions: Decisions on single images.
         scratch: A folder for the cache of measures; default: there is none.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
+        root: The project folder, whose ``src`` holds the plugins; default: the current one.
 
     Raises:
+        PluginError: One of ``params.plugins`` is missing, or what it returns is no list of checks.
         ReviewError: Two decisions mean the same image, or one means several.
     """
     limits = None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
         _distinct(manifest), folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers
     )
-    return conclude(manifest, surveyed, sightings, classes=classes, params=params, decisions=decisions, workers=workers)
+    return conclude(
+        manifest,
+        surveyed,
+        sightings,
+        classes=classes,
+        params=params,
+        decisions=decisions,
+        workers=workers,
+        root=root,
+    )
 
 
 def conclude(
@@ -125,6 +138,7 @@ def conclude(
     params: ValidateParams,
     decisions: Iterable[Decision] = (),
     workers: int | None = None,
+    root: Path | None = None,
 ) -> Validation:
     """Judge images that have been looked at: all of :func:`validate` but the pass over the files.
 
@@ -136,6 +150,7 @@ def conclude(
         params: As for :func:`validate`.
         decisions: As for :func:`validate`.
         workers: Threads that compare images; default: one a processor. ``0`` compares in this one.
+        root: As for :func:`validate`.
     """
     rows = _distinct(manifest)
     where = seen(rows["id"], sightings)
@@ -177,15 +192,18 @@ def conclude(
     of_classes = class_table(table, classes)
     shortcuts = find_shortcuts(table, classes)
     images = image_table(manifest["id"], table, settled=verdicts.settled, repeated=repeated, leaks=leaks)
-    outcomes = run_checks(
-        checks(params, classes),
-        {
-            "images": Table(images),
-            "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
-            "classes": Table(of_classes, named_by=("label",)),
-            "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
-        },
-    )
+    tables = {
+        "images": Table(images),
+        "pairs": Table(pair_table(pairs, table, settled=verdicts.settled)),
+        "classes": Table(of_classes, named_by=("label",)),
+        "shortcuts": Table(shortcut_table(shortcuts, params.shortcuts), named_by=("property",)),
+    }
+    every = checks(params, classes)
+    if params.plugins:
+        tables["manifest"] = Table(table[VALIDATED.names])
+        named, names = tables["manifest"].rows, params.plugins
+        every += plugin_checks(names, named, classes, tables=tables, others=every, root=root or Path())
+    outcomes = run_checks(every, tables)
     powerless = [*verdicts.powerless, *((decision, "no such image") for decision in gone)]
     ignored = {decision.line for decision, _ in powerless}
     return Validation(

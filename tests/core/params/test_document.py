@@ -49,13 +49,14 @@ def edited(before: str, after: str) -> str:
             "source: shop",
             "source: web",
             "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
-            "duckduckgo, amazon, flipkart, myntra or site:<name>, received 'web'",
+            "duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name>, received 'web'",
         ),
         (
             "source: shop",
             "source: [bing, gogle]",
             "scrape.source: expected one of shop, folder, urls, keras, openverse, wikimedia, google, bing, yahoo, "
-            "duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean google?), received 'gogle'",
+            "duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name> (did you mean google?), "
+            "received 'gogle'",
         ),
         *[
             (
@@ -78,7 +79,7 @@ def edited(before: str, after: str) -> str:
             "source_by_class: {}",
             "source_by_class: {coat: bong}",
             "scrape.source_by_class.coat: expected one of shop, folder, urls, keras, openverse, wikimedia, google, "
-            "bing, yahoo, duckduckgo, amazon, flipkart, myntra or site:<name> (did you mean bing?), "
+            "bing, yahoo, duckduckgo, amazon, flipkart, myntra, site:<name> or plugin:<name> (did you mean bing?), "
             "received 'bong'",
         ),
         (

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
+from pixmill.core.params.sections import PLUGIN
 
 __all__ = ["described", "refusals"]
 
@@ -21,6 +22,8 @@ _PATTERNS = {
     API: "the http(s) address of an api.php",
     CONTACT: "an e-mail address or a URL",
     HOST: "a host name in lower case, such as 'example.org'",
+    rf"^{PLUGIN}$": "the name of a plugin: lower-case letters, digits, - and _",
+    rf"^plugin:{PLUGIN}$": "plugin:<name>",
     ORIGIN: "a host name with its port, such as 'example.org:8080'",
 }
 

@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from pixmill.core.names import composed
-from pixmill.core.params.sections import ClassName, Count, Section, Share
+from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
 
 __all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
 
@@ -28,7 +28,8 @@ SOURCES = (
     "shop", "folder", "urls", "keras", "openverse", "wikimedia",
     "google", "bing", "yahoo", "duckduckgo", "amazon", "flipkart", "myntra",
 )  # fmt: skip
-"""The sources that come with Pixmill; ``site:<name>`` is one that the project describes in ``sites/<name>.yaml``."""
+"""The sources that come with Pixmill; ``site:<name>`` is one that the project describes in ``sites/<name>.yaml``,
+``plugin:<name>`` one of its own code."""
 
 Licence = Literal["cc0", "pdm", "by", "by-sa", "by-nc", "by-nd", "by-nc-sa", "by-nc-nd"]
 Texts = Annotated[
@@ -47,16 +48,18 @@ Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
-        if name not in SOURCES and not re.fullmatch(r"site:[a-z0-9][a-z0-9_-]*", name):
+        if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             close = difflib.get_close_matches(name, SOURCES, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise ValueError(f"expected one of {', '.join(SOURCES)} or site:<name>{hint}, received {name!r}")
+            raise ValueError(
+                f"expected one of {', '.join(SOURCES)}, site:<name> or plugin:<name>{hint}, received {name!r}"
+            )
     if len(set(names)) < len(names):
         raise ValueError(f"expected each source once, received {', '.join(names)}")
     return names
 
 
-_NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": "^site:[a-z0-9][a-z0-9_-]*$"}]}
+_NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": f"^(site|plugin):{PLUGIN}$"}]}
 Sources = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
@@ -129,8 +132,8 @@ class ScrapeParams(Section):
     source: Sources = Field(
         ("shop",),
         description="One source, or several in order: `shop` (bundled), `folder` (data/), `urls`, `keras`, "
-        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `duckduckgo`, `amazon`, `flipkart`, `myntra`, or "
-        "`site:<name>` of sites/.",
+        "`openverse`, `wikimedia`, `google`, `bing`, `yahoo`, `duckduckgo`, `amazon`, `flipkart`, `myntra`, "
+        "`site:<name>` of sites/, or `plugin:<name>` of src/.",
         examples=[["openverse", "bing"]],
     )
     source_by_class: Annotated[dict[ClassName, Sources], _ONCE] = Field(

@@ -29,6 +29,7 @@ __all__ = [
     "Count",
     "EvaluateParams",
     "ExpectationParams",
+    "PluginName",
     "Section",
     "Severity",
     "Share",
@@ -61,6 +62,10 @@ ClassName = Annotated[
     AfterValidator(_folder),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": FOLDER}),
 ]
+PLUGIN = r"[a-z0-9][a-z0-9_-]*"
+PluginName = Annotated[str, StringConstraints(pattern=rf"^{PLUGIN}$", max_length=64)]
+"""As ``pyproject.toml`` registers it."""
+
 Severity = Annotated[
     Literal["info", "warning", "critical"],
     Field(description="What a failure does: `critical` stops the pipeline; `warning` and `info` are only reported."),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from pixmill.core.params.sections import Section, Share
+from pixmill.core.params.sections import PLUGIN, PluginName, Section, Share
 
 __all__ = [
     "AugmentationParams",
@@ -90,24 +90,31 @@ class CnnParams(Section):
 class BackboneParams(Section):
     """Choose a pretrained network, and how much of it is fitted too."""
 
-    name: Literal[
+    name: (
+        Literal[
+            "efficientnet_lite0",
+            "mobilenet_v2",
+            "mobilenet_v3_small",
+            "mobilenet_v3_large",
+            "efficientnet_v2_b0",
+            "efficientnet_v2_b1",
+            "efficientnet_v2_b2",
+            "efficientnet_v2_b3",
+            "efficientnet_v2_s",
+            "resnet50",
+            "convnext_tiny",
+        ]
+        | Annotated[str, StringConstraints(pattern=rf"^plugin:{PLUGIN}$", max_length=71)]
+    ) = Field(
         "efficientnet_lite0",
-        "mobilenet_v2",
-        "mobilenet_v3_small",
-        "mobilenet_v3_large",
-        "efficientnet_v2_b0",
-        "efficientnet_v2_b1",
-        "efficientnet_v2_b2",
-        "efficientnet_v2_b3",
-        "efficientnet_v2_s",
-        "resnet50",
-        "convnext_tiny",
-    ] = Field("efficientnet_lite0", description="The network; `efficientnet_lite0` is bundled and works offline.")
+        description="The network; `efficientnet_lite0` is bundled and works offline; `plugin:<name>` is one of src/.",
+    )
     weights: str = Field(
         "imagenet",
         min_length=1,
         max_length=1000,
-        description="`imagenet` (Keras downloads all but the bundled ones), `none` (random), or a file in the project.",
+        description="`imagenet` (Keras downloads all but the bundled ones; for a plugin, those that it makes), `none` "
+        "(random), or a file in the project.",
         examples=["weights/ours.weights.h5"],
     )
     image_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
@@ -179,6 +186,9 @@ class AugmentationParams(Section):
     contrast: float = Field(0.0, ge=0, lt=1, description="Largest change of contrast, as a share.", examples=[0.2])
     erasing: Share = Field(0.0, description="Probability of erasing a random rectangle.", examples=[0.25])
     rand_augment: Share = Field(0.0, description="Strength of RandAugment.", examples=[0.3])
+    plugin: PluginName | None = Field(
+        None, description="Your own augmentation of src/, by name, before images are mixed.", examples=["rain"]
+    )
     mix: Literal["none", "mixup", "cutmix"] = Field("none", description="MixUp or CutMix of pairs of images.")
     mix_alpha: float = Field(
         0.2, gt=0, le=8, description="Alpha of the beta distribution that MixUp and CutMix draw from.", examples=[1.0]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from pixmill.core.params.sections import Count, ExpectationParams, Section, Share, WarningParams
+from pixmill.core.params.sections import Count, ExpectationParams, PluginName, Section, Share, WarningParams
 
 __all__ = [
     "AspectRatioParams",
@@ -228,4 +228,7 @@ class ValidateParams(Section):
     )
     shortcuts: ShortcutsParams = Field(
         ShortcutsParams(), description="No source, format, size or the like gives a class away."
+    )
+    plugins: tuple[PluginName, ...] = Field(
+        (), strict=False, description="Your own checks of src/, by name.", examples=[["licences"]]
     )

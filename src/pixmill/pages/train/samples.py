@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +56,7 @@ class Samples:
         return thumbnail(sheet, side=max(sheet.shape), quality=90)
 
 
-def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) -> Samples:
+def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], root: Path | None = None) -> Samples:
     """Return the first training image of some classes, each augmented several times.
 
     Where augmentation is off, or features are computed once, they are several images of each class instead.
@@ -64,6 +65,7 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) 
         training: The training part.
         params: The section ``train``.
         labels: The classes, in the order of the targets.
+        root: The project folder, whose ``src`` holds an augmentation of its own; default: the current one.
     """
     classes = np.unique(training.targets)[:_CLASSES]
     names = tuple(str(labels[label]) for label in classes)
@@ -72,7 +74,8 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str]) 
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # As one batch, so that images of different classes are mixed where they are.
         columns = [
-            augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column)) for column in range(_CHANGED)
+            augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column), root=root)
+            for column in range(_CHANGED)
         ]
         return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)
     several = [training.pixels[np.resize(row[: 1 + _CHANGED], 1 + _CHANGED)] for row in rows]

@@ -10,18 +10,27 @@
 - ``failure``: why a search failed, and what the browser showed
 """
 
+from pixmill.scrape.candidate import Candidate, Query
+from pixmill.scrape.sources.api import ApiSource, ask_json
 from pixmill.scrape.sources.catalogue import Opened, open_sources, row_of
 from pixmill.scrape.sources.failure import Failure, SearchFailed
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
+from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [
     "Access",
+    "ApiSource",
+    "Candidate",
     "Failure",
+    "Fetched",
     "Kind",
     "LocalSource",
     "Opened",
+    "Query",
+    "Refused",
     "SearchFailed",
     "Source",
+    "ask_json",
     "is_local",
     "open_sources",
     "row_of",

@@ -6,8 +6,10 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from pixmill.core.params import ScrapeParams
+from pixmill.core.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.folder import FolderSource
@@ -15,7 +17,7 @@ from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.openverse import OpenverseSource
 from pixmill.scrape.sources.shop import ShopSource
 from pixmill.scrape.sources.site import SiteSource
-from pixmill.scrape.sources.source import Kind, Source
+from pixmill.scrape.sources.source import Kind, LocalSource, Source
 from pixmill.scrape.sources.wikimedia import WikimediaSource
 
 __all__ = ["CATALOGUE", "Opened", "Row", "open_sources", "row_of"]
@@ -74,6 +76,8 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
             return OpenverseSource(params.licences)
         case "wikimedia":
             return WikimediaSource(params.wikimedia.api)
+    if name.startswith("plugin:"):
+        return _plugin(name, root)
     site = load_site(name.removeprefix("site:"), root / "sites")
     if name == "shop":
         return ShopSource(site, root / "data")
@@ -81,6 +85,22 @@ def _open(name: str, classes: Sequence[str], params: ScrapeParams, root: Path) -
         return _SITES[name](site, name=name)
     limits = [limit for limit in (params.per_query, params.per_class) if limit is not None]
     return SiteSource(site, name=name, wanted=min(limits, default=None))
+
+
+def _plugin(name: str, root: Path) -> Source:
+    """Return a source of the project's own code, which its class makes from the project's folder."""
+    own = name.removeprefix("plugin:")
+    source: Source = load_plugin("sources", own, root)(root)
+    kind = getattr(source, "kind", None)
+    base = LocalSource if kind == "local" else Source
+    if base not in type(source).__mro__ or kind not in get_args(Kind):
+        problem = f"expected a class derived from Source or, with kind = 'local', LocalSource, received {source!r}"
+        raise plugin_error("sources", own, root, f"{problem} of the kind {kind!r} (of {', '.join(get_args(Kind))})")
+    for method in ("queries", "search", *(["read"] if base is LocalSource else [])):
+        if getattr(type(source), method) is getattr(base, method):
+            raise plugin_error("sources", own, root, f"expected a method '{method}', received none")
+    source.name, source.version = name, plugin_digest("sources", own, root)
+    return source
 
 
 _SITES: Mapping[str, type[SiteSource]] = {"google": GoogleSource, "duckduckgo": DuckDuckGoSource}
@@ -97,7 +117,7 @@ def row_of(name: str) -> Row:
         >>> row_of("openverse").many_hosts, row_of("site:mine").kind
         (True, 'pages')
     """
-    return CATALOGUE.get(name, Row("pages"))  # a site that a project describes itself, site:<name>
+    return CATALOGUE.get(name, Row("pages"))  # a project's own, site:<name> or plugin:<name>
 
 
 @dataclass(frozen=True)
@@ -129,6 +149,7 @@ def open_sources(names: Iterable[str], classes: Sequence[str], params: ScrapePar
 
     Raises:
         DataError: What a source on this machine needs is missing.
+        PluginError: There is no such plugin, or it is no source.
         ScrapeError: The description of a site is missing or not sound.
     """
     with contextlib.ExitStack() as stack:

@@ -52,6 +52,8 @@ class Source(Protocol):
     """Its name in ``scrape.source`` and in the manifest."""
     kind: Kind
     """How it answers."""
+    version: str = ""
+    """What its answers follow from beside the query, such as a digest of a plugin's code; empty for built-in ones."""
 
     def fingerprint(self) -> str:
         """Return a text that changes when the bytes behind its addresses do; empty for what is read anew each time."""
@@ -83,8 +85,8 @@ class LocalSource(Source, Protocol):
     """A source on this machine: its files are read again by every run, without asking for permission.
 
     Examples:
-        A class with these methods, in a module of its own, and a row in
-        :data:`~pixmill.scrape.sources.catalogue.CATALOGUE` make a source:
+        A class with these methods makes a source; a row in :data:`~pixmill.scrape.sources.catalogue.CATALOGUE`, or in
+        a project an entry point, lets ``scrape.source`` name it:
 
         >>> class Notes(LocalSource):
         ...     name = "notes"

@@ -1,0 +1,207 @@
+"""The examples of docs/plugins, run as they stand there: each page makes the project that it describes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from pixmill.core.errors import GateError, PluginError
+from pixmill.core.expectations import gate_error, warnings
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
+from pixmill.core.params import EvaluateParams, Params, parse_params
+from pixmill.evaluate import evaluate
+from pixmill.images.parts import load_parts
+from pixmill.learn import export_classifier, fix_threads, save_calibration, save_classifier
+from pixmill.learn.augmentation import augmented
+from pixmill.scrape import forecast, scrape
+from pixmill.train import train
+from pixmill.train.training_key import training_key
+from pixmill.use import problems
+from pixmill.validate import SEEN, validate
+from tests.train.conftest import CLASSES, SIZE, write_packed
+from tests.validate.conftest import blocks, encoded
+
+PAGES = ("source", "check", "augmentation", "backbone")
+BLOCK = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BASE = "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate: {min_per_class: {count: 1}}\n"
+TINY = {"threads": 2, "epochs": 2, "learning_curve": "never"}
+
+
+def blocks_of(page: Path) -> dict[str, str]:
+    """Return the files that a page shows, by path."""
+    return dict(BLOCK.findall(page.read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def project(repository, tmp_path):
+    """A project with all four examples; ``params`` takes those of some pages."""
+    path, modules = list(sys.path), set(sys.modules)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "pets"\n')
+    for name in PAGES:
+        files = blocks_of(repository / "docs/plugins" / f"{name}.md")
+        assert len(files) == 3
+        for file, text in files.items():
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            if file == "pyproject.toml":
+                text = (tmp_path / file).read_text() + text
+            (tmp_path / (f"{name}.yaml" if file == "params.yaml" else file)).write_text(text)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] == "pets":
+            del sys.modules[name]
+
+
+def params_of(project: Path, *pages: str, **train: object) -> Params:
+    """Return the params of some pages together."""
+    content = yaml.safe_load(BASE)
+    for page in pages:
+        merge(content, yaml.safe_load((project / f"{page}.yaml").read_text()))
+    if train:
+        merge(content, {"train": train})
+    return parse_params(yaml.safe_dump(content))
+
+
+def merge(content: dict, more: dict) -> None:
+    for key, value in more.items():
+        if isinstance(value, dict):
+            merge(content.setdefault(key, {}), value)
+        else:
+            content[key] = value
+
+
+def fill(project: Path, *, licence: str = "CC0", photographers: int = 2) -> None:
+    """Make the archive: 20 photos a species; the last one of all has this licence, and dogs so many photographers."""
+    folder = project / "data" / "archive"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number in range(40):
+        species, author = ("cat", number % 2) if number < 20 else ("dog", number % photographers)
+        (folder / f"{number}.png").write_bytes(encoded(blocks(number), "PNG"))
+        rows.append((f"{number}.png", species, f"author {author}", licence if number == 39 else "CC0"))
+    columns = ["file", "species", "photographer", "licence"]
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "index.csv", index=False)
+
+
+def scraped(project: Path, params: Params) -> Path:
+    """Run the source, and return its folder."""
+    output = project / "artifacts" / "scrape"
+    result = scrape(params.classes, params.scrape, root=project, output=output, scratch=project / ".pixmill")
+    result.check()
+    write_table(output / "manifest.parquet", result.manifest, SCRAPED)
+    return output
+
+
+def checked(project: Path, params: Params):
+    output = scraped(project, params)
+    return validate(
+        read_table(output / "manifest.parquet", SCRAPED, stage="scrape"),
+        read_table(output / "sightings.parquet", SIGHTINGS, stage="scrape", columns=SEEN),
+        classes=params.classes,
+        params=params.validate,
+        folder=output,
+        workers=0,
+        root=project,
+    )
+
+
+def test_source_and_check(project, repository):
+    params = params_of(project, "source", "check")
+    assert [problem for problem in problems(project, params) if "plugin" in str(problem)] == []
+    fill(project)
+    lines = forecast(params.classes, params.scrape, root=project, scratch=project / ".pixmill")
+    assert lines[0] == "cat: plugin:archive data/archive/index.csv (on this machine)"
+    found = checked(project, params)
+    assert found.manifest["source"].unique().tolist() == ["plugin:archive"]
+    assert found.manifest["label"].value_counts().to_dict() == {"cat": 20, "dog": 20}
+    assert found.manifest["author"].nunique() == 2
+    assert gate_error(found.outcomes, report="page.html") is None
+    assert "photographers" not in warnings(found.outcomes)
+
+    fill(project, licence="", photographers=1)
+    found = checked(project, params)
+    with pytest.raises(GateError) as stopped:
+        raise gate_error(found.outcomes, report="page.html")
+    said = [f"validate: {line}" for line in warnings(found.outcomes)["photographers"]]
+    said += f"validate: {stopped.value.message}".splitlines()
+    assert "\n".join(said) in (repository / "docs/plugins/check.md").read_text(encoding="utf-8")
+    record = json.loads(json.dumps([outcome.record() for outcome in found.outcomes[-2:]]))
+    assert [(item["name"], item["table"]) for item in record] == [
+        ("licensed", "manifest"),
+        ("photographers", "photographers"),
+    ]
+
+
+def test_augmentation(project):
+    packed = write_packed(project / "split")
+    cnn = {"model": "cnn", "cnn": {"blocks": [{"filters": 4}], "dense": []}}
+    params = params_of(project, "augmentation", **TINY, **cnn, precision="float32").train
+    still = params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": None})})
+    fix_threads(2)
+    parts = load_parts(packed, CLASSES, side=SIZE)
+    pixels = np.asarray(parts["train"].pixels[np.arange(6)])
+    one, other = (augmented(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
+    assert (one != other).any()
+    assert (one == augmented(pixels, params.augmentation, seed=1, root=project)).all()
+    # Grain, and nothing else: the mean of a dark image hardly changes.
+    plain = augmented(pixels, still.augmentation, seed=1)
+    assert 2 < np.abs(one.astype(float) - plain).mean() < 25
+
+    def fitted(params):
+        found = train(packed, params, classes=CLASSES, root=project, scratch=project / ".pixmill")
+        return found.classifier.get_weights(), training_key(packed, parts, params, labels=CLASSES, root=project)
+
+    weights, key = fitted(params)
+    plain, unchanged = fitted(still)
+    assert any((a != b).any() for a, b in zip(weights, plain, strict=True))
+    file = project / "src/pets/train/grain.py"
+    file.write_text(file.read_text().replace("noise = tf", "# Strong.\n    noise = tf"))
+    assert training_key(packed, parts, params, labels=CLASSES, root=project) == key
+    file.write_text(file.read_text().replace("25.0", "99.0"))
+    assert training_key(packed, parts, params, labels=CLASSES, root=project) != key
+    assert training_key(packed, parts, still, labels=CLASSES, root=project) == unchanged
+
+    (project / "src/pets/train/odd.py").write_text("def half(pixels, seed):\n    return pixels[:, ::2]\n")
+    toml = (project / "pyproject.toml").read_text().replace('grain = "', 'half = "pets.train.odd:half"\ngrain = "')
+    (project / "pyproject.toml").write_text(toml)
+    odd = params.augmentation.model_copy(update={"plugin": "half"})
+    with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(6, 16, "):
+        augmented(pixels, odd, seed=1, root=project)
+
+
+@pytest.mark.parametrize("model", ["features", pytest.param("backbone", marks=pytest.mark.slow)])
+def test_backbone(project, model):
+    packed, trained = write_packed(project / "artifacts/split"), project / "artifacts/train"
+    params = params_of(project, "backbone", **TINY, **({"model": model} if model == "features" else {})).train
+    fix_threads(2)
+    where = {"root": project, "scratch": project / ".pixmill"}
+    found = train(packed, params, classes=CLASSES, **where)
+    names = [layer.name for layer in found.classifier.layers]
+    assert names[:4] == ["pixels", "rescaling_0", "conv2d_0", "maxpooling2d_0"]
+    assert found.best.val_accuracy > 0.5
+    key = training_key(packed, load_parts(packed, CLASSES, side=SIZE), params, labels=CLASSES, root=project)
+
+    trained.mkdir()
+    save_classifier(found.classifier, CLASSES, trained, **found.preprocessing)
+    export_classifier(found.classifier, params, trained, scratch=where["scratch"] / "features", root=project)
+    save_calibration(trained, found.validation, target=0.9, features=found.features)
+    assert list(trained.glob("*.tflite"))
+    # From here on without the plugin: the files are enough.
+    code = project / "src/pets/train/kennel.py"
+    text = code.read_text()
+    code.unlink()
+    shown = EvaluateParams(draws=100, label_errors=0, mistakes=2, grad_cam=2)
+    result = evaluate(trained, packed, shown, train=params, **where)
+    assert result.metrics["accuracy"] > 0.5
+    assert result.heatmaps
+
+    code.write_text(text.replace("(16, 32, 64)", "(16, 32)"))
+    edited = training_key(packed, load_parts(packed, CLASSES, side=SIZE), params, labels=CLASSES, root=project)
+    assert edited != key

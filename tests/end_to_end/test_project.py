@@ -15,8 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.end_to_end.conftest import Project
+from tests.plugins.test_examples import blocks_of, merge
 from tests.record.conftest import Server
 from tests.wheel import build_package, copy_repository
 
@@ -267,3 +269,44 @@ def test_folders_of_train_and_test_with_names_of_people_become_a_project(install
     assert metrics["n"] == 45
     assert set(metrics["per_class"]) == set(names.values())
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(project, "pixmill", "summary")
+
+
+def test_own_parts_are_used_and_an_edit_of_one_runs_its_stages_again(
+    installed, repository, bundled_images, tmp_path
+) -> None:
+    project, _ = new(replace(installed, path=tmp_path), "pets", "--classes", "cat,dog")
+    archive = project.path / "data" / "archive"
+    archive.mkdir(parents=True)
+    rows = ["file,species,photographer,licence"]
+    for species, label in (("cat", "coat"), ("dog", "sneaker")):
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:40]):
+            shutil.copy2(image, archive / f"{species}{number}.png")
+            rows.append(f"{species}{number}.png,{species},{number % 5},CC0")
+    (archive / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    params = yaml.safe_load(project.read("params.yaml"))
+    params["split"]["image_size"], params["evaluate"] = 64, {"draws": 500, "grad_cam": 0}
+    params["train"] = {"epochs": 2, "learning_curve": "never"}
+    for page in ("source", "check", "backbone"):
+        files = blocks_of(repository / "docs" / "plugins" / f"{page}.md")
+        merge(params, yaml.safe_load(files.pop("params.yaml")))
+        with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(files.pop("pyproject.toml"))
+        for name, text in files.items():
+            (project.path / name).write_text(text, encoding="utf-8")
+    (project.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+    done_by(project, "pixmill", "check")
+    assert stages_run(project.repro()) == [*STAGES]
+    project.commit("The first run")
+    assert "plugin:archive" in project.read("plots/scrape/full.json")
+    assert "photographers" in project.read("plots/validate/full.json")
+    assert "conv2d_0" in project.read("artifacts/train/model.json")
+    assert "passed" in done_by(project, "pytest", "-q", "-p", "no:cacheprovider")
+    for file, stages in {
+        "scrape/archive.py": ["scrape"],
+        "validate/rights.py": ["validate"],
+        "train/kennel.py": ["train", "evaluate"],
+    }.items():
+        path = project.path / "src" / "pets" / file
+        path.write_text(path.read_text(encoding="utf-8").replace("(16, 32, 64)", "(16, 32)") + "\n# Edited.\n")
+        assert stages_run(project.repro()) == stages

@@ -39,6 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Make the project and print the next commands."""
+    import dvc  # noqa: F401 (run as a command: where it is missing, nothing is begun)
+
     from pixmill.new.creating import Order, create
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import os
 import shutil
 from collections.abc import Callable
@@ -80,7 +79,8 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     Raises:
         PixmillError: A program is missing, the folder will not do, or an option does not fit.
     """
-    _require_programs()
+    if shutil.which("git") is None:
+        raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
     root = Path(os.path.abspath(order.folder)).resolve()  # noqa: PTH100 (resolve() alone fails on a loop of links)
     _require_place(root, order)
     name, package = names_of(root)
@@ -113,13 +113,6 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         write_lock(root, replace(installed_lock(), template=managed))
     said = [*of_files(name, files, kept), *(found.remarks if found else ()), *of_images(root)]
     return [*said, "Next:", *following(root, Path.cwd().resolve())]
-
-
-def _require_programs() -> None:
-    if importlib.util.find_spec("dvc") is None:
-        raise PixmillError("a project needs DVC, which is not installed", next="pip install 'pixmill[pipeline]'")
-    if shutil.which("git") is None:
-        raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
 
 
 def _require_place(root: Path, order: Order) -> None:
@@ -163,10 +156,10 @@ def _require_params(text: str, order: Order, *, given: bool) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
+        what, fix = "these classes will not do", "rename the folder" if order.source else "correct --classes"
         if given:
-            raise
-        edit = f"{'rename the folder' if order.source else 'correct --classes'}, and repeat the command"
-        raise ParamsError(f"these classes will not do:\n{error.message}", next=edit) from None
+            what, fix = f"{_PARAMS} is there, but not valid", "correct it, or move it elsewhere"
+        raise ParamsError(f"{what}:\n{error.message}", next=f"{fix}, and repeat the command") from None
 
 
 def _found(order: Order, root: Path) -> Found | None:

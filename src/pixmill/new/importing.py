@@ -71,9 +71,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
         DataError: There are no class folders, or not these, or some without an image.
     """
     if not folder.is_dir():
-        raise DataError(
-            f"{folder} is not a folder", next="give --from the folder of the class folders; unpack an archive first"
-        )
+        raise DataError(f"{folder} is not a folder", next="unpack an archive first; --from takes a folder")
     top = _unpacked(folder)
     splits, remarks = _splits(top)
     listed = {

@@ -28,21 +28,19 @@ def names_of(root: Path) -> tuple[str, str]:
     Raises:
         PixmillError: The name is that of no package, or of one that is there already.
     """
-    given = read_project(root).name
-    name = given or root.name
+    name = read_project(root).name or root.name
     package = re.sub(r"[-. ]", "_", name.lower())
     if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
         raise _unfit(name, "is no name of a Python package, which your own code needs")
-    # A project that stands may itself be installed, from here or from another clone.
-    if package in _OURS | sys.stdlib_module_names or (not given and _is_installed(package, root)):
+    if package in _OURS | sys.stdlib_module_names or _is_installed(package, root):
         raise _unfit(name, "is the name of another Python package")
     return name, package
 
 
 def _is_installed(package: str, root: Path) -> bool:
     """Tell whether another package has the name; one without an ``__init__.py``, as ours, hides no other."""
-    found = importlib.util.find_spec(package)
-    return found is not None and found.origin is not None and not Path(found.origin).is_relative_to(root)
+    found = None if (root / "src" / package).is_dir() else importlib.util.find_spec(package)
+    return found is not None and found.origin is not None
 
 
 def _unfit(name: str, why: str) -> PixmillError:

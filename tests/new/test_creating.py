@@ -1,0 +1,196 @@
+"""`pixmill new` makes a project that passes its own checks, or says in one message what to do."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pixmill.cli import main
+from pixmill.core.lock import installed_lock, read_lock
+from pixmill.core.params import load_params
+from pixmill.core.project import read_project
+from pixmill.images.png import write_png
+
+New = Callable[..., str]
+
+
+@pytest.fixture
+def new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> New:
+    """Run `pixmill new` in an empty folder; what it prints, or its error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> str:
+        try:
+            main(["new", *words])
+        except SystemExit:
+            return capsys.readouterr().err
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """A folder of two classes, one of whose names has a space and an accent."""
+    import numpy as np
+
+    for label in ("cat", "chien méchant"):
+        folder = tmp_path / "pets photos" / label
+        folder.mkdir(parents=True)
+        for number in range(40):
+            pixels = np.random.default_rng([number, len(label)]).integers(0, 256, (40, 40), dtype=np.uint8)
+            write_png(folder / f"{number}.png", pixels)
+    return tmp_path / "pets photos"
+
+
+def listed(folder: Path) -> list[str]:
+    words = ["git", "ls-files", "-o", "-c", "--exclude-standard", "-z"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    return sorted(filter(None, done.stdout.split("\0")))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path: (folder / path).read_bytes() for path in listed(folder)}
+
+
+def test_a_project_of_your_own_images(
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
+    root = tmp_path / "my-pets"
+    assert said.startswith("my-pets: a Git and DVC repository of 29 files\n")
+    assert "cd my-pets && dvc repro   (about 2 minutes)\n  git add -A && git commit" in said
+    assert len(listed(root)) == 29
+    params = load_params(root)
+    assert params.classes == ("cat", "chien méchant")
+    assert params.scrape.source == ("folder",)
+    text = (root / "params.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=params.schema.json\n")
+    assert "  per_class: null           # maximum images per class; null: all\n" in text
+    assert len(list((root / "data" / "chien méchant").iterdir())) == 40
+    assert yaml.safe_load((root / "data.dvc").read_text())["outs"][0]["nfiles"] == 80
+    assert read_project(root).mlflow == "https://mlflow.example.org/a"
+    assert f"url = {tmp_path}/storage" in (root / ".dvc" / "config").read_text()
+    lock = read_lock(root)
+    assert lock is not None
+    assert lock.digests == installed_lock().digests
+
+    # The same again, after some of it was lost, completes it and touches nothing else.
+    before = contents(root)
+    for path in ("pixmill.lock", "data.dvc", "stages/train.py", "params.yaml"):
+        (root / path).unlink()
+    shutil.rmtree(root / "data")
+    monkeypatch.chdir(root)
+    said = new(".", "--from", "../pets photos", "--remote", "elsewhere")
+    assert "Added: params.yaml, stages/train.py\n" in said
+    assert contents(root) == before
+    main(["check"])
+    assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
+    assert "Added: nothing" in new(".")
+    assert contents(root) == before
+
+
+def test_an_existing_repository_gets_what_it_lacks(
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "old_work"
+    root.mkdir()
+    shutil.copytree(pets, root / "data")
+    own = {"README.md": "# Ours\n", ".gitignore": "/data\n*.log\n", "pyproject.toml": '[project]\nname = "ours"\n'}
+    for path, text in own.items():
+        (root / path).write_text(text)
+    subprocess.run(["git", "init", "-q", "-b", "trunk"], cwd=root, check=True)
+    monkeypatch.chdir(root)
+    said = new(".")
+    assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
+    assert "Add these lines to .gitignore: /.dvc/config.local /.dvc/tmp" in said
+    assert 'Add to pyproject.toml: dependencies = ["pixmill[pipeline]==' in said
+    assert {path: (root / path).read_text() for path in own} == own
+    assert load_params(root).classes == ("cat", "chien méchant")
+    assert "src/ours/scrape/__init__.py" in listed(root)
+    assert (root / ".git" / "HEAD").read_text() == "ref: refs/heads/trunk\n"
+
+
+def test_classes_get_empty_folders(new: New, tmp_path: Path) -> None:
+    said = new("pets", "--classes", "cat, dog", "--recipe", "finetune")
+    assert "put images into data/cat, data/dog, or set scrape.source\n  cd pets && dvc repro\n" in said
+    params = load_params(tmp_path / "pets")
+    assert (params.classes, params.train.model) == (("cat", "dog"), "backbone")
+    assert (tmp_path / "pets" / "data.dvc").exists()
+
+
+def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
+    new: New, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, browser, source in (("first", "PIXMILL_WEBDRIVER_URL", "shop"), ("second", "PIXMILL_BROWSER", "folder")):
+        (tmp_path / name).mkdir()
+        shutil.copytree(repository / "data", tmp_path / name / "data")
+        with monkeypatch.context() as patch:
+            patch.setenv(browser, "/nowhere")
+            patch.chdir(tmp_path / name)
+            new(".", "--demo")
+        text = (tmp_path / name / "params.yaml").read_text()
+        ours = (repository / "params.yaml").read_text().replace("$schema=docs/", "$schema=")
+        assert text == ours.replace("source: shop  ", f"source: {source.ljust(6)}")
+        assert (tmp_path / name / "data.dvc").read_text() == (repository / "data.dvc").read_text()
+
+
+@pytest.mark.parametrize(("recipe", "snapshot"), [("digits", "2026-11-20"), ("food", date.today().isoformat())])
+def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str, new: New, tmp_path: Path) -> None:
+    assert "dvc repro" in new("dishes", "--recipe", recipe)
+    assert load_params(tmp_path / "dishes").scrape.snapshot == snapshot
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "following"),
+    [
+        (["pets"], "which images? Choose one of these:\n  --demo ", "repeat"),
+        (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
+        (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
+        (["pets", "--classes", "cat,_dog"], "received '_dog'", "correct --classes"),
+        (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
+        (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
+        (["pets", "--from", "."], "lie within each other", "choose a folder beside it"),
+        (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
+        (["full/own/pets", "--demo"], "is within the Git repository", "choose a folder outside"),
+        (
+            ["Meine Tiere", "--demo"],
+            "is no name of a Python package",
+            "choose another name for the folder, such as meine-tiere",
+        ),
+        (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
+    ],
+)
+def test_one_message_names_the_fix_and_nothing_is_written(
+    words: list[str], message: str, following: str, new: New, pets: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "full" / "own" / ".git").mkdir(parents=True)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path / "full" / "own", check=True)
+    before = sorted(tmp_path.rglob("*"))
+    said = new(*words)
+    assert message in said
+    assert f"\nNext: {following}" in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "message"),
+    [
+        ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "is that of another pipeline"),
+        ("params.yaml", "lr: 0.1\n", "params.yaml is there, but not valid:\nclasses: expected"),
+        ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "data/ has images, but not all in data/<class>/"),
+    ],
+)
+def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message: str, new: New, tmp_path: Path) -> None:
+    (tmp_path / "data" / "dog").mkdir(parents=True)
+    for file in (path, "data/cat/1.png", "data/dog/1.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text if file == path else "\x89PNG\r\n\x1a\n", encoding="latin-1", newline="")
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "ours"\n')
+    assert message in new(".")
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])

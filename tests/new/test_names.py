@@ -1,0 +1,38 @@
+"""A project's name makes a package, which hides no other."""
+
+from pathlib import Path
+
+import pytest
+
+from pixmill.core.errors import PixmillError
+from pixmill.new.names import names_of
+
+
+@pytest.mark.parametrize(("name", "package"), [("shoes", "shoes"), ("my-shoes", "my_shoes"), ("Shoes.v2", "shoes_v2")])
+def test_the_package_is_made_from_the_folder(name: str, package: str, tmp_path: Path) -> None:
+    assert names_of(tmp_path / name) == (name, package)
+
+
+def test_a_clone_of_another_name_keeps_the_project_name(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "my-shoes"\n')
+    assert names_of(tmp_path) == ("my-shoes", "my_shoes")
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Schöne Schuhe", "schone-schuhe"),
+        ("2026-shoes", "my-2026-shoes"),
+        ("鞋", "my-images"),
+        ("class", "my-class"),
+        ("random", "my-random"),
+        ("numpy", "my-numpy"),
+        ("stages", "my-stages"),
+        ("pixmill", "my-pixmill"),
+    ],
+)
+def test_other_names_are_refused_with_one_that_will_do(name: str, other: str, tmp_path: Path) -> None:
+    with pytest.raises(PixmillError) as refused:
+        names_of(tmp_path / name)
+    assert str(refused.value).endswith(f"such as {other}")
+    assert names_of(tmp_path / other)[0] == other

@@ -48,7 +48,7 @@ test-slow: browser data ## run the slow tests, which take minutes each
 lint: setup ## check style and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
-	@$(BIN)/mypy src stages .ci/comment.py .ci/release.py .ci/stale.py
+	@$(BIN)/mypy src stages .ci/release.py .ci/stale.py
 
 check: setup ## check params.yaml, your folders and lists
 	@$(BIN)/pixmill check
@@ -57,8 +57,8 @@ stale: setup ## check that the committed results match the committed code, param
 	@$(BIN)/python .ci/stale.py
 
 ui: setup ## start the MLflow UI on this machine (PORT=5000)
-	@$(BIN)/python -c "import os, pathlib; from pixmill.cli.summary import runs_page; \
-		print('Open', runs_page(pathlib.Path.cwd(), os.environ, port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
+	@$(BIN)/python -c "import pathlib; from pixmill.cli.summary import runs_page; \
+		print('Open', runs_page(pathlib.Path.cwd(), port=$(or $(PORT),5000)), '(Ctrl-C stops it)')"
 	@PYTHONWARNINGS=ignore $(BIN)/mlflow ui --workers 1 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}" \
 		--host 127.0.0.1 --port $(or $(PORT),5000)
 

@@ -163,7 +163,7 @@ def missing_data(root: Path) -> str | None:
     """
     if (root / "data").exists():
         return None
-    return "make data" if _recorded_md5(root) in (None, FASHION_MNIST.data_md5) else "dvc pull data.dvc"
+    return "pixmill data" if _recorded_md5(root) in (None, FASHION_MNIST.data_md5) else "dvc pull data.dvc"
 
 
 def folder_md5(folder: Path) -> str:

@@ -74,6 +74,12 @@ def test_results_of_changed_inputs_are_to_be_committed(project: Path, before: st
     )
 
 
+def test_a_project_without_a_commit_is_committed_as_a_whole(project: Path) -> None:
+    git(project, "update-ref", "-d", "HEAD")
+    (project / "dvc.lock").write_text(LOCK.replace("md5: cc", f"md5: {hashlib.md5(b'{}').hexdigest()}"))
+    assert text_of_notes(project) == "The results are new. To keep them: git add -A && git commit"
+
+
 def test_decisions_behind_new_results_are_committed_with_them(project: Path) -> None:
     (project / "dvc.lock").write_text(LOCK.replace("bb", "ff"))
     (project / "review.csv").write_text("image,decision,label,by,why\n")

@@ -40,37 +40,48 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+
+
 def test_it_shows_figures_pages_and_the_next_command(project: Path) -> None:
-    text = summary(project, environ={})
+    text = summary(project)
     assert "Test accuracy 90.0 % (CI 86.0 % to 93.0 %) on 250 images; majority-class baseline: 20.0 %" in text
     assert "  coat       0.900       -  0.900        50" in text
-    assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("make ui")
+    assert text.index("reports/evaluate.html") < text.index("reports/scrape.html") < text.index("mlflow ui")
     assert "commit" not in text
 
 
-def test_it_names_the_page_of_the_experiment_that_exists(project: Path) -> None:
-    assert "make ui, then http://127.0.0.1:5000/\n" in summary(project, environ={})
+def test_it_names_the_page_of_the_experiment_that_exists(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = "  MLflow: mlflow ui --backend-store-uri sqlite:///mlflow.db, then http://127.0.0.1:5000/"
+    assert f"{start}\n" in summary(project)
     with contextlib.closing(sqlite3.connect(project / "mlflow.db")) as store, store:
         store.execute("CREATE TABLE experiments (experiment_id INTEGER, name TEXT)")
-        store.execute("INSERT INTO experiments VALUES (0, 'Default'), (1, 'other'), (7, 'pixmill')")
-    runs = "http://127.0.0.1:5000/#/experiments/{}/runs?workflowType=machine_learning\n"
-    assert runs.format(7) in summary(project, environ={})
-    assert runs.format(1) in summary(project, environ={"MLFLOW_EXPERIMENT_NAME": "other"})
-    assert "make ui, then http://127.0.0.1:5000/\n" in summary(project, environ={"MLFLOW_EXPERIMENT_NAME": "new"})
+        store.execute("INSERT INTO experiments VALUES (0, 'Default'), (1, 'other'), (7, 'shoes'), (8, 'pixmill')")
+    runs = f"{start}#/experiments/{{}}/runs?workflowType=machine_learning\n"
+    assert runs.format(8) in summary(project)
+    (project / "pyproject.toml").write_text("[project]\nname = 'shoes'\n", encoding="utf-8")
+    assert runs.format(7) in summary(project)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "other")
+    assert runs.format(1) in summary(project)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "new")
+    assert f"{start}\n" in summary(project)
 
 
-def test_it_names_a_tracking_server(project: Path) -> None:
-    text = summary(project, environ={"MLFLOW_TRACKING_URI": "http://127.0.0.1:5000"})
-    assert "MLflow: http://127.0.0.1:5000" in text
-    assert "make ui" not in text
+def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 'http://me:secret@team.test'", encoding="utf-8")
+    assert "  MLflow: http://team.test\n" in summary(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert "  MLflow: http://127.0.0.1:5000\n" in summary(project)
 
 
 def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()
-    assert "fetch them with dvc pull" in summary(project, environ={})
+    assert "fetch them with dvc pull" in summary(project)
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"full\.json is missing\nNext: dvc repro evaluate"):
-        summary(tmp_path, environ={})
+        summary(tmp_path / "new")

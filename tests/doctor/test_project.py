@@ -58,7 +58,7 @@ def test_images_that_nothing_records(images):
 def test_no_images(tmp_path):
     (finding,) = check_data(tmp_path)
     assert (finding.state, finding.message) == (State.BAD, "data/ is empty")
-    assert "make data" in finding.next
+    assert "pixmill data" in finding.next
 
 
 def test_a_record_that_is_none(images):

@@ -30,6 +30,13 @@ def server():
         thread.join()
 
 
+def test_a_project_file_that_cannot_be_read_is_bad(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 5\n")
+    (finding,) = check_mlflow(tmp_path)
+    assert (finding.state, finding.next) == (State.BAD, "edit pyproject.toml")
+    assert "tool.pixmill.mlflow: expected an address, received 5" in finding.message
+
+
 def test_a_server_that_keeps_runs_is_asked(tmp_path, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     (finding,) = check_mlflow(tmp_path)

@@ -8,8 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,23 @@ EPOCHS = 6
 
 @dataclass(frozen=True)
 class Project:
-    """One copy of the repository, with images of its own."""
+    """A copy of the repository with images of its own, or a project that the installed package made.
+
+    Args:
+        path: Its folder.
+        python: The interpreter that has Pixmill.
+        settings: Environment variables beside those of every project.
+    """
 
     path: Path
+    python: Path = Path(sys.executable)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_", "GIT_"))}
         return kept | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             # Of experiments that DVC commits; a machine may know of nobody.
@@ -43,6 +51,7 @@ class Project:
             "GIT_AUTHOR_EMAIL": "test@example.org",
             "GIT_COMMITTER_NAME": "test",
             "GIT_COMMITTER_EMAIL": "test@example.org",
+            **self.settings,
         }
 
     def run(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +60,7 @@ class Project:
         )
 
     def dvc(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "dvc", *words, **environ)
+        return self.run(str(self.python), "-m", "dvc", *words, **environ)
 
     def git(self, *words: str) -> str:
         done = self.run("git", *words)
@@ -65,13 +74,16 @@ class Project:
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *words],
+            [str(self.python), "-m", "dvc", *words],
             cwd=self.path,
             env=self.environ | environ,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             text=True,
         )
+
+    def read(self, file: str) -> str:
+        return (self.path / file).read_text(encoding="utf-8")
 
     def edit(self, *replacements: tuple[str, str], file: str = "params.yaml") -> None:
         path = self.path / file

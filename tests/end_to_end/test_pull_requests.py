@@ -108,7 +108,7 @@ def compare(job: Project) -> tuple[int, str, str]:
 def comment(job: Project, forge: Forge) -> str:
     """Run the comment's job: the script of main, with an environment of its own."""
     script = job.path / ".pixmill" / "comment.py"
-    script.write_text(job.git("show", "origin/main:.ci/comment.py"), encoding="utf-8")
+    script.write_text(job.git("show", "origin/main:src/pixmill/compare/comment.py"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-I", script, "reports/compare.md", "--page", "https://ci.test/artifacts/1"],
         cwd=job.path,

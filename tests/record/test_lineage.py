@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill import __version__
 from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
 from pixmill.record.stages import training_run
@@ -59,10 +61,13 @@ def repository(tmp_path, monkeypatch):
 
 def test_the_commit_is_named(repository):
     head = subprocess.check_output(["git", "-C", str(repository), "rev-parse", "HEAD"], text=True).strip()
+    (repository / "pixmill.lock").write_text("pixmill: 0.1.0\n")
     assert code_tags(repository) == {
+        "pixmill.version": __version__,
+        "pixmill.lock": hashlib.sha256(b"pixmill: 0.1.0\n").hexdigest(),
         "mlflow.source.git.commit": head,
         "pixmill.commit": head,
-        "pixmill.dirty": "false",
+        "pixmill.dirty": "true",  # the lock is new
     }
 
 
@@ -93,7 +98,7 @@ def test_an_experiment_is_named(repository, monkeypatch):
 
 
 def test_outside_git_and_dvc_there_is_nothing_to_name(tmp_path):
-    assert code_tags(tmp_path) == {}
+    assert code_tags(tmp_path) == {"pixmill.version": __version__}
     assert data_hashes(tmp_path) == {}
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from pixmill.core.workspace import Workspace
 from pixmill.record import store as store_module
-from pixmill.record.store import StoreError, check_store, connect, quiet_mlflow, shown, tracking_uri
+from pixmill.record.store import StoreError, check_store, connect, quiet_mlflow, shown, tracking_uri, viewing
 from tests.ports import unused_port
 
 
@@ -133,8 +133,19 @@ def test_a_locked_database(store, monkeypatch):
 def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_copy(tmp_path, monkeypatch):
     workspace = Workspace(root=tmp_path / "temporary", home=tmp_path / "home")
     assert tracking_uri(workspace) == f"sqlite:///{tmp_path}/home/mlflow.db"
+    workspace.root.mkdir()
+    (workspace.root / "pyproject.toml").write_text('[tool.pixmill]\nmlflow = "http://team.example.org"\n')
+    assert tracking_uri(workspace) == "http://team.example.org"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example.org")
     assert tracking_uri(workspace) == "http://tracking.example.org"
+
+
+def test_runs_are_seen_on_the_server_or_with_a_command(tmp_path, monkeypatch):
+    assert viewing("http://me:secret@team.example.org") == "http://team.example.org"
+    database = f"sqlite:///{tmp_path}/mlflow.db"
+    assert viewing(database) == f"mlflow ui --backend-store-uri {database}"
+    monkeypatch.chdir(tmp_path)
+    assert viewing(database) == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
 
 @pytest.mark.parametrize(

@@ -114,12 +114,19 @@ def test_params_are_kept_as_they_stood(training, store):
     assert Path(store.client.download_artifacts(run.run_id, "params.yaml")).read_text() == "train: {}\n"
 
 
-def test_the_experiment_is_that_of_the_environment_with_its_artifacts_in_the_repository(training, store, monkeypatch):
+def test_the_experiment_is_that_of_the_project_or_the_environment(training, store, monkeypatch):
     for _ in range(2):
         with training():
             pass
+    pyproject = store.workspace.root / "pyproject.toml"
+    pyproject.write_text('[project]\nname = "shoes"\n')
+    with training() as run:
+        pass
+    shoes = store.client.get_experiment_by_name("shoes")
+    assert store.client.get_run(run.run_id).info.experiment_id == shoes.experiment_id
+    assert shoes.artifact_location == (store.workspace.home / "mlruns" / "shoes").as_uri()
     names = {each.name: each.artifact_location for each in store.client.search_experiments()}
-    assert names.keys() == {"Default", "pixmill"}
+    assert names.keys() == {"Default", "pixmill", "shoes"}
     assert names["pixmill"] == (store.workspace.home / "mlruns" / "pixmill").as_uri()
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "garments")
     with training() as run:

@@ -36,7 +36,7 @@ def test_the_comment_runs_the_script_of_the_base_and_nothing_else(workflow):
     job = workflow["jobs"]["comment"]
     assert [given["ref"] for given in steps_with(job, CHECKOUT)] == ["${{ github.event.pull_request.base.sha }}"]
     run = [step["run"] for step in job["steps"] if "run" in step]
-    assert run == ['python3 .ci/comment.py reports/compare.md --page "$PAGE"']
+    assert run == ['python3 -I src/pixmill/compare/comment.py reports/compare.md --page "$PAGE"']
     assert "head.repo.full_name == github.repository" in job["if"]
 
 
@@ -71,8 +71,8 @@ def test_on_gitlab_only_the_comment_has_the_token_and_it_runs_the_script_of_the_
     assert [name for name, job in jobs.items() if "environment" in job] == ["comment"]
     fetch, show, run = jobs["comment"]["script"]
     assert "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME" in fetch
-    assert show == "git show FETCH_HEAD:.ci/comment.py >/tmp/comment.py"
-    assert run.startswith("python3 /tmp/comment.py reports/compare.md ")
+    assert show == "git show FETCH_HEAD:src/pixmill/compare/comment.py >/tmp/comment.py"
+    assert run.startswith("python3 -I /tmp/comment.py reports/compare.md ")
     # Variables from a report of the other job would reach the job with the token.
     assert "reports" not in jobs["compare"]["artifacts"]
 

@@ -214,7 +214,7 @@ def test_small_images_of_results_pages_are_told_with_the_way_to_larger_ones():
     assert remark == (
         "saree (source 'shop' 'silk saree'): 11 of 20 images are thumbnails: they are small, or smaller than the "
         "results page says; to take larger ones from srcset or from product pages, set 'addresses: [srcset, src]' or "
-        "'detail' in sites/shop.yaml (docs/scraping.md); check it with: pixmill scrape --probe shop 'silk saree'"
+        "'detail' in sites/shop.yaml; check it with: pixmill scrape --probe shop 'silk saree'"
     )
     assert remarks(*[ONLY] * 10, *[(LARGE, None, None)] * 10, source="shop") == []
     assert "the rewrite rules of amazon.yaml matched none of 20" in remarks(*[ONLY] * 20)[0]

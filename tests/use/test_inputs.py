@@ -80,7 +80,7 @@ def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
 
 def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
     keras = params(source="keras")
-    assert [problem.next for problem in problems(tmp_path, keras)] == ["make data"]
+    assert [problem.next for problem in problems(tmp_path, keras)] == ["pixmill data"]
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
     assert [problem.next for problem in problems(tmp_path, keras)] == ["dvc pull data.dvc"]
     assert [(problem.next, problem.stops) for problem in problems(tmp_path, params())] == [("dvc pull data.dvc", False)]

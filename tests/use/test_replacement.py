@@ -190,7 +190,7 @@ def test_where_images_belong_is_said(project: Path) -> None:
 def test_a_fresh_clone_gets_its_images_first(project: Path) -> None:
     (project / "data").rmdir()
     lines = use(project, find_recipe(project, "digits")).lines()
-    assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: make data", "Next: dvc repro"]
+    assert lines[-2:] == ["data/ is missing, and dvc runs no stage without it\nNext: pixmill data", "Next: dvc repro"]
 
 
 def test_what_it_wrote_itself_is_replaced_without_force_and_kept_as_a_copy(project: Path) -> None:

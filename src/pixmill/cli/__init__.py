@@ -82,7 +82,7 @@ examples:
   pixmill export             export the model for other runtimes
   pixmill upgrade --check    does the project fit this version of Pixmill?
 
-The pipeline itself runs with DVC: `dvc repro`, or `make repro`, which also sets everything up.
+The pipeline itself runs with DVC: `dvc repro`.
 """
 
 

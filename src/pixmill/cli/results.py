@@ -49,7 +49,8 @@ def notes(root: Path) -> list[str]:
     changed = [entry[3:] for entry in status.split("\0") if entry]
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
-    if "data.dvc" in changed:
+    has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
+    if "data.dvc" in changed and has_commit:
         lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
     if not results:
         return lines
@@ -66,7 +67,7 @@ def notes(root: Path) -> list[str]:
     else:
         others = [path for path in ("pixmill.lock", "review.csv") if path in changed]
         paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
-        lines.append(f"The results are new. {advice(root, paths, undo=False)}")
+        lines.append(f"The results are new. {advice(root, paths if has_commit else ['-A'], undo=False)}")
     return lines
 
 

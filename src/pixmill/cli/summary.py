@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,55 +12,61 @@ from typing import Any
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json
+from pixmill.core.workspace import Workspace
 
 __all__ = ["run", "runs_page", "summary"]
 
-_NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with make repro"
+_NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with dvc repro"
 
 
 def run(_: argparse.Namespace) -> None:
     """Print the summary."""
-    print(summary(project_root(), environ=os.environ))
+    print(summary(project_root()))
 
 
-def summary(root: Path, *, environ: Mapping[str, str]) -> str:
+def summary(root: Path) -> str:
     """Return the summary of the last run as plain text.
 
     Args:
         root: The project's folder.
-        environ: Where ``MLFLOW_TRACKING_URI`` may stand.
 
     Raises:
         ManifestError: There is no finished run.
+        ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.cli.results import notes
+    from pixmill.record.store import tracking_uri, viewing
 
     metrics = read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate")
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
-    server = environ.get("MLFLOW_TRACKING_URI")
-    lines += [f"  MLflow: {server}" if server else f"  make ui, then {runs_page(root, environ)}", ""]
+    view = viewing(tracking_uri(Workspace(root, root)))
+    lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]
     lines += notes(root)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def runs_page(root: Path, environ: Mapping[str, str], *, port: int = 5000) -> str:
-    """Return the address in ``make ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
+def runs_page(root: Path, *, port: int = 5000) -> str:
+    """Return the address in ``mlflow ui`` of the experiment that runs go to; of MLflow itself where there is none yet.
 
     Args:
         root: The project's folder.
-        environ: Where ``MLFLOW_EXPERIMENT_NAME`` and ``MLFLOW_TRACKING_URI`` may stand.
-        port: The port of ``make ui``.
+        port: The port of ``mlflow ui``.
     """
-    page, name = f"http://127.0.0.1:{port}/", environ.get("MLFLOW_EXPERIMENT_NAME", "pixmill")
-    with contextlib.suppress(sqlite3.Error):
-        if not environ.get("MLFLOW_TRACKING_URI"):
-            with contextlib.closing(sqlite3.connect(f"{(root / 'mlflow.db').as_uri()}?mode=ro", uri=True)) as store:
-                for (number,) in store.execute("SELECT experiment_id FROM experiments WHERE name = ?", [name]):
-                    # Without the workflow's type MLflow opens an experiment as one of generative AI.
-                    return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
+    from pixmill.record.store import database_file, experiment_name, tracking_uri
+
+    page, file = f"http://127.0.0.1:{port}/", database_file(tracking_uri(Workspace(root, root)))
+    if file is not None:
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store,
+        ):
+            query = "SELECT experiment_id FROM experiments WHERE name = ?"
+            for (number,) in store.execute(query, [experiment_name(root)]):
+                # Without the workflow's type MLflow opens an experiment as one of generative AI.
+                return f"{page}#/experiments/{number}/runs?workflowType=machine_learning"
     return page
 
 

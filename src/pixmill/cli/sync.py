@@ -1,8 +1,8 @@
 """Send pending runs to MLflow.
 
 Sends the runs that wait in .pixmill/record/, because the server was not
-reachable, to the current MLFLOW_TRACKING_URI. No run is sent twice. Exits 1 if
-some are still pending.
+reachable, to MLFLOW_TRACKING_URI or the server of pyproject.toml. No run is
+sent twice. Exits 1 if some are still pending.
 """
 
 from __future__ import annotations

@@ -10,4 +10,5 @@
 - ``gate``: the limits of ``review`` in ``params.yaml``
 - ``comparing``: all of it together
 - ``report``: what a comparison says; ``text``, ``markdown`` and ``document`` (JSON) write it
+- ``comment``: posts it on a pull request, from CI
 """

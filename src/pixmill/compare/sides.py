@@ -160,10 +160,13 @@ def _resolve(workspace: Workspace, name: str, runs: Runs) -> tuple[MlflowRun, st
         run = runs.get(match[1])
         return run, f"run {run.name} ({run.id[:8]})"
     from pixmill.record.models import resolve
+    from pixmill.record.store import viewing
 
     found = resolve(name, workspace)
     if found.run is None:
-        raise PixmillError(f"{name} belongs to no run in MLflow, so its predictions are unknown", next="make ui")
+        raise PixmillError(
+            f"{name} belongs to no run in MLflow, so its predictions are unknown", next=viewing(found.store)
+        )
     title = f"{found.name} version {found.version}" if found.version else f"model of run {found.name}"
     return runs.get(found.run), title
 

@@ -48,7 +48,9 @@ def read_project(root: Path) -> Project:
         project, tool = content.get("project", {}), content.get("tool", {}).get("pixmill", {})
         groups = project.get("entry-points", {})
         plugins = {kind: dict(groups.get(f"pixmill.{kind}", {})) for kind in GROUPS}
-        return Project(project.get("name", ""), tool.get("mlflow"), plugins)
+        if not isinstance(server := tool.get("mlflow", ""), str):
+            raise ValueError(f"tool.pixmill.mlflow: expected an address, received {server!r}")
+        return Project(project.get("name", ""), server or None, plugins)
     except FileNotFoundError:
         return Project()
     except (ValueError, AttributeError, TypeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tomllib
@@ -35,7 +36,7 @@ def check_python() -> Iterator[Finding]:
         yield Finding("Python", State.OK, f"{version}, {sys.executable}")
     else:
         message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding("Python", State.BAD, message, next="rm -r .venv && make setup PYTHON=python3.12")
+        yield Finding("Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
         yield Finding("PATH", State.OK, f"dvc runs {python}")
@@ -53,7 +54,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
     from pixmill.pages.base import shorten
 
     if (root / "requirements.txt").is_file():
-        advice, requirements = "make setup", _listed(root / "requirements.txt")
+        advice, requirements = "pip install -r requirements.txt", _listed(root / "requirements.txt")
     else:
         pin = _pin(root)
         advice, requirements = f"pip install '{pin}'", chain([pin], needed(pin.extras))
@@ -114,7 +115,9 @@ def _pin(root: Path) -> Requirement:
     from packaging.requirements import Requirement
 
     path = root / "pyproject.toml"
-    project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {}) if path.is_file() else {}
+    project = {}
+    with contextlib.suppress(FileNotFoundError, tomllib.TOMLDecodeError):  # check_mlflow tells of the latter
+        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
     asked = map(Requirement, project.get("dependencies", ()))
     return next((one for one in asked if one.name == "pixmill" and one.extras), Requirement("pixmill[pipeline]"))
 

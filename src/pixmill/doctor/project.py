@@ -49,7 +49,7 @@ def check_data(root: Path) -> Iterator[Finding]:
     present = f"{len(sizes)} files of {sum(sizes) / 1e6:.1f} MB"
     if not sizes:
         # What was never made or pulled: the bundled images where nothing else is recorded.
-        advice = "make data, or for your own images: dvc pull data.dvc"
+        advice = "pixmill data, or for your own images: dvc pull data.dvc"
         yield Finding("data", State.BAD, "data/ is empty", next=advice)
     elif recorded is None:
         yield Finding("data", State.WARNING, f"{present}, not tracked by DVC", next="dvc add data")

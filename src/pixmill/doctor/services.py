@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.core.errors import BrowserError
+from pixmill.core.errors import BrowserError, ParamsError
 from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, State
 
@@ -52,7 +52,11 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
     """
     from pixmill.record.store import StoreError, check_store, shown, tracking_uri
 
-    uri = tracking_uri(Workspace(root, root))
+    try:
+        uri = tracking_uri(Workspace(root, root))
+    except ParamsError as error:
+        yield Finding("MLflow", State.BAD, error.message, next=error.next)
+        return
     try:
         check_store(uri)
     except StoreError as error:

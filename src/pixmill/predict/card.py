@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from pixmill import __version__
 from pixmill.pages.evaluate import reading
 from pixmill.predict.agreement import Agreement
 from pixmill.predict.conversion import FORMATS
@@ -82,6 +83,7 @@ def render_card(
     template = files("pixmill.predict").joinpath("card.md").read_text(encoding="utf-8")
     text = environment.from_string(template).render(
         reading=reading,
+        version=__version__,
         front_matter=_front_matter(facts, checked, licence),
         facts=facts,
         description=description,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.record.lineage import HOST, host, is_alive
 from pixmill.record.pending import RunData
+from pixmill.record.store import experiment_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,8 +23,6 @@ WEIGHTS = "pixmill.weights"
 
 LINKED = "pixmill.linked"
 """Tag of a run created by an evaluation because its training is not in this MLflow."""
-
-_EXPERIMENT = "pixmill"
 
 _BATCH = 100
 """MLflow accepts at most 100 parameters or tags per request."""
@@ -156,7 +155,7 @@ def _experiment_id(client: MlflowClient, data: RunData, home: Path) -> str:
     """
     if data.experiment_id:
         return data.experiment_id
-    name = data.experiment or _EXPERIMENT
+    name = data.experiment or experiment_name(home)
     if experiment := client.get_experiment_by_name(name):
         return str(experiment.experiment_id)
     local = not client.tracking_uri.startswith(("http:", "https:", "databricks"))

@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import yaml
 
+from pixmill import __version__
+from pixmill.core.files import file_digest
 from pixmill.core.git import git
 
 __all__ = [
@@ -80,11 +82,14 @@ def code_tags(root: Path) -> dict[str, str]:
         root: The project's folder.
 
     Returns:
+        ``pixmill.version``, and ``pixmill.lock``, the SHA-256 of the file of this name in a project of its own;
         ``mlflow.source.git.commit`` and ``pixmill.commit`` (HEAD), ``pixmill.dirty`` (``true`` if anything except the
         pipeline's own results differs from it; absent if Git cannot tell), and ``DVC_EXP_NAME`` within an
-        experiment, whose HEAD is its baseline's. Empty outside Git.
+        experiment, whose HEAD is its baseline's. Outside Git only the first two.
     """
-    tags = {}
+    tags = {"pixmill.version": __version__}
+    if (lock := root / "pixmill.lock").exists():
+        tags["pixmill.lock"] = file_digest(lock)
     head = git(root, "rev-parse", "HEAD")
     if head is not None:
         changes = git(root, "status", "--porcelain", "--", ".", *_WRITTEN_BY_RUNS)

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.record.store import StoreError, check_store, database_file, line_of, quiet_mlflow, shown, tracking_uri
+from pixmill.record.store import (
+    StoreError,
+    check_store,
+    database_file,
+    line_of,
+    quiet_mlflow,
+    shown,
+    tracking_uri,
+    viewing,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -142,7 +151,9 @@ def _registered(client: MlflowClient, uri: str, store: str, name: str, version: 
     elif version == "latest":
         entries = client.search_model_versions(f"name = '{name}'")
         if not entries:
-            raise PixmillError(f"MLflow at {shown(store)} has no model '{name}'", next="check the name: make ui")
+            raise PixmillError(
+                f"MLflow at {shown(store)} has no model '{name}'", next=f"check the name: {viewing(store)}"
+            )
         entry = max(entries, key=lambda each: int(each.version))
     else:
         entry = client.get_model_version(name, version)

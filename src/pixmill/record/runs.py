@@ -27,7 +27,7 @@ PREDICTIONS = "predictions/predictions.parquet"
 """Where a run has what evaluate predicted."""
 
 _UI = "http://127.0.0.1:5000"
-"""The address of ``make ui``."""
+"""The address of ``mlflow ui``."""
 
 _LISTED = 100
 """Runs that are listed unless told otherwise."""
@@ -40,7 +40,7 @@ class MlflowRun:
     Args:
         id: The run's id.
         name: Its name.
-        url: Its page, on the tracking server or in ``make ui``.
+        url: Its page, on the tracking server or in ``mlflow ui``.
         seconds: Duration of the training; ``None`` if it has not finished, or was recorded elsewhere.
         megabytes: Size of its model ``classifier``; ``None`` if it has none, or its files cannot be read from here.
         tags: Its tags.

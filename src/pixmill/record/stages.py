@@ -48,7 +48,8 @@ def training_run(
     run = Run(workspace, data)
     run.log_params(params)
     run.log_parts(dataset, {"train": "training", "val": "validation"})
-    run.log_file(root / "params.yaml", "params.yaml")
+    for name in ("params.yaml", "pixmill.lock"):
+        run.log_file(root / name, name)
     run.open()
     with run.ending(), run.watching_machine():
         yield run

@@ -13,12 +13,24 @@ from typing import TYPE_CHECKING
 import filelock
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.project import read_project
 from pixmill.core.workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["StoreError", "check_store", "connect", "database_file", "line_of", "quiet_mlflow", "shown", "tracking_uri"]
+__all__ = [
+    "StoreError",
+    "check_store",
+    "connect",
+    "database_file",
+    "experiment_name",
+    "line_of",
+    "quiet_mlflow",
+    "shown",
+    "tracking_uri",
+    "viewing",
+]
 
 _SECONDS = 3
 """Timeout of the first check of a store."""
@@ -47,11 +59,38 @@ class StoreError(PixmillError):
 
 
 def tracking_uri(workspace: Workspace) -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or the database in the repository's own root.
+    """Return ``MLFLOW_TRACKING_URI``, or the project's server, or else the database in the repository's own root.
 
-    The root is ``DVC_ROOT``: a database in the temporary copy of ``dvc exp run --temp`` would be deleted with it.
+    The server is ``mlflow`` in ``[tool.pixmill]`` of ``pyproject.toml``. The root is ``DVC_ROOT``: a database in the
+    temporary copy of ``dvc exp run --temp`` would be deleted with it.
+
+    Raises:
+        ParamsError: ``pyproject.toml`` is not valid.
     """
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(workspace.home.resolve() / 'mlflow.db').as_posix()}"
+    server = os.environ.get("MLFLOW_TRACKING_URI") or read_project(workspace.root).mlflow
+    return server or f"sqlite:///{(workspace.home.resolve() / 'mlflow.db').as_posix()}"
+
+
+def experiment_name(root: Path) -> str:
+    """Return ``MLFLOW_EXPERIMENT_NAME``, or the project's name.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ParamsError: ``pyproject.toml`` is not valid.
+    """
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or read_project(root).name or "pixmill"
+
+
+def viewing(uri: str) -> str:
+    """Return how to see a store's runs: the address of the server, or the command that serves the database."""
+    if uri.startswith(("http:", "https:")):
+        return shown(uri)
+    path = database_file(uri)
+    if path is not None and path.parent == Path.cwd().resolve():
+        uri = f"sqlite:///{path.name}"
+    return f"mlflow ui --backend-store-uri {shown(uri)}"
 
 
 def shown(uri: str) -> str:
@@ -113,7 +152,7 @@ def connect(uri: str) -> MlflowClient:
             _make_database(path)
         return MlflowClient(uri)
     except Exception as error:
-        raise StoreError(f"cannot be used ({line_of(error)})", next="see docs/tracking.md") from error
+        raise StoreError(f"cannot be used ({line_of(error)})", next="pixmill doctor") from error
 
 
 def quiet_mlflow() -> None:

@@ -65,8 +65,8 @@ class Synced:
 def sync(workspace: Workspace) -> Synced:
     """Upload all pending runs in ``.pixmill/record/``, oldest first, and close those of killed processes.
 
-    They go to the current ``MLFLOW_TRACKING_URI``. If more than 100 are still pending, the oldest are deleted, with a
-    warning.
+    They go to the current :func:`~pixmill.record.store.tracking_uri`. If more than 100 are still pending, the oldest
+    are deleted, with a warning.
 
     Args:
         workspace: The project's workspace.
@@ -88,9 +88,7 @@ def sync(workspace: Workspace) -> Synced:
     except filelock.Timeout:
         result.trouble = StoreError("is in use by another sync", next="wait for it to finish")
     except Exception as error:  # noqa: BLE001 (backends raise what they like)
-        result.trouble = (
-            error if isinstance(error, StoreError) else StoreError(line_of(error), next="see docs/tracking.md")
-        )
+        result.trouble = error if isinstance(error, StoreError) else StoreError(line_of(error), next="pixmill doctor")
     if result.trouble is not None:
         result.waiting = {folder.name: result.trouble.message for folder in pending_folders(place)}
     return result

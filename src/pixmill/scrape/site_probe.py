@@ -119,7 +119,7 @@ class ProbeReport:
         if self.site.script == "tiles" and not self.site.paged and self.site.more == Buttons():
             yield "  without 'next', 'offset' or 'more', only what this page itself loads is read"
         if small := sum(candidate.image_url == candidate.thumbnail_url for candidate in originals):
-            yield f"  {small} of them may be thumbnails: product pages may show more ('detail', docs/scraping.md)"
+            yield f"  {small} of them may be thumbnails: product pages may show more ('detail')"
         for candidate in self.candidates:
             if candidate.route and candidate.route.startswith(NO_DETAIL):
                 yield f"  {candidate.route}: {candidate.page_url}"[:_LONGEST]

@@ -113,7 +113,7 @@ class SearchTally:
             remark = (
                 f"{self.small:,} of {images:,} images are thumbnails{' and were left out' if dropped else ''}: they "
                 "are small, or smaller than the results page says; to take larger ones from srcset or from product "
-                f"pages, set 'addresses: [srcset, src]' or 'detail' in sites/{site.name}.yaml (docs/scraping.md)"
+                f"pages, set 'addresses: [srcset, src]' or 'detail' in sites/{site.name}.yaml"
             )
         elif 2 * counts.thumbnails > counts.fetched:
             remark = (

@@ -68,7 +68,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
                 yield Problem(error.message, error.next, stops=True)
     yield from _plugins(root, params, sources)
     command = missing_data(root)
-    if command is not None and not ("folder" in sources and command == "make data"):
+    if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
         yield Problem("data/ is missing, and dvc runs no stage without it", command)
         return

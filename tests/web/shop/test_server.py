@@ -199,7 +199,7 @@ def test_an_image_that_went_missing_is_not_found(connect, tmp_path):
 def test_a_taken_port_is_named(shop, data):
     with pytest.raises(PixmillError, match=f"cannot use port {shop.port}") as stop:
         Shop(data, port=shop.port)
-    assert stop.value.next == f"make shop PORT={shop.port + 1}"
+    assert stop.value.next == f"pixmill shop --port {shop.port + 1}"
 
 
 SERVE = """

@@ -253,8 +253,8 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         yield f"Fewer than {_FEW} test images, so per-class metrics are imprecise: {_listed(few)}."
     half = 100 * (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     yield (
-        f"The accuracy is uncertain by about ±{half:.1f} points: the test set is a sample. To compare two models, "
-        "use a paired test on the same images (docs/evaluation.md)."
+        f"The accuracy is uncertain by about ±{half:.1f} points: the test set is a sample. To compare two models "
+        "on the same images: pixmill compare."
     )
     yield (
         "The test images come from the same sources as the training images. Accuracy may be lower on images from "

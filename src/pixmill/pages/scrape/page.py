@@ -34,7 +34,7 @@ _MEANINGS = {
     "incomplete": "The download broke off; retry: dvc repro -f scrape",
     "licence": "Licence unknown, or not in scrape.licences",
     "no_address": "No page showed the URL of the original",
-    "only_thumbnail": "Small, or smaller than its results page says (see addresses and detail in docs/scraping.md)",
+    "only_thumbnail": "Small, or smaller than its results page says (a site's addresses or detail may give larger)",
     "opted_out": "The host is in scrape.opt_out",
     "pdf": "A PDF document, not an image",
     "placeholder": "A known placeholder image (“no image available”)",

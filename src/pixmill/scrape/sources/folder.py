@@ -56,7 +56,9 @@ class FolderSource(LocalSource):
         if not data.is_dir():
             raise DataError(
                 f"{data} is missing; the source 'folder' reads its images from there",
-                next=_PUT if layout == "fixed" else "put images into data/<class>/, or use the bundled ones: make data",
+                next=_PUT
+                if layout == "fixed"
+                else "put images into data/<class>/, or use the bundled ones: pixmill data",
             )
         self._data = data
         self._parts: dict[str | None, Path] = {None: data}

@@ -62,7 +62,7 @@ class Shop(LoopbackServer):
             super().__init__(port, _Handler)
         except OSError as error:
             raise PixmillError(
-                f"the shop cannot use port {port}: {error.strerror}", next=f"make shop PORT={port + 1}"
+                f"the shop cannot use port {port}: {error.strerror}", next=f"pixmill shop --port {port + 1}"
             ) from error
 
 

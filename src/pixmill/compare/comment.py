@@ -1,9 +1,9 @@
 """Post a comparison as one comment on a pull request, or a merge request of GitLab; later pushes update it.
 
-    python .ci/comment.py reports/compare.md --page https://…
+    python -I -m pixmill.compare.comment reports/compare.md --page https://…
 
 It has a token that may write, so it runs without any of the request's code; the comparison was written by that code,
-so it is only ever the text of a comment. Standard library only.
+so it is only ever the text of a comment. It imports the standard library only, and so runs as a file, too.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+__all__ = ["Service", "Unavailable", "compose", "main", "read"]
 
 MARKER = "<!-- pixmill compare -->"
 LIMIT = 65_500
@@ -130,7 +132,7 @@ def main() -> None:
             print(Service(os.environ).post(body))  # noqa: T201
             return
         except KeyError as error:
-            sys.exit(f"The variable {error} is not set\nNext: see CONTRIBUTING.md, Continuous integration")
+            sys.exit(f"The variable {error} is not set\nNext: run this in the job `comment`; GitLab needs GITLAB_TOKEN")
         except Unavailable as error:
             said, wait = error.args
             if attempt == ATTEMPTS:

@@ -1,6 +1,8 @@
 """The comment on a pull request, posted over HTTP to servers that answer like GitHub and GitLab."""
 
+import os
 import runpy
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -37,13 +39,22 @@ def post(repository, tmp_path, forge, monkeypatch, capsys):
             monkeypatch.setenv(name, value)
         code, said = 0, ""
         try:
-            runpy.run_path(str(repository / ".ci" / "comment.py"), run_name="__main__")
+            runpy.run_path(str(repository / "src/pixmill/compare/comment.py"), run_name="__main__")
         except SystemExit as ended:
             code, said = (ended.code, "") if isinstance(ended.code, int) else (1, f"{ended.code}\n")
         printed = capsys.readouterr()
         return Done(code, printed.out, printed.err + said)
 
     return run
+
+
+@pytest.mark.parametrize("words", [["src/pixmill/compare/comment.py"], ["-m", "pixmill.compare.comment"]])
+def test_it_needs_no_package(repository, words):
+    environ = {**os.environ, "PYTHONPATH": str(repository / "src")}
+    command = [sys.executable, "-S", "-P", *words, "--help"]  # Without site-packages, nor the modules beside the file.
+    done = subprocess.run(command, cwd=repository, env=environ, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--page" in done.stdout
 
 
 def test_one_comment_is_posted_then_updated(post, forge):

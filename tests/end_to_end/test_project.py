@@ -1,0 +1,312 @@
+"""A team's own project: made by the installed package, run, shared, extended and upgraded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.end_to_end.conftest import Project
+from tests.plugins.test_examples import blocks_of, merge
+from tests.record.conftest import Server
+from tests.wheel import build_package, copy_repository
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+DEFAULTS = "src/pixmill/core/params/train.py"
+STAGES = ("scrape", "validate", "split", "train", "evaluate")
+
+
+def environment(folder: Path, wheel: Path) -> Path:
+    """Install a wheel into an environment that has the packages of the tests too, and return its interpreter.
+
+    Nothing is downloaded, and this repository cannot be imported from it: of the folders that a ``.pth`` file names,
+    Python reads no further ``.pth`` files, such as that of an editable installation.
+    """
+    venv.create(folder, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (site / "tests.pth").write_text("\n".join(packages), encoding="utf-8")
+    python = folder / "bin" / "python"
+    for name in ("dvc", "mlflow", "pip", "pytest"):
+        script = python.with_name(name)
+        script.write_text(f'#!/bin/sh\nexec "{python}" -m {name} "$@"\n', encoding="utf-8")
+        script.chmod(0o755)
+    words = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+    subprocess.run([python, *words, wheel], check=True, capture_output=True, text=True)
+    return python
+
+
+def new(folder: Project, name: str, *words: str) -> tuple[Project, str]:
+    """Make a project by ``pixmill new``, and return it with what was printed."""
+    done = folder.run("pixmill", "new", name, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return replace(folder, path=folder.path / name), done.stdout + done.stderr
+
+
+def done_by(project: Project, *words: str, **environ: str) -> str:
+    """Return what a command that succeeds prints to standard output."""
+    done = project.run(*words, **environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def draws(project: Project) -> int:
+    return int(project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"])
+
+
+def files_of(project: Project) -> set[str]:
+    return set(project.git("ls-files", "-co", "--exclude-standard").splitlines())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    server = Server(folder, f"sqlite:///{folder}/server.db")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """An empty folder, where the commands are those of the installed package."""
+    folder = tmp_path_factory.mktemp("installed")
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PYTHONPATH": ""}
+    (folder / "work").mkdir()
+    return Project(folder / "work", environment(folder / "venv", wheel), settings)
+
+
+@pytest.fixture(scope="module")
+def shoes(installed: Project, server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, set[str]]:
+    """The bundled images in a project of a team, after its first run and commit, and its files before; only read."""
+    remote = tmp_path_factory.mktemp("remote")
+    project, told = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
+    files = files_of(project)
+    assert told.rstrip().endswith("dvc repro") or "dvc repro" in told
+    project.repro()
+    project.commit("The first run")
+    return project, files
+
+
+@pytest.fixture
+def copy(shoes: tuple[Project, set[str]], tmp_path: Path) -> Project:
+    """A copy that a test may change, whose runs stay in it."""
+    shutil.copytree(shoes[0].path, tmp_path / "shoes", symlinks=True)
+    project = replace(shoes[0], path=tmp_path / "shoes")
+    project.edit((re.search(r"\nmlflow = .*", project.read("pyproject.toml"))[0], ""), file="pyproject.toml")
+    project.edit(("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"))
+    project.repro()
+    project.commit("Short")
+    return project
+
+
+def test_two_commands_give_a_small_project_and_the_results_of_this_repository(shoes, repository) -> None:
+    project, files = shoes
+    where = done_by(project, "python", "-c", "import pixmill; print(pixmill.__file__)").strip()
+    assert Path(where).is_relative_to(project.python.parent.parent)
+    assert len(files) < 30
+    needed = "dvc.yaml params.yaml data.dvc MLproject python_env.yaml pixmill.lock pyproject.toml Makefile README.md"
+    assert {
+        *needed.split(),
+        "review.csv",
+        ".github/workflows/ci.yml",
+        ".gitlab-ci.yml",
+        ".pre-commit-config.yaml",
+    } <= files
+    assert (project.path / "metrics/evaluate.json").read_bytes() == (repository / "metrics/evaluate.json").read_bytes()
+    assert project.git("status", "--porcelain") == ""
+    template = repository / "src/pixmill/new/template"
+    source = {
+        path for path in (repository / "src/pixmill").rglob("*") if path.is_file() and template not in path.parents
+    }
+    digests = {hashlib.sha256(path.read_bytes()).digest() for path in source if path.stat().st_size}
+    copied = [
+        name for name in files_of(project) if hashlib.sha256((project.path / name).read_bytes()).digest() in digests
+    ]
+    assert copied == []
+
+
+def test_what_people_type_next_works_in_a_new_project(shoes) -> None:
+    project, _ = shoes
+    assert stages_run(project.repro()) == []
+    assert "params.yaml is valid" in done_by(project, "pixmill", "check")
+    summary = done_by(project, "pixmill", "summary")
+    assert "Test accuracy 89.7 %" in summary
+    assert "127.0.0.1" in summary
+    assert "passed" in done_by(project, "pytest", "-q", "-p", "no:cacheprovider")
+    done_by(project, "pixmill", "upgrade", "--check")
+    image = next((project.path / "data" / "dress").glob("*.png"))
+    assert "dress" in done_by(project, "pixmill", "predict", str(image))
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
+    done_by(copy, "dvc", "exp", "run", "-n", "here", "-S", "evaluate.draws=600")
+    done_by(copy, "dvc", "exp", "run", "--temp", "-n", "elsewhere", "-S", "evaluate.draws=700")
+    assert draws(copy) == 600
+    done_by(copy, "dvc", "exp", "run", "--queue", "-n", "later", "-S", "evaluate.draws=800")
+    done_by(copy, "dvc", "queue", "start", "-j", "1")
+    deadline = time.monotonic() + 120
+    while "Success" not in (status := copy.dvc("queue", "status").stdout):
+        assert "Failed" not in status, status
+        assert time.monotonic() < deadline, status
+        time.sleep(1)
+    copy.dvc("queue", "stop")
+    done_by(copy, "mlflow", "run", ".", "--env-manager", "local", "-P", "draws=900")
+    assert draws(copy) == 900
+    found = json.loads(done_by(copy, "pixmill", "compare", "elsewhere", "later", "--json"))
+    assert (found["verdict"], found["metrics"]["accuracy"]["diff"]) == ("same", 0)
+    assert "evaluate.draws" in done_by(copy, "pixmill", "compare", "HEAD")
+    assert "later" in done_by(copy, "pixmill", "compare", "--runs")
+
+
+def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, tmp_path) -> None:
+    project, _ = shoes
+    project.dvc("push")
+    done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
+    clone = replace(project, path=tmp_path / "clone")
+    assert clone.dvc("pull").returncode == 0
+    assert stages_run(clone.repro()) == []
+    assert {path.stem for path in (clone.path / "reports").glob("*.html")} >= {*STAGES}
+    assert clone.git("status", "--porcelain") == ""
+    assert not (clone.path / "mlflow.db").exists()
+
+    from mlflow import MlflowClient
+
+    client = MlflowClient(server.uri)
+    [run] = client.search_runs([client.get_experiment_by_name("shoes").experiment_id])
+    assert run.data.metrics["test_accuracy"] == pytest.approx(clone.metrics("evaluate")["accuracy"], rel=1e-5)
+    lock = hashlib.sha256((clone.path / "pixmill.lock").read_bytes()).hexdigest()
+    assert run.data.tags["pixmill.lock"] == lock
+    assert run.info.run_name in done_by(clone, "pixmill", "compare", "--runs")
+    assert f"MLflow: {server.uri}" in done_by(clone, "pixmill", "summary")
+    image = next((clone.path / "data" / "coat").glob("*.png"))
+    assert "coat" in done_by(clone, "pixmill", "predict", "--model", f"runs:/{run.info.run_id}", str(image))
+
+
+@pytest.fixture(scope="module")
+def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the next release: another default and another line that decide train, and other template files."""
+    folder = tmp_path_factory.mktemp("next")
+    source = Project(copy_repository(repository, folder / "source"))
+    source.edit(('__version__ = "0.1.0"', '__version__ = "0.2.0"'), file="src/pixmill/__init__.py")
+    source.edit(("label_smoothing: float = Field(0.0,", "label_smoothing: float = Field(0.1,"), file=DEFAULTS)
+    source.edit(("_STEPS = 1000", "_STEPS = 1001"), file="src/pixmill/train/heads.py")
+    source.edit(("## Unreleased\n", "## 0.2.0\n\n- train: labels are smoothed.\n"), file="src/pixmill/CHANGELOG.md")
+    for name in ("Makefile", "_gitattributes"):
+        path = source.path / "src/pixmill/new/template" / name
+        path.write_text(f"{path.read_text(encoding='utf-8')}# Of version 0.2.0.\n", encoding="utf-8")
+    return build_package(source.path, folder / "dist")
+
+
+def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
+    copy, wheel, next_wheel, tmp_path
+) -> None:
+    links = f"{wheel.parent} {next_wheel.parent}"
+    project = replace(
+        copy, python=environment(tmp_path / "venv", next_wheel), settings={**copy.settings, "PIP_FIND_LINKS": links}
+    )
+    with (project.path / "Makefile").open("a", encoding="utf-8") as file:
+        file.write("\n# Ours.\n")
+    project.commit("Edit the Makefile")
+
+    # Without `pixmill upgrade`, nothing runs, and nothing is lost.
+    checked = project.run("pixmill", "check")
+    assert checked.returncode == 1
+    assert "pixmill upgrade" in checked.stderr
+    refused = project.dvc("repro", "--force", "--single-item", "train")
+    assert refused.returncode != 0
+    assert not (project.path / "artifacts" / "train").exists()
+    (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with 0\.1\.0: (.+)$", refused.stderr, re.M)
+    done_by(project, "sh", "-c", advice)
+    assert project.git("status", "--porcelain") == ""
+    assert project.dvc("status", "--quiet").returncode == 0
+    done_by(project, "pixmill", "check")
+
+    done_by(project, "pip", "install", "pixmill[pipeline]==0.2.0")
+    assert project.run("pixmill", "upgrade", "--check").returncode == 1
+    told = done_by(project, "pixmill", "upgrade")
+    assert "train.label_smoothing" in told
+    assert "labels are smoothed" in told
+    assert "# Of version 0.2.0." in project.read(".gitattributes")
+    assert project.read("Makefile").endswith("# Ours.\n")
+    assert "# Of version 0.2.0." in project.read("Makefile.new")
+    assert "pixmill[pipeline]==0.2.0" in project.read("pyproject.toml")
+    changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
+    assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
+    assert stages_run(project.repro()) == ["train", "evaluate"]
+    done_by(project, "pixmill", "upgrade", "--check")
+
+
+def test_folders_of_train_and_test_with_names_of_people_become_a_project(installed, bundled_images, tmp_path) -> None:
+    names = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
+    for label, name in names.items():
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:60]):
+            folder = tmp_path / "images" / ("test" if number % 4 == 0 else "train") / name
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(image, folder)
+    project, _ = new(replace(installed, path=tmp_path), "pets", "--from", str(tmp_path / "images"))
+    project.edit(("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"))
+    project.repro()
+    project.commit("The first run")
+    metrics = project.metrics("evaluate")
+    assert metrics["n"] == 45
+    assert set(metrics["per_class"]) == set(names.values())
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(project, "pixmill", "summary")
+
+
+def test_own_parts_are_used_and_an_edit_of_one_runs_its_stages_again(
+    installed, repository, bundled_images, tmp_path
+) -> None:
+    project, _ = new(replace(installed, path=tmp_path), "pets", "--classes", "cat,dog")
+    archive = project.path / "data" / "archive"
+    archive.mkdir(parents=True)
+    rows = ["file,species,photographer,licence"]
+    for species, label in (("cat", "coat"), ("dog", "sneaker")):
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:40]):
+            shutil.copy2(image, archive / f"{species}{number}.png")
+            rows.append(f"{species}{number}.png,{species},{number % 5},CC0")
+    (archive / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    params = yaml.safe_load(project.read("params.yaml"))
+    params["split"]["image_size"], params["evaluate"] = 64, {"draws": 500, "grad_cam": 0}
+    params["train"] = {"epochs": 2, "learning_curve": "never"}
+    for page in ("source", "check", "backbone"):
+        files = blocks_of(repository / "docs" / "plugins" / f"{page}.md")
+        merge(params, yaml.safe_load(files.pop("params.yaml")))
+        with (project.path / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(files.pop("pyproject.toml"))
+        for name, text in files.items():
+            (project.path / name).write_text(text, encoding="utf-8")
+    (project.path / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+
+    done_by(project, "pixmill", "check")
+    assert stages_run(project.repro()) == [*STAGES]
+    project.commit("The first run")
+    assert "plugin:archive" in project.read("plots/scrape/full.json")
+    assert "photographers" in project.read("plots/validate/full.json")
+    assert "conv2d_0" in project.read("artifacts/train/model.json")
+    assert "passed" in done_by(project, "pytest", "-q", "-p", "no:cacheprovider")
+    for file, stages in {
+        "scrape/archive.py": ["scrape"],
+        "validate/rights.py": ["validate"],
+        "train/kennel.py": ["train", "evaluate"],
+    }.items():
+        path = project.path / "src" / "pets" / file
+        path.write_text(path.read_text(encoding="utf-8").replace("(16, 32, 64)", "(16, 32)") + "\n# Edited.\n")
+        assert stages_run(project.repro()) == stages

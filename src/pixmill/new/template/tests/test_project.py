@@ -17,9 +17,9 @@ def test_params_are_valid() -> None:
     load_params(ROOT)
 
 
-def test_own_parts_can_be_imported() -> None:
-    for kind, parts in read_project(ROOT).plugins.items():
-        for name, target in parts.items():
+def test_plugins_can_be_imported() -> None:
+    for kind, plugins in read_project(ROOT).plugins.items():
+        for name, target in plugins.items():
             assert EntryPoint(name, target, f"pixmill.{kind}").load()
 
 

@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pixmill import __version__
 from pixmill.cli import main
+from pixmill.core.lock import installed_lock, write_lock
 
 
 def exit_code(*arguments: str) -> int:
@@ -75,6 +77,25 @@ def test_check_passes_the_committed_params(
     monkeypatch.chdir(repository)
     assert exit_code("check") == 0
     assert "params.yaml is valid: " in capsys.readouterr().out
+
+
+def test_check_compares_what_is_installed_with_the_lock(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
+    (tmp_path / "data").symlink_to(repository / "data")
+    monkeypatch.chdir(tmp_path)
+    lock = installed_lock()
+    write_lock(tmp_path, replace(lock, version="0.0.9", libraries={**lock.libraries, "numpy": "1.0"}))
+    exit_code("check")
+    shown = capsys.readouterr().err
+    assert f"note: pixmill {__version__} gives the results of 0.0.9; to adapt the project: pixmill upgrade" in shown
+    assert (
+        f"warning: results may differ in the last digits: numpy {lock.libraries['numpy']} (pixmill.lock: 1.0)" in shown
+    )
+    write_lock(tmp_path, replace(lock, version="0.0.9", digests={**lock.digests, "train": "0"}))
+    assert exit_code("check") == 1
+    assert "has other code of train\nNext: pixmill upgrade, or to stay with 0.0.9: pip inst" in capsys.readouterr().err
 
 
 def test_check_names_the_first_and_the_last_of_very_many_classes(

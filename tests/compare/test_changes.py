@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from pixmill.compare.changes import changed_params, find_changes
 from pixmill.compare.comparison import Change, StageChange
+from pixmill.core.lock import SECTIONS, Lock, write_lock
 from tests.compare.sides import make_side
 
 PARAMS = """
@@ -170,6 +172,24 @@ new==4.0.post1
         Change("ruamel-yaml", "1.0", "1.1"),
     )
     assert find_changes(base, make_side(None), Path("/nowhere")).packages == ()
+
+
+def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path: Path) -> None:
+    sides = []
+    for version, digest in (("0.1.0", "a"), ("0.2.0", "b")):
+        digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
+        write_lock(tmp_path, Lock(version, digests, {"numpy": f"2.{version}", "scipy": "1"}))
+        lock = copy.deepcopy(LOCK)
+        lock["train"]["params"] = {"pixmill.lock": {"train": digest}, "ours.yaml": {"limit": version}}
+        sides.append(make_side(None, lock=lock, read={"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes()}.get))
+    found = find_changes(*sides, Path("/nowhere"))
+    (train,) = found.stages
+    assert train == StageChange("train", ("code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"))
+    assert found.packages == (Change("numpy", "2.0.1.0", "2.0.2.0"), Change("pixmill", "0.1.0", "0.2.0"))
+    # Without a lock that can be read, no versions are told.
+    found = find_changes(sides[0], replace(sides[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
+    assert found.packages == ()
+    assert found.stages[0].reasons[0] == "code of train"
 
 
 @pytest.fixture(scope="module")

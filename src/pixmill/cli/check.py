@@ -27,7 +27,8 @@ def run(_: argparse.Namespace) -> None:
         installed = installed_lock()
         check_code(lock, installed)
         if lock.version != installed.version:
-            say(f"note: pixmill {installed.version} gives the results of {lock.version}; to adapt: pixmill upgrade")
+            same = f"pixmill {installed.version} gives the results of {lock.version}"
+            say(f"note: {same}; to adapt the project: pixmill upgrade")
         if (libraries := other_libraries(lock, installed)) is not None:
             say(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)

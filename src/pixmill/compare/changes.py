@@ -101,7 +101,7 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], made:
     """Return why a stage ran: what differs of what it depends on."""
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
-    for file in sorted(files, key="params.yaml".__ne__):
+    for file in sorted(files, key=("params.yaml", FILE).__contains__, reverse=True):
         names = [
             change.name for change in _different(*(flat(it.get("params", {}).get(file, {})) for it in (base, head)))
         ]

@@ -63,13 +63,17 @@ _PARAMS = "pixmill.core.params"
 
 _INDIFFERENT = (
     "pixmill",  # its version
+    "pixmill.core.code",
     "pixmill.core.errors",
     "pixmill.core.extras",
+    "pixmill.core.plugins",
     "pixmill.core.process",
     "pixmill.core.progress",
+    "pixmill.core.project",
     "pixmill.core.workspace",
 )
-"""Modules that do not affect an output: they word, signal, show or find a folder."""
+"""Modules that do not affect an output: they word errors, handle signals, show progress, or find folders and plugins.
+"""
 
 _LIBRARIES = (
     "ai-edge-litert",
@@ -123,11 +127,11 @@ def parse_lock(text: str) -> Lock:
     """Return what the text of a ``pixmill.lock`` says.
 
     Raises:
-        PixmillError: It has the marks of a merge conflict, is no YAML, or has other keys and values than it must.
+        PixmillError: It contains merge conflict markers, is no YAML, or has other keys and values than it must.
     """
     if re.search("^<{7} ", text, re.MULTILINE):
         following = f"git checkout --theirs {FILE} && pixmill upgrade"
-        raise PixmillError(f"{FILE} has the marks of a merge conflict", next=following)
+        raise PixmillError(f"{FILE} contains merge conflict markers", next=following)
     try:
         content = parse_yaml(text, file=FILE)
     except ParamsError as error:
@@ -136,12 +140,12 @@ def parse_lock(text: str) -> Lock:
     keys, tables = ("pixmill", *SECTIONS, "libraries", "template"), ("libraries", "template")
     wrong = [f"{key} is missing" for key in keys if key not in found]
     wrong += [f"{key} is unknown" for key in found if key not in keys]
-    wrong += [f"{key} is no table" for key in tables if key in found and not isinstance(found[key], dict)]
+    wrong += [f"{key} is not a mapping" for key in tables if key in found and not isinstance(found[key], dict)]
     texts = {key: value for key, value in found.items() if key not in tables}
     for key in tables:
         table = found.get(key)
         texts |= {f"{key}.{name}": text for name, text in table.items()} if isinstance(table, dict) else {}
-    wrong += [f"{name} is no text in quotes" for name, text in texts.items() if not isinstance(text, str)]
+    wrong += [f"{name} is not a quoted string" for name, text in texts.items() if not isinstance(text, str)]
     if wrong:
         raise PixmillError(f"{FILE} is not valid: {', '.join(wrong)}", next=_RESTORE)
     return Lock(found["pixmill"], {stage: found[stage] for stage in SECTIONS}, found["libraries"], found["template"])
@@ -211,7 +215,7 @@ def other_libraries(lock: Lock, installed: Lock) -> tuple[str, str] | None:
         return None
     named = ", ".join(f"{name} {now} ({FILE}: {was or 'none'})" for name, was, now in other)
     wanted = " ".join(f"{name}=={was}" for name, was, _ in other if was and name != "python")
-    advice = "pixmill upgrade, if all are to use these versions" + (f"; or: pip install {wanted}" if wanted else "")
+    advice = "pixmill upgrade, to adopt these versions" + (f"; or: pip install {wanted}" if wanted else "")
     return f"results may differ in the last digits: {named}", advice
 
 
@@ -223,7 +227,7 @@ def check_code(lock: Lock, installed: Lock) -> None:
     """
     if stages := other_stages(lock, installed):
         raise PixmillError(
-            f"{_other_code(lock)} of {', '.join(stages)}",
+            f"{_other_code(lock)} for {', '.join(stages)}",
             next=f"pixmill upgrade, or to stay with {lock.version}: {_install(lock)}",
         )
 
@@ -240,7 +244,7 @@ def check_stage(root: Path, stage: str) -> None:
     """
     if stage not in SECTIONS or (lock := read_lock(root)) is None or lock.digests[stage] == stage_digest(stage):
         return
-    message, back = f"{_other_code(lock)} of {stage}", ""
+    message, back = f"{_other_code(lock)} for {stage}", ""
     # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
     if "DVC_STAGE" in os.environ and f"\n  {stage}:\n" in _text(root / "dvc.lock"):
         message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
@@ -254,7 +258,8 @@ def _text(path: Path) -> str:
 
 
 def _other_code(lock: Lock) -> str:
-    return f"the project was made with pixmill {lock.version} ({FILE}); pixmill {pixmill.__version__} has other code"
+    made = f"the project was made with pixmill {lock.version} ({FILE})"
+    return f"{made}; pixmill {pixmill.__version__} has different code"
 
 
 def _install(lock: Lock) -> str:
@@ -267,6 +272,7 @@ class _Source:
 
     def __init__(self, package: Path) -> None:
         self._package = package
+        self.path = cache(self._path)
         self.module = cache(self._module)
         self.names = cache(self._names)
         self.definition = cache(self._definition)
@@ -288,9 +294,12 @@ class _Source:
         return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
 
     def _tree(self, module: str) -> ast.Module:
-        path = self._path(module)
+        return ast.parse(self._code(module))
+
+    def _code(self, module: str) -> bytes:
+        path = self.path(module)
         assert path is not None
-        return ast.parse(path.read_bytes())
+        return path.read_bytes()
 
     def _closure(self, start: Iterable[str]) -> set[str]:
         reached: set[str] = set()
@@ -304,22 +313,10 @@ class _Source:
         return reached
 
     def _module(self, module: str) -> tuple[str, set[str]]:
-        """Return a module's form, and the modules that it needs: what it imports anywhere, and the packages around it.
-
-        Its tree is not kept: many of them keep Python's garbage collector busy.
-        """
-        tree = self._tree(module)
-        found = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
-        waiting: list[ast.AST] = [tree]
-        while waiting:
-            node = waiting.pop()
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-            for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
-                waiting += getattr(node, block, ())
-        return normal_form(tree), {name for name in found if self._path(name)}
+        """Return a module's form, and the modules that it needs: those that it imports, and the packages around it."""
+        form, imported = _form_and_imports(self._code(module))
+        around = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
+        return form, {name for name in imported | around if self.path(name)}
 
     def _params(self, sections: Iterable[str]) -> tuple[dict[str, str], set[str]]:
         """Return what the values of some sections follow from, by name, and the modules that it needs besides.
@@ -335,7 +332,7 @@ class _Source:
             if isinstance(found, ast.ImportFrom) and _within(found.module or "", _PARAMS):
                 waiting.append((found.module or "", name))
             elif isinstance(found, ast.ImportFrom):
-                modules |= {found.module or ""} if self._path(found.module or "") else set()
+                modules |= {found.module or ""} if self.path(found.module or "") else set()
             elif found is not None and (key := f"{module}:{name}") not in forms:
                 forms[key], used = self.definition(module, name)
                 waiting += [(module, other) for other in used]
@@ -361,6 +358,26 @@ class _Source:
         node = self.names(module)[name]
         used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         return normal_form(_Values().visit(node)), used
+
+
+@cache
+def _form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
+    """Return a module's form, and what it imports anywhere.
+
+    Its tree is not kept: many of them keep Python's garbage collector busy.
+    """
+    tree = ast.parse(code)
+    found: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
+            waiting += getattr(node, block, ())
+    return normal_form(tree), frozenset(found)
 
 
 class _Values(ast.NodeTransformer):

@@ -18,6 +18,12 @@ def test_a_clone_of_another_name_keeps_the_project_name(tmp_path: Path) -> None:
     assert names_of(tmp_path) == ("my-shoes", "my_shoes")
 
 
+def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
+    (tmp_path / "src" / "shoes" / "scrape").mkdir(parents=True)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "acme-shoes"\n')
+    assert names_of(tmp_path) == ("acme-shoes", "shoes")
+
+
 @pytest.mark.parametrize(
     ("name", "other"),
     [

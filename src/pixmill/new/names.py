@@ -20,7 +20,7 @@ _OURS = {"pixmill", "stages", "tests"}
 def names_of(root: Path) -> tuple[str, str]:
     """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
 
-    The name is that in ``pyproject.toml``, or else the folder's.
+    The name is that in ``pyproject.toml``, or else the folder's. A project that is renamed keeps its package.
 
     Args:
         root: The project's folder, which need not exist.
@@ -29,17 +29,18 @@ def names_of(root: Path) -> tuple[str, str]:
         PixmillError: The name is that of no package, or of one that is there already.
     """
     name = read_project(root).name or root.name
-    package = re.sub(r"[-. ]", "_", name.lower())
+    there = sorted((root / "src").glob("*/scrape"))
+    package = there[0].parent.name if there else re.sub(r"[-. ]", "_", name.lower())
     if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", package) or keyword.iskeyword(package) or " " in name:
-        raise _unfit(name, "is no name of a Python package, which your own code needs")
-    if package in _OURS | sys.stdlib_module_names or _is_installed(package, root):
+        raise _unfit(name, "is not a valid Python package name, which your plugins need")
+    if package in _OURS | sys.stdlib_module_names or (not there and _is_installed(package)):
         raise _unfit(name, "is the name of another Python package")
     return name, package
 
 
-def _is_installed(package: str, root: Path) -> bool:
+def _is_installed(package: str) -> bool:
     """Tell whether another package has the name; one without an ``__init__.py``, as ours, hides no other."""
-    found = None if (root / "src" / package).is_dir() else importlib.util.find_spec(package)
+    found = importlib.util.find_spec(package)
     return found is not None and found.origin is not None
 
 

@@ -84,10 +84,10 @@ def test_a_project_of_your_own_images(
     for path in ("pixmill.lock", "data.dvc", "stages/train.py", "params.yaml"):
         (root / path).unlink()
     shutil.rmtree(root / "data")
-    monkeypatch.chdir(root)
-    said = new(".", "--from", "../pets photos", "--remote", "elsewhere")
+    said = new("my-pets", "--from", str(pets), "--remote", "elsewhere")
     assert "Added: params.yaml, stages/train.py\n" in said
     assert contents(root) == before
+    monkeypatch.chdir(root)
     main(["check"])
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
     assert "Added: nothing" in new(".")
@@ -128,8 +128,8 @@ def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
 ) -> None:
     ours = (repository / "params.yaml").read_text().replace("$schema=docs/", "$schema=")
     for name, browser, source in (("first", "PIXMILL_WEBDRIVER_URL", "shop"), ("second", "PIXMILL_BROWSER", "folder")):
-        (tmp_path / name / "data" / "coat").mkdir(parents=True)
-        (tmp_path / name / "data" / "coat" / "0000.png").write_bytes(b"as if all were there")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.dvc").write_text("as if all were there")
         with monkeypatch.context() as patch:
             patch.setenv(browser, "/nowhere")
             patch.chdir(tmp_path / name)
@@ -139,8 +139,10 @@ def test_the_bundled_images_come_through_the_shop_where_there_is_a_browser(
 
 @pytest.mark.parametrize(("recipe", "snapshot"), [("digits", "2026-11-20"), ("food", date.today().isoformat())])
 def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str, new: New, tmp_path: Path) -> None:
-    assert "dvc repro" in new("dishes", "--recipe", recipe)
-    assert load_params(tmp_path / "dishes").scrape.snapshot == snapshot
+    (tmp_path / "data.dvc").write_text("outs: [{path: data}]  # as if it were there")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "dishes"\n')
+    assert "dvc repro" in new(".", "--recipe", recipe)
+    assert load_params(tmp_path).scrape.snapshot == snapshot
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,14 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
         (["pets", "--classes", "cat"], "classes: expected a list of at least 2", "correct --classes"),
         (["pets", "--classes", "cat,_dog"], "received '_dog'", "correct --classes"),
         (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
+        (["pets", "--from", "pets photos", "--classes", "cat,cat"], "received 'cat' more than once", "correct --cl"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
-        (["pets", "--from", "."], "lie within each other", "choose a folder beside it"),
+        (["pets", "--from", "."], "is inside the other", "choose a folder beside it"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
-        (["full/own/pets", "--demo"], "is within the Git repository", "choose a folder outside"),
+        (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
         (
             ["Meine Tiere", "--demo"],
-            "is no name of a Python package",
+            "is not a valid Python package name",
             "choose another name for the folder, such as meine-tiere",
         ),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
@@ -178,7 +181,7 @@ def test_one_message_names_the_fix_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("path", "text", "message"),
     [
-        ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "is that of another pipeline"),
+        ("dvc.yaml", "stages: {a: {cmd: 'true'}}\n", "belongs to another pipeline"),
         ("params.yaml", "lr: 0.1\n", "params.yaml is there, but not valid:\nclasses: expected"),
         ("data/cat/deep/1.png", "\x89PNG\r\n\x1a\n", "data/ has images, but not all in data/<class>/"),
     ],

@@ -31,7 +31,7 @@ def test_class_folders_with_what_people_keep_in_them(tmp_path: Path) -> None:
     found = find_images(there)
     assert (found.classes, found.layout, len(found)) == (("café noir", "coat"), "classes", 5)
     (remark,) = found.remarks
-    assert remark.startswith("41 files are no images and were left out: coat/00.txt, coat/01.txt")
+    assert remark.startswith("41 files are not images and were left out: coat/00.txt, coat/01.txt")
     assert not found.lies_in(there)
     copy_images(found, data, scratch=tmp_path / "scratch")
     copies = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
@@ -67,8 +67,8 @@ def test_without_a_test_split_val_is_the_test(tmp_path: Path) -> None:
     put(tmp_path, "train/a/1.png", "train/b/1.png", "val/a/1.png", "val/b/1.png", "pred/1.png")
     found = find_images(tmp_path)
     assert set(found.images) == {"train/a", "train/b", "test/a", "test/b"}
-    assert "no test split: val was taken for it" in found.remarks[0]
-    assert found.remarks[1] == "these folders are no splits and were left out: pred"
+    assert "no test split: val is used as test" in found.remarks[0]
+    assert found.remarks[1] == "these folders are not splits and were left out: pred"
 
 
 def test_classes_may_be_called_as_splits_are(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_classes_may_be_called_as_splits_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "classes", "message"),
     [
-        (["1.png", "2.png"], [], "has 2 images, but no folder of a class"),
+        (["1.png", "2.png"], [], "has 2 images, but no class folders"),
         (["coat/1.png", "coat/2.png"], [], "needs at least two classes"),
         (["coat/1.png", "hat/1.png"], ["coat", "shoe"], "has no folders for the classes shoe; it has coat, hat"),
         (["coat/1.png", "hat/1.png", "bag/.empty"], [], "folders of bag\nNext: .* --classes 'coat,hat'"),

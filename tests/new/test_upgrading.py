@@ -99,7 +99,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
         "Default: train.momentum 0.8 -> 0.9",
         "Default: train.cnn.dense[].dropout 0.5 -> 0.0 (params.yaml has its own value)",
         "New param: evaluate.top_k, default 2",
-        "Param that is gone: train.features.old",
+        "Removed param: train.features.old",
         "## 0.1.0 (2026-12-01)",
         "- then",
         "Rewritten: Makefile",
@@ -118,7 +118,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert (lock.version, lock.digests) == (installed.version, installed.digests)
     assert lock.libraries == {**installed.libraries, "gone": "2.0"}
     assert verb("--check") == 0
-    assert capsys.readouterr().out == f"The project fits pixmill {__version__}.\n"
+    assert capsys.readouterr().out == f"The project is up to date with pixmill {__version__}.\n"
 
 
 def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +136,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     }
     assert after["Makefile.new"] == rendered["Makefile"]
     assert after.keys() - before.keys() == {"Makefile.new"}, "the template of MLproject is as before"
-    assert "Kept, since it was edited: Makefile; merge the new Makefile.new into it, then delete that" in shown
+    assert "Kept your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
     assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
     (project / "Makefile.new").unlink()
     assert verb("--check") == 0, "what was kept once is not asked for again"
@@ -181,7 +181,7 @@ def test_params_that_the_new_version_refuses_are_told(project: Path) -> None:
         file.write("x: 1\n")
     (project / SCHEMA).write_text("{")
     lines = plan_upgrade(project).lines
-    assert f"Changed defaults are not known: {SCHEMA} is missing or not valid" in lines
+    assert f"Changed defaults are unknown: {SCHEMA} is missing or not valid" in lines
     assert any(line.startswith("Edit params.yaml: x: ") for line in lines)
 
 

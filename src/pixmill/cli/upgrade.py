@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         # This process has the modules of the earlier version.
         sys.exit(subprocess.call([sys.executable, "-m", "pixmill", "upgrade"], cwd=root))
     upgrade = plan_upgrade(root)
-    fits = () if upgrade.pending else (f"The project fits pixmill {upgrade.lock.version}.",)
+    fits = () if upgrade.pending else (f"The project is up to date with pixmill {upgrade.lock.version}.",)
     for line in (*fits, *upgrade.lines):
         print(line)
     if not arguments.check:
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         if upgrade.pending:
             print("Next: pixmill check && dvc repro, then commit all changes")
     elif upgrade.pending:
-        raise PixmillError(f"the project does not fit pixmill {upgrade.lock.version}", next="pixmill upgrade")
+        raise PixmillError(f"the project is not up to date with pixmill {upgrade.lock.version}", next="pixmill upgrade")
 
 
 def _install(requirement: str) -> None:

@@ -66,8 +66,8 @@ class Order:
 def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     """Make a project; in the current folder, add what is missing and touch nothing that is there.
 
-    Everything is checked before anything is written. Each file is written at once or not at all, so the same call for
-    ``.`` completes a project whose making was interrupted.
+    Everything is checked before anything is written. Each file is written at once or not at all, so the same call
+    completes a project whose making was interrupted.
 
     Args:
         order: What is wanted.
@@ -77,7 +77,7 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         Lines on what was done and what to type next.
 
     Raises:
-        PixmillError: A program is missing, the folder will not do, or an option does not fit.
+        PixmillError: A program is missing, the folder cannot be used, or an option does not fit.
     """
     if shutil.which("git") is None:
         raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
@@ -102,8 +102,9 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
-    for path in files.keys() - kept.keys():
-        write_text(root / path, files[path])
+    for path, text in files.items():
+        if path not in kept:
+            write_text(root / path, text)
     if not (root / "data.dvc").exists():
         _fill(root, order, found, report)
         dvc(root, "add", "data")
@@ -116,28 +117,29 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
 
 
 def _require_place(root: Path, order: Order) -> None:
-    """Refuse a folder with other things in it, and one within something else's."""
-    if root != Path.cwd() and root.exists() and (not root.is_dir() or any(root.iterdir())):
+    """Refuse a folder that has other things in it than an unfinished project, and one inside another repository."""
+    pipeline = root / "dvc.yaml"
+    unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
+    if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
         add = f"cd {order.folder} && pixmill new . (with the same options; it adds what is missing)"
         raise PixmillError(
             f"{order.folder} exists and is not empty", next=add if root.is_dir() else "choose another name"
         )
-    pipeline = root / "dvc.yaml"
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
-        raise PixmillError(f"{pipeline} is that of another pipeline", next="move it elsewhere, and repeat the command")
+        raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
     there = next(folder for folder in (root, *root.parents) if folder.exists())
     top = (git(there, "rev-parse", "--show-toplevel") or "").strip()
     if top and Path(top).resolve() != root:
         raise PixmillError(
-            f"{root} is within the Git repository {top}; a project is a repository of its own",
+            f"{root} is inside the Git repository {top}; a project must be a repository of its own",
             next=f"choose a folder outside of {top}",
         )
     if order.source is not None:
         source = order.source.resolve()
         if source.is_relative_to(root) or root.is_relative_to(source):
             raise DataError(
-                f"{source} and the project {root} lie within each other",
-                next="choose a folder beside it; images that are in data/<class>/ already need no --from",
+                f"one of {source} and the project {root} is inside the other",
+                next="choose a folder beside it; images already in data/<class>/ need no --from",
             )
     if order.demo and (order.source is not None or order.classes):
         raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
@@ -156,7 +158,7 @@ def _require_params(text: str, order: Order, *, given: bool) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        what, fix = "these classes will not do", "rename the folder" if order.source else "correct --classes"
+        what, fix = "these classes are not valid", "correct --classes" if order.classes else "rename the folder"
         if given:
             what, fix = f"{_PARAMS} is there, but not valid", "correct it, or move it elsewhere"
         raise ParamsError(f"{what}:\n{error.message}", next=f"{fix}, and repeat the command") from None

@@ -90,7 +90,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
         loose = sum(_is_image(path) for path in top.iterdir())
         has = f"{loose:,} images, but no" if loose else f"{len(labels) or 'no'}"
         raise DataError(
-            f"{top} has {has} folder of a class; a classifier needs at least two classes",
+            f"{top} has {has} class folders; a classifier needs at least two classes",
             next=f"put the images into {folder}/<class>/, and repeat the command",
         )
     files = [
@@ -114,7 +114,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
             next=f"put images there, or leave them out: --classes '{','.join(rest)}'",
         )
     if others:
-        remarks.append(f"{len(others):,} files are no images and were left out: {_some(others)}")
+        remarks.append(f"{len(others):,} files are not images and were left out: {_some(others)}")
     return Found(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
 
 
@@ -168,10 +168,10 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     remarks = []
     if "test" not in found:
         found["test"] = found.pop("val")
-        remarks.append(f"there is no test split: {found['test'].name} was taken for it; val comes out of train")
+        remarks.append(f"there is no test split: {found['test'].name} is used as test; val is taken from train")
     used = {path.relative_to(top).parts[0] for path in found.values()}
     if others := [path.name for path in _folders(top) if path.name not in used]:
-        remarks.append(f"these folders are no splits and were left out: {_some(others)}")
+        remarks.append(f"these folders are not splits and were left out: {_some(others)}")
     return found, remarks
 
 

@@ -59,7 +59,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     """
     old = read_lock(root)
     if old is None:
-        raise PixmillError(f"{root} has no {FILE}, so it is no project of `pixmill new`", next="pixmill new --help")
+        raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
     new = installed_lock()
     rendered = render(*names_of(root), new.version)
     # What is not installed here is not known to have changed.
@@ -83,7 +83,7 @@ def plan_upgrade(root: Path) -> Upgrade:
             lines.append(f"Rewritten: {path}")
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
-            lines.append(f"Kept, since it was edited: {path}; merge the new {path}.new into it, then delete that")
+            lines.append(f"Kept your edited {path}: merge {path}.new into it, then delete {path}.new")
     removed = [path for path in old.template if path not in MANAGED and _is_as_written(root, path, old)]
     lines += [f"Removed: {path}" for path in removed]
     texts |= _pin(root, new.version, lines)
@@ -137,7 +137,7 @@ def _head(old: Lock, new: Lock) -> Iterator[str]:
     if stages := other_stages(old, new):
         yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
     elif old.version != new.version:
-        yield "No stage runs again: their code and defaults are the same"
+        yield "No stage runs again: code and defaults are the same"
     for name, version in new.libraries.items():
         if (was := old.libraries.get(name)) != version:
             yield f"Library: {name} {was or 'none'} -> {version}"
@@ -148,12 +148,12 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
     try:
         old, new = _by_name(json.loads(_text(root / SCHEMA) or "")), _by_name(json.loads(schema))
     except (ValueError, LookupError, TypeError, AttributeError):
-        yield f"Changed defaults are not known: {SCHEMA} is missing or not valid"
+        yield f"Changed defaults are unknown: {SCHEMA} is missing or not valid"
         return
     content = parse_yaml(read_text(root / "params.yaml"))
     for name in sorted({*old, *new}):
         if name not in new:
-            yield f"Param that is gone: {name}"
+            yield f"Removed param: {name}"
         elif name not in old:
             yield f"New param: {name}, default {plain(new[name])}"
         elif old[name] != new[name]:

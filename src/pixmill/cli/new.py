@@ -22,8 +22,8 @@ examples:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
-    parser.add_argument("folder", metavar="NAME", type=Path, help="the project's folder; `.` for this one")
-    parser.add_argument("--recipe", default="best", help="what to start from; `pixmill use` lists them (best)")
+    parser.add_argument("folder", metavar="NAME", type=Path, help="the project's folder; `.` for the current one")
+    parser.add_argument("--recipe", default="best", help="the recipe to start from (best); `pixmill use` lists them")
     parser.add_argument("--classes", metavar="A,B,C", help="names of the classes; with --from: take only these")
     parser.add_argument(
         "--from",
@@ -32,7 +32,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="copy the images in FOLDER/<class>/, or in FOLDER/train/<class>/ and FOLDER/test/<class>/",
     )
-    parser.add_argument("--demo", action="store_true", help="take the bundled images")
+    parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument("--remote", metavar="URL", help="the team's DVC storage: a folder, s3://…, ssh://…")
     parser.add_argument("--mlflow", metavar="URL", help="the team's MLflow server")
 

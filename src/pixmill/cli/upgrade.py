@@ -1,7 +1,7 @@
-"""Adapt the project to the installed Pixmill, or to another version.
+"""Adapt the project to the installed version of Pixmill, or to another one.
 
-Rewrites pixmill.lock, the pin in pyproject.toml and those files of the template
-that nobody edited; prints what changes. Results change with the next dvc repro.
+Rewrites pixmill.lock, the pin in pyproject.toml and the template files that
+nobody edited; prints what changes. Results change with the next dvc repro.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("version", nargs="?", metavar="VERSION", help="the version to install; default: the installed")
+    which.add_argument("version", nargs="?", metavar="VERSION", help="install this version first")
     which.add_argument("--check", action="store_true", help="change nothing; exit 1 if an upgrade is pending")
 
 

@@ -122,9 +122,9 @@ def _require_place(root: Path, order: Order) -> None:
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
         add = f"cd {order.folder} && pixmill new . (with the same options; it adds what is missing)"
-        raise PixmillError(
-            f"{order.folder} exists and is not empty", next=add if root.is_dir() else "choose another name"
-        )
+        if not root.is_dir():
+            raise PixmillError(f"{order.folder} is a file", next="choose another name")
+        raise PixmillError(f"{order.folder} exists and is not empty", next=add)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
     there = next(folder for folder in (root, *root.parents) if folder.exists())

@@ -71,7 +71,8 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
         DataError: There are no class folders, or not these, or some without an image.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder", next="unpack an archive first; --from takes a folder")
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}", next="unpack an archive first; --from takes a folder")
     top = _unpacked(folder)
     splits, remarks = _splits(top)
     listed = {
@@ -144,7 +145,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _unpacked(folder: Path) -> Path:
-    """Return the innermost of folders that hold nothing but one folder and files that are no images."""
+    """Return the innermost of folders that hold nothing but one folder and files that are not images."""
     while len(inner := _folders(folder)) == 1 and not any(_is_image(path) for path in folder.iterdir()):
         folder = inner[0]
     return folder

@@ -83,6 +83,7 @@ _LIBRARIES = (
     "numpy",
     "pandas",
     "pillow",
+    "pillow-heif",
     "pyarrow",
     "scikit-learn",
     "scipy",

@@ -64,6 +64,21 @@ def test_an_outcome_says_what_was_found_and_how_to_mend_it() -> None:
     assert (held.success, held.found, held.advice) == (True, ("0 of 3",), None)
 
 
+@pytest.mark.parametrize(
+    ("expectation", "kwargs", "found"),
+    [
+        ("ExpectColumnMeanToBeBetween", {"column": "n", "max_value": 1}, "found 17.6"),
+        ("ExpectColumnDistinctValuesToBeInSet", {"column": "label", "value_set": ["coat"]}, "2 values fail"),
+        ("ExpectColumnValuesToBeBetween", {"column": "n", "min_value": 2}, "label <script>"),
+        ("ExpectTableRowCountToEqual", {"value": 1}, "found 3"),
+    ],
+)
+def test_a_check_without_words_of_its_own_says_the_value_or_the_rows(expectation, kwargs, found) -> None:
+    (outcome,) = run(Check("plain", "classes", expectation, kwargs, "info", "else"))
+    (line,) = warnings([outcome])["plain"]
+    assert line.startswith(f"info: plain: {found}")
+
+
 def test_names_of_strangers_command_no_terminal() -> None:
     told = check("odd", "ExpectColumnValuesToBeUnique", column="label")
     told = replace(told, tell=lambda _, rows: [str(rows["label"].iloc[0])])

@@ -31,6 +31,7 @@ strange = "zoo.scrape.sources:Strange"
 number = "zoo.scrape.sources:number"
 typo = "zoo.scrape.sources:Emty"
 gone = "zoo.scrape.gone:Gone"
+whole = "zoo.scrape:Whole"
 elsewhere = "zoo.sources:Empty"
 other = "zoo.train.sources:Empty"
 broken = "zoo.scrape.broken:Broken"
@@ -54,13 +55,13 @@ def root(tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("number", "sources.py has, but cannot call, 'number'"),
-        ("typo", "sources.py has no 'Emty', the source 'typo' of pyproject.toml (did you mean 'Empty'?)\nNext: edit "),
+        ("number", "sources.py has no function or class 'number'"),
+        ("typo", "has no function or class 'Emty', the source 'typo' of pyproject.toml\nNext: edit "),
         ("gone", "src/zoo/scrape/gone.py is missing: pyproject.toml registers it as the source 'gone'"),
+        ("whole", "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source 'whole'"),
         ("elsewhere", "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received 'zoo.sources:"),
         ("other", "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, which dvc.yaml"),
         ("emtpy", "scrape.source: pyproject.toml registers no source 'emtpy', only empty, strange, number, typo, "),
-        ("emtpy", "(did you mean 'empty'?)\nNext: add to pyproject.toml:\n"),
         ("emtpy", '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or'),
     ],
 )

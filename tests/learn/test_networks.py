@@ -231,7 +231,9 @@ def test_whatever_params_describe_is_built_and_comes_back_from_its_files(params,
     assert probabilities.min() >= 0
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(loaded(pixels), probabilities)
-    np.testing.assert_array_equal(np.asarray(logits_graph(model)(pixels)).argmax(1), probabilities.argmax(1))
+    # Not the same argmax: sigmoids of logits above 17 are all 1.0, so that probabilities may be equal.
+    top = np.asarray(logits_graph(model)(pixels)).argmax(1)
+    np.testing.assert_allclose(probabilities[np.arange(3), top], probabilities.max(1), atol=1e-6)
     for name in ("model.json", "model.weights.h5", "labels.json"):
         assert (folder / name).read_bytes() == (again / name).read_bytes()
 

@@ -77,15 +77,15 @@ def merge(content: dict, more: dict) -> None:
             content[key] = value
 
 
-def fill(project: Path, *, licence: str = "CC0", photographers: int = 2) -> None:
-    """Make the archive: 20 photos a species; the last one of all has this licence, and dogs so many photographers."""
+def fill(project: Path) -> None:
+    """Make the archive: 20 photos a species, all dogs by one photographer, and the last one without a licence."""
     folder = project / "data" / "archive"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True)
     rows = []
     for number in range(40):
-        species, author = ("cat", number % 2) if number < 20 else ("dog", number % photographers)
+        species, author = ("cat", number % 2) if number < 20 else ("dog", 0)
         (folder / f"{number}.png").write_bytes(encoded(blocks(number), "PNG"))
-        rows.append((f"{number}.png", species, f"author {author}", licence if number == 39 else "CC0"))
+        rows.append((f"{number}.png", species, f"author {author}", "" if number == 39 else "CC0"))
     columns = ["file", "species", "photographer", "licence"]
     pd.DataFrame(rows, columns=columns).to_csv(folder / "index.csv", index=False)
 
@@ -118,15 +118,11 @@ def test_source_and_check(project, repository):
     fill(project)
     lines = forecast(params.classes, params.scrape, root=project, scratch=project / ".pixmill")
     assert lines[0] == "cat: plugin:archive data/archive/index.csv (on this machine)"
+    # The lines of the page: one image fails, and one class; all others pass.
     found = checked(project, params)
     assert found.manifest["source"].unique().tolist() == ["plugin:archive"]
     assert found.manifest["label"].value_counts().to_dict() == {"cat": 20, "dog": 20}
-    assert found.manifest["author"].nunique() == 2
-    assert gate_error(found.outcomes, report="page.html") is None
-    assert "photographers" not in warnings(found.outcomes)
-
-    fill(project, licence="", photographers=1)
-    found = checked(project, params)
+    assert found.manifest["author"].value_counts().to_dict() == {"author 0": 30, "author 1": 10}
     with pytest.raises(GateError) as stopped:
         raise gate_error(found.outcomes, report="page.html")
     said = [f"validate: {line}" for line in warnings(found.outcomes)["photographers"]]
@@ -154,32 +150,31 @@ def test_augmentation(project):
     plain = augmented(pixels, still.augmentation, seed=1)
     assert 2 < np.abs(one.astype(float) - plain).mean() < 25
 
-    def fitted(params):
-        found = train(packed, params, classes=CLASSES, root=project, scratch=project / ".pixmill")
-        return found.classifier.get_weights(), training_key(packed, parts, params, labels=CLASSES, root=project)
+    def key_of(params):
+        return training_key(packed, parts, params, labels=CLASSES, root=project)
 
-    weights, key = fitted(params)
-    plain, unchanged = fitted(still)
-    assert any((a != b).any() for a, b in zip(weights, plain, strict=True))
+    key, unchanged = key_of(params), key_of(still)
     file = project / "src/pets/train/grain.py"
     file.write_text(file.read_text().replace("noise = tf", "# Strong.\n    noise = tf"))
-    assert training_key(packed, parts, params, labels=CLASSES, root=project) == key
+    assert key_of(params) == key
     file.write_text(file.read_text().replace("25.0", "99.0"))
-    assert training_key(packed, parts, params, labels=CLASSES, root=project) != key
-    assert training_key(packed, parts, still, labels=CLASSES, root=project) == unchanged
+    assert key_of(params) != key
+    assert key_of(still) == unchanged
 
     (project / "src/pets/train/odd.py").write_text("def half(pixels, seed):\n    return pixels[:, ::2]\n")
     toml = (project / "pyproject.toml").read_text().replace('grain = "', 'half = "pets.train.odd:half"\ngrain = "')
     (project / "pyproject.toml").write_text(toml)
-    odd = params.augmentation.model_copy(update={"plugin": "half"})
-    with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(6, 16, "):
-        augmented(pixels, odd, seed=1, root=project)
+    odd = params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": "half"})})
+    # In the graph of a training, whose batches have no fixed size.
+    with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(None, "):
+        train(packed, odd, classes=CLASSES, root=project)
 
 
 @pytest.mark.parametrize("model", ["features", pytest.param("backbone", marks=pytest.mark.slow)])
 def test_backbone(project, model):
     packed, trained = write_packed(project / "artifacts/split"), project / "artifacts/train"
-    params = params_of(project, "backbone", **TINY, **({"model": model} if model == "features" else {})).train
+    pages = ("backbone", "augmentation") if model == "backbone" else ("backbone",)
+    params = params_of(project, *pages, **TINY, model=model).train
     fix_threads(2)
     where = {"root": project, "scratch": project / ".pixmill"}
     found = train(packed, params, classes=CLASSES, **where)

@@ -134,8 +134,9 @@ def test_the_base_alone_runs_the_light_commands(install, run) -> None:
     ):
         done = run(commands, "pixmill", verb)
         assert (done.returncode, done.stderr) == (1, f"pixmill: {needs(f'pixmill {verb}', package, extra)}")
-    done = run(commands, "python", "-m", "stages.train")
-    assert (done.returncode, done.stderr) == (1, needs("python -m stages.train", "pandas", "pipeline"))
+    for words, package in ((["stages.train"], "pandas"), (["stages", "train"], "dvc")):
+        done = run(commands, "python", "-m", *words)
+        assert (done.returncode, done.stderr) == (1, needs(f"python -m {words[0]}", package, "pipeline"))
     done = run(commands, "pixmill", "doctor")
     assert done.returncode == 1
     assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install 'pixmill\[pipeline\]'\n", done.stdout)

@@ -58,8 +58,10 @@ def test_sound_checks_are_taken_in_their_order(checked):
         ({"name": "dark"}, "expected a name that no other check or table has, received 'dark'"),
         ({"name": "manifest"}, "received 'manifest'"),
         ({"table": "image"}, "bright: expected a Table or one of the tables images, manifest, received 'image'"),
-        ({"expectation": "ExpectMagic"}, "bright: expected the name of a Great Expectations class, received 'Expe"),
-        ({"severity": "fatal"}, "bright: expected a severity of info, warning, critical, received 'fatal'"),
+        ({"table": pd.DataFrame({"n": [1]})}, "one of the tables images, manifest, received    n\n0  1"),
+        ({"expectation": "ExpectMagic"}, "bright: Great Expectations does not take this check: module 'great_exp"),
+        ({"severity": "fatal"}, "permitted: 'critical', 'warning', 'info'"),
+        ({"kwargs": {"columns": "n"}}, "column\n  field required (type=value_error.missing)\ncolumns\n  extra fields"),
         ({"kwargs": {"column": "bright"}}, "bright: expected one of the columns brightness, received 'bright'"),
     ],
 )

@@ -1,6 +1,6 @@
 """Post a comparison as one comment on a pull request, or a merge request of GitLab; later pushes update it.
 
-    python -I -m pixmill.compare.comment reports/compare.md --page https://…
+    python -P -m pixmill.compare.comment reports/compare.md --page https://…
 
 It has a token that may write, so it runs without any of the request's code; the comparison was written by that code,
 so it is only ever the text of a comment. It imports the standard library only, and so runs as a file, too.

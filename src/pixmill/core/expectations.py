@@ -58,11 +58,14 @@ def _tell(result: Result, _: pd.DataFrame) -> list[str]:
     """Return what an expectation found, where a check has no words of its own."""
     if "unexpected_count" not in result:
         return [f"found {result.get('observed_value')}"]
-    bad, total = result["unexpected_count"], result["element_count"] - result.get("missing_count", 0)
     named = result.get("unexpected_index_list") or []
     # Great Expectations puts the value before what names the row, and has no whole numbers.
     rows = [", ".join(f"{key} {_short(value)}" for key, value in reversed(row.items())) for row in named]
-    return rows or [f"{bad:,} of {total:,} rows fail"]
+    # Checks of a set of values count these, and not the rows.
+    total = "values"
+    if "element_count" in result:
+        total = f"of {result['element_count'] - result.get('missing_count', 0):,} rows"
+    return rows or [f"{result['unexpected_count']:,} {total} fail"]
 
 
 def _short(value: object) -> str:

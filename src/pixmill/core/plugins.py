@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import re
 import sys
@@ -62,13 +61,9 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
             f"Python imports {place.module} from {module.__file__}, not from {place.file}",
             next="rename the package in src/, since another one has its name, and edit pyproject.toml",
         )
-    plugin = getattr(module, place.attribute, None)
-    if not callable(plugin):
-        close = difflib.get_close_matches(place.attribute, vars(module), n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close and plugin is None else ""
-        what = "has no" if plugin is None else "has, but cannot call,"
+    if not callable(plugin := getattr(module, place.attribute, None)):
         raise PluginError(
-            f"{place.file} {what} '{place.attribute}', the {kind[:-1]} '{name}' of pyproject.toml{hint}",
+            f"{place.file} has no function or class '{place.attribute}', the {kind[:-1]} '{name}' of pyproject.toml",
             next=f"edit {place.file} or pyproject.toml, then: pixmill check",
         )
     return plugin
@@ -112,12 +107,10 @@ def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
 def _place(kind: str, name: str, root: Path) -> _Place:
     registered, stage, what = read_project(root).plugins.get(kind, {}), GROUPS[kind], kind[:-1]
     if name not in registered:
-        close = difflib.get_close_matches(name, registered, n=1)
-        hint = f" (did you mean '{close[0]}'?)" if close else ""
         known = f"only {', '.join(registered)}" if registered else "none at all"
         package = next((path.parent.name for path in sorted((root / "src").glob(f"*/{stage}"))), "<package>")
         raise PluginError(
-            f"{_KEYS[kind]}: pyproject.toml registers no {what} '{name}', {known}{hint}",
+            f"{_KEYS[kind]}: pyproject.toml registers no {what} '{name}', {known}",
             next=f'add to pyproject.toml:\n[project.entry-points."pixmill.{kind}"]\n'
             f'{name} = "{package}.{stage}.<file without .py>:<function or class>"',
         )
@@ -132,7 +125,7 @@ def _place(kind: str, name: str, root: Path) -> _Place:
     package, _, rest, attribute = match.groups()
     folder = root / "src" / package / stage
     below = folder.joinpath(*rest.split(".")[1:])
-    file = below / "__init__.py" if below.is_dir() else below.with_name(f"{below.name}.py")
+    file = below.with_name(f"{below.name}.py") if rest and not below.is_dir() else below / "__init__.py"
     if not file.is_file():
         raise PluginError(
             f"{file} is missing: pyproject.toml registers it as the {what} '{name}'",

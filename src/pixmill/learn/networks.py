@@ -335,7 +335,8 @@ def logits_graph(classifier: keras.Model) -> keras.Model:
     """Return a graph of the classifier's own layers that ends at the logits, whose loss is numerically stable.
 
     Args:
-        classifier: The classifier to fit; the graph shares its weights. The largest logit is the predicted class.
+        classifier: The classifier to fit; the graph shares its weights. Probabilities have the order of
+            the logits, but may be equal where sigmoids saturate.
     """
     import keras
 

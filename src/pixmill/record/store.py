@@ -187,8 +187,8 @@ def _ask_server(uri: str) -> None:
     if response.status_code != 200:
         raise StoreError(
             f"responds with {response.status_code} {response.reason}",
-            next="check MLFLOW_TRACKING_URI; for a server with authentication, set MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+            next="check MLFLOW_TRACKING_URI, or mlflow in pyproject.toml; for a server with authentication, set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
         )
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
 
 import pandas as pd
 
 from pixmill.core.expectations import Check, Table
-from pixmill.core.params import Severity
 from pixmill.core.plugins import load_plugin, plugin_error
 
 __all__ = ["plugin_checks"]
@@ -56,14 +54,13 @@ def _problem(check: object, tables: Mapping[str, Table], taken: set[str]) -> str
         return f"expected a list of pixmill.validate.Check, received {check!r}"
     if check.name in taken:
         return f"expected a name that no other check or table has, received {check.name!r}"
-    table = check.table if isinstance(check.table, Table) else tables.get(check.table)
+    table = tables.get(check.table) if isinstance(check.table, str) else check.table
     if not isinstance(table, Table):
-        return f"{check.name}: expected a Table or one of the tables {', '.join(tables)}, received {check.table!r}"
-    if not isinstance(check.expectation, str) or not hasattr(expectations, check.expectation):
-        return f"{check.name}: expected the name of a Great Expectations class, received {check.expectation!r}"
-    severities = get_args(get_args(Severity)[0])
-    if check.severity not in severities:
-        return f"{check.name}: expected a severity of {', '.join(severities)}, received {check.severity!r}"
+        return f"{check.name}: expected a Table or one of the tables {', '.join(tables)}, received {check.table!r:.60}"
+    try:
+        getattr(expectations, check.expectation)(**check.kwargs, severity=check.severity)
+    except (AttributeError, TypeError, ValueError) as error:
+        return f"{check.name}: Great Expectations does not take this check: {error}"
     named = [value for key, value in check.kwargs.items() if key in ("column", "column_A", "column_B")]
     if unknown := [value for value in named if value not in table.rows]:
         return f"{check.name}: expected one of the columns {', '.join(map(str, table.rows))}, received {unknown[0]!r}"

@@ -90,12 +90,12 @@ def test_a_project_of_your_own_images(
     monkeypatch.chdir(root)
     main(["check"])
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
-    assert "Added: nothing" in new(".")
+    assert "No file was missing." in new(".")
     assert contents(root) == before
 
 
 def test_an_existing_repository_gets_what_it_lacks(
-    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new: New, pets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "old_work"
     root.mkdir()
@@ -105,9 +105,16 @@ def test_an_existing_repository_gets_what_it_lacks(
         (root / path).write_text(text)
     subprocess.run(["git", "init", "-q", "-b", "trunk"], cwd=root, check=True)
     monkeypatch.chdir(root)
+    subprocess.run(["git", "add", "-f", "data"], cwd=root, check=True)
+    with pytest.raises(SystemExit):
+        main(["new", "."])
+    refused = capsys.readouterr().err
+    assert "data/ is in Git, but DVC must version the images\nNext: git rm -r -q --cached data && git commit" in refused
+    assert sorted(path.name for path in root.iterdir()) == [".git", ".gitignore", "README.md", "data", "pyproject.toml"]
+    subprocess.run(["git", "rm", "-r", "-q", "--cached", "data"], cwd=root, check=True)
     said = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
-    assert "Add these lines to .gitignore: /.dvc/config.local /.dvc/tmp" in said
+    assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in said
     assert 'Add to pyproject.toml: dependencies = ["pixmill[pipeline]==' in said
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
@@ -117,7 +124,7 @@ def test_an_existing_repository_gets_what_it_lacks(
 
 def test_classes_get_empty_folders(new: New, tmp_path: Path) -> None:
     said = new("pets", "--classes", "cat, dog", "--recipe", "finetune")
-    assert "put images into data/cat, data/dog, or set scrape.source\n  cd pets && dvc repro\n" in said
+    assert "put images into data/cat, data/dog, or set scrape.source\n  dvc repro\n" in said
     params = load_params(tmp_path / "pets")
     assert (params.classes, params.train.model) == (("cat", "dog"), "backbone")
     assert (tmp_path / "pets" / "data.dvc").exists()

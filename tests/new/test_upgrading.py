@@ -102,9 +102,9 @@ def test_an_upgrade_says_what_changes_and_changes_it(
         "Removed param: train.features.old",
         "## 0.1.0 (2026-12-01)",
         "- then",
-        "Rewritten: Makefile",
-        "Removed: old.cfg",
-        f"Changed: pyproject.toml now asks for pixmill {__version__}",
+        "Rewrite: Makefile",
+        "Remove: old.cfg",
+        f"Change: pyproject.toml, to ask for pixmill {__version__}",
     ):
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
@@ -136,7 +136,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     }
     assert after["Makefile.new"] == rendered["Makefile"]
     assert after.keys() - before.keys() == {"Makefile.new"}, "the template of MLproject is as before"
-    assert "Kept your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
+    assert "Keep your edited Makefile: merge Makefile.new into it, then delete Makefile.new" in shown
     assert f"pyproject.toml does not pin pixmill: add 'pixmill[pipeline]=={__version__}' to its dependencies" in shown
     (project / "Makefile.new").unlink()
     assert verb("--check") == 0, "what was kept once is not asked for again"

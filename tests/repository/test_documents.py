@@ -25,6 +25,7 @@ LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
             "docs/comparing.md",
             "docs/evaluation.md",
             "docs/exporting.md",
+            "docs/projects.md",
             "docs/recipes.md",
             "docs/serving.md",
             "docs/tracking.md",

@@ -45,4 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
     wanted = {name: getattr(arguments, name) for name in ("folder", "recipe", "source", "demo", "remote", "mlflow")}
-    print("\n".join(create(Order(**wanted, classes=classes), report=say)))
+    try:
+        print("\n".join(create(Order(**wanted, classes=classes), report=say)))
+    except KeyboardInterrupt:
+        say("interrupted; the same command completes the project")
+        raise

@@ -112,7 +112,7 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=managed))
-    said = [*of_files(name, files, kept), *(found.remarks if found else ()), *of_images(root)]
+    said = [*of_files(root, files, kept), *(found.remarks if found else ()), *of_images(root)]
     return [*said, "Next:", *following(root, Path.cwd().resolve())]
 
 
@@ -133,6 +133,12 @@ def _require_place(root: Path, order: Order) -> None:
         raise PixmillError(
             f"{root} is inside the Git repository {top}; a project must be a repository of its own",
             next=f"choose a folder outside of {top}",
+        )
+    if top and not (root / "data.dvc").exists() and git(root, "ls-files", "--", "data"):
+        raise DataError(
+            "data/ is in Git, but DVC must version the images",
+            next="git rm -r -q --cached data && git commit -m 'Take the images out of Git' (they stay where they are), "
+            "then repeat the command",
         )
     if order.source is not None:
         source = order.source.resolve()

@@ -87,9 +87,14 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
             f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
             next="correct --classes",
         )
-    if len(wanted) < 2:
+    if len(wanted) == 1:
+        raise DataError(
+            f"{wanted[0]} is the only class; a classifier needs at least two",
+            next="name another one in --classes" if classes else f"add a folder of another class to {top}",
+        )
+    if not wanted:
         loose = sum(_is_image(path) for path in top.iterdir())
-        has = f"{loose:,} images, but no" if loose else f"{len(labels) or 'no'}"
+        has = f"{loose:,} images, but no" if loose else "no"
         raise DataError(
             f"{top} has {has} class folders; a classifier needs at least two classes",
             next=f"put the images into {folder}/<class>/, and repeat the command",
@@ -145,8 +150,12 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _unpacked(folder: Path) -> Path:
-    """Return the innermost of folders that hold nothing but one folder and files that are not images."""
-    while len(inner := _folders(folder)) == 1 and not any(_is_image(path) for path in folder.iterdir()):
+    """Return the innermost of folders that hold nothing but one folder of folders, and files that are not images."""
+    while (
+        len(inner := _folders(folder)) == 1
+        and _folders(inner[0])
+        and not any(_is_image(path) for path in folder.iterdir())
+    ):
         folder = inner[0]
     return folder
 

@@ -19,23 +19,29 @@ _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 _COMMIT = 'git add -A && git commit -m "First results"'
 
 
-def of_files(name: str, files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
+def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
     """Yield what was added and what was there before, and what that lacks.
 
     Args:
-        name: The project's name.
+        root: The project's folder.
         files: The texts of a new project's files, by path.
         kept: Those of files that were there before.
     """
     if not kept:
-        yield f"{name}: a Git and DVC repository of {len(files) + 2} files"  # with data.dvc and pixmill.lock
+        yield f"{root.name}: a Git and DVC repository of {len(files) + 2} files"  # with data.dvc and pixmill.lock
         return
-    yield f"Added: {', '.join(path for path in files if path not in kept) or 'nothing'}"
-    yield f"Kept as they were: {', '.join(kept)}"
+    added = [path for path in files if path not in kept]
+    now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
+    if added:
+        yield f"Added: {', '.join(added)}"
+        yield f"Kept as they were: {', '.join(path for path in kept if now[path] == kept[path])}"
+    else:
+        yield "No file was missing."
     for path in (".gitignore", ".dvcignore"):
-        present = set(kept.get(path, files[path]).splitlines())
+        # DVC may have added /data.
+        present = set(now.get(path, files[path]).splitlines())
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
-            yield f"Add these lines to {path}: {' '.join(lacking)}"
+            yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         wanted = next(line for line in files["pyproject.toml"].splitlines() if line.startswith("dependencies"))
         yield f"Add to pyproject.toml: {wanted.partition('  #')[0]}"
@@ -62,8 +68,10 @@ def following(root: Path, here: Path) -> Iterator[str]:
     params = load_params(root)
     if _is_empty(root, params):
         folders = [path.relative_to(root).as_posix() for path in sorted((root / "data").rglob("*"))]
+        if go:
+            yield f"  {go.removesuffix(' && ')}"
         yield f"  put images into {', '.join(folders[:6])}{', …' if len(folders) > 6 else ''}, or set scrape.source"
-        yield f"  {go}dvc repro"
+        yield "  dvc repro"
     elif any(row_of(source).on_web for source in _sources(params)):
         yield f"  {go}pixmill scrape --dry-run   (says how long it takes)"
         yield "  dvc repro"

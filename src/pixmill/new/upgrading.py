@@ -75,17 +75,17 @@ def plan_upgrade(root: Path) -> Upgrade:
         current, was = _text(root / path), old.template.get(path)
         if current is None and was is None:
             texts[path] = rendered[path]
-            lines.append(f"New file: {path}")
+            lines.append(f"Add: {path}")
         elif current is None or current == rendered[path]:
             continue
         elif text_digest(current) == was:
             texts[path] = rendered[path]
-            lines.append(f"Rewritten: {path}")
+            lines.append(f"Rewrite: {path}")
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
-            lines.append(f"Kept your edited {path}: merge {path}.new into it, then delete {path}.new")
+            lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
     removed = [path for path in old.template if path not in MANAGED and _is_as_written(root, path, old)]
-    lines += [f"Removed: {path}" for path in removed]
+    lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, new.version, lines)
     pending = bool(texts or removed) or replace(new, libraries=old.libraries) != old
     told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_refused(root)]
@@ -125,7 +125,7 @@ def _pin(root: Path, version: str, lines: list[str]) -> dict[str, str]:
     if not _PIN.search(text):
         lines.append(f"{name} does not pin pixmill: add 'pixmill[pipeline]=={version}' to its dependencies")
     elif pinned != text:
-        lines.append(f"Changed: {name} now asks for pixmill {version}")
+        lines.append(f"Change: {name}, to ask for pixmill {version}")
         return {name: pinned}
     return {}
 

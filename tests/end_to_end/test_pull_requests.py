@@ -27,7 +27,8 @@ PYTHONPATH={clone}/src exec {python} "$@"
 _STAMP = """\
 chmod +x .venv/bin/*
 version=$(.venv/bin/python -c 'import sys; print(sys.implementation.name, sys.version.split()[0])')
-printf '%s in %s: %s' "$version" "$PWD" "$(cat requirements.txt pyproject.toml .ci/setup | cksum)" >.venv/ready
+eval "$(grep ^content= .ci/setup)"
+printf '%s in %s: %s' "$version" "$PWD" "$content" >.venv/ready
 """
 
 

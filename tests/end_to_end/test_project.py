@@ -104,16 +104,29 @@ def shoes(installed: Project, server: Server, tmp_path_factory: pytest.TempPathF
     return project, files
 
 
-@pytest.fixture
-def copy(shoes: tuple[Project, set[str]], tmp_path: Path) -> Project:
-    """A copy that a test may change, whose runs stay in it."""
-    shutil.copytree(shoes[0].path, tmp_path / "shoes", symlinks=True)
-    project = replace(shoes[0], path=tmp_path / "shoes")
-    project.edit((re.search(r"\nmlflow = .*", project.read("pyproject.toml"))[0], ""), file="pyproject.toml")
+NAMES = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
+
+
+@pytest.fixture(scope="module")
+def pets(installed: Project, bundled_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project from folders of train and test, after its first run and commit; only read."""
+    folder = tmp_path_factory.mktemp("pets")
+    for label, name in NAMES.items():
+        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:60]):
+            place = folder / "images" / ("test" if number % 4 == 0 else "train") / name
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(image, place)
+    project, _ = new(replace(installed, path=folder), "pets", "--from", str(folder / "images"))
     project.edit(("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"))
     project.repro()
-    project.commit("Short")
+    project.commit("The first run")
     return project
+
+
+@pytest.fixture
+def copy(pets: Project, tmp_path: Path) -> Project:
+    """A copy that a test may change, whose runs stay in it."""
+    return replace(pets, path=Path(shutil.copytree(pets.path, tmp_path / "pets", symlinks=True)))
 
 
 def test_two_commands_give_a_small_project_and_the_results_of_this_repository(shoes, repository) -> None:
@@ -254,24 +267,14 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
     done_by(project, "pixmill", "upgrade", "--check")
 
 
-def test_folders_of_train_and_test_with_names_of_people_become_a_project(installed, bundled_images, tmp_path) -> None:
-    names = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
-    for label, name in names.items():
-        for number, image in enumerate(sorted((bundled_images / label).glob("*.png"))[:60]):
-            folder = tmp_path / "images" / ("test" if number % 4 == 0 else "train") / name
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(image, folder)
-    project, _ = new(replace(installed, path=tmp_path), "pets", "--from", str(tmp_path / "images"))
-    project.edit(("evaluate: {}", "evaluate: {draws: 500, grad_cam: 0}"))
-    project.repro()
-    project.commit("The first run")
-    metrics = project.metrics("evaluate")
+def test_folders_of_train_and_test_with_names_of_people_become_a_project(pets) -> None:
+    metrics = pets.metrics("evaluate")
     assert metrics["n"] == 45
-    assert set(metrics["per_class"]) == set(names.values())
-    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(project, "pixmill", "summary")
+    assert set(metrics["per_class"]) == set(NAMES.values())
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in done_by(pets, "pixmill", "summary")
 
 
-def test_own_parts_are_used_and_an_edit_of_one_runs_its_stages_again(
+def test_plugins_are_used_and_an_edit_of_one_runs_its_stages_again(
     installed, repository, bundled_images, tmp_path
 ) -> None:
     project, _ = new(replace(installed, path=tmp_path), "pets", "--classes", "cat,dog")

@@ -9,18 +9,17 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent.parent / "src" / "pixmill"
 
 
-def problem(tag: str, source: Path = SOURCE) -> str | None:
+def problem(tag: str) -> str | None:
     """Return what keeps a tag from being released, or ``None``.
 
     Args:
         tag: Such as ``v1.2.3``.
-        source: The folder of the package.
     """
-    code = (source / "__init__.py").read_text(encoding="utf-8")
+    code = (SOURCE / "__init__.py").read_text(encoding="utf-8")
     version = re.findall(r'^__version__ = "(.*)"$', code, re.MULTILINE)[0]
     if tag != f"v{version}":
         return f"the tag is {tag}, but __version__ is {version}\nNext: tag the commit that sets __version__"
-    changes = (source / "CHANGELOG.md").read_text(encoding="utf-8")
+    changes = (SOURCE / "CHANGELOG.md").read_text(encoding="utf-8")
     heading = rf"^## {re.escape(version)} \(\d{{4}}-\d\d-\d\d\)\n"
     section = re.search(rf"{heading}(.*?)(?=^## |\Z)", changes, re.DOTALL | re.MULTILINE)
     if section is None or not section[1].strip():

@@ -102,6 +102,17 @@ def environment() -> Iterator[None]:
     os.environ.update(before)
 
 
+@pytest.fixture
+def plugin_imports(tmp_path: Path) -> Iterator[None]:
+    """Forget what a test imports from the project in ``tmp_path``."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
+    packages = {path.name for path in (tmp_path / "src").iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in packages]:
+        del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The folder of this repository."""

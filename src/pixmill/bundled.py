@@ -35,6 +35,7 @@ __all__ = [
     "commit_data",
     "enlarge",
     "folder_md5",
+    "holds_files",
     "load_collection",
     "make_data",
     "missing_data",
@@ -98,7 +99,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
     scratch = root / ".pixmill" / "data"
     scratch.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(scratch / "lock"):
-        if _holds_files(data):
+        if holds_files(data):
             report("data/ already has files; they were left as they are.")
             return False
         if _recorded_md5(root) not in (None, collection.data_md5):
@@ -176,8 +177,8 @@ def folder_md5(folder: Path) -> str:
     return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
-def _holds_files(data: Path) -> bool:
-    """Tell whether there are files, or a link to them."""
+def holds_files(data: Path) -> bool:
+    """Tell whether ``data/`` has files, or is a link to them; what file managers leave does not count."""
     if data.is_symlink() or data.is_file():
         return True
     return any(_is_data(path) for path in data.rglob("*"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 from pixmill.core.errors import PluginError
@@ -40,16 +38,13 @@ PARAMS = "classes: [cat, dog]\nscrape: {{snapshot: '2026-11-20', source: 'plugin
 
 
 @pytest.fixture
-def root(tmp_path):
-    folder, path = tmp_path / "src/zoo/scrape", list(sys.path)
+def root(tmp_path, plugin_imports):
+    folder = tmp_path / "src/zoo/scrape"
     folder.mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text(LISTED)
     (folder / "sources.py").write_text(SOURCE)
     (folder / "broken.py").write_text("import nothing_of_this_name\n")
-    yield tmp_path
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
-        del sys.modules[name]
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -61,7 +56,10 @@ def root(tmp_path):
         ("whole", "src/zoo/scrape/__init__.py is missing: pyproject.toml registers it as the source 'whole'"),
         ("elsewhere", "expected '<package>.scrape.<file>:<name>' for the source 'elsewhere', received 'zoo.sources:"),
         ("other", "received 'zoo.train.sources:Empty'\nNext: move its file to src/<package>/scrape/, which dvc.yaml"),
-        ("emtpy", "scrape.source: pyproject.toml registers no source 'emtpy', only empty, strange, number, typo, "),
+        (
+            "emtpy",
+            "scrape.source: pyproject.toml registers no source 'emtpy'; it registers empty, strange, number, typo, ",
+        ),
         ("emtpy", '\n[project.entry-points."pixmill.sources"]\nemtpy = "zoo.scrape.<file without .py>:<function or'),
     ],
 )

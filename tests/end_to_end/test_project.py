@@ -70,10 +70,6 @@ def draws(project: Project) -> int:
     return int(project.lock()["stages"]["evaluate"]["params"]["params.yaml"]["evaluate"]["draws"])
 
 
-def files_of(project: Project) -> set[str]:
-    return set(project.git("ls-files", "-co", "--exclude-standard").splitlines())
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("mlflow")
@@ -93,15 +89,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def shoes(installed: Project, server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, set[str]]:
-    """The bundled images in a project of a team, after its first run and commit, and its files before; only read."""
+def shoes(installed: Project, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The bundled images in a project of a team, after its first run and commit; only read."""
     remote = tmp_path_factory.mktemp("remote")
     project, told = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)
-    files = files_of(project)
-    assert told.rstrip().endswith("dvc repro") or "dvc repro" in told
+    assert "cd shoes && dvc repro   (about" in told
     project.repro()
     project.commit("The first run")
-    return project, files
+    return project
 
 
 NAMES = {"dress": "Robe d'été", "sneaker": "T-shirt & top", "trouser": "कुर्ता"}
@@ -129,34 +124,15 @@ def copy(pets: Project, tmp_path: Path) -> Project:
     return replace(pets, path=Path(shutil.copytree(pets.path, tmp_path / "pets", symlinks=True)))
 
 
-def test_two_commands_give_a_small_project_and_the_results_of_this_repository(shoes, repository) -> None:
-    project, files = shoes
-    where = done_by(project, "python", "-c", "import pixmill; print(pixmill.__file__)").strip()
-    assert Path(where).is_relative_to(project.python.parent.parent)
-    assert len(files) < 30
-    needed = "dvc.yaml params.yaml data.dvc MLproject python_env.yaml pixmill.lock pyproject.toml Makefile README.md"
-    assert {
-        *needed.split(),
-        "review.csv",
-        ".github/workflows/ci.yml",
-        ".gitlab-ci.yml",
-        ".pre-commit-config.yaml",
-    } <= files
-    assert (project.path / "metrics/evaluate.json").read_bytes() == (repository / "metrics/evaluate.json").read_bytes()
-    assert project.git("status", "--porcelain") == ""
-    template = repository / "src/pixmill/new/template"
-    source = {
-        path for path in (repository / "src/pixmill").rglob("*") if path.is_file() and template not in path.parents
-    }
-    digests = {hashlib.sha256(path.read_bytes()).digest() for path in source if path.stat().st_size}
-    copied = [
-        name for name in files_of(project) if hashlib.sha256((project.path / name).read_bytes()).digest() in digests
-    ]
-    assert copied == []
+def test_two_commands_give_the_results_of_this_repository(shoes, repository) -> None:
+    where = done_by(shoes, "python", "-c", "import pixmill; print(pixmill.__file__)").strip()
+    assert Path(where).is_relative_to(shoes.python.parent.parent)
+    assert (shoes.path / "metrics/evaluate.json").read_bytes() == (repository / "metrics/evaluate.json").read_bytes()
+    assert shoes.git("status", "--porcelain") == ""
 
 
 def test_what_people_type_next_works_in_a_new_project(shoes) -> None:
-    project, _ = shoes
+    project = shoes
     assert stages_run(project.repro()) == []
     assert "params.yaml is valid" in done_by(project, "pixmill", "check")
     summary = done_by(project, "pixmill", "summary")
@@ -190,7 +166,7 @@ def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
 
 
 def test_a_second_teammate_runs_nothing_again_and_sees_the_runs(shoes, server, tmp_path) -> None:
-    project, _ = shoes
+    project = shoes
     project.dvc("push")
     done_by(replace(project, path=tmp_path), "git", "clone", "-q", str(project.path), "clone")
     clone = replace(project, path=tmp_path / "clone")
@@ -245,6 +221,7 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
     assert "pixmill upgrade" in checked.stderr
     refused = project.dvc("repro", "--force", "--single-item", "train")
     assert refused.returncode != 0
+    assert "DVC has removed the outputs of train to run it; nothing else has changed" in refused.stderr
     assert not (project.path / "artifacts" / "train").exists()
     (advice,) = re.findall(r"^Next: pixmill upgrade && dvc repro, or to stay with 0\.1\.0: (.+)$", refused.stderr, re.M)
     done_by(project, "sh", "-c", advice)
@@ -252,9 +229,7 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
     assert project.dvc("status", "--quiet").returncode == 0
     done_by(project, "pixmill", "check")
 
-    done_by(project, "pip", "install", "pixmill[pipeline]==0.2.0")
-    assert project.run("pixmill", "upgrade", "--check").returncode == 1
-    told = done_by(project, "pixmill", "upgrade")
+    told = done_by(project, "pixmill", "upgrade", "0.2.0")
     assert "train.label_smoothing" in told
     assert "labels are smoothed" in told
     assert "# Of version 0.2.0." in project.read(".gitattributes")

@@ -1,7 +1,5 @@
 """A team's own backbone: built the same each time, with the weights that params name, and refused if it cannot load."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -42,16 +40,12 @@ NAMES = ("sound", "vectors", "nested", "lambdas", "operation", "model", "rows")
 
 
 @pytest.fixture
-def root(tmp_path, threads):
-    path = list(sys.path)
+def root(tmp_path, threads, plugin_imports):
     (tmp_path / "src/farm/train").mkdir(parents=True)
     (tmp_path / "src/farm/train/nets.py").write_text(CODE)
     lines = [f'{name} = "farm.train.nets:{name}"' for name in NAMES]
     (tmp_path / "pyproject.toml").write_text("\n".join(['[project.entry-points."pixmill.backbones"]', *lines]))
-    yield tmp_path
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "farm"]:
-        del sys.modules[name]
+    return tmp_path
 
 
 def features(root, name="sound", seed=7, **changes):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pixmill import __version__
 from pixmill.cli import main
 from pixmill.core.lock import installed_lock, read_lock
 from pixmill.core.params import load_params
@@ -86,11 +87,15 @@ def test_a_project_of_your_own_images(
     shutil.rmtree(root / "data")
     said = new("my-pets", "--from", str(pets), "--remote", "elsewhere")
     assert "Added: params.yaml, stages/train.py\n" in said
+    assert "Not used, since the project has its own already: --remote\n" in said
     assert contents(root) == before
     monkeypatch.chdir(root)
     main(["check"])
     assert "2 classes (cat, chien méchant); images from folder" in capsys.readouterr().out
-    assert "No file was missing." in new(".")
+    assert "No file was missing." in (
+        said := new(".", "--from", str(pets), "--classes", "cat,chien méchant", "--mlflow", "http://a")
+    )
+    assert "Not used, since the project has its own already: --classes, --from, --mlflow\n" in said
     assert contents(root) == before
 
 
@@ -115,7 +120,7 @@ def test_an_existing_repository_gets_what_it_lacks(
     said = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
     assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in said
-    assert 'Add to pyproject.toml: dependencies = ["pixmill[pipeline]==' in said
+    assert f"Add 'pixmill[pipeline]=={__version__}' to the dependencies in pyproject.toml\n" in said
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)
@@ -162,13 +167,13 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
         (["pets", "--classes", "cat,train"], "received 'train'", "correct --classes"),
         (["pets", "--from", "pets photos", "--classes", "cat,cat"], "received 'cat' more than once", "correct --cl"),
         (["pets", "--demo", "--from", "pets photos"], "--demo has its own images", "leave out"),
-        (["pets", "--from", "."], "is inside the other", "choose a folder beside it"),
+        (["pets", "--from", "."], "overlap", "choose a folder outside"),
         (["full", "--demo"], "full exists and is not empty", "cd full && pixmill new . (with the same options"),
         (["full/own/pets", "--demo"], "is inside the Git repository", "choose a folder outside"),
         (
             ["Meine Tiere", "--demo"],
             "is not a valid Python package name",
-            "choose another name for the folder, such as meine-tiere",
+            "choose another name, of the folder or in pyproject.toml",
         ),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
     ],

@@ -24,21 +24,7 @@ def test_a_project_that_is_renamed_keeps_its_package(tmp_path: Path) -> None:
     assert names_of(tmp_path) == ("acme-shoes", "shoes")
 
 
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [
-        ("Schöne Schuhe", "schone-schuhe"),
-        ("2026-shoes", "my-2026-shoes"),
-        ("鞋", "my-images"),
-        ("class", "my-class"),
-        ("random", "my-random"),
-        ("numpy", "my-numpy"),
-        ("stages", "my-stages"),
-        ("pixmill", "my-pixmill"),
-    ],
-)
-def test_other_names_are_refused_with_one_that_will_do(name: str, other: str, tmp_path: Path) -> None:
-    with pytest.raises(PixmillError) as refused:
+@pytest.mark.parametrize("name", ["Schöne Schuhe", "2026-shoes", "鞋", "class", "random", "numpy", "stages", "pixmill"])
+def test_other_names_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PixmillError, match=f"'{name}' is .*\nNext: choose another name"):
         names_of(tmp_path / name)
-    assert str(refused.value).endswith(f"such as {other}")
-    assert names_of(tmp_path / other)[0] == other

@@ -10,7 +10,7 @@ import yaml
 
 from pixmill.core.params import parse_params
 from pixmill.core.params.reference import schema
-from pixmill.new.template import MANAGED, SCHEMA, render
+from pixmill.new.template import SCHEMA, managed, render
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -23,7 +23,13 @@ def files() -> dict[str, str]:
 def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
     assert len(files) + len(["data.dvc", "pixmill.lock"]) < 30
     assert sum(len(text.splitlines()) for path, text in files.items() if path != SCHEMA) < 650
-    assert set(MANAGED) < files.keys()
+    assert {*files} - {*managed(files)} - {path for path in files if path.startswith("src/")} == {
+        ".dvc/config",
+        "README.md",
+        "params.yaml",
+        "pyproject.toml",
+        "review.csv",
+    }
     assert [path for path, text in files.items() if re.search("@(project|package|version)@", text)] == []
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
 

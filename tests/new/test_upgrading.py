@@ -13,7 +13,7 @@ from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 from pixmill.new import upgrading
-from pixmill.new.template import MANAGED, SCHEMA, render
+from pixmill.new.template import SCHEMA, managed, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
 
 CHANGELOG = """# Changelog
@@ -58,10 +58,11 @@ def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) ->
     del schema["properties"]["evaluate"]["default"]["top_k"]
     del schema["$defs"]["EvaluateParams"]["properties"]["top_k"]
     texts |= {SCHEMA: json.dumps(schema), "Makefile": "all:\n", "old.cfg": "x\n", "dvc.yaml": texts["dvc.yaml"] + "\n"}
+    texts["pyproject.toml"] = texts["pyproject.toml"].replace("==0.0.8", "==0.0.*")
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
-    template = {path: text_digest(texts[path]) for path in (*MANAGED, "old.cfg")}
+    template = {path: text_digest(text) for path, text in managed(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
     libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
     write_lock(root, Lock("0.0.8", digests, libraries, template))
@@ -104,13 +105,13 @@ def test_an_upgrade_says_what_changes_and_changes_it(
         "- then",
         "Rewrite: Makefile",
         "Remove: old.cfg",
-        f"Change: pyproject.toml, to ask for pixmill {__version__}",
+        f"Change: pyproject.toml now requires pixmill {__version__}",
     ):
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
     rendered = render("shoes", "shoes", __version__)
-    assert {path: after[path] for path in MANAGED} == {path: rendered[path] for path in MANAGED}
+    assert after.items() >= managed(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
     lock = read_lock(project)
@@ -173,7 +174,7 @@ def test_an_upgrade_that_was_killed_is_completed_by_another(
 def test_an_earlier_version_is_named_so(project: Path, installed: Lock, capsys: pytest.CaptureFixture[str]) -> None:
     write_lock(project, replace(installed, version="9.0.0", template={}))
     assert verb("--check") == 1
-    assert f"pixmill 9.0.0 -> {__version__} (an earlier version)\nNo stage runs again" in capsys.readouterr().out
+    assert f"pixmill 9.0.0 -> {__version__} (a downgrade)\nNo stage runs again" in capsys.readouterr().out
 
 
 def test_params_that_the_new_version_refuses_are_told(project: Path) -> None:

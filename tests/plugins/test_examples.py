@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,14 @@ from tests.validate.conftest import blocks, encoded
 
 PAGES = ("source", "check", "augmentation", "backbone")
 BLOCK = re.compile(r"^`([^`\n]+)`:\n\n```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)
+ODD = """
+def half(pixels, seed):
+    return pixels[:, ::2]
+
+def first(pixels, seed):
+    return pixels[:1]
+"""
+LISTED = 'half = "pets.train.odd:half"\nfirst = "pets.train.odd:first"\n'
 BASE = "classes: [cat, dog]\nscrape: {snapshot: '2026-11-20'}\nvalidate: {min_per_class: {count: 1}}\n"
 TINY = {"threads": 2, "epochs": 2, "learning_curve": "never"}
 
@@ -40,9 +47,8 @@ def blocks_of(page: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def project(repository, tmp_path):
+def project(repository, tmp_path, plugin_imports):
     """A project with all four examples; ``params`` takes those of some pages."""
-    path, modules = list(sys.path), set(sys.modules)
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "pets"\n')
     for name in PAGES:
         files = blocks_of(repository / "docs/plugins" / f"{name}.md")
@@ -52,11 +58,7 @@ def project(repository, tmp_path):
             if file == "pyproject.toml":
                 text = (tmp_path / file).read_text() + text
             (tmp_path / (f"{name}.yaml" if file == "params.yaml" else file)).write_text(text)
-    yield tmp_path
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if name.partition(".")[0] == "pets":
-            del sys.modules[name]
+    return tmp_path
 
 
 def params_of(project: Path, *pages: str, **train: object) -> Params:
@@ -136,6 +138,8 @@ def test_source_and_check(project, repository):
 
 
 def test_augmentation(project):
+    from tensorflow import errors
+
     packed = write_packed(project / "split")
     cnn = {"model": "cnn", "cnn": {"blocks": [{"filters": 4}], "dense": []}}
     params = params_of(project, "augmentation", **TINY, **cnn, precision="float32").train
@@ -161,13 +165,18 @@ def test_augmentation(project):
     assert key_of(params) != key
     assert key_of(still) == unchanged
 
-    (project / "src/pets/train/odd.py").write_text("def half(pixels, seed):\n    return pixels[:, ::2]\n")
-    toml = (project / "pyproject.toml").read_text().replace('grain = "', 'half = "pets.train.odd:half"\ngrain = "')
+    (project / "src/pets/train/odd.py").write_text(ODD)
+    toml = (project / "pyproject.toml").read_text().replace('grain = "', f'{LISTED}grain = "')
     (project / "pyproject.toml").write_text(toml)
-    odd = params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": "half"})})
+    odd, first = (
+        params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": name})})
+        for name in ("half", "first")
+    )
     # In the graph of a training, whose batches have no fixed size.
     with pytest.raises(PluginError, match=r"\(src/pets/train/odd.py\): expected a float32 tensor of shape \(None, "):
         train(packed, odd, classes=CLASSES, root=project)
+    with pytest.raises(errors.InvalidArgumentError, match="the augmentation first changed the shape"):
+        train(packed, first, classes=CLASSES, root=project)
 
 
 @pytest.mark.parametrize("model", ["features", pytest.param("backbone", marks=pytest.mark.slow)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pandas as pd
 import pytest
 
@@ -22,7 +20,7 @@ OTHERS = [Check("dark", "images", "", {}, "info", "")]
 
 
 @pytest.fixture
-def checked(tmp_path):
+def checked(tmp_path, plugin_imports):
     """Return what looks at the checks that a plugin returns."""
     (tmp_path / "src/barn/validate").mkdir(parents=True)
     (tmp_path / "src/barn/validate/ours.py").write_text(PLUGIN)
@@ -38,11 +36,7 @@ def checked(tmp_path):
         assert manifest["label"].tolist() == ["coat"]
         return found
 
-    path = list(sys.path)
-    yield look
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "barn"]:
-        del sys.modules[name]
+    return look
 
 
 def test_sound_checks_are_taken_in_their_order(checked):

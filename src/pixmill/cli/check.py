@@ -27,15 +27,14 @@ def run(_: argparse.Namespace) -> None:
         installed = installed_lock()
         check_code(lock, installed)
         if lock.version != installed.version:
-            same = f"pixmill {installed.version} gives the results of {lock.version}"
+            same = f"pixmill {installed.version} gives the same results as {lock.version}"
             say(f"note: {same}; to adapt the project: pixmill upgrade")
         if (libraries := other_libraries(lock, installed)) is not None:
             say(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
-    sources = dict.fromkeys(name for label in params.classes for name in params.scrape.sources_of(label))
     print(
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
-        f"images from {', '.join(sources)}"
+        f"images from {', '.join(params.sources())}"
     )
     found = list(problems(root, params))
     for problem in found:

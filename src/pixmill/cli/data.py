@@ -6,17 +6,15 @@ Existing images are yours and are never touched.
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 
 from pixmill.cli.parser import project_root, say
 
 
 def run(_: argparse.Namespace) -> None:
     """Fill ``data/`` and record it in DVC's cache."""
-    from pixmill.bundled import commit_data, make_data
+    import dvc  # noqa: F401 (run as a command: where it is missing, nothing is begun)
 
-    if not find_spec("dvc"):
-        raise ModuleNotFoundError(name="dvc")  # Nothing is begun where `dvc commit` could not end it.
+    from pixmill.bundled import commit_data, make_data
 
     root = project_root()
     make_data(root, report=say)

@@ -25,4 +25,4 @@ def dvc(root: Path, *words: str) -> None:
     done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
     if done.returncode:
         text = " ".join(("dvc", *words))
-        raise DataError(f"`{text}` failed, as said above", next=text)
+        raise DataError(f"`{text}` failed; its message is above", next=text)

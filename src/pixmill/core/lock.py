@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from blake3 import blake3
+from packaging.version import Version
 
 import pixmill
 from pixmill.core.code import normal_form
@@ -37,7 +38,6 @@ __all__ = [
     "other_stages",
     "parse_lock",
     "read_lock",
-    "stage_digest",
     "stage_digests",
     "text_digest",
     "write_lock",
@@ -128,7 +128,7 @@ def parse_lock(text: str) -> Lock:
     """Return what the text of a ``pixmill.lock`` says.
 
     Raises:
-        PixmillError: It contains merge conflict markers, is no YAML, or has other keys and values than it must.
+        PixmillError: It contains merge conflict markers, is no YAML, or lacks something.
     """
     if re.search("^<{7} ", text, re.MULTILINE):
         following = f"git checkout --theirs {FILE} && pixmill upgrade"
@@ -137,19 +137,11 @@ def parse_lock(text: str) -> Lock:
         content = parse_yaml(text, file=FILE)
     except ParamsError as error:
         raise PixmillError(error.message, next=_RESTORE) from None
-    found = content if isinstance(content, dict) else {}
-    keys, tables = ("pixmill", *SECTIONS, "libraries", "template"), ("libraries", "template")
-    wrong = [f"{key} is missing" for key in keys if key not in found]
-    wrong += [f"{key} is unknown" for key in found if key not in keys]
-    wrong += [f"{key} is not a mapping" for key in tables if key in found and not isinstance(found[key], dict)]
-    texts = {key: value for key, value in found.items() if key not in tables}
-    for key in tables:
-        table = found.get(key)
-        texts |= {f"{key}.{name}": text for name, text in table.items()} if isinstance(table, dict) else {}
-    wrong += [f"{name} is not a quoted string" for name, text in texts.items() if not isinstance(text, str)]
-    if wrong:
-        raise PixmillError(f"{FILE} is not valid: {', '.join(wrong)}", next=_RESTORE)
-    return Lock(found["pixmill"], {stage: found[stage] for stage in SECTIONS}, found["libraries"], found["template"])
+    try:
+        digests = {stage: content[stage] for stage in SECTIONS}
+        return Lock(str(Version(content["pixmill"])), digests, dict(content["libraries"]), dict(content["template"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
 
 
 _RESTORE = f"git checkout {FILE} && pixmill upgrade"
@@ -176,23 +168,14 @@ def installed_lock() -> Lock:
     return Lock(pixmill.__version__, stage_digests(_PACKAGE), libraries)
 
 
-def stage_digest(stage: str) -> str:
-    """Return a digest of the installed code that decides a stage's outputs.
-
-    Args:
-        stage: One of :data:`SECTIONS`.
-
-    Returns:
-        16 hexadecimal digits, the same on every system and version of Python.
-    """
-    return _Source(_PACKAGE).digest(stage)
-
-
 def stage_digests(package: Path) -> dict[str, str]:
-    """Return the digest of every stage, as :func:`stage_digest`.
+    """Return a digest of the code that decides each stage's outputs.
 
     Args:
         package: The folder ``pixmill`` of an installation.
+
+    Returns:
+        16 hexadecimal digits by stage, the same on every system and version of Python.
     """
     source = _Source(package)
     return {stage: source.digest(stage) for stage in SECTIONS}
@@ -243,19 +226,20 @@ def check_stage(root: Path, stage: str) -> None:
     Raises:
         PixmillError: Its code differs, or the file is not valid.
     """
-    if stage not in SECTIONS or (lock := read_lock(root)) is None or lock.digests[stage] == stage_digest(stage):
+    if (
+        stage not in SECTIONS
+        or (lock := read_lock(root)) is None
+        or lock.digests[stage] == _Source(_PACKAGE).digest(stage)
+    ):
         return
     message, back = f"{_other_code(lock)} for {stage}", ""
     # DVC removes the outputs of a stage before it starts; what the last run has left can be brought back.
-    if "DVC_STAGE" in os.environ and f"\n  {stage}:\n" in _text(root / "dvc.lock"):
+    last = root / "dvc.lock"
+    if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text(encoding="utf-8"):
         message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
         back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
     following = f"pixmill upgrade && dvc repro, or to stay with {lock.version}: {_install(lock)}{back}"
     raise PixmillError(message, next=following)
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _other_code(lock: Lock) -> str:
@@ -293,9 +277,6 @@ class _Source:
             return None
         path = self._package.joinpath(*rest)
         return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
-
-    def _tree(self, module: str) -> ast.Module:
-        return ast.parse(self._code(module))
 
     def _code(self, module: str) -> bytes:
         path = self.path(module)
@@ -342,7 +323,7 @@ class _Source:
     def _names(self, module: str) -> dict[str, ast.AST]:
         """Return what binds each name of a module, and each field of its classes."""
         names: dict[str, ast.AST] = {}
-        for node in self._tree(module).body:
+        for node in ast.parse(self._code(module)).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 names[node.name] = node
                 fields = (each for each in node.body if isinstance(each, ast.AnnAssign))

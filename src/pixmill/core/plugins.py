@@ -107,10 +107,10 @@ def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
 def _place(kind: str, name: str, root: Path) -> _Place:
     registered, stage, what = read_project(root).plugins.get(kind, {}), GROUPS[kind], kind[:-1]
     if name not in registered:
-        known = f"only {', '.join(registered)}" if registered else "none at all"
+        known = f"it registers {', '.join(registered) or 'none'}"
         package = next((path.parent.name for path in sorted((root / "src").glob(f"*/{stage}"))), "<package>")
         raise PluginError(
-            f"{_KEYS[kind]}: pyproject.toml registers no {what} '{name}', {known}",
+            f"{_KEYS[kind]}: pyproject.toml registers no {what} '{name}'; {known}",
             next=f'add to pyproject.toml:\n[project.entry-points."pixmill.{kind}"]\n'
             f'{name} = "{package}.{stage}.<file without .py>:<function or class>"',
         )

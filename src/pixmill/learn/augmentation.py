@@ -104,6 +104,8 @@ class Augmenter:
         if not tf.is_tensor(made) or made.dtype != tf.float32 or not made.shape.is_compatible_with(pixels.shape):
             problem = f"expected a float32 tensor of shape {pixels.shape}, as it was given, received {made!r}"
             raise plugin_error("augmentations", str(self._params.plugin), self._root, problem)
+        message = f"the augmentation {self._params.plugin} changed the shape of its images"
+        tf.debugging.assert_equal(tf.shape(made), tf.shape(pixels), message)
         return tf.clip_by_value(made, 0, 255)
 
     def _seeds(self, stream: tf.Tensor) -> list[tf.Tensor]:

@@ -12,17 +12,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pixmill import __version__
-from pixmill.bundled import CLASSES, make_data
+from pixmill.bundled import CLASSES, holds_files, make_data
 from pixmill.core.dvc import dvc
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.lock import FILE, installed_lock, text_digest, write_lock
-from pixmill.core.params import Params, load_params, parse_params, read_text
+from pixmill.core.params import load_params, parse_params, read_text
 from pixmill.new.importing import Found, copy_images, find_images
 from pixmill.new.names import names_of
 from pixmill.new.report import following, of_files, of_images
-from pixmill.new.template import MANAGED, render
+from pixmill.new.template import managed, render
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 
@@ -81,7 +81,7 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     """
     if shutil.which("git") is None:
         raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
-    root = Path(os.path.abspath(order.folder)).resolve()  # noqa: PTH100 (resolve() alone fails on a loop of links)
+    root = order.folder.resolve()
     _require_place(root, order)
     name, package = names_of(root)
     if order.mlflow is not None:
@@ -90,15 +90,17 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     recipe = None if (root / _PARAMS).exists() else _recipe(order, root, found)
     _require_params(read_text(root / _PARAMS) if recipe is None else recipe.file(root), order, given=recipe is None)
 
+    if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
+        recipe = recipe.with_images([*CLASSES], source="folder")
+    had_images = (root / "data.dvc").exists() or holds_files(root / "data")
+    had_remote = _has_remote(root)
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
     files = render(name, package, __version__)
-    managed = {path: text_digest(files[path]) for path in MANAGED}
+    template = {path: text_digest(text) for path, text in managed(files).items()}
     if order.mlflow is not None:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
-    if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
-        recipe = recipe.with_images([*CLASSES], source="folder")
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
@@ -108,12 +110,21 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     if not (root / "data.dvc").exists():
         _fill(root, order, found, report)
         dvc(root, "add", "data")
-    if order.remote is not None and not _has_remote(root):
+    if order.remote is not None and not had_remote:
         dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
     if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=managed))
-    said = [*of_files(root, files, kept), *(found.remarks if found else ()), *of_images(root)]
-    return [*said, "Next:", *following(root, Path.cwd().resolve())]
+        write_lock(root, replace(installed_lock(), template=template))
+    said = [*of_files(root, files, kept), *(() if found is None or had_images else found.remarks)]
+    unused = {
+        "--recipe": order.recipe != "best" and recipe is None,
+        "--classes": order.classes and recipe is None,
+        "--from": order.source and had_images,
+        "--remote": order.remote and had_remote,
+        "--mlflow": order.mlflow and "pyproject.toml" in kept,
+    }
+    if names := [name for name, is_unused in unused.items() if is_unused]:
+        said.append(f"Not used, since the project has its own already: {', '.join(names)}")
+    return [*said, *of_images(root), "Next:", *following(root, Path.cwd().resolve())]
 
 
 def _require_place(root: Path, order: Order) -> None:
@@ -144,8 +155,8 @@ def _require_place(root: Path, order: Order) -> None:
         source = order.source.resolve()
         if source.is_relative_to(root) or root.is_relative_to(source):
             raise DataError(
-                f"one of {source} and the project {root} is inside the other",
-                next="choose a folder beside it; images already in data/<class>/ need no --from",
+                f"{source} and the project {root} overlap",
+                next="choose a folder outside; images already in data/<class>/ need no --from",
             )
     if order.demo and (order.source is not None or order.classes):
         raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
@@ -173,8 +184,10 @@ def _require_params(text: str, order: Order, *, given: bool) -> None:
 def _found(order: Order, root: Path) -> Found | None:
     """Return the images to take: those of ``--from``, or those that lie in ``data/`` already."""
     if order.source is not None:
+        if not (root / _PARAMS).exists() and holds_files(root / "data"):
+            raise DataError("data/ has files already", next="leave out --from to use these, or move data/ elsewhere")
         return find_images(order.source, order.classes)
-    if order.demo or order.classes or (root / _PARAMS).exists() or not _has_files(root / "data"):
+    if order.demo or order.classes or (root / _PARAMS).exists() or not holds_files(root / "data"):
         return None
     found = find_images(root / "data")
     if not found.lies_in(root / "data"):
@@ -183,10 +196,6 @@ def _found(order: Order, root: Path) -> Found | None:
             next="move the folder elsewhere, then: pixmill new . --from FOLDER",
         )
     return found
-
-
-def _has_files(data: Path) -> bool:
-    return data.is_dir() and any(path.is_file() for path in data.rglob("*"))
 
 
 def _recipe(order: Order, root: Path, found: Found | None) -> Recipe:
@@ -199,17 +208,13 @@ def _recipe(order: Order, root: Path, found: Found | None) -> Recipe:
     elif order.classes:
         whole = whole.with_images(order.classes, source="folder")
     elif not order.demo:
-        sources = _sources(recipe.params())
+        sources = recipe.params().sources()
         if "shop" in sources:
             raise PixmillError(_WAYS, next="repeat the command with one of them")
         return (
             recipe.with_snapshot(date.today().isoformat()) if any(row_of(each).on_web for each in sources) else recipe
         )
     return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merged_into(whole.text))
-
-
-def _sources(params: Params) -> set[str]:
-    return {source for label in params.classes for source in params.scrape.sources_of(label)}
 
 
 def _browser(report: Callable[[str], None]) -> bool:
@@ -231,7 +236,7 @@ def _fill(root: Path, order: Order, found: Found | None, report: Callable[[str],
     data = root / "data"
     if order.demo:
         make_data(root, report=report)
-    elif found is not None and not _has_files(data):
+    elif found is not None and not holds_files(data):
         copy_images(found, data, scratch=root / ".pixmill" / "new" / "data")
     else:
         data.mkdir(exist_ok=True)

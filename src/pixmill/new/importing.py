@@ -48,9 +48,6 @@ class Found:
     layout: str
     remarks: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return sum(map(len, self.images.values()))
-
     def lies_in(self, data: Path) -> bool:
         """Tell whether all images are where a project has them."""
         return all(
@@ -169,7 +166,7 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
         if len(inner) > 1:
             raise DataError(
                 f"{top} has several folders for the split {split}: {_some([path.name for path in named])}",
-                next=f"leave one of them, named {split}",
+                next=f"keep only one of them, named {split}",
             )
         if inner:
             found[split] = inner[0]

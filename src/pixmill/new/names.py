@@ -6,7 +6,6 @@ import importlib.util
 import keyword
 import re
 import sys
-import unicodedata
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
@@ -45,7 +44,6 @@ def _is_installed(package: str) -> bool:
 
 
 def _unfit(name: str, why: str) -> PixmillError:
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    other = words if words and words[0].isalpha() and words != name.lower() else f"my-{words or 'images'}"
-    return PixmillError(f"'{name}' {why}", next=f"choose another name for the folder, such as {other}")
+    return PixmillError(
+        f"'{name}' {why}", next="choose another name, of the folder or in pyproject.toml, such as my-shoes or shoes2"
+    )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pixmill import __version__
 from pixmill.core.params import Params, load_params
 from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
@@ -43,8 +44,7 @@ def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str]) -> I
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
             yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
-        wanted = next(line for line in files["pyproject.toml"].splitlines() if line.startswith("dependencies"))
-        yield f"Add to pyproject.toml: {wanted.partition('  #')[0]}"
+        yield f"Add 'pixmill[pipeline]=={__version__}' to the dependencies in pyproject.toml"
 
 
 def of_images(root: Path) -> Iterator[str]:
@@ -72,11 +72,11 @@ def following(root: Path, here: Path) -> Iterator[str]:
             yield f"  {go.removesuffix(' && ')}"
         yield f"  put images into {', '.join(folders[:6])}{', …' if len(folders) > 6 else ''}, or set scrape.source"
         yield "  dvc repro"
-    elif any(row_of(source).on_web for source in _sources(params)):
+    elif any(row_of(source).on_web for source in params.sources()):
         yield f"  {go}pixmill scrape --dry-run   (says how long it takes)"
         yield "  dvc repro"
     else:
-        local = bool(_sources(params) & {"folder", "shop"})
+        local = not {"folder", "shop"}.isdisjoint(params.sources())
         count = sum(1 for _ in files_below(root / "data")) if local else 0
         yield f"  {go}dvc repro   ({_about(count) if local else 'minutes to hours: pixmill use says'})"
     yield f"  {_COMMIT}"
@@ -84,13 +84,8 @@ def following(root: Path, here: Path) -> Iterator[str]:
 
 def _is_empty(root: Path, params: Params) -> bool:
     data = root / "data"
-    return "folder" in _sources(params) and data.is_dir() and next(files_below(data), None) is None
-
-
-def _sources(params: Params) -> set[str]:
-    return {source for label in params.classes for source in params.scrape.sources_of(label)}
+    return "folder" in params.sources() and data.is_dir() and next(files_below(data), None) is None
 
 
 def _about(images: int) -> str:
-    minutes = (_SETUP_SECONDS + _IMAGE_SECONDS * images) / 60
-    return f"about {math.ceil(minutes)} minute{'s' if minutes > 1 else ''}"
+    return f"about {math.ceil((_SETUP_SECONDS + _IMAGE_SECONDS * images) / 60)} minutes"

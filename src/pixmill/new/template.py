@@ -7,22 +7,18 @@ code. The suffix ``.in`` hides ``dvc.yaml`` and ``pyproject.toml`` from tools th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pixmill.core.params.reference import schema
 
-__all__ = ["MANAGED", "SCHEMA", "render"]
+__all__ = ["SCHEMA", "managed", "render"]
 
 SCHEMA = "params.schema.json"
 """What editors complete and check ``params.yaml`` by."""
 
-MANAGED = (
-    ".dvcignore", ".gitattributes", ".github/workflows/ci.yml", ".gitignore", ".gitlab-ci.yml",
-    ".pre-commit-config.yaml", "MLproject", "Makefile", "dvc.yaml", SCHEMA, "python_env.yaml",
-    "stages/__init__.py", "stages/__main__.py", "stages/evaluate.py", "stages/scrape.py", "stages/split.py",
-    "stages/train.py", "stages/validate.py", "tests/test_project.py",
-)  # fmt: skip
-"""The files that ``pixmill upgrade`` rewrites unless someone edited them."""
+_OWN = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv", "src/")
+"""The files that are the team's from the start."""
 
 _TEMPLATE = Path(__file__).parent / "template"
 
@@ -43,6 +39,15 @@ def render(name: str, package: str, version: str) -> dict[str, str]:
                 text = text.replace(token, value)
             files[_path_of(path.relative_to(_TEMPLATE), package)] = text
     return dict(sorted(files.items()))
+
+
+def managed(files: Mapping[str, str]) -> dict[str, str]:
+    """Return those files of the template that ``pixmill upgrade`` rewrites unless someone edited them.
+
+    Args:
+        files: All files of the template, by path.
+    """
+    return {path: text for path, text in files.items() if not path.startswith(_OWN)}
 
 
 def _path_of(path: Path, package: str) -> str:

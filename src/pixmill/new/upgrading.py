@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from packaging.version import Version
@@ -16,13 +16,13 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.params import load_params, parse_yaml, read_text
-from pixmill.core.params.reference import plain
+from pixmill.core.params.reference import has_key, plain
 from pixmill.new.names import names_of
-from pixmill.new.template import MANAGED, SCHEMA, render
+from pixmill.new.template import SCHEMA, managed, render
 
 __all__ = ["Upgrade", "apply_upgrade", "pinned_extras", "plan_upgrade"]
 
-_PIN = re.compile(r"(?<![\w.-])pixmill(?P<extras>\[[^]]*\])?\s*==\s*(?P<version>[\w.!+-]+)")
+_PIN = re.compile(r"(?<![\w.-])pixmill(?P<extras>\[[^]]*\])?\s*==\s*[\w.!+*-]+")
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -66,12 +66,12 @@ def plan_upgrade(root: Path) -> Upgrade:
     new = replace(
         new,
         libraries={**old.libraries, **new.libraries},
-        template={path: text_digest(rendered[path]) for path in MANAGED},
+        template={path: text_digest(text) for path, text in managed(rendered).items()},
     )
     texts: dict[str, str] = {}
     lines: list[str] = []
     # The schema, from which the old defaults are read, comes last: an upgrade that was killed tells them again.
-    for path in sorted(MANAGED, key=SCHEMA.__eq__):
+    for path in sorted(new.template, key=SCHEMA.__eq__):
         current, was = _text(root / path), old.template.get(path)
         if current is None and was is None:
             texts[path] = rendered[path]
@@ -84,7 +84,8 @@ def plan_upgrade(root: Path) -> Upgrade:
         elif new.template[path] != was:
             texts[f"{path}.new"] = rendered[path]
             lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
-    removed = [path for path in old.template if path not in MANAGED and _is_as_written(root, path, old)]
+    gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
+    removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
     lines += [f"Remove: {path}" for path in removed]
     texts |= _pin(root, new.version, lines)
     pending = bool(texts or removed) or replace(new, libraries=old.libraries) != old
@@ -113,11 +114,6 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _is_as_written(root: Path, path: str, lock: Lock) -> bool:
-    text = None if ".." in PurePosixPath(path).parts else _text(root / path)
-    return text is not None and text_digest(text) == lock.template[path]
-
-
 def _pin(root: Path, version: str, lines: list[str]) -> dict[str, str]:
     name = "pyproject.toml"
     text = _text(root / name) or ""
@@ -125,14 +121,14 @@ def _pin(root: Path, version: str, lines: list[str]) -> dict[str, str]:
     if not _PIN.search(text):
         lines.append(f"{name} does not pin pixmill: add 'pixmill[pipeline]=={version}' to its dependencies")
     elif pinned != text:
-        lines.append(f"Change: {name}, to ask for pixmill {version}")
+        lines.append(f"Change: {name} now requires pixmill {version}")
         return {name: pinned}
     return {}
 
 
 def _head(old: Lock, new: Lock) -> Iterator[str]:
     if old.version != new.version:
-        back = " (an earlier version)" if Version(new.version) < Version(old.version) else ""
+        back = " (a downgrade)" if Version(new.version) < Version(old.version) else ""
         yield f"pixmill {old.version} -> {new.version}{back}"
     if stages := other_stages(old, new):
         yield f"Will run again, since code or defaults changed: {', '.join(stages)}"
@@ -157,7 +153,7 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
         elif name not in old:
             yield f"New param: {name}, default {plain(new[name])}"
         elif old[name] != new[name]:
-            own = " (params.yaml has its own value)" if _has(content, name) else ""
+            own = " (params.yaml has its own value)" if has_key(content, name.partition("[]")[0]) else ""
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
 
 
@@ -188,15 +184,6 @@ def _by_name(schema: Mapping[str, Any]) -> dict[str, Any]:
 
     walk(schema, "")
     return found
-
-
-def _has(content: Any, name: str) -> bool:
-    """Tell whether a document has a value of this name; of a list's items, whether it has the list."""
-    for key in name.partition("[]")[0].split("."):
-        if not isinstance(content, Mapping) or key not in content:
-            return False
-        content = content[key]
-    return True
 
 
 def _changelog(old: str, new: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ A look takes about a second, where a run would fail after minutes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +57,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
         root: The project's folder.
         params: Those of the project.
     """
-    sources = {name for label in params.classes for name in params.scrape.sources_of(label)}
+    sources = params.sources()
     if "urls" in sources:
         yield from _lists(root, params)
     for source in sorted(sources):
@@ -78,7 +78,7 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
         yield Problem(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
 
 
-def _plugins(root: Path, params: Params, sources: set[str]) -> Iterator[Problem]:
+def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Problem]:
     train = params.train
     named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
     named += [("checks", name) for name in params.validate.plugins]

@@ -121,8 +121,11 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
 
 
 def _following(params: Params) -> tuple[str, ...]:
-    sources = {source for label in params.classes for source in params.scrape.sources_of(label)}
-    return ("pixmill scrape --dry-run", "dvc repro") if any(row_of(name).on_web for name in sources) else ("dvc repro",)
+    return (
+        ("pixmill scrape --dry-run", "dvc repro")
+        if any(row_of(name).on_web for name in params.sources())
+        else ("dvc repro",)
+    )
 
 
 def _shown(value: object) -> str:

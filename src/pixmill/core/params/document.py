@@ -86,6 +86,10 @@ class Params(Section):
             )
         return self
 
+    def sources(self) -> list[str]:
+        """Return the sources of all classes, in order and without repetition."""
+        return [*dict.fromkeys(name for label in self.classes for name in self.scrape.sources_of(label))]
+
     @property
     def validate(self) -> ValidateParams:  # type: ignore[override]
         """The section of the stage validate (pydantic has a method of this name)."""

@@ -106,7 +106,9 @@ def in_force(root: Path, keys: Sequence[str] = ()) -> list[InForce]:
             raise ParamsError(f"{key}: no such param{hint}", next="pixmill params")
     return [
         InForce(
-            **vars(item), value=_data(reduce(getattr, item.name.split("."), params)), in_file=_has(content, item.name)
+            **vars(item),
+            value=_data(reduce(getattr, item.name.split("."), params)),
+            in_file=has_key(content, item.name),
         )
         for item in items
         if not keys or any(_below(item.name, key) for key in keys)
@@ -117,7 +119,8 @@ def _below(name: str, key: str) -> bool:
     return f"{name}.".startswith(f"{key}.")
 
 
-def _has(content: Any, name: str) -> bool:
+def has_key(content: Any, name: str) -> bool:
+    """Tell whether a document has a value of this dotted name."""
     for key in name.split("."):
         if not isinstance(content, dict) or key not in content:
             return False

@@ -1,4 +1,4 @@
-"""What must hold for this project, beside `pixmill check`."""
+"""What must hold for this project, besides what `pixmill check` checks."""
 
 import json
 from importlib.metadata import EntryPoint

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ def main() -> int:
     """Run the entry point's stages with DVC and the given values, and return the exit status."""
     entry, texts = parse_arguments(sys.argv[1:])
     root = Path.cwd()
-    import dvc  # noqa: F401 (run as a command below, which would not name the extra)
-
+    if not find_spec("dvc"):  # Run as a command below, which would not name the extra.
+        raise ModuleNotFoundError("No module named 'dvc'", name="dvc")
     try:
         values = parse_overrides(load_params(root), texts)
     except PixmillError as error:

@@ -21,7 +21,7 @@ from pixmill.core.params.document import Params, load_params
 from pixmill.core.params.reading import parse_yaml, read_text
 from pixmill.core.params.refusal import described
 
-__all__ = ["InForce", "Reference", "in_force", "main", "markdown", "plain", "reference", "schema"]
+__all__ = ["InForce", "Reference", "has_key", "in_force", "main", "markdown", "plain", "reference", "schema"]
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_each_address_is_asked_for_once(project):
 
 @pytest.mark.slow
 def test_an_image_costs_little_more_memory_than_its_row(project):
-    few, many = 10_000, 50_000
+    few, many = 20_000, 80_000
     with World(Tiny()) as world:
         small = collect(project, world, few)
         large = collect(project, world, many)

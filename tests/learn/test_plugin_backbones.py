@@ -41,9 +41,9 @@ NAMES = ("sound", "vectors", "nested", "lambdas", "operation", "model", "rows")
 
 @pytest.fixture
 def root(tmp_path, threads, plugin_imports):
-    (tmp_path / "src/farm/train").mkdir(parents=True)
-    (tmp_path / "src/farm/train/nets.py").write_text(CODE)
-    lines = [f'{name} = "farm.train.nets:{name}"' for name in NAMES]
+    (tmp_path / "src/zoo/train").mkdir(parents=True)
+    (tmp_path / "src/zoo/train/nets.py").write_text(CODE)
+    lines = [f'{name} = "zoo.train.nets:{name}"' for name in NAMES]
     (tmp_path / "pyproject.toml").write_text("\n".join(['[project.entry-points."pixmill.backbones"]', *lines]))
     return tmp_path
 
@@ -70,7 +70,7 @@ def test_the_digest_follows_from_code_and_seed(root):
     params = BackboneParams(name="plugin:sound")
     digests = [backbone_digest(params, seed=seed, root=root) for seed in (7, 7, 8)]
     assert digests[0] == digests[1] != digests[2]
-    (root / "src/farm/train/nets.py").write_text(CODE.replace("4, 3", "8, 3"))
+    (root / "src/zoo/train/nets.py").write_text(CODE.replace("4, 3", "8, 3"))
     assert backbone_digest(params, seed=7, root=root) not in digests
 
 
@@ -87,6 +87,6 @@ def test_the_digest_follows_from_code_and_seed(root):
 def test_what_could_not_be_loaded_again_is_refused(root, name, said):
     with pytest.raises(PluginError) as caught:
         features(root, name)
-    assert f"the backbone '{name}' (src/farm/train/nets.py): expected " in caught.value.message
+    assert f"the backbone '{name}' (src/zoo/train/nets.py): expected " in caught.value.message
     assert said in caught.value.message
-    assert caught.value.next == "edit src/farm/train/nets.py, then: dvc repro train"
+    assert caught.value.next == "edit src/zoo/train/nets.py, then: dvc repro train"

@@ -207,3 +207,15 @@ def test_a_folder_that_will_not_do_stays_as_it_is(path: str, text: str, message:
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "ours"\n')
     assert message in new(".")
     assert sorted(tmp_path.rglob("*")) == sorted([*before, tmp_path / "pyproject.toml"])
+
+
+def test_an_interrupted_download_of_a_browser_leaves_nothing(
+    new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.delenv("PIXMILL_WEBDRIVER_URL", raising=False)
+    monkeypatch.setattr("pixmill.web.browser.install_browser", interrupt)
+    assert "interrupted; the same command completes the project" in new("shoes", "--demo")
+    assert [*tmp_path.iterdir()] == []

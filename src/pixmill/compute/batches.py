@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
+from pixmill.compute.cluster import chosen_cluster
 from pixmill.compute.pool import Pool
 from pixmill.compute.process import Limits, Loss
 from pixmill.compute.worker import checked
@@ -32,6 +33,7 @@ def map_batches(
     workers: int | None = None,
     limits: Limits | None = None,
     lost: Callable[[Row, Loss], Result] | None = None,
+    local: bool = False,
 ) -> Iterator[Result]:
     """Yield the function's result for each row, in the order of the rows.
 
@@ -51,6 +53,8 @@ def map_batches(
         limits: Limits per row; default: none.
         lost: Returns the result of a row that was given up, called in this process and in the order of the rows, with
             the row and the reason of its second failure. Required with limits.
+        local: Run here even where ``PIXMILL_COMPUTE`` names a cluster, and without changing the default of ``workers``:
+            for a few rows, or for what only this machine has.
 
     >>> list(map_batches(sorted, [3, 1, 2], batch_size=2, workers=0))
     [1, 3, 2]
@@ -76,6 +80,9 @@ def map_batches(
             while batch := list(islice(stream, batch_size)):
                 yield from checked(function(batch), batch)
             return
+    if not local and workers != 0 and (cluster := chosen_cluster()):
+        yield from cluster.run(function, stream, batch_size, limits, lost)
+        return
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

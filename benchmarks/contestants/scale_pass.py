@@ -1,0 +1,62 @@
+"""One of Pixmill's passes over images as its stage runs it, on this machine or, with PIXMILL_COMPUTE, on a cluster."""
+
+import argparse
+import hashlib
+import io
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from pixmill.compute import Limits
+from pixmill.core.files import file_digest
+from pixmill.core.params import SplitParams, ValidateParams
+from pixmill.images.parts import shard_path
+from pixmill.split.packing import pack
+from pixmill.validate.survey import survey
+
+VALIDATE, SPLIT = ValidateParams(), SplitParams()
+LIMITS = Limits(seconds=VALIDATE.timeout, memory=VALIDATE.memory << 20)
+
+
+def validate(rows: pd.DataFrame, folder: Path, processes: int) -> str:
+    found = survey(rows, folder, max_pixels=VALIDATE.max_pixels, limits=LIMITS, workers=processes)
+    return hashlib.sha256("".join(found.table["pixels"]).encode()).hexdigest()
+
+
+def split(rows: pd.DataFrame, folder: Path, processes: int) -> str:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as packed:
+        pack(rows, folder, Path(packed), SPLIT, LIMITS, workers=processes)
+        shards = sorted((Path(packed) / "train").glob("*.bin"))
+        assert shards[0] == shard_path(Path(packed), "train", 0)
+        return hashlib.sha256("".join(map(file_digest, shards)).encode()).hexdigest()
+
+
+def main() -> None:
+    """Run the pass on a few images, which starts and connects what it needs, and then on all; print what that took."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pass", dest="chosen", choices=["validate", "split"], required=True)
+    parser.add_argument("--images", type=Path, required=True, help="a table with id, path, width and height")
+    parser.add_argument("--few", type=int, required=True)
+    parser.add_argument("--processes", type=int, required=True)
+    told = parser.parse_args()
+    rows = pd.read_parquet(told.images).assign(split="train")
+    rows["row"] = range(len(rows))
+    run = {"validate": validate, "split": split}[told.chosen]
+    sys.stderr = io.StringIO()  # no progress bar
+    seconds, memory = [], []
+    for some in (rows[: told.few], rows):
+        began = time.perf_counter()
+        digest = run(some, told.images.parent, told.processes)
+        seconds.append(time.perf_counter() - began)
+        memory.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    # Without what the start takes, and with the most memory of this process alone.
+    print(json.dumps({"seconds": seconds[1] - seconds[0], "driver_mb": memory[1] / 1024, "digest": digest}))
+
+
+if __name__ == "__main__":  # its workers are started anew and read this file again
+    main()

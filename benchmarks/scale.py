@@ -1,0 +1,175 @@
+"""Passes over images on a pool of processes and on a Ray cluster of this machine, and what grows with their number.
+
+`workers`: validate's pass over photographs by number of worker processes, on the pool and on Ray in turns.
+`images`: validate's and split's pass over 20,000 and 200,000 small images on both: time, and the memory of the process
+that drives them. `head`: the logistic head on 100,000 to 1,000,000 images of 1,280 features in a file.
+All engines must give the same bytes. Rows of a manifest alone are measured by `make bench-manifest`.
+
+    make bench-scale            QUICK=1 for a short one
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import socket
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import numpy as np
+import pandas as pd
+from contest import Contestant, Record, folder_for_files, machine, run
+from images import make_images
+from PIL import Image
+
+QUICK = bool(os.environ.get("QUICK"))
+ROUNDS, FEW = (2, 64) if QUICK else (5, 64)
+WORKERS = (1, 2) if QUICK else (1, 2, 4)
+PHOTOGRAPHS = 400 if QUICK else 2_000
+SMALL = (1_000, 10_000) if QUICK else (20_000, 200_000)
+HEAD = (20_000,) if QUICK else (100_000, 200_000, 1_000_000)
+HEAD_NODE = "127.0.0.2"
+"""Ray takes 127.0.0.1 for the machine's own address."""
+OURS = Path(sys.executable)
+
+
+def main() -> None:
+    """Print a table for each part, and the ratios as the last line."""
+    print(machine())
+    ratios: dict[str, object] = {}
+    with tempfile.TemporaryDirectory(dir=folder_for_files()) as folder:
+        ratios |= by_workers(Path(folder) / "photographs")
+        ratios |= by_images(Path(folder))
+    ratios |= by_head()
+    print(json.dumps(ratios))
+
+
+def by_workers(folder: Path) -> dict[str, object]:
+    """Compare pool and Ray on the same number of worker processes."""
+    import sklearn
+
+    folder.mkdir()
+    make_images(folder, PHOTOGRAPHS, (640, 480), Path(sklearn.__file__).parent.parent)
+    table = list_images(folder, (640, 480))
+    print(f"\nvalidate, {PHOTOGRAPHS:,} photographs of 640 x 480, {ROUNDS} rounds\n")
+    print(
+        "| worker processes | pool, images/s | spread | Ray, images/s | spread | Ray / pool |\n|---|---|---|---|---|---|"
+    )
+    found: dict[int, float] = {}
+    for workers in WORKERS:
+        with cluster(workers) as address:
+            pool, ray = compete("validate", table, workers, address, ROUNDS)
+        found[workers] = round(ratio(pool, ray), 2)
+        timed = PHOTOGRAPHS - FEW
+        cells = [f"{record.rate(timed):,.0f} | {record.spread(timed)}" for record in (pool, ray)]
+        print(f"| {workers} | {' | '.join(cells)} | {found[workers]} |", flush=True)
+    best = min(os.cpu_count() or 1, max(WORKERS))
+    return {"ray_vs_pool": found[best], "ray_vs_pool_by_workers": found}
+
+
+def by_images(folder: Path) -> dict[str, object]:
+    """Show how time and the driver's memory grow with the number of images."""
+    workers = min(2, os.cpu_count() or 1)
+    found: dict[str, object] = {}
+    print(f"\nsmall images of 64 x 64, {workers} worker processes\n")
+    print("| pass | images | pool, s | driver, MB | Ray, s | driver, MB | Ray / pool |\n|---|---|---|---|---|---|---|")
+    records: dict[str, list[tuple[Record, Record]]] = {"validate": [], "split": []}
+    for count in SMALL:
+        small = folder / f"{count}"
+        make_small(small, count)
+        table = list_images(small, (64, 64))
+        for chosen, some in records.items():
+            with cluster(workers) as address:
+                pool, ray = compete(chosen, table, workers, address, 1)
+            some.append((pool, ray))
+            cells = [f"{record.seconds[0]:,.1f} | {driver(record):,.0f}" for record in (pool, ray)]
+            print(f"| {chosen} | {count:,} | {' | '.join(cells)} | {ratio(pool, ray):.2f} |", flush=True)
+    more = SMALL[1] - SMALL[0]
+    for chosen, ((_, before), (_, after)) in records.items():
+        found[f"{chosen}_ray_time_growth"] = round(after.seconds[0] / before.seconds[0] / (SMALL[1] / SMALL[0]), 2)
+        found[f"{chosen}_ray_driver_kb_an_image"] = round((driver(after) - driver(before)) * 1024 / more, 2)
+    return found
+
+
+def by_head() -> dict[str, object]:
+    """Fit the logistic head to features in a file."""
+    told = []
+    print("\nlogistic head, 1,280 features an image\n")
+    print("| images | seconds | iterations | memory, MB | accuracy |\n|---|---|---|---|---|")
+    for count in HEAD:
+        record = Record()
+        with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+            work = ["--count", str(count), "--folder", folder]
+            run(Contestant("head", "logistic_scale.py", OURS), work, record, seconds=3600)
+        told.append(one := record.told[0])
+        cells = f"{one['seconds']:,.0f} | {one['iterations']} | {one['memory_mb']:,.0f} | {one['accuracy']:.4f}"
+        print(f"| {count:,} | {cells} |", flush=True)
+    return {"head_mb": [round(one["memory_mb"]) for one in told]}
+
+
+def compete(chosen: str, table: Path, workers: int, address: str, rounds: int) -> tuple[Record, Record]:
+    """Run a pass on the pool and on Ray in turns, and see that both give the same bytes."""
+    records = Record(), Record()
+    work = ["--pass", chosen, "--images", str(table), "--few", str(FEW), "--processes", str(workers)]
+    for _ in range(rounds):
+        for compute, record in zip(("local", address), records, strict=True):
+            os.environ["PIXMILL_COMPUTE"] = compute
+            run(Contestant(compute, "scale_pass.py", OURS), work, record, seconds=3600)
+    if len({told["digest"] for record in records for told in record.told}) != 1:
+        raise SystemExit(f"pool and Ray differ: {records}")
+    return records
+
+
+def ratio(pool: Record, ray: Record) -> float:
+    """Return how many times as fast Ray is: the median over the rounds, in which both run under the same load."""
+    return statistics.median(a / b for a, b in zip(pool.seconds, ray.seconds, strict=True))
+
+
+def driver(record: Record) -> float:
+    """Return the most memory of the process that drives the pass, in megabytes."""
+    return float(str(record.told[0]["driver_mb"]))
+
+
+@contextlib.contextmanager
+def cluster(processors: int) -> Iterator[str]:
+    """Start a Ray cluster of one node on this machine, and return its address."""
+    with socket.create_server((HEAD_NODE, 0)) as free:
+        port = free.getsockname()[1]
+    with contextlib.redirect_stderr(io.StringIO()):
+        from ray.cluster_utils import Cluster
+
+        node = {"num_cpus": processors, "node_ip_address": HEAD_NODE, "ray_client_server_port": port}
+        started = Cluster(initialize_head=True, connect=False, head_node_args=node | {"include_dashboard": False})
+    try:
+        yield f"ray://{HEAD_NODE}:{port}"
+    finally:
+        started.shutdown()
+
+
+def make_small(folder: Path, count: int) -> None:
+    """Write small JPEG images, each another one."""
+    folder.mkdir()
+    dice = np.random.default_rng(0)
+    for number in range(count):
+        Image.fromarray(dice.integers(0, 256, (8, 8, 3), np.uint8)).resize((64, 64)).save(folder / f"{number:06}.jpg")
+
+
+def list_images(folder: Path, size: tuple[int, int]) -> Path:
+    """Write the table of a folder's images beside them."""
+    paths = sorted(folder.glob("*.jpg"))
+    ids = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    frame = pd.DataFrame({"id": ids, "path": [path.name for path in paths], "width": size[0], "height": size[1]})
+    frame.to_parquet(folder / "images.parquet")
+    return folder / "images.parquet"
+
+
+if __name__ == "__main__":
+    main()

@@ -60,9 +60,8 @@ def by_workers(folder: Path) -> dict[str, object]:
     make_images(folder, PHOTOGRAPHS, (640, 480), Path(sklearn.__file__).parent.parent)
     table = list_images(folder, (640, 480))
     print(f"\nvalidate, {PHOTOGRAPHS:,} photographs of 640 x 480, {ROUNDS} rounds\n")
-    print(
-        "| worker processes | pool, images/s | spread | Ray, images/s | spread | Ray / pool |\n|---|---|---|---|---|---|"
-    )
+    print("| worker processes | pool, images/s | spread | Ray, images/s | spread | Ray / pool |")
+    print("|---|---|---|---|---|---|")
     found: dict[int, float] = {}
     for workers in WORKERS:
         with cluster(workers) as address:

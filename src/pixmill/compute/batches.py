@@ -72,15 +72,15 @@ def map_batches(
     if workers < 0 or (limits and workers == 0):
         raise ValueError(f"workers must be at least {1 if limits else 0}, received {workers}")
     stream = iter(rows)
-    if limits is None:
-        first = list(islice(stream, batch_size + 1))
-        stream = chain(first, stream)
-        if workers == 0 or len(first) <= batch_size:
-            # A single batch is not worth starting a process.
-            while batch := list(islice(stream, batch_size)):
-                yield from checked(function(batch), batch)
-            return
-    if not local and workers != 0 and (cluster := chosen_cluster()):
+    first = list(islice(stream, batch_size + 1))
+    stream = chain(first, stream)
+    alone = len(first) <= batch_size
+    if limits is None and (workers == 0 or alone):
+        # A single batch is not worth starting a process.
+        while batch := list(islice(stream, batch_size)):
+            yield from checked(function(batch), batch)
+        return
+    if not local and not alone and (cluster := chosen_cluster()):
         yield from cluster.run(function, stream, batch_size, limits, lost)
         return
     pool = Pool(function, workers, limits)

@@ -3,50 +3,40 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
-import os
 import pickle
-import re
+import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pixmill
-from pixmill.compute.pool import Pool
-from pixmill.compute.process import Limits, Loss
-from pixmill.compute.worker import checked
+from pixmill.compute.connection import cluster_address, connect, refusal
+from pixmill.compute.node import Needs, Order, Witness, find_lack, run_batch, versions, witnesses
+from pixmill.compute.process import Limits, Loss, name_of
+from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.errors import PixmillError
+from pixmill.core.progress import announce
+from pixmill.core.project import read_project
+from pixmill.core.workspace import Workspace
 
 __all__ = ["Cluster", "chosen_cluster", "cluster_address"]
-
-VARIABLE = "PIXMILL_COMPUTE"
 
 _BATCHES = 4
 """Batches in progress per processor of the cluster."""
 
-_RETRIES = 5
-"""How often a batch runs again whose node was lost."""
+_ATTEMPTS = 5
+"""How often a batch is run whose process or node is lost each time."""
 
+_LOOK_SECONDS = 1.0
+"""How often the nodes are looked at while a pass runs."""
 
-def cluster_address(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the address of the Ray cluster that passes run on; ``None`` for this machine.
-
-    Raises:
-        PixmillError: ``PIXMILL_COMPUTE`` is neither ``local`` nor the address of one.
-    """
-    value = environ.get(VARIABLE, "") or "local"
-    if value == "local":
-        return None
-    if re.fullmatch(r"ray://[^\s/:]+:\d+", value) is None:
-        raise PixmillError(
-            f"{VARIABLE}: expected local or ray://HOST:PORT, received '{value}'",
-            next=f"name the client port of a Ray cluster, 10001 by default, or: unset {VARIABLE}",
-        )
-    return value
+_PROBE_SECONDS = 120.0
+"""Time that the nodes have to say what they lack: a node that joined just now gets the packages first."""
 
 
 def chosen_cluster() -> Cluster | None:
@@ -67,42 +57,53 @@ class Cluster:
         address: As in ``PIXMILL_COMPUTE``.
 
     Raises:
-        PixmillError: Ray is not installed, or the cluster does not answer.
+        PixmillError: Ray is not installed or has another version than the cluster, or the cluster does not answer.
     """
 
     def __init__(self, address: str) -> None:
-        import ray
+        from pixmill.core.lock import LIBRARIES
 
         self.address = address
-        self.ray = ray
-        environment = {"py_modules": [str(Path(pixmill.__file__).parent)], "env_vars": {VARIABLE: "local"}}
-        ray.init(address, runtime_env=environment, log_to_driver=False)
-        atexit.register(ray.shutdown)
+        self._workspace = Workspace.current()
+        self.ray = connect(address, [Path(pixmill.__file__).parent, *self._plugins()])
+        self._versions = versions(LIBRARIES)
+        self._shared: set[Path] = set()
+        self._nodes: dict[str, dict[str, Any]] = {}
+        self._looked = 0.0
+        self._look()
 
     @property
     def processors(self) -> int:
         """How many processors all nodes have at this moment."""
-        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+        self._look()
+        return sum(int(node["Resources"].get("CPU", 0)) for node in self._nodes.values())
+
+    @property
+    def nodes(self) -> list[str]:
+        """Addresses of the nodes that have processors."""
+        self._look()
+        return sorted(node["NodeManagerAddress"] for node in self._nodes.values() if node["Resources"].get("CPU"))
 
     def sees(self, folder: Path) -> bool:
-        """Tell whether every node sees a folder of this machine under the same path.
+        """Tell whether every node that has processors sees a folder of this machine under the same path.
 
-        A file with a random name is written there, looked for on each node, and removed.
+        If so, a node that joins later and does not see it gets an error in place of rows.
         """
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+        needs = Needs({}, {str(folder): self._witnesses(folder)})
+        if seen := all(lacking is None for lacking in self._probe(needs)):
+            self._shared.add(folder)
+        return seen
 
-        probe = folder / f".{uuid.uuid4().hex}"
-        probe.touch()
-        try:
-            look = self.ray.remote(num_cpus=0)(_is_file)
-            nodes = [node["NodeID"] for node in self.ray.nodes() if node["Alive"]]
-            asked = [
-                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(str(probe))
-                for node in nodes
-            ]
-            return all(self.ray.get(asked))
-        finally:
-            probe.unlink()
+    def check(self) -> None:
+        """Check that the nodes are there, and give the results that this machine would give.
+
+        Raises:
+            PixmillError: A node has other versions of packages or another kind of processor, or there is none.
+        """
+        self._check_processors()
+        for lacking in self._probe(Needs(self._versions, {})):
+            if lacking is not None:
+                raise lacking
 
     def run(
         self,
@@ -112,66 +113,144 @@ class Cluster:
         limits: Limits | None,
         lost: Callable[[Any, Loss], Any] | None,
     ) -> Iterator[Any]:
-        """Yield one result per row, in order, as :func:`pixmill.compute.map_batches` does."""
-        parcel = self.ray.put(pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
-        task = self.ray.remote(num_cpus=1, max_retries=_RETRIES)(_answer)
+        """Yield one result per row, in order, as :func:`pixmill.compute.map_batches` does.
+
+        Raises:
+            PixmillError: A node lacks what results depend on, the connection is lost, or a batch was lost with its node
+                time and again.
+        """
+        self._check_processors()
+        shared = {str(folder): self._witnesses(folder) for folder in self._shared if folder.is_dir()}
+        needs = Needs(self._versions, shared)
+        parcel = Parcel(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
+        order = self._ask(self.ray.put, pickle.dumps(Order(parcel, limits, needs), pickle.HIGHEST_PROTOCOL))
+        task = self.ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
         running: deque[tuple[Any, list[Any]]] = deque()
         try:
             while True:
-                while len(running) < _BATCHES * self.processors and (batch := list(islice(rows, batch_size))):
-                    running.append((task.remote(parcel, limits, batch), batch))
+                while len(running) < _BATCHES * max(1, self.processors) and (batch := list(islice(rows, batch_size))):
+                    pickled = [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
+                    running.append((self._ask(task.remote, order, pickled), batch))
                 if not running:
                     return
-                reference, batch = running.popleft()
-                for row, result in zip(batch, self.ray.get(reference), strict=True):
-                    if isinstance(result, _Lost):
-                        assert lost is not None
-                        yield lost(row, result.loss)
+                results, raised = self._result(running[0][0], parcel.name)
+                _, batch = running.popleft()
+                for row, result in zip(batch, results, strict=raised is None):
+                    if isinstance(result, bytes):
+                        yield pickle.loads(result)  # noqa: S301 (from our own process on a node)
                     else:
-                        yield result
+                        assert lost is not None
+                        yield lost(row, result)
+                if raised is not None:
+                    error, text = pickle.loads(raised)  # noqa: S301 (likewise)
+                    raise error from Raised(text)
         finally:
             for reference, _ in running:
-                self.ray.cancel(reference)
+                # What is lost needs no end.
+                with contextlib.suppress(Exception):
+                    self.ray.cancel(reference)
+
+    def _result(self, reference: Any, name: str) -> Any:
+        """Wait for the results of a batch, and look after the nodes meanwhile."""
+        from ray.exceptions import GetTimeoutError, RayTaskError
+
+        while True:
+            try:
+                return self._ask(self.ray.get, reference, timeout=_LOOK_SECONDS)
+            except GetTimeoutError:
+                self._look()
+            except RayTaskError:
+                raise  # a defect
+            except self.ray.exceptions.RayError as error:
+                raise PixmillError(
+                    f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {_first_line(error)}",
+                    next="look at the nodes' memory, then run the same command again: finished work is kept",
+                ) from error
+
+    def _ask(self, call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Call Ray's client, and say what it means where the connection is lost."""
+        try:
+            return call(*arguments, **options)
+        except self.ray.exceptions.RayError:
+            raise
+        except Exception as error:
+            if refusal(self.address, error) is None:
+                raise
+            raise PixmillError(
+                f"the connection to the Ray cluster {self.address} is lost: {_first_line(error)}",
+                next="start the cluster again, then run the same command again: finished work is kept",
+            ) from error
+
+    def _look(self) -> None:
+        """See which nodes there are, and tell of each that was lost."""
+        if time.monotonic() - self._looked < _LOOK_SECONDS:
+            return
+        nodes = self._ask(self.ray.nodes)
+        self._looked = time.monotonic()
+        alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
+        for key in self._nodes.keys() - alive.keys():
+            address = self._nodes[key]["NodeManagerAddress"]
+            announce(f"ray: node {address} was lost; its batches run again on other nodes")
+        self._nodes = alive
+
+    def _check_processors(self) -> None:
+        if not self.processors:
+            raise PixmillError(
+                f"the Ray cluster {self.address} has no processors",
+                next="start a node that has some: ray start --address=HEAD:6379",
+            )
+
+    def _probe(self, needs: Needs) -> Iterator[PixmillError | None]:
+        """Yield what each node that has processors lacks; a node that is lost meanwhile lacks nothing."""
+        from ray.exceptions import RayError
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._look()
+        content = pickle.dumps(needs, pickle.HIGHEST_PROTOCOL)
+        task = self.ray.remote(num_cpus=0, max_retries=0)(find_lack)
+        asked = {}
+        for key in (key for key, node in self._nodes.items() if node["Resources"].get("CPU")):
+            there = task.options(scheduling_strategy=NodeAffinitySchedulingStrategy(key, soft=False))
+            asked[self._ask(there.remote, content)] = key
+        latest = time.monotonic() + _PROBE_SECONDS
+        while asked:
+            ready, _ = self._ask(self.ray.wait, [*asked], timeout=_LOOK_SECONDS)
+            for reference in ready:
+                del asked[reference]
+                with contextlib.suppress(RayError):  # The node was lost.
+                    yield pickle.loads(self._ask(self.ray.get, reference))  # noqa: S301 (from our own process there)
+            self._look()
+            asked = {reference: key for reference, key in asked.items() if key in self._nodes}
+            if time.monotonic() > latest:
+                address = self._nodes[next(iter(asked.values()))]["NodeManagerAddress"]
+                raise PixmillError(f"the Ray node {address} does not answer", next="look at it, or stop it")
+
+    def _witnesses(self, folder: Path) -> list[Witness]:
+        """Return what a node that sees a folder of this machine sees.
+
+        Within the project, that is also a file with a random name: a node may have a clone of its own at the same path.
+        """
+        found = witnesses(folder)
+        home = self._workspace.home.resolve()
+        if folder.resolve().is_relative_to(home) and (home / ".pixmill").is_dir():
+            found.append((str(self._marker), None))
+        return found
+
+    @functools.cached_property
+    def _marker(self) -> Path:
+        marker = self._workspace.scratch("compute") / uuid.uuid4().hex
+        marker.touch()
+        atexit.register(marker.unlink, missing_ok=True)
+        return marker.absolute()
+
+    def _plugins(self) -> Iterator[Path]:
+        """Yield the project's own packages."""
+        root = self._workspace.root.absolute()
+        groups = read_project(root).plugins.values()
+        for package in sorted({target.partition(".")[0] for group in groups for target in group.values()}):
+            if (folder := root / "src" / package).is_dir():
+                yield folder
 
 
-@dataclass(frozen=True)
-class _Lost:
-    """Stand for the result of a row that was given up."""
-
-    loss: Loss
-
-
-class _Parcel:
-    """A pass that only the guarded process unpickles: unpickling may load a network."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[bytes]]:
-        return pickle.loads, (self._content,)
-
-    def __call__(self, rows: Sequence[Any]) -> Sequence[Any]:
-        raise NotImplementedError
-
-
-_KEPT: dict[tuple[bytes, Limits | None], Any] = {}
-"""The last pass of this process, ready for the next batch."""
-
-
-def _answer(parcel: bytes, limits: Limits | None, batch: list[Any]) -> list[Any]:
-    """Run a batch on a node."""
-    key = (parcel, limits)
-    if key not in _KEPT:
-        for pool in _KEPT.values():
-            if isinstance(pool, Pool):
-                pool.close()
-        _KEPT.clear()
-        _KEPT[key] = pickle.loads(parcel) if limits is None else Pool(_Parcel(parcel), 1, limits)  # noqa: S301
-    kept = _KEPT[key]
-    if limits is None:
-        return list(checked(kept(batch), batch))
-    return list(kept.run(iter(batch), len(batch), lambda _, loss: _Lost(loss)))
-
-
-def _is_file(path: str) -> bool:
-    return Path(path).is_file()
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -11,6 +11,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from pixmill.compute.process import STARTS, Limits, Loss, Task, Worker, name_of, not_starting
+from pixmill.compute.worker import Parcel
 from pixmill.core.errors import PixmillError
 
 __all__ = ["Pool"]
@@ -39,7 +40,7 @@ class Pool:
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Any]], Sequence[Any]], workers: int, limits: Limits | None = None
+        self, function: Callable[[Sequence[Any]], Sequence[Any]] | Parcel, workers: int, limits: Limits | None = None
     ) -> None:
         self._function = function
         self._most = workers
@@ -140,6 +141,8 @@ class Pool:
             self._failed_starts = 0
             return
         task = worker.task
+        if kind == "raised" and task is None:
+            raise content  # by a parcel that could not be opened
         assert task is not None
         if kind == "memory":
             self._lose(worker, "memory")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any, Literal
 
-from pixmill.compute.worker import Kind, Raised, serve
+from pixmill.compute.worker import Kind, Parcel, Raised, serve
 from pixmill.core.errors import PixmillError
 
 __all__ = ["STARTS", "Limits", "Loss", "Task", "Worker", "name_of", "not_starting"]
@@ -63,13 +63,15 @@ class Task:
     again: bool = False
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any] | Parcel) -> str:
     """Return a pass's name, with its module."""
+    if isinstance(function, Parcel):
+        return function.name
     function = getattr(function, "func", function)  # behind functools.partial
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def not_starting(function: Callable[..., Any], code: int | None) -> PixmillError:
+def not_starting(function: Callable[..., Any] | Parcel, code: int | None) -> PixmillError:
     """Return the error for workers that die before they are ready.
 
     Args:
@@ -89,7 +91,7 @@ class Worker:
     or when :meth:`end` is called.
     """
 
-    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]], limits: Limits | None) -> None:
+    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]] | Parcel, limits: Limits | None) -> None:
         context = multiprocessing.get_context("spawn")
         self.task: Task | None = None
         self.ready = False
@@ -165,7 +167,7 @@ def _no_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_script(function: Callable[..., Any]) -> Iterator[None]:
+def _no_script(function: Callable[..., Any] | Parcel) -> Iterator[None]:
     """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
 
     ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
 from pathlib import Path
 
-__all__ = ["fix_arithmetic"]
+__all__ = ["fix_arithmetic", "instruction_set"]
+
+_LEAST = {"avx2", "fma"}
 
 _FASTER = {
     "X86_V4": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"},
@@ -27,14 +30,8 @@ def fix_arithmetic() -> None:
     and OpenBLAS read when they load and worker processes inherit; what the environment already says stays. Nothing is
     set on other processors, nor where the instruction sets are unknown (outside Linux).
     """
-    if sys.platform != "linux" or os.uname().machine != "x86_64":
-        return
-    try:
-        line = re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:  # A sandbox without /proc.
-        return
-    flags = set(line[1].split()) if line else set()
-    if not {"avx2", "fma"} <= flags:
+    flags = _flags()
+    if not flags >= _LEAST:
         return
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -42,3 +39,19 @@ def fix_arithmetic() -> None:
     faster = " ".join(name for name, needed in _FASTER.items() if needed <= flags)
     if faster:
         os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", faster)
+
+
+def instruction_set() -> str:
+    """Return the name of the instruction set that results depend on: machines with the same one give the same."""
+    return "x86-64-v3" if _flags() >= _LEAST else platform.machine()
+
+
+def _flags() -> set[str]:
+    """Return what an x86-64 processor can do, as far as Linux says so."""
+    if sys.platform != "linux" or os.uname().machine != "x86_64":
+        return set()
+    try:
+        line = re.search(r"^flags\s*: (.*)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:  # A sandbox without /proc.
+        return set()
+    return set(line[1].split()) if line else set()

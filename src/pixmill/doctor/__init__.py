@@ -14,7 +14,7 @@ from pathlib import Path
 from pixmill.doctor.finding import Finding, State, render
 from pixmill.doctor.machine import check_code, check_disk, check_packages, check_python
 from pixmill.doctor.project import check_data, check_dvc, check_params
-from pixmill.doctor.services import check_browser, check_mlflow, check_network
+from pixmill.doctor.services import check_browser, check_compute, check_mlflow, check_network
 
 __all__ = ["Finding", "State", "examine", "render"]
 
@@ -32,4 +32,5 @@ def examine(root: Path) -> list[Finding]:
     project = [*check_params(root), *check_data(root)]
     if not importlib.util.find_spec("dvc"):
         return [*machine, *project]  # Each of the others needs a package that is missing, as was found above.
-    return [*machine, *project, *check_dvc(root), *check_browser(), *check_mlflow(root), *check_network()]
+    services = [*check_compute(), *check_browser(), *check_mlflow(root), *check_network()]
+    return [*machine, *project, *check_dvc(root), *services]

@@ -9,11 +9,14 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pixmill.core.errors import BrowserError, ParamsError
+from pixmill.compute import default_workers
+from pixmill.compute.cluster import chosen_cluster
+from pixmill.core.errors import BrowserError, ParamsError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, State
+from pixmill.pages.base import shorten
 
-__all__ = ["check_browser", "check_mlflow", "check_network"]
+__all__ = ["check_browser", "check_compute", "check_mlflow", "check_network"]
 
 _SECONDS = 3.0
 _PUBLIC = ("example.com", 80)
@@ -42,6 +45,20 @@ def check_browser() -> Iterator[Finding]:
         yield Finding("browser", State.BAD, f"{browser.url} does not answer: {error}", next=advice)
     else:
         yield Finding("browser", State.OK, f"{browser.kind.title} on the grid {browser.url}")
+
+
+def check_compute() -> Iterator[Finding]:
+    """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
+    try:
+        if (cluster := chosen_cluster()) is None:
+            yield Finding("compute", State.OK, f"{default_workers()} processors of this machine")
+            return
+        cluster.check()
+    except PixmillError as error:
+        yield Finding("compute", State.BAD, error.message, next=error.next)
+        return
+    nodes = shorten(", ".join(cluster.nodes), 300)
+    yield Finding("compute", State.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
 
 
 def check_mlflow(root: Path) -> Iterator[Finding]:

@@ -116,7 +116,13 @@ class Previews:
             while names := self._next():
                 sources = [self._source(name) for name in names]
                 found = map_batches(
-                    preview_batch, sources, batch_size=1, workers=self._workers, limits=self._limits, lost=_lost
+                    preview_batch,
+                    sources,
+                    batch_size=1,
+                    workers=self._workers,
+                    limits=self._limits,
+                    lost=_lost,
+                    local=True,
                 )
                 for name, preview in zip(names, found, strict=True):
                     self._keep(name, preview)

@@ -79,7 +79,7 @@ def each_thumbnail(
         workers: As in :func:`thumbnails`.
     """
     lost = None if limits is None else lambda *_: None
-    return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost)
+    return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True)
 
 
 def _batch(images: Sequence[Shown | None]) -> list[str | None]:

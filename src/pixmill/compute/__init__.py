@@ -6,6 +6,7 @@ stateless and touches only what its rows refer to, so it could also run on anoth
 - ``batches``: :func:`map_batches`, the public interface
 - ``service``: :class:`Service`, for rows that come one at a time and whose results are awaited
 - ``pool``: scheduling of a pass: rows in progress, and retries
+- ``storage``: where workers read files from; ``stored``: objects in the DVC remote; ``remote``: which object a file is
 - ``process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
 """
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pixmill.compute.cluster import chosen_cluster
 from pixmill.compute.pool import Pool
 from pixmill.compute.process import Limits, Loss
+from pixmill.compute.stored import filled
 from pixmill.compute.worker import checked
 
 __all__ = ["default_workers", "map_batches"]
@@ -83,6 +84,8 @@ def map_batches(
     if not local and not alone and (cluster := chosen_cluster()):
         yield from cluster.run(function, stream, batch_size, limits, lost)
         return
+    if alone:
+        stream = map(filled, stream)
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

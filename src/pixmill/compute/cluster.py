@@ -18,6 +18,7 @@ import pixmill
 from pixmill.compute.connection import cluster_address, connect, refusal
 from pixmill.compute.node import Needs, Order, Witness, find_lack, run_batch, versions, witnesses
 from pixmill.compute.process import Limits, Loss, name_of
+from pixmill.compute.stored import sealed
 from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
@@ -129,8 +130,9 @@ class Cluster:
         try:
             while True:
                 while len(running) < _BATCHES * max(1, self.processors) and (batch := list(islice(rows, batch_size))):
-                    pickled = [pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
-                    running.append((self._ask(task.remote, order, pickled), batch))
+                    # Without limits a pass may read its files itself, and only parts of them.
+                    packed = [sealed(row) if limits else pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
+                    running.append((self._ask(task.remote, order, packed), batch))
                 if not running:
                     return
                 results, raised = self._result(running[0][0], parcel.name)

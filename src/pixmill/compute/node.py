@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pixmill.compute.pool import Pool
 from pixmill.compute.process import Limits, Loss
+from pixmill.compute.stored import Waiting, fetched
 from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
@@ -133,12 +134,12 @@ _POOLS: dict[bytes, Pool] = {}
 """The guarded process of this process's last pass, by its order."""
 
 
-def run_batch(order: bytes, rows: Sequence[bytes]) -> tuple[list[bytes | Loss], bytes | None]:
+def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes | Loss], bytes | None]:
     """Run a batch of pickled rows.
 
     Args:
         order: An :class:`Order`, pickled.
-        rows: The rows, each pickled.
+        rows: The rows, each pickled; the files of some are fetched here.
 
     Returns:
         The pickled result of each row, or why it was given up; and, if the pass raised something at the row after them,
@@ -146,7 +147,9 @@ def run_batch(order: bytes, rows: Sequence[bytes]) -> tuple[list[bytes | Loss], 
     """
     results: list[bytes | Loss] = []
     try:
-        for result in _pool(order).run(iter(rows), len(rows), lambda _, loss: loss):
+        # Files that wait in the guarded process would count against its memory.
+        at_once = 1 if any(isinstance(row, Waiting) for row in rows) else len(rows)
+        for result in _pool(order).run(fetched(rows), at_once, lambda _, loss: loss):
             results.append(result)
     except BaseException as error:
         while _POOLS:

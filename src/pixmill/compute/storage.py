@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pixmill.compute.cluster import chosen_cluster
-from pixmill.core.errors import PixmillError
+from pixmill.compute.stored import Stored, read_stored
 
-__all__ = ["Address", "Stored", "addresses", "read_range"]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """Name an object in a DVC remote, for a worker that does not see this machine's folder.
-
-    Args:
-        storage: The remote's file system, from fsspec; it is pickled with its settings.
-        path: The object, such as ``bucket/files/md5/0f/3a…``.
-    """
-
-    storage: Any
-    path: str
-
+__all__ = ["Address", "Stored", "addresses", "read_range", "seen"]
 
 Address = Path | Stored
+
+
+def seen(folder: Path) -> bool:
+    """Tell whether all workers see a folder as this process does; on this machine they do."""
+    cluster = chosen_cluster()
+    return cluster is None or cluster.sees(folder.absolute())
 
 
 def addresses(folder: Path) -> Callable[[str], Address]:
     """Return a function from a file's path within a folder to where workers read it.
 
+    That is the path itself if all workers see the folder, else the file's object in the DVC remote, by its md5 in the
+    listing that DVC has of the folder: no file is read. A file that is nowhere has its path. Some 200 bytes a file are
+    held.
+
     Args:
         folder: The folder, such as ``artifacts/scrape``.
 
     Raises:
-        PixmillError: Workers on a cluster do not see the folder, and it is not in a DVC remote either.
+        PixmillError: Workers on a cluster do not see the folder, and it is not in a DVC remote either; or, from the
+            function, a file is new to DVC.
     """
-    cluster = chosen_cluster()
-    if cluster is None or cluster.sees(folder):
+    folder = folder.absolute()
+    if seen(folder):
         return folder.__truediv__
-    raise PixmillError(f"the nodes of {cluster.address} do not see {folder}", next="share the folder with them")
+    from pixmill.compute.remote import objects
+
+    return objects(folder)
 
 
-def read_range(place: Address, start: int, size: int) -> bytes:
-    """Return some bytes of a file.
+def read_range(place: Address, start: int = 0, size: int | None = None) -> bytes:
+    """Return some bytes of a file; fewer where it ends before.
+
+    A remote that fails, as with S3's 503, is asked again for a minute.
 
     Args:
         place: The file.
         start: Index of the first byte.
-        size: How many.
+        size: How many; default: all that follow.
+
+    Raises:
+        OSError: The file on this disk cannot be read.
+        PixmillError: A package that reads the remote is not installed.
+        StorageError: The remote lacks the object, refuses it, or fails for too long.
     """
     if isinstance(place, Stored):
-        content: bytes = place.storage.cat_file(place.path, start, start + size)
-        return content
+        return read_stored(place, start, None if size is None else start + size)
     with place.open("rb") as file:
         file.seek(start)
         return file.read(size)

@@ -111,7 +111,9 @@ def reserve(path: Path, size: int) -> None:
     Raises:
         OSError: There is no room.
     """
-    with path.open("ab") as file:
+    # Not opened to append: where the file system takes no place of its own accord, as NFS before 4.2, the C library
+    # writes zeros, and refuses to append them.
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b") as file:
         if size and hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)
 

@@ -11,13 +11,14 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import Limits
+from pixmill.compute.storage import addresses
 from pixmill.core.errors import DataError
 from pixmill.core.progress import Progress, track
 from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.folder import read_description
-from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images
+from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images, stored_within
 from pixmill.metrics.probabilities import losses
 
 __all__ = [
@@ -139,12 +140,15 @@ def predict_unlabelled(
 
     Raises:
         ManifestError: The classifier cannot be loaded.
+        PixmillError: Nodes of a cluster cannot read the images.
     """
     labels = read_description(trained)["labels"]
     files = list(files_below(folder))
-    answers = predict_images(trained, [Located(path, folder) for _, path in files], limits=limits, workers=workers)
+    at = addresses(folder)
+    rows = (stored_within(Located(path, folder), at(path.relative_to(folder).as_posix())) for _, path in files)
+    answers = predict_images(trained, rows, limits=limits, workers=workers)
     shown = track(zip(files, answers, strict=True), "Predict unlabelled", len(files))
-    rows = [answer.as_row(name, labels) for (name, _), answer in shown]
-    table = pa.Table.from_pylist(rows, answers_schema(labels))
+    columns = [answer.as_row(name, labels) for (name, _), answer in shown]
+    table = pa.Table.from_pylist(columns, answers_schema(labels))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): pd.StringDtype("pyarrow", na_value=pd.NA)}.get)
     return frame

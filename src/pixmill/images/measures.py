@@ -61,18 +61,18 @@ class Measures(NamedTuple):
     grey: bytes
 
 
-def measure(path: Path, name: str, *, max_pixels: int) -> Measures:
+def measure(source: Path | bytes, name: str, *, max_pixels: int) -> Measures:
     """Measure an image.
 
     Args:
-        path: The file.
+        source: The file, or its bytes.
         name: The image's id: the sha256 that its bytes must have.
         max_pixels: Maximum pixels to decode.
 
     Raises:
         Undecodable: It cannot be measured; its ``reason`` says why.
     """
-    decoded = decode(read_verified(path, name), max_pixels=max_pixels)
+    decoded = decode(read_verified(source, name), max_pixels=max_pixels)
     image = decoded.image
     # First, while the pixels are still in the processor's cache.
     pixels = pixel_digest(image)

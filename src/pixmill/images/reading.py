@@ -35,30 +35,34 @@ class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a
         return type(self), (self.reason, self.detail)
 
 
-def read_image(path: Path, *, max_bytes: int = 1 << 30) -> bytes:
+def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
     """Return the bytes of a regular file, following links.
 
     Args:
-        path: The file.
+        source: The file, or its bytes, which another process has read.
         max_bytes: Maximum file size; default 1 GiB.
 
     Raises:
         Undecodable: ``not_a_file`` for a folder, a pipe, a socket or a device, ``too_many_bytes`` for a larger file.
         OSError: The file is missing or unreadable, or there is a loop of links.
     """
+    if isinstance(source, bytes):
+        if len(source) > max_bytes:
+            raise Undecodable("too_many_bytes", f"{len(source)}")
+        return source
     # Checked by name first, since opening some devices has side effects, and again once it is open, since the name may
     # have been replaced.
-    _check(path.stat(), max_bytes)
-    descriptor = os.open(path, _FLAGS)
+    _check(source.stat(), max_bytes)
+    descriptor = os.open(source, _FLAGS)
     with os.fdopen(descriptor, "rb") as file:
         return file.read(_check(os.fstat(descriptor), max_bytes))
 
 
-def read_verified(path: Path, name: str) -> bytes:
+def read_verified(source: Path | bytes, name: str) -> bytes:
     """Return the bytes of an image file if they match its id.
 
     Args:
-        path: The file.
+        source: The file, or its bytes.
         name: The image's id: the sha256 that its bytes must have, in hexadecimal digits.
 
     Raises:
@@ -66,7 +70,7 @@ def read_verified(path: Path, name: str) -> bytes:
             :func:`read_image`.
     """
     try:
-        content = read_image(path)
+        content = read_image(source)
     except OSError as error:
         raise Undecodable("missing_file", str(error)) from error
     if hashlib.sha256(content).hexdigest() != name:

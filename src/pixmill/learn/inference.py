@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Limits, Loss, default_workers, map_batches
+from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.storage import Address, Stored, seen
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import Undecodable, read_image
@@ -20,7 +24,7 @@ from pixmill.learn.litert import converted_files
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images"]
+__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images", "stored_within"]
 
 LIMITS = Limits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
@@ -44,9 +48,9 @@ class Located:
     folder: Path
 
 
-Row = Path | bytes | Located | Prediction
-"""An image: a file, whose symlinks are followed, a file within a folder, or bytes; or the reason why there is none: a
-prediction, which is passed on."""
+Row = Path | bytes | Located | Stored | Prediction
+"""An image: a file, whose symlinks are followed, a file within a folder, bytes, or an object in the DVC remote; or the
+reason why there is none: a prediction, which is passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +158,34 @@ class Pass:
         return self._classifier
 
 
+class _Parcel(Pass):
+    """A pass that travels with the classifier's files, to nodes that do not see them."""
+
+    def __reduce__(self) -> tuple[Callable[..., Pass], tuple[str, dict[str, bytes], int | None]]:
+        path = self._path.absolute()
+        files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+        content = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+        return _unpacked, (path.name, content, self._threads)
+
+
+def _unpacked(name: str, files: dict[str, bytes], threads: int | None) -> Pass:
+    with TemporaryDirectory(prefix="pixmill-") as folder:
+        for inside, content in files.items():
+            file = Path(folder, name, inside)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        arrived = Pass.__new__(Pass)
+        arrived.__setstate__((Path(folder, name), threads))
+        return arrived
+
+
 def predict_images(
     model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
-    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time.
+    Worker processes read, decode and predict. Rows are consumed lazily, and few are in memory at a time. What the nodes
+    of a cluster do not see, model or image, is sent to them.
 
     Args:
         model: What :meth:`pixmill.learn.Classifier.load` takes.
@@ -173,7 +199,12 @@ def predict_images(
     """
     if workers is None and _needs_keras(model):
         workers = min(_KERAS_WORKERS, default_workers())
-    yield from map_batches(Pass(model), rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+    function = Pass(model)
+    if chosen_cluster():
+        sees, model = functools.cache(seen), model.absolute()
+        function = (Pass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
+        rows = (_sent(row, sees) for row in rows)
+    yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
 
 
 def _needs_keras(model: Path) -> bool:
@@ -184,21 +215,56 @@ def _lost(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
 
 
-def _answer(classifier: Classifier, row: Row) -> Answer:
-    if isinstance(row, Prediction):
-        return Answer(None, row)
-    digest = None
+def _sent(row: Row, sees: Callable[[Path], bool]) -> Row:
+    """Return a file as nodes can read it: by its absolute path if they see its folder, else its bytes."""
+    if not isinstance(row, Path | Located):
+        return row
+    file = Located(row, row.parent) if isinstance(row, Path) else row
+    if not sees(file.folder):
+        return _content(row)
+    path = file.path.absolute()
+    return path if isinstance(row, Path) else Located(path, file.folder.absolute())
+
+
+def stored_within(file: Located, place: Address) -> Row:
+    """Return a file as workers read it: by its path, or as an object in the DVC remote if its symlink may be followed.
+
+    Args:
+        file: The file.
+        place: Its address, from :func:`pixmill.compute.storage.addresses`.
+    """
+    return file if isinstance(place, Path) else _leads_out(file) or place
+
+
+def _leads_out(file: Located) -> Prediction | None:
+    if file.path.is_symlink() and target_within(file.path, file.folder) is None:
+        return Prediction(reason="symlink")
+    return None
+
+
+def _content(row: Path | bytes | Located) -> bytes | Prediction:
+    """Return the bytes of an image, or the reason why there are none."""
     try:
         if isinstance(row, Located):
-            if row.path.is_symlink() and target_within(row.path, row.folder) is None:
-                return Answer(None, Prediction(reason="symlink"))
-            row = row.path
-        content = row if isinstance(row, bytes) else read_image(row)
-        digest = hashlib.sha256(content).hexdigest()
+            return _leads_out(row) or read_image(row.path)
+        return read_image(row)
+    except Undecodable as error:
+        return Prediction(reason=error.reason)
+    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
+        return Prediction(reason="unreadable")
+
+
+def _answer(classifier: Classifier, row: Row) -> Answer:
+    assert not isinstance(row, Stored)  # pixmill.compute.stored.filled
+    content = row if isinstance(row, Prediction) else _content(row)
+    if isinstance(content, Prediction):
+        return Answer(None, content)
+    digest = hashlib.sha256(content).hexdigest()
+    try:
         pixels = classifier.preprocessing(content)
     except Undecodable as error:
         return Answer(digest, Prediction(reason=error.reason))
-    except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
+    except (OSError, RuntimeError):
         return Answer(digest, Prediction(reason="unreadable"))
     (prediction,) = classifier.predict([pixels])
     return Answer(digest, prediction)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.storage import Address, Stored, addresses, seen
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import replacing, reserve, write_json
 from pixmill.core.params import SplitParams
@@ -39,8 +42,9 @@ def pack(
     ``preprocessing.json`` beside them says how an image became what is packed.
 
     The shards' place on the disk is taken first; then each process writes the images that it decodes where they
-    belong, so that no pixel goes through a pipe and memory does not grow with their number. Shards appear together at
-    the end, or not at all, and headers after them.
+    belong, so that no pixel goes through a pipe and memory does not grow with their number. Nodes of a cluster do the
+    same if they see the folder, else this process writes what they return. Shards appear together at the end, or not at
+    all, and headers after them.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
@@ -53,6 +57,7 @@ def pack(
 
     Raises:
         ManifestError: An image is absent, or is not what validate saw.
+        PixmillError: Nodes of a cluster cannot read the images.
         SplitError: An image takes more than it may.
         OSError: A disk is full, or refuses a file.
     """
@@ -68,24 +73,43 @@ def pack(
                 temporary = stack.enter_context(replacing(shard_path(folder, part, number)))
                 reserve(temporary, count * row_bytes)
                 shards[part].append(temporary)
-        tasks = _tasks(kept, images, shards, rows, params)
-        for _ in track(map_batches(_write_all, tasks, workers=workers, limits=limits, lost=_refuse), "Pack", len(kept)):
-            pass
+        writer: _Writer = "worker" if chosen_cluster() is None else "node" if seen(folder) else "driver"
+        tasks = _tasks(kept, images, shards, rows, params, writer)
+        results = map_batches(_pack_all, tasks, workers=workers, limits=limits, lost=_refuse)
+        for packed in track(results, "Pack", len(kept)):
+            if packed is not None:
+                packed.write()
     for part, counts in rows.items():
         write_header(folder, part, side=params.image_size, rows=counts)
     how = {"image_size": params.image_size, "aspect": params.aspect, "resize": params.resize}
     write_json(folder / "preprocessing.json", how)
 
 
+_Writer = Literal["worker", "node", "driver"]
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """Say which image goes where; ``pixels`` is width times height, as validate found it."""
+    """Say which image goes where.
+
+    Args:
+        id: The sha256 of its bytes.
+        path: Its file, for messages.
+        file: Where workers read it, or what is in it (:func:`pixmill.compute.stored.filled`).
+        pixels: Width times height, as validate found it.
+        shard: The file that it goes to.
+        row: Its place there.
+        writer: Which process writes it: a worker of this machine, one of a cluster that sees the shard, or this one.
+        side: As for :func:`.fit`, and so are the others.
+    """
 
     id: str
     path: str
+    file: Address | bytes
     pixels: int
     shard: str
     row: int
+    writer: _Writer
     side: int
     aspect: Aspect
     resize: Resize
@@ -97,7 +121,9 @@ def _tasks(
     shards: Mapping[str, Sequence[Path]],
     rows: Mapping[str, Sequence[int]],
     params: SplitParams,
+    writer: _Writer,
 ) -> Iterator[_Task]:
+    at = addresses(images)
     starts = {part: np.cumsum([0, *counts]) for part, counts in rows.items()}
     pixels = kept["width"].astype("int64") * kept["height"]
     for name, path, most, part, row in zip(kept["id"], kept["path"], pixels, kept["split"], kept["row"], strict=True):
@@ -105,39 +131,61 @@ def _tasks(
         yield _Task(
             name,
             f"{images}/{path}",
+            at(path),
             int(most),
             str(shards[part][number]),
             int(row - starts[part][number]),
+            writer,
             params.image_size,
             params.aspect,
             params.resize,
         )
 
 
-def _write_all(tasks: Sequence[_Task]) -> list[None]:
-    for task in tasks:
-        _write(task)
-    return [None] * len(tasks)
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """Hold the pixels of an image, and where they go."""
+
+    shard: str
+    start: int
+    pixels: bytes | memoryview
+
+    def write(self, flags: int = 0) -> None:
+        try:
+            # Only to write: of a file that is also read, NFS sends whole pages, and so what another node has written
+            # into the same page meanwhile would be lost. Never made anew: when a killed run's file was swept, its nodes
+            # may still be at work.
+            with os.fdopen(os.open(self.shard, os.O_WRONLY | getattr(os, "O_BINARY", 0) | flags), "wb") as file:
+                file.seek(self.start)
+                file.write(self.pixels)
+        except OSError as error:
+            # A write that fails names no file.
+            error.filename = error.filename or self.shard
+            raise
 
 
-def _write(task: _Task) -> None:
+def _pack_all(tasks: Sequence[_Task]) -> list[_Packed | None]:
+    return [_pack(task) for task in tasks]
+
+
+def _pack(task: _Task) -> _Packed | None:
+    """Write an image, or return it for the driver."""
     square = _square(task)
-    try:
-        with Path(task.shard).open("r+b") as file:
-            file.seek(task.row * square.nbytes)
-            file.write(square.data)
-    except OSError as error:
-        # A write that fails names no file.
-        error.filename = error.filename or task.shard
-        raise
+    start = task.row * square.nbytes
+    if task.writer == "driver":
+        return _Packed(task.shard, start, square.tobytes())
+    # Nodes do not leave rows to their page cache, whose pages they would share with rows of other nodes.
+    _Packed(task.shard, start, square.data).write(getattr(os, "O_DSYNC", 0) if task.writer == "node" else 0)
+    return None
 
 
 _ALTERED = {"missing_file": "is missing", "changed_bytes": "has changed since validate ran"}
 
 
 def _square(task: _Task) -> npt.NDArray[np.uint8]:
+    assert not isinstance(task.file, Stored)
     try:
-        pixels = decode(read_verified(Path(task.path), task.id), max_pixels=task.pixels).pixels
+        pixels = decode(read_verified(task.file, task.id), max_pixels=task.pixels).pixels
     except Undecodable as error:
         if error.reason in _ALTERED:
             raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute.storage import Address, Stored, addresses
 from pixmill.core.progress import Progress
 from pixmill.images import Undecodable, read_verified
 from pixmill.images.likeness.hashing import SIDE
@@ -108,18 +108,19 @@ def _hexadecimal(values: npt.NDArray[np.generic]) -> npt.NDArray[np.object_]:
     return np.array([value.tobytes().hex() for value in values], object)
 
 
-class _Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Row:
     """Name an image that is looked at.
 
     Args:
         id: The sha256 of the bytes that it must have.
-        path: Where the file is.
+        file: Where the file is, or what is in it (:func:`pixmill.compute.stored.filled`).
         max_pixels: The most pixels that are decoded.
         known: Its record, where the cache has one.
     """
 
     id: str
-    path: Path
+    file: Address | bytes
     max_pixels: int
     known: bytes | None
 
@@ -147,11 +148,15 @@ def survey(
         limits: What looking at one image may take; default: anything.
         scratch: Where the cache may lie; default: no cache.
         workers: Processes; default: one a processor. 0 is this one, without limits only.
+
+    Raises:
+        PixmillError: Nodes of a cluster cannot read the images.
     """
     with ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(Cache(scratch, version(max_pixels)))
         lost = None if limits is None else _lost
-        asked = _rows(rows, folder, max_pixels, cache)
+        at = folder.__truediv__ if workers == 0 else addresses(folder)
+        asked = _rows(rows, at, max_pixels, cache)
         results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost)
         progress = opened.enter_context(Progress("Validate", len(rows)))
         records = np.empty(len(rows), RECORD)
@@ -171,14 +176,14 @@ def survey(
     return tabulate(records)
 
 
-def _rows(rows: pd.DataFrame, folder: Path, max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
+def _rows(rows: pd.DataFrame, at: Callable[[str], Address], max_pixels: int, cache: Cache | None) -> Iterator[_Row]:
     """Yield what workers are asked."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
         cached = {} if cache is None else cache.read(some["id"].tolist())
         known = {name: record for name, record in cached.items() if len(record) == RECORD.itemsize}
         for name, path in zip(some["id"], some["path"], strict=True):
-            yield _Row(name, folder / path, max_pixels, known.get(name))
+            yield _Row(name, at(path), max_pixels, known.get(name))
 
 
 def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
@@ -188,10 +193,11 @@ def _look(rows: Sequence[_Row]) -> list[tuple[bytes, bool]]:
 
 def _record(row: _Row) -> tuple[bytes, bool]:
     """Return an image's record, and whether the cache should keep it."""
+    assert not isinstance(row.file, Stored)
     try:
         if row.known is None:
-            return pack(measure(row.path, row.id, max_pixels=row.max_pixels)), True
-        read_verified(row.path, row.id)
+            return pack(measure(row.file, row.id, max_pixels=row.max_pixels)), True
+        read_verified(row.file, row.id)
     except Undecodable as error:
         return pack(error.reason), error.reason not in _PASSING
     return row.known, False

@@ -12,7 +12,7 @@ import pytest
 from pixmill.images import Undecodable, read_image, read_verified
 
 
-def refusal(path: Path, **options: int) -> str:
+def refusal(path: Path | bytes, **options: int) -> str:
     with pytest.raises(Undecodable) as caught:
         read_image(path, **options)
     return caught.value.reason
@@ -47,7 +47,7 @@ def test_what_is_absent_is_the_systems_error(tmp_path: Path) -> None:
 def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"12345")
     assert read_image(tmp_path / "image", max_bytes=5) == b"12345"
-    assert refusal(tmp_path / "image", max_bytes=4) == "too_many_bytes"
+    assert refusal(tmp_path / "image", max_bytes=4) == refusal(b"12345", max_bytes=4) == "too_many_bytes"
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(1 << 40)
     assert refusal(tmp_path / "sparse") == "too_many_bytes"
@@ -57,7 +57,7 @@ def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Pa
     name = hashlib.sha256(b"bytes").hexdigest()
     (tmp_path / "image").write_bytes(b"bytes")
     (tmp_path / "other").write_bytes(b"others")
-    assert read_verified(tmp_path / "image", name) == b"bytes"
+    assert read_verified(tmp_path / "image", name) == read_verified(b"bytes", name) == b"bytes"
     for place, reason in (("other", "changed_bytes"), ("nothing", "missing_file"), (".", "not_a_file")):
         with pytest.raises(Undecodable) as caught:
             read_verified(tmp_path / place, name)

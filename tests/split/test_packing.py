@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -120,3 +121,20 @@ def test_an_image_that_takes_too_long_is_named_and_nothing_is_left(project, mani
     assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []
+
+
+@pytest.mark.parametrize("writer", ["node", "driver"])
+def test_whoever_writes_writes_the_same_bytes(project, manifest, tmp_path, monkeypatch, writer):
+    """Workers of this machine do what nodes do, and get rows as nodes get them."""
+    pack(manifest, project.images, tmp_path / "worker", PARAMS, LIMITS, workers=1)
+    tasks = packing._tasks
+
+    def of(*arguments):
+        for task in tasks(*arguments):
+            yield replace(task, file=(project.images / task.file).read_bytes(), writer=writer)
+
+    monkeypatch.setattr(packing, "_tasks", of)
+    pack(manifest, project.images, project.out, PARAMS, LIMITS, workers=1)
+    assert files(project.out) == files(tmp_path / "worker")
+    for name in files(project.out):
+        assert (project.out / name).read_bytes() == (tmp_path / "worker" / name).read_bytes()

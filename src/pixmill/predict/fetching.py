@@ -13,9 +13,7 @@ from pixmill.learn.classifier import Prediction
 from pixmill.predict.inputs import Input, Url
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pixmill.learn.inference import Located, Row
+    from pixmill.learn.inference import Row
     from pixmill.web.fetch import Fetcher, Network
 
 __all__ = ["fetched"]
@@ -49,7 +47,7 @@ def fetched(inputs: Iterable[Input], network: Network | None = None) -> Generato
             fetching.close()
 
 
-def _finished(each: Input, row: Path | Located | bytes | Prediction | Future[Row]) -> tuple[Input, Row]:
+def _finished(each: Input, row: Row | Future[Row]) -> tuple[Input, Row]:
     return each, row.result() if isinstance(row, Future) else row
 
 

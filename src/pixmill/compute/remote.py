@@ -91,7 +91,7 @@ def _messages(folder: Path) -> Iterator[None]:
     """Turn what DVC raises into messages with a next step."""
     from dvc.config import NoRemoteError
     from dvc.exceptions import DvcException, NotDvcRepoError, OutputNotFoundError
-    from dvc_objects.fs.errors import RemoteMissingDepsError
+    from dvc.fs import RemoteMissingDepsError
 
     unseen = f"the nodes that PIXMILL_COMPUTE names do not see {folder}"
     try:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import ManifestError
 from pixmill.core.manifest import SPLIT, read_table, write_table
 from pixmill.images.parts import (
+    Chosen,
     Shards,
     header_path,
     load_parts,
@@ -130,6 +131,18 @@ def test_length_shape_type_and_the_whole_are_those_of_the_array(cuts):
     assert (len(shards), shards.shape, shards.dtype) == (COUNT, WHOLE.shape, WHOLE.dtype)
     np.testing.assert_array_equal(np.asarray(shards), WHOLE)
     np.testing.assert_array_equal(np.asarray(shards, np.float32), WHOLE.astype(np.float32))
+
+
+def test_an_image_is_found_in_its_file(tmp_path):
+    (tmp_path / "train").mkdir()
+    for number, rows in enumerate([WHOLE[:7], WHOLE[7:]]):
+        shard_path(tmp_path, "train", number).write_bytes(rows.tobytes())
+    write_header(tmp_path, "train", side=4, rows=[7, 5])
+    every = Chosen([Shards([WHOLE[:2]]), open_shards(tmp_path, "train")], np.arange(COUNT + 2)[::-1])
+    for row in range(COUNT):
+        path, start = every.locate(row)
+        assert path.read_bytes()[start : start + 48] == every[row].tobytes()
+    assert every.locate(COUNT) is None
 
 
 @pytest.mark.parametrize("key", [COUNT, -COUNT - 1, np.array([0, COUNT]), np.array([0.5]), (0, 0)])

@@ -78,7 +78,7 @@ def test_a_head_gives_the_same_bytes_on_stored_features_and_behind_its_backbone(
     converted(tmp_path / "scratch", 24, params.backbone)
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     backbone, head = load_litert(tmp_path / BACKBONE), load_litert(tmp_path / HEAD)
-    features = load_litert(tmp_path / BACKBONE, workers=2)(PIXELS)
+    features = load_litert(tmp_path / BACKBONE)(PIXELS)
     np.testing.assert_array_equal(features, backbone(PIXELS))
     assert len(np.unique(features, axis=0)) == len(PIXELS)
     np.testing.assert_array_equal(head(features), [head(backbone(PIXELS[row : row + 1]))[0] for row in range(5)])

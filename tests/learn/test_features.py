@@ -1,16 +1,20 @@
 import contextlib
+import multiprocessing
 import os
+import re
 import resource
 import signal
 import sqlite3
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
-from pixmill.images.parts import Shards
+from pixmill.images.parts import Shards, open_shards, shard_path, write_header
 from pixmill.learn import extract_features
-from pixmill.learn.features import FeatureStore
+from pixmill.learn.features import FeatureStore, _extract
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 PARAMS = BackboneParams()
@@ -49,6 +53,39 @@ def test_a_grown_data_set_in_another_order_has_the_same_bytes(see, tmp_path) -> 
     order = np.random.default_rng(7).permutation(50)
     grown = see(Shards([pixels[order][:20], pixels[order][20:]]), [ids[row] for row in order], tmp_path / "grown")
     np.testing.assert_array_equal(grown, whole[order])
+
+
+def packed(folder, pixels, *counts):
+    """Pack images as the split stage does."""
+    (folder / "train").mkdir(parents=True)
+    for number, rows in enumerate(np.split(pixels, np.cumsum(counts)[:-1])):
+        shard_path(folder, "train", number).write_bytes(rows.tobytes())
+    write_header(folder, "train", side=pixels.shape[1], rows=counts)
+    return open_shards(folder, "train")
+
+
+def test_workers_that_read_packed_files_give_the_bytes_of_this_process(see, tmp_path) -> None:
+    pixels, ids = some_pixels(80), some_ids(80)
+    by_workers = see(packed(tmp_path / "split", pixels, 50, 30), ids, tmp_path / "workers")
+    few = [see(pixels[start : start + 20], ids[start : start + 20], tmp_path / "here") for start in range(0, 80, 20)]
+    np.testing.assert_array_equal(by_workers, np.concatenate(few))
+
+
+def test_a_killed_worker_ends_the_pass_which_then_goes_on(see, tmp_path, monkeypatch) -> None:
+    pixels, ids = some_pixels(300), some_ids(300)
+    monkeypatch.setattr("pixmill.learn.features._CHUNK", 32)
+    write = FeatureStore.write
+
+    def kill_after(store, names, rows):
+        write(store, names, rows)
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with monkeypatch.context() as patched, pytest.raises(PixmillError, match="a worker process died in"):
+        patched.setattr(FeatureStore, "write", kill_after)
+        see(pixels, ids, tmp_path)
+    assert rows_in(tmp_path) in range(32, 300, 32)
+    np.testing.assert_array_equal(see(pixels, ids, tmp_path), see(pixels, ids, tmp_path / "undisturbed"))
 
 
 def test_what_is_known_is_not_computed_again(see, tmp_path, nothing_is_computed) -> None:
@@ -90,6 +127,38 @@ def test_a_scratch_that_cannot_be_used_stops_nothing(see, tmp_path, capsys) -> N
     found = see(pixels, ids, tmp_path / "taken")
     assert "features cannot be cached in " in capsys.readouterr().err
     np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
+
+
+def extracted(count, scratch, width=1280):
+    """Return features that are no more than each image's number."""
+    names = np.array([number.to_bytes(32, "big") for number in range(count)], "V32")
+    compute = (np.full(width, row, np.float32) for row in range(count))
+    return _extract(names, FeatureStore(scratch / "key.sqlite"), lambda _: compute, scratch)
+
+
+def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.learn.features._IN_MEMORY", 2**20)
+    tracemalloc.start()
+    for _ in "computed", "cached":
+        features = extracted(6000, tmp_path)
+        assert (features == np.arange(6000)[:, None]).all()
+        assert {path.suffix for path in tmp_path.iterdir()} == {".sqlite"}
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # They are 31 MB, of which 512 images are in memory at a time.
+    assert peak < 15e6
+
+
+@pytest.mark.linux
+def test_features_without_room_on_the_disk_are_an_error_that_names_the_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.learn.features._IN_MEMORY", 0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=re.escape(str(tmp_path))):
+            extracted(100, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_each_image_has_its_id(see, tmp_path) -> None:
@@ -160,6 +229,13 @@ def test_the_stores_used_last_stay_where_all_are_too_large(store, tmp_path, monk
     with contextlib.closing(FeatureStore(tmp_path / "new.sqlite")) as new:
         new.write(names_of(1), rows_of(1))
     assert {path.name for path in tmp_path.iterdir()} == {"key.sqlite", "last.sqlite", "new.sqlite"}
+
+
+def test_stores_in_use_stay_however_large_they_are(store, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.learn.features._MOST_BYTES", 1)
+    with contextlib.closing(FeatureStore(tmp_path / "new.sqlite")) as new:
+        new.write(names_of(1), rows_of(1))
+    assert {path.name for path in tmp_path.iterdir()} == {"key.sqlite", "new.sqlite"}
 
 
 SCRIPT = """

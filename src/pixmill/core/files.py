@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -133,7 +134,7 @@ def remove_temporary(folder: Path, ending: str = "") -> int:
     return len(left)
 
 
-def keep_newest(paths: Iterable[Path], most: int) -> None:
+def keep_newest(paths: Iterable[Path], most: int, *, idle: float = 0) -> None:
     """Remove the files that were written longest ago, until those left take at most some bytes.
 
     The newest stays, however large it is.
@@ -141,6 +142,7 @@ def keep_newest(paths: Iterable[Path], most: int) -> None:
     Args:
         paths: The files.
         most: In bytes.
+        idle: In seconds; files written more recently stay too. Default: 0.
     """
     # Another process may be at the same.
     with contextlib.suppress(FileNotFoundError):
@@ -148,7 +150,7 @@ def keep_newest(paths: Iterable[Path], most: int) -> None:
         size = 0
         for place, (state, path) in enumerate(files):
             size += state.st_size
-            if place and size > most:
+            if place and size > most and time.time() - state.st_mtime >= idle:
                 path.unlink(missing_ok=True)
 
 

@@ -116,12 +116,10 @@ def find_label_errors(
     known = [place for place in range(len(labels)) if sizes.get(place, 0) >= FEWEST]
     if len(known) < 2:
         return pd.DataFrame({field.name: pd.Series(dtype=field.type.to_pandas_dtype()) for field in LABELS})
-    chosen = np.isin(targets, known)
-    rows, targets = rows[chosen].reset_index(drop=True), np.searchsorted(known, targets[chosen])
-    if not chosen.all():
-        # Only then: it is a copy of features that may lie in a file.
-        features = features[chosen]
-    probabilities = held_out_probabilities(features, targets, rows["cluster"].tolist(), len(known), threads=threads)
+    chosen = np.flatnonzero(np.isin(targets, known))
+    rows, targets = rows.iloc[chosen].reset_index(drop=True), np.searchsorted(known, targets[chosen])
+    groups = rows["cluster"].tolist()
+    probabilities = held_out_probabilities(features, targets, groups, len(known), threads=threads, rows=chosen)
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
@@ -223,18 +221,19 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
     return table["group"].map(fold_of).to_numpy(np.int64)
 
 
-def reduced(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+def reduced(features: npt.NDArray[np.float32], rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
     """Return the leading principal components of the standardised features.
 
-    Labels are not used, so that no label leaks into the model that judges it.
+    Labels are not used, so that no label leaks into the model that judges it. Features that lie in a file are read in
+    chunks; only the components are held, 1 KB per image.
 
     Args:
         features: Shape (images, features); constant features are harmless.
+        rows: The images that count.
     """
-    chunks = [slice(start, start + _ROWS) for start in range(0, len(features), _ROWS)]
-    centre = features.mean(axis=0, dtype=np.float64)
-    # In chunks: NumPy's own std would copy everything in double precision.
-    spread = np.sqrt(sum(((features[chunk] - centre) ** 2).sum(axis=0) for chunk in chunks) / len(features))
+    chunks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+    centre = sum(features[chunk].sum(axis=0, dtype=np.float64) for chunk in chunks) / len(rows)
+    spread = np.sqrt(sum(((features[chunk] - centre) ** 2).sum(axis=0) for chunk in chunks) / len(rows))
     # Variation within rounding error counts as none.
     scale = np.where(spread > 1e-9, 1 / np.maximum(spread, 1e-9), 0)
     covariance = np.zeros((features.shape[1], features.shape[1]))
@@ -243,7 +242,10 @@ def reduced(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         covariance += standard.T @ standard
     _, directions = np.linalg.eigh(covariance)
     first = directions[:, ::-1][:, :_WIDTH]
-    return np.concatenate([((features[chunk] - centre) * scale) @ first for chunk in chunks])
+    vectors = np.empty((len(rows), first.shape[1]))
+    for place, chunk in enumerate(chunks):
+        vectors[place * _ROWS :][: len(chunk)] = ((features[chunk] - centre) * scale) @ first
+    return vectors
 
 
 def held_out_probabilities(
@@ -253,15 +255,17 @@ def held_out_probabilities(
     classes: int,
     *,
     threads: int,
+    rows: npt.NDArray[np.integer] | None = None,
 ) -> npt.NDArray[np.float64]:
     """Return each image's probability of each class by a logistic regression fitted to the other folds.
 
     Args:
-        features: Shape (images, features).
+        features: Shape (rows, features).
         targets: Class indices, shape (images,); each of ``classes`` occurs in at least :data:`FEWEST` groups.
         groups: Each image's group; members share a fold.
         classes: How many classes there are, at least two.
         threads: Number of threads; it affects the result, since summation order depends on it.
+        rows: The images' rows of ``features``; default: all.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -270,7 +274,7 @@ def held_out_probabilities(
     folds = fold_numbers(targets, groups)
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
-        vectors = reduced(features)
+        vectors = reduced(features, np.arange(len(features)) if rows is None else rows)
         # Three digits of precision are enough here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in range(_FOLDS):

@@ -43,10 +43,11 @@ class Shards:
 
     Args:
         arrays: One or more, each ``uint8`` of shape (rows, height, width, channels), which differ only in rows.
+        files: The files that hold exactly these arrays; default: none does.
     """
 
-    def __init__(self, arrays: Sequence[Pixels]) -> None:
-        self._arrays = tuple(arrays)
+    def __init__(self, arrays: Sequence[Pixels], files: Sequence[Path] = ()) -> None:
+        self._arrays, self._files = tuple(arrays), tuple(files)
         self._starts = np.cumsum([0, *(len(array) for array in self._arrays)])
         self.shape: tuple[int, ...] = (int(self._starts[-1]), *self._arrays[0].shape[1:])
         self.dtype = self._arrays[0].dtype
@@ -70,6 +71,18 @@ class Shards:
         for place, (shard, row) in enumerate(zip(shards.tolist(), (flat - self._starts[shards]).tolist(), strict=True)):
             gathered[place] = self._arrays[shard][row]
         return gathered.reshape(*np.shape(rows), *self.shape[1:])
+
+    def locate(self, row: int) -> tuple[Path, int] | None:
+        """Return the file that holds an image, and the index of its first byte there; ``None`` if no file does.
+
+        Args:
+            row: Its index, from 0.
+        """
+        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
+        array, row = self._arrays[shard], row - int(self._starts[shard])
+        if isinstance(array, Shards | Chosen):
+            return array.locate(row)
+        return (self._files[shard], row * math.prod(self.shape[1:])) if self._files else None
 
     def release(self) -> None:
         """Give the memory of mapped files that were read back to the system, where it can (not on Windows)."""
@@ -108,6 +121,10 @@ class Chosen:
 
     def __getitem__(self, key: Any) -> npt.NDArray[np.uint8]:
         return self._source[self._rows[key]]
+
+    def locate(self, row: int) -> tuple[Path, int] | None:
+        """Return an image's file and first byte, as :meth:`Shards.locate` does."""
+        return self._source.locate(int(self._rows[row]))
 
 
 _ONE = 500_000_000
@@ -190,7 +207,8 @@ def open_shards(folder: Path, name: str) -> Shards:
         ):
             rows = [shard["rows"] for shard in shards]
             if sum(rows) == count:
-                return Shards([map_shard(shard_path(folder, name, n), row, side) for n, row in enumerate(rows)])
+                files = [shard_path(folder, name, number) for number in range(len(rows))]
+                return Shards([map_shard(file, row, side) for file, row in zip(files, rows, strict=True)], files)
     raise ManifestError(f"{path}: expected square RGB images of uint8 in shards that hold all of them", next=_AGAIN)
 
 

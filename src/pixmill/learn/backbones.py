@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["APPLICATIONS", "backbone_digest", "build_backbone", "runtime_version"]
 
-_SOURCES = ("backbones.py", "determinism.py", "export.py", "features.py", "lite0.py", "litert.py")
+_SOURCES = ("backbones.py", "determinism.py", "export.py", "extraction.py", "features.py", "lite0.py", "litert.py")
 """The modules that affect features."""
 
 

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from blake3 import blake3
 
+from pixmill.compute import map_batches
+from pixmill.compute.storage import Address, addresses
 from pixmill.core.code import code_digest
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
-from pixmill.core.progress import Progress, announce
-from pixmill.images.parts import Part, Shards
+from pixmill.core.progress import Progress, announce, track
+from pixmill.images.parts import Chosen, Part, Shards
+from pixmill.learn import extraction
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.export import convert_backbone
-from pixmill.learn.litert import available_cores, load_litert
+from pixmill.learn.litert import load_litert
 from pixmill.learn.precision import machine
 
 if TYPE_CHECKING:
@@ -33,23 +40,28 @@ __all__ = ["FeatureStore", "extract_features", "part_features"]
 _BATCH = 32
 """Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
 
-_WORKERS = 16
-"""Maximum images that LiteRT computes at the same time."""
-
 _CHUNK = 512
 """Images whose features are saved at a time: the most that must be recomputed after a kill."""
 
 _MOST_BYTES = 4 * 2**30
 """Maximum total size of all stores and converted backbones in a folder; the oldest are deleted first."""
 
+_IDLE = 24 * 3600.0
+"""Seconds since their last use after which they may be: no pass takes that long to read or write the next rows."""
+
+_IN_MEMORY = 256 * 2**20
+"""Maximum size in bytes of features that are returned in memory: 52,428 images at 1,280 features."""
+
 _PATIENCE = 60.0
 """Seconds that a write waits for another process."""
 
 Features = npt.NDArray[np.float32]
-Compute = Callable[[npt.NDArray[np.uint8]], Features]
-"""Takes at most a batch of images."""
+Pixels = Shards | Chosen | npt.NDArray[np.uint8]
+Names = npt.NDArray[np.void]
+Compute = Callable[[npt.NDArray[np.int64]], Generator[Features, None, None]]
+"""Takes rows; yields the features of each image, in order."""
 Done = TypeVar("Done")
-Item = TypeVar("Item")
+Items = TypeVar("Items", Sequence[bytes], npt.NDArray[np.int64])
 
 
 class FeatureStore:
@@ -66,7 +78,7 @@ class FeatureStore:
 
     Args:
         path: The file; its name identifies everything that the rows depend on besides their names. If all stores in
-            its folder together are too large, the oldest are deleted.
+            its folder together are too large, the oldest of those that were not used for a day are deleted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +126,7 @@ class FeatureStore:
                 self._database.execute("CREATE TABLE IF NOT EXISTS features (name BLOB PRIMARY KEY, content BLOB)")
                 os.utime(self._path)
                 files = self._path.parent.glob("[!.]*")
-                keep_newest((file for file in files if file.suffix in (".sqlite", ".tflite")), _MOST_BYTES)
+                keep_newest((file for file in files if file.suffix in (".sqlite", ".tflite")), _MOST_BYTES, idle=_IDLE)
             return work(self._database)
         # A damaged row has another length.
         except (OSError, sqlite3.Error, ValueError) as error:
@@ -124,7 +136,7 @@ class FeatureStore:
 
 
 def extract_features(
-    pixels: Shards | npt.NDArray[np.uint8],
+    pixels: Pixels,
     ids: Sequence[str],
     params: BackboneParams,
     *,
@@ -138,11 +150,15 @@ def extract_features(
 
     They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
     are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
-    on the state of the cache. LiteRT computes them, with the same bits on every x86-64-v3 processor; a network that
-    cannot be converted stays in TensorFlow, and its features are also keyed by threads and machine.
+    on the state of the cache. LiteRT computes them in worker processes, with the same bits on every x86-64-v3
+    processor; workers read packed images from their files, so only features go through this process. A network that
+    cannot be converted stays in this process, in TensorFlow; its features are also keyed by threads and machine.
+
+    Memory does not grow with the number of images beyond 32 bytes each for their names and 256 MB for the result: if it
+    is larger, it lies in a file without a name in the scratch folder, whose room is freed once nothing refers to it.
 
     Args:
-        pixels: ``uint8`` of shape (n, side, side, 3).
+        pixels: ``uint8`` of shape (n, side, side, 3); those of :class:`.Part`, or an array.
         ids: The images' ids, one per row.
         params: The section ``train.backbone``.
         scratch: The cache folder, such as ``.pixmill/train/features``.
@@ -152,9 +168,11 @@ def extract_features(
         file: The backbone as LiteRT file; default: converted from ``params``.
 
     Returns:
-        ``float32`` of shape (n, width).
+        ``float32`` of shape (n, width); above 256 MB, memory-mapped.
 
     Raises:
+        PixmillError: A worker process died. What was computed is cached.
+        OSError: The result does not fit on the disk.
         TrainError: The weights are not available or belong to another network, or the images are too small.
     """
     names = _names(pixels, ids)
@@ -162,13 +180,15 @@ def extract_features(
     origin: dict[str, Any] = {"image_size": side, "seed": seed, "root": root}
     file = file or convert_backbone(params, scratch=scratch, threads=threads, **origin)
     if file:
-        key = blake3(f"{runtime_version()} {code_digest([Path(__file__)])}".encode()).update(file.read_bytes())
-        load: Callable[[], Compute] = partial(load_litert, file, workers=min(_WORKERS, available_cores()))
+        network = file.read_bytes()
+        code = code_digest([Path(__file__), Path(extraction.__file__)])
+        key = blake3(f"{runtime_version()} {code}".encode()).update(network)
+        compute: Compute = partial(_by_litert, network, pixels)
     else:
         fix_threads(threads)
         key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {side} {threads} {machine()}".encode())
-        load = lambda: _compiled(build_backbone(params, **origin), side)  # noqa: E731
-    return _extract(pixels, names, FeatureStore(scratch / f"{key.hexdigest(length=16)}.sqlite"), load)
+        compute = partial(_by_tensorflow, lambda: build_backbone(params, **origin), pixels)
+    return _extract(names, FeatureStore(scratch / f"{key.hexdigest(length=16)}.sqlite"), compute, scratch)
 
 
 def part_features(
@@ -190,65 +210,117 @@ def part_features(
     """
     # Shards of shards: anything that indexes like an array works.
     pixels = Shards([part.pixels for part in parts])  # type: ignore[misc]
-    ids = [str(name) for part in parts for name in part.rows["id"]]
+    ids = pd.concat([part.rows["id"] for part in parts])
     return extract_features(pixels, ids, params, scratch=scratch, threads=threads, **options)
 
 
-def _extract(
-    pixels: Shards | npt.NDArray[np.uint8], names: Sequence[bytes], cache: FeatureStore, load: Callable[[], Compute]
-) -> Features:
+def _extract(names: Names, cache: FeatureStore, compute: Compute, scratch: Path) -> Features:
     """Return the cached features, and compute and cache the others."""
+    features: Features | None = None
+    missing = np.ones(len(names), bool)
+
+    def put(rows: npt.NDArray[np.int64], values: Sequence[Features]) -> None:
+        nonlocal features
+        if features is None:
+            features = _table(len(names), len(values[0]), scratch)
+        features[rows] = values
+        missing[rows] = False
+
     with contextlib.closing(cache) as store:
-        features = store.read(names)
-        missing = [row for row, name in enumerate(names) if name not in features]
-        if missing:
-            compute = load()
-            note = f"{len(names) - len(missing):,} cached" if features else ""
-            with Progress("Features", len(missing)) as progress:
-                for rows in _chunks(missing, _CHUNK):
-                    computed = []
-                    for batch in _chunks(rows, _BATCH):
-                        computed.append(compute(pixels[np.array(batch)]))
-                        progress.advance(len(batch), note)
-                    chunk = np.concatenate(computed)
-                    store.write([names[row] for row in rows], chunk)
-                    features |= {names[row]: values for row, values in zip(rows, chunk, strict=True)}
-    return np.stack([features[name] for name in names])
+        with Progress("Cached features", len(names)) as progress:
+            for rows in _chunks(np.arange(len(names))):
+                known = store.read(names[rows].tolist())
+                found = [row for row in rows.tolist() if names[row].item() in known]
+                if found:
+                    put(np.array(found), [known[names[row].item()] for row in found])
+                progress.advance(len(rows))
+        rows = np.flatnonzero(missing)
+        if len(rows):
+            note = f"{len(names) - len(rows):,} cached" if features is not None else ""
+            with Progress("Features", len(rows)) as progress, contextlib.closing(compute(rows)) as computed:
+                for chunk in _chunks(rows):
+                    values = []
+                    for row in islice(computed, len(chunk)):
+                        values.append(row)
+                        progress.advance(note=note)
+                    store.write(names[chunk].tolist(), np.stack(values))
+                    put(chunk, values)
+    assert features is not None
+    return features
 
 
-def _names(pixels: Shards | npt.NDArray[np.uint8], ids: Sequence[str]) -> list[bytes]:
+def _table(count: int, width: int, scratch: Path) -> Features:
+    """Return an array to be filled, in memory or, if it is large, in a file that vanishes with it."""
+    shape, size = (count, width), 4 * count * width
+    if size <= _IN_MEMORY:
+        return np.empty(shape, np.float32)
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        try:
+            # Otherwise a full disk would kill this process.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            # As a plain array: numpy.memmap is slow to index.
+            return np.asarray(np.memmap(file, np.float32, "w+", shape=shape))
+        except OSError as error:
+            error.filename = str(scratch)
+            raise
+
+
+def _names(pixels: Pixels, ids: Sequence[str]) -> Names:
     """Return digests of ids and pixels: the same id may have been packed by other code."""
     if len(ids) != pixels.shape[0]:
         raise ValueError(f"expected one id per image ({pixels.shape[0]}), received {len(ids)}")
-    names = []
-    for row, name in enumerate(ids):
-        names.append(blake3(f"{name}\n".encode()).update(np.ascontiguousarray(pixels[row]).data).digest())
+    names = np.empty(len(ids), "V32")
+    for row, name in enumerate(track(ids, "Hash images", len(ids))):
+        names[row] = blake3(f"{name}\n".encode()).update(np.ascontiguousarray(pixels[row]).data).digest()
         if isinstance(pixels, Shards) and row % _CHUNK == 0:
             pixels.release()
     return names
 
 
-def _chunks(items: Sequence[Item], size: int = _CHUNK) -> Iterator[Sequence[Item]]:
+def _chunks(items: Items, size: int | None = None) -> Iterator[Items]:
+    size = size or _CHUNK
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
-def _compiled(model: keras.Model, side: int) -> Compute:
-    """Return the network as a function of at most a batch of images."""
+def _by_litert(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> Generator[Features, None, None]:
+    if len(rows) <= _BATCH:
+        # Sooner done than a process starts.
+        yield from load_litert(network)(pixels[rows])
+    else:
+        run = extraction.Pass(network, pixels.shape[1])
+        yield from map_batches(run, _located(pixels, rows), batch_size=_BATCH)
+
+
+def _located(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
+    """Yield where workers find each image, or its pixels if it is not in a file."""
+    within = functools.cache(addresses)
+
+    @functools.cache
+    def address(shard: Path) -> Address:
+        # It is artifacts/split/<split>/<number>.bin.
+        return within(shard.parents[1])(f"{shard.parent.name}/{shard.name}")
+
+    for row in rows.tolist():
+        place = None if isinstance(pixels, np.ndarray) else pixels.locate(row)
+        yield pixels[row] if place is None else (address(place[0].absolute()), place[1])
+
+
+def _by_tensorflow(
+    build: Callable[[], keras.Model], pixels: Pixels, rows: npt.NDArray[np.int64]
+) -> Generator[Features, None, None]:
+    """Compute features in batches of one size, to which the last is padded."""
     import tensorflow as tf
 
+    model = build()
     run = tf.function(
-        lambda pixels: model(tf.cast(pixels, tf.float32), training=False),
-        input_signature=[tf.TensorSpec((_BATCH, side, side, 3), tf.uint8)],
+        lambda batch: model(tf.cast(batch, tf.float32), training=False),
+        input_signature=[tf.TensorSpec((_BATCH, *pixels.shape[1:]), tf.uint8)],
         # XLA compiles such networks to code that is several times slower on CPUs.
         jit_compile=False,
     )
-
-    def compute(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        count = len(pixels)
-        if count < _BATCH:
-            pixels = np.concatenate([pixels, np.zeros((_BATCH - count, *pixels.shape[1:]), np.uint8)])
-        result: npt.NDArray[np.float32] = run(pixels).numpy()[:count]
-        return result
-
-    return compute
+    for chunk in _chunks(rows, _BATCH):
+        batch = np.zeros((_BATCH, *pixels.shape[1:]), np.uint8)
+        batch[: len(chunk)] = pixels[chunk]
+        yield from run(batch).numpy()[: len(chunk)]

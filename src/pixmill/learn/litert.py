@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -50,46 +49,34 @@ def converted_files(folder: Path) -> tuple[str, ...]:
     return ()
 
 
-def load_litert(path: Path, *, rank: int = 2, workers: int = 1, threads: int | None = None) -> Network:
+def load_litert(model: Path | bytes, *, rank: int = 2, threads: int | None = None) -> Network:
     """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
 
     Args:
-        path: The file that :func:`pixmill.learn.export.convert` wrote.
+        model: The file that :func:`pixmill.learn.export.convert` wrote, or its content.
         rank: Rank of the wanted output, including the batch; default: 2, a vector.
-        workers: Items that are computed at the same time; default: one, on several threads.
-        threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8, or one with
-            several workers.
+        threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8.
 
     Raises:
         ValueError: The file is not a model, or has no such output.
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    if threads is None:
-        threads = min(_THREADS, available_cores()) if workers == 1 else 1
+    source = {"model_content": model} if isinstance(model, bytes) else {"model_path": str(model)}
     with quiet():
-        interpreters: list[Any] = [Interpreter(str(path), num_threads=threads) for _ in range(workers)]
-        for interpreter in interpreters:
-            interpreter.allocate_tensors()
-    (given,) = interpreters[0].get_input_details()
-    (answer,) = (output for output in interpreters[0].get_output_details() if len(output["shape"]) == rank)
-    locks = [threading.Lock() for _ in interpreters]
-
-    def run(items: npt.NDArray[Any], results: npt.NDArray[np.float32], worker: int) -> None:
-        interpreter = interpreters[worker]
-        for place in range(worker, len(items), workers):
-            with locks[worker]:
-                interpreter.set_tensor(given["index"], items[place][None].astype(np.float32))
-                interpreter.invoke()
-                results[place] = interpreter.get_tensor(answer["index"])[0]
+        interpreter: Any = Interpreter(**source, num_threads=threads or min(_THREADS, available_cores()))
+        interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    (answer,) = (output for output in interpreter.get_output_details() if len(output["shape"]) == rank)
+    lock = threading.Lock()
 
     def network(items: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         results = np.empty((len(items), *answer["shape"][1:]), np.float32)
-        if workers == 1:
-            run(items, results, 0)
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(lambda worker: run(items, results, worker), range(workers)))
+        for place, item in enumerate(items):
+            with lock:
+                interpreter.set_tensor(given["index"], item[None].astype(np.float32))
+                interpreter.invoke()
+                results[place] = interpreter.get_tensor(answer["index"])[0]
         return results
 
     return network

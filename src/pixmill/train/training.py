@@ -207,8 +207,8 @@ def train(
             if params.model == "features":
                 # One pass for all: evaluation needs those of the test images, whose labels are not read here.
                 every = features_of(*parts.values(), test, params=params, scratch=features, root=root)
-                val_features = every[len(parts["train"]) : -len(test)].copy()
-                del every
+                # No copy: they may lie in a file.
+                val_features = every[len(parts["train"]) : -len(test)]
             fitted = fit_model(classifier, *parts.values(), params, checkpoints=checkpoints, on_epoch=on_epoch)
             if checkpoints:
                 checkpoints.save(fitted)

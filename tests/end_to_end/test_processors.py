@@ -25,7 +25,7 @@ from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import HEAD, load_litert
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import losses, softmax
-from pixmill.train.heads import fit_logistic
+from pixmill.train.logistic import fit_logistic
 
 SIDE, EACH, CLASSES = 64, 8, ("coat", "sneaker", "trouser")
 digest = lambda content: hashlib.sha256(content).hexdigest()

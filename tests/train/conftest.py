@@ -58,3 +58,13 @@ def packed(tmp_path):
 @pytest.fixture
 def parts(packed):
     return load_parts(packed, CLASSES, side=SIZE)
+
+
+def scikit_learns(seen, targets, asked, **options):
+    """Return the probabilities of scikit-learn's logistic regression on standardised features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, **options))
+    return model.fit(seen.astype(np.float64), targets).predict_proba(asked.astype(np.float64))

@@ -1,5 +1,4 @@
 import dataclasses
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,8 +6,9 @@ import pytest
 from pixmill.core.params import BackboneParams, DenseParams, FeaturesParams, TrainParams
 from pixmill.learn import build_classifier, extract_features, fix_threads
 from pixmill.train.checkpoints import Checkpoints
-from pixmill.train.heads import Scaling, fine_tune, fit_head, fit_logistic
-from tests.train.conftest import SIZE
+from pixmill.train.heads import fine_tune, fit_head
+from pixmill.train.logistic import fit_logistic
+from tests.train.conftest import SIZE, scikit_learns
 
 PARAMS = TrainParams(
     model="features",
@@ -41,21 +41,6 @@ def features_of(part, scratch):
 
 def probabilities(model, part):
     return np.concatenate([model.predict_on_batch(pixels) for pixels, _ in part.batches(32)])
-
-
-def softmax(layer, features):
-    kernel, bias, *_ = layer
-    logits = np.exp((features @ kernel + bias).astype(np.float64))
-    return logits / logits.sum(axis=1, keepdims=True)
-
-
-def scikit_learns(seen, targets, asked, **options):
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, **options))
-    return model.fit(seen.astype(np.float64), targets).predict_proba(asked.astype(np.float64))
 
 
 @pytest.mark.parametrize("class_weights", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -91,65 +76,6 @@ def test_the_whole_model_says_what_scikit_learn_does(parts, classifier, scratch,
     assert epoch.val_accuracy == np.mean(found.argmax(axis=1) == parts["val"].targets) > 0.8
     loss = -np.log(found[np.arange(len(found)), parts["val"].targets]).mean()
     assert epoch.val_loss == pytest.approx(loss, rel=1e-3)
-
-
-def test_of_two_classes_it_says_what_scikit_learn_does() -> None:
-    chance = np.random.default_rng(7)
-    targets = np.arange(60, dtype=np.int32) % 2
-    seen = (chance.normal(3, 2, (60, 5)) + targets[:, None]).astype(np.float32)
-    fitted = fit_logistic(seen, targets, PARAMS, labels=2)
-    wanted = scikit_learns(seen, targets, seen)
-    np.testing.assert_allclose(softmax(fitted, seen), wanted, rtol=0, atol=2e-3)
-
-
-def test_a_class_without_images_is_never_told() -> None:
-    chance = np.random.default_rng(7)
-    targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
-    seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)
-    found = softmax(fit_logistic(seen, targets.astype(np.int32), PARAMS, labels=4), seen)
-    assert set(targets) == {0, 1, 3}
-    assert found[:, 2].max() < 1e-9
-    np.testing.assert_allclose(found.sum(axis=1), 1)
-
-
-def test_the_same_features_give_the_same_bytes() -> None:
-    chance = np.random.default_rng(7)
-    seen, targets = chance.normal(size=(90, 40)).astype(np.float32), np.arange(90, dtype=np.int32) % 3
-    one, other = (fit_logistic(seen, targets, PARAMS, labels=3) for _ in range(2))
-    assert (one.kernel.tobytes(), one.bias.tobytes()) == (other.kernel.tobytes(), other.bias.tobytes())
-    assert one.history == other.history
-
-
-def test_who_cannot_come_to_an_end_says_so(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("pixmill.train.heads._STEPS", 1)
-    seen = np.random.default_rng(7).normal(size=(90, 40)).astype(np.float32)
-    fit_logistic(seen, np.arange(90, dtype=np.int32) % 3, PARAMS, labels=3)
-    assert "train.features.inverse_regularization" in capsys.readouterr().err
-
-
-def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
-    chance = np.random.default_rng(7)
-    seen = chance.normal(5, 3, (10_000, 4)).astype(np.float32)
-    seen[:, 2] = 0.1
-    scaling = Scaling.of(seen)
-    np.testing.assert_allclose(scaling.mean, seen.astype(float).mean(axis=0), rtol=1e-9)
-    np.testing.assert_allclose(np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9)
-    assert scaling.deviation[2] == 1
-    kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
-    folded, shifted = scaling.folded(kernel, bias)
-    np.testing.assert_allclose(seen @ folded + shifted, scaling.applied(seen) @ kernel + bias, rtol=0, atol=1e-4)
-
-
-def test_features_are_scaled_in_one_copy() -> None:
-    seen = np.ones((10_000, 64), np.float32)
-    scaling = Scaling.of(seen)
-    tracemalloc.start()
-    try:
-        scaled = scaling.applied(seen)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 1.1 * scaled.nbytes
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ MODELS = {
         "backbone": {"image_size": 32},
         "features": {"head": "mlp", "dense": [{"units": 8, "dropout": 0.2}]},
     },
+    "logistic": {"model": "features", "backbone": {"image_size": 32}},
     "folds": {"model": "cnn", "cross_validation": True, "cnn": {"blocks": [{"filters": 4}], "dense": [{"units": 8}]}},
 }
 
@@ -175,17 +176,30 @@ def until(reached, process):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(("kind", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_signal_in_the_pass_over_features_is_one_line(repository, tmp_path, kind, status):
-    root = project(tmp_path / "project", "features")
+@pytest.mark.parametrize(
+    ("place", "kind", "status"),
+    [
+        ("heads.part_features", "SIGINT", 130),
+        ("heads.part_features", "SIGTERM", 143),
+        ("logistic._logarithms", "SIGTERM", 143),
+    ],
+)
+def test_a_signal_in_the_pass_over_features_or_in_the_solver_is_one_line(repository, tmp_path, place, kind, status):
+    root = project(tmp_path / "project", "logistic")
     script = (
         "import os, signal\n"
-        "from pixmill.train import heads\n"
-        f"heads.part_features = lambda *_, **__: os.kill(os.getpid(), signal.{kind})\n"
+        "from pixmill.train import heads, logistic\n"
+        f"whole = {place}\n"
+        "def interrupted(*given, **options):\n"
+        f"    {place} = whole\n"
+        f"    os.kill(os.getpid(), signal.{kind})\n"
+        "    return whole(*given, **options)\n"
+        f"{place} = interrupted\n"
     )
     command = stage(root, repository)
     done = subprocess.run(
         **{**command, "args": [sys.executable, "-c", script + _RUN]}, capture_output=True, check=False
     )
     assert done.returncode == status
-    assert done.stderr.splitlines()[1:] == ["train: interrupted; finished work is kept. To resume: dvc repro"]
+    assert done.stderr.splitlines()[-1] == "train: interrupted; finished work is kept. To resume: dvc repro"
+    assert "Traceback" not in done.stderr

@@ -6,7 +6,8 @@
 - ``steps``: one training step, and the batches; ``strategy``: the devices
 - ``history``: the metrics of each epoch, best epoch, early stopping and learning rate
 - ``interruption``: signals stop a training between two steps
-- ``heads``: a head fitted to the features of a frozen backbone
+- ``heads``: a head fitted to the features of a frozen backbone; ``logistic``: the logistic regression; ``scaling``:
+  standardised features
 - ``learning_curve``: the same model fitted to fewer images, to estimate the gain from more
 - ``folds``: cross-validation
 """

@@ -25,9 +25,10 @@ from pixmill.learn.precision import Precision
 from pixmill.train.checkpoints import Checkpoint, Checkpoints, OnEpoch
 from pixmill.train.fitting import fit
 from pixmill.train.folds import FoldResult, cross_validate, fold_metrics, folds_of
-from pixmill.train.heads import Features, features_of, fine_tune, fit_head, logistic_answers
+from pixmill.train.heads import features_of, fine_tune, fit_head, logistic_answers
 from pixmill.train.history import Epoch, Monitor, best_of
 from pixmill.train.learning_curve import LearningCurve, learning_curve
+from pixmill.train.scaling import Features
 from pixmill.train.strategy import choose_strategy, several_processes
 from pixmill.train.training_key import training_key
 

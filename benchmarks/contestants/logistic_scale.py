@@ -1,0 +1,122 @@
+"""The logistic head on synthetic features in a file; up to 100,000 images also scikit-learn's fit, all in memory.
+
+The features resemble pooled ones: not negative, about half of them zero, correlated. The memory is the peak of the
+process's anonymous pages (`RssAnon`, sampled) above what it held before the fit: pages of the mapped file, which the
+system may take back at any time, do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import re
+import threading
+import time
+from pathlib import Path
+
+from pixmill.core.params import TrainParams  # before NumPy, whose arithmetic it fixes
+
+# isort: split
+import numpy as np
+
+from pixmill.train.logistic import fit_logistic
+
+WIDTH, LATENT, PIECE = 1280, 64, 10_000
+HELD_OUT, EXACT = 20_000, 100_000
+SEPARATION = 0.36
+"""Standard deviation of the classes' centres: with six classes the best possible accuracy is about 90 %."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="5 KB an image are written here")
+    parser.add_argument("--classes", type=int, default=6)
+    told = parser.parse_args()
+    # In a process of its own, so that this one's heap is small.
+    writer = multiprocessing.get_context("spawn").Process(target=write, args=(told.count, told.classes, told.folder))
+    writer.start()
+    writer.join()
+    targets, best = np.load(told.folder / "targets.npy"), np.load(told.folder / "best.npy")
+    features = np.memmap(told.folder / "features.bin", np.float32, "r", shape=(len(targets), WIDTH))
+    seen, held_out = features[: told.count], features[told.count :]
+    known, asked = targets[: told.count], targets[told.count :]
+    # Imports and starts the threads of BLAS.
+    fit_logistic(held_out[:100], asked[:100], TrainParams(), labels=told.classes)
+    with Peak() as peak:
+        began = time.perf_counter()
+        fitted = fit_logistic(seen, known, TrainParams(), labels=told.classes, validation=(held_out, asked))
+        seconds = time.perf_counter() - began
+    found = (held_out @ fitted.kernel + fitted.bias).argmax(axis=1)
+    figures = {
+        "count": told.count,
+        "seconds": seconds,
+        "iterations": len(fitted.history),
+        "memory_mb": peak.above / 1e6,
+        "accuracy": float((found == asked).mean()),
+        "bayes_accuracy": float((best == asked).mean()),
+    }
+    if told.count <= EXACT:
+        figures["exact_accuracy"] = exact_accuracy(seen, known, held_out, asked)
+    print(json.dumps(figures))
+
+
+def write(count: int, classes: int, folder: Path) -> None:
+    """Write features and targets, those held out last, and the best possible answers for these."""
+    chance = np.random.default_rng(7)
+    centres = SEPARATION * chance.standard_normal((classes, LATENT))
+    mixing = chance.standard_normal((LATENT, WIDTH)) * np.sqrt(1 / (1 + np.arange(LATENT)))[:, None]
+    shift = chance.normal(-0.5, 1, WIDTH)
+    targets, best = [], []
+    with (folder / "features.bin").open("wb") as file:
+        for start in range(0, count + HELD_OUT, PIECE):
+            size = min(PIECE, count + HELD_OUT - start)
+            labels = chance.integers(0, classes, size)
+            latent = centres[labels] + chance.standard_normal((size, LATENT))
+            noise = 0.5 * chance.standard_normal((size, WIDTH), dtype=np.float32)
+            np.maximum((latent @ mixing + shift).astype(np.float32) + noise, 0).tofile(file)
+            targets.append(labels.astype(np.int32))
+            best.append((latent @ centres.T - 0.5 * (centres**2).sum(axis=1)).argmax(axis=1))
+    np.save(folder / "targets.npy", np.concatenate(targets))
+    np.save(folder / "best.npy", np.concatenate(best)[count:])
+
+
+def exact_accuracy(seen: np.ndarray, known: np.ndarray, held_out: np.ndarray, asked: np.ndarray) -> float:
+    """Return the accuracy of scikit-learn's fit to the same features, all standardised in memory."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    return float(model.fit(seen.astype(np.float64), known).score(held_out.astype(np.float64), asked))
+
+
+class Peak:
+    """Sample the anonymous memory of this process while a block runs; ``above`` is its peak above the start."""
+
+    def __enter__(self) -> Peak:
+        self._over = threading.Event()
+        self._first = self._most = anonymous()
+        self._sampler = threading.Thread(target=self._sample)
+        self._sampler.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._sampler.join()
+        self.above = self._most - self._first
+
+    def _sample(self) -> None:
+        while not self._over.wait(0.02):
+            self._most = max(self._most, anonymous())
+
+
+def anonymous() -> int:
+    """Return the bytes of anonymous memory that this process holds."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(re.search(r"^RssAnon:\s+(\d+) kB", status, re.MULTILINE)[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Logistic regression on features of any number of images: they are read block by block and never copied."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.params import TrainParams
+from pixmill.core.progress import Progress, announce
+from pixmill.train.history import Epoch, Timing
+from pixmill.train.scaling import BLOCK, Features, Scaling
+
+__all__ = ["Logistic", "fit_logistic"]
+
+_STEPS = 1000
+"""Maximum iterations of the solver."""
+
+_ABSENT = -100.0
+"""The logit of a class without training images."""
+
+Array = npt.NDArray[np.float64]
+Targets = npt.NDArray[np.int32]
+
+
+class Logistic(NamedTuple):
+    """Hold a fitted logistic regression for unscaled features.
+
+    Args:
+        kernel: ``float32`` of shape (width, labels).
+        bias: ``float32`` of shape (labels,).
+        history: The metrics after each iteration of the solver; the last are those of the result.
+        timings: When each iteration ended.
+    """
+
+    kernel: Features
+    bias: Features
+    history: list[Epoch]
+    timings: list[Timing]
+
+
+def fit_logistic(
+    features: Features,
+    targets: Targets,
+    params: TrainParams,
+    *,
+    labels: int,
+    validation: tuple[Features, Targets] | None = None,
+    what: str = "Train",
+) -> Logistic:
+    """Fit a logistic regression to scaled features, and fold the scaling in.
+
+    It minimises the convex objective of scikit-learn's ``LogisticRegression`` by L-BFGS. SciPy is called directly,
+    since scikit-learn copies the features and does not report iterations. The features are read once per evaluation of
+    the objective, 512 images at a time on each thread, so memory does not grow with their number. The blocks are summed
+    in their order: the result does not depend on the number of threads.
+
+    Args:
+        features: Features, of shape (n, width), in memory or in a mapped file.
+        targets: The class of each image.
+        params: The section ``train``.
+        labels: How many classes there are.
+        validation: Features and classes on which each iteration is validated. Default: none, and no history.
+        what: Label of the progress bar.
+
+    Raises:
+        TrainError: A feature is not finite.
+    """
+    from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
+
+    scaling = Scaling.of(features)
+    history: list[Epoch] = []
+    timings: list[Timing] = []
+    begun = time.monotonic()
+
+    def note(solution: Array) -> None:
+        nonlocal begun
+        train_loss, train_accuracy = objective.figures(solution)
+        told = f"loss {train_loss:.3f}"
+        if validation is not None:
+            val_loss, val_accuracy = objective.validated(solution, *validation)
+            told += f", validation accuracy {100 * val_accuracy:.1f} %"
+            history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
+            seconds, begun = time.monotonic() - begun, time.monotonic()
+            timings.append(Timing(int(time.time() * 1000), seconds, len(targets) / max(seconds, 1e-9)))
+        progress.advance(1, told)
+
+    with threadpool_limits(1), ThreadPoolExecutor(params.threads) as pool, Progress(what, unit="iteration") as progress:
+        objective = _Objective(features, targets, scaling, params, labels=labels, pool=pool)
+        # Limits and tolerances are those of scikit-learn 1.7.
+        options = {"maxiter": _STEPS, "maxls": 50, "gtol": 1e-4, "ftol": 64 * np.finfo(float).eps}
+        found = minimize(objective, objective.start(), method="L-BFGS-B", jac=True, callback=note, options=options)
+        if progress.done == 0:  # It started at the minimum: there is one class only, or all features are constant.
+            note(found.x)
+    if not found.success:
+        announce(
+            f"train: the logistic regression did not converge ({found.message}); a lower "
+            "train.features.inverse_regularization in params.yaml makes it converge faster"
+        )
+    kernel, bias = objective.layer(found.x)
+    return Logistic(kernel.astype(np.float32), bias.astype(np.float32), history, timings)
+
+
+class _Objective:
+    """Compute the mean cross-entropy of a linear softmax on scaled features with an L2 penalty, and its gradient.
+
+    The scaling is folded into the layer rather than applied to the features, which is faster and as exact in double
+    precision.
+
+    Args:
+        features: Shape (n, width).
+        targets: The class of each image.
+        scaling: The features' scaling.
+        params: The section ``train``: class weights and C.
+        labels: How many classes there are.
+        pool: Computes the blocks.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        targets: Targets,
+        scaling: Scaling,
+        params: TrainParams,
+        *,
+        labels: int,
+        pool: Executor,
+    ) -> None:
+        self._features, self._targets, self._scaling = features, targets, scaling
+        self._labels, self._pool = labels, pool
+        counts = np.bincount(targets)
+        self._classes = np.flatnonzero(counts)
+        count = len(self._classes)
+        # Weights of an image by its class, which sum to 1 over the images.
+        self._weights = (
+            1 / (count * counts[self._classes]) if params.class_weights else np.full(count, 1 / len(targets))
+        )
+        # For two classes scikit-learn fits only the difference, whose penalty is twice that of both halves.
+        self._penalty = (2 if count == 2 else 1) / (params.features.inverse_regularization * len(targets))
+        self._last: tuple[Array, tuple[float, float]] | None = None
+
+    def start(self) -> Array:
+        """Return the solution to start with."""
+        return np.zeros((len(self._scaling.mean) + 1) * len(self._classes))
+
+    def layer(self, solution: Array) -> tuple[Array, Array]:
+        """Return kernel and bias on raw features, for all labels."""
+        kernel, bias = np.zeros((len(self._scaling.mean), self._labels)), np.full(self._labels, _ABSENT)
+        kernel[:, self._classes], bias[self._classes] = self._parts(solution)
+        return self._scaling.folded(kernel, bias)
+
+    def figures(self, solution: Array) -> tuple[float, float]:
+        """Return mean cross-entropy and accuracy of the training images, without weights and penalty."""
+        if self._last is None or not np.array_equal(self._last[0], solution):
+            self(solution)
+        assert self._last is not None
+        return self._last[1]
+
+    def validated(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
+        """Return mean cross-entropy and accuracy of other images."""
+        layer = self.layer(solution)
+
+        def measure(start: int) -> Array:
+            block = slice(start, start + BLOCK)
+            return _figures(_logarithms(features[block], *layer), targets[block])
+
+        loss, accuracy = sum(self._pool.map(measure, range(0, len(features), BLOCK)), np.zeros(2)) / len(features)
+        return float(loss), float(accuracy)
+
+    def __call__(self, solution: Array) -> tuple[float, Array]:
+        kernel, bias = self._parts(solution)
+        compute = partial(self._block, *self._scaling.folded(kernel, bias))
+        figures, loss, slopes, sums = np.zeros(2), 0.0, np.zeros_like(kernel), np.zeros_like(bias)
+        for parts in self._pool.map(compute, range(0, len(self._features), BLOCK)):
+            figures += parts[0]
+            loss += parts[1]
+            slopes += parts[2]
+            sums += parts[3]
+        mean_loss, accuracy = figures / len(self._features)
+        self._last = solution.copy(), (float(mean_loss), float(accuracy))
+        loss += 0.5 * self._penalty * float((kernel**2).sum())
+        scaled = (slopes - np.outer(self._scaling.mean, sums)) / self._scaling.deviation[:, None]
+        return loss, np.vstack([scaled + self._penalty * kernel, sums]).ravel()
+
+    def _block(self, kernel: Array, bias: Array, start: int) -> tuple[Array, float, Array, Array]:
+        """Return what a block adds to the figures, the weighted loss and the gradients of kernel and bias."""
+        features = self._features[start : start + BLOCK].astype(np.float64)
+        places = np.searchsorted(self._classes, self._targets[start : start + BLOCK])
+        logarithms = _logarithms(features, kernel, bias)
+        rows, weights = np.arange(len(places)), self._weights[places]
+        errors = np.exp(logarithms)
+        errors[rows, places] -= 1
+        errors *= weights[:, None]
+        loss = -float(weights @ logarithms[rows, places])
+        return _figures(logarithms, places), loss, features.T @ errors, errors.sum(axis=0)
+
+    def _parts(self, solution: Array) -> tuple[Array, Array]:
+        """Return kernel and bias on scaled features, for the classes that occur."""
+        both = solution.reshape(-1, len(self._classes))
+        return both[:-1], both[-1]
+
+
+def _logarithms(features: npt.NDArray[Any], kernel: Array, bias: Array) -> Array:
+    """Return the logarithms of the probabilities."""
+    from scipy.special import log_softmax
+
+    logarithms: Array = log_softmax(features.astype(np.float64, copy=False) @ kernel + bias, axis=1)
+    return logarithms
+
+
+def _figures(logarithms: Array, targets: npt.NDArray[np.integer]) -> Array:
+    """Return the sum of the losses and the number of correct predictions."""
+    losses = -logarithms[np.arange(len(targets)), targets]
+    return np.array([losses.sum(), (logarithms.argmax(axis=1) == targets).sum()])

@@ -1,0 +1,79 @@
+"""Standardised features: mean 0 and standard deviation 1, without a copy of all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.core.errors import TrainError
+
+__all__ = ["BLOCK", "Features", "Scaled", "Scaling"]
+
+BLOCK = 512
+"""Images that are held in double precision at a time: few enough for the processor's cache."""
+
+Features = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Hold the mean and standard deviation that standardise each feature.
+
+    Args:
+        mean: ``float64`` of shape (width,).
+        deviation: ``float64`` of shape (width,); 1 for a constant feature.
+    """
+
+    mean: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: Features) -> Scaling:
+        """Return the scaling of features, computed block by block.
+
+        Raises:
+            TrainError: A feature is not finite.
+        """
+        blocks = [slice(start, start + BLOCK) for start in range(0, len(features), BLOCK)]
+        with np.errstate(invalid="ignore"):  # An infinite feature is reported below.
+            mean = sum(features[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(features)
+        if not np.isfinite(mean).all():
+            raise TrainError(
+                "some features of the images are not finite",
+                next="choose another train.backbone.name or its weights in params.yaml, then: dvc repro train",
+            )
+        squares = sum(((features[block] - mean) ** 2).sum(axis=0) for block in blocks)
+        deviation = np.sqrt(squares / len(features))
+        return cls(mean, np.where(deviation > 1e-7 * (1 + np.abs(mean)), deviation, 1.0))
+
+    def folded(
+        self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return kernel and bias of a layer on raw features that is equivalent to the given one on scaled features.
+
+        Args:
+            kernel: Shape (width, units).
+            bias: Shape (units,).
+        """
+        scaled = kernel / self.deviation[:, None]
+        return scaled, bias - self.mean @ scaled
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Index features like an array, and standardise the rows that are read, as ``float32``.
+
+    Args:
+        features: Shape (n, width); they stay as they are.
+        scaling: Mean and deviation, usually of the training features.
+    """
+
+    features: Features
+    scaling: Scaling
+
+    def __getitem__(self, rows: Any) -> Features:
+        scaled: npt.NDArray[np.float64] = (self.features[rows] - self.scaling.mean) / self.scaling.deviation
+        return scaled.astype(np.float32)

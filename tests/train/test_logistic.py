@@ -1,0 +1,113 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from pixmill.core.params import FeaturesParams, TrainParams
+from pixmill.images.parts import Chosen
+from pixmill.train.logistic import fit_logistic
+from pixmill.train.scaling import BLOCK
+from tests.train.conftest import scikit_learns
+
+PARAMS = TrainParams(model="features", features=FeaturesParams(inverse_regularization=0.01))
+
+
+def draw(count, width, labels):
+    """Draw features that are never negative and tell the classes apart somewhat, and the classes."""
+    chance = np.random.default_rng(7)
+    targets = np.arange(count, dtype=np.int32) % labels
+    seen = chance.normal(1, 2, (count, width)) + chance.normal(size=(labels, width))[targets]
+    return np.maximum(seen, 0).astype(np.float32), targets
+
+
+def softmax(layer, features):
+    kernel, bias, *_ = layer
+    logits = np.exp((features @ kernel + bias).astype(np.float64))
+    return logits / logits.sum(axis=1, keepdims=True)
+
+
+def as_bytes(fitted):
+    return fitted.kernel.tobytes(), fitted.bias.tobytes(), fitted.history
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("class_weights", [False, True])
+def test_of_several_blocks_it_says_what_scikit_learn_does(labels, class_weights) -> None:
+    params = PARAMS.model_copy(update={"class_weights": class_weights})
+    seen, targets = draw(4 * BLOCK + 1, 20, labels)
+    rare = np.arange(len(targets)) % 7 < 2
+    seen, targets = seen[(targets > 0) | rare], targets[(targets > 0) | rare]
+    wanted = scikit_learns(seen, targets, seen, class_weight="balanced" if class_weights else None)
+    fitted = fit_logistic(seen, targets, params, labels=labels, validation=(seen, targets))
+    found = softmax(fitted, seen)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+    last = fitted.history[-1]
+    loss = -np.log(found[np.arange(len(targets)), targets]).mean()
+    assert (last.train_loss, last.val_loss) == pytest.approx((loss, loss), rel=1e-5)
+    assert last.train_accuracy == last.val_accuracy == np.mean(found.argmax(axis=1) == targets)
+
+
+def test_a_class_without_images_is_never_told() -> None:
+    chance = np.random.default_rng(7)
+    targets = np.arange(60, dtype=np.int32) % 3 + (np.arange(60) % 3 == 2)
+    seen = (chance.normal(size=(60, 5)) + targets[:, None]).astype(np.float32)
+    fitted = fit_logistic(seen, targets.astype(np.int32), PARAMS, labels=4, validation=(seen[:2], np.array([2, 2])))
+    found = softmax(fitted, seen)
+    assert set(targets) == {0, 1, 3}
+    assert found[:, 2].max() < 1e-9
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert fitted.history[-1].val_loss > 90
+
+
+def test_a_single_class_is_always_told() -> None:
+    seen, targets = draw(60, 5, 1)
+    fitted = fit_logistic(seen, targets, PARAMS, labels=1, validation=(seen, targets))
+    assert [epoch.val_accuracy for epoch in fitted.history] == [1]
+    assert not fitted.kernel.any()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_same_features_give_the_same_bytes_on_any_number_of_threads(threads) -> None:
+    seen, targets = draw(4 * BLOCK + 1, 40, 3)
+    one = fit_logistic(seen, targets, PARAMS, labels=3, validation=(seen, targets))
+    params = PARAMS.model_copy(update={"threads": threads})
+    assert as_bytes(fit_logistic(seen, targets, params, labels=3, validation=(seen, targets))) == as_bytes(one)
+
+
+def test_chosen_rows_give_the_same_bytes_as_their_copy() -> None:
+    seen, targets = draw(3 * BLOCK, 40, 3)
+    rows = np.flatnonzero(np.arange(len(seen)) % 4)
+    lazy = fit_logistic(Chosen([seen], rows), targets[rows], PARAMS, labels=3)
+    assert as_bytes(lazy) == as_bytes(fit_logistic(seen[rows], targets[rows], PARAMS, labels=3))
+
+
+def test_features_in_a_file_take_no_memory(tmp_path) -> None:
+    seen, targets = draw(30_000, 256, 3)
+    seen.tofile(tmp_path / "features")
+    wanted, size = fit_logistic(seen, targets, PARAMS, labels=3), seen.nbytes
+    del seen
+    mapped = np.memmap(tmp_path / "features", np.float32, "r", shape=(30_000, 256))
+    tracemalloc.start()
+    try:
+        found = fit_logistic(mapped, targets, PARAMS, labels=3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert as_bytes(found) == as_bytes(wanted)
+    assert peak < size / 6
+
+
+def test_a_fit_that_takes_long_shows_its_iterations(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.core.progress._EVERY", 0)
+    seen, targets = draw(90, 40, 3)
+    fit_logistic(seen, targets, PARAMS, labels=3, validation=(seen, targets), what="Train on 90 images")
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith("Train on 90 images: 1 iterations (loss ")
+    assert second.endswith(" %)")
+
+
+def test_who_cannot_come_to_an_end_says_so(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("pixmill.train.logistic._STEPS", 1)
+    seen, targets = draw(90, 40, 3)
+    fit_logistic(seen, targets, PARAMS, labels=3)
+    assert "train.features.inverse_regularization" in capsys.readouterr().err

@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from pixmill.core.errors import TrainError
+from pixmill.train.scaling import BLOCK, Scaled, Scaling
+
+
+def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
+    chance = np.random.default_rng(7)
+    seen = chance.normal(5, 3, (10 * BLOCK + 1, 4)).astype(np.float32)
+    seen[:, 2] = 0.1
+    scaling = Scaling.of(seen)
+    np.testing.assert_allclose(scaling.mean, seen.astype(float).mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9)
+    assert scaling.deviation[2] == 1
+    kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
+    folded, shifted = scaling.folded(kernel, bias)
+    wanted = (seen - scaling.mean) / scaling.deviation @ kernel + bias
+    np.testing.assert_allclose(seen @ folded + shifted, wanted, rtol=0, atol=1e-9)
+
+
+def test_rows_are_scaled_as_they_are_read() -> None:
+    seen = np.random.default_rng(7).normal(5, 3, (100, 4)).astype(np.float32)
+    rows = Scaled(seen, Scaling.of(seen))[np.array([3, 1])]
+    assert rows.dtype == np.float32
+    wanted = (seen.astype(float) - seen.astype(float).mean(axis=0)) / seen.astype(float).std(axis=0)
+    np.testing.assert_allclose(rows, wanted[[3, 1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(value) -> None:
+    seen = np.ones((10, 4), np.float32)
+    seen[3, 2] = value
+    with pytest.raises(TrainError, match="not finite") as caught:
+        Scaling.of(seen)
+    assert "train.backbone.name" in caught.value.next

@@ -21,6 +21,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
+from pixmill.core.progress import track
 from pixmill.serve.inbox import Correction, Full, Inbox, line_of
 
 __all__ = ["Away", "Bucket"]
@@ -145,9 +146,9 @@ class Bucket:
         with self._told(), self._alone() as still_alone, ThreadPoolExecutor(_AT_A_TIME) as pool:
             dropped = self.drop(inbox.dropped())
             keys = [key for key, _ in self._objects("corrections/")]
-            for start in range(0, len(keys), _AT_A_TIME):
+            batches = [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
+            for batch in track(batches, "Move corrections", unit="batch"):
                 done = []
-                batch = keys[start : start + _AT_A_TIME]
                 for key, found in zip(batch, pool.map(self._read, batch), strict=True):
                     if found is None:
                         strange += 1

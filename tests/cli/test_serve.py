@@ -38,6 +38,14 @@ def test_in_a_project_corrections_go_into_its_inbox(served, tmp_path: Path) -> N
     assert served[0][0].root == tmp_path
 
 
+def test_corrections_may_go_into_a_bucket(served, capsys) -> None:
+    main(["serve", "--model", "m", "--inbox", "s3://photos/inbox"])
+    assert served[0][0].inbox == "s3://photos/inbox"
+    with pytest.raises(SystemExit):
+        main(["serve", "--model", "m", "--inbox", "gs://photos/inbox"])
+    assert "expected a folder or s3://BUCKET/PREFIX, received 'gs://photos/inbox'" in capsys.readouterr().err
+
+
 def test_others_are_let_in_with_a_warning_or_a_key(served, capsys, tmp_path: Path, monkeypatch) -> None:
     main(["serve", "--model", "m", "--host", "0.0.0.0"])
     assert "everyone who reaches 0.0.0.0 may use this server" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,6 +19,12 @@ def pins(path: Path) -> dict[str, str]:
     return {re.sub(r"==\S+", "", block.partition("\\")[0]).strip(): block for block in blocks}
 
 
+def workload() -> dict[str, Any]:
+    """Return what Kubernetes runs."""
+    described, _ = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
+    return described
+
+
 def test_the_service_is_pinned_as_the_pipeline_is():
     """What ``make requirements`` writes: the versions and hashes of the one list of pins."""
     chosen, known = pins(DEPLOY / "requirements.txt"), pins(REPOSITORY / "requirements.txt")
@@ -30,8 +37,8 @@ def test_the_service_is_pinned_as_the_pipeline_is():
     assert "://" not in (DEPLOY / "requirements.txt").read_text()
 
 
-def test_it_has_what_the_extra_asks_for():
-    asked = {requirement.name for requirement in needed(["serve"])}
+def test_it_has_what_the_extras_ask_for():
+    asked = {requirement.name for requirement in needed(["serve", "bucket"])}
     chosen = {re.split(r"[ =]", block)[0] for block in pins(DEPLOY / "requirements.txt").values()}
     assert asked | {"setuptools"} <= chosen
     assert chosen.isdisjoint(
@@ -47,7 +54,8 @@ def test_every_command_line_is_understood():
     )
     assert entry[:2] == ["pixmill", "serve"]
     unit = re.search(r"^ExecStart=(.*)$", (DEPLOY / "pixmill.service").read_text(), re.MULTILINE)[1]
-    for line in (entry[1:] + command, unit.split()[1:]):
+    container = workload()["spec"]["template"]["spec"]["containers"][0]
+    for line in (entry[1:] + command, entry[1:] + container["args"], unit.split()[1:]):
         assert _parser().parse_args(line).port == 8000
 
 
@@ -57,12 +65,11 @@ def test_yaml_files_name_what_the_dockerfile_offers():
     assert (REPOSITORY / service["build"]["dockerfile"]).is_file()
     assert service["read_only"]
     assert [volume.rpartition(":")[2] for volume in service["volumes"]] == ["ro", "/inbox"]
-    workload, _ = yaml.safe_load_all((DEPLOY / "kubernetes.yaml").read_text())
-    pod = workload["spec"]["template"]["spec"]
+    pod = workload()["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert f"USER {pod['securityContext']['runAsUser']}:" in (DEPLOY / "Dockerfile").read_text()
-    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/inbox", "/tmp"}
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/tmp"}
 
 
 def test_only_what_the_dockerfile_copies_reaches_the_daemon():

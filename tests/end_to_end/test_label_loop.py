@@ -8,7 +8,7 @@ from pixmill.compare.comparing import compare
 from pixmill.core.files import file_digest
 from pixmill.core.params import load_params
 from pixmill.core.workspace import Workspace
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 from pixmill.validate.decisions import read_decisions
 from tests.end_to_end.conftest import CLASSES
 from tests.review.browsing import Page, open_browser
@@ -41,8 +41,9 @@ def mislabelled(new_project, bundled_images):
             path.rename(project.path / "data" / wrong / f"{label}-{path.name}")
     for label, count in NEW.items():
         for path in sorted((bundled_images / label).glob("*.png"))[60 : 60 + count]:
-            prediction = {"label": SWAPPED[label][0], "confidence": 0.6}
-            new[inbox.add(path.read_bytes(), extension=".png", prediction=prediction, label=label, model={})] = label
+            told = {"extension": ".png", "prediction": {"label": SWAPPED[label][0], "confidence": 0.6}, "model": {}}
+            content = path.read_bytes()
+            new[inbox.add(content, correction_of(content, label=label, **told))] = label
     project.repro()
     project.commit("Wrong labels")
     return project, truth, new

@@ -203,9 +203,13 @@ class Review:
             text=True,
         )
         self.pid = self._process.pid
-        assert self._process.stderr is not None
-        self.first = self._process.stderr.readline()
+        self.first = self.next()
         self.address = next(iter(re.findall(r"http://127\.0\.0\.1:\d+/\S+/", self.first)), "")
+
+    def next(self) -> str:
+        """Return the next line that it says."""
+        assert self._process.stderr is not None
+        return self._process.stderr.readline()
 
     def end(self) -> tuple[int, str]:
         """Press Ctrl-C, and return the exit code and what was said."""

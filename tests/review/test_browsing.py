@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.browsing import Page, open_browser
 from tests.review.conftest import Project, Review, jpeg
 
@@ -262,7 +262,8 @@ def test_feedback_is_accepted_by_key(browser, tmp_path):
     inbox = Inbox(tmp_path / "inbox")
     prediction = {"label": "coat", "confidence": 0.6, "sure": False}
     for content, label in ((known, "dress"), (jpeg(900), HOSTILE), (jpeg(902), "shoe")):
-        inbox.add(content, extension=".jpg", prediction=prediction, label=label, model={"name": HOSTILE})
+        told = {"extension": ".jpg", "prediction": prediction, "label": label, "model": {"name": HOSTILE}}
+        inbox.add(content, correction_of(content, **told))
     project.sitting = Review(project.root, "--no-open")
     try:
         page = Page(browser, project)

@@ -17,7 +17,7 @@ from pixmill.core.params import parse_params
 from pixmill.review.doubts import find_doubts
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
 from pixmill.review.review_session import Choice, Refusal, Session
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
 
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -32,7 +32,8 @@ def inbox(project):
 def send(inbox):
     def send(content, label, said="coat", confidence=0.873, sure=True):
         prediction = {"label": said, "confidence": confidence, "sure": sure, "probabilities": {said: confidence}}
-        return inbox.add(content, extension=".jpg", prediction=prediction, label=label, model=MODEL)
+        told = correction_of(content, extension=".jpg", prediction=prediction, label=label, model=MODEL)
+        return inbox.add(content, told)
 
     return send
 
@@ -167,7 +168,8 @@ def test_an_example_of_the_server_is_the_image_it_was_made_from(project, inbox, 
     other = project.add("shoe", content=jpeg(901))
     said = {"label": "coat"}
     for seed, label, original in ((910, "dress", name), (911, "shoe", other), (912, "dress", "0" * 64)):
-        inbox.add(jpeg(seed), extension=".jpg", prediction=said, label=label, model=MODEL, original=original)
+        told = {"extension": ".jpg", "prediction": said, "label": label, "model": MODEL, "original": original}
+        inbox.add(jpeg(seed), correction_of(jpeg(seed), **told))
     session, desk = sit()
     shown = {told["images"][0]["id"]: told for told in map(session.case, range(len(session.cases)))}
     assert shown.keys() == {name, hashlib.sha256(jpeg(912)).hexdigest()}

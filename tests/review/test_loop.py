@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 from pixmill.validate.reasons import word
 from tests.review.conftest import jpeg
 
@@ -86,14 +86,15 @@ def test_feedback_comes_into_the_manifest_with_its_origin_and_its_new_label(data
     run(data, repository, "scrape")
     run(data, repository, "validate")
     inbox = Inbox(data / "inbox")
-    model = {"name": "shoes", "version": "3", "digest": "ab" * 32}
+    told = {
+        "extension": ".jpg",
+        "prediction": {"label": "hat", "confidence": 0.6},
+        "model": {"name": "shoes", "version": "3", "digest": "ab" * 32},
+    }
     known = (data / "data/hat/3.jpg").read_bytes()
     wrong = [(known, "boot"), *((jpeg(500 + place, 96), label) for place, label in enumerate(["boot", "hat", "cap"]))]
     wrong.append((jpeg(504, 96), None))
-    names = [
-        inbox.add(content, extension=".jpg", prediction={"label": "hat", "confidence": 0.6}, label=label, model=model)
-        for content, label in wrong
-    ]
+    names = [inbox.add(content, correction_of(content, label=label, **told)) for content, label in wrong]
 
     sitting = begin(data, "--no-open", "--only", "feedback")
     pages = Pages(sitting.address)

@@ -16,7 +16,7 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.review.reviewing import default_name, review
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 from tests.compare.evaluated import commit, git, record, start
 from tests.review.conftest import jpeg
 
@@ -115,7 +115,8 @@ def test_an_inbox_that_is_not_there_is_said(project):
 
 def add_feedback(project, content, label):
     inbox = Inbox(project.root / "inbox")
-    return inbox.add(content, extension=".jpg", prediction={"label": "coat"}, label=label, model={"name": "m"})
+    told = {"extension": ".jpg", "prediction": {"label": "coat"}, "label": label, "model": {"name": "m"}}
+    return inbox.add(content, correction_of(content, **told))
 
 
 def test_what_of_the_inbox_is_not_shown_is_told(project, capsys):

@@ -16,7 +16,7 @@ import time
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
-from pixmill.serve.inbox import Full, Inbox
+from pixmill.serve.inbox import Full, Inbox, correction_of
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -28,7 +28,8 @@ def inbox(tmp_path):
 
 
 def add(inbox, content=b"image", label="dress", **more):
-    return inbox.add(content, **{"extension": "jpg", "prediction": SAID, "label": label, "model": MODEL, **more})
+    told = {"extension": "jpg", "prediction": SAID, "label": label, "model": MODEL, **more}
+    return inbox.add(content, correction_of(content, **told))
 
 
 def files(inbox):
@@ -234,12 +235,12 @@ def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
 _WRITER = """
 import os, sys
 from pathlib import Path
-from pixmill.serve.inbox import Inbox
+from pixmill.serve.inbox import Inbox, correction_of
 inbox = Inbox(Path(sys.argv[1]))
 while True:
-    name = inbox.add(
-        os.urandom(40_000), extension="jpg", prediction={"probabilities": [0.1] * 2000}, label="dress", model={}
-    )
+    content = os.urandom(40_000)
+    said = {"probabilities": [0.1] * 2000}
+    name = inbox.add(content, correction_of(content, extension="jpg", prediction=said, label="dress", model={}))
     os.write(1, f"{name}\\n".encode())
 """
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from pixmill.core.errors import PixmillError
 
-__all__ = ["Parser", "find_project", "port", "project_root", "say"]
+__all__ = ["Parser", "find_project", "inbox", "port", "project_root", "say"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,6 +60,15 @@ def port(text: str) -> int:
     if not (text.isdecimal() and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, received '{text}'")
     return int(text)
+
+
+def inbox(text: str) -> Path | str:
+    """Return a folder, or the URL of a bucket as it is, for ``type=`` of an option."""
+    if text.startswith("s3://"):
+        return text
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"expected a folder or s3://BUCKET/PREFIX, received '{text}'")
+    return Path(text)
 
 
 def say(text: str) -> None:

@@ -10,9 +10,10 @@ accept move from inbox/ to data/. The page is served on this machine only; stop 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from pixmill.cli.parser import port, project_root
+from pixmill.cli.parser import inbox, port, project_root
+
+EXTRAS = ("bucket",)
 
 _KINDS = ("feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped")
 """The kinds of ``pixmill.review.doubts``, whose import would slow down every other command."""
@@ -23,7 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=_KINDS, metavar="KIND", help=f"show one kind only: {', '.join(_KINDS)}")
     parser.add_argument("--by", metavar="NAME", help="reviewer's name (default: Git's user.name, or the login)")
     parser.add_argument(
-        "--inbox", type=Path, metavar="DIR", help="folder of `pixmill serve`'s feedback (default: inbox/)"
+        "--inbox",
+        type=inbox,
+        metavar="PLACE",
+        help="folder of `pixmill serve`'s feedback, or s3://BUCKET/PREFIX, whose corrections are first moved to inbox/ "
+        "(default: inbox/)",
     )
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
     parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")

@@ -11,10 +11,10 @@ import ipaddress
 import os
 from pathlib import Path
 
-from pixmill.cli.parser import port, project_root, say
+from pixmill.cli.parser import inbox, port, project_root, say
 from pixmill.core.errors import PixmillError
 
-EXTRAS = ("serve", "registry")
+EXTRAS = ("serve", "registry", "bucket")
 
 EXAMPLES = """\
 examples:
@@ -25,7 +25,9 @@ examples:
                                                 an exported file, for other machines
   curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict
 
-API keys also come from PIXMILL_API_KEYS, separated by commas.
+API keys also come from PIXMILL_API_KEYS, separated by commas; credentials for a
+bucket from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its server from
+AWS_ENDPOINT_URL, where it is not Amazon's.
 """
 
 
@@ -47,7 +49,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-feedback", dest="feedback", action="store_false", help="take no corrections")
     parser.add_argument(
-        "--inbox", type=Path, metavar="DIR", help="folder for corrections (default: the project's inbox/)"
+        "--inbox",
+        type=inbox,
+        metavar="PLACE",
+        help="folder, or s3://BUCKET/PREFIX, for corrections (default: the project's inbox/)",
     )
     parser.add_argument("--api-keys", type=Path, metavar="FILE", help="ask for one of these API keys, one per line")
     parser.add_argument(
@@ -80,13 +85,13 @@ def run(arguments: argparse.Namespace) -> None:
             f"warning: everyone who reaches {arguments.host} may use this server. Ask for a key with --api-keys FILE, "
             "or let a proxy do so."
         )
-    folder = arguments.inbox or (root / "inbox" if root else None)
+    place = arguments.inbox or (root / "inbox" if root else None)
     settings = Settings(
         model=arguments.model,
         root=root,
         workers=arguments.workers or default_workers(),
         url_rate=arguments.url_rate,
-        inbox=folder if arguments.feedback else None,
+        inbox=place if arguments.feedback else None,
         keys=keys,
         proxies=tuple(arguments.proxy or ()),
         hosts=LOOPBACK if local and not arguments.proxy else None,

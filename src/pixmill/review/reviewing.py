@@ -22,6 +22,7 @@ from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
 from pixmill.review.preview import Previews, Source
 from pixmill.review.review_session import Session
+from pixmill.serve.bucket import Bucket
 from pixmill.serve.inbox import Inbox
 from pixmill.web.loopback import wait_for_interrupt
 
@@ -34,7 +35,7 @@ def review(
     *,
     by: str | None = None,
     only: Kind | None = None,
-    inbox: Path | None = None,
+    inbox: Path | str | None = None,
     port: int = 0,
     open_browser: bool = True,
 ) -> None:
@@ -45,17 +46,21 @@ def review(
         params: Its parameters.
         by: Who decides; default: :func:`default_name`.
         only: The one kind of cases to show; default: all.
-        inbox: Where servers put feedback; default: ``inbox/``.
+        inbox: Where servers put feedback; default: ``inbox/``. What lies in a bucket,
+            ``s3://BUCKET/PREFIX``, is first moved to ``inbox/``.
         port: The port on 127.0.0.1; default: a free one.
         open_browser: Whether to show the page in the default browser.
 
     Raises:
         ManifestError: The tables of scrape or validate are missing, or do not belong together.
+        LockedError: Another review empties the bucket.
         PixmillError: The port is taken, or the inbox that was named is not there.
         ReviewError: ``review.csv`` is malformed.
+        StorageError: The bucket may not be used, or does not answer.
     """
     root = workspace.root
-    if inbox is not None and not inbox.exists():
+    bucket = Bucket(inbox) if isinstance(inbox, str) else None
+    if isinstance(inbox, Path) and not inbox.exists():
         raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     table = root / "artifacts/validate/manifest.parquet"
     stamp = _stamp(table)
@@ -67,7 +72,9 @@ def review(
         lock=workspace.scratch("review") / "review.lock",
     )
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
-    box = Inbox(root / "inbox" if inbox is None else inbox)
+    box = Inbox(inbox if isinstance(inbox, Path) else root / "inbox")
+    if bucket is not None:
+        _say_moved(bucket, box)
     entries, broken = box.entries()
     feedback = sort_feedback(entries, material, root / "data")
     images = WithInbox(material, feedback, params.classes)
@@ -75,8 +82,14 @@ def review(
     desk = InboxLedger(ledger, box, feedback, images, folder)
     flips, why = _flips(root, only)
     cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
-    if not cases:
+
+    def settle() -> None:
         desk.settle()
+        if bucket is not None:
+            bucket.drop(box.dropped())
+
+    if not cases:
+        settle()
         _say(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
         _remark(feedback, broken, box.folder)
         if material.ranking is None and only in (None, "labels"):
@@ -108,7 +121,7 @@ def review(
                 webbrowser.open(server.ticket)
             wait_for_interrupt()
     except KeyboardInterrupt:
-        desk.settle()
+        settle()
         _conclude(session, desk, params)
 
 
@@ -129,6 +142,14 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
         if only:
             raise
         return None, ""
+
+
+def _say_moved(bucket: Bucket, box: Inbox) -> None:
+    """Empty a bucket into the inbox, and say how much came."""
+    moved, strange = bucket.move_to(box)
+    _say(f"{_count(moved, 'correction')} moved from {bucket.url} to {box.folder}.")
+    if strange:
+        _say(f"Skipped {_count(strange, 'object')} of {bucket.url}/corrections/ that cannot be read as one.")
 
 
 def _remark(feedback: Feedback, broken: int, folder: Path) -> None:

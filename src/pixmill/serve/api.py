@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,6 +21,7 @@ from pixmill.learn.reasons import meaning
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
 from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
+from pixmill.serve.bucket import Away, Bucket
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.loaded import Loaded
 from pixmill.serve.metrics import Metrics
@@ -46,7 +48,7 @@ class Desk:
 
     def __init__(self, settings: Settings, models: Models, metrics: Metrics, web: Web | None) -> None:
         self.settings, self._models, self._metrics, self._web = settings, models, metrics, web
-        self.inbox = inbox.Inbox(settings.inbox, settings.inbox_bytes) if settings.inbox else None
+        self.inbox = _opened(settings)
         self.examples = ExampleImages(settings.root)
 
     @property
@@ -238,7 +240,7 @@ def routes(desk: Desk) -> APIRouter:
             openapi_extra=schemas.correction_body(()),
         )
         async def feedback(request: Request) -> Response:
-            """Keep an image with the class that it should have had; it is on disk before the answer comes."""
+            """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
             image, label = await read_correction(request)
             if label and label not in desk.loaded.model.labels:
                 raise Problem(422, f"There is no class '{label}'.")
@@ -251,19 +253,41 @@ def routes(desk: Desk) -> APIRouter:
                 name = await asyncio.to_thread(
                     box.add,
                     image.content,
-                    extension=EXTENSIONS[sniff(image.content)].removeprefix("."),
-                    prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
-                    label=label or None,
-                    model=_served(loaded),
-                    original=next((example.id for example in examples if example.jpeg == image.content), None),
+                    inbox.correction_of(
+                        image.content,
+                        extension=EXTENSIONS[sniff(image.content)],
+                        prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
+                        label=label or None,
+                        model=_served(loaded),
+                        original=next((example.id for example in examples if example.jpeg == image.content), None),
+                    ),
                 )
             except inbox.Full as error:
                 raise Problem(503, "The inbox is full: it takes no more before it has been reviewed.") from error
             except PixmillError as error:
+                _LOG.error("%s", error.message)
                 raise _busy("The inbox cannot be written just now.", 10) from error
             return JSONResponse({"id": name}, 201)
 
     return router
+
+
+def _opened(settings: Settings) -> inbox.Inbox | Bucket | None:
+    """Return the inbox; a bucket that does not answer just now keeps no prediction from being served.
+
+    Raises:
+        PixmillError: It can take no corrections.
+    """
+    if settings.inbox is None:
+        return None
+    if isinstance(settings.inbox, Path):
+        return inbox.Inbox(settings.inbox, settings.inbox_bytes)
+    box = Bucket(settings.inbox, settings.inbox_bytes)
+    try:
+        box.check()
+    except Away as error:
+        _LOG.warning("corrections are refused until the inbox answers: %s", error.message)
+    return box
 
 
 def _served(loaded: Loaded) -> dict[str, Any]:

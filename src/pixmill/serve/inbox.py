@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import remove_temporary, replacing, storage_errors
 
-__all__ = ["Correction", "Entry", "Full", "Inbox", "sync_folder", "write_durably"]
+__all__ = ["Correction", "Entry", "Full", "Inbox", "correction_of", "line_of", "sync_folder", "write_durably"]
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -109,25 +109,12 @@ class Inbox:
         self._count = 0
         self._sizes: dict[str, int] = {}
 
-    def add(
-        self,
-        content: bytes,
-        *,
-        extension: str,
-        prediction: Mapping[str, Any],
-        label: str | None,
-        model: Mapping[str, Any],
-        original: str | None = None,
-    ) -> str:
+    def add(self, content: bytes, correction: Correction) -> str:
         """Put a correction on disk; once this returns, it survives SIGKILL and power loss.
 
         Args:
             content: The image, as it came.
-            extension: Of its format, told by its content, such as ``.jpg``; never a client's.
-            prediction: What the model says of it.
-            label: What the person says it is; ``None``: none of the classes.
-            model: The model's name, version and digest.
-            original: The id of the image that an example was made from.
+            correction: What is said of it.
 
         Returns:
             The sha256 of the image.
@@ -137,18 +124,7 @@ class Inbox:
             LockedError: Other processes kept the inbox locked for ten seconds.
             StorageError: The disk is full, or the folder may not be written; nothing was added.
         """
-        name = hashlib.sha256(content).hexdigest()
-        correction = Correction(
-            id=name,
-            extension=extension.removeprefix("."),
-            bytes=len(content),
-            label=label,
-            prediction=dict(prediction),
-            model=dict(model),
-            received=datetime.now(UTC).replace(microsecond=0),
-            original=original,
-        )
-        line = f"{correction.model_dump_json()}\n".encode()
+        name, line = correction.id, line_of(correction)
         with self.locked(then="send the feedback again"):
             self._catch_up()
             size = len(line) + (0 if name in self._sizes else len(content))
@@ -301,6 +277,42 @@ class Inbox:
             for path in self._images.iterdir() if not broken else ():
                 if path.stem not in self._sizes:
                     path.unlink()
+
+
+def correction_of(
+    content: bytes,
+    *,
+    extension: str,
+    prediction: Mapping[str, Any],
+    label: str | None,
+    model: Mapping[str, Any],
+    original: str | None = None,
+) -> Correction:
+    """Return what is said of an image now.
+
+    Args:
+        content: The image, as it came.
+        extension: Of its format, told by its content, such as ``.jpg``; never a client's.
+        prediction: As in :class:`Correction`.
+        label: As in :class:`Correction`.
+        model: As in :class:`Correction`.
+        original: As in :class:`Correction`.
+    """
+    return Correction(
+        id=hashlib.sha256(content).hexdigest(),
+        extension=extension.removeprefix("."),
+        bytes=len(content),
+        label=label,
+        prediction=dict(prediction),
+        model=dict(model),
+        received=datetime.now(UTC).replace(microsecond=0),
+        original=original,
+    )
+
+
+def line_of(correction: Correction) -> bytes:
+    """Return the line that holds a correction, with its end."""
+    return f"{correction.model_dump_json()}\n".encode()
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -42,15 +42,17 @@ def run(
         network: What the URL route may reach beside the public internet; nothing by default.
 
     Raises:
-        PixmillError: There is no such model, it fails its check, or the port is taken.
+        PixmillError: There is no such model, it fails its check, the port is taken, or the inbox cannot be used.
     """
     _log()
     with _listening(host, port) as listener:
         models = Models(settings)
+        # Before the model is loaded: an inbox that cannot be used is known at once, too.
+        app = create_app(settings, models, network)
         models.open()
         try:
             config = uvicorn.Config(
-                create_app(settings, models, network),
+                app,
                 http=Connection,
                 ws="none",
                 log_config=None,

@@ -32,8 +32,8 @@ class Settings:
         held_bytes: Maximum size of all bodies that are in memory at the same time.
         url_rate: URLs that one client may have fetched in a minute; 0: none, and nobody reaches the network through
             the service.
-        inbox: Folder of the feedback; ``None``: none is taken.
-        inbox_bytes: Maximum size of that folder.
+        inbox: Folder of the feedback, or ``s3://BUCKET/PREFIX``; ``None``: none is taken.
+        inbox_bytes: Maximum size of the inbox.
         keys: API keys; empty: none is asked for.
         proxies: Addresses or networks of proxies, whose ``X-Forwarded-For`` names the client.
         hosts: Names that requests may give in ``Host``, against pages that let their own name point here; ``None``:
@@ -49,7 +49,7 @@ class Settings:
     max_bytes: int = 20 << 20
     held_bytes: int = 128 << 20
     url_rate: int = 10
-    inbox: Path | None = None
+    inbox: Path | str | None = None
     inbox_bytes: int = 1 << 30
     keys: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()

@@ -1,0 +1,338 @@
+"""Replicas of the server behind a load balancer keep corrections in one bucket, and nothing answered is lost."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pixmill.cli import main
+from pixmill.core.errors import LockedError, StorageError
+from pixmill.serve import bucket as module
+from pixmill.serve.bucket import Away, Bucket
+from pixmill.serve.inbox import Full, Inbox, correction_of
+from tests.review.conftest import Project, Review, jpeg
+from tests.serve.conftest import Client
+from tests.serve.load.server import Running
+
+SHARED = "s3://pixmill/shared/inbox"
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+class Balancer:
+    """Forward each request to the next of some servers on loopback, past one that takes no connections."""
+
+    def __init__(self, *ports):
+        turns, balancer = itertools.count(), self
+        self.failing = frozenset()  # Methods that are answered as by a storage that has too much to do.
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def forward(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.command in balancer.failing:
+                    self.send(
+                        503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
+                    )
+                    return
+                turn = next(turns) % len(ports)
+                for port in (*ports[turn:], *ports[:turn]):
+                    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+                    try:
+                        connection.request(self.command, self.path, body, dict(self.headers))
+                        answer = connection.getresponse()
+                        self.send(answer.status, answer.headers, answer.read())
+                    except ConnectionRefusedError:
+                        continue
+                    except (OSError, http.client.HTTPException):
+                        self.send(502, {}, b"")  # It was taken, and may have been carried out: it is not repeated.
+                    finally:
+                        connection.close()
+                    return
+
+            def send(self, status, headers, body):
+                self.send_response_only(status)
+                for name, value in headers.items():
+                    if name.lower() not in ("connection", "content-length", "transfer-encoding"):
+                        self.send_header(name, value)
+                if status != 204:
+                    self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_DELETE = do_GET = do_HEAD = do_POST = do_PUT = forward  # noqa: N815 (the names of http.server)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def moto():
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def storage(moto):
+    """S3, with a bucket ``pixmill``; it may be made to fail."""
+    environ = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    with Balancer(moto) as balancer, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{balancer.port}"}.items():
+            patch.setenv(name, value)
+        boto3.client("s3").create_bucket(Bucket="pixmill")
+        yield balancer
+
+
+@pytest.fixture
+def url(storage, request):
+    """The URL of an inbox that is nobody else's."""
+    yield f"s3://pixmill/{request.node.name}"
+    storage.failing = frozenset()
+
+
+@pytest.fixture(scope="module")
+def replicas(storage, trained_folder, tmp_path_factory):
+    """Two servers with one inbox; the last test that uses them kills one."""
+    folder = tmp_path_factory.mktemp("replicas")
+    options = ["--model", str(trained_folder), "--workers", "1", "--inbox", SHARED]
+    with Running(*options, cwd=folder) as first, Running(*options, cwd=folder) as second:
+        yield first, second
+
+
+def add(bucket, content, label="dress"):
+    told = {"extension": "jpg", "prediction": {"label": "coat"}, "label": label, "model": {"name": "m"}}
+    return bucket.add(content, correction_of(content, **told))
+
+
+def keys(url):
+    prefix = url.removeprefix("s3://pixmill/")
+    found = boto3.client("s3").list_objects_v2(Bucket="pixmill", Prefix=prefix).get("Contents", ())
+    return [item["Key"].removeprefix(f"{prefix}/") for item in found]
+
+
+def ids(inbox):
+    return sorted(correction.id for entry in inbox.entries()[0] for correction in entry.corrections)
+
+
+def send(client, content, label="coat"):
+    return client.post_parts("/v1/feedback", ("file", "a.jpg", content), ("label", None, label.encode()))
+
+
+def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, tmp_path):
+    with Balancer(*(replica.port for replica in replicas)) as balancer:
+        client = Client(balancer.port)
+        predicted = client.post("/v1/predict", jpeg(900), "application/octet-stream").json["predictions"][0]["id"]
+        assert send(client, jpeg(900)).json == {"id": predicted}
+        answers = [replica.ask("GET", "/metrics")[1].decode() for replica in replicas]
+    assert ['route="/v1/predict"' in text for text in answers] == [True, False]
+    assert ['route="/v1/feedback"' in text for text in answers] == [False, True]
+    project = Project(tmp_path / "project")
+    project.fill("coat", 3)
+    project.write()
+    sitting = Review(project.root, "--no-open", "--inbox", SHARED)
+    assert sitting.first == f"1 correction moved from {SHARED} to {project.root / 'inbox'}.\n"
+    assert sitting.next().startswith("1 case to review")
+    assert sitting.end()[0] == 0
+    assert ids(Inbox(project.root / "inbox")) == [predicted]
+    assert keys(SHARED) == ["checked"]
+
+
+def test_while_the_storage_is_away_predictions_go_on(replicas, storage):
+    client = Client(replicas[0].port)
+    storage.failing = frozenset({"GET", "PUT"})
+    refused = send(client, jpeg(900))
+    assert refused.is_problem(503)
+    assert (refused.headers["Retry-After"], refused.json["detail"]) == ("10", "The inbox cannot be written just now.")
+    assert client.post("/v1/predict", jpeg(900), "application/octet-stream").status == 200
+    assert client.get("/readyz").status == 200
+    assert "Reduce your request rate" in replicas[0].log.read_text()
+    storage.failing = frozenset()
+    before = keys(SHARED)
+    assert send(client, jpeg(900)).status == 201
+    assert len(keys(SHARED)) == len(before) + 1
+
+
+def test_nothing_answered_is_lost_to_sigkill(replicas, tmp_path):
+    answered, some = [], threading.Event()
+
+    def client_of(number):
+        client = Client(balancer.port)
+        for seed in range(number * 100, number * 100 + 25):
+            answer = send(client, jpeg(seed))
+            answered.append(answer.json["id"] if answer.status == 201 else answer.status)
+            if len(answered) > 20:
+                some.set()
+
+    with Balancer(*(replica.port for replica in replicas)) as balancer:
+        clients = [threading.Thread(target=client_of, args=(number,)) for number in range(4)]
+        for client in clients:
+            client.start()
+        assert some.wait(30)
+        replicas[0].process.kill()
+        for client in clients:
+            client.join()
+    there = Inbox(tmp_path / "inbox")
+    Bucket(SHARED).move_to(there)
+    lost = {answer for answer in answered if isinstance(answer, str)} - set(ids(there))
+    assert lost == set()
+    assert len(ids(there)) >= 96  # At most one request of each client was under way.
+    assert len(set(ids(there))) == len(ids(there))
+
+
+@pytest.mark.parametrize(
+    ("inbox", "failing", "told"),
+    [
+        ("s3://none/inbox", (), "NoSuchBucket"),
+        ("s3://", (), "s3:// names no bucket"),
+        ("s3://pixmill", ("GET", "PUT"), "corrections are refused until the inbox answers"),
+    ],
+)
+def test_an_inbox_that_cannot_be_used_is_known_at_once(storage, monkeypatch, capsys, tmp_path, inbox, failing, told):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(storage, "failing", failing)
+    with pytest.raises(SystemExit):
+        main(["serve", "--model", "none", "--port", "0", "--inbox", inbox])
+    said = capsys.readouterr().err
+    assert told in said
+    assert ("--inbox s3://BUCKET/PREFIX" in said) == (not failing)  # Only if it is away, the model is looked for.
+
+
+def test_what_a_killed_move_left_in_both_places_is_taken_once(url, storage, tmp_path):
+    bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
+    names = [add(bucket, jpeg(seed)) for seed in range(20)]
+    storage.failing = frozenset({"DELETE"})
+    with pytest.raises(Away, match="Reduce your request rate") as told:
+        bucket.move_to(there)
+    assert told.value.next == f"pixmill review --inbox {url}"
+    assert 0 < len(ids(there)) < 20
+    storage.failing = frozenset()
+    with pytest.raises(LockedError):  # Nobody could say that the move had ended.
+        bucket.move_to(there)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_STALE", module.timedelta(seconds=-1))
+        moved, _ = bucket.move_to(there)
+    assert (0 < moved < 20, ids(there), keys(url)) == (True, sorted(names), [])
+
+
+def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path):
+    bucket = Bucket(url)
+    names = sorted(add(bucket, jpeg(seed)) for seed in range(40))
+    folders, told = [Inbox(tmp_path / str(number)) for number in range(3)], []
+
+    def review(folder):
+        try:
+            Bucket(url).move_to(folder)
+        except LockedError as error:
+            told.append(error)
+
+    reviews = [threading.Thread(target=review, args=(folder,)) for folder in folders]
+    for each in reviews:
+        each.start()
+    for each in reviews:
+        each.join()
+    assert sorted(name for folder in folders for name in ids(folder)) == names
+    assert all("a review on" in error.message and url in error.message for error in told)
+    assert keys(url) == []
+
+
+def test_a_review_that_was_taken_for_dead_deletes_nothing(url, tmp_path, monkeypatch):
+    bucket = Bucket(url)
+    names = sorted(add(bucket, jpeg(seed)) for seed in range(3))
+    slow, other = Inbox(tmp_path / "slow"), Inbox(tmp_path / "other")
+    monkeypatch.setattr(module, "_STALE", module.timedelta(seconds=-1))
+    keep = slow.add
+
+    def overtaken(content, correction):
+        if not ids(slow):
+            with pytest.MonkeyPatch.context() as patch, pytest.raises(StorageError, match="full"):
+                patch.setattr(other, "add", lambda *_: (_ for _ in ()).throw(StorageError("full")))
+                patch.setattr(Bucket, "_delete", lambda *_: None)  # It was killed.
+                Bucket(url).move_to(other)
+        return keep(content, correction)
+
+    slow.add = overtaken
+    with pytest.raises(LockedError):
+        bucket.move_to(slow)
+    assert len([key for key in keys(url) if key.startswith("corrections/")]) == 3
+    bucket.move_to(other)
+    assert ids(other) == names
+
+
+def test_a_dropped_image_comes_to_no_reviewer_again(url, tmp_path):
+    bucket, first, second = Bucket(url), Inbox(tmp_path / "first"), Inbox(tmp_path / "second")
+    name = add(bucket, jpeg(1))
+    bucket.move_to(first)
+    first.drop(name)
+    assert bucket.drop(first.dropped()) == {name}
+    add(bucket, jpeg(1), "shoe")
+    kept = add(bucket, jpeg(2))
+    assert bucket.move_to(second) == (1, 0)
+    assert (ids(second), keys(url)) == ([kept], [f"dropped/{name}"])
+
+
+def test_an_object_that_is_no_correction_stays(url, tmp_path):
+    bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
+    name, prefix = add(bucket, jpeg(1)), url.removeprefix("s3://pixmill/")
+    client = boto3.client("s3")
+    whole = client.get_object(Bucket="pixmill", Key=f"{prefix}/{keys(url)[0]}")["Body"].read()
+    for key, content in (("a", b""), ("b", b"{}\n"), ("c", whole[:-1])):
+        client.put_object(Bucket="pixmill", Key=f"{prefix}/corrections/{key}", Body=content)
+    assert bucket.move_to(there) == (1, 3)
+    assert (ids(there), keys(url)) == ([name], ["corrections/a", "corrections/b", "corrections/c"])
+
+
+def test_it_is_full_at_its_number_and_its_size(url, monkeypatch):
+    add(Bucket(url), jpeg(1))
+    for limits in ({"max_entries": 1}, {"max_bytes": 2000}):
+        with pytest.raises(Full, match="has 1 corrections") as told:
+            add(Bucket(url, **limits), jpeg(2))
+        assert told.value.next == f"pixmill review --inbox {url}"
+    first, second = Bucket(url, max_entries=3), Bucket(url, max_entries=3)
+    for seed, bucket in enumerate((first, second, first)):  # What others add is seen some seconds later.
+        add(bucket, jpeg(seed))
+    monkeypatch.setattr(module, "_COUNTED_SECONDS", 0.0)
+    with pytest.raises(Full):
+        add(second, jpeg(4))
+
+
+def test_a_wrong_key_is_told(url, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    with pytest.raises(StorageError, match="Unable to locate credentials") as told:
+        Bucket(url).check()
+    assert "AWS_ACCESS_KEY_ID" in told.value.next
+    assert not isinstance(told.value, Away)
+
+
+def test_a_storage_that_hangs_is_given_up(url, monkeypatch):
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as silent:  # It accepts and never answers.
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.server_address[1]}")
+        monkeypatch.setattr(module, "_READ_SECONDS", 0.2)
+        began = time.monotonic()
+        with pytest.raises(Away, match="timeout"):
+            add(Bucket(url), jpeg(1))
+    assert time.monotonic() - began < 10

@@ -8,8 +8,8 @@ import pytest
 SURFACE = {
     "pixmill": "",
     "pixmill.web.browser": (
-        "Browser Grid LoadTimeout Unreachable Visit choose_browser close_popups find_browser install_browser "
-        "open_browser visit"
+        "Browser Grid LoadTimeout Unreachable Visit choose_browser close_popups count_browsers find_browser "
+        "install_browser open_browser visit"
     ),
     "pixmill.cli": "main",
     "pixmill.compute": "Full Limits Loss Service default_workers map_batches",

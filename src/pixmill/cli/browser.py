@@ -15,12 +15,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the browser and driver, or the grid."""
-    from pixmill.web.browser import Grid, choose_browser, install_browser
+    from pixmill.web.browser import Grid, choose_browser, count_browsers, install_browser
 
     if arguments.install and not os.environ.get("PIXMILL_WEBDRIVER_URL"):
         install_browser(report=say)
     found = choose_browser()
     if isinstance(found, Grid):
-        print(f"grid: {found.url} (PIXMILL_WEBDRIVER_URL)")
+        counts = count_browsers(found)
+        state = f"{counts[0]} of {counts[1]} free" if counts else "ready"
+        print(f"grid:    {found.url} (PIXMILL_WEBDRIVER_URL)\nbrowser: {found.kind.title}, {state}")
     else:
         print(f"browser: {found.binary} {found.version}\ndriver:  {found.driver} {found.driver_version}")

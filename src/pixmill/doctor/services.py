@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +22,7 @@ _PUBLIC = ("example.com", 80)
 
 def check_browser() -> Iterator[Finding]:
     """Tell which browser and driver a run would start, or whether the grid answers."""
-    from pixmill.web.browser import Grid, choose_browser
+    from pixmill.web.browser import Grid, choose_browser, count_browsers
 
     try:
         browser = choose_browser()
@@ -37,14 +34,18 @@ def check_browser() -> Iterator[Finding]:
         yield Finding("driver", State.OK, f"{browser.driver} {browser.driver_version}")
         return
     try:
-        urllib.request.urlopen(f"{browser.url.rstrip('/')}/status", timeout=_SECONDS).close()  # noqa: S310
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        if isinstance(error, urllib.error.HTTPError):
-            error.close()
-        advice = "start the grid, or unset PIXMILL_WEBDRIVER_URL"
-        yield Finding("browser", State.BAD, f"{browser.url} does not answer: {error}", next=advice)
+        counts = count_browsers(browser)
+    except BrowserError as error:
+        yield Finding("browser", State.BAD, error.message, next=error.next)
+        return
+    message = f"{browser.kind.title} on the grid {browser.url}"
+    if counts is None:
+        yield Finding("browser", State.OK, message)
+    elif counts[1]:
+        yield Finding("browser", State.OK, f"{message}: {counts[0]} of {counts[1]} free")
     else:
-        yield Finding("browser", State.OK, f"{browser.kind.title} on the grid {browser.url}")
+        advice = "start a node with one, unless the grid starts nodes on demand"
+        yield Finding("browser", State.WARNING, f"{message}: none there now", next=advice)
 
 
 def check_compute() -> Iterator[Finding]:

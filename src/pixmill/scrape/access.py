@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pixmill.core.errors import BrowserError, BrowserLost, ParamsError
 from pixmill.core.params import ScrapeParams
+from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
@@ -29,6 +30,9 @@ Result = TypeVar("Result")
 
 _LOOK_SECONDS = 0.5
 """How often a search that waits looks whether the run ends."""
+
+_RESTART_SECONDS = 60.0
+"""How long a grid that has opened browsers in this run is given to come back."""
 
 
 class Stopped(Exception):  # noqa: N818 (a request, not a fault)
@@ -73,6 +77,7 @@ class NetworkAccess:
         self._proxy: str | None = None
         self._browser: Browser | Grid | None = None
         self._has_started = False
+        self._told: set[str] = set()
 
     def permitted(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
@@ -97,13 +102,19 @@ class NetworkAccess:
             Stopped: The run ends; each command of the browser raises it then.
         """
         from pixmill.web.browser import open_browser
-        from pixmill.web.fetch.proxy import Proxy
 
         browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
         with self._lock:
-            self._proxy = self._proxy or self._opened.enter_context(Proxy(self._network)).url
+            self._proxy = self._proxy or self._open_proxy(browser)
         with contextlib.ExitStack() as stack:
-            opening = open_browser(browser, proxy=self._proxy, profile=profile, authority=authority)
+            opening = open_browser(
+                browser,
+                proxy=self._proxy,
+                profile=profile,
+                authority=authority,
+                patience=_RESTART_SECONDS if self._has_started else 0,
+                tell=self._tell,
+            )
             try:
                 driver = stack.enter_context(opening)
             except BrowserLost:
@@ -124,6 +135,29 @@ class NetworkAccess:
                 yield driver
             finally:
                 driver.execute = execute  # which closes the browser
+
+    def _open_proxy(self, browser: Browser | Grid) -> str:
+        from pixmill.web.browser import Grid
+        from pixmill.web.fetch.proxy import Proxy
+
+        port = browser.proxy_port if isinstance(browser, Grid) else 0
+        try:
+            return self._opened.enter_context(Proxy(self._network, port=port)).url
+        except OSError as error:
+            if not port:
+                raise
+            raise BrowserError(
+                f"the proxy cannot listen on port {port} of 127.0.0.1, which PIXMILL_WEBDRIVER_URL names: "
+                f"{error.strerror}",
+                next="wait for the other scrape that uses it, or name another port there and in the tunnel",
+            ) from None
+
+    def _tell(self, line: str) -> None:
+        """Print a line, once in a run: several searches may wait for the same."""
+        with self._lock:
+            if line not in self._told:
+                self._told.add(line)
+                announce(line)
 
     def witness(self, driver: WebDriver, query: Query) -> str:
         """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future
 from itertools import groupby
@@ -23,7 +24,7 @@ from pixmill.scrape.sources import SearchFailed
 __all__ = ["Crawl", "least_expected"]
 
 _LEAVE_SECONDS = 10.0
-"""How long a search may take to end once the run does; a browser that is opening a page cannot be asked sooner."""
+"""How long searches may take to end once the run does: one that waits for a page, or for a grid, cannot be asked."""
 
 _BROWSERS = 2
 """In how many browsers one search is tried."""
@@ -93,8 +94,9 @@ class Crawl:
             self._access.stop()
             # A browser that waits for a page hears of no end; without a way out it waits no longer.
             await asyncio.to_thread(self._access.close)
+            deadline = time.monotonic() + _LEAVE_SECONDS
             for worker in workers:
-                await asyncio.to_thread(worker.join, _LEAVE_SECONDS)
+                await asyncio.to_thread(worker.join, max(0.0, deadline - time.monotonic()))
             self._progress.close()
         if self._broken:
             raise self._broken[0]
@@ -189,6 +191,8 @@ class Crawl:
             except BrowserLost as error:
                 message = f"{error.message} ({len(attempts)} attempts)"
                 failed = FailedSearch(search, "browser", message, advice=error.next)
+                if len(attempts) < _BROWSERS:
+                    announce(f"Scrape {search}: {error.message}; searching again in another one")
             finally:
                 attempts[-1].finish()
         return max(attempts, key=lambda attempt: attempt.taken), failed

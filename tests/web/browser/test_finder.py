@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser import Browser, Grid, choose_browser, find_browser, install_browser
-from pixmill.web.browser.finder import CHROMIUM, EDGE, FIREFOX
+from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.web.browser.finder import CHROMIUM, EDGE, FIREFOX
+from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX
 from pixmill.web.browser.options import browser_options
 
 PROXY = "http://127.0.0.1:4711"

@@ -1,6 +1,4 @@
-import contextlib
 import http.server
-import json
 import os
 import signal
 import socket
@@ -10,20 +8,18 @@ import tempfile
 import textwrap
 import threading
 import time
-from http.client import HTTPConnection
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
 from selenium.webdriver.common.by import By
 
-from pixmill.core.errors import BrowserError
+from pixmill.core.errors import BrowserError, BrowserLost
 from pixmill.web.browser import Browser, Grid, Unreachable, open_browser, visit
-from pixmill.web.browser.driver import running_driver
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 from tests.web.fetch.conftest import Authority
+from tests.webdriver import RemoteDriver
 
 pytestmark = pytest.mark.browser
 
@@ -194,55 +190,64 @@ def test_a_driver_that_hangs_and_does_not_heed_its_end_is_one_message(browser, p
 
 @pytest.fixture
 def grid(browser, tmp_path):
-    """A grid of one node: like a real one, it tells the driver which browser there is and hands the rest through."""
-
-    class Node(http.server.BaseHTTPRequestHandler):
-        def hand_through(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.path == "/session" and body:
-                asked = json.loads(body)
-                options = asked["capabilities"]["alwaysMatch"]["goog:chromeOptions"]
-                options["binary"] = str(browser.binary)
-                options["args"] += [f"--user-data-dir={tmp_path / 'node'}", "--no-sandbox", "--remote-debugging-pipe"]
-                body = json.dumps(asked).encode()
-            connection = HTTPConnection(urlsplit(url).netloc)
-            connection.request(self.command, self.path, body, {"Content-Type": "application/json"})
-            with contextlib.closing(connection), connection.getresponse() as answer:
-                said = answer.read()
-                self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(said)))
-            self.end_headers()
-            self.wfile.write(said)
-
-        do_GET = do_POST = do_DELETE = hand_through  # noqa: N815
-
-        def log_message(self, *arguments):
-            pass
-
-    with (
-        running_driver(browser, tmp_path / "driver.log") as (url, _),
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Node) as server,
-    ):
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield Grid(f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-        thread.join()
+    remote = RemoteDriver(browser, tmp_path)
+    remote.start()
+    yield remote
+    remote.kill()
 
 
 def test_a_grid_opens_browsers_that_go_through_the_proxy(grid, proxy, tmp_path):
-    with open_browser(grid, proxy=proxy.url, profile=tmp_path) as driver:
+    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
         assert visit(driver, HOME).status == 200
+        assert len(grid.sessions) == 1
+    assert grid.sessions == set()
 
 
-def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_path):
+@pytest.mark.parametrize(
+    ("port", "advice"),
+    [(9, "ssh -N -R 9:127.0.0.1:9 MACHINE"), (0, "?proxy_port=8899'; then forward the port to each machine")],
+)
+def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_path, port, advice):
     with (
-        pytest.raises(BrowserError, match="does not use the proxy") as raised,
-        open_browser(grid, proxy="http://127.0.0.1:9", profile=tmp_path),
+        pytest.raises(BrowserError, match=r"does not use the proxy .*ERR_PROXY_CONNECTION_FAILED") as raised,
+        open_browser(Grid(grid.url, proxy_port=port), proxy="http://127.0.0.1:9", profile=tmp_path),
     ):
         pass
-    assert "ssh -N -R 9:127.0.0.1:9" in str(raised.value)
+    assert advice in raised.value.next
+    assert grid.sessions == set()
+
+
+def test_a_browser_that_is_lost_on_a_grid_leaves_no_session(grid, proxy, tmp_path):
+    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
+        os.kill(driver.capabilities["goog:processID"], signal.SIGKILL)
+        with pytest.raises(BrowserLost):
+            visit(driver, HOME)
+        assert grid.sessions == set()
+
+
+def test_a_full_grid_is_waited_for_with_a_line(grid, proxy, tmp_path, monkeypatch):
+    monkeypatch.setattr("pixmill.web.browser.grid._TELL_SECONDS", 0.1)
+    grid.kill()
+    grid.slots, told = 1, []
+    grid.start()
+    with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path):
+        monkeypatch.setattr("pixmill.web.browser.grid._QUEUE_SECONDS", 1.0)
+        with (
+            pytest.raises(BrowserError, match="could not open Chromium or Chrome: no answer in time"),
+            open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path, tell=told.append),
+        ):
+            pass
+    assert told[-1] == f"Waiting for a free browser on the grid {grid.url}, at most 1 s"
+
+
+def test_a_grid_that_is_absent_is_told_at_once(proxy, tmp_path):
+    grid = Grid("http://127.0.0.1:9")
+    with (
+        pytest.raises(BrowserError, match=r"the grid http://127\.0\.0\.1:9 does not answer: Connection refused") as raised,
+        open_browser(grid, proxy=proxy.url, profile=tmp_path),
+    ):
+        pass
+    assert raised.value.next == "start the grid, or unset PIXMILL_WEBDRIVER_URL to use a local browser"
 
 
 @pytest.fixture

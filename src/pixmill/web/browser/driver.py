@@ -19,7 +19,10 @@ from pixmill.core.errors import BrowserError
 from pixmill.core.process import die_with_parent
 from pixmill.web.browser.finder import Browser
 
-__all__ = ["own_profile", "running_driver"]
+__all__ = ["SESSION", "own_profile", "running_driver"]
+
+SESSION = "session"
+"""The file beside a profile that holds the id of its session on a grid."""
 
 _START_SECONDS = 30.0
 _STARTS = 10
@@ -109,17 +112,18 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def own_profile(home: Path) -> Iterator[Path]:
+def own_profile(home: Path, end: Callable[[str], None] | None = None) -> Iterator[Path]:
     """Yield a path for a fresh profile below a folder, and remove it in the end with those of dead sessions.
 
     Args:
         home: The folder of all profiles; made if absent.
+        end: Ends a session on the grid, by its id, that a dead process left there.
     """
     from filelock import FileLock
 
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(home / "profiles.lock"):
-        _sweep(home)
+        _sweep(home, end)
         folder = Path(tempfile.mkdtemp(prefix="profile-", dir=home))
         held = FileLock(folder / "lock")
         held.acquire()
@@ -131,7 +135,7 @@ def own_profile(home: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(home: Path) -> None:
+def _sweep(home: Path, end: Callable[[str], None] | None) -> None:
     from filelock import FileLock, Timeout
 
     for folder in home.glob("profile-*"):
@@ -142,6 +146,8 @@ def _sweep(home: Path) -> None:
         except Timeout:
             continue
         _end_users_of(folder)
+        if end is not None and (folder / SESSION).is_file():
+            end((folder / SESSION).read_text())
         shutil.rmtree(folder, ignore_errors=True)
 
 

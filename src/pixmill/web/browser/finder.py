@@ -13,21 +13,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pixmill.core.errors import BrowserError
+from pixmill.web.browser.grid import Grid, chosen_grid
+from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, Kind
 
-__all__ = [
-    "CHROMIUM",
-    "EDGE",
-    "FIREFOX",
-    "Browser",
-    "Grid",
-    "Kind",
-    "choose_browser",
-    "find_browser",
-    "install_browser",
-]
+__all__ = ["Browser", "choose_browser", "find_browser", "install_browser"]
 
 _INSTALL = "pixmill browser --install"
 _CHOICE = "set PIXMILL_BROWSER and PIXMILL_DRIVER to a matching browser and driver, or unset both"
@@ -41,25 +32,6 @@ _VERSION_SECONDS = 20.0
 
 _FEWEST_FILES = 160
 """With 128 open files Chromium hangs before its first page, and with 160 it starts; it raises its own soft limit."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Describe the browsers that one driver drives.
-
-    Args:
-        name: What Selenium Manager calls the browser.
-        title: What people call the browser.
-    """
-
-    name: str
-    title: str
-
-
-CHROMIUM = Kind("chrome", "Chromium or Chrome")
-EDGE = Kind("edge", "Edge")
-FIREFOX = Kind("firefox", "Firefox")
-_KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "edge": EDGE, "firefox": FIREFOX}
 
 
 @dataclass(frozen=True)
@@ -81,43 +53,16 @@ class Browser:
     kind: Kind = CHROMIUM
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Name a Selenium Grid, or another remote driver, and the kind of browser that it is asked for.
-
-    Args:
-        url: Its address, such as ``http://127.0.0.1:4444``.
-        kind: What kind of browser is opened there.
-    """
-
-    url: str
-    kind: Kind = CHROMIUM
-
-
 def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid:
     """Return the grid that ``PIXMILL_WEBDRIVER_URL`` names, or else a browser of this machine.
 
     Args:
-        environ: The environment. On a grid, ``PIXMILL_BROWSER`` is the name of a kind.
+        environ: The environment.
 
     Raises:
-        BrowserError: Nothing fits, or the address is none.
+        BrowserError: Nothing fits, or the address of the grid is none.
     """
-    url = environ.get("PIXMILL_WEBDRIVER_URL")
-    if not url:
-        return find_browser(environ=environ)
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise BrowserError(
-            f"PIXMILL_WEBDRIVER_URL: expected a URL such as http://127.0.0.1:4444, received '{url}'",
-            next="set it to the URL of a Selenium Grid, or unset it to use a local browser",
-        )
-    kind = _KINDS.get((environ.get("PIXMILL_BROWSER") or "chrome").lower())
-    if kind is None:
-        raise BrowserError(
-            "with PIXMILL_WEBDRIVER_URL, PIXMILL_BROWSER must be a kind of browser, not a local file",
-            next="set PIXMILL_BROWSER to chrome, edge or firefox, or unset it",
-        )
-    return Grid(url, kind)
+    return chosen_grid(environ) or find_browser(environ=environ)
 
 
 def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
@@ -206,8 +151,8 @@ def _chosen_browser(environ: Mapping[str, str]) -> tuple[Kind, Path | None]:
     if chosen == "chromium":  # Selenium Manager knows it as a Chrome only.
         binary = shutil.which("chromium") or shutil.which("chromium-browser")
         return CHROMIUM, Path(binary) if binary else None
-    if chosen in _KINDS:
-        return _KINDS[chosen], None
+    if chosen in KINDS:
+        return KINDS[chosen], None
     path = _chosen_file("PIXMILL_BROWSER", environ)
     name = path.name.lower() if path else ""
     return FIREFOX if "firefox" in name else EDGE if "edge" in name else CHROMIUM, path

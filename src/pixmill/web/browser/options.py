@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pixmill.web.browser.finder import EDGE, FIREFOX, Kind
+from pixmill.web.browser.kind import EDGE, FIREFOX, Kind
 
 if TYPE_CHECKING:
     from selenium.webdriver.common.options import ArgOptions

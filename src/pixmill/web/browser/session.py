@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pixmill.core.errors import BrowserError, BrowserLost
-from pixmill.web.browser.driver import own_profile, running_driver
-from pixmill.web.browser.finder import Browser, Grid
+from pixmill.core.progress import announce
+from pixmill.web.browser.driver import SESSION, own_profile, running_driver
+from pixmill.web.browser.finder import Browser
+from pixmill.web.browser.grid import Grid, client_config, count_browsers, end_session, wait_for_browser
 from pixmill.web.browser.options import browser_options
 from pixmill.web.browser.visit import LoadTimeout, Unreachable, visit
 from pixmill.web.browser.watch import Watch
 
 if TYPE_CHECKING:
+    from selenium.common import WebDriverException
     from selenium.webdriver.common.options import ArgOptions
     from selenium.webdriver.remote.webdriver import WebDriver
+    from urllib3.exceptions import HTTPError
 
 __all__ = ["open_browser"]
 
@@ -29,6 +33,9 @@ _QUIT_SECONDS = 5.0
 
 _REFUSED = "http://192.0.2.1/"
 """An address that is kept for documentation (RFC 5737), which a guard never lets through."""
+
+_EXAMPLE_PORT = 8899
+"""The port that advice names where none is chosen."""
 
 _SLACK_SECONDS = 5.0
 """How much longer than the driver's own limits the client waits: only a hung driver or browser gets that far."""
@@ -43,8 +50,10 @@ def open_browser(
     authority: Path | None = None,
     page_load_timeout: float = 30.0,
     script_timeout: float = 20.0,
+    patience: float = 0.0,
+    tell: Callable[[str], None] = announce,
 ) -> Iterator[WebDriver]:
-    """Open a browser, and leave no process and no profile of it behind.
+    """Open a browser, and leave no process, no profile and no session on a grid behind.
 
     The proxy is the one way out for pages, scripts, web sockets, WebRTC and the browser's own calls home, to this
     machine too; no name is resolved past it. Downloads are refused and alerts dismissed. It is an ordinary browser
@@ -54,14 +63,16 @@ def open_browser(
     The driver dies with the *thread* that opened it (Linux), so that thread must outlive the session.
 
     Args:
-        browser: What to start, from :func:`.choose_browser`. On a grid the proxy must be reachable from
-            the machine of the browser at the same address: a grid on this machine reaches it, another machine needs
-            the port forwarded (``ssh -R PORT:127.0.0.1:PORT``).
+        browser: What to start, from :func:`.choose_browser`. A grid's browsers must reach the proxy at the same
+            address: those of this machine do, and others need its port forwarded (``ssh -R PORT:127.0.0.1:PORT``).
         proxy: The address of a running :class:`pixmill.web.fetch.proxy.Proxy`.
-        profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed.
+        profile: The folder for the browser's profiles. Each session has its own there; those of dead ones are removed,
+            and their sessions on the grid are ended.
         authority: A certificate authority of a test world; where there is one, every certificate is accepted.
         page_load_timeout: Longest load of a page, in seconds.
         script_timeout: Longest asynchronous script, in seconds.
+        patience: How long a grid that is not there, since it starts again, is waited for, in seconds.
+        tell: Is given a line that says what is waited for where a grid has no browser at once.
 
     Yields:
         The driver; each of its commands raises ``BrowserLost`` once the browser crashed or hangs. Chrome's own commands
@@ -72,7 +83,8 @@ def open_browser(
     """
     with contextlib.ExitStack() as stack:
         if isinstance(browser, Grid):
-            binary, folder, url, kill = None, None, browser.url, None
+            end = partial(end_session, browser)
+            binary, folder, session = None, None, stack.enter_context(own_profile(profile, end)).with_name(SESSION)
         else:
             binary, folder = browser.binary, stack.enter_context(own_profile(profile))
             url, kill = stack.enter_context(running_driver(browser, folder.with_name("driver.log")))
@@ -84,7 +96,12 @@ def open_browser(
             authority=authority,
             headless=os.environ.get("PIXMILL_HEADLESS") != "0",
         )
-        driver = _connect(browser, url, options)
+        if isinstance(browser, Grid):
+            driver = _open_on_grid(browser, options, patience, tell)
+            session.write_text(driver.session_id or "")
+            kill = partial(end, driver.session_id or "")
+        else:
+            driver = _open_here(browser, url, options)
         watch = Watch(driver, kill)
         stack.callback(_quit, driver, watch)
         if isinstance(browser, Grid):
@@ -95,37 +112,49 @@ def open_browser(
         yield driver
 
 
-def _connect(browser: Browser | Grid, url: str, options: ArgOptions) -> WebDriver:
-    from selenium.common import WebDriverException
-    from selenium.webdriver.common.proxy import Proxy, ProxyType
-    from selenium.webdriver.remote.client_config import ClientConfig
+def _connect(options: ArgOptions, url: str, seconds: float, login: tuple[str, str] | None = None) -> WebDriver:
     from selenium.webdriver.remote.webdriver import WebDriver
-    from urllib3 import Retry
+
+    config = client_config(url, seconds=seconds, login=login)
+    return WebDriver(command_executor=url, options=options, client_config=config)
+
+
+def _open_here(browser: Browser, url: str, options: ArgOptions) -> WebDriver:
+    from selenium.common import WebDriverException
     from urllib3.exceptions import HTTPError
 
-    client = ClientConfig(
-        remote_server_addr=url,
-        # HTTP_PROXY is for the web, not for the driver on this machine.
-        proxy=Proxy({"proxyType": ProxyType.DIRECT}),
-        timeout=_START_SECONDS,
-        # By default urllib3 asks a hung driver four times and waits for each answer.
-        init_args_for_pool_manager={"init_args_for_pool_manager": {"retries": Retry(3, read=False)}},
-    )
     try:
-        return WebDriver(command_executor=url, options=options, client_config=client)
+        return _connect(options, url, _START_SECONDS)
     except (HTTPError, WebDriverException) as error:
-        reason = f"no answer within {_START_SECONDS:g} s"
-        if isinstance(error, WebDriverException):
-            reason = (error.msg or "no reason given").splitlines()[0]
-        if isinstance(browser, Grid):
-            raise BrowserError(
-                f"the grid {browser.url} could not open {browser.kind.title}: {reason}",
-                next=f"check its browsers at {browser.url}/status",
-            ) from None
         raise BrowserError(
-            f"the browser {browser.binary} (version {browser.version}) did not start: {reason}",
+            f"the browser {browser.binary} (version {browser.version}) did not start: {_reason(error)}",
             next=f"find the cause with: {browser.binary} --headless about:blank",
         ) from None
+
+
+def _open_on_grid(grid: Grid, options: ArgOptions, patience: float, tell: Callable[[str], None]) -> WebDriver:
+    from selenium.common import WebDriverException
+    from urllib3.exceptions import HTTPError
+
+    def connect(seconds: float) -> WebDriver:
+        return _connect(options, grid.url, seconds, grid.login)
+
+    try:
+        return wait_for_browser(grid, connect, patience=patience, tell=tell)
+    except (HTTPError, WebDriverException) as error:
+        count_browsers(grid)  # which says it where the grid is not there at all
+        raise BrowserError(
+            f"the grid {grid.url} could not open {grid.kind.title}: {_reason(error)}",
+            next=f"check its browsers at {grid.url}/status",
+        ) from None
+
+
+def _reason(error: HTTPError | WebDriverException) -> str:
+    from selenium.common import WebDriverException
+
+    if isinstance(error, WebDriverException):
+        return (error.msg or "no reason given").splitlines()[0]
+    return "no answer in time"
 
 
 def _quit(driver: WebDriver, watch: Watch) -> None:
@@ -148,9 +177,12 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
         reason = error.message
         if " is not a public address" in reason:
             return
-    port = urlsplit(proxy).port
+    port, setting = grid.proxy_port, ""
+    if not port:
+        port = _EXAMPLE_PORT
+        setting = f"export PIXMILL_WEBDRIVER_URL='{grid.url}?proxy_port={port}'; then "
     raise BrowserError(
         f"the browser of the grid {grid.url} does not use the proxy {proxy} of this machine, which is the SSRF guard: "
         f"{reason}",
-        next=f"forward the port to the browser's machine: ssh -N -R {port}:127.0.0.1:{port} <that machine>",
+        next=f"{setting}forward the port to each machine with browsers: ssh -N -R {port}:127.0.0.1:{port} MACHINE",
     )

@@ -23,8 +23,13 @@ _CRASHES = (
     "target frame detached",
     "failed to decode response from marionette",
     "tried to run command without establishing a connection",
+    "unable to execute request for an existing session",
+    "bad gateway",
+    "gateway time",
+    "service unavailable",
+    "service temporarily unavailable",
 )
-"""What ChromeDriver, msedgedriver and geckodriver say of a browser, or a page's process, that is gone."""
+"""What drivers say of a browser, or a page's process, that is gone; and a grid, or what stands before it, of a node."""
 
 _NO_ANSWER = "receiving message from renderer"
 """What ChromeDriver says when the page's process does not answer in time, be it busy or waiting for the network."""
@@ -53,13 +58,13 @@ class Watch:
 
     Args:
         driver: The driver to watch; from then on its ``execute``, which every command goes through, is the watch's.
-        kill: Ends the driver and the browser without asking either; ``None`` on a grid, whose driver is not ours.
+        kill: Ends the driver and the browser without asking either; on a grid, the session.
 
     Attributes:
         lost: Whether the browser is lost.
     """
 
-    def __init__(self, driver: WebDriver, kill: Callable[[], None] | None) -> None:
+    def __init__(self, driver: WebDriver, kill: Callable[[], None]) -> None:
         self.lost = False
         self._place = "its first page"
         self._kill = kill
@@ -109,8 +114,7 @@ class Watch:
                 else:
                     raise
         self.lost = True
-        if self._kill is not None:
-            self._kill()
+        self._kill()
         raise self._error()
 
     def _answers(self) -> bool:

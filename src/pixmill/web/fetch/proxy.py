@@ -109,7 +109,7 @@ class _Answer(Exception):  # noqa: N818 (an answer, not a fault)
 
 
 class Proxy:
-    """Serve a forward proxy on a free port of 127.0.0.1, from a thread of its own, while its context is open.
+    """Serve a forward proxy on a port of 127.0.0.1, from a thread of its own, while its context is open.
 
     It speaks what browsers speak to a proxy: plain requests in absolute form, and CONNECT for TLS and web sockets (RFC
     9110, section 9.3.6; RFC 9112, section 3.2.2). Each connection goes through the fetcher's guard: public addresses,
@@ -118,20 +118,22 @@ class Proxy:
 
     Args:
         network: What may be reached beside the public internet; by default nothing.
+        port: The port; 0: any free one.
 
     Attributes:
         url: The proxy's own address, such as ``http://127.0.0.1:41873``.
         refusals: The last thousand connections that were not made, the oldest first.
     """
 
-    def __init__(self, network: Network | None = None) -> None:
+    def __init__(self, network: Network | None = None, *, port: int = 0) -> None:
         self._network = network or Network()
+        self._port = port
         self._guard = Guard(self._network)
         self.refusals: deque[Refusal] = deque(maxlen=_REMEMBERED)
         self._clients: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         self._end = asyncio.Event()

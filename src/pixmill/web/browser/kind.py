@@ -1,0 +1,28 @@
+"""The kinds of browser that there are drivers for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CHROMIUM", "EDGE", "FIREFOX", "KINDS", "Kind"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Describe the browsers that one driver drives.
+
+    Args:
+        name: What Selenium Manager calls the browser.
+        title: What people call the browser.
+    """
+
+    name: str
+    title: str
+
+
+CHROMIUM = Kind("chrome", "Chromium or Chrome")
+EDGE = Kind("edge", "Edge")
+FIREFOX = Kind("firefox", "Firefox")
+
+KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "edge": EDGE, "firefox": FIREFOX}
+"""The kinds by the names that ``PIXMILL_BROWSER`` may have."""

@@ -110,11 +110,13 @@ class _Node:
         self._wake = asyncio.Event()
         self._losses = 0
         self._closing = False
+        self._broken: Exception | None = None
+        self._actor = self._create()
         self._running = asyncio.create_task(self._run())
 
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
-        if self._running.done():
-            self._running.result()
+        if self._broken is not None:
+            raise self._broken
         number = next(self._numbers)
         self._rows[number] = row = (number, url, request, seconds)
         answer: asyncio.Future[tuple[Answer, float]] = asyncio.get_running_loop().create_future()
@@ -125,22 +127,28 @@ class _Node:
 
     async def close(self) -> None:
         self._closing = True
-        # Its end answers what is still waited for.
-        self._cluster.ray.kill(self._actor)
+        self._end_process()  # which answers what is still waited for
         await asyncio.wait([self._running], timeout=_END_SECONDS)
+
+    def _end_process(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            # A Ray without a connection would start a cluster here.
+            if self._cluster.ray.is_initialized():
+                self._cluster.ray.kill(self._actor)
 
     async def _run(self) -> None:
         try:
             while not self._closing:
-                self._actor = self._create()
-                self._unsent = list(self._rows.values())
-                self._wake.set()
                 await self._use(self._actor)
-        except Exception as error:
+                if not self._closing:
+                    self._actor = self._create()
+                    self._unsent = list(self._rows.values())
+                    self._wake.set()
+        except Exception as error:  # noqa: BLE001 (raised by those who wait for an answer)
+            self._broken = error
             for answer in self._answers.values():
                 if not answer.done():
                     answer.set_exception(error)
-            raise
 
     async def _use(self, actor: Any) -> None:
         """Work with a process on the node until that is lost."""
@@ -157,13 +165,14 @@ class _Node:
             raise error
         if self._closing:
             return
-        self._cluster.ray.kill(actor)  # it may live where only the way to it is broken
         self._losses += 1
-        if self._losses > _LOSSES or isinstance(error, ConnectionError):
+        is_gone = isinstance(error, ConnectionError) or not self._cluster.ray.is_initialized()
+        if is_gone or self._losses > _LOSSES:
             raise PixmillError(
                 f"{self._cluster.address} downloads no longer: {error}",
                 next="look at the cluster with ray status, then: dvc repro scrape (images found so far are kept)",
             ) from error
+        self._end_process()  # it may live where only the way to it is broken
         announce(f"Scrape: a node of {self._cluster.address} was lost; its {len(self._rows):,} downloads start again")
 
     async def _send(self, actor: Any) -> None:

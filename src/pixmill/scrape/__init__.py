@@ -7,7 +7,7 @@ keeps it, and the harvest streams it all into the tables.
 - ``searches``, ``candidate``: who is asked for what, and what is shown
 - ``sources/``: where images come from; ``sites/``: how pages of results are built
 - ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
-- ``collector``, ``judge``, ``licences``: fetching candidates, and what is accepted
+- ``collector``, ``judge``, ``licences``: fetching candidates, and what is accepted; ``node_downloads``: on a cluster
 - ``journal``, ``image_store``: what is not asked for again
 - ``harvest``, ``tally``: the tables and the counts
 - ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``

@@ -17,7 +17,9 @@ from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
+from pixmill.scrape.node_downloads import NodeDownloads
 from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
+from pixmill.web.fetch.location import host_of
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -220,7 +222,12 @@ class NetworkAccess:
 
 @contextlib.asynccontextmanager
 async def open_access(
-    params: ScrapeParams, *, served: Mapping[str, int], network: Network | None, scratch: Path
+    params: ScrapeParams,
+    *,
+    served: Mapping[str, int],
+    network: Network | None,
+    scratch: Path,
+    images: Path | None = None,
 ) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
     """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
 
@@ -229,6 +236,7 @@ async def open_access(
         served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
         network: What else may be reached beside the public internet.
         scratch: The stage's scratch place.
+        images: Where downloads are stored, for the nodes of a cluster; ``None``: this process does all.
 
     Raises:
         ParamsError: The params name a host that cannot be one.
@@ -248,12 +256,15 @@ async def open_access(
         own=frozenset(origin.rpartition(":")[0] for origin in served),
     )
     try:
-        opening = Fetcher(limits, manners, reach)
+        # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
+        here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
+        nodes = None if images is None else NodeDownloads(images, limits, params.contact, given, here)
+        opening = Fetcher(limits, manners, reach, None if nodes is None else nodes.ask)
     except ValueError as error:
         raise ParamsError(
             f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
             next="edit params.yaml, then: pixmill check",
         ) from None
-    async with opening as fetcher:
+    async with nodes or contextlib.nullcontext(), opening as fetcher:
         with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
             yield fetcher, access

@@ -131,7 +131,10 @@ def scrape(
         judge = Judge(journal, params)
 
         async def crawl() -> list[FailedSearch]:
-            async with open_access(params, served=opened.served, network=network, scratch=scratch) as (fetcher, access):
+            opening = open_access(
+                params, served=opened.served, network=network, scratch=scratch, images=journal.images.folder
+            )
+            async with opening as (fetcher, access):
                 access.journal = journal
                 collector = Collector(fetcher, journal, judge, connections=params.connections)
                 return await Crawl(access, journal, collector, params).run(remote)

@@ -23,6 +23,7 @@ from pixmill.web.fetch.location import BadURL, decode_data_uri, host_of, parse_u
         "javascript:alert(1)",
         "http://host:99999/",
         "http://[::1",
+        "http://[]@",
         "http://host\\@other/",
         "http://xn--a/",
         "//xn--a/",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 import aiohttp
 from yarl import URL
@@ -18,7 +22,10 @@ from pixmill.web.fetch.location import parse_url
 from pixmill.web.fetch.robots import opt_out
 from pixmill.web.fetch.values import Fetched, Limits, Network, Refused, Unchanged, Validators
 
-__all__ = ["USER_AGENT", "Request", "exchange", "open_session", "retry_after"]
+__all__ = ["USER_AGENT", "Answer", "Exchange", "Request", "retry_after"]
+
+Answer = Fetched | Unchanged | Refused | URL
+"""What comes of one request; a URL where it is a redirect that may be followed."""
 
 USER_AGENT = f"Pixmill/{__version__}"
 """What we call ourselves; where the person responsible can be reached comes after it, in brackets."""
@@ -49,6 +56,8 @@ class Request:
         cut: Whether a larger body is cut at the limit rather than refused.
         kept: Whether the answer is kept, so that ``robots.txt`` and ``X-Robots-Tag`` have a say in it.
         known: The version that is there already, where one is.
+        store: Puts what came where it belongs, on the machine to which it came, and returns what is to be told of it;
+            ``None``: nothing is stored. It must be picklable.
     """
 
     accept: str
@@ -56,17 +65,65 @@ class Request:
     cut: bool = False
     kept: bool = True
     known: Validators | None = None
+    store: Callable[[Fetched], Fetched] | None = None
 
 
-def open_session(limits: Limits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
-    """Return a session for requests, which keeps no cookies and connects to nothing that the guard refuses.
+class Exchange:
+    """Ask for URLs over guarded connections, each once; an asynchronous context manager.
 
     Args:
         limits: What each request obeys.
-        guard: Decides what may be connected to.
-        network: Whose authority is believed beside the system's.
+        network: What may be reached beside the public internet.
         contact: Where the person responsible can be reached.
+
+    Attributes:
+        guard: Decides what may be connected to.
+
+    Raises:
+        BadURL: The network names a host that is none.
     """
+
+    def __init__(self, limits: Limits, network: Network, contact: str | None) -> None:
+        self._limits = limits
+        self._network = network
+        self._contact = contact
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opened:
+            self.guard = Guard(self._network)
+            opened.push_async_callback(self.guard.close)
+            session = _open_session(self._limits, self.guard, self._network, self._contact)
+            self._session = await opened.enter_async_context(session)
+            self._opened = opened.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._opened.aclose()
+
+    async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
+        """Ask for a URL once; return what comes, and how many seconds that took.
+
+        Args:
+            url: An http(s) URL without credentials.
+            request: What it is asked for.
+            seconds: How long it may take.
+        """
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await _exchange(self._session, self.guard, url, request)
+        except TimeoutError:
+            answer = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
+        spent = time.monotonic() - began
+        if isinstance(answer, Fetched) and request.store is not None:
+            answer = request.store(answer)
+        return answer, spent
+
+
+def _open_session(limits: Limits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
+    """Return a session for requests, which keeps no cookies and connects to nothing that the guard refuses."""
     trust = ssl.create_default_context()
     if network.authority is not None:
         trust.load_verify_locations(cafile=network.authority)
@@ -90,17 +147,7 @@ def open_session(limits: Limits, guard: Guard, network: Network, contact: str | 
     )
 
 
-async def exchange(
-    session: aiohttp.ClientSession, guard: Guard, url: URL, request: Request
-) -> Fetched | Unchanged | Refused | URL:
-    """Ask for a URL once, and return what comes: a URL where the answer is a redirect that may be followed.
-
-    Args:
-        session: The session of :func:`open_session`.
-        guard: The guard of that session.
-        url: An http(s) URL without credentials.
-        request: What it is asked for.
-    """
+async def _exchange(session: aiohttp.ClientSession, guard: Guard, url: URL, request: Request) -> Answer:
     known = request.known or Validators()
     conditions = {
         name: value
@@ -172,7 +219,7 @@ def _target(url: URL, location: str | None) -> URL | Refused:
         return Refused("bad_redirect", "no Location")
     try:
         target = parse_url(str(url.join(URL(location))))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # yarl raises IndexError for http://[]@
         return Refused("bad_redirect", str(error))
     if url.scheme == "https" and target.scheme == "http":
         return Refused("bad_redirect", "from https to http")

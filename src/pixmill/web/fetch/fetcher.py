@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from types import TracebackType
 from typing import Self
 
 from yarl import URL
 
-from pixmill.web.fetch.exchange import Request, exchange, open_session
-from pixmill.web.fetch.guard import Forbidden, Guard
+from pixmill.web.fetch.exchange import Answer, Exchange, Request
+from pixmill.web.fetch.guard import Forbidden
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
 from pixmill.web.fetch.location import BadURL, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
 from pixmill.web.fetch.values import Fetched, Limits, Manners, Network, Refused, Unchanged, Validators
 
-__all__ = ["Fetcher"]
+__all__ = ["Elsewhere", "Fetcher"]
+
+Elsewhere = Callable[[URL, Request, float], Awaitable[tuple[Answer, float] | None]]
+"""Does what :meth:`Exchange.ask` does, on another machine; returns ``None`` for what this one has to do."""
 
 _IMAGES = "image/jpeg,image/png,image/webp,image/gif,image/*;q=0.5,*/*;q=0.1"
 _RULES = Request("text/plain,*/*;q=0.1", max_bytes=512 * 1024, cut=True, kept=False)
@@ -37,25 +40,30 @@ class Fetcher:
         limits: What each fetch obeys.
         manners: How the hosts are treated.
         network: What may be reached beside the public internet; nothing by default.
+        elsewhere: Asks for what is stored, on other machines. Turns, ``robots.txt``, redirects and repeats stay in this
+            process, so that they hold for all machines together. Default: this process asks for everything.
 
     Raises:
         BadURL: The settings or the network name a host that is none.
     """
 
     def __init__(
-        self, limits: Limits | None = None, manners: Manners | None = None, network: Network | None = None
+        self,
+        limits: Limits | None = None,
+        manners: Manners | None = None,
+        network: Network | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._manners = manners or Manners()
         self._network = network or Network()
+        self._elsewhere = elsewhere
         self._hosts = Hosts(self._limits, self._manners)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            self._guard = guard = Guard(self._network)
-            opened.push_async_callback(guard.close)
-            session = open_session(self._limits, guard, self._network, self._manners.contact)
-            self._exchange = partial(exchange, await opened.enter_async_context(session), guard)
+            exchange = Exchange(self._limits, self._network, self._manners.contact)
+            self._exchange = await opened.enter_async_context(exchange)
             self._robots = Robots(self._get_rules)
             opened.push_async_callback(self._robots.close)
             self._opened = opened.pop_all()
@@ -66,16 +74,20 @@ class Fetcher:
     ) -> None:
         await self._opened.aclose()
 
-    async def fetch(self, url: str, known: Validators | None = None) -> Fetched | Unchanged | Refused:
+    async def fetch(
+        self, url: str, known: Validators | None = None, store: Callable[[Fetched], Fetched] | None = None
+    ) -> Fetched | Unchanged | Refused:
         """Return the bytes that a URL names, or why there are none.
 
         Args:
             url: An absolute http(s) URL, or a ``data:`` URI.
             known: The version that the caller has already: where it is still the current one, it does not come again.
+            store: Stores what came and returns what is to be told of it, as in :class:`Request`.
         """
         if url[:5].lower() == "data:":
-            return decode_data_uri(url, max_bytes=self._limits.max_bytes)
-        return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known))
+            decoded = decode_data_uri(url, max_bytes=self._limits.max_bytes)
+            return store(decoded) if store and isinstance(decoded, Fetched) else decoded
+        return await self._get(url, Request(_IMAGES, self._limits.max_bytes, known=known, store=store))
 
     async def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of a published API, as JSON of at most 10 MB; not parsed.
@@ -92,7 +104,7 @@ class Fetcher:
         """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
         try:
             parsed = parse_url(url)
-            await self._guard.resolve(parsed.raw_host or "", parsed.port or 0)
+            await self._exchange.guard.resolve(parsed.raw_host or "", parsed.port or 0)
         except Forbidden:
             return True
         except (BadURL, OSError):
@@ -143,14 +155,11 @@ class Fetcher:
                 return last or refused
             began = time.monotonic()
             try:
-                async with asyncio.timeout(left):
-                    outcome = await self._exchange(url, request if str(url) == known_at else anew)
-            except TimeoutError:
-                outcome = Refused("timeout", f"not finished within {self._limits.timeout:g} s")
+                outcome, seconds = await self._ask(url, request if str(url) == known_at else anew, left)
             finally:
                 host.leave()
             host.learn(outcome, began)
-            left -= time.monotonic() - began
+            left -= seconds
             if isinstance(outcome, URL):
                 url = outcome
                 redirects += 1
@@ -167,6 +176,11 @@ class Fetcher:
                 left -= seconds
             else:
                 return outcome
+
+    async def _ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
+        if self._elsewhere and request.store and (answered := await self._elsewhere(url, request, seconds)):
+            return answered
+        return await self._exchange.ask(url, request, seconds)
 
     async def _get_rules(self, url: str) -> Fetched | Refused:
         return _expected(await self._get(url, _RULES))

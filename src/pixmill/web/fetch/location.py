@@ -39,7 +39,7 @@ def parse_url(text: str) -> URL:
     try:
         url = URL(text)
         host, _ = url.host, url.port
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # yarl raises IndexError for http://[]@
         raise BadURL(str(error)) from None
     if url.scheme not in ("http", "https"):
         raise BadURL(f"expected http or https, received {url.scheme or 'no scheme'}")

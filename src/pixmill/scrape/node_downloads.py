@@ -1,0 +1,238 @@
+"""Downloads on the nodes of a Ray cluster, while this process keeps manners, redirects and journal for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+import zlib
+from collections.abc import Callable, Sequence, Set
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from yarl import URL
+
+from pixmill.compute.cluster import Cluster, chosen_cluster
+from pixmill.core.errors import PixmillError
+from pixmill.core.progress import announce
+from pixmill.web.fetch import Limits, Network
+from pixmill.web.fetch.exchange import Answer, Exchange, Request
+
+__all__ = ["NodeDownloads"]
+
+_LOSSES = 5
+"""Processes in a row that a node may lose without an answer between them."""
+
+_END_SECONDS = 10.0
+"""How long the end of the nodes' processes is waited for."""
+
+Row = tuple[int, URL, Request, float]
+Answered = tuple[int, tuple[Answer, float] | Exception]
+
+
+class NodeDownloads:
+    """Ask for URLs on the nodes of the chosen cluster; an asynchronous context manager.
+
+    Each host belongs to one node, which keeps the connections to it. What comes is stored by the node, so that rows
+    alone go between it and this process. Nothing is started before the first download.
+
+    Args:
+        folder: Where downloads are stored. Where a node does not see it, this process downloads.
+        limits: What each request obeys.
+        contact: Where the person responsible can be reached.
+        network: What nodes may reach beside the public internet.
+        here: Hosts that are left to this process.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, contact: str | None, network: Network, here: Set[str]) -> None:
+        self._folder = folder
+        self._settings = (limits, network, contact)
+        self._here = here
+        self._starting: asyncio.Task[list[_Node]] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._starting is not None:
+            # An error has been raised by whoever waited for it.
+            with contextlib.suppress(PixmillError):
+                await asyncio.gather(*(node.close() for node in await self._starting))
+
+    async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float] | None:
+        """Ask for a URL once, as :meth:`Exchange.ask` does; return ``None`` for what is left to this process.
+
+        Raises:
+            PixmillError: The cluster cannot be used, or loses one process after the other.
+        """
+        host = (url.raw_host or "").rstrip(".")
+        if host in self._here:
+            return None
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        nodes = await asyncio.shield(self._starting)
+        return await _owner(nodes, host).ask(url, request, seconds) if nodes else None
+
+    async def _start(self) -> list[_Node]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if (cluster := await asyncio.to_thread(chosen_cluster)) is None:
+            return []
+        if not await asyncio.to_thread(cluster.sees, self._folder):
+            announce(f"Scrape: this machine downloads, since not all nodes of {cluster.address} see {self._folder}")
+            return []
+        names = [node["NodeID"] for node in cluster.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        return [_Node(cluster, name, self._settings) for name in names]
+
+
+def _owner(nodes: Sequence[_Node], host: str) -> _Node:
+    """Return the node that a host belongs to, in each run and on each machine the same."""
+    return nodes[zlib.crc32(host.encode()) % len(nodes)]
+
+
+class _Node:
+    """Have requests answered by a process on a node; where that is lost, by another, if need be on another node."""
+
+    def __init__(self, cluster: Cluster, name: str, settings: tuple[Limits, Network, str | None]) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        placed = NodeAffinitySchedulingStrategy(name, soft=True)
+        actor = cluster.ray.remote(num_cpus=0, scheduling_strategy=placed)(_Downloads)
+        self._create: Callable[[], Any] = lambda: actor.remote(*settings)
+        self._cluster = cluster
+        self._numbers = count()
+        self._rows: dict[int, Row] = {}
+        self._answers: dict[int, asyncio.Future[tuple[Answer, float]]] = {}
+        self._unsent: list[Row] = []
+        self._wake = asyncio.Event()
+        self._losses = 0
+        self._closing = False
+        self._broken: Exception | None = None
+        self._actor = self._create()
+        self._running = asyncio.create_task(self._run())
+
+    async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
+        if self._broken is not None:
+            raise self._broken
+        number = next(self._numbers)
+        self._rows[number] = row = (number, url, request, seconds)
+        answer: asyncio.Future[tuple[Answer, float]] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        self._unsent.append(row)
+        self._wake.set()
+        return await answer
+
+    async def close(self) -> None:
+        self._closing = True
+        self._end_process()  # which answers what is still waited for
+        await asyncio.wait([self._running], timeout=_END_SECONDS)
+
+    def _end_process(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            # A Ray without a connection would start a cluster here.
+            if self._cluster.ray.is_initialized():
+                self._cluster.ray.kill(self._actor)
+
+    async def _run(self) -> None:
+        try:
+            while not self._closing:
+                await self._use(self._actor)
+                if not self._closing:
+                    self._actor = self._create()
+                    self._unsent = list(self._rows.values())
+                    self._wake.set()
+        except Exception as error:  # noqa: BLE001 (raised by those who wait for an answer)
+            self._broken = error
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(error)
+
+    async def _use(self, actor: Any) -> None:
+        """Work with a process on the node until that is lost."""
+        from ray.exceptions import RayError, RayTaskError
+
+        both = [asyncio.create_task(self._send(actor)), asyncio.create_task(self._receive(actor))]
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in both:
+            task.cancel()
+        await asyncio.wait(both)
+        error = done.pop().exception()
+        assert error is not None
+        if not isinstance(error, (RayError, ConnectionError)) or isinstance(error, RayTaskError):
+            raise error
+        if self._closing:
+            return
+        self._losses += 1
+        is_gone = isinstance(error, ConnectionError) or not self._cluster.ray.is_initialized()
+        if is_gone or self._losses > _LOSSES:
+            raise PixmillError(
+                f"{self._cluster.address} downloads no longer: {error}",
+                next="look at the cluster with ray status, then: dvc repro scrape (images found so far are kept)",
+            ) from error
+        self._end_process()  # it may live where only the way to it is broken
+        announce(f"Scrape: a node of {self._cluster.address} was lost; its {len(self._rows):,} downloads start again")
+
+    async def _send(self, actor: Any) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            rows, self._unsent = self._unsent, []
+            if rows:
+                await _result(actor.begin.remote(rows))
+
+    async def _receive(self, actor: Any) -> None:
+        while True:
+            for number, answer in await _result(actor.finished.remote()):
+                self._losses = 0
+                self._rows.pop(number)
+                waiting = self._answers.pop(number)
+                if waiting.done():  # nobody waits any more
+                    continue
+                if isinstance(answer, Exception):
+                    waiting.set_exception(answer)
+                else:
+                    waiting.set_result(answer)
+
+
+async def _result(reference: Any) -> Any:
+    # Ray's thread cannot set the result of a future that was cancelled.
+    return await asyncio.shield(asyncio.wrap_future(reference.future()))
+
+
+class _Downloads:
+    """Answer requests on a node; an actor."""
+
+    def __init__(self, limits: Limits, network: Network, contact: str | None) -> None:
+        self._exchange = Exchange(limits, network, contact)
+        self._is_open = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._finished: asyncio.Queue[Answered] = asyncio.Queue()
+
+    async def begin(self, rows: list[Row]) -> None:
+        """Begin to answer some requests."""
+        if not self._is_open:
+            self._is_open = True
+            await self._exchange.__aenter__()  # its end is that of the process
+        for row in rows:
+            task = asyncio.create_task(self._answer(*row))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def finished(self) -> list[Answered]:
+        """Wait for answers; return all that there are."""
+        answered = [await self._finished.get()]
+        while not self._finished.empty():
+            answered.append(self._finished.get_nowait())
+        return answered
+
+    async def _answer(self, number: int, url: URL, request: Request, seconds: float) -> None:
+        answer: tuple[Answer, float] | Exception
+        try:
+            answer = await self._exchange.ask(url, request, seconds)
+        except Exception as error:  # noqa: BLE001 (raised by the process that asked)
+            error.add_note(traceback.format_exc())
+            answer = error
+        self._finished.put_nowait((number, answer))

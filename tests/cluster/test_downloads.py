@@ -1,0 +1,205 @@
+"""Downloads on the nodes of a Ray cluster: the outcome of one machine, its manners, and nothing lost with a node."""
+
+import asyncio
+import collections
+import csv
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from aiohttp import web
+
+from pixmill.compute.cluster import _connected
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape import scrape
+from pixmill.scrape.journal import Journal
+from pixmill.web.fetch import Network
+from tests.ports import unused_port
+from tests.scrape.conftest import image, tree
+from tests.web.fetch.conftest import Site
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.slow,
+    # Ray leaves its logs open.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+HOSTS = [f"h{number}.test" for number in range(4)]
+EACH = 12
+"""Images of each host."""
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A cluster of a head that runs nothing and of two nodes."""
+    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    port = unused_port()
+    common = {"object_store_memory": 100 << 20}
+    head = {"num_cpus": 0, "ray_client_server_port": port, "include_dashboard": False, "node_ip_address": "127.0.0.51"}
+    cluster = cluster_utils.Cluster(initialize_head=True, connect=False, head_node_args=head | common)
+    try:
+        cluster.address_of_clients = f"ray://127.0.0.51:{port}"
+        cluster.grow = lambda: cluster.add_node(num_cpus=1, node_ip_address="127.0.0.52", **common)
+        cluster.grow(), cluster.grow()
+        yield cluster
+    finally:
+        disconnect()
+        cluster.shutdown()
+
+
+def disconnect():
+    """Leave the cluster that passes of this process ran on."""
+    import ray
+
+    ray.shutdown()
+    _connected.cache_clear()
+
+
+class Hosts(Site):
+    """Several hosts on one port, which note what they are asked for, how often at once, and by which process."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = 0.0
+        self.starts = collections.defaultdict(list)
+        self.processes = collections.Counter()
+        self.most = collections.Counter()
+        self._now = collections.Counter()
+        refused = b"User-agent: *\nDisallow: /private"
+        self.answers = {"/robots.txt": refused, "/page": b"<!doctype html>"}
+        self.answers |= {f"/{number}.png": image(number) for number in range(EACH * len(HOSTS))}
+        self.answers |= {"/moved.png": (b"", {"Location": f"http://{HOSTS[0]}/0.png"}, 302)}
+        self.answers |= {"/moved-private.png": (b"", {"Location": f"http://{HOSTS[0]}/private.png"}, 302)}
+
+    def images(self):
+        """Return the addresses of images that were asked for."""
+        return [url for url in self.starts if url.endswith(".png")]
+
+    async def _answer(self, request):
+        self.starts[str(request.url)].append(time.monotonic())
+        self._now[request.host] += 1
+        self.most[request.host] = max(self.most[request.host], self._now[request.host])
+        try:
+            if request.path.endswith(".png"):
+                await asyncio.sleep(self.seconds)
+            return await super()._answer(request)
+        finally:
+            self._now[request.host] -= 1
+
+
+@pytest.fixture
+def hosts():
+    with Hosts() as hosts:
+        yield hosts
+
+
+def listed():
+    """Return the rows of a list of URLs, with all that may become of them."""
+    rows = [[f"http://{HOSTS[n % len(HOSTS)]}/{n}.png", ""] for n in range(EACH * len(HOSTS))]
+    for host in HOSTS[1:]:
+        rows += [[f"http://{host}/{path}", ""] for path in ("moved.png", "moved-private.png", "private.png", "page")]
+    return [*rows, [f"http://{HOSTS[1]}/2.png", "0" * 32], ["http://127.0.0.1:9/x.png", ""]]
+
+
+PARAMS = {"source": "urls", "snapshot": "2026-11-20", "urls": {"files": ["list.csv"]}, "per_host": 2}
+
+
+def download(root, port, **params):
+    """Scrape the list in a project of its own; return its outputs."""
+    root.mkdir(exist_ok=True)
+    with (root / "list.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["url", "md5", "label"], *([*row, "hat"] for row in listed())])
+    given = ScrapeParams(**PARAMS | {"rate": None} | params)
+    network = Network(served={f"{host}:80": port for host in HOSTS})
+    output = root / "artifacts" / "scrape"
+    result = scrape(["hat"], given, root=root, output=output, scratch=root / ".pixmill" / "scrape", network=network)
+    result.manifest.to_parquet(output / "manifest.parquet")
+    return tree(output)
+
+
+@pytest.fixture
+def local(hosts, tmp_path):
+    """The outputs of this machine alone; the hosts have forgotten it."""
+    outputs = download(tmp_path / "local", hosts.port)
+    hosts.starts.clear()
+    hosts.most.clear()
+    return outputs
+
+
+@pytest.fixture
+def on_cluster(nodes, monkeypatch):
+    monkeypatch.setenv("PIXMILL_COMPUTE", nodes.address_of_clients)
+
+
+def test_the_outcome_and_the_manners_are_those_of_one_machine(hosts, local, on_cluster, tmp_path):
+    hosts.seconds = 0.05
+    assert download(tmp_path / "cluster", hosts.port, rate=20) == local
+    assert not [url for url in hosts.starts if url.endswith("/private.png")]
+    assert set(hosts.most) == set(HOSTS)
+    assert max(hosts.most.values()) <= 2
+    for host in HOSTS:
+        times = sorted(at for url, starts in hosts.starts.items() if f"//{host}/" in url for at in starts)
+        assert times[-1] - times[0] >= (len(times) - 1) / 20 * 0.9
+
+
+def test_nodes_download_and_this_process_does_not(hosts, on_cluster, tmp_path):
+    ours = []
+
+    async def note(request):
+        mine = {each.laddr.port for each in psutil.Process().net_connections("tcp")}
+        ours.append(request.transport.get_extra_info("peername")[1] in mine)
+        return web.Response(body=image(1))
+
+    hosts.answers |= {f"/{number}.png": note for number in range(EACH * len(HOSTS))}
+    download(tmp_path / "cluster", hosts.port)
+    assert len(ours) >= EACH * len(HOSTS)
+    assert not any(ours)
+
+
+def test_a_node_is_lost(nodes, hosts, local, on_cluster, tmp_path, capsys):
+    hosts.seconds = 0.3
+
+    async def lose(request):
+        if not lost:
+            lost.append(next(iter(nodes.worker_nodes)))
+            await asyncio.to_thread(nodes.remove_node, lost[0], allow_graceful=False)
+        return web.Response(body=image(20))
+
+    lost = []
+    hosts.answers["/20.png"] = lose
+    try:
+        assert download(tmp_path / "cluster", hosts.port) == local
+    finally:
+        nodes.grow()
+    assert "was lost; its" in capsys.readouterr().err
+    assert max(len(starts) for url, starts in hosts.starts.items() if "/0.png" not in url) <= 2
+
+
+RUN = """
+import sys, pathlib
+from tests.cluster.test_downloads import download
+download(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+"""
+
+
+def test_a_killed_run_goes_on_where_it_was(hosts, local, on_cluster, tmp_path):
+    hosts.seconds = 0.3
+    root = tmp_path / "cluster"
+    with subprocess.Popen([sys.executable, "-c", RUN, str(root), str(hosts.port)], env=os.environ) as process:
+        while len(hosts.images()) < 15:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    params = ScrapeParams(**PARAMS)
+    with Journal(root / ".pixmill" / "scrape" / "journal", params) as journal:
+        kept = {url for url, md5 in listed() if journal.outcome(f"\0{md5}\0{url}") is not None}
+    kept.discard(f"http://{HOSTS[0]}/0.png")  # others are redirected to it
+    assert kept
+    time.sleep(1.0)  # the nodes end what they had begun
+    hosts.starts.clear()
+    assert download(root, hosts.port) == local
+    assert kept.isdisjoint(hosts.images())

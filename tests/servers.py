@@ -188,6 +188,10 @@ class Storage:
         """
         self._at = at, seconds
 
+    def recover(self) -> None:
+        """Answer again, and at once."""
+        self._at, self._until, self.latency = None, 0.0, 0.0
+
     def _answering(self, moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
         def answer(request: dict[str, Any], begin: Callable[..., Any]) -> Iterable[bytes]:
             listing = "list-type=" in request["QUERY_STRING"]

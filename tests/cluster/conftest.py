@@ -30,12 +30,13 @@ def _storage() -> Iterator[Storage]:
 
 
 @pytest.fixture
-def s3(_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
+def s3(_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
     """Storage with the interface of S3, counted from zero; this process and its children know no other S3."""
     for name, value in _storage.environ.items():
         monkeypatch.setenv(name, value)
     _storage.forget()
-    return _storage
+    yield _storage
+    _storage.recover()
 
 
 @pytest.fixture(scope="session")

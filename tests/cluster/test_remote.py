@@ -31,12 +31,6 @@ def project(copy_of_finished, s3, tmp_path) -> Any:
     return copy_of_finished
 
 
-@pytest.fixture
-def objects(project) -> int:
-    """The number of objects in the project's cache, but for the run cache's."""
-    return sum(path.is_file() for path in (project.path / ".dvc/cache/files").rglob("*"))
-
-
 def clone_of(project: Any) -> Any:
     place = project.path.with_name("clone")
     project.git("clone", "-q", str(project.path), str(place))
@@ -48,19 +42,19 @@ def files_of(project: Any, *folders: str) -> dict[str, bytes]:
     return {path.relative_to(project.path).as_posix(): path.read_bytes() for path in paths}
 
 
-def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, objects, s3, monkeypatch):
+def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch):
     # By the project's own settings, which a clone has too.
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     done_by(project, "remote", "modify", "storage", "endpointurl", s3.url)
     project.commit("Name the endpoint")
-    assert done_by(project, "push") == f"{objects} files pushed\n"
-    assert s3.requests["PUT"] == objects
+    pushed = int(done_by(project, "push").partition(" files pushed")[0])
+    assert s3.requests["PUT"] == pushed
     clone = clone_of(project)
     s3.forget()
     output = done_by(clone, "repro", "--pull", "--allow-missing")
     assert "Running stage" not in output
     assert output.endswith("Data and pipelines are up to date.\n")
-    assert s3.requests["GET"] == 0
+    assert s3.objects == []
     # A change of evaluate alone.
     clone.edit(("draws: 500", "draws: 400"))
     output = done_by(clone, "repro", "--pull", "--allow-missing")
@@ -68,22 +62,20 @@ def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, objects, s3, mo
     assert not (clone.path / "artifacts/scrape").exists()
     assert not (clone.path / "artifacts/validate").exists()
     needed = ("artifacts/split", "artifacts/train", "data")
-    assert files_of(clone, *needed) == files_of(project, *needed)
-    done_by(clone, "pull")
-    assert (
-        files_of(clone, "artifacts/scrape", "reports").keys() == files_of(project, "artifacts/scrape", "reports").keys()
-    )
-    assert s3.requests["GET"] <= objects
+    assert files_of(clone, *needed) == files_of(project, *needed) != {}
+    assert len(set(s3.objects)) < pushed
 
 
-def test_a_push_and_a_fetch_ride_out_a_storage_that_refuses(project, objects, s3):
+def test_a_push_and_a_pull_ride_out_a_storage_that_refuses(project, s3):
+    outputs = ("artifacts", "data", "reports")
+    before = files_of(project, *outputs)
     s3.refuse(SECONDS, at="PUT")
-    assert done_by(project, "push", **PATIENT) == f"{objects} files pushed\n"
+    assert " files pushed" in done_by(project, "push", **PATIENT)
     assert s3.refused
-    cache = files_of(project, ".dvc/cache/files")
-    shutil.rmtree(project.path / ".dvc/cache")
+    for folder in (".dvc/cache", *outputs):
+        shutil.rmtree(project.path / folder)
     s3.forget()
     s3.refuse(SECONDS, at="GET")
-    done_by(project, "fetch", **PATIENT)
+    done_by(project, "pull", **PATIENT)
     assert s3.refused
-    assert files_of(project, ".dvc/cache/files") == cache
+    assert files_of(project, *outputs) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser]
 
 SECONDS = 20
-"""How long something is away."""
+"""How long something is away after the stage has ended."""
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def retrained(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
 
 @pytest.fixture
 def recorded(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
-    """Return the only run of this test; ``local`` is that of the same training in ``mlflow.db``."""
+    """Return the only run of this test."""
     from mlflow import MlflowClient
 
     def look() -> Any:
@@ -84,41 +85,32 @@ def test_a_whole_run_arrives(retrained, recorded, finished, services):
     assert services.s3.requests["PUT"] > 40
 
 
-def in_the_middle(services, stop: Callable[[], None], start: Callable[[], None]) -> threading.Thread:
-    def restart() -> None:
+OUTAGES = {
+    "server": lambda services: (services.mlflow.kill, services.mlflow.start),
+    "database": lambda services: (services.postgresql.stop, services.postgresql.start),
+    "storage": lambda services: (lambda: services.s3.refuse(math.inf, at="PUT"), services.s3.recover),
+}
+"""How each begins and ends."""
+
+
+@pytest.mark.parametrize("what", OUTAGES)
+def test_what_is_away_while_a_run_is_sent_gets_it_later(
+    what, retrained, recorded, finished, copy_of_finished, services
+):
+    begin, end = OUTAGES[what](services)
+
+    def begin_in_the_middle() -> None:
         while services.s3.requests["PUT"] < 10:
             time.sleep(0.01)
-        stop()
-        time.sleep(SECONDS)
-        start()
+        begin()
 
     services.s3.latency = 0.1
-    return threading.Thread(target=restart)
-
-
-def server_restarts(services) -> threading.Thread:
-    """The tracking server is killed while it stores a run's files, and started again."""
-    return in_the_middle(services, services.mlflow.kill, services.mlflow.start)
-
-
-def database_is_away(services) -> threading.Thread:
-    """PostgreSQL ends while the server stores a run's files."""
-    return in_the_middle(services, services.postgresql.stop, services.postgresql.start)
-
-
-def storage_refuses(services) -> threading.Thread:
-    """S3 answers 503 from the first file on."""
-    services.s3.refuse(SECONDS, at="PUT")
-    return threading.Thread(target=time.sleep, args=[SECONDS])
-
-
-@pytest.mark.parametrize("outage", [server_restarts, database_is_away, storage_refuses])
-def test_what_an_outage_holds_up_is_sent_later(outage, retrained, recorded, finished, copy_of_finished, services):
-    trouble = outage(services)
+    trouble = threading.Thread(target=begin_in_the_middle)
     trouble.start()
     warning = retrained("train").splitlines()[-1]
     trouble.join()
-    services.s3.latency = 0.0
+    time.sleep(SECONDS)
+    end()
     assert warning.startswith("warning: ")
     assert warning.endswith("pixmill sync")
     done = copy_of_finished.run("pixmill", "sync")

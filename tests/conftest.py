@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out(config, items, _marked("linux"), "they need what only Linux has")
     if not _has_postgresql():
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
+        leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
+    for fixture, package in (("s3", "moto"), ("s3", "s3fs"), ("ray_cluster", "ray")):
+        if not find_spec(package):
+            leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
+    if any(map(_uses("grid"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
+        leave_out(config, items, _uses("grid"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
         leave_out(config, items, _marked("qemu"), "qemu-x86_64 (Debian: qemu-user) is not installed")
     for kind in ("edge", "firefox"):
@@ -65,6 +72,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 def _marked(name: str) -> Callable[[pytest.Item], bool]:
     return lambda item: item.get_closest_marker(name) is not None
+
+
+def _uses(fixture: str) -> Callable[[pytest.Item], bool]:
+    return lambda item: fixture in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(optionalhook=True)

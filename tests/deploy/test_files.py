@@ -73,7 +73,8 @@ def test_yaml_files_name_what_the_dockerfile_offers():
 
 
 def test_only_what_the_dockerfile_copies_reaches_the_daemon():
-    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    texts = [path.read_text() for path in (DEPLOY / "Dockerfile", DEPLOY / "cluster/Dockerfile")]
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", "\n".join(texts), re.MULTILINE)
     allowed = {line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     assert {name for line in copied for name in line.split()} == allowed
     assert all((REPOSITORY / name).exists() for name in allowed)

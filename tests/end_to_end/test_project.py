@@ -19,7 +19,7 @@ import yaml
 
 from tests.end_to_end.conftest import Project
 from tests.plugins.test_examples import blocks_of, merge
-from tests.record.conftest import Server
+from tests.servers import MlflowServer
 from tests.wheel import build_package, copy_repository
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -71,9 +71,9 @@ def draws(project: Project) -> int:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     folder = tmp_path_factory.mktemp("mlflow")
-    server = Server(folder, f"sqlite:///{folder}/server.db")
+    server = MlflowServer(folder, f"sqlite:///{folder}/server.db")
     server.start()
     yield server
     server.kill()
@@ -89,7 +89,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def shoes(installed: Project, server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def shoes(installed: Project, server: MlflowServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The bundled images in a project of a team, after its first run and commit; only read."""
     remote = tmp_path_factory.mktemp("remote")
     project, told = new(installed, "shoes", "--demo", "--remote", str(remote), "--mlflow", server.uri)

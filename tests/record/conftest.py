@@ -1,22 +1,14 @@
-"""Workspaces with a real MLflow database, made once and copied; real servers on loopback."""
+"""Workspaces with a real MLflow database, made once and copied."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 
 import pytest
 
 from pixmill.core.workspace import Workspace
-from tests.ports import unused_port
+from tests.servers import Postgresql
 
 
 @dataclass(frozen=True)
@@ -48,41 +40,6 @@ class Store:
         aside = path.rename(path.with_suffix(".aside"))
         path.write_bytes(b"no database" * 100)
         return lambda: aside.replace(path)
-
-
-class Server:
-    """An MLflow server on a port of its own."""
-
-    def __init__(self, folder, backend):
-        self.port = unused_port()
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.folder, self.backend, self.process = folder, backend, None
-
-    def start(self):
-        arguments = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1"]
-        self.process = subprocess.Popen(
-            [*arguments, "--backend-store-uri", self.backend, "--artifacts-destination", str(self.folder / "served")],
-            cwd=self.folder,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while not self._answers():
-            assert self.process.poll() is None
-            time.sleep(0.1)
-
-    def kill(self):
-        # The server's workers are in its session.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def _answers(self):
-        try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=1) as answer:
-                return answer.status == 200
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            return False
 
 
 def all_runs(client):
@@ -140,46 +97,8 @@ def trained(training):
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory):
-    """A PostgreSQL of this test's own, and its address."""
-    programs = postgresql_programs()
-    folder = tmp_path_factory.mktemp("postgresql")
-    user = ["--username=pixmill", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
-    port = unused_port()
-    become = {}
-    if os.geteuid() == 0:
-        # It refuses to run as root.
-        import pwd
-
-        entry = pwd.getpwnam("nobody")
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        for parent in folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o711)
-        become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    data = folder / "data"
-    subprocess.run(
-        [programs / "initdb", "-D", data, *user], check=True, stdout=subprocess.DEVNULL, cwd=folder, **become
-    )
-    options = ["-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-    process = subprocess.Popen(
-        [programs / "postgres", *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **become
-    )
-    status = data / "postmaster.pid"
-    try:
-        # Its own account of how far it is: a port that is open does not yet answer.
-        while not status.exists() or "ready" not in status.read_text():
-            assert process.poll() is None
-            time.sleep(0.1)
-        yield f"postgresql+psycopg2://pixmill@127.0.0.1:{port}/postgres"
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait()
-
-
-def postgresql_programs():
-    """Return the folder of PostgreSQL's programs, or ``None`` where it is not installed."""
-    from pathlib import Path
-
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((place for place in places if (place / "postgres").exists()), None)
+    """The address of a PostgreSQL of these tests' own."""
+    server = Postgresql(tmp_path_factory.mktemp("postgresql"))
+    server.start()
+    yield server.uri
+    server.stop()

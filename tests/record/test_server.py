@@ -11,7 +11,7 @@ import pytest
 
 from pixmill.record.stages import evaluation_run
 from pixmill.record.sync import sync
-from tests.record.conftest import Server
+from tests.servers import MlflowServer
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def server(request, tmp_path, empty_database, monkeypatch):
     else:
         shutil.copy(empty_database, tmp_path / "server.db")
         backend = f"sqlite:///{tmp_path}/server.db"
-    server = Server(tmp_path, backend)
+    server = MlflowServer(tmp_path, backend)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     # PostgreSQL serves all tests: each has an experiment of its own.
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", tmp_path.name)

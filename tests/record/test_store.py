@@ -69,9 +69,13 @@ def test_a_server_that_refuses_lives_and_asks_for_credentials(answering, status,
     assert trouble_of(uri) is None
 
 
-@pytest.mark.parametrize("status", [404, 500, 503])
-def test_a_server_that_fails_says_how(answering, status):
-    assert trouble_of(answering(status)).message.startswith(f"responds with {status} ")
+@pytest.mark.parametrize(
+    ("status", "advice"), [(404, "check MLFLOW_TRACKING_URI"), (500, "look into"), (503, "look into")]
+)
+def test_a_server_that_fails_says_how(answering, status, advice):
+    trouble = trouble_of(answering(status))
+    assert trouble.message.startswith(f"responds with {status} ")
+    assert trouble.next.startswith(advice)
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql+psycopg2"])

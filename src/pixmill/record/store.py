@@ -99,8 +99,11 @@ def shown(uri: str) -> str:
 
 
 def line_of(error: BaseException) -> str:
-    """Return an error's type and message in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+    """Return an error's type and root cause in one line.
+
+    MLflow's own message about a server's answer is the whole address, several times.
+    """
+    return f"{type(error).__name__}: {_cause_of(error)}"[:300]
 
 
 def database_file(uri: str) -> Path | None:
@@ -185,11 +188,13 @@ def _ask_server(uri: str) -> None:
         timeout=_SECONDS,
     )
     if response.status_code != 200:
-        raise StoreError(
-            f"responds with {response.status_code} {response.reason}",
-            next="check MLFLOW_TRACKING_URI, or mlflow in pyproject.toml; for a server with authentication, set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        advice = (
+            "check MLFLOW_TRACKING_URI, or mlflow in pyproject.toml; for a server with authentication, set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
+        if response.status_code >= 500:
+            advice = "look into the server's log; its database may be down"
+        raise StoreError(f"responds with {response.status_code} {response.reason}", next=advice)
 
 
 def _open_database(uri: str, timeout: str) -> None:
@@ -221,6 +226,6 @@ def _make_database(path: Path) -> None:
 
 def _cause_of(error: BaseException) -> str:
     """Return the root cause of an error in a few words."""
-    while (below := error.__cause__ or error.__context__) is not None:
+    while (below := error.__cause__ or (None if error.__suppress_context__ else error.__context__)) is not None:
         error = below
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

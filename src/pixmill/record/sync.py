@@ -57,6 +57,7 @@ class Synced:
             parts.append(f"next: {self.trouble.next}, then: pixmill sync")
         else:
             parts += [f".pixmill/record/{folder} is pending: {reason}" for folder, reason in self.waiting.items()]
+            parts += ["next: pixmill sync"] * bool(self.waiting)
         if self.closed:
             parts.append(f"{_runs(self.closed)} of killed processes closed")
         return "; ".join(parts) or "no pending runs"

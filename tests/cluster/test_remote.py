@@ -1,0 +1,81 @@
+"""A DVC remote on S3: what a team shares is pushed once, and fetched as far as it is needed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser]
+
+SECONDS = 20
+"""How long S3 answers 503."""
+
+PATIENT = {"AWS_MAX_ATTEMPTS": "10"}
+"""What the documents advise against outages of a minute."""
+
+
+def done_by(project: Any, *words: str, **environ: str) -> str:
+    done = project.dvc(*words, **environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return str(done.stdout)
+
+
+@pytest.fixture
+def project(copy_of_finished, s3, tmp_path) -> Any:
+    """A finished project whose remote is a folder of the bucket, nothing pushed yet."""
+    done_by(copy_of_finished, "remote", "add", "--default", "storage", f"s3://{s3.bucket}/{tmp_path.name}")
+    copy_of_finished.commit("Add storage")
+    return copy_of_finished
+
+
+def clone_of(project: Any) -> Any:
+    place = project.path.with_name("clone")
+    project.git("clone", "-q", str(project.path), str(place))
+    return replace(project, path=place)
+
+
+def files_of(project: Any, *folders: str) -> dict[str, bytes]:
+    paths = [path for folder in folders for path in (project.path / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(project.path).as_posix(): path.read_bytes() for path in paths}
+
+
+def test_a_clone_runs_nothing_and_fetches_what_it_needs(project, s3, monkeypatch):
+    # By the project's own settings, which a clone has too.
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    done_by(project, "remote", "modify", "storage", "endpointurl", s3.url)
+    project.commit("Name the endpoint")
+    pushed = int(done_by(project, "push").partition(" files pushed")[0])
+    assert s3.requests["PUT"] == pushed
+    clone = clone_of(project)
+    s3.forget()
+    output = done_by(clone, "repro", "--pull", "--allow-missing")
+    assert "Running stage" not in output
+    assert output.endswith("Data and pipelines are up to date.\n")
+    assert s3.objects == []
+    # A change of evaluate alone.
+    clone.edit(("draws: 500", "draws: 400"))
+    output = done_by(clone, "repro", "--pull", "--allow-missing")
+    assert output.count("Running stage") == output.count("Running stage 'evaluate'") == 1
+    assert not (clone.path / "artifacts/scrape").exists()
+    assert not (clone.path / "artifacts/validate").exists()
+    needed = ("artifacts/split", "artifacts/train", "data")
+    assert files_of(clone, *needed) == files_of(project, *needed) != {}
+    assert len(set(s3.objects)) < pushed
+
+
+def test_a_push_and_a_pull_ride_out_a_storage_that_refuses(project, s3):
+    outputs = ("artifacts", "data", "reports")
+    before = files_of(project, *outputs)
+    s3.refuse(SECONDS, at="PUT")
+    assert " files pushed" in done_by(project, "push", **PATIENT)
+    assert s3.refused
+    for folder in (".dvc/cache", *outputs):
+        shutil.rmtree(project.path / folder)
+    s3.forget()
+    s3.refuse(SECONDS, at="GET")
+    done_by(project, "pull", **PATIENT)
+    assert s3.refused
+    assert files_of(project, *outputs) == before

@@ -1,0 +1,118 @@
+"""MLflow on PostgreSQL and S3: all of a run arrives, also when one of the three is away for a while."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser]
+
+SECONDS = 20
+"""How long something is away after the stage has ended."""
+
+
+@pytest.fixture
+def services(mlflow_server, postgresql_server, s3):
+    return SimpleNamespace(mlflow=mlflow_server, postgresql=postgresql_server, s3=s3)
+
+
+@pytest.fixture
+def retrained(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
+    """Train once more, which takes the weights of the finished training, and return what was printed to stderr."""
+    settings = {"MLFLOW_TRACKING_URI": services.mlflow.uri, "MLFLOW_EXPERIMENT_NAME": tmp_path.name}
+    copy_of_finished.settings.update(settings)
+
+    def train(*stages: str) -> str:
+        done = copy_of_finished.dvc("repro", "--force", "--single-item", *stages)
+        assert done.returncode == 0, done.stdout + done.stderr
+        # All outputs have the bytes that they have with the local default.
+        assert copy_of_finished.git("status", "--porcelain") == ""
+        assert copy_of_finished.dvc("status", "-q").returncode == 0
+        return done.stderr
+
+    return train
+
+
+@pytest.fixture
+def recorded(copy_of_finished, services, tmp_path) -> Callable[[], Any]:
+    """Return the only run of this test."""
+    from mlflow import MlflowClient
+
+    def look() -> Any:
+        client = MlflowClient(services.mlflow.uri)
+        (run,) = client.search_runs([client.get_experiment_by_name(tmp_path.name).experiment_id])
+        return client, run
+
+    yield look
+    # Runs are found by their weights, and all of these tests have the same.
+    client = MlflowClient(services.mlflow.uri)
+    client.delete_experiment(client.get_experiment_by_name(tmp_path.name).experiment_id)
+
+
+def is_complete(client: Any, run: Any, finished: Any) -> bool:
+    """Tell whether a run has the params, curve, files and models of the finished project's training."""
+    from mlflow import MlflowClient
+
+    local = MlflowClient(f"sqlite:///{finished.path}/mlflow.db")
+    (known,) = local.search_runs([each.experiment_id for each in local.search_experiments()])
+    curve, known_curve = (
+        [(point.step, point.value) for point in store.get_metric_history(one.info.run_id, "val_loss")]
+        for store, one in ((client, run), (local, known))
+    )
+    models = [client.get_logged_model(output.model_id) for output in run.outputs.model_outputs]
+    return (
+        run.info.status == "FINISHED"
+        and run.data.params == known.data.params
+        and curve == known_curve != []
+        and {model.name: str(model.status) for model in models} == {"keras": "READY", "classifier": "READY"}
+        and "reports/train.html" in {file.path for file in client.list_artifacts(run.info.run_id, "reports")}
+    )
+
+
+def test_a_whole_run_arrives(retrained, recorded, finished, services):
+    assert "warning" not in retrained("train", "evaluate")
+    client, run = recorded()
+    assert is_complete(client, run, finished)
+    assert run.data.metrics["test_accuracy"] == pytest.approx(finished.metrics("evaluate")["accuracy"], rel=1e-5)
+    # By way of the server: whoever trains needs no key for S3.
+    assert run.info.artifact_uri.startswith("mlflow-artifacts:/")
+    assert services.s3.requests["PUT"] > 40
+
+
+OUTAGES = {
+    "server": lambda services: (services.mlflow.kill, services.mlflow.start),
+    "database": lambda services: (services.postgresql.stop, services.postgresql.start),
+    "storage": lambda services: (lambda: services.s3.refuse(math.inf, at="PUT"), services.s3.recover),
+}
+"""How each begins and ends."""
+
+
+@pytest.mark.parametrize("what", OUTAGES)
+def test_what_is_away_while_a_run_is_sent_gets_it_later(
+    what, retrained, recorded, finished, copy_of_finished, services
+):
+    begin, end = OUTAGES[what](services)
+
+    def begin_in_the_middle() -> None:
+        while services.s3.requests["PUT"] < 10:
+            time.sleep(0.01)
+        begin()
+
+    services.s3.latency = 0.1
+    trouble = threading.Thread(target=begin_in_the_middle)
+    trouble.start()
+    warning = retrained("train").splitlines()[-1]
+    trouble.join()
+    time.sleep(SECONDS)
+    end()
+    assert warning.startswith("warning: ")
+    assert warning.endswith("pixmill sync")
+    done = copy_of_finished.run("pixmill", "sync")
+    assert done.stdout == f"sync: 1 run sent to {services.mlflow.uri}: cnn\n", done.stderr
+    assert is_complete(*recorded(), finished)

@@ -1,0 +1,57 @@
+"""The files that deploy what a team shares agree with the pins, and with the repository."""
+
+import re
+
+import yaml
+
+from tests.deploy.test_files import DEPLOY, REPOSITORY, pins
+
+COMPOSE = (DEPLOY / "cluster/compose.yaml").read_text(encoding="utf-8")
+SERVICES = yaml.safe_load(COMPOSE)["services"]
+
+
+def pinned(name: str) -> str:
+    (version,) = {
+        re.match(rf"{name}==(\S+)", text)[1]
+        for text in pins(REPOSITORY / "requirements.txt").values()
+        if text.startswith(f"{name}==")
+    }
+    return version
+
+
+def test_its_servers_run_the_pinned_packages():
+    """Ray and MLflow refuse a client of another version, or do what it does not expect."""
+    dockerfile = (DEPLOY / "cluster/Dockerfile").read_text(encoding="utf-8")
+    assert "--require-hashes --requirement requirements.txt" in dockerfile
+    assert all(map(pinned, ("ray", "mlflow", "boto3", "psycopg2-binary")))
+    for name in ("mlflow", "ray-head", "ray-worker"):
+        service = SERVICES[name]
+        assert service["command"][0] == name.partition("-")[0]
+        build = service["build"]
+        assert (DEPLOY / "cluster" / build["context"] / build["dockerfile"]).samefile(DEPLOY / "cluster/Dockerfile")
+
+
+def test_the_browsers_are_of_the_client_s_major_version_and_of_one_release():
+    hub, node = (SERVICES[name]["image"].partition(":")[2] for name in ("selenium", "chromium"))
+    assert hub == node
+    assert hub.partition(".")[0] == pinned("selenium").partition(".")[0]
+
+
+def test_images_have_versions_and_ports_are_of_this_machine_alone():
+    for service in SERVICES.values():
+        assert "build" in service or re.search(r":\d", service["image"])
+        assert all(port.startswith("${BIND:-127.0.0.1}:") for port in service.get("ports", ()))
+
+
+def test_no_password_is_in_it():
+    assert set(re.findall(r"\$\{(\w+):\?", COMPOSE)) == {
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "DATA",
+        "POSTGRES_PASSWORD",
+    }
+
+
+def test_what_its_header_exports_is_where_the_services_listen():
+    ports = {port.split(":")[-2] for service in SERVICES.values() for port in service.get("ports", ())}
+    assert set(re.findall(r"127\.0\.0\.1:(\d+)", COMPOSE.partition("name:")[0])) == ports

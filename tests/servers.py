@@ -1,0 +1,228 @@
+"""Real servers on loopback: PostgreSQL, storage with the interface of S3, and MLflow on both."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.ports import unused_port
+
+__all__ = ["MlflowServer", "Postgresql", "Storage"]
+
+# With SlowDown, s3fs tries each request five times as often.
+_REFUSAL = b"<Error><Code>ServiceUnavailable</Code><Message>Service is unable to handle request.</Message></Error>"
+
+
+class MlflowServer:
+    """An MLflow server on a port of its own, which it keeps when it is started again.
+
+    Args:
+        folder: Its working directory.
+        backend: The address of its database.
+        artifacts: Where it keeps artifacts; default: in the folder.
+        environ: Variables of its environment beside those of this process.
+    """
+
+    def __init__(self, folder: Path, backend: str, artifacts: str | None = None, **environ: str) -> None:
+        self.port = unused_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._folder, self._environ = folder, environ
+        self._options = ["--backend-store-uri", backend, "--artifacts-destination", artifacts or str(folder / "served")]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        words = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), "--workers", "1", *self._options]
+        self._process = subprocess.Popen(
+            words,
+            cwd=self._folder,
+            env=os.environ | self._environ,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not self._answers():
+            assert self._process.poll() is None
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        # The server's workers are in its session.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, TimeoutError, ConnectionError):
+            return False
+
+
+class Postgresql:
+    """A PostgreSQL of this test's own, which can be away for a while.
+
+    Args:
+        folder: An empty folder for its data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._data, self._port = folder, folder / "data", unused_port()
+        self._programs = _postgresql_programs()
+        self._become: dict[str, Any] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.uri = f"postgresql+psycopg2://pixmill@127.0.0.1:{self._port}/postgres"
+        if os.geteuid() == 0:
+            # It refuses to run as root.
+            entry = pwd.getpwnam("nobody")
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+            for parent in folder.parents[:3]:
+                parent.chmod(parent.stat().st_mode | 0o711)
+            self._become = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        user = ["--username=pixmill", "--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"]
+        words = [self._programs / "initdb", "-D", self._data, *user]
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, cwd=folder, **self._become)
+
+    def start(self) -> None:
+        where = ["-D", self._data, "-p", str(self._port), "-k", self._folder, "-c", "listen_addresses=127.0.0.1"]
+        self._process = subprocess.Popen(
+            [self._programs / "postgres", *where, "-c", "fsync=off"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._folder,
+            **self._become,
+        )
+        status = self._data / "postmaster.pid"
+        # Its own account of how far it is: a port that is open does not yet answer.
+        while not status.exists() or "ready" not in status.read_text():
+            assert self._process.poll() is None
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """End it and all its connections at once."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+
+
+class Storage:
+    """Storage with the interface of S3, by moto, with one bucket; it counts requests, and fails if it is told to.
+
+    Attributes:
+        url: Its endpoint.
+        bucket: The name of its bucket.
+        environ: What a process needs in order to use it as its only S3.
+        requests: The number of requests by kind: ``PUT``, ``POST``, ``GET``, ``HEAD``, ``LIST``, ``DELETE``.
+        objects: The keys of the objects that were asked for by GET, in order.
+        refused: The number of requests that were answered with 503.
+        latency: Seconds by which each answer is late.
+    """
+
+    bucket = "bucket"
+
+    def __init__(self) -> None:
+        self.requests: Counter[str] = Counter()
+        self.objects: list[str] = []
+        self.refused = 0
+        self.latency = 0.0
+        self._at: tuple[str, float] | None = None
+        self._until = 0.0
+
+    def start(self) -> None:
+        import boto3
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
+
+        class Handler(MotoRequestHandler):
+            def log_request(self, *_: Any) -> None:
+                pass
+
+        app = self._answering(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.environ = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        secrets = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=self.url, **secrets)
+        client.create_bucket(Bucket=self.bucket)
+        client.close()
+        self.forget()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def forget(self) -> None:
+        """Count from zero."""
+        self.requests.clear()
+        self.objects.clear()
+        self.refused = 0
+
+    def refuse(self, seconds: float, *, at: str) -> None:
+        """Answer 503 for a while, from the next request of a kind on.
+
+        Args:
+            seconds: How long.
+            at: The kind: ``PUT``, ``GET`` and so on.
+        """
+        self._at = at, seconds
+
+    def recover(self) -> None:
+        """Answer again, and at once."""
+        self._at, self._until, self.latency = None, 0.0, 0.0
+
+    def _answering(self, moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        def answer(request: dict[str, Any], begin: Callable[..., Any]) -> Iterable[bytes]:
+            listing = "list-type=" in request["QUERY_STRING"]
+            kind = "LIST" if listing else request["REQUEST_METHOD"]
+            self.requests[kind] += 1
+            if kind == "GET":
+                self.objects.append(request["PATH_INFO"].removeprefix(f"/{self.bucket}/"))
+            if self._at is not None and self._at[0] == kind:
+                self._until, self._at = time.monotonic() + self._at[1], None
+            time.sleep(self.latency)
+            if time.monotonic() < self._until:
+                self.refused += 1
+                # Read first what is sent, for the next request comes on the same connection.
+                _drain(request)
+                begin(
+                    "503 Service Unavailable",
+                    [("Content-Type", "application/xml"), ("Content-Length", str(len(_REFUSAL)))],
+                )
+                return [] if kind == "HEAD" else [_REFUSAL]
+            return moto(request, begin)
+
+        return answer
+
+
+def _drain(request: Mapping[str, Any]) -> None:
+    body: io.BufferedIOBase = request["wsgi.input"]
+    body.read(int(request.get("CONTENT_LENGTH") or 0))
+
+
+def _postgresql_programs() -> Path:
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    return next(place for place in places if (place / "postgres").exists())

@@ -1,4 +1,5 @@
 import http.server
+import json
 import socket
 import sqlite3
 import threading
@@ -18,6 +19,10 @@ def server():
             asked = self.path.partition("?")[0]
             self.send_response(200 if asked in {"/api/2.0/mlflow/experiments/search", "/status"} else 404)
             self.end_headers()
+            if asked == "/status":
+                slot = {"stereotype": {"browserName": "chrome"}, "session": None}
+                nodes = [{"availability": "UP", "slots": [slot]}]
+                self.wfile.write(json.dumps({"value": {"ready": True, "nodes": nodes}}).encode())
 
         def log_message(self, *arguments):
             pass
@@ -89,7 +94,10 @@ def test_a_browser_that_is_missing_says_names_the_command_that_installs_one(tmp_
 def test_a_grid_is_asked(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
     (finding,) = check_browser()
-    assert (finding.state, finding.message) == (State.OK, f"Chromium or Chrome on the grid {server}")
+    assert (finding.state, finding.message) == (State.OK, f"Chromium or Chrome on the grid {server}: 1 of 1 free")
+    monkeypatch.setenv("PIXMILL_BROWSER", "firefox")
+    (finding,) = check_browser()
+    assert (finding.state, finding.message) == (State.WARNING, f"Firefox on the grid {server}: none there now")
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = check_browser()
     assert finding.state is State.BAD

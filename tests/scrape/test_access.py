@@ -1,10 +1,12 @@
 import asyncio
+import socket
 import threading
 import time
 from concurrent.futures import CancelledError
 
 import pytest
 
+from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.access import NOWHERE, NetworkAccess, Stopped, open_access
 from pixmill.scrape.candidate import Query
@@ -166,3 +168,13 @@ def test_our_own_hosts_need_no_pauses(go_out, web, hats):
 
     assert go_out(all_of_them, served={f"{HOST}:80": web.port}, rate=4.0) < 1.5
     assert go_out(all_of_them, network=web.network, rate=8.0) > 9 / 8
+
+
+def test_a_port_for_the_proxy_that_is_taken_is_named(within, monkeypatch):
+    def work(access):
+        with pytest.raises(BrowserError, match=r"port \d+ of 127\.0\.0\.1, which PIXMILL_WEBDRIVER_URL names"):
+            access.browser().__enter__()
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", f"http://127.0.0.1:9?proxy_port={other.getsockname()[1]}")
+        within(work)

@@ -248,13 +248,15 @@ def test_searches_run_side_by_side(invented, crawl, hats):
     assert crawl(source, queries={"hat": ["hat", "cap"]}, browsers=2).urls == hats[:2]
 
 
-def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web):
+def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web, capsys):
     source = invented({"hat": [*hats[:4], BrowserLost("the browser crashed")]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=hats))
     found = crawl(source)
     assert (found.urls, found.failed) == (hats, [])
     assert source.asked == ["hat", "hat"]
     assert web.fetched() == hats
+    said = "Scrape hat (source 'site:invented'): the browser crashed; searching again in another one\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invented, crawl, hats):

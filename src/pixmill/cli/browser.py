@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = choose_browser()
     if isinstance(found, Grid):
         counts = count_browsers(found)
-        state = f"{counts[0]} of {counts[1]} free" if counts else "ready"
+        state = "ready" if counts is None else f"{counts[0]} of {counts[1]} free" if counts[1] else "none there now"
         print(f"grid:    {found.url} (PIXMILL_WEBDRIVER_URL)\nbrowser: {found.kind.title}, {state}")
     else:
         print(f"browser: {found.binary} {found.version}\ndriver:  {found.driver} {found.driver_version}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-import time
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future
 from itertools import groupby
@@ -25,6 +25,8 @@ __all__ = ["Crawl", "least_expected"]
 
 _LEAVE_SECONDS = 10.0
 """How long searches may take to end once the run does: one that waits for a page, or for a grid, cannot be asked."""
+
+_LOOK_SECONDS = 0.05
 
 _BROWSERS = 2
 """In how many browsers one search is tried."""
@@ -88,15 +90,14 @@ class Crawl:
         for worker in workers:
             worker.start()
         try:
-            for worker in workers:
-                await asyncio.to_thread(worker.join)
+            await _ended(workers)
         finally:
             self._access.stop()
             # A browser that waits for a page hears of no end; without a way out it waits no longer.
             await asyncio.to_thread(self._access.close)
-            deadline = time.monotonic() + _LEAVE_SECONDS
-            for worker in workers:
-                await asyncio.to_thread(worker.join, max(0.0, deadline - time.monotonic()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVE_SECONDS):
+                    await _ended(workers)
             self._progress.close()
         if self._broken:
             raise self._broken[0]
@@ -232,6 +233,12 @@ class Crawl:
 
         keep = search.source.kind != "list"
         return Dispatcher(begin, self._access.result, class_ids, self._params, keep=keep)
+
+
+async def _ended(workers: Sequence[threading.Thread]) -> None:
+    # Not by joining them in asyncio's own threads, whose end it would wait for even where the run is interrupted.
+    while any(worker.is_alive() for worker in workers):
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def least_expected(params: ScrapeParams) -> int:

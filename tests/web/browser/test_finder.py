@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser import Browser, Grid, choose_browser, find_browser, install_browser
+from pixmill.web.browser import Browser, find_browser, install_browser
 from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX
 
 
@@ -129,18 +129,6 @@ def test_a_person_names_a_kind_of_browser_or_a_file(machine, pair, chosen, optio
     machine.program("bin/firefox-nightly", "156.1")
     assert find_browser(environ={"PIXMILL_BROWSER": chosen.format(root=machine.root)}).kind == kind
     assert machine.asked()[0].startswith(options.format(root=machine.root))
-
-
-def test_a_grid_is_chosen_by_its_address():
-    environ = {"PIXMILL_WEBDRIVER_URL": "http://grid.example:4444"}
-    assert choose_browser(environ=environ) == Grid("http://grid.example:4444", CHROMIUM)
-    assert choose_browser(environ={**environ, "PIXMILL_BROWSER": "firefox"}).kind == FIREFOX
-
-
-@pytest.mark.parametrize("environ", [{"PIXMILL_WEBDRIVER_URL": "grid:4444"}, {"PIXMILL_BROWSER": "/usr/bin/chromium"}])
-def test_an_invalid_grid_is_refused(environ):
-    with pytest.raises(BrowserError, match="PIXMILL_WEBDRIVER_URL"):
-        choose_browser(environ={"PIXMILL_WEBDRIVER_URL": "http://grid:4444", **environ})
 
 
 def test_what_is_there_is_not_installed_again(machine, pair):

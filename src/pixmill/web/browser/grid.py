@@ -130,8 +130,9 @@ def count_browsers(grid: Grid) -> tuple[int, int] | None:
         ) from None
     value = answer.get("value")
     if not isinstance(value, dict) or "ready" not in value:
+        said = " ".join(str(value).split())[:100]
         raise BrowserError(
-            f"{grid.url}/status does not answer as a Selenium Grid or a driver does: {str(value)[:100]}",
+            f"{grid.url}/status does not answer as a Selenium Grid or a driver does: {said}",
             next="check the address, name and password in PIXMILL_WEBDRIVER_URL",
         )
     if "nodes" not in value:

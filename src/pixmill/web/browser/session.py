@@ -177,10 +177,8 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
         reason = error.message
         if " is not a public address" in reason:
             return
-    port, setting = grid.proxy_port, ""
-    if not port:
-        port = _EXAMPLE_PORT
-        setting = f"export PIXMILL_WEBDRIVER_URL='{grid.url}?proxy_port={port}'; then "
+    port = grid.proxy_port or _EXAMPLE_PORT
+    setting = "" if grid.proxy_port else f"add ?proxy_port={port} to PIXMILL_WEBDRIVER_URL, then "
     raise BrowserError(
         f"the browser of the grid {grid.url} does not use the proxy {proxy} of this machine, which is the SSRF guard: "
         f"{reason}",

@@ -49,7 +49,8 @@ class MlflowServer:
         self._process = subprocess.Popen(
             words,
             cwd=self._folder,
-            env=os.environ | self._environ,
+            # Without the eight processes for jobs, of which there are none here.
+            env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"} | self._environ,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

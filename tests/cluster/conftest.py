@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.ray_nodes import RayCluster
 from tests.end_to_end.conftest import copy_of_finished as copy_of_finished
 from tests.end_to_end.conftest import finished as finished
 from tests.end_to_end.conftest import new_project as new_project
 from tests.servers import MlflowServer, Postgresql, Storage
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[RayCluster]:
+    """A Ray cluster of three nodes with one processor each; a test that adds nodes kills them."""
+    cluster = RayCluster(nodes=3)
+    yield cluster
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+    cluster.end()
 
 
 @pytest.fixture(scope="session")

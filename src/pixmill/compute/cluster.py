@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pixmill
-from pixmill.compute.connection import cluster_address, connect, refusal
+from pixmill.compute.connection import cluster_address, connect, reason, refusal
 from pixmill.compute.node import Needs, Order, Witness, find_lack, run_batch, versions, witnesses
 from pixmill.compute.process import Limits, Loss, name_of
 from pixmill.compute.stored import sealed
@@ -165,7 +165,7 @@ class Cluster:
                 raise  # a defect
             except self.ray.exceptions.RayError as error:
                 raise PixmillError(
-                    f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {_first_line(error)}",
+                    f"{name} lost its process or node {_ATTEMPTS} times in the same batch: {reason(error)}",
                     next="look at the nodes' memory, then run the same command again: finished work is kept",
                 ) from error
 
@@ -173,13 +173,12 @@ class Cluster:
         """Call Ray's client, and say what it means where the connection is lost."""
         try:
             return call(*arguments, **options)
-        except self.ray.exceptions.RayError:
-            raise
         except Exception as error:
-            if refusal(self.address, error) is None:
+            connected = self.ray.util.client.ray.is_connected()
+            if connected and (isinstance(error, self.ray.exceptions.RayError) or not refusal(self.address, error)):
                 raise
             raise PixmillError(
-                f"the connection to the Ray cluster {self.address} is lost: {_first_line(error)}",
+                f"the connection to the Ray cluster {self.address} is lost",
                 next="start the cluster again, then run the same command again: finished work is kept",
             ) from error
 
@@ -187,8 +186,13 @@ class Cluster:
         """See which nodes there are, and tell of each that was lost."""
         if time.monotonic() - self._looked < _LOOK_SECONDS:
             return
-        nodes = self._ask(self.ray.nodes)
         self._looked = time.monotonic()
+        try:
+            nodes = self.ray.nodes()
+        except Exception as error:
+            if self._nodes and refusal(self.address, error):
+                return  # Ray's client connects again; who waits for a result hears how that ends.
+            raise
         alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
         for key in self._nodes.keys() - alive.keys():
             address = self._nodes[key]["NodeManagerAddress"]
@@ -252,7 +256,3 @@ class Cluster:
         for package in sorted({target.partition(".")[0] for group in groups for target in group.values()}):
             if (folder := root / "src" / package).is_dir():
                 yield folder
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]

@@ -15,7 +15,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 
-__all__ = ["VARIABLE", "cluster_address", "connect", "refusal"]
+__all__ = ["VARIABLE", "cluster_address", "connect", "reason", "refusal"]
 
 VARIABLE = "PIXMILL_COMPUTE"
 """The environment variable that says where passes run."""
@@ -25,6 +25,8 @@ _SECONDS = 5.0
 
 _RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Without a connection it would start a cluster here.
+    "RAY_ENABLE_AUTO_CONNECT": "0",
     # Under `uv run` Ray would upload the whole working directory.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     # Else gRPC writes a line whenever this process starts a browser or Git.
@@ -74,7 +76,8 @@ def connect(address: str, packages: Sequence[Path]) -> ModuleType:
     except ModuleNotFoundError as error:
         message = f"{VARIABLE}={address} needs the package ray[client], which is not installed"
         raise PixmillError(message, next="pip install 'pixmill[ray]'") from error
-    logging.getLogger("ray").handlers = [logging.NullHandler()]
+    for name in ("ray", LogstreamClient.__module__):
+        logging.getLogger(name).handlers = [logging.NullHandler()]
     warnings.filterwarnings("ignore", module=r"ray\.")
     # What the cluster's side of the connection prints.
     LogstreamClient.log = LogstreamClient.stdstream = lambda *_, **__: None
@@ -107,13 +110,14 @@ def refusal(address: str, error: Exception) -> PixmillError | None:
         )
     if isinstance(error, OSError) or type(error).__module__.startswith("grpc"):
         return PixmillError(
-            f"the Ray cluster {address} does not answer: {_reason(error)}",
+            f"the Ray cluster {address} does not answer: {reason(error)}",
             next=f"start it (ray start --head --ray-client-server-port=PORT), correct {VARIABLE}, or unset it",
         )
     return None
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Return an exception's text in one line; what gRPC knows of a broken connection has many."""
     details: Any = getattr(error, "details", None)
-    text = (details() if callable(details) else str(error)) or repr(error)
-    return str(text).strip().splitlines()[0]
+    text = str(details() if callable(details) else error).split()
+    return " ".join(text)[:300] or repr(error)

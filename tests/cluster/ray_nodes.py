@@ -1,0 +1,93 @@
+"""A Ray cluster on loopback, whose nodes come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from tests.ports import unused_port
+
+__all__ = ["RayCluster"]
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+class RayCluster:
+    """A Ray cluster of nodes with one processor each, which can import the tests' modules.
+
+    Their addresses are 127.0.0.2 and up: Ray replaces 127.0.0.1 by the machine's own address.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        port = unused_port()
+        self.address = f"ray://127.0.0.2:{port}"
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.cluster.ray_server", "127.0.0.2", str(port)],
+            cwd=_REPOSITORY,
+            env=_environment({}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._nodes = [self._answer()]
+        for _ in range(nodes - 1):
+            self.add_node()
+
+    def add_node(self, environment: Mapping[str, str] | None = None, folder: Path = _REPOSITORY) -> int:
+        """Add a node and return its number.
+
+        Args:
+            environment: Variables that it has besides those of this process.
+            folder: Its working directory.
+        """
+        number = len(self._nodes)
+        wanted = {"environment": _environment(environment or {}), "folder": str(folder), "address": self.ip(number)}
+        assert self._server.stdin is not None
+        self._server.stdin.write(f"{json.dumps(wanted)}\n")
+        self._server.stdin.flush()
+        self._nodes.append(self._answer())
+        return number
+
+    def ip(self, number: int) -> str:
+        """Return a node's address."""
+        return f"127.0.0.{2 + number}"
+
+    def kill_node(self, number: int) -> None:
+        """Kill all that runs on a node, as the loss of a machine would; node 0 is the head."""
+        for process in [each for root in self._nodes[number] for each in _tree(root)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def end(self) -> None:
+        """End all nodes."""
+        for number in range(len(self._nodes)):
+            self.kill_node(number)
+        self._server.kill()
+        self._server.communicate()
+
+    def _answer(self) -> list[int]:
+        assert self._server.stdout is not None
+        answer: list[int] = json.loads(self._server.stdout.readline())
+        return answer
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    path = os.pathsep.join(
+        [*filter(None, [more.get("PYTHONPATH")]), str(_REPOSITORY), os.environ.get("PYTHONPATH", "")]
+    )
+    return {**os.environ, **more, "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    try:
+        return [(root := psutil.Process(pid)), *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
@@ -119,7 +119,7 @@ def sealed(row: Any) -> bytes | Waiting:
     return content if file is None else Waiting(content, file)
 
 
-def fetched(rows: Iterable[bytes | Waiting]) -> Iterator[bytes]:
+def fetched(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
     """Yield rows pickled with the bytes of their files, several of which are read at a time.
 
     For guarded passes: neither the time nor the memory that a remote takes counts against an image's limits, and a
@@ -131,6 +131,9 @@ def fetched(rows: Iterable[bytes | Waiting]) -> Iterator[bytes]:
     Raises:
         PixmillError: As of :func:`read_stored`.
     """
+    if not any(isinstance(row, Waiting) for row in rows):
+        yield from rows
+        return
     with ThreadPoolExecutor(_READERS) as readers:
         yield from readers.map(_fetch, rows)
 

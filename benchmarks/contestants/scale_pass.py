@@ -37,7 +37,7 @@ def split(rows: pd.DataFrame, folder: Path, processes: int) -> str:
 
 
 def main() -> None:
-    """Run the pass on a few images, to connect; again, to see what its start takes; and on all. Print what that took."""
+    """Run the pass on a few images, to connect; again, to time its start; then on all. Print what that took."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--pass", dest="chosen", choices=["validate", "split"], required=True)
     parser.add_argument("--images", type=Path, required=True, help="a table with id, path, width and height")

@@ -132,7 +132,7 @@ def fetched(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
         PixmillError: As of :func:`read_stored`.
     """
     if not any(isinstance(row, Waiting) for row in rows):
-        yield from rows
+        yield from map(_fetch, rows)
         return
     with ThreadPoolExecutor(_READERS) as readers:
         yield from readers.map(_fetch, rows)

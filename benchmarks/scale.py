@@ -79,7 +79,7 @@ def by_images(folder: Path) -> dict[str, object]:
     workers = min(2, os.cpu_count() or 1)
     found: dict[str, object] = {}
     print(f"\nsmall images of 64 x 64, {workers} worker processes\n")
-    print("| pass | images | pool, s | driver, MB | Ray, s | driver, MB | Ray / pool |\n|---|---|---|---|---|---|---|")
+    print("| pass | images | engine | s | driver, CPU s | driver, MB |\n|---|---|---|---|---|---|")
     records: dict[str, list[tuple[Record, Record]]] = {"validate": [], "split": []}
     for count in SMALL:
         small = folder / f"{count}"
@@ -89,12 +89,17 @@ def by_images(folder: Path) -> dict[str, object]:
             with cluster(workers) as address:
                 pool, ray = compete(chosen, table, workers, address, 1)
             some.append((pool, ray))
-            cells = [f"{record.seconds[0]:,.1f} | {driver(record):,.0f}" for record in (pool, ray)]
-            print(f"| {chosen} | {count:,} | {' | '.join(cells)} | {ratio(pool, ray):.2f} |", flush=True)
+            for engine, record in (("pool", pool), ("Ray", ray)):
+                cells = (
+                    f"{record.seconds[0]:,.1f} | {own(record, 'driver_seconds'):,.1f} | {own(record, 'driver_mb'):,.0f}"
+                )
+                print(f"| {chosen} | {count:,} | {engine} | {cells} |", flush=True)
     more = SMALL[1] - SMALL[0]
     for chosen, ((_, before), (_, after)) in records.items():
         found[f"{chosen}_ray_time_growth"] = round(after.seconds[0] / before.seconds[0] / (SMALL[1] / SMALL[0]), 2)
-        found[f"{chosen}_ray_driver_kb_an_image"] = round((driver(after) - driver(before)) * 1024 / more, 2)
+        found[f"{chosen}_ray_driver_kb_an_image"] = round(
+            (own(after, "driver_mb") - own(before, "driver_mb")) * 1024 / more, 2
+        )
     return found
 
 
@@ -132,9 +137,9 @@ def ratio(pool: Record, ray: Record) -> float:
     return statistics.median(a / b for a, b in zip(pool.seconds, ray.seconds, strict=True))
 
 
-def driver(record: Record) -> float:
-    """Return the most memory of the process that drives the pass, in megabytes."""
-    return float(str(record.told[0]["driver_mb"]))
+def own(record: Record, key: str) -> float:
+    """Return what the process that drives a pass says of itself."""
+    return float(str(record.told[0][key]))
 
 
 @contextlib.contextmanager

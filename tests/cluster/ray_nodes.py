@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,14 +23,15 @@ _REPOSITORY = Path(__file__).parents[2]
 class RayCluster:
     """A Ray cluster of nodes with one processor each, which can import the tests' modules.
 
-    Their addresses are 127.0.0.2 and up: Ray replaces 127.0.0.1 by the machine's own address.
+    Their addresses are in a network of loopback of its own, since Ray takes the same ports for each cluster.
     """
 
     def __init__(self, nodes: int) -> None:
         port = unused_port()
-        self.address = f"ray://127.0.0.2:{port}"
+        self._network = f"127.{secrets.choice(range(1, 255))}.{secrets.choice(range(255))}"
+        self.address = f"ray://{self.ip(0)}:{port}"
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.ray_server", "127.0.0.2", str(port)],
+            [sys.executable, "-m", "tests.cluster.ray_server", self.ip(0), str(port)],
             cwd=_REPOSITORY,
             env=_environment({}),
             stdin=subprocess.PIPE,
@@ -58,7 +60,7 @@ class RayCluster:
 
     def ip(self, number: int) -> str:
         """Return a node's address."""
-        return f"127.0.0.{2 + number}"
+        return f"{self._network}.{1 + number}"
 
     def kill_node(self, number: int) -> None:
         """Kill all that runs on a node, as the loss of a machine would; node 0 is the head."""
@@ -80,10 +82,8 @@ class RayCluster:
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    path = os.pathsep.join(
-        [*filter(None, [more.get("PYTHONPATH")]), str(_REPOSITORY), os.environ.get("PYTHONPATH", "")]
-    )
-    return {**os.environ, **more, "PYTHONPATH": path, "RAY_USAGE_STATS_ENABLED": "0"}
+    path = [more.get("PYTHONPATH"), str(_REPOSITORY), os.environ.get("PYTHONPATH")]
+    return {**os.environ, **more, "PYTHONPATH": os.pathsep.join(filter(None, path)), "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def _tree(pid: int) -> list[psutil.Process]:

@@ -17,6 +17,7 @@ from pixmill.core.errors import DataError
 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
+    from pixmill.compute.connection import cluster_address
     from pixmill.core.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
@@ -32,6 +33,7 @@ def run(_: argparse.Namespace) -> None:
         if (libraries := other_libraries(lock, installed)) is not None:
             say(f"warning: {libraries[0]}\nNext: {libraries[1]}")
     params = load_params(root)
+    cluster_address()
     print(
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"

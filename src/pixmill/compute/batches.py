@@ -50,7 +50,8 @@ def map_batches(
         function: The pass: takes a batch of rows, returns one result per row. It must be importable by name.
         rows: The rows; each must be picklable, and its class must not be defined in the main script.
         batch_size: Rows per batch; default 32.
-        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without limits only.
+        workers: Number of processes; default: one per CPU. ``0`` runs in this process, without limits only. On a
+            cluster there is one per CPU of it.
         limits: Limits per row; default: none.
         lost: Returns the result of a row that was given up, called in this process and in the order of the rows, with
             the row and the reason of its second failure. Required with limits.

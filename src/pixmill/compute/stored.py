@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import pickle
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import Any
 
 from pixmill.core.errors import PixmillError, StorageError
@@ -134,8 +135,13 @@ def fetched(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
     if not any(isinstance(row, Waiting) for row in rows):
         yield from map(_fetch, rows)
         return
+    coming = iter(rows)
     with ThreadPoolExecutor(_READERS) as readers:
-        yield from readers.map(_fetch, rows)
+        # Not more than these: files may be large.
+        ahead = deque(readers.submit(_fetch, row) for row in islice(coming, 2 * _READERS))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(readers.submit(_fetch, row) for row in islice(coming, 1))
 
 
 def _fetch(row: bytes | Waiting) -> bytes:

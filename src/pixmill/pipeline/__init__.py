@@ -26,6 +26,7 @@ if sys.argv[0] == "-m":
         # Ctrl-C during the imports ends the stage without a traceback.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from pixmill.compute.connection import cluster_address
 from pixmill.core.errors import PixmillError
 from pixmill.core.lock import check_stage
 from pixmill.core.params import Params, load_params
@@ -55,6 +56,7 @@ def run(stage: str, main: Callable[[Workspace, Params], None], *, writes: Callab
         with interruptible(ended), storage_errors(then=f"dvc repro {stage}"):
             check_stage(workspace.root, stage)
             params = load_params(workspace.root)
+            cluster_address()  # refused by name, even if this stage has little to do today
             if not writes():
                 return main(workspace, params)
             with workspace.lock(stage):

@@ -1,0 +1,26 @@
+"""A node says what it lacks; what it sees of a folder tells whether it sees the folder."""
+
+from pathlib import Path
+
+from pixmill.compute.node import versions, witnesses
+
+
+def test_versions_name_packages_that_are_absent_too() -> None:
+    found = versions(["pillow", "no-such-package"])
+    assert found["no-such-package"] == "none"
+    assert found["pillow"] != "none"
+    assert found["processor"]
+
+
+def test_a_folder_is_witnessed_by_an_image_deep_in_it(tmp_path: Path) -> None:
+    image = tmp_path / "images" / "ab" / "abc.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"12345")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "manifest.parquet").write_bytes(b"1")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert witnesses(tmp_path) == [(str(tmp_path), None), (str(image), 5)]
+
+
+def test_an_empty_folder_witnesses_itself(tmp_path: Path) -> None:
+    assert witnesses(tmp_path) == [(str(tmp_path), None)]

@@ -1,18 +1,20 @@
 """A Ray cluster on loopback, in a process of its own: Ray sets handlers of signals, and leaves files open.
 
-Reads lines of JSON from standard input, each of which adds a node: the environment variables and the working directory
-that it is started with, and its address. Answers with a line that lists the processes of the node. Whoever starts it kills it and them.
+Each line of standard input, in JSON, adds a node: its address, its working directory and the environment variables that
+it is started with. Each is answered by a line that lists the node's processes; the first tells those of the head. Who
+starts this process kills it and them.
 """
 
 import json
 import os
 import sys
+from typing import Any
 
 from ray.cluster_utils import Cluster
 
 
 def main() -> None:
-    """Start the head, on the address and the port that are given, and then what is asked for."""
+    """Start the head at the address and the client port that are given, and then nodes."""
     address, port = sys.argv[1], int(sys.argv[2])
     each = {"num_cpus": 1, "object_store_memory": 100 << 20}
     cluster = Cluster(
@@ -28,9 +30,10 @@ def main() -> None:
         answer(cluster.add_node(node_ip_address=wanted["address"], **each))
 
 
-def answer(node) -> None:
+def answer(node: Any) -> None:
     processes = [process.process.pid for kind in node.all_processes.values() for process in kind]
-    print(json.dumps(processes), flush=True)
+    sys.stdout.write(f"{json.dumps(processes)}\n")
+    sys.stdout.flush()
 
 
 main()

@@ -53,9 +53,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not _has_postgresql():
         leave_out(config, items, _marked("postgresql"), "PostgreSQL is not installed")
         leave_out(config, items, _uses("postgresql_server"), "PostgreSQL is not installed")
-    for fixture, package in (("s3", "moto"), ("s3", "s3fs"), ("ray_cluster", "ray")):
+    needs = {"ray_cluster": ["ray"], "blind_nodes": ["ray"], "s3_server": ["moto", "s3fs"]}
+    for fixture, package in [(fixture, package) for fixture, packages in needs.items() for package in packages]:
         if not find_spec(package):
             leave_out(config, items, _uses(fixture), f"the package {package} is not installed")
+    if any(map(_uses("blind_nodes"), items)) and not _hides():
+        leave_out(config, items, _uses("blind_nodes"), "unshare -rm is refused, so folders cannot be hidden from nodes")
     if any(map(_uses("grid"), items)) and (lack := _lack_of(os.environ.get("PIXMILL_BROWSER", ""))):
         leave_out(config, items, _uses("grid"), lack)
     if not (shutil.which("qemu-x86_64") and platform.machine() == "x86_64"):
@@ -89,6 +92,11 @@ def pytest_testnodedown(node: Any) -> None:
 
 def _has_postgresql() -> bool:
     return bool(shutil.which("postgres") or list(Path("/usr/lib/postgresql").glob("*/bin/postgres")))
+
+
+def _hides() -> bool:
+    words = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/tmp"]
+    return bool(shutil.which("unshare")) and not subprocess.run(words, capture_output=True, check=False).returncode
 
 
 def _lack_of(kind: str) -> str | None:

@@ -180,14 +180,17 @@ class Storage:
         self.objects.clear()
         self.refused = 0
 
-    def refuse(self, seconds: float, *, at: str) -> None:
-        """Answer 503 for a while, from the next request of a kind on.
+    def refuse(self, seconds: float, *, at: str | None = None) -> None:
+        """Answer 503 for a while.
 
         Args:
             seconds: How long.
-            at: The kind: ``PUT``, ``GET`` and so on.
+            at: The kind of request that begins it: ``PUT``, ``GET`` and so on; default: it begins at once.
         """
-        self._at = at, seconds
+        if at is None:
+            self._until = time.monotonic() + seconds
+        else:
+            self._at = at, seconds
 
     def recover(self) -> None:
         """Answer again, and at once."""

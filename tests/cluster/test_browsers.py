@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.web.browser import find_browser
-from tests.webdriver import RemoteDriver
+from tests.cluster.conftest import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser, pytest.mark.linux]
 
@@ -29,15 +28,6 @@ def data(tmp_path_factory):
             pixels = np.random.default_rng(100 * number + place).integers(0, 256, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / label / f"{place:03}.png")
     return folder
-
-
-@pytest.fixture
-def grid(tmp_path, monkeypatch):
-    remote = RemoteDriver(find_browser(), tmp_path)
-    remote.start()
-    monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", remote.url)
-    yield remote
-    remote.kill()
 
 
 class Scrape:
@@ -82,13 +72,6 @@ def ended(process):
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
     return error
-
-
-def wait_until(condition):
-    end = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from typing import Any
 import pytest
 
 from pixmill.compute import Limits, map_batches
-from pixmill.compute.cluster import Cluster, chosen_cluster
+from pixmill.compute.cluster import Cluster
 from pixmill.core.errors import PixmillError
 from pixmill.doctor import State
 from pixmill.doctor.services import check_compute
+from tests.cluster.conftest import wait_until
 from tests.cluster.ray_nodes import RayCluster
 from tests.compute.passes import act, addresses, doubled, failing, identity, slow, stubborn
 
@@ -29,36 +29,6 @@ pytestmark = [
 ]
 
 GUARD: dict[str, Any] = {"limits": Limits(seconds=3, memory=1 << 29), "lost": lambda row, loss: (loss, row[1])}
-
-
-@pytest.fixture
-def cluster(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    monkeypatch.setenv("PIXMILL_COMPUTE", ray_cluster.address)
-    chosen = chosen_cluster()
-    assert chosen is not None
-    return chosen
-
-
-@pytest.fixture
-def added(ray_cluster: RayCluster, cluster: Cluster) -> Iterator[Callable[..., int]]:
-    """A function that adds a node for this test alone, and returns its number."""
-    numbers: list[int] = []
-
-    def add(**how: Any) -> int:
-        numbers.append(ray_cluster.add_node(**how))
-        return numbers[-1]
-
-    yield add
-    for number in numbers:
-        ray_cluster.kill_node(number)
-    wait_until(lambda: len(cluster.nodes) == 3)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    latest = time.monotonic() + 40
-    while not condition():
-        assert time.monotonic() < latest
-        time.sleep(0.2)
 
 
 def test_results_come_in_order_from_every_node(cluster: Cluster, ray_cluster: RayCluster) -> None:

@@ -12,51 +12,18 @@ import psutil
 import pytest
 from aiohttp import web
 
-from pixmill.compute.cluster import _connected
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape import scrape
 from pixmill.scrape.journal import Journal
 from pixmill.web.fetch import Network
-from tests.ports import unused_port
 from tests.scrape.conftest import image, tree
 from tests.web.fetch.conftest import Site
 
-pytestmark = [
-    pytest.mark.cluster,
-    pytest.mark.slow,
-    # Ray leaves its logs open.
-    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 HOSTS = [f"h{number}.test" for number in range(4)]
 EACH = 12
 """Images of each host."""
-
-
-@pytest.fixture(scope="module")
-def nodes():
-    """A cluster of a head that runs nothing and of two nodes."""
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
-    port = unused_port()
-    common = {"object_store_memory": 100 << 20}
-    head = {"num_cpus": 0, "ray_client_server_port": port, "include_dashboard": False, "node_ip_address": "127.0.0.51"}
-    cluster = cluster_utils.Cluster(initialize_head=True, connect=False, head_node_args=head | common)
-    try:
-        cluster.address_of_clients = f"ray://127.0.0.51:{port}"
-        cluster.grow = lambda: cluster.add_node(num_cpus=1, node_ip_address="127.0.0.52", **common)
-        cluster.grow(), cluster.grow()
-        yield cluster
-    finally:
-        disconnect()
-        cluster.shutdown()
-
-
-def disconnect():
-    """Leave the cluster that passes of this process ran on."""
-    import ray
-
-    ray.shutdown()
-    _connected.cache_clear()
 
 
 class Hosts(Site):
@@ -130,12 +97,7 @@ def local(hosts, tmp_path):
     return outputs
 
 
-@pytest.fixture
-def on_cluster(nodes, monkeypatch):
-    monkeypatch.setenv("PIXMILL_COMPUTE", nodes.address_of_clients)
-
-
-def test_the_outcome_and_the_manners_are_those_of_one_machine(hosts, local, on_cluster, tmp_path):
+def test_the_outcome_and_the_manners_are_those_of_one_machine(hosts, local, cluster, tmp_path):
     hosts.seconds = 0.05
     assert download(tmp_path / "cluster", hosts.port, rate=20) == local
     assert not [url for url in hosts.starts if url.endswith("/private.png")]
@@ -146,7 +108,7 @@ def test_the_outcome_and_the_manners_are_those_of_one_machine(hosts, local, on_c
         assert times[-1] - times[0] >= (len(times) - 1) / 20 * 0.9
 
 
-def test_nodes_download_and_this_process_does_not(hosts, on_cluster, tmp_path):
+def test_nodes_download_and_this_process_does_not(hosts, cluster, tmp_path):
     ours = []
 
     async def note(request):
@@ -160,22 +122,18 @@ def test_nodes_download_and_this_process_does_not(hosts, on_cluster, tmp_path):
     assert not any(ours)
 
 
-def test_a_node_is_lost(nodes, hosts, local, on_cluster, tmp_path, capsys):
-    hosts.seconds = 0.3
+def test_a_node_is_lost(ray_cluster, hosts, local, cluster, added, tmp_path, capsys):
+    hosts.seconds = 0.8  # so that each node has something to do when one is lost
+
+    lost = added()
 
     async def lose(request):
-        if not lost:
-            lost.append(next(iter(nodes.worker_nodes)))
-            await asyncio.to_thread(nodes.remove_node, lost[0], allow_graceful=False)
-        return web.Response(body=image(20))
+        ray_cluster.kill_node(lost)
+        return web.Response(body=image(4))
 
-    lost = []
-    hosts.answers["/20.png"] = lose
-    try:
-        assert download(tmp_path / "cluster", hosts.port) == local
-    finally:
-        nodes.grow()
-    assert "was lost; its" in capsys.readouterr().err
+    hosts.answers["/4.png"] = lose
+    assert download(tmp_path / "cluster", hosts.port) == local
+    assert f"node {ray_cluster.ip(lost)} was lost; its" in capsys.readouterr().err
     assert max(len(starts) for url, starts in hosts.starts.items() if "/0.png" not in url) <= 2
 
 
@@ -186,7 +144,7 @@ download(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
 """
 
 
-def test_a_killed_run_goes_on_where_it_was(hosts, local, on_cluster, tmp_path):
+def test_a_killed_run_goes_on_where_it_was(hosts, local, cluster, tmp_path):
     hosts.seconds = 0.3
     root = tmp_path / "cluster"
     with subprocess.Popen([sys.executable, "-c", RUN, str(root), str(hosts.port)], env=os.environ) as process:

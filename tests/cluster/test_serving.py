@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import http.client
 import itertools
+import math
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pixmill.cli import main
 from pixmill.core.errors import LockedError, StorageError
@@ -20,8 +19,9 @@ from pixmill.serve.inbox import Full, Inbox, correction_of
 from tests.review.conftest import Project, Review, jpeg
 from tests.serve.conftest import Client
 from tests.serve.load.server import Running
+from tests.servers import Storage
 
-SHARED = "s3://pixmill/shared/inbox"
+SHARED = f"s3://{Storage.bucket}/shared/inbox"
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -30,19 +30,13 @@ class Balancer:
     """Forward each request to the next of some servers on loopback, past one that takes no connections."""
 
     def __init__(self, *ports):
-        turns, balancer = itertools.count(), self
-        self.failing = frozenset()  # Methods that are answered as by a storage that has too much to do.
+        turns = itertools.count()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def forward(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                if self.command in balancer.failing:
-                    self.send(
-                        503, {}, b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
-                    )
-                    return
                 turn = next(turns) % len(ports)
                 for port in (*ports[turn:], *ports[:turn]):
                     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -86,39 +80,25 @@ class Balancer:
         self._server.server_close()
 
 
-@pytest.fixture(scope="module")
-def moto():
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def storage(moto):
-    """S3, with a bucket ``pixmill``; it may be made to fail."""
-    environ = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    with Balancer(moto) as balancer, pytest.MonkeyPatch.context() as patch:
-        for name, value in {**environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{balancer.port}"}.items():
-            patch.setenv(name, value)
-        boto3.client("s3").create_bucket(Bucket="pixmill")
-        yield balancer
-
-
 @pytest.fixture
-def url(storage, request):
+def url(s3, request):
     """The URL of an inbox that is nobody else's."""
-    yield f"s3://pixmill/{request.node.name}"
-    storage.failing = frozenset()
+    return f"s3://{s3.bucket}/{request.node.name}"
 
 
 @pytest.fixture(scope="module")
-def replicas(storage, trained_folder, tmp_path_factory):
+def replicas(s3_server, trained_folder, tmp_path_factory):
     """Two servers with one inbox; the last test that uses them kills one."""
-    folder = tmp_path_factory.mktemp("replicas")
     options = ["--model", str(trained_folder), "--workers", "1", "--inbox", SHARED]
-    with Running(*options, cwd=folder) as first, Running(*options, cwd=folder) as second:
+    how = {"cwd": tmp_path_factory.mktemp("replicas"), "environ": s3_server.environ}
+    with Running(*options, **how) as first, Running(*options, **how) as second:
         yield first, second
+
+
+def client_of_s3():
+    import boto3
+
+    return boto3.client("s3")
 
 
 def add(bucket, content, label="dress"):
@@ -127,8 +107,8 @@ def add(bucket, content, label="dress"):
 
 
 def keys(url):
-    prefix = url.removeprefix("s3://pixmill/")
-    found = boto3.client("s3").list_objects_v2(Bucket="pixmill", Prefix=prefix).get("Contents", ())
+    prefix = url.removeprefix(f"s3://{Storage.bucket}/")
+    found = client_of_s3().list_objects_v2(Bucket=Storage.bucket, Prefix=prefix).get("Contents", ())
     return [item["Key"].removeprefix(f"{prefix}/") for item in found]
 
 
@@ -140,7 +120,7 @@ def send(client, content, label="coat"):
     return client.post_parts("/v1/feedback", ("file", "a.jpg", content), ("label", None, label.encode()))
 
 
-def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, tmp_path):
+def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, s3, tmp_path):
     with Balancer(*(replica.port for replica in replicas)) as balancer:
         client = Client(balancer.port)
         predicted = client.post("/v1/predict", jpeg(900), "application/octet-stream").json["predictions"][0]["id"]
@@ -159,22 +139,22 @@ def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, tmp_path):
     assert keys(SHARED) == ["checked"]
 
 
-def test_while_the_storage_is_away_predictions_go_on(replicas, storage):
+def test_while_the_storage_is_away_predictions_go_on(replicas, s3):
     client = Client(replicas[0].port)
-    storage.failing = frozenset({"GET", "PUT"})
+    s3.refuse(math.inf)
     refused = send(client, jpeg(900))
     assert refused.is_problem(503)
     assert (refused.headers["Retry-After"], refused.json["detail"]) == ("10", "The inbox cannot be written just now.")
     assert client.post("/v1/predict", jpeg(900), "application/octet-stream").status == 200
     assert client.get("/readyz").status == 200
-    assert "Reduce your request rate" in replicas[0].log.read_text()
-    storage.failing = frozenset()
+    assert "Service is unable to handle request" in replicas[0].log.read_text()
+    s3.recover()
     before = keys(SHARED)
     assert send(client, jpeg(900)).status == 201
     assert len(keys(SHARED)) == len(before) + 1
 
 
-def test_nothing_answered_is_lost_to_sigkill(replicas, tmp_path):
+def test_nothing_answered_is_lost_to_sigkill(replicas, s3, tmp_path):
     answered, some = [], threading.Event()
 
     def client_of(number):
@@ -202,32 +182,33 @@ def test_nothing_answered_is_lost_to_sigkill(replicas, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("inbox", "failing", "told"),
+    ("inbox", "away", "told"),
     [
-        ("s3://none/inbox", (), "NoSuchBucket"),
-        ("s3://", (), "s3:// names no bucket"),
-        ("s3://pixmill", ("GET", "PUT"), "corrections are refused until the inbox answers"),
+        ("s3://none/inbox", False, "NoSuchBucket"),
+        ("s3://", False, "s3:// names no bucket"),
+        (f"s3://{Storage.bucket}", True, "corrections are refused until the inbox answers"),
     ],
 )
-def test_an_inbox_that_cannot_be_used_is_known_at_once(storage, monkeypatch, capsys, tmp_path, inbox, failing, told):
+def test_an_inbox_that_cannot_be_used_is_known_at_once(s3, monkeypatch, capsys, tmp_path, inbox, away, told):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(storage, "failing", failing)
+    if away:
+        s3.refuse(math.inf)
     with pytest.raises(SystemExit):
         main(["serve", "--model", "none", "--port", "0", "--inbox", inbox])
     said = capsys.readouterr().err
     assert told in said
-    assert ("--inbox s3://BUCKET/PREFIX" in said) == (not failing)  # Only if it is away, the model is looked for.
+    assert ("--inbox s3://BUCKET/PREFIX" in said) == (not away)  # Only if it is away, the model is looked for.
 
 
-def test_what_a_killed_move_left_in_both_places_is_taken_once(url, storage, tmp_path):
+def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path):
     bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
     names = [add(bucket, jpeg(seed)) for seed in range(20)]
-    storage.failing = frozenset({"DELETE"})
-    with pytest.raises(Away, match="Reduce your request rate") as told:
+    s3.refuse(math.inf, at="DELETE")
+    with pytest.raises(Away, match="Service is unable to handle request") as told:
         bucket.move_to(there)
     assert told.value.next == f"pixmill review --inbox {url}"
     assert 0 < len(ids(there)) < 20
-    storage.failing = frozenset()
+    s3.recover()
     with pytest.raises(LockedError):  # Nobody could say that the move had ended.
         bucket.move_to(there)
     with pytest.MonkeyPatch.context() as patch:
@@ -294,11 +275,11 @@ def test_a_dropped_image_comes_to_no_reviewer_again(url, tmp_path):
 
 def test_an_object_that_is_no_correction_stays(url, tmp_path):
     bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
-    name, prefix = add(bucket, jpeg(1)), url.removeprefix("s3://pixmill/")
-    client = boto3.client("s3")
-    whole = client.get_object(Bucket="pixmill", Key=f"{prefix}/{keys(url)[0]}")["Body"].read()
+    name, prefix = add(bucket, jpeg(1)), url.removeprefix(f"s3://{Storage.bucket}/")
+    client = client_of_s3()
+    whole = client.get_object(Bucket=Storage.bucket, Key=f"{prefix}/{keys(url)[0]}")["Body"].read()
     for key, content in (("a", b""), ("b", b"{}\n"), ("c", whole[:-1])):
-        client.put_object(Bucket="pixmill", Key=f"{prefix}/corrections/{key}", Body=content)
+        client.put_object(Bucket=Storage.bucket, Key=f"{prefix}/corrections/{key}", Body=content)
     assert bucket.move_to(there) == (1, 3)
     assert (ids(there), keys(url)) == ([name], ["corrections/a", "corrections/b", "corrections/c"])
 

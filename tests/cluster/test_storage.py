@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import ray
 
 from pixmill.compute import Limits
 from pixmill.compute.cluster import chosen_cluster
@@ -23,23 +21,13 @@ from pixmill.evaluate.predictions import predict_unlabelled
 from pixmill.learn.inference import Located, predict_images
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
+from tests.cluster.conftest import disconnect
+from tests.cluster.ray_nodes import RayCluster
 from tests.split.conftest import write_project
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 LIMITS = Limits(60, 512 << 20)
-
-NODES = """
-import sys
-from ray.cluster_utils import Cluster
-head = {"num_cpus": 1, "ray_client_server_port": int(sys.argv[1]), "include_dashboard": False,
-        "object_store_memory": 100 << 20, "node_ip_address": "127.0.0.12"}
-cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
-cluster.add_node(num_cpus=1, object_store_memory=100 << 20, node_ip_address="127.0.0.13")
-print("ready", flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
 
 
 def dvc(root, *words):
@@ -47,26 +35,8 @@ def dvc(root, *words):
 
 
 @pytest.fixture(scope="module")
-def bucket():
-    """The URL of a bucket, and S3's endpoint."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    endpoint = f"http://127.0.0.1:{server._server.server_port}"
-    secrets = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    client = boto3.client("s3", endpoint_url=endpoint, **secrets)
-    client.create_bucket(Bucket="team")
-    client.close()
-    yield "s3://team/store", endpoint
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory, bucket):
+def project(tmp_path_factory, s3_server):
     """Sixty images and a folder without labels, tracked by DVC and pushed to S3; its settings have the credentials."""
-    url, endpoint = bucket
     made = write_project(tmp_path_factory.mktemp("project"))
     unlabelled = made.root / "data/unlabelled"
     unlabelled.mkdir(parents=True)
@@ -78,8 +48,8 @@ def project(tmp_path_factory, bucket):
     shutil.copy(unlabelled / "0 é.png", outside)
     dvc(made.root, "init", "--no-scm")
     dvc(made.root, "add", "data", "artifacts/scrape")
-    dvc(made.root, "remote", "add", "-d", "team", url)
-    for setting in (("endpointurl", endpoint), ("access_key_id", "key"), ("secret_access_key", "secret")):
+    dvc(made.root, "remote", "add", "-d", "team", f"s3://{s3_server.bucket}/store")
+    for setting in (("endpointurl", s3_server.url), ("access_key_id", "key"), ("secret_access_key", "secret")):
         dvc(made.root, "remote", "modify", "team", *setting)
     dvc(made.root, "push")
     # As a file, DVC knows it.
@@ -89,25 +59,13 @@ def project(tmp_path_factory, bucket):
 
 
 @pytest.fixture(scope="module")
-def blind_nodes(project, tmp_path_factory):
+def blind_nodes(project):
     """The address of two nodes that find an empty folder where the project is."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.12", 0))
-        port = free.getsockname()[1]
-    hide = 'mount -t tmpfs none "$1" && shift && exec "$@"'
-    words = ["unshare", "-rm", "sh", "-c", hide, "sh", str(project.root), sys.executable, "-c", NODES, str(port)]
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    pipe = subprocess.PIPE
-    # Elsewhere, Python would import a folder called "ray" as Ray.
-    cwd = tmp_path_factory.mktemp("nodes")
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environ, cwd=cwd) as nodes:
-        while (line := nodes.stdout.readline()) != "ready\n":
-            assert line, "the nodes do not start"
-        yield f"ray://127.0.0.12:{port}"
-        chosen_cluster.__globals__["_connected"].cache_clear()
-        ray.shutdown()
-        nodes.stdin.close()
-        nodes.wait(30)
+    disconnect()
+    nodes = RayCluster(nodes=2, hidden=project.root)
+    yield nodes.address
+    disconnect()
+    nodes.end()
 
 
 @pytest.fixture
@@ -166,19 +124,15 @@ def test_unlabelled_images_and_any_others_have_the_same_predictions(project, bli
     assert [repr(answer) for answer in here[1]] == [repr(answer) for answer in there[1]]
 
 
-def test_what_was_not_pushed_is_no_missing_file(project, blind, bucket):
+def test_what_was_not_pushed_is_no_missing_file(project, blind, s3):
+    import boto3
+
     lost = Path(project.manifest["path"][7])
     content = (project.images / lost).read_bytes()
     digest = hashlib.md5(content).hexdigest()
-    subprocess.run([sys.executable, "-c", REMOVE, bucket[1], f"store/files/md5/{digest[:2]}/{digest[2:]}"], check=True)
+    with contextlib.closing(boto3.client("s3")) as client:
+        client.delete_object(Bucket=s3.bucket, Key=f"store/files/md5/{digest[:2]}/{digest[2:]}")
     blind()
     with pytest.raises(PixmillError, match=f"lacks .*{lost.name}") as caught:
         survey(project.manifest[["id", "path"]], project.images, max_pixels=10_000, limits=LIMITS)
     assert caught.value.next.startswith("dvc push")
-
-
-REMOVE = """
-import boto3, sys
-secrets = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-boto3.client("s3", endpoint_url=sys.argv[1], **secrets).delete_object(Bucket="team", Key=sys.argv[2])
-"""

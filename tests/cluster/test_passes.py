@@ -1,0 +1,77 @@
+"""Each pass of the stages, while a node is lost: the bytes of this machine."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from pixmill.compute import Limits
+from pixmill.core.params import BackboneParams, SplitParams
+from pixmill.evaluate.predictions import predict_unlabelled
+from pixmill.images.parts import open_shards, shard_path, write_header
+from pixmill.learn import extract_features
+from pixmill.split.packing import pack
+from pixmill.validate.survey import survey
+from tests.cluster.conftest import wait_until
+from tests.learn.conftest import some_ids, some_pixels
+from tests.split.conftest import write_project
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+LIMITS = Limits(60, 512 << 20)
+SIDE, COUNT = 32, 320
+
+
+@pytest.fixture
+def given(tmp_path, converted, trained_folder):
+    """Images in a project, images that are packed, and a model."""
+    packed = tmp_path / "packed"
+    (packed / "train").mkdir(parents=True)
+    shard_path(packed, "train", 0).write_bytes(some_pixels(COUNT).tobytes())
+    write_header(packed, "train", side=SIDE, rows=[COUNT])
+    project = write_project(tmp_path)
+    unlabelled = tmp_path / "data" / "unlabelled"
+    unlabelled.mkdir(parents=True)
+    for image in sorted(project.images.rglob("*.png"))[:40]:
+        shutil.copy(image, unlabelled)
+    return SimpleNamespace(
+        project=project, unlabelled=unlabelled, packed=packed, converted=converted, model=trained_folder
+    )
+
+
+def measures(given, folder):
+    rows = given.project.manifest[["id", "path"]]
+    found = survey(rows, given.project.images, max_pixels=10_000, limits=LIMITS)
+    return found.table.to_csv(), found.greys.tobytes()
+
+
+def shards(given, folder):
+    manifest = given.project.manifest.copy()
+    manifest["split"] = pd.array(["train"] * len(manifest), dtype="string")
+    manifest["row"] = pd.array(range(len(manifest)), dtype="Int32")
+    pack(manifest, given.project.images, folder, SplitParams(image_size=20), LIMITS)
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def features(given, folder):
+    given.converted(folder, SIDE)
+    images = open_shards(given.packed, "train")
+    return extract_features(images, some_ids(COUNT), BackboneParams(), scratch=folder, threads=2).tobytes()
+
+
+def predictions(given, folder):
+    return predict_unlabelled(given.model, given.unlabelled).to_csv()
+
+
+@pytest.mark.parametrize("run", [measures, shards, features, predictions])
+def test_a_pass_that_loses_a_node_gives_the_bytes_of_this_machine(
+    run, given, cluster, doomed, monkeypatch, tmp_path, capfd
+):
+    there = run(given, tmp_path / "there")
+    wait_until(lambda: doomed not in cluster.nodes)
+    assert f"ray: node {doomed} was lost; its batches run again on other nodes" in capfd.readouterr().err
+    monkeypatch.setenv("PIXMILL_COMPUTE", "local")
+    assert run(given, tmp_path / "here") == there

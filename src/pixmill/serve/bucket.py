@@ -268,12 +268,18 @@ class Bucket:
         Args:
             then: The next command if the storage is away; default: the review.
         """
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectionError,
+            HTTPClientError,
+            IncompleteReadError,
+        )
 
         then = then or f"pixmill review --inbox {self.url}"
         try:
             yield
-        except HTTPClientError as error:
+        except (ConnectionError, HTTPClientError, IncompleteReadError) as error:
             raise Away(f"{self.url}: {error}", next=then) from error
         except BotoCoreError as error:
             raise StorageError(f"{self.url}: {error}", next=_CREDENTIALS) from error

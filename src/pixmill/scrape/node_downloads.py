@@ -39,7 +39,7 @@ class NodeDownloads:
     alone go between it and this process. Nothing is started before the first download.
 
     Args:
-        folder: Where downloads are stored. Where a node does not see it, this process downloads.
+        folder: Where downloads are stored. Where a node cannot write to it, this process downloads.
         limits: What each request obeys.
         contact: Where the person responsible can be reached.
         network: What nodes may reach beside the public internet.
@@ -81,8 +81,8 @@ class NodeDownloads:
         self._folder.mkdir(parents=True, exist_ok=True)
         if (cluster := await asyncio.to_thread(chosen_cluster)) is None:
             return []
-        if not await asyncio.to_thread(cluster.sees, self._folder):
-            announce(f"Scrape: this machine downloads, since not all nodes of {cluster.address} see {self._folder}")
+        if not await asyncio.to_thread(cluster.sees, self._folder, writable=True):
+            announce(f"Scrape: this machine downloads, since not all nodes of {cluster.address} can write {self._folder}")
             return []
         names = [node["NodeID"] for node in cluster.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         return [_Node(cluster, name, self._settings) for name in names]

@@ -123,7 +123,7 @@ def _lack(needs: Needs) -> PixmillError | None:
             )
     for folder in needs.writable:
         if not os.access(folder, os.W_OK):
-            return PixmillError(f"the Ray node {here} may not write to {folder}", next="mount it there to be written to")
+            return PixmillError(f"the Ray node {here} cannot write to {folder}", next="mount it there for writing")
     return None
 
 

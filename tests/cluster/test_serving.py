@@ -16,6 +16,7 @@ from pixmill.core.errors import LockedError, StorageError
 from pixmill.serve import bucket as module
 from pixmill.serve.bucket import Away, Bucket
 from pixmill.serve.inbox import Full, Inbox, correction_of
+from tests.ports import unused_port
 from tests.review.conftest import Project, Review, jpeg
 from tests.serve.conftest import Client
 from tests.serve.load.server import Running
@@ -307,6 +308,12 @@ def test_a_wrong_key_is_told(url, monkeypatch):
         Bucket(url).check()
     assert "AWS_ACCESS_KEY_ID" in told.value.next
     assert not isinstance(told.value, Away)
+
+
+def test_a_storage_that_refuses_connections_is_away(url, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port()}")
+    with pytest.raises(Away, match="Could not connect"):
+        Bucket(url).check()
 
 
 def test_a_storage_that_hangs_is_given_up(url, monkeypatch):

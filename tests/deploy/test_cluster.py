@@ -31,10 +31,12 @@ def test_its_servers_run_the_pinned_packages():
         assert (DEPLOY / "cluster" / build["context"] / build["dockerfile"]).samefile(DEPLOY / "cluster/Dockerfile")
 
 
-def test_the_browsers_are_of_the_client_s_major_version_and_of_one_release():
-    hub, node = (SERVICES[name]["image"].partition(":")[2] for name in ("selenium", "chromium"))
-    assert hub == node
-    assert hub.partition(".")[0] == pinned("selenium").partition(".")[0]
+def test_the_browsers_are_of_the_client_s_major_version_and_reach_its_proxy():
+    """A scrape's proxy listens on 127.0.0.1 of its own machine alone."""
+    chromium = SERVICES["chromium"]
+    assert chromium["image"].partition(":")[2].partition(".")[0] == pinned("selenium").partition(".")[0]
+    assert chromium["network_mode"] == "host"
+    assert "--host ${BIND:-127.0.0.1} " in chromium["environment"]["SE_OPTS"]
 
 
 def test_images_have_versions_and_ports_are_of_this_machine_alone():
@@ -54,4 +56,5 @@ def test_no_password_is_in_it():
 
 def test_what_its_header_exports_is_where_the_services_listen():
     ports = {port.split(":")[-2] for service in SERVICES.values() for port in service.get("ports", ())}
+    ports |= set(re.findall(r"--port (\d+)", SERVICES["chromium"]["environment"]["SE_OPTS"]))
     assert set(re.findall(r"127\.0\.0\.1:(\d+)", COMPOSE.partition("name:")[0])) == ports

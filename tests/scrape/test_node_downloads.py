@@ -43,14 +43,14 @@ class Apart:
 
     address = "ray://head.test:10001"
 
-    def sees(self, folder):
-        return not folder.is_dir()
+    def sees(self, folder, *, writable):
+        return not (writable and folder.is_dir())
 
 
-def test_where_nodes_do_not_see_the_folder_this_machine_downloads(ask, monkeypatch, capsys, tmp_path):
+def test_where_nodes_cannot_write_to_the_folder_this_machine_downloads(ask, monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(node_downloads, "chosen_cluster", Apart)
     assert ask("http://hats.test/1.jpg") is None
-    line = f"this machine downloads, since not all nodes of ray://head.test:10001 see {tmp_path / 'pictures'}"
+    line = f"this machine downloads: not all nodes of ray://head.test:10001 can write to {tmp_path / 'pictures'}"
     assert capsys.readouterr().err == f"Scrape: {line}\n"
 
 

@@ -39,10 +39,12 @@ class Needs:
     Args:
         versions: As :func:`versions` returns them there.
         witnesses: By folder, what a node that sees the folder sees.
+        writable: Folders that it may write to.
     """
 
     versions: Mapping[str, str]
     witnesses: Mapping[str, Sequence[Witness]]
+    writable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,9 @@ def _lack(needs: Needs) -> PixmillError | None:
                 next="mount the shared folder there, or stop the node; then run the same command again: finished work "
                 "is kept",
             )
+    for folder in needs.writable:
+        if not os.access(folder, os.W_OK):
+            return PixmillError(f"the Ray node {here} cannot write to {folder}", next="mount it there for writing")
     return None
 
 

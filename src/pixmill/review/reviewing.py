@@ -82,14 +82,8 @@ def review(
     desk = InboxLedger(ledger, box, feedback, images, folder)
     flips, why = _flips(root, only)
     cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
-
-    def settle() -> None:
-        desk.settle()
-        if bucket is not None:
-            bucket.drop(box.dropped())
-
     if not cases:
-        settle()
+        desk.settle()
         _say(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
         _remark(feedback, broken, box.folder)
         if material.ranking is None and only in (None, "labels"):
@@ -121,8 +115,10 @@ def review(
                 webbrowser.open(server.ticket)
             wait_for_interrupt()
     except KeyboardInterrupt:
-        settle()
+        desk.settle()
         _conclude(session, desk, params)
+        if bucket is not None:
+            bucket.drop(box.dropped())
 
 
 def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:

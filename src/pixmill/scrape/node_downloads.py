@@ -39,7 +39,7 @@ class NodeDownloads:
     alone go between it and this process. Nothing is started before the first download.
 
     Args:
-        folder: Where downloads are stored. Where a node does not see it, this process downloads.
+        folder: Where downloads are stored. Where a node cannot write to it, this process downloads.
         limits: What each request obeys.
         contact: Where the person responsible can be reached.
         network: What nodes may reach beside the public internet.
@@ -81,8 +81,8 @@ class NodeDownloads:
         self._folder.mkdir(parents=True, exist_ok=True)
         if (cluster := await asyncio.to_thread(chosen_cluster)) is None:
             return []
-        if not await asyncio.to_thread(cluster.sees, self._folder):
-            announce(f"Scrape: this machine downloads, since not all nodes of {cluster.address} see {self._folder}")
+        if not await asyncio.to_thread(cluster.sees, self._folder, writable=True):
+            announce(f"Scrape: this machine downloads: not all nodes of {cluster.address} can write to {self._folder}")
             return []
         names = [node["NodeID"] for node in cluster.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         return [_Node(cluster, name, self._settings) for name in names]
@@ -104,8 +104,7 @@ class _Node:
         self._create: Callable[[], Any] = lambda: actor.remote(*settings)
         self._cluster = cluster
         self._numbers = count()
-        self._rows: dict[int, Row] = {}
-        self._answers: dict[int, asyncio.Future[tuple[Answer, float]]] = {}
+        self._asked: dict[int, tuple[Row, asyncio.Future[tuple[Answer, float]]]] = {}
         self._unsent: list[Row] = []
         self._wake = asyncio.Event()
         self._losses = 0
@@ -117,10 +116,9 @@ class _Node:
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
         if self._broken is not None:
             raise self._broken
-        number = next(self._numbers)
-        self._rows[number] = row = (number, url, request, seconds)
+        row = (next(self._numbers), url, request, seconds)
         answer: asyncio.Future[tuple[Answer, float]] = asyncio.get_running_loop().create_future()
-        self._answers[number] = answer
+        self._asked[row[0]] = row, answer
         self._unsent.append(row)
         self._wake.set()
         return await answer
@@ -142,11 +140,11 @@ class _Node:
                 await self._use(self._actor)
                 if not self._closing:
                     self._actor = self._create()
-                    self._unsent = list(self._rows.values())
+                    self._unsent = [row for row, _ in self._asked.values()]
                     self._wake.set()
         except Exception as error:  # noqa: BLE001 (raised by those who wait for an answer)
             self._broken = error
-            for answer in self._answers.values():
+            for _, answer in self._asked.values():
                 if not answer.done():
                     answer.set_exception(error)
 
@@ -173,7 +171,7 @@ class _Node:
                 next="look at the cluster with ray status, then: dvc repro scrape (images found so far are kept)",
             ) from error
         self._end_process()  # it may live where only the way to it is broken
-        announce(f"Scrape: a node of {self._cluster.address} was lost; its {len(self._rows):,} downloads start again")
+        announce(f"Scrape: a node of {self._cluster.address} was lost; its {len(self._asked):,} downloads start again")
 
     async def _send(self, actor: Any) -> None:
         while True:
@@ -187,8 +185,7 @@ class _Node:
         while True:
             for number, answer in await _result(actor.finished.remote()):
                 self._losses = 0
-                self._rows.pop(number)
-                waiting = self._answers.pop(number)
+                _, waiting = self._asked.pop(number)
                 if waiting.done():  # nobody waits any more
                     continue
                 if isinstance(answer, Exception):

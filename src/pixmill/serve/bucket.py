@@ -268,16 +268,16 @@ class Bucket:
         Args:
             then: The next command if the storage is away; default: the review.
         """
-        from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+        from botocore import exceptions
 
         then = then or f"pixmill review --inbox {self.url}"
         try:
             yield
-        except HTTPClientError as error:
+        except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError) as error:
             raise Away(f"{self.url}: {error}", next=then) from error
-        except BotoCoreError as error:
+        except exceptions.BotoCoreError as error:
             raise StorageError(f"{self.url}: {error}", next=_CREDENTIALS) from error
-        except ClientError as error:
+        except exceptions.ClientError as error:
             message = f"{self.url}: {error}"
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                 raise Away(message, next=then) from error

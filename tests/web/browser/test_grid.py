@@ -31,7 +31,10 @@ def test_a_grid_is_chosen_by_its_address(url, grid):
     assert chosen(url, PIXMILL_BROWSER="firefox").kind == FIREFOX
 
 
-@pytest.mark.parametrize("url", ["grid:4444", "http://", f"{URL}?proxy_port=", f"{URL}?proxy_port=70000", f"{URL}?a=b"])
+@pytest.mark.parametrize(
+    "url",
+    ["grid:4444", "http://", "http://grid:99999", f"{URL}?proxy_port=", f"{URL}?proxy_port=70000", f"{URL}?a=b"],
+)
 def test_an_invalid_address_is_refused(url):
     with pytest.raises(BrowserError, match="PIXMILL_WEBDRIVER_URL: expected a URL"):
         chosen(url)
@@ -42,9 +45,10 @@ def test_a_local_browser_is_refused_on_a_grid():
         chosen(URL, PIXMILL_BROWSER="/usr/bin/chromium")
 
 
-def test_a_password_is_never_shown():
+@pytest.mark.parametrize("url", ["htp://pixmill:secret@grid.example", "http://pixmill:secret/1@grid.example"])
+def test_a_password_is_never_shown(url):
     with pytest.raises(BrowserError) as raised:
-        chosen("htp://pixmill:secret@grid.example")
+        chosen(url)
     assert "secret" not in f"{raised.value}{chosen('http://pixmill:secret@grid.example')}"
 
 

@@ -66,7 +66,8 @@ def chosen_grid(environ: Mapping[str, str] = os.environ) -> Grid | None:
         parts = urlsplit(text)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         port = int(query.pop("proxy_port", "0"))
-        if parts.scheme not in {"http", "https"} or not parts.hostname or query or not 0 <= port < 65536:
+        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if not is_address or query or not 0 <= port < 65536:
             raise ValueError
     except ValueError:
         raise BrowserError(

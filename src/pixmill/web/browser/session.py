@@ -98,13 +98,13 @@ def open_browser(
         )
         if isinstance(browser, Grid):
             driver = _open_on_grid(browser, options, patience, tell)
-            session.write_text(driver.session_id or "")
             kill = partial(end, driver.session_id or "")
         else:
             driver = _open_here(browser, url, options)
         watch = Watch(driver, kill)
         stack.callback(_quit, driver, watch)
         if isinstance(browser, Grid):
+            session.write_text(driver.session_id or "")
             _check_proxy(driver, browser, proxy)
         driver.set_page_load_timeout(page_load_timeout)
         driver.set_script_timeout(script_timeout)

@@ -1,8 +1,11 @@
 """A node says what it lacks; what it sees of a folder tells whether it sees the folder."""
 
+import pickle
 from pathlib import Path
 
-from pixmill.compute.node import versions, witnesses
+import pytest
+
+from pixmill.compute.node import Needs, find_lack, versions, witnesses
 
 
 def test_versions_name_packages_that_are_absent_too() -> None:
@@ -24,3 +27,9 @@ def test_a_folder_is_witnessed_by_an_image_deep_in_it(tmp_path: Path) -> None:
 
 def test_an_empty_folder_witnesses_itself(tmp_path: Path) -> None:
     assert witnesses(tmp_path) == [(str(tmp_path), None)]
+
+
+def test_a_folder_that_a_node_cannot_write_to_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    needs = Needs({}, {}, [str(tmp_path), str(tmp_path / "none")])
+    assert f"cannot write to {tmp_path / 'none'}" in pickle.loads(find_lack(pickle.dumps(needs))).message

@@ -1,11 +1,13 @@
-"""A node says what it lacks; what it sees of a folder tells whether it sees the folder."""
+"""A node says what it lacks, also after a batch; a file in a folder tells whether it sees the folder."""
 
 import pickle
 from pathlib import Path
 
 import pytest
 
-from pixmill.compute.node import Needs, find_lack, versions, witnesses
+from pixmill.compute.node import Needs, Order, find_lack, run_batch, versions, witnesses
+from pixmill.compute.worker import Parcel
+from pixmill.core.errors import PixmillError
 
 
 def test_versions_name_packages_that_are_absent_too() -> None:
@@ -33,3 +35,20 @@ def test_a_folder_that_a_node_cannot_write_to_is_named(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     needs = Needs({}, {}, [str(tmp_path), str(tmp_path / "none")])
     assert f"cannot write to {tmp_path / 'none'}" in pickle.loads(find_lack(pickle.dumps(needs))).message
+
+
+def _remove(paths: list[Path]) -> list[None]:
+    return [path.unlink() for path in paths]
+
+
+def test_no_row_counts_once_the_folder_has_vanished(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "image").touch()
+    needs = Needs({}, {str(tmp_path): witnesses(tmp_path)}, [])
+    order = pickle.dumps(Order(Parcel("remove", pickle.dumps(_remove)), None, needs))
+    results, raised = run_batch(order, [pickle.dumps(tmp_path / "image")])
+    assert results == []
+    assert raised is not None
+    error, _ = pickle.loads(raised)
+    assert isinstance(error, PixmillError)
+    assert "does not see" in error.message

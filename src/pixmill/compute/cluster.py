@@ -231,7 +231,7 @@ class Cluster:
                     yield pickle.loads(self._ask(self.ray.get, reference))  # noqa: S301 (from our own process there)
             self._look()
             asked = {reference: key for reference, key in asked.items() if key in self._nodes}
-            if time.monotonic() > latest:
+            if asked and time.monotonic() > latest:
                 address = self._nodes[next(iter(asked.values()))]["NodeManagerAddress"]
                 raise PixmillError(f"the Ray node {address} does not answer", next="look at it, or stop it")
 

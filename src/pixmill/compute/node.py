@@ -114,6 +114,14 @@ def _lack(needs: Needs) -> PixmillError | None:
         cures = [f"pip install {' '.join(wanted)}"] * bool(wanted) + [f"pip uninstall {' '.join(extra)}"] * bool(extra)
         cure = f"run there: {' && '.join(cures)}" if cures else "give the cluster nodes of one kind"
         return PixmillError(f"the Ray node {here} would give other results: it has {named}", next=cure)
+    return _unseen(needs)
+
+
+def _unseen(needs: Needs) -> PixmillError | None:
+    """Return which shared folder this node does not see, or cannot write to."""
+    import ray
+
+    here = ray.util.get_node_ip_address()
     for folder, seen in needs.witnesses.items():
         if not all(_sees(*each) for each in seen):
             return PixmillError(
@@ -135,8 +143,8 @@ def _sees(path: str, size: int | None) -> bool:
     return size is None or size == found.st_size
 
 
-_POOLS: dict[bytes, Pool] = {}
-"""The guarded process of this process's last pass, by its order."""
+_POOLS: dict[bytes, tuple[Pool, Needs]] = {}
+"""The guarded process of this process's last pass and what that needs, by its order."""
 
 
 def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes | Loss], bytes | None]:
@@ -154,11 +162,16 @@ def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes
     try:
         # Files that wait in the guarded process would count against its memory.
         at_once = 1 if any(isinstance(row, Waiting) for row in rows) else len(rows)
-        for result in _pool(order).run(fetched(rows), at_once, lambda _, loss: loss):
+        pool, needs = _pool(order)
+        for result in pool.run(fetched(rows), at_once, lambda _, loss: loss):
             results.append(result)
+        # Of a folder that vanished meanwhile, images would be missing.
+        if lacking := _unseen(needs):
+            results.clear()
+            raise lacking
     except BaseException as error:
         while _POOLS:
-            _POOLS.popitem()[1].close()
+            _POOLS.popitem()[1][0].close()
         if not isinstance(error, Exception):
             raise  # The batch was cancelled.
         cause = error.__cause__
@@ -167,12 +180,12 @@ def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes
     return results, None
 
 
-def _pool(content: bytes) -> Pool:
+def _pool(content: bytes) -> tuple[Pool, Needs]:
     if content not in _POOLS:
         while _POOLS:
-            _POOLS.popitem()[1].close()
+            _POOLS.popitem()[1][0].close()
         order: Order = pickle.loads(content)  # noqa: S301 (from the machine that this node works for)
         if lacking := _lack(order.needs):
             raise lacking
-        _POOLS[content] = Pool(order.parcel, 1, order.limits)
+        _POOLS[content] = Pool(order.parcel, 1, order.limits), order.needs
     return _POOLS[content]

@@ -19,7 +19,7 @@ from pixmill.doctor import State
 from pixmill.doctor.services import check_compute
 from tests.cluster.conftest import wait_until
 from tests.cluster.ray_nodes import RayCluster
-from tests.compute.passes import act, addresses, doubled, failing, identity, slow, stubborn
+from tests.compute.passes import act, addresses, doubled, failing, fatal, identity, slow, stubborn
 
 pytestmark = [
     pytest.mark.cluster,
@@ -96,6 +96,11 @@ def test_batches_of_a_lost_node_run_again(
     assert f"ray: node {ray_cluster.ip(lost)} was lost" in capfd.readouterr().err
 
 
+def test_a_batch_that_is_lost_time_and_again_names_the_pass(cluster: Cluster) -> None:
+    with pytest.raises(PixmillError, match=r"passes\.fatal lost its process or node 5 times in the same batch"):
+        list(map_batches(fatal, range(9), batch_size=8))
+
+
 def test_a_node_with_another_version_of_a_package_is_named(
     ray_cluster: RayCluster, added: Callable[..., int], tmp_path: Path
 ) -> None:
@@ -126,10 +131,8 @@ def test_a_node_that_joins_later_and_does_not_see_a_folder_is_named(
 def test_the_doctor_reports_the_cluster(cluster: Cluster, ray_cluster: RayCluster) -> None:
     (finding,) = check_compute()
     assert finding.state is State.OK
-    assert (
-        finding.message
-        == f"{cluster.address}: 3 processors on {ray_cluster.ip(0)}, {ray_cluster.ip(1)}, {ray_cluster.ip(2)}"
-    )
+    nodes = ", ".join(ray_cluster.ip(number) for number in range(3))
+    assert finding.message == f"{cluster.address}: 3 processors on {nodes}"
 
 
 SCRIPT = """

@@ -168,3 +168,9 @@ def addresses(batch: Sequence[Any]) -> list[str]:
 def slow(batch: Sequence[Any]) -> list[Any]:
     time.sleep(0.1)
     return list(batch)
+
+
+def fatal(batch: Sequence[Any]) -> list[Any]:
+    """Kill the process that owns this one."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    return list(batch)

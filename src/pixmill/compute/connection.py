@@ -23,6 +23,9 @@ VARIABLE = "PIXMILL_COMPUTE"
 _SECONDS = 5.0
 """Time that the head has to answer at all; Ray's client alone would try for half a minute."""
 
+_ATTEMPTS = 3
+"""How often a connection is begun that the head answers and then ends."""
+
 _RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without a connection it would start a cluster here.
@@ -89,7 +92,14 @@ def connect(address: str, packages: Sequence[Path]) -> ModuleType:
     }
     try:
         socket.create_connection((host, int(port)), timeout=_SECONDS).close()
-        ray.init(address, runtime_env=environment, log_to_driver=False)
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                ray.init(address, runtime_env=environment, log_to_driver=False)
+                break
+            except ConnectionAbortedError:
+                # On a busy head, what Ray starts there for each client fails now and then.
+                if not left:
+                    raise
     except Exception as error:
         if (told := refusal(address, error)) is None:
             raise

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import traceback
-import zlib
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Sequence, Set
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Any, Self
 from yarl import URL
 
 from pixmill.compute.cluster import Cluster, chosen_cluster
+from pixmill.compute.connection import reason, refusal
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 from pixmill.web.fetch import Limits, Network
@@ -23,7 +24,7 @@ from pixmill.web.fetch.exchange import Answer, Exchange, Request
 __all__ = ["NodeDownloads"]
 
 _LOSSES = 5
-"""Processes in a row that a node may lose without an answer between them."""
+"""How often in a row, without an answer in between, downloads begin again."""
 
 _END_SECONDS = 10.0
 """How long the end of the nodes' processes is waited for."""
@@ -84,25 +85,34 @@ class NodeDownloads:
         if not await asyncio.to_thread(cluster.sees, self._folder, writable=True):
             announce(f"Scrape: this machine downloads: not all nodes of {cluster.address} can write to {self._folder}")
             return []
-        names = [node["NodeID"] for node in cluster.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        return [_Node(cluster, name, self._settings) for name in names]
+        return [_Node(cluster, place, self._settings) for place in range(len(_alive(cluster)))]
 
 
 def _owner(nodes: Sequence[_Node], host: str) -> _Node:
-    """Return the node that a host belongs to, in each run and on each machine the same."""
-    return nodes[zlib.crc32(host.encode()) % len(nodes)]
+    """Return the node that a host belongs to, the same in each run."""
+    digest = hashlib.blake2b(host.encode(), digest_size=8).digest()
+    return nodes[int.from_bytes(digest) % len(nodes)]
+
+
+def _alive(cluster: Cluster) -> list[dict[str, Any]]:
+    """Return the nodes that have processors, in the order of their addresses."""
+    nodes = [node for node in cluster.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    if not nodes:
+        raise PixmillError(
+            f"the Ray cluster {cluster.address} has no processors",
+            next="start a node that has some (ray start --address=HEAD:6379), then: dvc repro scrape (images found so "
+            "far are kept)",
+        )
+    return sorted(nodes, key=lambda node: str(node["NodeManagerAddress"]))
 
 
 class _Node:
     """Have requests answered by a process on a node; where that is lost, by another, if need be on another node."""
 
-    def __init__(self, cluster: Cluster, name: str, settings: tuple[Limits, Network, str | None]) -> None:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        placed = NodeAffinitySchedulingStrategy(name, soft=True)
-        actor = cluster.ray.remote(num_cpus=0, scheduling_strategy=placed)(_Downloads)
-        self._create: Callable[[], Any] = lambda: actor.remote(*settings)
+    def __init__(self, cluster: Cluster, place: int, settings: tuple[Limits, Network, str | None]) -> None:
         self._cluster = cluster
+        self._place = place
+        self._settings = settings
         self._numbers = count()
         self._asked: dict[int, tuple[Row, asyncio.Future[tuple[Answer, float]]]] = {}
         self._unsent: list[Row] = []
@@ -110,7 +120,7 @@ class _Node:
         self._losses = 0
         self._closing = False
         self._broken: Exception | None = None
-        self._actor = self._create()
+        self._start_process()
         self._running = asyncio.create_task(self._run())
 
     async def ask(self, url: URL, request: Request, seconds: float) -> tuple[Answer, float]:
@@ -128,25 +138,35 @@ class _Node:
         self._end_process()  # which answers what is still waited for
         await asyncio.wait([self._running], timeout=_END_SECONDS)
 
+    def _start_process(self) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        nodes = _alive(self._cluster)
+        node = nodes[self._place % len(nodes)]
+        self._address = node["NodeManagerAddress"]
+        # Ray places softly bound actors anywhere.
+        bound = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        kind = self._cluster.ray.remote(num_cpus=0, scheduling_strategy=bound)(_Downloads)
+        self._actor: Any = kind.remote(*self._settings)
+
     def _end_process(self) -> None:
-        with contextlib.suppress(ConnectionError):
-            # A Ray without a connection would start a cluster here.
-            if self._cluster.ray.is_initialized():
-                self._cluster.ray.kill(self._actor)
+        # Without a connection it ends by itself.
+        with contextlib.suppress(Exception):
+            self._cluster.ray.kill(self._actor)
 
     async def _run(self) -> None:
         try:
             while not self._closing:
                 await self._use(self._actor)
                 if not self._closing:
-                    self._actor = self._create()
+                    self._start_process()
                     self._unsent = [row for row, _ in self._asked.values()]
                     self._wake.set()
         except Exception as error:  # noqa: BLE001 (raised by those who wait for an answer)
-            self._broken = error
+            self._broken = refusal(self._cluster.address, error) or error
             for _, answer in self._asked.values():
                 if not answer.done():
-                    answer.set_exception(error)
+                    answer.set_exception(self._broken)
 
     async def _use(self, actor: Any) -> None:
         """Work with a process on the node until that is lost."""
@@ -163,15 +183,20 @@ class _Node:
             raise error
         if self._closing:
             return
-        self._losses += 1
-        is_gone = isinstance(error, ConnectionError) or not self._cluster.ray.is_initialized()
-        if is_gone or self._losses > _LOSSES:
+        if isinstance(error, ConnectionError) or not self._cluster.ray.util.client.ray.is_connected():
             raise PixmillError(
-                f"{self._cluster.address} downloads no longer: {error}",
-                next="look at the cluster with ray status, then: dvc repro scrape (images found so far are kept)",
+                f"the connection to the Ray cluster {self._cluster.address} is lost",
+                next="start the cluster again, then: dvc repro scrape (images found so far are kept)",
+            ) from error
+        self._losses += 1
+        if self._losses > _LOSSES:
+            raise PixmillError(
+                f"downloads lost their process or node {self._losses} times in a row: {reason(error)}",
+                next="look at the nodes' memory, then: dvc repro scrape (images found so far are kept)",
             ) from error
         self._end_process()  # it may live where only the way to it is broken
-        announce(f"Scrape: a node of {self._cluster.address} was lost; its {len(self._asked):,} downloads start again")
+        announce(f"ray: node {self._address}, or its process, was lost; its {len(self._asked):,} downloads begin again")
+        await asyncio.sleep(self._losses)  # the cluster may not know yet that a node is lost
 
     async def _send(self, actor: Any) -> None:
         while True:

@@ -46,7 +46,7 @@ def test_no_row_counts_once_the_folder_has_vanished(tmp_path: Path) -> None:
     (tmp_path / "image").touch()
     needs = Needs({}, {str(tmp_path): witnesses(tmp_path)}, [])
     order = pickle.dumps(Order(Parcel("remove", pickle.dumps(_remove)), None, needs))
-    results, raised = run_batch(order, [pickle.dumps(tmp_path / "image")])
+    results, raised = run_batch("pass", order, [pickle.dumps(tmp_path / "image")])
     assert results == []
     assert raised is not None
     error, _ = pickle.loads(raised)

@@ -128,6 +128,7 @@ class Cluster:
         needs = Needs(self._versions, shared)
         parcel = Parcel(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
         order = self._ask(self.ray.put, pickle.dumps(Order(parcel, limits, needs), pickle.HIGHEST_PROTOCOL))
+        name = uuid.uuid4().hex
         task = self.ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
         running: deque[tuple[Any, list[Any]]] = deque()
         size = max(batch_size, _ROWS) if limits else batch_size
@@ -136,7 +137,7 @@ class Cluster:
                 while len(running) < _BATCHES * max(1, self.processors) and (batch := list(islice(rows, size))):
                     # Without limits a pass may read its files itself, and only parts of them.
                     packed = [sealed(row) if limits else pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
-                    running.append((self._ask(task.remote, order, packed), batch))
+                    running.append((self._ask(task.remote, name, order, packed), batch))
                 if not running:
                     return
                 results, raised = self._result(running[0][0], parcel.name)

@@ -143,14 +143,15 @@ def _sees(path: str, size: int | None) -> bool:
     return size is None or size == found.st_size
 
 
-_POOLS: dict[bytes, tuple[Pool, Needs]] = {}
+_POOLS: dict[str, tuple[Pool, Needs]] = {}
 """The guarded process of this process's last pass and what that needs, by its order."""
 
 
-def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes | Loss], bytes | None]:
+def run_batch(name: str, order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes | Loss], bytes | None]:
     """Run a batch of pickled rows.
 
     Args:
+        name: A name for the order, which may hold a network of many megabytes and is therefore no key.
         order: An :class:`Order`, pickled.
         rows: The rows, each pickled; the files of some are fetched here.
 
@@ -162,7 +163,7 @@ def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes
     try:
         # Files that wait in the guarded process would count against its memory.
         at_once = 1 if any(isinstance(row, Waiting) for row in rows) else len(rows)
-        pool, needs = _pool(order)
+        pool, needs = _pool(name, order)
         for result in pool.run(fetched(rows), at_once, lambda _, loss: loss):
             results.append(result)
         # Of a folder that vanished meanwhile, images would be missing.
@@ -180,12 +181,12 @@ def run_batch(order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes
     return results, None
 
 
-def _pool(content: bytes) -> tuple[Pool, Needs]:
-    if content not in _POOLS:
+def _pool(name: str, content: bytes) -> tuple[Pool, Needs]:
+    if name not in _POOLS:
         while _POOLS:
             _POOLS.popitem()[1][0].close()
         order: Order = pickle.loads(content)  # noqa: S301 (from the machine that this node works for)
         if lacking := _lack(order.needs):
             raise lacking
-        _POOLS[content] = Pool(order.parcel, 1, order.limits), order.needs
-    return _POOLS[content]
+        _POOLS[name] = Pool(order.parcel, 1, order.limits), order.needs
+    return _POOLS[name]

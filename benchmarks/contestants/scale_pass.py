@@ -19,7 +19,7 @@ from pixmill.images.parts import shard_path
 from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 
-VALIDATE, SPLIT = ValidateParams(), SplitParams()
+VALIDATE, SPLIT = ValidateParams(), SplitParams(image_size=64)
 LIMITS = Limits(seconds=VALIDATE.timeout, memory=VALIDATE.memory << 20)
 
 

@@ -96,7 +96,7 @@ def test_without_a_remote_the_way_to_make_results_is_told(clone):
     ("url", "told"),
     [
         ("http://127.0.0.1:{port}/store", "the remote 'store' cannot be reached ("),
-        ("s3://bucket/store", "the remote 'store' cannot be reached (No module named 'dvc_s3'): pip install dvc-s3"),
+        ("gs://bucket/store", "the remote 'store' cannot be reached (No module named 'dvc_gs'): pip install dvc-gs"),
         ("{folder}", "the remote 'store' lacks them or is out of reach"),
     ],
 )

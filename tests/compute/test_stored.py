@@ -40,7 +40,7 @@ def test_rows_get_the_bytes_of_their_files_and_others_stay(place):
     rows = [Row(1, place), Row(2, b"bytes"), place, "text", Row(3, None)]
     expected = [Row(1, b"0123456789"), Row(2, b"bytes"), b"0123456789", "text", Row(3, None)]
     assert [filled(row) for row in rows] == expected
-    assert [pickle.loads(row) for row in fetched(map(sealed, rows))] == expected
+    assert [pickle.loads(row) for row in fetched([*map(sealed, rows)])] == expected
 
 
 def test_an_absent_object_is_a_message(tmp_path):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 
+import fsspec.asyn
 import pytest
 
 from pixmill.compare.revisions import find
@@ -24,6 +26,26 @@ def set_remote(root, url):
     with dvc(root) as repo, repo.config.edit("local") as config:
         config["remote"] = {"store": {"url": str(url)}}
         config["core"]["remote"] = "store"
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """End the requests of DVC's HTTP remotes with the test: garbage collection may leave their sessions open."""
+    from dvc_http import HTTPFileSystem
+
+    clients = []
+
+    async def get_client(self, *, get=HTTPFileSystem.get_client, **options):
+        clients.append(await get(self, **options))
+        return clients[-1]
+
+    monkeypatch.setattr(HTTPFileSystem, "get_client", get_client)
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "remote":
+            thread.join()
+    for client in clients:
+        fsspec.asyn.sync(fsspec.asyn.get_loop(), client.close)
 
 
 def test_files_of_any_revision_are_read_without_a_checkout(project):
@@ -100,6 +122,7 @@ def test_without_a_remote_the_way_to_make_results_is_told(clone):
         ("{folder}", "the remote 'store' lacks them or is out of reach"),
     ],
 )
+@pytest.mark.usefixtures("ended")
 def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, url, told):
     set_remote(clone, url.format(port=unused_port(), folder=tmp_path))
     for name in ("origin/main", "workspace"):
@@ -109,6 +132,7 @@ def test_a_remote_that_does_not_deliver_is_told_with_its_cause(clone, tmp_path, 
         assert here.read("params.yaml")
 
 
+@pytest.mark.usefixtures("ended")
 def test_a_remote_that_hangs_is_given_up_and_not_asked_again(clone, monkeypatch):
     monkeypatch.setattr("pixmill.compare.trees._SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:

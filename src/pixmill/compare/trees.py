@@ -59,7 +59,7 @@ class Store:
         if self.failure:
             raise self.failure
         answers: Queue[Any] = Queue()
-        Thread(target=lambda: answers.put(_outcome(question)), daemon=True).start()
+        Thread(name="remote", target=lambda: answers.put(_outcome(question)), daemon=True).start()
         try:
             answer = answers.get(timeout=_SECONDS)
         except Empty:

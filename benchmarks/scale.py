@@ -31,9 +31,11 @@ from images import make_images
 from PIL import Image
 
 QUICK = bool(os.environ.get("QUICK"))
-ROUNDS, FEW = (2, 64) if QUICK else (5, 64)
+ROUNDS = 2 if QUICK else 5
+FEW = 256
+"""Images to start with, per worker: each gets some."""
 WORKERS = (1, 2) if QUICK else (1, 2, 4)
-PHOTOGRAPHS = 400 if QUICK else 2_000
+PHOTOGRAPHS = 3_000 if QUICK else 10_000
 SMALL = (1_000, 10_000) if QUICK else (20_000, 200_000)
 HEAD = (20_000,) if QUICK else (100_000, 200_000, 1_000_000)
 HEAD_NODE = "127.0.0.2"
@@ -67,7 +69,7 @@ def by_workers(folder: Path) -> dict[str, object]:
         with cluster(workers) as address:
             pool, ray = compete("validate", table, workers, address, ROUNDS)
         found[workers] = round(ratio(pool, ray), 2)
-        timed = PHOTOGRAPHS - FEW
+        timed = PHOTOGRAPHS - FEW * workers
         cells = [f"{record.rate(timed):,.0f} | {record.spread(timed)}" for record in (pool, ray)]
         print(f"| {workers} | {' | '.join(cells)} | {found[workers]} |", flush=True)
     best = min(os.cpu_count() or 1, max(WORKERS))
@@ -122,7 +124,7 @@ def by_head() -> dict[str, object]:
 def compete(chosen: str, table: Path, workers: int, address: str, rounds: int) -> tuple[Record, Record]:
     """Run a pass on the pool and on Ray in turns, and see that both give the same bytes."""
     records = Record(), Record()
-    work = ["--pass", chosen, "--images", str(table), "--few", str(FEW), "--processes", str(workers)]
+    work = ["--pass", chosen, "--images", str(table), "--few", str(FEW * workers), "--processes", str(workers)]
     for _ in range(rounds):
         for compute, record in zip(("local", address), records, strict=True):
             os.environ["PIXMILL_COMPUTE"] = compute

@@ -5,9 +5,12 @@ it is started with. Each is answered by a line that lists the node's processes; 
 starts this process kills it and them.
 """
 
+import contextlib
 import json
 import os
+import socket
 import sys
+import time
 from typing import Any
 
 from ray.cluster_utils import Cluster
@@ -22,6 +25,10 @@ def main() -> None:
         connect=False,
         head_node_args={"ray_client_server_port": port, "include_dashboard": False, "node_ip_address": address} | each,
     )
+    while True:  # Clients are refused at first.
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection((address, port)):
+            break
+        time.sleep(0.05)
     answer(cluster.head_node)
     for line in sys.stdin:
         wanted = json.loads(line)

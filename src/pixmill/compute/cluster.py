@@ -195,9 +195,11 @@ class Cluster:
         try:
             nodes = self.ray.nodes()
         except Exception as error:
-            if self._nodes and refusal(self.address, error):
-                return  # Ray's client connects again; who waits for a result hears how that ends.
-            raise
+            if not (told := refusal(self.address, error)):
+                raise
+            if not self._nodes:
+                raise told from error
+            return  # Ray's client connects again; who waits for a result hears how that ends.
         alive = {node["NodeID"]: node for node in nodes if node["Alive"]}
         for key in self._nodes.keys() - alive.keys():
             address = self._nodes[key]["NodeManagerAddress"]

@@ -92,20 +92,22 @@ def tabulate(records: npt.NDArray[np.void]) -> Surveyed:
     ratio = (width / np.where(absent, 1, height)).astype(np.float32)
     numbers = {"width": width, "height": height, "short_side": np.minimum(width, height), "aspect_ratio": ratio}
     numbers |= {name: records[name] for name in _REAL}
-    texts = {name: records[name].astype(str) for name in ("format", "mode")}
-    texts |= {
-        "pixels": _hexadecimal(records["pixels"]),
-        "phash": _hexadecimal(records["phash"].astype(">u8").view("u1").reshape(-1, 8)),
-    }
+    texts = {name: records[name] for name in ("format", "mode")}
+    texts |= {"pixels": _hexadecimal(records["pixels"], 32), "phash": _hexadecimal(records["phash"].astype(">u8"), 8)}
     columns = {name: pa.array(np.ascontiguousarray(values), mask=absent) for name, values in numbers.items()}
-    columns |= {name: pa.array(values.astype(object), pa.large_string(), mask=absent) for name, values in texts.items()}
-    failure = pa.array(records["failure"].astype(str).astype(object), pa.large_string(), mask=~absent)
-    frame: pd.DataFrame = pa.table(columns | {"failure": failure}).to_pandas(types_mapper=_PANDAS.get)
+    columns |= {name: _text(values, absent) for name, values in texts.items()}
+    columns["failure"] = _text(records["failure"], ~absent)
+    frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
     return Surveyed(frame, records["phash"].copy(), records["grey"])
 
 
-def _hexadecimal(values: npt.NDArray[np.generic]) -> npt.NDArray[np.object_]:
-    return np.array([value.tobytes().hex() for value in values], object)
+def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.Array:
+    return pa.array(np.ascontiguousarray(values), mask=absent).cast(pa.large_string())
+
+
+def _hexadecimal(values: npt.NDArray[np.generic], size: int) -> npt.NDArray[np.bytes_]:
+    """Return the digits of numbers or digests of a size in bytes."""
+    return np.frombuffer(values.tobytes().hex().encode(), f"S{2 * size}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ def survey(
         try:
             for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
                 records[place] = np.frombuffer(record, RECORD)[0]
-                if lasting:
+                if lasting and cache is not None:
                     fresh[name] = record
                 progress.advance()
                 if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):

@@ -218,6 +218,16 @@ def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path)
     assert (0 < moved < 20, ids(there), keys(url)) == (True, sorted(names), [])
 
 
+def test_what_a_full_folder_took_is_no_longer_in_the_bucket(url, tmp_path):
+    bucket, there = Bucket(url), Inbox(tmp_path / "inbox", max_entries=2)
+    for seed in range(3):
+        add(bucket, jpeg(seed))
+    with pytest.raises(Full, match="inbox is full"):
+        bucket.move_to(there)
+    assert len(ids(there)) == 2
+    assert len(keys(url)) == 1
+
+
 def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path):
     bucket = Bucket(url)
     names = sorted(add(bucket, jpeg(seed)) for seed in range(40))

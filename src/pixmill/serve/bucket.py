@@ -42,6 +42,7 @@ _STALE = timedelta(minutes=2)
 _ADVICE = {
     "AccessDenied": "allow s3:ListBucket, s3:PutObject and, for pixmill review, s3:GetObject and s3:DeleteObject",
     "NoSuchBucket": "create it, or name another: --inbox s3://BUCKET/PREFIX",
+    "NoSuchKey": "run the same command again: another review has moved what was there",
 }
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where it is not Amazon's, AWS_ENDPOINT_URL"
 

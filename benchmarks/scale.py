@@ -72,7 +72,7 @@ def by_workers(folder: Path) -> dict[str, object]:
         timed = PHOTOGRAPHS - FEW * workers
         cells = [f"{record.rate(timed):,.0f} | {record.spread(timed)}" for record in (pool, ray)]
         print(f"| {workers} | {' | '.join(cells)} | {found[workers]} |", flush=True)
-    best = min(os.cpu_count() or 1, max(WORKERS))
+    best = max(workers for workers in WORKERS if workers <= (os.cpu_count() or 1))
     return {"ray_vs_pool": found[best], "ray_vs_pool_by_workers": found}
 
 

@@ -218,6 +218,16 @@ def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path)
     assert (0 < moved < 20, ids(there), keys(url)) == (True, sorted(names), [])
 
 
+def test_what_a_full_folder_took_is_no_longer_in_the_bucket(url, tmp_path):
+    bucket, there = Bucket(url), Inbox(tmp_path / "inbox", max_entries=2)
+    for seed in range(3):
+        add(bucket, jpeg(seed))
+    with pytest.raises(Full, match="inbox is full"):
+        bucket.move_to(there)
+    assert len(ids(there)) == 2
+    assert len(keys(url)) == 1
+
+
 def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path):
     bucket = Bucket(url)
     names = sorted(add(bucket, jpeg(seed)) for seed in range(40))
@@ -226,7 +236,7 @@ def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path)
     def review(folder):
         try:
             Bucket(url).move_to(folder)
-        except LockedError as error:
+        except (LockedError, StorageError) as error:
             told.append(error)
 
     reviews = [threading.Thread(target=review, args=(folder,)) for folder in folders]
@@ -235,7 +245,9 @@ def test_of_two_reviews_at_once_each_gets_what_the_other_does_not(url, tmp_path)
     for each in reviews:
         each.join()
     assert sorted(name for folder in folders for name in ids(folder)) == names
-    assert all("a review on" in error.message and url in error.message for error in told)
+    assert all(url in error.message for error in told)
+    # The second is told where the other ends between two requests.
+    assert all("a review on" in error.message or "NoSuchKey" in error.message for error in told)
     assert keys(url) == []
 
 
@@ -260,6 +272,25 @@ def test_a_review_that_was_taken_for_dead_deletes_nothing(url, tmp_path, monkeyp
     assert len([key for key in keys(url) if key.startswith("corrections/")]) == 3
     bucket.move_to(other)
     assert ids(other) == names
+
+
+def test_a_review_that_was_overtaken_by_one_that_has_ended_is_told_to_run_again(url, tmp_path, monkeypatch):
+    bucket = Bucket(url)
+    for seed in range(3):
+        add(bucket, jpeg(seed))
+    monkeypatch.setattr(module, "_STALE", module.timedelta(seconds=-1))
+    slow, other = Inbox(tmp_path / "slow"), Inbox(tmp_path / "other")
+    keep = slow.add
+
+    def overtaken(content, correction):
+        Bucket(url).move_to(other)
+        return keep(content, correction)
+
+    slow.add = overtaken
+    with pytest.raises(StorageError, match="NoSuchKey") as told:
+        bucket.move_to(slow)
+    assert told.value.next.startswith("run the same command again")
+    assert keys(url) == []
 
 
 def test_a_dropped_image_comes_to_no_reviewer_again(url, tmp_path):

@@ -82,5 +82,10 @@ def test_another_version_of_ray_or_python_is_named() -> None:
 
 
 def test_a_defect_is_no_refusal() -> None:
+    from ray.exceptions import RayTaskError
+
     assert refusal("ray://head:10001", KeyError("x")) is None
+    on_a_node = RayTaskError("begin", "", OSError(24, "Too many open files")).as_instanceof_cause()
+    assert isinstance(on_a_node, OSError)
+    assert refusal("ray://head:10001", on_a_node) is None
     assert refusal("ray://head:10001", socket.gaierror("unknown host")) is not None

@@ -1,7 +1,9 @@
 """A node says what it lacks, also after a batch; a file in a folder tells whether it sees the folder."""
 
+import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,23 @@ def test_a_folder_is_witnessed_by_an_image_deep_in_it(tmp_path: Path) -> None:
     (tmp_path / "manifest.parquet").write_bytes(b"1")
     (tmp_path / "dangling").symlink_to("nowhere")
     assert witnesses(tmp_path) == [(str(tmp_path), None), (str(image), 5)]
+
+
+def test_a_folder_that_may_not_be_read_and_a_circle_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "circle").symlink_to(tmp_path)
+    (tmp_path / "one.jpg").write_bytes(b"123")
+    scandir = os.scandir
+
+    def guarded(path: Path) -> Any:
+        if Path(path).name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert witnesses(tmp_path) == [(str(tmp_path), None), (str(tmp_path / "one.jpg"), 3)]
 
 
 def test_an_empty_folder_witnesses_itself(tmp_path: Path) -> None:

@@ -79,6 +79,23 @@ def test_a_remote_that_fails_is_asked_again(failing):
     assert read_stored(place) == b"bytes"
 
 
+def test_files_that_were_not_begun_are_not_read_once_one_has_failed(place, monkeypatch):
+    begun, failed = [], threading.Event()
+
+    def read(file, start, end):
+        begun.append(file)
+        if len(begun) > 1:
+            failed.wait(10)
+        raise StorageError("away")
+
+    monkeypatch.setattr(stored, "read_stored", read)
+    rows = fetched([sealed(place) for _ in range(40)])
+    threading.Timer(0.2, failed.set).start()
+    with pytest.raises(StorageError, match="away"):
+        next(rows)
+    assert len(begun) <= stored._READERS + 1
+
+
 def test_a_remote_that_fails_for_too_long_is_a_message(failing, monkeypatch):
     server, place = failing
     server.codes = [503] * 9

@@ -40,6 +40,11 @@ def test_answers_are_the_classifiers_bit_for_bit(trained_folder, expected, worke
     assert [answer.id for answer in answers] == [hashlib.sha256(content).hexdigest() for content in FILES]
 
 
+def test_a_few_images_need_no_cluster(trained_folder, expected, monkeypatch):
+    monkeypatch.setenv("PIXMILL_COMPUTE", "ray://127.0.0.1:9")
+    same(list(predict_images(trained_folder, FILES[:3], workers=1)), expected[:3])
+
+
 def test_threads_do_not_matter(trained_folder, expected):
     for threads in (1, 3):
         for answer, one in zip(Classifier.load(trained_folder, threads=threads).predict(FILES), expected, strict=True):

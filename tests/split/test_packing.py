@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.compute import Limits
+from pixmill.compute import Limits, batches, storage
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import read_json
 from pixmill.core.params import SplitParams
@@ -138,3 +138,23 @@ def test_whoever_writes_writes_the_same_bytes(project, manifest, tmp_path, monke
     assert files(project.out) == files(tmp_path / "worker")
     for name in files(project.out):
         assert (project.out / name).read_bytes() == (tmp_path / "worker" / name).read_bytes()
+
+
+class ReadOnly:
+    """A cluster whose nodes see all folders and may write to none."""
+
+    def sees(self, _, *, writable=False):
+        return not writable
+
+    def run(self, function, rows, *_):
+        tasks = list(rows)
+        assert {task.writer for task in tasks} == {"driver"}
+        yield from function(tasks)
+
+
+def test_what_nodes_may_not_write_this_process_writes(project, manifest, monkeypatch, tmp_path):
+    pack(manifest, project.images, tmp_path / "here", PARAMS, LIMITS, workers=1)
+    for module in (packing, storage, batches):
+        monkeypatch.setattr(module, "chosen_cluster", ReadOnly)
+    pack(manifest, project.images, project.out, PARAMS, LIMITS)
+    assert open_shards(project.out, "train")[:].tobytes() == open_shards(tmp_path / "here", "train")[:].tobytes()

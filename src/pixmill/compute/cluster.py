@@ -215,7 +215,7 @@ class Cluster:
 
     def _probe(self, needs: Needs) -> Iterator[PixmillError | None]:
         """Yield what each node that has processors lacks; a node that is lost meanwhile lacks nothing."""
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._look()
@@ -230,8 +230,13 @@ class Cluster:
             ready, _ = self._ask(self.ray.wait, [*asked], timeout=_LOOK_SECONDS)
             for reference in ready:
                 del asked[reference]
-                with contextlib.suppress(RayError):  # The node was lost.
-                    yield pickle.loads(self._ask(self.ray.get, reference))  # noqa: S301 (from our own process there)
+                try:
+                    lacking = self._ask(self.ray.get, reference)
+                except RayTaskError:
+                    raise  # a defect, or Pixmill cannot be imported there
+                except RayError:
+                    continue  # The node was lost.
+                yield pickle.loads(lacking)  # noqa: S301 (from our own process there)
             self._look()
             asked = {reference: key for reference, key in asked.items() if key in self._nodes}
             if asked and time.monotonic() > latest:

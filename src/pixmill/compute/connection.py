@@ -118,7 +118,9 @@ def refusal(address: str, error: Exception) -> PixmillError | None:
             f"{address} runs Ray {ray} on Python {python}; this machine has Ray {our_ray} on Python {our_python}",
             next=f"pip install 'ray[client]=={ray}' in an environment with Python {python.rpartition('.')[0]}",
         )
-    if isinstance(error, OSError) or type(error).__module__.startswith("grpc"):
+    # What a task on a node raised is a RayTaskError, and an OSError too if that was one.
+    elsewhere = type(error).__name__.startswith("RayTaskError")
+    if (isinstance(error, OSError) and not elsewhere) or type(error).__module__.startswith("grpc"):
         return PixmillError(
             f"the Ray cluster {address} does not answer: {reason(error)}",
             next=f"start it (ray start --head --ray-client-server-port=PORT), correct {VARIABLE}, or unset it",

@@ -5,6 +5,7 @@ Ray's own process imports little, and unpickles neither pass, rows nor results.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import traceback
@@ -85,8 +86,10 @@ def _some_file(folder: Path) -> Path | None:
     with os.scandir(folder) as entries:
         some = list(islice(entries, _ENTRIES))
     for entry in some:
-        if entry.is_dir() and (found := _some_file(Path(entry))):
-            return found
+        # Some may not be read, such as lost+found; links may go round in a circle.
+        with contextlib.suppress(PermissionError):
+            if entry.is_dir(follow_symlinks=False) and (found := _some_file(Path(entry))):
+                return found
     return next((Path(entry) for entry in some if entry.is_file()), None)
 
 

@@ -13,10 +13,10 @@ __all__ = ["Address", "Stored", "addresses", "read_range", "seen"]
 Address = Path | Stored
 
 
-def seen(folder: Path) -> bool:
-    """Tell whether all workers see a folder as this process does; on this machine they do."""
+def seen(folder: Path, *, writable: bool = False) -> bool:
+    """Tell whether all workers see, or may write to, a folder as this process does; on this machine they do."""
     cluster = chosen_cluster()
-    return cluster is None or cluster.sees(folder.absolute())
+    return cluster is None or cluster.sees(folder.absolute(), writable=writable)
 
 
 def addresses(folder: Path) -> Callable[[str], Address]:

@@ -139,9 +139,13 @@ def fetched(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
     with ThreadPoolExecutor(_READERS) as readers:
         # Not more than these: files may be large.
         ahead = deque(readers.submit(_fetch, row) for row in islice(coming, 2 * _READERS))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(readers.submit(_fetch, row) for row in islice(coming, 1))
+        try:
+            while ahead:
+                yield ahead.popleft().result()
+                ahead.extend(readers.submit(_fetch, row) for row in islice(coming, 1))
+        finally:
+            # Where one failed for a minute, the others are not begun for another.
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
 def _fetch(row: bytes | Waiting) -> bytes:

@@ -151,8 +151,8 @@ def extract_features(
     They are keyed by the image's id and pixels, for the same network and code: when the dataset grows, only new images
     are computed, and an interrupted pass resumes where it stopped. An image's features depend neither on its batch nor
     on the state of the cache. LiteRT computes them in worker processes, with the same bits on every x86-64-v3
-    processor; workers read packed images from their files, so only features go through this process. A network that
-    cannot be converted stays in this process, in TensorFlow; its features are also keyed by threads and machine.
+    processor; workers read packed images from their files, and this process reads them once for their keys. A network
+    that cannot be converted stays in this process, in TensorFlow; its features are also keyed by threads and machine.
 
     Memory does not grow with the number of images beyond 32 bytes each for their names and 256 MB for the result: if it
     is larger, it lies in a file without a name in the scratch folder, whose room is freed once nothing refers to it.

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -199,8 +200,11 @@ def predict_images(
     """
     if workers is None and _needs_keras(model):
         workers = min(_KERAS_WORKERS, default_workers())
-    function = Pass(model)
-    if chosen_cluster():
+    function, stream = Pass(model), iter(rows)
+    first = list(islice(stream, _BATCH + 1))
+    rows = chain(first, stream)
+    # A single batch runs here.
+    if len(first) > _BATCH and chosen_cluster():
         sees, model = functools.cache(seen), model.absolute()
         function = (Pass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
         rows = (_sent(row, sees) for row in rows)

@@ -42,6 +42,7 @@ _STALE = timedelta(minutes=2)
 _ADVICE = {
     "AccessDenied": "allow s3:ListBucket, s3:PutObject and, for pixmill review, s3:GetObject and s3:DeleteObject",
     "NoSuchBucket": "create it, or name another: --inbox s3://BUCKET/PREFIX",
+    "NoSuchKey": "run the same command again: another review has moved what was there",
 }
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where it is not Amazon's, AWS_ENDPOINT_URL"
 
@@ -149,17 +150,21 @@ class Bucket:
             batches = [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
             for batch in track(batches, "Move corrections", unit="batch"):
                 done = []
-                for key, found in zip(batch, pool.map(self._read, batch), strict=True):
-                    if found is None:
-                        strange += 1
-                        continue
-                    content, correction = found
-                    if correction.id not in dropped and line_of(correction) not in known:
-                        inbox.add(content, correction)
-                        moved += 1
-                    done.append(key)
-                still_alone()
-                list(pool.map(self._delete, done))
+                try:
+                    for key, found in zip(batch, pool.map(self._read, batch), strict=True):
+                        if found is None:
+                            strange += 1
+                            continue
+                        content, correction = found
+                        if correction.id not in dropped and line_of(correction) not in known:
+                            inbox.add(content, correction)
+                            moved += 1
+                        done.append(key)
+                finally:
+                    # Also where the folder is full: once reviewed there, they would be taken again.
+                    if done:
+                        still_alone()
+                        list(pool.map(self._delete, done))
         return moved, strange
 
     def drop(self, names: Collection[str]) -> frozenset[str]:

@@ -43,8 +43,8 @@ def pack(
 
     The shards' place on the disk is taken first; then each process writes the images that it decodes where they
     belong, so that no pixel goes through a pipe and memory does not grow with their number. Nodes of a cluster do the
-    same if they see the folder, else this process writes what they return. Shards appear together at the end, or not at
-    all, and headers after them.
+    same if they may write to the folder, else this process writes what they return. Shards appear together at the end,
+    or not at all, and headers after them.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`.
@@ -73,7 +73,7 @@ def pack(
                 temporary = stack.enter_context(replacing(shard_path(folder, part, number)))
                 reserve(temporary, count * row_bytes)
                 shards[part].append(temporary)
-        writer: _Writer = "worker" if chosen_cluster() is None else "node" if seen(folder) else "driver"
+        writer: _Writer = "worker" if chosen_cluster() is None else "node" if seen(folder, writable=True) else "driver"
         tasks = _tasks(kept, images, shards, rows, params, writer)
         results = map_batches(_pack_all, tasks, workers=workers, limits=limits, lost=_refuse)
         for packed in track(results, "Pack", len(kept)):

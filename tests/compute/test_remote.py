@@ -63,15 +63,16 @@ def test_a_file_that_is_nowhere_keeps_its_path(project):
     assert at("0c/gone.jpg") == project / "data/images/0c/gone.jpg"
 
 
-def test_a_file_that_is_new_to_dvc_is_no_missing_file(project, monkeypatch):
+@pytest.mark.parametrize("name", ["new.jpg", "images/0a/one.jpg"])
+def test_a_file_that_is_new_or_has_changed_is_not_read_as_dvc_knows_it(project, monkeypatch, name):
     monkeypatch.chdir(project)
-    (project / "data/new.jpg").write_bytes(b"new")
-    with pytest.raises(PixmillError, match=r"data/new\.jpg is newer") as caught:
-        objects(project / "data")("new.jpg")
-    assert caught.value.next == "dvc commit -f data.dvc && dvc push"
+    (project / "data" / name).write_bytes(b"new")
+    with pytest.raises(PixmillError, match="DVC does not know what is in data now") as caught:
+        objects(project / "data/images")
+    assert caught.value.next.startswith("dvc commit -f data.dvc && dvc push, then")
     dvc(project, "commit", "-f", "data.dvc")
     dvc(project, "push")
-    assert content(objects(project / "data")("new.jpg")) == b"new"
+    assert content(objects(project / "data")(name)) == b"new"
 
 
 def test_what_was_not_pushed_is_a_message(project):

@@ -22,13 +22,13 @@ def objects(folder: Path) -> Callable[[str], Path | Stored]:
     """Return a function from a file's path within a folder to its object; to its path, if there is no such file.
 
     An output's listing is read from the remote. DVC uploads it after all files that it names, so where it is, they are.
+    What this disk has of an output must be what DVC knows, or nodes would read other bytes than this process.
 
     Args:
         folder: An output, part of one, or a folder with several; absolute.
 
     Raises:
-        PixmillError: DVC does not track the folder or has no remote, or an output was not pushed; or, from the
-            function, a file is on this disk but not in DVC.
+        PixmillError: DVC does not track the folder or has no remote, or an output has changed or was not pushed.
     """
     with _messages(folder):
         from dvc.repo import Repo
@@ -37,14 +37,11 @@ def objects(folder: Path) -> Callable[[str], Path | Stored]:
             # Files of an output without a cache are in Git.
             outs = [out for out in repo.find_outs_by_path(str(folder), strict=False, recursive=True) if out.use_cache]
             finds = [_objects_of(repo, out, folder) for out in outs]
-            again = f"dvc commit -f {' '.join(out.stage.addressing for out in outs)} && dvc push"
 
     def find(path: str) -> Path | Stored:
         for each in finds:
             if stored := each(path):
                 return stored
-        if os.path.lexists(folder / path):
-            raise PixmillError(f"{folder / path} is newer than what DVC knows of {folder}", next=again)
         return folder / path
 
     return find
@@ -53,8 +50,9 @@ def objects(folder: Path) -> Callable[[str], Path | Stored]:
 def _objects_of(repo: Any, out: Any, folder: Path) -> Callable[[str], Stored | None]:
     odb = repo.cloud.get_remote_odb(out.remote, hash_name=out.hash_name)
     storage = pickle.dumps(odb.fs.fs)
-    if not out.hash_info:
-        raise PixmillError(f"DVC does not know what is in {out}", next=f"dvc commit -f {out.stage.addressing}")
+    if not out.hash_info or (out.exists and out.changed_checksum()):
+        again = f"dvc commit -f {out.stage.addressing} && dvc push, then run the same command again"
+        raise PixmillError(f"DVC does not know what is in {out} now", next=again)
     digest = out.hash_info.value
     within = Path(out.fs_path).is_relative_to(folder)
     before = _prefix(out.fs_path, folder) if within else ""

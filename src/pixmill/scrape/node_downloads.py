@@ -135,7 +135,7 @@ class _Node:
 
     async def close(self) -> None:
         self._closing = True
-        self._end_process()  # which answers what is still waited for
+        self._end_process()  # This ends the calls that wait there.
         await asyncio.wait([self._running], timeout=_END_SECONDS)
 
     def _start_process(self) -> None:
@@ -173,11 +173,12 @@ class _Node:
         from ray.exceptions import RayError, RayTaskError
 
         both = [asyncio.create_task(self._send(actor)), asyncio.create_task(self._receive(actor))]
-        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         for task in both:
             task.cancel()
         await asyncio.wait(both)
-        error = done.pop().exception()
+        # asyncio logs an error that nobody asks for.
+        error, *_ = [task.exception() for task in both if not task.cancelled()]
         assert error is not None
         if not isinstance(error, (RayError, ConnectionError)) or isinstance(error, RayTaskError):
             raise error

@@ -2,12 +2,13 @@
 
 import socket
 import sys
+import threading
 import time
 
 import pytest
 
 from pixmill.compute import map_batches
-from pixmill.compute.connection import cluster_address, refusal
+from pixmill.compute.connection import _tell, cluster_address, refusal
 from pixmill.core.errors import PixmillError
 from pixmill.doctor import State
 from pixmill.doctor.services import check_compute
@@ -79,6 +80,21 @@ def test_another_version_of_ray_or_python_is_named() -> None:
     assert told is not None
     assert told.message.startswith("ray://head:10001 runs Ray 2.1.0 on Python 3.9.7; this machine has Ray ")
     assert told.next == "pip install 'ray[client]==2.1.0' in an environment with Python 3.9"
+
+
+def test_a_port_where_ray_does_not_answer_names_the_token() -> None:
+    told = refusal("ray://head:10001", ConnectionError("ray client connection timeout"))
+    assert told is not None
+    assert told.message.startswith("ray://head:10001 accepts connections, but no Ray cluster answers")
+    assert "RAY_AUTH_MODE=token" in str(told.next)
+
+
+def test_only_the_end_of_a_connection_that_is_watched_is_not_told() -> None:
+    told: list[threading.ExceptHookArgs] = []
+    for text in ("Cannot monitor channel state: Channel closed!", "another"):
+        error = ValueError(text)
+        _tell(told.append, threading.ExceptHookArgs((ValueError, error, None, None)))
+    assert [failed.exc_value.args for failed in told] == [("another",)]
 
 
 def test_a_defect_is_no_refusal() -> None:

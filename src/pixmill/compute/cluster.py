@@ -74,6 +74,7 @@ class Cluster:
         self._shared: set[Path] = set()
         self._nodes: dict[str, dict[str, Any]] = {}
         self._looked = 0.0
+        self._told = False
         self._look()
 
     @property
@@ -124,6 +125,9 @@ class Cluster:
                 time and again.
         """
         self._check_processors()
+        if not self._told:
+            self._told = True
+            announce(f"ray: passes over images run on {self.address} (processors: {self.processors})")
         shared = {str(folder): self._witnesses(folder) for folder in self._shared if folder.is_dir()}
         needs = Needs(self._versions, shared)
         parcel = Parcel(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))

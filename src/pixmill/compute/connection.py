@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
 import re
 import socket
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -82,6 +84,7 @@ def connect(address: str, packages: Sequence[Path]) -> ModuleType:
     for name in ("ray", LogstreamClient.__module__):
         logging.getLogger(name).handlers = [logging.NullHandler()]
     warnings.filterwarnings("ignore", module=r"ray\.")
+    threading.excepthook = functools.partial(_tell, threading.excepthook)
     # What the cluster's side of the connection prints.
     LogstreamClient.log = LogstreamClient.stdstream = lambda *_, **__: None
     host, _, port = address.removeprefix("ray://").rpartition(":")
@@ -109,6 +112,12 @@ def connect(address: str, packages: Sequence[Path]) -> ModuleType:
     return module
 
 
+def _tell(hook: Callable[[threading.ExceptHookArgs], object], failed: threading.ExceptHookArgs) -> None:
+    """Pass a thread's exception on, except that of gRPC's thread that watches a connection while it is closed."""
+    if "Channel closed" not in str(failed.exc_value):
+        hook(failed)
+
+
 def refusal(address: str, error: Exception) -> PixmillError | None:
     """Return what to tell a person about an exception of Ray's client; ``None`` if it is a defect."""
     text = str(error)
@@ -117,6 +126,12 @@ def refusal(address: str, error: Exception) -> PixmillError | None:
         return PixmillError(
             f"{address} runs Ray {ray} on Python {python}; this machine has Ray {our_ray} on Python {our_python}",
             next=f"pip install 'ray[client]=={ray}' in an environment with Python {python.rpartition('.')[0]}",
+        )
+    if "connection timeout" in text:
+        return PixmillError(
+            f"{address} accepts connections, but no Ray cluster answers there: {reason(error)}",
+            next="if it asks for a token: export RAY_AUTH_MODE=token, with its ~/.ray/auth_token here; else read "
+            "ray_client_server.err among its logs",
         )
     # What a task on a node raised is a RayTaskError, and an OSError too if that was one.
     elsewhere = type(error).__name__.startswith("RayTaskError")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -182,8 +183,13 @@ def test_ctrl_c_ends_the_pass_and_frees_the_nodes(
     ray_cluster: RayCluster, driver: Callable[[str], subprocess.Popen[str]], cluster: Cluster
 ) -> None:
     process = driver(ray_cluster.address)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20)[1] == "interrupted\n"
+    told = None
+    while told is None:
+        process.send_signal(signal.SIGINT)
+        # Python drops an interrupt that comes while it deletes an object of gRPC.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            told = process.communicate(timeout=20)[1]
+    assert told.endswith("interrupted\n")
     wait_until(lambda: cluster.ray.available_resources().get("CPU") == 3)
 
 
@@ -195,5 +201,5 @@ def test_a_head_that_is_lost_is_an_error_that_says_so(driver: Callable[[str], su
         _, told = process.communicate(timeout=90)
     finally:
         alone.end()
-    assert told.startswith(f"the connection to the Ray cluster {alone.address} is lost")
+    assert f"\nthe connection to the Ray cluster {alone.address} is lost\n" in told
     assert "run the same command again: finished work is kept" in told

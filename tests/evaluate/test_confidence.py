@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.evaluate.measure import measure_confidence
-from pixmill.evaluate.predictions import class_indices, probabilities_of
+from pixmill.evaluate.measure import measure, measure_confidence
+from pixmill.evaluate.predictions import apply_calibration, class_indices, probabilities_of
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.confidence import expected_calibration_error
 from pixmill.metrics.probabilities import losses, tempered
@@ -30,7 +30,10 @@ def measured(table, *, target=0.9):
     groups = table.set_index("id").index.to_series()
     val = table[table["split"] == "val"]
     calibration = calibrate(probabilities_of(val, LABELS), class_indices(val["label"], LABELS), val["id"], target)
-    return measure_confidence(table, groups, LABELS, calibration, draws=500, confidence=0.95)
+    calibrated = apply_calibration(table, LABELS, calibration)
+    resampling = {"draws": 500, "confidence": 0.95}
+    metrics, curves = measure_confidence(calibrated, table, groups, LABELS, calibration, **resampling)
+    return {**measure(calibrated, groups, LABELS, **resampling), **metrics}, curves
 
 
 def test_an_overconfident_model_is_calibrated_on_the_test_part():
@@ -40,8 +43,29 @@ def test_an_overconfident_model_is_calibrated_on_the_test_part():
     uncalibrated = test[["p_a", "p_b", "p_c"]].to_numpy(np.float32)
     actual = test["label"].map(LABELS.index).to_numpy()
     assert result["temperature"] == pytest.approx(2.5, rel=0.15)
-    assert result["calibrated"]["ece"] < expected_calibration_error(actual, uncalibrated) / 2
-    assert result["calibrated"]["log_loss"] < losses(actual, uncalibrated).mean()
+    before = {"ece": expected_calibration_error(actual, uncalibrated), "log_loss": losses(actual, uncalibrated).mean()}
+    assert {name: result["uncalibrated"][name] for name in before} == pytest.approx(before)
+    assert result["ece"] < before["ece"] / 2
+    assert result["log_loss"] < before["log_loss"]
+
+
+def test_a_very_underconfident_model_is_measured_as_it_answers():
+    table = predictions(1500, sharpness=0.06)
+    result, curves = measured(table)
+    assert result["temperature"] == pytest.approx(0.06, rel=0.15)
+    assert result["uncalibrated"]["ece"] > 0.35
+    assert result["ece"] <= result["ece_high"] < 0.05
+    assert result["confidence"] == pytest.approx(result["accuracy"], abs=0.03)
+    assert result["accuracy"] == pytest.approx((table["label"] == table["predicted"])[table["split"] == "test"].mean())
+    assert curves["uncalibrated"]["confidence"].max() < 0.6 < 0.9 < curves["calibrated"]["confidence"].max()
+
+
+def test_without_a_temperature_both_are_the_same():
+    table = predictions(60, sharpness=1)
+    result, curves = measured(table)
+    assert result["temperature"] is None
+    assert result["uncalibrated"] == pytest.approx({name: result[name] for name in ("log_loss", "ece", "confidence")})
+    pd.testing.assert_frame_equal(curves["calibrated"], curves["uncalibrated"])
 
 
 def test_the_threshold_gives_what_was_asked_for_on_images_that_did_not_set_it():
@@ -62,8 +86,8 @@ def test_a_target_out_of_reach_gives_null():
 
 def test_curves_are_of_the_test_part_before_and_after_calibration_and_of_validation():
     curves = measured(predictions(300, sharpness=2))[1]
-    assert list(curves) == ["calibration", "calibrated", "coverage", "coverage_val"]
-    assert [curves[name]["n"].sum() for name in ("calibration", "calibrated")] == [300, 300]
+    assert list(curves) == ["calibrated", "uncalibrated", "coverage", "coverage_val"]
+    assert [curves[name]["n"].sum() for name in ("calibrated", "uncalibrated")] == [300, 300]
     assert [curves[name]["n"].iloc[-1] for name in ("coverage", "coverage_val")] == [300, 300]
-    assert not curves["calibration"].equals(curves["calibrated"])
+    assert not curves["uncalibrated"].equals(curves["calibrated"])
     assert not any(table.isna().any(axis=None) for table in curves.values())

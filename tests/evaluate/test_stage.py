@@ -8,16 +8,20 @@ import sys
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from sklearn.metrics import accuracy_score, log_loss
 
+from pixmill.cli.summary import summary
 from pixmill.core.files import file_digest
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.evaluate.labels import search_backbone
 from pixmill.evaluate.measure import HEADLINE
 from pixmill.images.parts import load_parts
-from pixmill.learn import build_classifier, fix_threads, save_calibration, save_classifier
+from pixmill.learn import Classifier, build_classifier, fix_threads, save_calibration, save_classifier
+from pixmill.metrics.probabilities import losses
+from pixmill.metrics.scores import scores
 from tests.evaluate.conftest import IMAGES, LABELS, SIDE, write_split
 
 PARAMS = (
@@ -29,13 +33,13 @@ OUTPUTS = (
     "artifacts/evaluate/unlabelled.parquet",
     "metrics/evaluate.json",
     "plots/evaluate/calibrated.csv",
-    "plots/evaluate/calibration.csv",
     "plots/evaluate/confusion.csv",
     "plots/evaluate/coverage.csv",
     "plots/evaluate/coverage_val.csv",
     "plots/evaluate/full.json",
     "plots/evaluate/per_class.csv",
     "plots/evaluate/slices.csv",
+    "plots/evaluate/uncalibrated.csv",
     "reports/evaluate.html",
 )
 
@@ -68,6 +72,9 @@ def inputs(tmp_path_factory, converted):
     save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
     parts = load_parts(root / "artifacts" / "split", LABELS, side=SIDE)
     save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
+    # Too few images determine a temperature.
+    calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
+    (root / "artifacts/train/calibration.json").write_text(json.dumps(calibration | {"temperature": 0.4}))
     return root
 
 
@@ -113,6 +120,43 @@ def test_the_metrics_follow_from_the_predictions(evaluated):
         assert figures["n"] == len(table)
 
 
+def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated):
+    root, _ = evaluated
+    classifier = Classifier.load(root / "artifacts/train")
+    parts = load_parts(root / "artifacts/split", LABELS, side=SIDE)
+    path = root / "artifacts/evaluate/predictions.parquet"
+    assert pq.read_schema(path).metadata[b"probabilities"] == b"calibrated"
+    table = pd.read_parquet(path).set_index("id")
+    for part in parts.values():
+        rows = table.loc[part.rows["id"]]
+        answers = classifier.predict(list(np.asarray(part.pixels)))
+        delivered = np.stack([answer.probabilities for answer in answers])
+        assert np.array_equal(rows[["p_dark", "p_light"]].to_numpy(), delivered.astype(np.float32))
+        assert list(rows["predicted"]) == [answer.label for answer in answers]
+        assert rows["loss"].to_numpy() == pytest.approx(losses(part.targets, delivered), rel=1e-5)
+    tested = parts["test"]
+    answers = classifier.predict(list(np.asarray(tested.pixels)))
+    expected = scores(tested.targets, np.stack([answer.probabilities for answer in answers]))
+    for name in ("metrics/evaluate.json", "plots/evaluate/full.json"):
+        found = json.loads((root / name).read_text())
+        assert [found["log_loss"], found["ece"]] == pytest.approx([expected["log_loss"], expected["ece"]], rel=1e-5)
+    before = scores(tested.targets, classifier.uncalibrated(np.asarray(tested.pixels)))
+    assert before["log_loss"] != pytest.approx(expected["log_loss"], rel=1e-3)
+    for name in ("log_loss", "ece"):
+        assert found["uncalibrated"][name] == pytest.approx(before[name], rel=1e-5)
+    assert found["confidence"] == pytest.approx(np.mean([answer.confidence for answer in answers]), rel=1e-5)
+    assert f"log-loss {expected['log_loss']:.3f}, calibration error {expected['ece']:.3f}" in summary(root)
+    page = (root / "reports/evaluate.html").read_text()
+    assert f"Log-loss {expected['log_loss']:.3f} nats" in page
+    assert f"Before temperature scaling: log-loss {before['log_loss']:.3f}" in page
+    surest = max((a for a, y in zip(answers, tested.targets, strict=True) if LABELS[y] != a.label), key=confidence_of)
+    assert f"{100 * surest.confidence:.1f} % {surest.label}" in page
+
+
+def confidence_of(answer):
+    return answer.confidence
+
+
 def test_the_plot_has_one_row_a_test_image_sorted_by_id(evaluated):
     root, _ = evaluated
     predictions = pd.read_parquet(root / "artifacts/evaluate/predictions.parquet")
@@ -143,7 +187,7 @@ def test_unlabelled_images_are_predicted_or_named_with_the_reason(evaluated):
 
 def test_the_plots_of_curves_are_numbers_in_their_limits(evaluated):
     root, _ = evaluated
-    for name, columns in (("calibration", ["confidence", "accuracy"]), ("coverage", ["coverage", "accuracy"])):
+    for name, columns in (("calibrated", ["confidence", "accuracy"]), ("coverage", ["coverage", "accuracy"])):
         table = pd.read_csv(root / "plots/evaluate" / f"{name}.csv")
         assert len(table)
         assert np.all((table[columns] >= 0) & (table[columns] <= 1))

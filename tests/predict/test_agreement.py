@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.evaluate.predictions import predict_parts, predict_unlabelled, probabilities_of
+from pixmill.evaluate.predictions import apply_calibration, predict_parts, predict_unlabelled, probabilities_of
 from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import Classifier, load_classifier
@@ -49,7 +49,9 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
         np.zeros(len(table), np.int32),
         Shards([pixels]),
     )
-    evaluated = predict_parts(classifier, [part]).set_index("id").loc[table["path"]]
+    uncalibrated = predict_parts(classifier, [part])
+    evaluated = apply_calibration(uncalibrated, model.labels, classifier.calibration)
+    evaluated = evaluated.set_index("id").loc[table["path"]]
     save_classifier_model(model.path, tmp_path / "saved")
     served = mlflow.pyfunc.load_model(str(tmp_path / "saved")).predict(contents)
     answers = classifier.predict(contents)
@@ -67,7 +69,7 @@ def test_class_and_probabilities_are_the_same_everywhere(model, photos, tmp_path
     assert all(found == labels["predict"] for found in labels.values())
     columns = [f"p_{label}" for label in model.labels]
     for given in (
-        classifier.calibration.apply(probabilities_of(evaluated, model.labels)),
+        probabilities_of(evaluated, model.labels),
         np.stack([answer.probabilities for answer in answers]),
         served[columns].to_numpy(),
         shared[columns].to_numpy(float),

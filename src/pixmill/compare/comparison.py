@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.comparison import Difference, McNemar
 from pixmill.record.runs import MlflowRun
 
@@ -62,7 +63,7 @@ class Side:
         is_workspace: Whether it is the working tree.
         params: The text of its ``params.yaml``.
         lock: The stages of its ``dvc.lock`` by name; empty if it has none.
-        metrics: Its ``plots/evaluate/full.json``.
+        metrics: Its ``plots/evaluate/full.json``; log-loss and calibration error are of calibrated probabilities.
         predictions: Its ``artifacts/evaluate/predictions.parquet``.
         manifest: Its ``artifacts/split/manifest.parquet``: all images, dropped ones too.
         pairs: Its ``artifacts/validate/pairs.parquet``.
@@ -70,6 +71,8 @@ class Side:
         missing: What could not be read, and the command that gets it, one sentence each.
         read: Returns the bytes of a file in its tree by path, such as an image below ``artifacts/scrape``; ``None`` if
             the file cannot be had.
+        calibration: What its predictions still lack to be those that the model delivers: nothing, or the calibration of
+            a model that an earlier version evaluated; ``None`` if that is unknown.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Side:
     run: MlflowRun | None
     missing: tuple[str, ...]
     read: Callable[[str], bytes | None] = field(repr=False)
+    calibration: Calibration | None = field(default=Calibration())
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ class Numbers:
         metric: The one that decides: ``review.metric``.
         margin: ``review.margin``.
         confidence: Level of the limits.
-        metrics: By name as in :func:`pixmill.metrics.scores.scores`.
+        metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; without those that
+            need them if the calibration of a side is unknown.
         per_class: By class.
         mcnemar: McNemar's test on these images.
         steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
@@ -140,8 +145,9 @@ class Numbers:
         confusion: The matrices of base and head: images by actual (row) and predicted (column) class.
         flips: Images that only one side gets right, those now wrong first, each by the loss of the wrong prediction,
             highest first: ``id label base_predicted head_predicted base_confidence head_confidence base_loss
-            head_loss``, and ``gained``, whether the head is right.
-        reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head.
+            head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a side whose
+            calibration is unknown.
+        reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head; ``None`` likewise.
     """
 
     labels: tuple[str, ...]
@@ -156,7 +162,7 @@ class Numbers:
     steps: tuple[Step, ...]
     confusion: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     flips: pd.DataFrame
-    reliability: tuple[pd.DataFrame, pd.DataFrame]
+    reliability: tuple[pd.DataFrame | None, pd.DataFrame | None]
 
     @property
     def decisive(self) -> Difference:

@@ -10,7 +10,7 @@ from pixmill.compare.comparison import NotComparable, Side
 from pixmill.compare.lock import stages_of
 from pixmill.compare.numbers import find_flips
 from pixmill.compare.revisions import choose
-from pixmill.compare.sides import read_tables
+from pixmill.compare.sides import calibration_of, read_tables
 from pixmill.compare.trees import Store, Tree
 
 __all__ = ["read_flips"]
@@ -62,4 +62,5 @@ def _with_predictions(tree: Tree) -> Side:
         run=None,
         missing=(),
         read=tree.read,
+        calibration=calibration_of(tree, predictions, missing),
     )

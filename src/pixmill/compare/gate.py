@@ -95,6 +95,8 @@ def _held(
 ) -> tuple[str, Result, int | None]:
     """Return a metric in words, whether its whole interval is on the right side of a limit, and the images needed."""
     value, low, high = (values.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    if value is not None and low is high is None:
+        return f"{value:.3f} (without a confidence interval)", "undecided", None
     if value is None or low is None or high is None:
         return f"undefined ({_UNDEFINED.get(name, 'too few classes have test images')})", "undecided", None
     text = f"{value:.3f} ({100 * level:g} % CI {low:.3f} to {high:.3f})"

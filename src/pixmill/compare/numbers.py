@@ -13,7 +13,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import ClassNumbers, NotComparable, Numbers, Side, Step, Verdict, signed
 from pixmill.core.params import EvaluateParams, ReviewParams
-from pixmill.evaluate.predictions import class_indices
+from pixmill.evaluate.predictions import apply_calibration, class_indices
 from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
 from pixmill.metrics.confidence import reliability
 from pixmill.metrics.probabilities import losses, normalised
@@ -43,6 +43,9 @@ METRIC_NAMES = {
     "ece": "calibration error",
 }
 """What people call the metrics, within a sentence."""
+
+_OF_PROBABILITIES = ("log_loss", "ece", "roc_auc", "pr_auc")
+"""Metrics that the temperature changes."""
 
 _MOST_IMAGES = 1_000_000
 """More test images than anyone labels."""
@@ -80,8 +83,15 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
 
     Raises:
         NotComparable: Predictions of a side are missing or damaged, the classes differ, no test image is in both, or
-            the deciding metric is undefined on them.
+            the deciding metric is undefined on them or needs a calibration that is unknown.
     """
+    if review.metric in _OF_PROBABILITIES:
+        for side in (base, head):
+            if side.calibration is None and side.predictions is not None:
+                raise NotComparable(
+                    f"Not comparable: {METRIC_NAMES[review.metric]} needs the calibration of {_name(side)}, which is "
+                    "missing."
+                )
     labels, before, after, ids = _common_images(base, head)
     own, common = before.at(ids), after.at(ids)
     actual, first, second = common.actual, own.values, common.values
@@ -89,6 +99,8 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
     overall, of_class = paired_differences(
         actual, first, second, clusters, draws=evaluate.draws, confidence=evaluate.confidence, top_k=evaluate.top_k
     )
+    if base.calibration is None or head.calibration is None:
+        overall = {name: row for name, row in overall.items() if name not in _OF_PROBABILITIES}
     if review.metric not in overall:
         raise NotComparable(
             f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {_counted(len(ids), 'test image')} of "
@@ -107,8 +119,11 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
         mcnemar=mcnemar(predicted[0] == actual, predicted[1] == actual),
         steps=_steps(base, head, before, after, ids, review.metric),
         confusion=(_confusion(actual, predicted[0], len(labels)), _confusion(actual, predicted[1], len(labels))),
-        flips=_flips(common, first, labels),
-        reliability=(reliability(actual, first), reliability(actual, second)),
+        flips=_flips(base, head, common, first, labels),
+        reliability=(
+            None if base.calibration is None else reliability(actual, first),
+            None if head.calibration is None else reliability(actual, second),
+        ),
     )
 
 
@@ -123,7 +138,7 @@ def find_flips(base: Side, head: Side) -> pd.DataFrame:
         NotComparable: Predictions of a side are missing or damaged, the classes differ, or no test image is in both.
     """
     labels, before, after, ids = _common_images(base, head)
-    return _flips(after.at(ids), before.at(ids).values, labels)
+    return _flips(base, head, after.at(ids), before.at(ids).values, labels)
 
 
 def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
@@ -244,6 +259,8 @@ def _test_part(side: Side, labels: Sequence[str]) -> _Part:
     if rows.empty:
         return _Part(ids, actual, np.empty((0, len(labels))))
     try:
+        if side.calibration is not None and side.calibration.temperature is not None:
+            rows = apply_calibration(rows, labels, side.calibration)
         values = normalised(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparable(
@@ -308,12 +325,15 @@ def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], 
     return cells.reshape(classes, classes).astype(np.int64)
 
 
-def _flips(common: _Part, first: npt.NDArray[np.float64], labels: Sequence[str]) -> pd.DataFrame:
+def _flips(
+    base: Side, head: Side, common: _Part, first: npt.NDArray[np.float64], labels: Sequence[str]
+) -> pd.DataFrame:
     names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
-    for side, values in (("base", first), ("head", common.values)):
-        columns[f"{side}_predicted"] = names[values.argmax(axis=1)]
-        columns[f"{side}_confidence"] = values.max(axis=1)
-        columns[f"{side}_loss"] = losses(common.actual, values)
+    for name, side, values in (("base", base, first), ("head", head, common.values)):
+        columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
+        known = side.calibration is not None
+        columns[f"{name}_confidence"] = values.max(axis=1) if known else np.nan
+        columns[f"{name}_loss"] = losses(common.actual, values) if known else np.nan
     table = pd.DataFrame(columns)
     table["gained"] = table["head_predicted"] == table["label"]
     table = table[table["gained"] != (table["base_predicted"] == table["label"])]

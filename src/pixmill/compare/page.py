@@ -20,6 +20,7 @@ from pixmill.compare.report import (
     better_or_worse,
     changes_section,
     class_rows,
+    confidence,
     data_lines,
     labels_of,
     mcnemar_line,
@@ -99,6 +100,7 @@ def render_page(comparison: Comparison, chosen: Chosen) -> str:
         counts=[] if data is None else _counts(data),
         changes=None if changes is None else changes_section(changes, _LISTED).parts,
         labels_of=labels_of,
+        confidence=confidence,
         where=_where,
         reason=_reason,
         signed=signed,
@@ -174,8 +176,11 @@ def _changed_cells(numbers: Numbers) -> Table | None:
     return Table(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
 
 
-def _reliability(numbers: Numbers) -> str:
-    tables = dict(zip(("base", "head"), numbers.reliability, strict=True))
+def _reliability(numbers: Numbers) -> str | None:
+    both = dict(zip(("base", "head"), numbers.reliability, strict=True))
+    tables = {side: rows for side, rows in both.items() if rows is not None}
+    if not tables:
+        return None
     return base.lines_svg(
         {side: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for side, rows in tables.items()},
         name="Accuracy by confidence, of base and head",

@@ -29,6 +29,7 @@ __all__ = [
     "better_or_worse",
     "changes_section",
     "class_rows",
+    "confidence",
     "data_lines",
     "labels_of",
     "mcnemar_line",
@@ -228,6 +229,12 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def confidence(row: Row, side: str) -> str:
+    """Return the confidence of one side's prediction of a flipped image; empty if it is unknown."""
+    value = row[f"{side}_confidence"]
+    return "" if value is None else f"{100 * value:.0f} %"
+
+
 def labels_of(row: Row) -> str:
     """Return the label of an image of the data's difference, or both if they differ."""
     sides = ("base",) if row["change"] == "removed" else ("head",)
@@ -278,7 +285,7 @@ def _flips(numbers: Numbers, most: int) -> Section:
             (
                 row["id"][:12],
                 row["label"],
-                *(f"{row[f'{side}_predicted']} {100 * row[f'{side}_confidence']:.0f} %" for side in ("base", "head")),
+                *(f"{row[f'{side}_predicted']} {confidence(row, side)}".rstrip() for side in ("base", "head")),
             )
             for row in rows_of(numbers.flips[numbers.flips["gained"] == gained])
         ]

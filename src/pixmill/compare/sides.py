@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from pixmill.compare.calibration import CALIBRATION, calibrated_metrics, is_calibrated, read_calibration
 from pixmill.compare.comparison import Side
 from pixmill.compare.lock import Stages, changed_input, first_outdated, stages_of
 from pixmill.compare.revisions import WORKSPACE, Revision, choose, find
@@ -18,14 +19,19 @@ from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
+from pixmill.metrics.calibration import Calibration
+from pixmill.record.runs import CALIBRATION as IN_MODEL
 from pixmill.record.runs import PREDICTIONS, MlflowRun, Runs
 
-__all__ = ["read_each", "read_sides", "read_tables"]
+__all__ = ["calibration_of", "read_each", "read_sides", "read_tables"]
 
 _IN_MLFLOW = ("models:/", "runs:/")
 
 _METRICS = "plots/evaluate/full.json"
 _WEIGHTS = "artifacts/train/model.weights.h5"
+
+_IS_CALIBRATED = "is_calibrated"
+"""Attribute of a table: whether its probabilities are."""
 
 _TABLES = {
     "predictions": ("artifacts/evaluate/predictions.parquet", {"id", "split", "label", "predicted", "loss"}),
@@ -102,6 +108,9 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
     missing += _caution(tree, stages)
     tables = read_tables(tree, missing) if stages else {}
+    # First the run, whose hash is in the folder that may not be had.
+    run = _run_of(tree, sources.runs, missing) if stages else None
+    calibration = calibration_of(tree, tables.get("predictions"), missing)
     return Side(
         name=revision.name,
         title=revision.title,
@@ -113,9 +122,10 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
         predictions=tables.get("predictions"),
         manifest=tables.get("manifest"),
         pairs=tables.get("pairs"),
-        run=_run_of(tree, sources.runs, missing) if stages else None,
+        run=run,
         missing=tuple(missing),
         read=tree.read,
+        calibration=calibration,
     )
 
 
@@ -134,8 +144,18 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
     else:
         tables = read_tables(tree, missing, ("manifest", "pairs"))
+    again = "git checkout its commit && dvc repro"
     if predictions is None:
-        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: git checkout its commit && dvc repro.")
+        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again}.")
+    table = None if predictions is None else _table(predictions, "predictions", name, "dvc repro", missing)
+    calibration: Calibration | None = Calibration()
+    if table is not None and not table.attrs[_IS_CALIBRATED]:
+        calibration = read_calibration(
+            lambda: sources.runs.read_model(run.id, IN_MODEL),
+            lambda: f"the run has no model with it; to make it: {again}",
+            name,
+            missing,
+        )
     commit = run.tags.get("pixmill.commit")
     return Side(
         name=name,
@@ -145,12 +165,13 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         params=params,
         lock=stages_of(lock),
         metrics=_metrics(sources.runs.read(run.id, _METRICS), name, missing),
-        predictions=None if predictions is None else _table(predictions, "predictions", name, "dvc repro", missing),
+        predictions=table,
         manifest=tables.get("manifest"),
         pairs=tables.get("pairs"),
         run=run,
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
+        calibration=calibration,
     )
 
 
@@ -199,6 +220,24 @@ def read_tables(
     return tables
 
 
+def calibration_of(tree: Tree, predictions: pd.DataFrame | None, missing: list[str]) -> Calibration | None:
+    """Return :attr:`Side.calibration` of a revision.
+
+    Args:
+        tree: Its files.
+        predictions: As :func:`read_tables` returns them.
+        missing: What could not be read, to which a sentence is added if the calibration is needed and cannot be had.
+    """
+    if predictions is None or predictions.attrs[_IS_CALIBRATED]:
+        return Calibration()
+    return read_calibration(
+        lambda: tree.read(CALIBRATION),
+        lambda: tree.trouble(CALIBRATION) or f"train did not make it; to make it: {tree.remake}",
+        tree.revision.name,
+        missing,
+    )
+
+
 def _table(content: bytes, name: str, side: str, remake: str, missing: list[str]) -> pd.DataFrame | None:
     path, columns = _TABLES[name]
     fault = "is broken"
@@ -206,6 +245,7 @@ def _table(content: bytes, name: str, side: str, remake: str, missing: list[str]
         table = pd.read_parquet(io.BytesIO(content))
         lacking = sorted(columns - {*table.columns})
         if not lacking:
+            table.attrs[_IS_CALIBRATED] = is_calibrated(content)
             return table
         fault = f"lacks {', '.join(lacking)}"
     missing.append(f"{path} of {side} {fault}; to make it again: {remake} -f {path.split('/')[1]}.")
@@ -215,7 +255,7 @@ def _table(content: bytes, name: str, side: str, remake: str, missing: list[str]
 def _metrics(content: bytes | None, side: str, missing: list[str]) -> dict[str, Any] | None:
     with contextlib.suppress(ValueError):
         if isinstance(metrics := json.loads(content or b"null"), dict):
-            return metrics
+            return calibrated_metrics(metrics)
     missing.append(f"{side} has no readable {_METRICS}.")
     return None
 

@@ -92,7 +92,7 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
         path: The file.
         frame: One row an image, sorted by the first column, mostly ``id``, without repetition; for :data:`PAIRS` the
             same by ``a`` and ``b``; for :data:`SIGHTINGS` in any stable order.
-        schema: The columns; the frame must have exactly these.
+        schema: The columns; the frame must have exactly these. Its metadata are written with it.
 
     Raises:
         ValueError: Columns, order or uniqueness are not as they must be (a defect of the caller).
@@ -107,7 +107,7 @@ def write_table(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
             raise ValueError(f"the rows of {path.name} must be sorted by {' and '.join(key)}, and unique")
     table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False, safe=True)
     with replacing(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata(schema.metadata), temporary, compression="zstd")
 
 
 @contextlib.contextmanager

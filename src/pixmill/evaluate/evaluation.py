@@ -30,6 +30,7 @@ from pixmill.evaluate.mistakes import (
     typical_images,
 )
 from pixmill.evaluate.predictions import (
+    apply_calibration,
     predict_parts,
     predict_unlabelled,
     unlabelled_folder,
@@ -55,7 +56,7 @@ class Evaluation:
     Args:
         labels: The classes in the order of the model's outputs.
         predictions: One row per image, sorted by id; columns as in
-            :func:`pixmill.evaluate.predictions.predictions_schema`.
+            :func:`pixmill.evaluate.predictions.predictions_schema`. The probabilities are calibrated.
         ranking: The label scores, columns of :data:`pixmill.evaluate.labels.LABELS`; ``None`` if the search for label
             errors is off.
         unlabelled: Predictions for unlabelled images, columns as in
@@ -146,10 +147,13 @@ def evaluate(
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
     features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
-    predictions = predict_parts(classifier, every, features)
+    uncalibrated = predict_parts(classifier, every, features)
+    predictions = apply_calibration(uncalibrated, labels, classifier.calibration)
     groups = pd.concat([part.rows for part in parts.values()]).set_index("id")["cluster"]
     resampling: dict[str, Any] = {"draws": params.draws, "confidence": params.confidence}
-    confidence, curves = measure_confidence(predictions, groups, labels, classifier.calibration, **resampling)
+    confidence, curves = measure_confidence(
+        predictions, uncalibrated, groups, labels, classifier.calibration, **resampling
+    )
     manifest = read_table(packed / "manifest.parquet", SPLIT, stage="split", columns=[*COLUMNS, "split"])
     cut = slices(predictions, manifest[manifest["split"].notna()], **resampling)
     metrics = {

@@ -12,7 +12,7 @@ from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
-from pixmill.metrics.probabilities import losses
+from pixmill.metrics.probabilities import losses, normalised
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
 __all__ = ["HEADLINE", "headline", "measure", "measure_confidence"]
@@ -33,7 +33,8 @@ def measure(
     training set; the gap to the test split measures overfitting.
 
     Args:
-        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        predictions: One row per image, as :func:`pixmill.evaluate.predictions.apply_calibration` returns them.
+            The temperature was fitted on the validation split, so its log-loss and ECE are slightly too good.
         groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         draws: Number of bootstrap samples.
@@ -70,6 +71,7 @@ def measure(
 
 def measure_confidence(
     predictions: pd.DataFrame,
+    uncalibrated: pd.DataFrame,
     groups: pd.Series,
     labels: Sequence[str],
     calibration: Calibration,
@@ -80,7 +82,9 @@ def measure_confidence(
     """Measure the calibration on the test split, which was not used to fit it.
 
     Args:
-        predictions: One row per image, as :func:`pixmill.evaluate.predictions.predict_parts` returns them.
+        predictions: One row per image, as :func:`pixmill.evaluate.predictions.apply_calibration` returns them.
+        uncalibrated: The same images before calibration, as :func:`pixmill.evaluate.predictions.predict_parts`
+            returns them; those of the test split are enough.
         groups: The cluster of each image, by id: near-duplicates and images of one given group share a cluster.
         labels: The classes in the order of the model's outputs.
         calibration: The model's calibration.
@@ -89,21 +93,21 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``calibrated``, the test split's ``log_loss``, ``ece`` and mean ``confidence`` at that
-        temperature; ``coverage``, the share of the test split that is sure, and ``covered_accuracy`` with its limits,
-        the accuracy of that share. The last four are ``None`` if there is no threshold.
+        the validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the test split's
+        ``log_loss``, ``ece`` and mean ``confidence`` without the temperature; ``coverage``, the share of the test split
+        that is sure, and ``covered_accuracy`` with its limits, the accuracy of that share. The last four are ``None``
+        if there is no threshold.
 
-        Curves by plot name. ``calibration`` and ``calibrated``: rows of
-        :func:`pixmill.metrics.confidence.reliability` on the test split, before and after temperature scaling;
+        Curves by plot name. ``calibrated`` and ``uncalibrated``: rows of
+        :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
         ``coverage`` and ``coverage_val``: rows of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
         the validation split. Each is a table of its own, since DVC would join the columns of one table and plot gaps
         as zero.
     """
     tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
-    actual = class_indices(tables["test"]["label"], labels)
-    uncalibrated = {name: probabilities_of(table, labels) for name, table in tables.items()}
-    calibrated = {name: calibration.apply(values) for name, values in uncalibrated.items()}
-    certainty = {name: values.max(axis=1) for name, values in calibrated.items()}
+    before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
+    actual, given = class_indices(before["label"], labels), probabilities_of(before, labels)
+    certainty = {name: normalised(probabilities_of(table, labels)).max(axis=1) for name, table in tables.items()}
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
@@ -114,10 +118,11 @@ def measure_confidence(
         low, high = accuracy_interval(right["test"][sure], members, draws=draws, confidence=confidence)
     metrics = {
         "temperature": calibration.temperature,
-        "calibrated": {
-            "log_loss": float(np.mean(losses(actual, calibrated["test"]))),
-            "ece": expected_calibration_error(actual, calibrated["test"]),
-            "confidence": float(np.mean(certainty["test"])),
+        "confidence": float(np.mean(certainty["test"])),
+        "uncalibrated": {
+            "log_loss": float(np.mean(losses(actual, given))),
+            "ece": expected_calibration_error(actual, given),
+            "confidence": float(np.mean(normalised(given).max(axis=1))),
         },
         "threshold": calibration.threshold,
         "coverage": None if calibration.threshold is None else float(np.mean(sure)),
@@ -126,8 +131,8 @@ def measure_confidence(
         "covered_accuracy_high": high,
     }
     return metrics, {
-        "calibration": reliability(actual, uncalibrated["test"]),
-        "calibrated": reliability(actual, calibrated["test"]),
+        "calibrated": reliability(class_indices(after["label"], labels), probabilities_of(after, labels)),
+        "uncalibrated": reliability(actual, given),
         "coverage": coverage_curve(certainty["test"], right["test"]),
         "coverage_val": coverage_curve(certainty["val"], right["val"]),
     }

@@ -52,8 +52,8 @@ class Example:
         id: The image's id.
         label: The actual class.
         predicted: The predicted class.
-        confidence: The probability of ``predicted``.
-        truth: The probability of ``label``.
+        confidence: The calibrated probability of ``predicted``.
+        truth: That of ``label``.
         second: The class with the next highest probability.
         second_confidence: Its probability.
         pixels: The image as the model saw it, ``uint8`` of shape (side, side, 3).

@@ -19,9 +19,12 @@ from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
 from pixmill.learn.folder import read_description
 from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images, stored_within
+from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
 
 __all__ = [
+    "CALIBRATED",
+    "apply_calibration",
     "class_indices",
     "predict_parts",
     "predict_unlabelled",
@@ -30,6 +33,9 @@ __all__ = [
     "unlabelled_folder",
 ]
 
+CALIBRATED = {b"probabilities": b"calibrated"}
+"""Metadata of ``predictions.parquet``; a file without them holds the probabilities before calibration."""
+
 _BATCH = 64
 """Images per batch."""
 
@@ -37,8 +43,8 @@ _BATCH = 64
 def predictions_schema(labels: Sequence[str]) -> pa.Schema:
     """Return the columns of ``predictions.parquet``.
 
-    ``predicted`` is the class with the highest probability; ``p_<class>`` each class's probability before
-    calibration; ``loss`` the cross-entropy in nats.
+    ``predicted`` is the class with the highest probability; ``p_<class>`` each class's calibrated probability, as
+    :meth:`pixmill.learn.Classifier.predict` returns it, in ``float32``; ``loss`` the cross-entropy of these in nats.
 
     Args:
         labels: The classes in the order of the model's outputs.
@@ -51,7 +57,8 @@ def predictions_schema(labels: Sequence[str]) -> pa.Schema:
             pa.field("predicted", pa.string(), nullable=False),
             *(pa.field(f"p_{label}", pa.float32(), nullable=False) for label in labels),
             pa.field("loss", pa.float64(), nullable=False),
-        ]
+        ],
+        metadata=CALIBRATED,
     )
 
 
@@ -60,8 +67,10 @@ def predict_parts(
 ) -> pd.DataFrame:
     """Return one row per image of all splits, sorted by id, with the columns of :func:`predictions_schema`.
 
+    The probabilities are those before calibration; :func:`apply_calibration` returns those that the model delivers.
+
     Args:
-        classifier: The model; the table holds its uncalibrated probabilities.
+        classifier: The model.
         parts: The packed splits.
         features: The backbone's features of the splits in turn, which give the same bytes as the pixels; default: the
             pixels are read.
@@ -90,6 +99,23 @@ def predict_parts(
             }
             tables.append(pd.DataFrame(columns))
     return pd.concat(tables).sort_values("id", ignore_index=True)
+
+
+def apply_calibration(predictions: pd.DataFrame, labels: Sequence[str], calibration: Calibration) -> pd.DataFrame:
+    """Return predictions with calibrated probabilities and the loss of these; the predicted classes stay.
+
+    Args:
+        predictions: Columns as in :func:`predictions_schema`, with the probabilities before calibration.
+        labels: The classes in any order.
+        calibration: The model's calibration.
+
+    Raises:
+        ValueError: The probabilities of an image do not sum to one.
+    """
+    # Rounded as the file holds them, so that processors agree, and everything can be computed from the file again.
+    values = calibration.apply(probabilities_of(predictions, labels)).astype(np.float32)
+    columns = {f"p_{label}": values[:, place] for place, label in enumerate(labels)}
+    return predictions.assign(**columns, loss=losses(class_indices(predictions["label"], labels), values))
 
 
 def probabilities_of(predictions: pd.DataFrame, labels: Sequence[str]) -> npt.NDArray[np.float32]:

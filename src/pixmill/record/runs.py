@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["PREDICTIONS", "MlflowRun", "Runs", "list_runs"]
+__all__ = ["CALIBRATION", "PREDICTIONS", "MlflowRun", "Runs", "list_runs"]
 
 PREDICTIONS = "predictions/predictions.parquet"
 """Where a run has what evaluate predicted."""
+
+CALIBRATION = "artifacts/classifier/calibration.json"
+"""Where the model ``classifier`` has its calibration."""
 
 _UI = "http://127.0.0.1:5000"
 """The address of ``mlflow ui``."""
@@ -125,6 +128,17 @@ class Runs:
         with asking(f"runs:/{run_id}", self._store):
             return self._download(self._client.get_run(run_id).info.artifact_uri, path)
 
+    def read_model(self, run_id: str, path: str) -> bytes | None:
+        """Return a file of a run's model ``classifier``; ``None`` if there is none of this path.
+
+        Args:
+            run_id: The run's id.
+            path: The file's path, such as :data:`CALIBRATION`.
+        """
+        with asking(f"runs:/{run_id}", self._store):
+            location = self._location(self._client.get_run(run_id))
+            return None if location is None else self._download(location, path)
+
     def _search(self, query: str, limit: int) -> list[Run]:
         experiments = [entry.experiment_id for entry in self._client.search_experiments(max_results=50_000)]
         order = ["attributes.start_time DESC"]
@@ -142,14 +156,21 @@ class Runs:
             tags=dict(run.data.tags),
         )
 
-    def _megabytes(self, run: Run) -> float | None:
+    def _location(self, run: Run) -> str | None:
+        """Return where the files of the run's newest model ``classifier`` are; ``None`` if it has none."""
         outputs = run.outputs.model_outputs if run.outputs else ()
         models = [self._client.get_logged_model(output.model_id) for output in outputs]
         named = [model for model in models if model.name == MODEL]
         if not named:
             return None
+        location: str = max(named, key=lambda model: model.creation_timestamp).artifact_location
+        return location
+
+    def _megabytes(self, run: Run) -> float | None:
+        location = self._location(run)
+        if location is None:
+            return None
         try:
-            location = max(named, key=lambda model: model.creation_timestamp).artifact_location
             description = yaml.safe_load(self._download(location, "MLmodel") or b"") or {}
         except Exception:  # noqa: BLE001 (backends raise what they like)
             return None  # The files may be where this machine has no access; the rest is known all the same.

@@ -24,7 +24,8 @@ def metrics():
         "n": 200,
         "baseline": {"majority_accuracy": 0.5, "histogram_accuracy": 0.6},
         "temperature": None,
-        "calibrated": {"ece": 0.03, "confidence": 0.9},
+        "ece": 0.03,
+        "confidence": 0.9,
         "threshold": 0.7,
         "coverage": 0.8,
         "covered_accuracy": 0.975,
@@ -68,7 +69,7 @@ def test_a_confusion_reads_as_a_sentence(count, share):
 )
 def test_a_confidence_is_called_off_only_outside_the_interval(metrics, confidence, ece, interval, message):
     low, high = interval
-    changes = {"calibrated": {"ece": ece, "confidence": confidence}, "accuracy_low": low, "accuracy_high": high}
+    changes = {"ece": ece, "confidence": confidence, "accuracy_low": low, "accuracy_high": high}
     sentence = calibration_sentence(metrics | changes)
     assert message in sentence
     assert [word for word in ("overconfident", "underconfident", "well calibrated") if word in sentence] == [
@@ -77,12 +78,12 @@ def test_a_confidence_is_called_off_only_outside_the_interval(metrics, confidenc
 
 
 def test_the_images_it_takes_to_show_that_a_confidence_is_off_are_counted(metrics):
-    wide = {"n": 37, "accuracy_low": 0.73, "accuracy_high": 0.93, "calibrated": {"ece": 0.1, "confidence": 0.84}}
+    wide = {"n": 37, "accuracy_low": 0.73, "accuracy_high": 0.93, "ece": 0.1, "confidence": 0.84}
     assert calibration_sentence(metrics | wide).endswith("takes about 150 images.")
 
 
 def test_a_temperature_is_told_with_what_validation_showed_and_test_is_judged_with_it(metrics):
-    off = {"temperature": 0.8, "calibrated": {"ece": 0.08, "confidence": 0.97}}
+    off = {"temperature": 0.8, "ece": 0.08, "confidence": 0.97}
     assert calibration_sentence(metrics | off) == (
         "On the 170 validation images the network is underconfident; temperature scaling (T = 0.80) raises its "
         "confidence. On the 200 test images the calibrated confidence is 97.0\u00a0% on average, and the accuracy "

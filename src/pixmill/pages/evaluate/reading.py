@@ -179,7 +179,7 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
     """
-    temperature, calibrated, n = metrics["temperature"], metrics["calibrated"], f"{metrics['val']['n']:,}"
+    temperature, n = metrics["temperature"], f"{metrics['val']['n']:,}"
     if temperature is None:
         sentence = (
             f"The {n} validation images give no reliable correction of the confidence, so no temperature is applied. "
@@ -193,7 +193,7 @@ def calibration_sentence(metrics: Mapping[str, Any]) -> str:
     # Rounded as they are shown, so that the sentences agree with the numbers in them.
     low, high, confidence, ece = (
         round(value, 3)
-        for value in (metrics["accuracy_low"], metrics["accuracy_high"], calibrated["confidence"], calibrated["ece"])
+        for value in (metrics["accuracy_low"], metrics["accuracy_high"], metrics["confidence"], metrics["ece"])
     )
     sentence += (
         f"On the {metrics['n']:,} test images the {'' if temperature is None else 'calibrated '}confidence is "

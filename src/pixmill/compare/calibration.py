@@ -1,0 +1,83 @@
+"""The calibration that predictions of an earlier version still lack: they hold the probabilities before it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pixmill.evaluate.predictions import CALIBRATED
+from pixmill.metrics.calibration import Calibration
+
+__all__ = ["CALIBRATION", "calibrated_metrics", "is_calibrated", "read_calibration"]
+
+CALIBRATION = "artifacts/train/calibration.json"
+
+_MOST_BYTES = 65_536
+"""More than any such file has."""
+
+_LARGEST = 1000.0
+"""Temperatures beyond this, or below its inverse, are none that train writes."""
+
+
+def is_calibrated(content: bytes) -> bool:
+    """Tell whether ``predictions.parquet`` holds calibrated probabilities.
+
+    Args:
+        content: The file's bytes.
+
+    Raises:
+        ValueError: They are no Parquet file.
+    """
+    metadata = pq.read_schema(io.BytesIO(content)).metadata or {}
+    return all(metadata.get(name) == value for name, value in CALIBRATED.items())
+
+
+def read_calibration(
+    read: Callable[[], bytes | None], why: Callable[[], str], side: str, missing: list[str]
+) -> Calibration | None:
+    """Return the calibration of a side with uncalibrated predictions; without one, add a sentence to what is missing.
+
+    Args:
+        read: Returns the bytes of its ``calibration.json``; ``None`` if it cannot be had.
+        why: Returns why it cannot be had, and what helps.
+        side: The side's name.
+        missing: What could not be read, one sentence each.
+    """
+    content = read()
+    if content is not None and len(content) <= _MOST_BYTES:
+        try:
+            given = json.loads(content)
+        except (ValueError, RecursionError):
+            given = None
+        if isinstance(given, dict) and "temperature" in given:
+            temperature = given["temperature"]
+            if temperature is None:
+                return Calibration()
+            if type(temperature) in (int, float) and 1 / _LARGEST <= temperature <= _LARGEST:
+                return Calibration(float(temperature))
+    missing.append(
+        f"{side}: its predictions are from before calibration, as earlier versions wrote them, and {CALIBRATION} "
+        f"{'is broken' if content is not None else f'cannot be read ({why()})'}; log loss, calibration error, areas "
+        "under curves and confidences are left out."
+    )
+    return None
+
+
+def calibrated_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``plots/evaluate/full.json`` with calibrated log-loss and calibration error, whatever version wrote it.
+
+    Earlier versions wrote these under ``calibrated``, without confidence limits.
+
+    Args:
+        metrics: The file's content.
+    """
+    given = metrics.get("calibrated")
+    if not isinstance(given, dict) or metrics.get("temperature") is None:
+        return dict(metrics)
+    names = ("log_loss", "ece")
+    limits = {f"{name}_{end}": None for name in names for end in ("low", "high")}
+    return {**metrics, **{name: given.get(name) for name in names}, **limits}

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from pixmill.cli import main
+from tests.compare.sides import write_predictions
 
 PARAMS = {
     "classes": ["boot", "coat"],
@@ -53,9 +54,7 @@ def commit(root: Path, branch: str, *, wrong: int) -> None:
     )
     table = table.assign(p_boot=boot, p_coat=1 - boot, loss=0.3)
     (root / OUT).mkdir(parents=True, exist_ok=True)
-    # A link into DVC's cache must not be written through.
-    (root / OUT / "predictions.parquet").unlink(missing_ok=True)
-    table.to_parquet(root / OUT / "predictions.parquet")
+    write_predictions(root / OUT / "predictions.parquet", table)
     accuracy = 1 - wrong / IMAGES
     limits = {"accuracy_low": accuracy - 0.05, "accuracy_high": accuracy + 0.05}
     metrics = {"accuracy": accuracy, "macro_f1": accuracy, "log_loss": 0.4, "ece": 0.1, "n": IMAGES, **limits}

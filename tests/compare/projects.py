@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from tests.compare.sides import write_predictions
+
 PIPELINE = """\
 stages:
   split:
@@ -107,7 +109,10 @@ def record(root: Path, message: str | None = None) -> None:
 def table(root: Path, name: str, columns: dict[str, object]) -> None:
     path = root / "artifacts" / f"{name}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(columns).to_parquet(path)
+    if path.name == "predictions.parquet":
+        write_predictions(path, pd.DataFrame(columns))
+    else:
+        pd.DataFrame(columns).to_parquet(path)
 
 
 def write(path: Path, text: str) -> None:

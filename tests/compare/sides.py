@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pixmill.compare.comparison import Side
+from pixmill.evaluate.predictions import CALIBRATED
 
 LABELS = ("coat", "shirt", "sneaker")
 
@@ -53,6 +57,13 @@ def from_probabilities(
         "loss": -np.log(np.maximum(values[np.arange(len(actual)), actual].astype(float), np.finfo(float).eps)),
     }
     return pd.DataFrame(columns)
+
+
+def write_predictions(path: Path, table: pd.DataFrame) -> None:
+    """Write ``predictions.parquet`` as evaluate does, marked as calibrated; earlier versions wrote no such mark."""
+    # A link into DVC's cache must not be written through.
+    path.unlink(missing_ok=True)
+    pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path)
 
 
 def make_side(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Side:

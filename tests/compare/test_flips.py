@@ -9,6 +9,7 @@ from pixmill.compare.comparison import NotComparable
 from pixmill.compare.flips import read_flips
 from pixmill.core.errors import PixmillError
 from tests.compare.evaluated import commit, git, record, start
+from tests.compare.sides import write_predictions
 
 IDS = [f"{number:064x}" for number in range(4)]
 
@@ -19,8 +20,7 @@ def predict(root, *predicted, split="test"):
     columns = {"id": IDS, "split": split, "label": ["coat"] * 3 + ["dress"], "predicted": predicted, "p_coat": shares}
     path = root / "artifacts/evaluate/predictions.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    pd.DataFrame(columns).assign(p_dress=lambda rows: 1 - rows["p_coat"], loss=0.5).to_parquet(path)
+    write_predictions(path, pd.DataFrame(columns).assign(p_dress=lambda rows: 1 - rows["p_coat"], loss=0.5))
     record(root)
 
 

@@ -23,7 +23,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.metrics.comparison import holm
 from pixmill.metrics.scores import scores
 from pixmill.record.store import connect
-from tests.compare.sides import make_predictions, make_side
+from tests.compare.sides import make_predictions, make_side, write_predictions
 
 PIPELINE = """\
 stages:
@@ -65,7 +65,7 @@ def fill(folder: Path, train: str, table, weights: str) -> None:
         (folder / "artifacts" / path).unlink(missing_ok=True)  # It may be a link into DVC's cache.
         if content is not None:
             (folder / "artifacts" / path).write_bytes(content)
-    table.to_parquet(folder / "artifacts" / "evaluate" / "predictions.parquet")
+    write_predictions(folder / "artifacts" / "evaluate" / "predictions.parquet", table)
     (folder / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics(table)))
 
 
@@ -91,7 +91,7 @@ def run(client, home: Path, name: str, train: str, table, *, weights: str, start
     files = home / f"files of {name}"
     (files / "predictions").mkdir(parents=True)
     (files / "plots" / "evaluate").mkdir(parents=True)
-    table.to_parquet(files / "predictions" / "predictions.parquet")
+    write_predictions(files / "predictions" / "predictions.parquet", table)
     (files / "plots" / "evaluate" / "full.json").write_text(json.dumps(metrics(table)))
     (files / "params.yaml").write_text(f"{HEAD}train: {train}\n")
     client.log_artifacts(made.info.run_id, str(files))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from pixmill.compare.sides import read_sides
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest
 from pixmill.core.workspace import Workspace
+from pixmill.metrics.calibration import Calibration
 from tests.compare.projects import IDS, dvc, git, write
 from tests.ports import unused_port
 
@@ -208,6 +210,33 @@ def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path
     assert side.missing == (
         f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",
     )
+
+
+def test_the_calibration_of_an_earlier_run_is_that_of_its_model(recorded, tmp_path):
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModelOutput
+
+    project, run = recorded
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_run(run).info.experiment_id
+    pd.DataFrame({"id": IDS, "split": "test", "label": "a", "predicted": "a", "loss": 0.1}).to_parquet(
+        tmp_path / "predictions.parquet"
+    )
+    sides = []
+    for with_model in (True, False):
+        earlier = client.create_run(experiment).info.run_id
+        client.log_artifact(earlier, str(tmp_path / "predictions.parquet"), "predictions")
+        if with_model:
+            model = client.create_logged_model(experiment, name="classifier", source_run_id=earlier)
+            client.log_outputs(earlier, [LoggedModelOutput(model.model_id, 0)])
+            place = Path(model.artifact_location.removeprefix("file://"))
+            write(place / "artifacts/classifier/calibration.json", '{"temperature": 0.5, "threshold": null}')
+        sides.append(of(project, f"runs:/{earlier}", f"runs:/{run}"))
+    (known, new), (unknown, _) = sides
+    assert [side.calibration for side in (known, new, unknown)] == [Calibration(0.5), Calibration(), None]
+    assert not [sentence for sentence in known.missing if "calibration" in sentence]
+    (sentence,) = (sentence for sentence in unknown.missing if "calibration" in sentence)
+    assert "cannot be read (the run has no model with it; to make it: git checkout its commit && dvc repro)" in sentence
 
 
 def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compare.calibration import calibrated_metrics, read_calibration
+from pixmill.compare.calibration import read_calibration
 from pixmill.compare.comparing import compare
 from pixmill.compare.document import comparison_json
 from pixmill.compare.gate import judge
@@ -180,4 +180,3 @@ def test_a_model_without_a_temperature_needs_none():
     assert read_calibration(lambda: b'{"temperature": null}', pytest.fail, "main", missing) == Calibration()
     assert read_calibration(lambda: b'{"temperature": 2}', pytest.fail, "main", missing) == Calibration(2.0)
     assert missing == []
-    assert calibrated_metrics({"temperature": None, "ece": 0.1, "calibrated": {"ece": 0.1}})["ece"] == 0.1

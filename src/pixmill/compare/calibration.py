@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import pyarrow.parquet as pq
 
 from pixmill.evaluate.predictions import CALIBRATED
 from pixmill.metrics.calibration import Calibration
 
-__all__ = ["CALIBRATION", "calibrated_metrics", "is_calibrated", "read_calibration"]
+__all__ = ["CALIBRATION", "is_calibrated", "read_calibration"]
 
 CALIBRATION = "artifacts/train/calibration.json"
 
@@ -65,19 +64,3 @@ def read_calibration(
         "under curves and confidences are left out."
     )
     return None
-
-
-def calibrated_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``plots/evaluate/full.json`` with calibrated log-loss and calibration error, whatever version wrote it.
-
-    Earlier versions wrote these under ``calibrated``, without confidence limits.
-
-    Args:
-        metrics: The file's content.
-    """
-    given = metrics.get("calibrated")
-    if not isinstance(given, dict) or metrics.get("temperature") is None:
-        return dict(metrics)
-    names = ("log_loss", "ece")
-    limits = {f"{name}_{end}": None for name in names for end in ("low", "high")}
-    return {**metrics, **{name: given.get(name) for name in names}, **limits}

@@ -15,7 +15,7 @@ from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import losses, normalised
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
-__all__ = ["HEADLINE", "headline", "measure", "measure_confidence"]
+__all__ = ["HEADLINE", "headline", "measure", "measure_confidence", "of_this_version"]
 
 
 def measure(
@@ -159,3 +159,22 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
         metrics: As :func:`measure` returns them.
     """
     return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
+
+
+def of_this_version(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of ``plots/evaluate/full.json`` as this version writes it.
+
+    Earlier versions wrote the test split's log-loss and calibration error before calibration, and those after it under
+    ``calibrated``, without confidence limits.
+
+    Args:
+        metrics: The content of a file that any version wrote; it may lack entries.
+    """
+    after = metrics.get("calibrated")
+    if not isinstance(after, dict):
+        return dict(metrics)
+    rest = {name: value for name, value in metrics.items() if name != "calibrated"}
+    before = {name: metrics.get(name) for name in ("log_loss", "ece")}
+    if metrics.get("temperature") is not None:
+        rest |= {f"{name}_{end}": None for name in before for end in ("low", "high")}
+    return {**rest, **{name: after.get(name) for name in (*before, "confidence")}, "uncalibrated": before}

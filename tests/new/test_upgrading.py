@@ -12,7 +12,9 @@ from pixmill import __version__
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.lock import Lock, installed_lock, read_lock, text_digest, write_lock
+from pixmill.core.origin import Origin
 from pixmill.new import upgrading
+from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
 
@@ -42,14 +44,22 @@ def installed() -> Lock:
 
 
 @pytest.fixture
-def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) -> Path:
+def origin() -> Origin:
+    """Where the running Pixmill comes from."""
+    return Origin(f"pixmill=={__version__}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project that pixmill 0.0.8 has made: with another default, another Makefile and one file more."""
     root, resources = tmp_path / "shoes", tmp_path / "package"
     resources.mkdir()
     (resources / "CHANGELOG.md").write_text(CHANGELOG)
     monkeypatch.setattr(upgrading, "files", lambda package: {"pixmill": resources}[package])
     monkeypatch.setattr(upgrading, "installed_lock", lambda: installed)
-    texts = render("shoes", "shoes", "0.0.8")
+    monkeypatch.setattr(upgrading, "running_origin", lambda: origin)
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(origin))
+    texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
     schema = json.loads(texts[SCHEMA])
     schema["properties"]["train"]["default"]["batch_size"] = 8
     schema["properties"]["train"]["default"]["momentum"] = 0.8
@@ -65,7 +75,7 @@ def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) ->
     template = {path: text_digest(text) for path, text in managed(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
     libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
-    write_lock(root, Lock("0.0.8", digests, libraries, template))
+    write_lock(root, Lock("0.0.8", digests, libraries, template, Origin("pixmill==0.0.8")))
     monkeypatch.chdir(root)
     return root
 
@@ -105,12 +115,13 @@ def test_an_upgrade_says_what_changes_and_changes_it(
         "- then",
         "Rewrite: Makefile",
         "Remove: old.cfg",
-        f"Change: pyproject.toml now requires pixmill {__version__}",
+        f"Change: pyproject.toml now requires pixmill[pipeline]=={__version__}",
+        INDEX_NOTE,
     ):
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
-    rendered = render("shoes", "shoes", __version__)
+    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
     assert after.items() >= managed(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
@@ -131,7 +142,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     before = files_of(project)
     assert verb() == 0
     after, shown = files_of(project), capsys.readouterr().out
-    rendered = render("shoes", "shoes", __version__)
+    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
     assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
         path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
     }

@@ -152,11 +152,14 @@ def parse_lock(text: str) -> Lock:
         return Lock(
             str(Version(content["pixmill"])),
             {stage: content[stage] for stage in SECTIONS},
-            {canonicalize_name(name, validate=True): str(Version(text)) for name, text in content["libraries"].items()},
-            {_inside(path): digest for path, digest in content["template"].items()},
+            {
+                canonicalize_name(name, validate=True): str(Version(text))
+                for name, text in dict(content["libraries"]).items()
+            },
+            {_inside(path): digest for path, digest in dict(content["template"]).items()},
             parse_origin(content["install"]) if "install" in content else None,
         )
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError) as error:
         raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
 
 
@@ -164,6 +167,7 @@ _RESTORE = f"git checkout {FILE} && pixmill upgrade"
 
 
 def _inside(path: str) -> str:
+    """Return a path, which must lead to no file outside of the project."""
     if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path.isprintable():
         raise ValueError(f"expected a path in the project, received {path!r}")
     return path

@@ -183,7 +183,9 @@ def _fetch(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 (http or https)
             content: bytes = answer.read(_LARGEST + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # It is an answer, too.
         raise PixmillError(
             f"{url} cannot be read for its hash: {error}", next=f"add the hash to the address: '{url}#sha256=…'"
         ) from None

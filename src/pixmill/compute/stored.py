@@ -13,7 +13,6 @@ from itertools import chain, islice, repeat
 from typing import Any
 
 from pixmill.core.errors import PixmillError, StorageError
-from pixmill.core.origin import install_command
 
 __all__ = ["Stored", "Waiting", "fetched", "filled", "read_stored", "sealed"]
 
@@ -185,7 +184,7 @@ def _opened(storage: bytes) -> Any:
     except ModuleNotFoundError as error:
         raise PixmillError(
             f"DVC's remote is read with the package {error.name}, which a node lacks",
-            next=f"on every node: {install_command('s3')}, or what reads another storage (dvc-gs, dvc-azure, …)",
+            next="on every node: pip install dvc-s3, or what reads another storage (dvc-gs, dvc-azure, …)",
         ) from error
 
 

@@ -25,7 +25,7 @@ _FORMS = tuple(
     for form in (
         r"pixmill==[\w.+]+",
         r"pixmill @ https?://[\w.~%@+=&?,:/-]+#sha256=[0-9a-f]{64}",
-        r"pixmill @ git\+(https?|ssh|file)://[\w.~%@+:/-]+@([0-9a-f]{40}|[0-9a-f]{64})(#subdirectory=[\w./-]+)?",
+        r"pixmill @ git\+(https?|ssh)://[\w.~%@+:/-]+@([0-9a-f]{40}|[0-9a-f]{64})(#subdirectory=[\w./-]+)?",
         rf"\./{WHEELS}/pixmill-[\w.+]+-py3-none-any\.whl",
     )
 )

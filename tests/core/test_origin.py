@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import pixmill
+from pixmill.core import origin
 from pixmill.core.origin import Origin, install_command, parse_origin, running_origin
 
 HASH, COMMIT = "0a" * 32, "0b" * 20
@@ -45,11 +46,8 @@ CASES: list[tuple[dict[str, Any] | None, str, str]] = [
 def test_what_an_installer_recorded_is_where_it_came_from(
     monkeypatch: pytest.MonkeyPatch, recorded: dict[str, Any] | None, text: str, installed: str
 ) -> None:
-    def read_text(_: metadata.Distribution, name: str) -> str | None:
-        assert name == "direct_url.json"
-        return None if recorded is None else json.dumps(recorded)
-
-    monkeypatch.setattr(metadata.PathDistribution, "read_text", read_text)
+    read = {"direct_url.json": None if recorded is None else json.dumps(recorded)}.__getitem__
+    monkeypatch.setattr(origin.metadata, "distribution", {"pixmill": SimpleNamespace(read_text=read)}.__getitem__)
     assert running_origin() == Origin(text, editable=recorded is EDITABLE)
     assert install_command("ray") == f"pip install {installed}"
 

@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
-from pixmill.core.code import normal_form
+from pixmill.core.code import form_and_imports, normal_form
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.origin import Origin, parse_origin
@@ -325,7 +325,7 @@ class _Source:
 
     def _module(self, module: str) -> tuple[str, set[str]]:
         """Return a module's form, and the modules that it needs: those that it imports, and the packages around it."""
-        form, imported = _form_and_imports(self._code(module))
+        form, imported = form_and_imports(self._code(module))
         around = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
         return form, {name for name in imported | around if self.path(name)}
 
@@ -369,26 +369,6 @@ class _Source:
         node = self.names(module)[name]
         used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         return normal_form(_Values().visit(node)), used
-
-
-@cache
-def _form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
-    """Return a module's form, and what it imports anywhere.
-
-    Its tree is not kept: many of them keep Python's garbage collector busy.
-    """
-    tree = ast.parse(code)
-    found: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
-            waiting += getattr(node, block, ())
-    return normal_form(tree), frozenset(found)
 
 
 class _Values(ast.NodeTransformer):

@@ -152,7 +152,7 @@ def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="session")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, with the sdist beside it; ``wheel.parent`` is a folder for ``PIP_FIND_LINKS``.
+    """The wheel of this tree, with the sdist beside it.
 
     The first process of the tests that needs it builds it for all of them, in some 10 s.
     """

@@ -27,7 +27,7 @@ def copy_repository(repository: Path, folder: Path) -> Path:
 
 
 def build_package(source: Path, folder: Path) -> Path:
-    """Build an sdist, and from it a wheel, into a folder that ``PIP_FIND_LINKS`` may name; return the wheel.
+    """Build an sdist, and from it a wheel, into a folder; return the wheel.
 
     The backend is the installed one, so that nothing is downloaded.
     """

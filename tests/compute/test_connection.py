@@ -10,6 +10,7 @@ import pytest
 from pixmill.compute import map_batches
 from pixmill.compute.connection import _tell, cluster_address, refusal
 from pixmill.core.errors import PixmillError
+from pixmill.core.origin import install_command
 from pixmill.doctor import State
 from pixmill.doctor.services import check_compute
 from tests.compute.passes import doubled
@@ -68,7 +69,7 @@ def test_without_ray_the_extra_is_named(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(PixmillError, match="needs the package ray") as caught:
         list(map_batches(doubled, range(9), batch_size=2))
-    assert caught.value.next == "pip install 'pixmill[ray]'"
+    assert caught.value.next == install_command("ray")
 
 
 def test_another_version_of_ray_or_python_is_named() -> None:

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from pixmill.core.extras import missing_package, name_missing_package, needed
+from pixmill.core.origin import install_command
 
 
 def missing(module: str) -> ModuleNotFoundError:
@@ -42,7 +43,7 @@ def test_the_smallest_extra_that_is_enough_is_named(module, extras, package, ext
     told = missing_package(missing(module), "pixmill act", extras=extras)
     assert (told.message, told.next) == (
         f"`pixmill act` needs the package {package}, which is not installed",
-        f"pip install 'pixmill[{extra}]'",
+        install_command(extra),
     )
 
 
@@ -63,5 +64,5 @@ def test_a_stage_names_its_command(monkeypatch, capsys):
     told = capsys.readouterr().err
     assert told == (
         "`python -m stages.train` needs the package dvc, which is not installed\n"
-        "Next: pip install 'pixmill[pipeline]'\nValueError: a defect\n"
+        f"Next: {install_command('pipeline')}\nValueError: a defect\n"
     )

@@ -23,10 +23,17 @@ from pixmill.core.lock import (
     stage_digests,
     write_lock,
 )
+from pixmill.core.origin import Origin
 
 PACKAGE = Path(pixmill.__file__).parent
 DIGEST = "12e3456789012345"  # which YAML takes for a number
-LOCK = Lock("0.0.9", dict.fromkeys(SECTIONS, DIGEST), {"python": "3.10", "numpy": "1.0"}, {".gitignore": "12345678"})
+LOCK = Lock(
+    "0.0.9",
+    dict.fromkeys(SECTIONS, DIGEST),
+    {"python": "3.10", "numpy": "1.0"},
+    {".gitignore": "12345678"},
+    Origin(f"pixmill @ https://example.org/pixmill-0.0.9-py3-none-any.whl#sha256={'0' * 64}"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +114,7 @@ def test_the_sections_of_a_stage_are_those_of_dvc(repository: Path) -> None:
 
 def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> None:
     assert read_lock(tmp_path) is None
-    for lock in (LOCK, replace(LOCK, libraries={}, template={})):
+    for lock in (LOCK, replace(LOCK, libraries={}, template={}, origin=None)):
         write_lock(tmp_path, lock)
         assert read_lock(tmp_path) == lock
     from dvc.utils.serialize import load_path
@@ -123,6 +130,14 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
         ("split:", "export:", "is not valid: KeyError('split')", "git checkout pixmill.lock && pixmill upgrade"),
         ("libraries:", "libraries: [1]\nx:", "is not valid: TypeError", "git checkout pixmill.lock"),
         ('"0.0.9"', '"nine"', "is not valid: InvalidVersion", "git checkout pixmill.lock"),
+        ('"1.0"', '"1.0; touch x"', "is not valid: InvalidVersion", "git checkout pixmill.lock"),
+        ("numpy:", '"numpy; touch x":', "is not valid: InvalidName", "git checkout pixmill.lock"),
+        (".gitignore:", "../../.profile:", "expected a path in the project", "git checkout pixmill"),
+        (".gitignore:", "/etc/profile:", "expected a path in the project", "git checkout pixmill"),
+        ("https://example", "https://a'; touch x", "is not valid: ValueError(", "git checkout pixmill.lock"),
+        ("https://example", "https://me:key@example", "is not valid: ValueError(", "git checkout pixmill.lock"),
+        ("#sha256=", "#md5=", "is not valid: ValueError(", "git checkout pixmill.lock"),
+        ('install: "pixmill', 'install: "paxmill', "is not valid: ValueError(", "git checkout pixmill.lock"),
         ("split:", "split: [", "expected YAML", "git checkout pixmill.lock"),
         ("split:", "\x00", "expected YAML", "git checkout pixmill.lock"),
     ],
@@ -145,14 +160,27 @@ def test_other_code_is_refused_and_other_libraries_are_named(tmp_path: Path, ins
     check_stage(tmp_path, "train")
     check_code(installed, installed)
     assert other_libraries(installed, installed) is None
-    write_lock(tmp_path, replace(installed, version="0.0.9", digests={**installed.digests, "train": DIGEST}))
+    other = replace(LOCK, digests={**installed.digests, "train": DIGEST})
+    write_lock(tmp_path, other)
     check_stage(tmp_path, "scrape")
     check_stage(tmp_path, "split")
     with pytest.raises(PixmillError, match=r"made with pixmill 0.0.9 .* has different code for train\n") as caught:
         check_stage(tmp_path, "train")
     assert caught.value.next == (
-        "pixmill upgrade && dvc repro, or to stay with 0.0.9: pip install 'pixmill[pipeline]==0.0.9'"
+        "pixmill upgrade && dvc repro, or to stay with 0.0.9: pip install "
+        f"'pixmill[pipeline] @ https://example.org/pixmill-0.0.9-py3-none-any.whl#sha256={'0' * 64}'"
     )
+    write_lock(
+        tmp_path, replace(other, version=pixmill.__version__, origin=Origin("./wheels/pixmill-1-py3-none-any.whl"))
+    )
+    with pytest.raises(PixmillError) as caught:
+        check_stage(tmp_path, "train")
+    forced = "pip install --force-reinstall --no-deps './wheels/pixmill-1-py3-none-any.whl[pipeline]'"
+    assert (caught.value.next or "").endswith(forced)
+    write_lock(tmp_path, replace(other, origin=None))
+    with pytest.raises(PixmillError) as caught:
+        check_stage(tmp_path, "train")
+    assert (caught.value.next or "").endswith("to stay with 0.0.9: install it again from where you had it")
     with pytest.raises(PixmillError, match="has different code for validate, split, train, evaluate"):
         check_code(LOCK, installed)
     message, advice = other_libraries(replace(installed, libraries={**installed.libraries, "numpy": "1.0"}), installed)

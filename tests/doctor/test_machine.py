@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.origin import install_command
 from pixmill.doctor import State
 from pixmill.doctor.machine import check_disk, check_packages, check_python
 
@@ -76,7 +77,10 @@ def test_the_extras_that_a_project_pins_are_needed(tmp_path, monkeypatch):
     without("tensorflow", "fastapi")
     (finding,) = check_packages(tmp_path)
     assert (finding.state, finding.message) == (State.BAD, "missing: fastapi")
-    assert finding.next == f"pip install 'pixmill[serve]=={version}'"
+    assert finding.next == install_command("serve"), "what runs lacks it, so it is added from where that came"
+    for asked in ("pixmill[serve]==0.0.1", f"pixmill[serve] @ https://example.org/p.whl#sha256={'0' * 64}"):
+        (tmp_path / "pyproject.toml").write_text(f'[project]\ndependencies = ["{asked}"]\n')
+        assert next(check_packages(tmp_path)).next == f"pip install '{asked}'"
 
 
 @pytest.mark.parametrize(("free", "state"), [(3, State.WARNING), (50, State.OK)])

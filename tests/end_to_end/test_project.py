@@ -83,7 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """An empty folder, where the commands are those of the installed package."""
     folder = tmp_path_factory.mktemp("installed")
-    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PYTHONPATH": ""}
+    settings = {"PIP_NO_INDEX": "1", "PYTHONPATH": ""}
     (folder / "work").mkdir()
     return Project(folder / "work", environment(folder / "venv", wheel), settings)
 
@@ -204,13 +204,8 @@ def next_wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return build_package(source.path, folder / "dist")
 
 
-def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
-    copy, wheel, next_wheel, tmp_path
-) -> None:
-    links = f"{wheel.parent} {next_wheel.parent}"
-    project = replace(
-        copy, python=environment(tmp_path / "venv", next_wheel), settings={**copy.settings, "PIP_FIND_LINKS": links}
-    )
+def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(copy, next_wheel, tmp_path) -> None:
+    project = replace(copy, python=environment(tmp_path / "venv", next_wheel))
     with (project.path / "Makefile").open("a", encoding="utf-8") as file:
         file.write("\n# Ours.\n")
     project.commit("Edit the Makefile")
@@ -229,13 +224,14 @@ def test_an_upgrade_runs_again_only_what_differs_and_keeps_what_people_edited(
     assert project.dvc("status", "--quiet").returncode == 0
     done_by(project, "pixmill", "check")
 
-    told = done_by(project, "pixmill", "upgrade", "0.2.0")
+    told = done_by(project, "pixmill", "upgrade", str(next_wheel))
     assert "train.label_smoothing" in told
     assert "labels are smoothed" in told
     assert "# Of version 0.2.0." in project.read(".gitattributes")
     assert project.read("Makefile").endswith("# Ours.\n")
     assert "# Of version 0.2.0." in project.read("Makefile.new")
-    assert "pixmill[pipeline]==0.2.0" in project.read("pyproject.toml")
+    assert [path.name for path in (project.path / "wheels").iterdir()] == [next_wheel.name]
+    assert f"pip install './wheels/{next_wheel.name}[pipeline]' -e ." in project.read("README.md")
     changed = json.loads(done_by(project, "dvc", "params", "diff", "--json"))
     assert changed["pixmill.lock"].keys() == {"train", "evaluate"}
     assert stages_run(project.repro()) == ["train", "evaluate"]

@@ -12,11 +12,15 @@ import yaml
 from pixmill import __version__
 from pixmill.cli import main
 from pixmill.core.lock import installed_lock, read_lock
+from pixmill.core.origin import Origin
 from pixmill.core.params import load_params
 from pixmill.core.project import read_project
 from pixmill.images.png import write_png
 
 New = Callable[..., str]
+
+WHEEL = f"wheels/pixmill-{__version__}-py3-none-any.whl"
+"""What a project gets from the checkout that these tests run in."""
 
 
 @pytest.fixture
@@ -63,9 +67,10 @@ def test_a_project_of_your_own_images(
 ) -> None:
     said = new("my-pets", "--from", str(pets), "--remote", "storage", "--mlflow", "https://mlflow.example.org/a")
     root = tmp_path / "my-pets"
-    assert said.startswith("my-pets: a Git and DVC repository of 29 files\n")
+    assert said.startswith("my-pets: a Git and DVC repository of 30 files\n")
     assert "cd my-pets && dvc repro   (about 2 minutes)\n  git add -A && git commit" in said
-    assert len(listed(root)) == 29
+    assert len(listed(root)) == 30
+    assert (root / WHEEL).stat().st_size < 1_000_000
     params = load_params(root)
     assert params.classes == ("cat", "chien méchant")
     assert params.scrape.source == ("folder",)
@@ -79,6 +84,7 @@ def test_a_project_of_your_own_images(
     lock = read_lock(root)
     assert lock is not None
     assert lock.digests == installed_lock().digests
+    assert lock.origin == Origin(f"./{WHEEL}")
 
     # The same again, after some of it was lost, completes it and touches nothing else.
     before = contents(root)
@@ -120,7 +126,7 @@ def test_an_existing_repository_gets_what_it_lacks(
     said = new(".")
     assert "Kept as they were: .gitignore, README.md, pyproject.toml\n" in said
     assert "Add these lines to .gitignore before you commit:\n  /.dvc/config.local\n  /.dvc/tmp\n" in said
-    assert f"Add 'pixmill[pipeline]=={__version__}' to the dependencies in pyproject.toml\n" in said
+    assert f"Pixmill is in ./{WHEEL}: pip install './{WHEEL}[pipeline]' -e .\n" in said
     assert {path: (root / path).read_text() for path in own} == own
     assert load_params(root).classes == ("cat", "chien méchant")
     assert "src/ours/scrape/__init__.py" in listed(root)
@@ -176,6 +182,14 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
             "choose another name, of the folder or in pyproject.toml",
         ),
         (["pets", "--demo", "--mlflow", "mlflow.db"], "expected the address of a server", "give one such as https://"),
+        (["pets", "--demo", "--pixmill", "0.1.0"], "expected an address of a wheel, git+https", "correct it"),
+        (["pets", "--demo", "--pixmill", "full"], "full is a folder; expected an address", "pip wheel --no-deps"),
+        (["pets", "--demo", "--pixmill", "git+https://a.org/b@main"], "with all 40 digits of the commit", "correct it"),
+        (
+            ["pets", "--demo", "--pixmill", "https://me:key@a.org/b.whl"],
+            "the address has credentials",
+            "leave them out",
+        ),
     ],
 )
 def test_one_message_names_the_fix_and_nothing_is_written(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pixmill.core.origin import Origin
 from pixmill.core.params import parse_params
 from pixmill.core.params.reference import schema
 from pixmill.new.template import SCHEMA, managed, render
@@ -17,7 +18,7 @@ STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
-    return render("my-shoes", "my_shoes", "1.2.3")
+    return render("my-shoes", "my_shoes", Origin("pixmill==1.2.3"))
 
 
 def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
@@ -30,7 +31,7 @@ def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
         "pyproject.toml",
         "review.csv",
     }
-    assert [path for path, text in files.items() if re.search("@(project|package|version)@", text)] == []
+    assert [path for path, text in files.items() if re.search(r"@\w+@", text)] == []
     assert all(text.endswith("\n") and "\r" not in text for text in files.values())
 
 
@@ -45,7 +46,7 @@ def test_what_it_shares_with_this_repository_is_the_same(files: dict[str, str], 
     def ours(path: str) -> str:
         return (repository / path).read_text(encoding="utf-8")
 
-    for path in ("review.csv", ".dvc/config", *(f"stages/{name}.py" for name in ("__init__", "__main__", *STAGES))):
+    for path in ("review.csv", ".dvc/config", *(f"stages/{name}.py" for name in ("__main__", *STAGES))):
         assert files[path] == ours(path), path
     assert files["MLproject"] == ours("MLproject").replace("name: pixmill", "name: my-shoes")
     assert files["params.yaml"] == ours("params.yaml").replace("$schema=docs/", "$schema=")
@@ -97,4 +98,38 @@ def test_whoever_may_comment_runs_nothing_of_the_pull_request(files: dict[str, s
     for words in commands:
         assert not any("-e ." in word or "make" in word or "dvc" in word for word in words)
         assert words[-1].startswith("python -P -m pixmill.compare.comment reports/compare.md")
-    assert "git show FETCH_HEAD:pixmill.lock" in gitlab["comment"]["script"][1]
+    assert any("git archive FETCH_HEAD" in word for word in gitlab["comment"]["script"])
+
+
+HASH, COMMIT = "0a" * 32, "0b" * 20
+PLACES = [
+    f"pixmill @ https://example.org/pixmill-1.2.3-py3-none-any.whl#sha256={HASH}",
+    f"pixmill @ git+https://example.org/pixmill.git@{COMMIT}",
+]
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_an_address_or_a_commit_is_named_alike_wherever_something_is_installed(text: str) -> None:
+    files = render("my-shoes", "my_shoes", Origin(text))
+    wanted = text.replace("pixmill", "pixmill[pipeline]", 1)
+    assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == [wanted]
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wanted]
+    assert "pip install -e .  " in files["README.md"]
+
+
+def test_a_wheel_is_installed_by_path_before_the_project_which_names_no_pixmill() -> None:
+    files = render("my-shoes", "my_shoes", Origin("./wheels/pixmill-1.2.3-py3-none-any.whl"))
+    wheel = "./wheels/pixmill-1.2.3-py3-none-any.whl[pipeline]"
+    assert tomllib.loads(files["pyproject.toml"])["project"]["dependencies"] == []
+    # MLflow gives these lines to pip in a folder that has the project's files.
+    assert yaml.safe_load(files["python_env.yaml"])["dependencies"] == [wheel]
+    for path in ("README.md", ".github/workflows/ci.yml", ".gitlab-ci.yml"):
+        commands = re.findall(r"pip install .*-e .*", files[path])
+        assert len(commands) == 2, path
+        assert all(command.startswith(f"pip install '{wheel}' -e ") for command in commands), path
+
+
+@pytest.mark.parametrize("text", [*PLACES, "./wheels/pixmill-1.2.3-py3-none-any.whl"])
+def test_no_generated_file_asks_an_index_for_pixmill(text: str) -> None:
+    for path, content in render("my-shoes", "my_shoes", Origin(text)).items():
+        assert not re.search(r"-U\b|--upgrade|\bpixmill(\[\w+\])?==", content), path

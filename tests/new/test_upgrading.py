@@ -12,7 +12,9 @@ from pixmill import __version__
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
 from pixmill.core.lock import Lock, installed_lock, read_lock, text_digest, write_lock
+from pixmill.core.origin import Origin
 from pixmill.new import upgrading
+from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
 
@@ -42,14 +44,22 @@ def installed() -> Lock:
 
 
 @pytest.fixture
-def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) -> Path:
+def origin() -> Origin:
+    """Where the running Pixmill comes from."""
+    return Origin(f"pixmill=={__version__}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project that pixmill 0.0.8 has made: with another default, another Makefile and one file more."""
     root, resources = tmp_path / "shoes", tmp_path / "package"
     resources.mkdir()
     (resources / "CHANGELOG.md").write_text(CHANGELOG)
     monkeypatch.setattr(upgrading, "files", lambda package: {"pixmill": resources}[package])
     monkeypatch.setattr(upgrading, "installed_lock", lambda: installed)
-    texts = render("shoes", "shoes", "0.0.8")
+    monkeypatch.setattr(upgrading, "running_origin", lambda: origin)
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(origin))
+    texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
     schema = json.loads(texts[SCHEMA])
     schema["properties"]["train"]["default"]["batch_size"] = 8
     schema["properties"]["train"]["default"]["momentum"] = 0.8
@@ -65,7 +75,7 @@ def project(tmp_path: Path, installed: Lock, monkeypatch: pytest.MonkeyPatch) ->
     template = {path: text_digest(text) for path, text in managed(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
     libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
-    write_lock(root, Lock("0.0.8", digests, libraries, template))
+    write_lock(root, Lock("0.0.8", digests, libraries, template, Origin("pixmill==0.0.8")))
     monkeypatch.chdir(root)
     return root
 
@@ -105,12 +115,13 @@ def test_an_upgrade_says_what_changes_and_changes_it(
         "- then",
         "Rewrite: Makefile",
         "Remove: old.cfg",
-        f"Change: pyproject.toml now requires pixmill {__version__}",
+        f"Change: pyproject.toml now requires pixmill=={__version__}",
+        INDEX_NOTE,
     ):
         assert line in shown.out.splitlines()
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
-    rendered = render("shoes", "shoes", __version__)
+    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
     assert after.items() >= managed(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
@@ -131,7 +142,7 @@ def test_edited_and_deleted_files_stay_as_they_are(project: Path, capsys: pytest
     before = files_of(project)
     assert verb() == 0
     after, shown = files_of(project), capsys.readouterr().out
-    rendered = render("shoes", "shoes", __version__)
+    rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
     assert {path: after[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")} == {
         path: before[path] for path in ("Makefile", "old.cfg", "MLproject", "pyproject.toml")
     }
@@ -190,3 +201,112 @@ def test_only_a_project_can_be_upgraded(tmp_path: Path) -> None:
     with pytest.raises(PixmillError, match=r"has no pixmill\.lock") as caught:
         plan_upgrade(tmp_path)
     assert caught.value.next
+
+
+PACKED = Origin(f"./wheels/pixmill-{__version__}-py3-none-any.whl")
+ADDRESS = Origin(f"pixmill @ https://example.org/pixmill-{__version__}-py3-none-any.whl#sha256={'0' * 64}")
+COMMIT = Origin(f"pixmill @ git+https://example.org/pixmill.git@{'1' * 40}")
+INDEX = Origin(f"pixmill=={__version__}")
+BEFORE = Origin("./wheels/pixmill-0.0.8-py3-none-any.whl")
+
+
+@pytest.mark.parametrize("before", [BEFORE, Origin("pixmill==0.0.8"), COMMIT, ADDRESS, None], ids=str)
+@pytest.mark.parametrize("after", [PACKED, INDEX, COMMIT, ADDRESS], ids=str)
+def test_each_reference_becomes_each_other(
+    project: Path, installed: Lock, before: Origin | None, after: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrading, "running_origin", lambda: after)
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(after, b"new" if after.is_path else None))
+    texts = render("shoes", "shoes", before or Origin("pixmill==0.0.8"))
+    for path in ("README.md", "pyproject.toml"):
+        (project / path).write_text(texts[path])
+    if before == BEFORE:
+        (project / "wheels").mkdir()
+        (project / before.text).write_text("old")
+    lock = read_lock(project)
+    assert lock is not None
+    write_lock(project, replace(lock, origin=before))
+
+    apply_upgrade(project, upgrade := plan_upgrade(project))
+    rendered, found = render("shoes", "shoes", after), files_of(project)
+    assert {path: found[path] for path in rendered} == rendered
+    assert {path: text for path, text in found.items() if path.startswith("wheels/")} == (
+        {after.text.removeprefix("./"): "new"} if after.is_path else {}
+    )
+    assert (INDEX_NOTE in upgrade.lines) == (after == INDEX)
+    assert (read_lock(project) or lock).origin == after
+    assert not plan_upgrade(project).pending
+
+
+@pytest.mark.parametrize("running", [INDEX, Origin("/home/me/pixmill", editable=True), Origin("/gone/pixmill.whl")])
+def test_what_one_person_installed_is_no_reason_to_change_what_all_install(
+    project: Path, running: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_upgrade(project, plan_upgrade(project))
+    lock = read_lock(project)
+    assert lock is not None
+    write_lock(project, replace(lock, origin=COMMIT))
+    monkeypatch.setattr(upgrading, "running_origin", lambda: running)
+    assert plan_upgrade(project).lock.origin == COMMIT
+
+
+def test_another_build_of_the_same_version_replaces_the_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
+    apply_upgrade(project, plan_upgrade(project))
+    monkeypatch.setattr(upgrading, "running_origin", lambda: ADDRESS)  # any that is for all
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"two"))
+    assert verb("--check") == 1
+    assert verb() == 0
+    assert (project / PACKED.text).read_bytes() == b"two"
+    assert verb("--check") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "build", "installed_first"),
+    [
+        (INDEX, "0.2.0", [["pixmill[pipeline]==0.2.0"]]),
+        (
+            PACKED,
+            ADDRESS.text.removeprefix("pixmill @ "),
+            [
+                [ADDRESS.text.replace("pixmill @", "pixmill[pipeline] @")],
+                ["--force-reinstall", "--no-deps", ADDRESS.text],
+            ],
+        ),
+        (
+            ADDRESS,
+            COMMIT.text.removeprefix("pixmill @ "),
+            [
+                [COMMIT.text.replace("pixmill @", "pixmill[pipeline] @")],
+                ["--force-reinstall", "--no-deps", COMMIT.text],
+            ],
+        ),
+    ],
+)
+def test_a_build_is_installed_first(
+    project: Path, monkeypatch: pytest.MonkeyPatch, before: Origin, build: str, installed_first: list[list[str]]
+) -> None:
+    lock = read_lock(project)
+    assert lock is not None
+    write_lock(project, replace(lock, origin=before))
+    called: list[list[str]] = []
+    monkeypatch.setattr("subprocess.call", lambda words, **_: called.append(words[1:]) or 0)
+    assert verb(build) == 0
+    assert called == [
+        *(["-m", "pip", "install", *words] for words in installed_first),
+        ["-m", "pixmill", "upgrade"],
+    ]
+
+
+@pytest.mark.parametrize("before", [PACKED, ADDRESS, COMMIT], ids=str)
+def test_no_index_is_asked_for_a_version_of_a_project_from_elsewhere(
+    project: Path, before: Origin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = read_lock(project)
+    assert lock is not None
+    write_lock(project, replace(lock, origin=before))
+    monkeypatch.setattr("subprocess.call", None)
+    assert verb("0.2.0") == 1
+    said = capsys.readouterr().err
+    assert f"this project installs pixmill from {before.text}, and no index is asked for a version" in said
+    assert "Next: pixmill upgrade, with the wheel, URL or git+https://…@<commit> of 0.2.0" in said

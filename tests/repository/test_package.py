@@ -116,12 +116,19 @@ def run(repository: Path, bundled_images: Path, tmp_path: Path) -> Callable[...,
     return call
 
 
-def needs(command: str, package: str, extra: str) -> str:
-    return f"`{command}` needs the package {package}, which is not installed\nNext: pip install 'pixmill[{extra}]'\n"
+@pytest.fixture
+def needs(wheel: Path) -> Callable[[str, str, str], str]:
+    """Say what a command prints that lacks a package: an extra is added from where Pixmill came."""
+
+    def line(command: str, package: str, extra: str) -> str:
+        lack = f"`{command}` needs the package {package}, which is not installed"
+        return f"{lack}\nNext: pip install '{wheel}[{extra}]'\n"
+
+    return line
 
 
 @pytest.mark.slow
-def test_the_base_alone_runs_the_light_commands(install, run) -> None:
+def test_the_base_alone_runs_the_light_commands(install, run, needs) -> None:
     commands = install("")
     for words in (["--help"], ["params"], ["check"], ["use"], ["use", "best", "--force"], ["scrape", "--dry-run"]):
         done = run(commands, "pixmill", *words)
@@ -139,13 +146,13 @@ def test_the_base_alone_runs_the_light_commands(install, run) -> None:
         assert (done.returncode, done.stderr) == (1, needs(f"python -m {words[0]}", package, "pipeline"))
     done = run(commands, "pixmill", "doctor")
     assert done.returncode == 1
-    assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install 'pixmill\[pipeline\]'\n", done.stdout)
+    assert re.search(r"packages +missing: .*\bdvc\b.*\n +Next: pip install '/.*\.whl\[pipeline\]'\n", done.stdout)
 
 
 @pytest.mark.slow
 @pytest.mark.linux
 def test_the_extra_serve_alone_serves_and_predicts(
-    install, run, exported: Path, trained_folder: Path, tmp_path
+    install, run, needs, exported: Path, trained_folder: Path, tmp_path
 ) -> None:
     commands = install("[serve]")
     size = subprocess.run(["du", "-sm", str(commands.parent)], capture_output=True, text=True, check=True).stdout

@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
         n = next(iter(done.checked.values()))[0].n
         print(f"Compared with the model on {n:,} test images:\n\n{_aligned(agreement_rows(done.checked))}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
-    for name, package in done.missing.items():
-        say(f"{name} was left out: pip install '{package}', then pixmill export")
+    for name, command in done.missing.items():
+        say(f"{name} was left out: {command}, then pixmill export")
     for name, reason in done.refused.items():
         say(f"{FORMATS[name]} was refused: {reason}")
     if "litert" in done.checked:

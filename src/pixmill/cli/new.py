@@ -35,6 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--demo", action="store_true", help="copy the bundled images")
     parser.add_argument("--remote", metavar="URL", help="the team's DVC storage: a folder, s3://…, ssh://…")
     parser.add_argument("--mlflow", metavar="URL", help="the team's MLflow server")
+    parser.add_argument(
+        "--pixmill",
+        metavar="URL|GIT@COMMIT|WHEEL",
+        help="what teammates and CI install; default: what runs here, as a wheel in wheels/ if it is of this machine",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -44,7 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
     from pixmill.new.creating import Order, create
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
-    wanted = {name: getattr(arguments, name) for name in ("folder", "recipe", "source", "demo", "remote", "mlflow")}
+    names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")
+    wanted = {name: getattr(arguments, name) for name in names}
     try:
         print("\n".join(create(Order(**wanted, classes=classes), report=say)))
     except KeyboardInterrupt:

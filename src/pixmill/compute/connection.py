@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.origin import install_command
 
 __all__ = ["VARIABLE", "cluster_address", "connect", "reason", "refusal"]
 
@@ -80,7 +81,7 @@ def connect(address: str, packages: Sequence[Path]) -> ModuleType:
         from ray.util.client.logsclient import LogstreamClient
     except ModuleNotFoundError as error:
         message = f"{VARIABLE}={address} needs the package ray[client], which is not installed"
-        raise PixmillError(message, next="pip install 'pixmill[ray]'") from error
+        raise PixmillError(message, next=install_command("ray")) from error
     for name in ("ray", LogstreamClient.__module__):
         logging.getLogger(name).handlers = [logging.NullHandler()]
     warnings.filterwarnings("ignore", module=r"ray\.")

@@ -105,7 +105,7 @@ def _messages(folder: Path) -> Iterator[None]:
     except (ImportError, RemoteMissingDepsError) as error:
         raise PixmillError(
             f"{unseen}, and a package that DVC's remote needs is not installed ({error})",
-            next="here and on the nodes: pip install 'pixmill[s3]', or what another storage needs (dvc-gs, …)",
+            next="here and on the nodes: pip install dvc-s3, or what another storage needs (dvc-gs, …)",
         ) from error
     except DvcException as error:
         raise PixmillError(f"{unseen}, and DVC says: {error}", next="dvc remote list") from error

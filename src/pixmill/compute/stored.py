@@ -184,7 +184,7 @@ def _opened(storage: bytes) -> Any:
     except ModuleNotFoundError as error:
         raise PixmillError(
             f"DVC's remote is read with the package {error.name}, which a node lacks",
-            next="on every node: pip install 'pixmill[s3]', or what reads another storage (dvc-gs, dvc-azure, …)",
+            next="on every node: pip install dvc-s3, or what reads another storage (dvc-gs, dvc-azure, …)",
         ) from error
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
-__all__ = ["code_digest", "normal_form"]
+__all__ = ["code_digest", "form_and_imports", "normal_form"]
 
 
 def code_digest(paths: Iterable[Path]) -> str:
@@ -74,3 +75,23 @@ def _write(node: Any, write: Callable[[str], None]) -> None:
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+@cache
+def form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
+    """Return a module's form, and what it imports anywhere.
+
+    Its tree is not kept: many of them keep Python's garbage collector busy.
+    """
+    tree = ast.parse(code)
+    found: set[str] = set()
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
+            waiting += getattr(node, block, ())
+    return normal_form(tree), frozenset(found)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
+from pixmill.core.origin import install_command
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -57,7 +58,7 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
         for requirement in needed([extra]):
             if requirement.name in names:
                 message = f"`{command}` needs the package {requirement.name}, which is not installed"
-                return PixmillError(message, next=f"pip install 'pixmill[{extra}]'")
+                return PixmillError(message, next=install_command(extra))
     return None
 
 

@@ -16,15 +16,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
-from pixmill.core.code import normal_form
+from pixmill.core.code import form_and_imports, normal_form
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
+from pixmill.core.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
 
 __all__ = [
@@ -71,6 +73,7 @@ _INDIFFERENT = (
     "pixmill.core.errors",
     "pixmill.core.extras",
     "pixmill.core.lock",
+    "pixmill.core.origin",
     "pixmill.core.plugins",
     "pixmill.core.process",
     "pixmill.core.progress",
@@ -108,12 +111,14 @@ class Lock:
         digests: Of each stage's code, by stage.
         libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
         template: Digest of each file of the template as it was written, by path: a file with another one was edited.
+        origin: Where the project's Pixmill is installed from; ``None`` if the file does not say so.
     """
 
     version: str
     digests: Mapping[str, str]
     libraries: Mapping[str, str]
     template: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
 
 
 def read_lock(root: Path) -> Lock | None:
@@ -143,8 +148,17 @@ def parse_lock(text: str) -> Lock:
     except ParamsError as error:
         raise PixmillError(error.message, next=_RESTORE) from None
     try:
-        digests = {stage: content[stage] for stage in SECTIONS}
-        return Lock(str(Version(content["pixmill"])), digests, dict(content["libraries"]), dict(content["template"]))
+        # Messages name these values in commands, and an upgrade removes files by these paths.
+        return Lock(
+            str(Version(content["pixmill"])),
+            {stage: content[stage] for stage in SECTIONS},
+            {
+                canonicalize_name(name, validate=True): str(Version(text))
+                for name, text in dict(content["libraries"]).items()
+            },
+            {_inside(path): digest for path, digest in dict(content["template"]).items()},
+            parse_origin(content["install"]) if "install" in content else None,
+        )
     except (LookupError, TypeError, ValueError) as error:
         raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
 
@@ -152,9 +166,18 @@ def parse_lock(text: str) -> Lock:
 _RESTORE = f"git checkout {FILE} && pixmill upgrade"
 
 
+def _inside(path: str) -> str:
+    """Return a path, which must lead to no file outside of the project."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path.isprintable():
+        raise ValueError(f"expected a path in the project, received {path!r}")
+    return path
+
+
 def write_lock(root: Path, lock: Lock) -> None:
     """Write a project's ``pixmill.lock``."""
-    lines = [f"{name}: {json.dumps(text)}" for name, text in {"pixmill": lock.version, **lock.digests}.items()]
+    origin = {} if lock.origin is None else {"install": lock.origin.text}
+    head = {"pixmill": lock.version, **origin, **lock.digests}
+    lines = [f"{name}: {json.dumps(text)}" for name, text in head.items()]
     for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
         # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
         lines += [f"{name}:" if texts else f"{name}: {{}}"]
@@ -217,7 +240,7 @@ def check_code(lock: Lock, installed: Lock) -> None:
     if stages := other_stages(lock, installed):
         raise PixmillError(
             f"{_other_code(lock)} for {', '.join(stages)}",
-            next=f"pixmill upgrade, or to stay with {lock.version}: {_install(lock)}",
+            next=f"pixmill upgrade{_stay(lock)}",
         )
 
 
@@ -243,8 +266,7 @@ def check_stage(root: Path, stage: str) -> None:
     if "DVC_STAGE" in os.environ and last.exists() and f"\n  {stage}:\n" in last.read_text(encoding="utf-8"):
         message += f". DVC has removed the outputs of {stage} to run it; nothing else has changed"
         back = f" && dvc checkout {stage} && git checkout metrics/{stage}.json plots/{stage}"
-    following = f"pixmill upgrade && dvc repro, or to stay with {lock.version}: {_install(lock)}{back}"
-    raise PixmillError(message, next=following)
+    raise PixmillError(message, next=f"pixmill upgrade && dvc repro{_stay(lock)}{back}")
 
 
 def _other_code(lock: Lock) -> str:
@@ -252,9 +274,11 @@ def _other_code(lock: Lock) -> str:
     return f"{made}; pixmill {pixmill.__version__} has different code"
 
 
-def _install(lock: Lock) -> str:
-    forced = "--force-reinstall --no-deps " if lock.version == pixmill.__version__ else ""
-    return f"pip install {forced}'pixmill[pipeline]=={lock.version}'"
+def _stay(lock: Lock) -> str:
+    if lock.origin is None:
+        return f", or to stay with {lock.version}: install it again from where you had it"
+    forced = ("--force-reinstall", "--no-deps") if lock.version == pixmill.__version__ else ()
+    return f", or to stay with {lock.version}: {lock.origin.command('pipeline', *forced)}"
 
 
 class _Source:
@@ -301,7 +325,7 @@ class _Source:
 
     def _module(self, module: str) -> tuple[str, set[str]]:
         """Return a module's form, and the modules that it needs: those that it imports, and the packages around it."""
-        form, imported = _form_and_imports(self._code(module))
+        form, imported = form_and_imports(self._code(module))
         around = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
         return form, {name for name in imported | around if self.path(name)}
 
@@ -345,26 +369,6 @@ class _Source:
         node = self.names(module)[name]
         used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
         return normal_form(_Values().visit(node)), used
-
-
-@cache
-def _form_and_imports(code: bytes) -> tuple[str, frozenset[str]]:
-    """Return a module's form, and what it imports anywhere.
-
-    Its tree is not kept: many of them keep Python's garbage collector busy.
-    """
-    tree = ast.parse(code)
-    found: set[str] = set()
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        for block in ("body", "orelse", "finalbody", "handlers", "cases"):  # statements are in no expression
-            waiting += getattr(node, block, ())
-    return normal_form(tree), frozenset(found)
 
 
 class _Values(ast.NodeTransformer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import shutil
 import sys
 import tomllib
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import needed
+from pixmill.core.origin import install_command
 from pixmill.doctor.finding import Finding, State
 
 if TYPE_CHECKING:
@@ -57,7 +59,11 @@ def check_packages(root: Path) -> Iterator[Finding]:
         advice, requirements = "pip install -r requirements.txt", _listed(root / "requirements.txt")
     else:
         pin = _pin(root)
-        advice, requirements = f"pip install '{pin}'", chain([pin], needed(pin.extras))
+        requirements = chain([pin], needed(pin.extras))
+        if pin.url or not pin.specifier.contains(metadata.version("pixmill"), prereleases=True):
+            advice = f"pip install {shlex.quote(str(pin))}"
+        else:
+            advice = install_command(",".join(sorted(pin.extras)))
     missing, other = set(), set()
     for requirement in requirements:
         try:

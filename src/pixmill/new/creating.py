@@ -11,17 +11,18 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pixmill import __version__
 from pixmill.bundled import CLASSES, holds_files, make_data
 from pixmill.core.dvc import dvc
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
-from pixmill.core.files import write_text
+from pixmill.core.files import write_bytes, write_text
 from pixmill.core.git import git
-from pixmill.core.lock import FILE, installed_lock, text_digest, write_lock
+from pixmill.core.lock import FILE, installed_lock, read_lock, text_digest, write_lock
+from pixmill.core.origin import Origin
 from pixmill.core.params import load_params, parse_params, read_text
 from pixmill.new.importing import Found, copy_images, find_images
 from pixmill.new.names import names_of
 from pixmill.new.report import following, of_files, of_images
+from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed, render
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
@@ -52,6 +53,7 @@ class Order:
         demo: Whether it gets the bundled images.
         remote: The DVC remote, an address or a folder.
         mlflow: The address of the MLflow server.
+        pixmill: Where it installs Pixmill from; default: where the running one came from.
     """
 
     folder: Path
@@ -61,6 +63,7 @@ class Order:
     demo: bool = False
     remote: str | None = None
     mlflow: str | None = None
+    pixmill: str | None = None
 
 
 def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
@@ -92,18 +95,23 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
 
     if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
         recipe = recipe.with_images([*CLASSES], source="folder")
+    lock = read_lock(root)
+    own = None if lock is None or lock.origin is None else Supply(lock.origin)
+    supply = own or find_supply(None if order.pixmill is None else find_origin(order.pixmill))
     had_images = (root / "data.dvc").exists() or holds_files(root / "data")
     had_remote = _has_remote(root)
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
-    files = render(name, package, __version__)
+    files = render(name, package, supply.origin)
     template = {path: text_digest(text) for path, text in managed(files).items()}
     if order.mlflow is not None:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
+    if supply.wheel is not None:
+        write_bytes(root / supply.origin.text, supply.wheel)
     for path, text in files.items():
         if path not in kept:
             write_text(root / path, text)
@@ -113,17 +121,20 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     if order.remote is not None and not had_remote:
         dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
     if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=template))
-    said = [*of_files(root, files, kept), *(() if found is None or had_images else found.remarks)]
+        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
+    said = [*of_files(root, files, kept, supply.origin), *(() if found is None or had_images else found.remarks)]
     unused = {
         "--recipe": order.recipe != "best" and recipe is None,
         "--classes": order.classes and recipe is None,
         "--from": order.source and had_images,
         "--remote": order.remote and had_remote,
         "--mlflow": order.mlflow and "pyproject.toml" in kept,
+        "--pixmill": order.pixmill and own,
     }
     if names := [name for name, is_unused in unused.items() if is_unused]:
         said.append(f"Not used, since the project has its own already: {', '.join(names)}")
+    if supply.origin.from_index:
+        said.append(INDEX_NOTE)
     return [*said, *of_images(root), "Next:", *following(root, Path.cwd().resolve())]
 
 
@@ -201,7 +212,8 @@ def _found(order: Order, root: Path) -> Found | None:
 def _recipe(order: Order, root: Path, found: Found | None) -> Recipe:
     """Return the recipe with the project's classes and source."""
     recipe = find_recipe(root, order.recipe)
-    _, _, text = render("", "", "")[_PARAMS].partition("\n")  # the recipe `best`, with the keys that people change
+    # The recipe `best`, with the keys that people change.
+    _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe("best", text)
     if found is not None:
         whole = whole.with_images(found.classes, source="folder", layout=found.layout)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pixmill import __version__
+from pixmill.core.origin import Origin
 from pixmill.core.params import Params, load_params
 from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
@@ -20,16 +20,18 @@ _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 _COMMIT = 'git add -A && git commit -m "First results"'
 
 
-def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str]) -> Iterator[str]:
+def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin) -> Iterator[str]:
     """Yield what was added and what was there before, and what that lacks.
 
     Args:
         root: The project's folder.
         files: The texts of a new project's files, by path.
         kept: Those of files that were there before.
+        origin: Where the project installs Pixmill from.
     """
     if not kept:
-        yield f"{root.name}: a Git and DVC repository of {len(files) + 2} files"  # with data.dvc and pixmill.lock
+        count = len([*files, "data.dvc", "pixmill.lock", *([origin.text] if origin.is_path else [])])
+        yield f"{root.name}: a Git and DVC repository of {count} files"
         return
     added = [path for path in files if path not in kept]
     now = {path: (root / path).read_text(encoding="utf-8", errors="replace") for path in kept}
@@ -44,7 +46,10 @@ def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str]) -> I
         if lacking := [line for line in files[path].splitlines() if line not in present and not line.startswith("#")]:
             yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
-        yield f"Add 'pixmill[pipeline]=={__version__}' to the dependencies in pyproject.toml"
+        if origin.is_path:
+            yield f"Pixmill is in {origin.text}: {origin.command('pipeline')} -e ."
+        else:
+            yield f"Add '{origin.requirement('pipeline')}' to the dependencies in pyproject.toml"
 
 
 def of_images(root: Path) -> Iterator[str]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pixmill.core.origin import Origin
 from pixmill.core.params.reference import schema
 
-__all__ = ["SCHEMA", "managed", "render"]
+__all__ = ["SCHEMA", "before_project", "managed", "render"]
 
 SCHEMA = "params.schema.json"
 """What editors complete and check ``params.yaml`` by."""
@@ -23,22 +24,35 @@ _OWN = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-def render(name: str, package: str, version: str) -> dict[str, str]:
+def render(name: str, package: str, origin: Origin) -> dict[str, str]:
     """Return the text of each file of the template, by its path in the project.
 
     Args:
         name: The project's name.
         package: The package of its own code, an identifier.
-        version: The version of Pixmill that the project asks for.
+        origin: Where the project installs Pixmill from.
     """
+    requirement = origin.requirement("pipeline")
+    tokens = {
+        "@project@": name,
+        "@package@": package,
+        "@requirement@": requirement,
+        "@dependency@": "" if origin.is_path else f'"{requirement}"',
+        "@wheel@": before_project(origin),
+    }
     files = {SCHEMA: schema()}
     for path in _TEMPLATE.rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             text = path.read_text(encoding="utf-8")
-            for token, value in {"@project@": name, "@package@": package, "@version@": version}.items():
+            for token, value in tokens.items():
                 text = text.replace(token, value)
             files[_path_of(path.relative_to(_TEMPLATE), package)] = text
     return dict(sorted(files.items()))
+
+
+def before_project(origin: Origin) -> str:
+    """Return what ``pip install`` takes before ``-e .``: a wheel, since ``pyproject.toml`` cannot name its path."""
+    return f"'{origin.requirement('pipeline')}' " if origin.is_path else ""
 
 
 def managed(files: Mapping[str, str]) -> dict[str, str]:

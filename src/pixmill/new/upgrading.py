@@ -13,16 +13,19 @@ from typing import Any
 from packaging.version import Version
 
 from pixmill.core.errors import ParamsError, PixmillError
-from pixmill.core.files import write_text
+from pixmill.core.files import write_bytes, write_text
 from pixmill.core.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
+from pixmill.core.origin import Origin, running_origin
 from pixmill.core.params import load_params, parse_yaml, read_text
 from pixmill.core.params.reference import has_key, plain
 from pixmill.new.names import names_of
-from pixmill.new.template import SCHEMA, managed, render
+from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
+from pixmill.new.template import SCHEMA, before_project, managed, render
 
 __all__ = ["Upgrade", "apply_upgrade", "pinned_extras", "plan_upgrade"]
 
-_PIN = re.compile(r"(?<![\w.-])pixmill(?P<extras>\[[^]]*\])?\s*==\s*[\w.!+*-]+")
+_PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
+_DEPENDENCIES = re.compile(r"^dependencies\s*=\s*\[(?=(?P<empty>\s*\])?)", re.MULTILINE)
 _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -36,6 +39,7 @@ class Upgrade:
         texts: Files to write by path, in this order.
         removed: Files to remove.
         lock: The project's new lock.
+        wheel: The bytes of the wheel at ``lock.origin``; ``None``: what is there stays.
     """
 
     pending: bool
@@ -43,6 +47,7 @@ class Upgrade:
     texts: Mapping[str, str]
     removed: tuple[str, ...]
     lock: Lock
+    wheel: bytes | None = None
 
 
 def plan_upgrade(root: Path) -> Upgrade:
@@ -61,12 +66,14 @@ def plan_upgrade(root: Path) -> Upgrade:
     if old is None:
         raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
     new = installed_lock()
-    rendered = render(*names_of(root), new.version)
+    supply = _supply(old, new)
+    rendered = render(*names_of(root), supply.origin)
     # What is not installed here is not known to have changed.
     new = replace(
         new,
         libraries={**old.libraries, **new.libraries},
         template={path: text_digest(text) for path, text in managed(rendered).items()},
+        origin=supply.origin,
     )
     texts: dict[str, str] = {}
     lines: list[str] = []
@@ -86,16 +93,27 @@ def plan_upgrade(root: Path) -> Upgrade:
             lines.append(f"Keep your edited {path}: merge {path}.new into it, then delete {path}.new")
     gone = {path: text for path in old.template if path not in rendered and (text := _text(root / path)) is not None}
     removed = [path for path, text in gone.items() if text_digest(text) == old.template[path]]
+    place = root / supply.origin.text
+    wheel = None if place.is_file() and place.read_bytes() == supply.wheel else supply.wheel
+    if wheel is not None:
+        lines.append(f"Add: {supply.origin.text}")
+    if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
+        removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
-    texts |= _pin(root, new.version, lines)
-    pending = bool(texts or removed) or replace(new, libraries=old.libraries) != old
+    texts |= _pin(root, old.origin, supply.origin, lines)
+    texts |= _readme(root, old.origin, supply.origin, lines)
+    if supply.origin.from_index and supply.origin != old.origin:
+        lines.append(INDEX_NOTE)
+    pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
     told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_refused(root)]
     told += [*_changelog(old.version, new.version), *lines]
-    return Upgrade(pending, tuple(told), texts, tuple(removed), new)
+    return Upgrade(pending, tuple(told), texts, tuple(removed), new, wheel)
 
 
 def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
     """Write what an upgrade changes, the lock last: after a kill, another upgrade does the rest."""
+    if upgrade.wheel is not None and upgrade.lock.origin is not None:
+        write_bytes(root / upgrade.lock.origin.text, upgrade.wheel)
     for path, text in upgrade.texts.items():
         write_text(root / path, text)
     for path in upgrade.removed:
@@ -104,9 +122,20 @@ def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
 
 
 def pinned_extras(root: Path) -> str:
-    """Return the extras that ``pyproject.toml`` asks for, such as ``[pipeline]``, which is also the default."""
+    """Return the extras that ``pyproject.toml`` asks for, such as ``pipeline``, which is also the default."""
     pin = _PIN.search(_text(root / "pyproject.toml") or "")
-    return "[pipeline]" if pin is None else pin["extras"] or ""
+    return "pipeline" if pin is None else (pin["extras"] or "").strip("[]")
+
+
+def _supply(old: Lock, new: Lock) -> Supply:
+    """Return what the project installs Pixmill from; what it says stays where it gives the same as what runs here.
+
+    A folder, an editable checkout or an index of one person is no reason to change what all others install.
+    """
+    running = running_origin()
+    own = running.from_index or (running.is_path and not Path(running.text).is_file())
+    same = old.version == new.version and not other_stages(old, new)
+    return Supply(old.origin) if old.origin is not None and same and own else find_supply()
 
 
 def _text(path: Path) -> str | None:
@@ -114,16 +143,42 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _pin(root: Path, version: str, lines: list[str]) -> dict[str, str]:
+def _pin(root: Path, old: Origin | None, new: Origin, lines: list[str]) -> dict[str, str]:
+    """Return ``pyproject.toml`` with another reference, or without one where the project has a wheel."""
     name = "pyproject.toml"
     text = _text(root / name) or ""
-    pinned = _PIN.sub(lambda match: f"pixmill{match['extras'] or ''}=={version}", text)
-    if not _PIN.search(text):
-        lines.append(f"{name} does not pin pixmill: add 'pixmill[pipeline]=={version}' to its dependencies")
-    elif pinned != text:
-        lines.append(f"Change: {name} now requires pixmill {version}")
-        return {name: pinned}
-    return {}
+
+    def pinned(match: re.Match[str]) -> str:
+        return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
+
+    if new.is_path:
+        changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {new.text}"
+    else:
+        changed, said = _PIN.sub(pinned, text), new.requirement()
+        if old is not None and old.is_path and not _PIN.search(text):
+            wanted = new.requirement("pipeline")
+            changed = _DEPENDENCIES.sub(
+                lambda match: f'{match[0]}"{wanted}"{"" if match["empty"] else ", "}', text, count=1
+            )
+        if not _PIN.search(changed):
+            wanted = new.requirement("pipeline")
+            lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
+    if changed == text:
+        return {}
+    lines.append(f"Change: {name} now requires {said}")
+    return {name: changed}
+
+
+def _readme(root: Path, old: Origin | None, new: Origin, lines: list[str]) -> dict[str, str]:
+    """Return the team's ``README.md`` with the command that installs the project, if it has that of before."""
+    name = "README.md"
+    before = "pip install " + ("" if old is None else before_project(old)) + "-e ."
+    after = f"pip install {before_project(new)}-e ."
+    text = _text(root / name) or ""
+    if before == after or before not in text:
+        return {}
+    lines.append(f"Change: {name} now says {after}")
+    return {name: text.replace(before, after)}
 
 
 def _head(old: Lock, new: Lock) -> Iterator[str]:

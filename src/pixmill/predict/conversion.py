@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pixmill.core.origin import install_command
 from pixmill.learn.exported import Exported, labels_text, write_exported
 from pixmill.learn.litert import quiet
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from pixmill.images.parts import Part
 
-__all__ = ["FORMATS", "calibrated", "convert", "missing_package"]
+__all__ = ["FORMATS", "calibrated", "convert", "install_missing"]
 
 FORMATS = {"litert": "model.tflite", "int8": "model_int8.tflite", "onnx": "model.onnx", "keras": "model.keras"}
 """File names by format."""
@@ -39,15 +40,15 @@ _FEW = 0.1
 model's turns features of very different sizes into logits: in 256 steps, 17 % of its answers changed."""
 
 
-def missing_package(name: str) -> str | None:
-    """Return what must be installed for a format, or ``None`` if all is there.
+def install_missing(name: str) -> str | None:
+    """Return the command that installs what a format takes, or ``None`` if all is there.
 
     Args:
         name: A key of :data:`FORMATS`.
     """
     if all(importlib.util.find_spec(module) for module in _NEEDED[name]):
         return None
-    return "pixmill[onnx]" if name == "onnx" else "ai-edge-litert"
+    return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 
 def calibrated(model: keras.Model, temperature: float | None) -> keras.Model:

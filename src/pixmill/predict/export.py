@@ -19,7 +19,7 @@ from pixmill.learn.determinism import first_line
 from pixmill.learn.exported import LABELS, Exported, labels_text
 from pixmill.predict.agreement import Agreement, measure, open_exported
 from pixmill.predict.card import MARK, render_card
-from pixmill.predict.conversion import FORMATS, calibrated, convert, missing_package
+from pixmill.predict.conversion import FORMATS, calibrated, convert, install_missing
 from pixmill.predict.facts import gather
 from pixmill.predict.model import find_model
 
@@ -42,7 +42,7 @@ class Written:
         folder: Where.
         checked: The formats that were written, each with its agreement and its size in bytes.
         refused: Why a format was refused, by format.
-        missing: What must be installed for a format that was left out, by format.
+        missing: The command that installs what a format that was left out takes, by format.
     """
 
     folder: Path
@@ -76,11 +76,11 @@ def export(
     """
     _check(output, root)
     result = Written(output)
-    missing = {name: package for name in formats or FORMATS if (package := missing_package(name))}
+    missing = {name: command for name in formats or FORMATS if (command := install_missing(name))}
     if formats and missing:
         raise PixmillError(
             f"{', '.join(missing)}: the packages for this format are not installed",
-            next=" && ".join(f"pip install '{package}'" for package in dict.fromkeys(missing.values())),
+            next=" && ".join(dict.fromkeys(missing.values())),
         )
     result.missing = missing
     folder = root / "artifacts" / "train"

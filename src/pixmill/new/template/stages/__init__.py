@@ -6,6 +6,11 @@ from pathlib import Path
 # A temporary copy made by `dvc exp run --temp` must run its own code, not that of the workspace.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
-from pixmill.pipeline import run
+try:
+    from pixmill.pipeline import run
+except ModuleNotFoundError as error:
+    if error.name != "pixmill":
+        raise
+    sys.exit("Pixmill is not installed in this environment\nNext: pip install @wheel@-e .")
 
 __all__ = ["run"]

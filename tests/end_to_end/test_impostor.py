@@ -1,0 +1,186 @@
+"""Somebody else owns the package's name on the index: what projects and CI type installs the true one all the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+import pixmill
+from pixmill.new.supply import pack
+from tests.end_to_end.conftest import Project
+from tests.index import Index
+from tests.wheel import copy_repository
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = {
+    "PIP_NO_BUILD_ISOLATION": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PYTHONPATH": "",
+    "PIP_CONFIG_FILE": os.devnull,
+    "PIP_FIND_LINKS": "",
+}
+"""The installed setuptools builds (pip's option is inverted here), so that nothing is downloaded."""
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """An index with an impostor of the same and of a higher version; the true wheel and its Git lie beside it."""
+    with Index(tmp_path_factory.mktemp("index") / "served", pixmill.__version__, "9.9.9") as index:
+        yield index
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all installed packages but Pixmill."""
+    folder = tmp_path_factory.mktemp("packages")
+    for packages in dict.fromkeys(path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")):
+        for path in Path(packages).iterdir():
+            if "pixmill" not in path.name and path.name != "__pycache__" and not (folder / path.name).exists():
+                (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture
+def clean(index: Index, packages: Path, tmp_path: Path) -> Callable[[Project], Project]:
+    """Give a project a clean environment, with the packages of others, whose index is the impostor's."""
+
+    def make(project: Project) -> Project:
+        folder = tmp_path / f"venv{len(list(tmp_path.glob('venv*')))}"
+        venv.create(folder, symlinks=True)
+        (own,) = folder.glob("lib/python*/site-packages")
+        (own / "shared.pth").write_text(str(packages), encoding="utf-8")
+        python = folder / "bin" / "python"
+        for name in ("pip", "pytest", "dvc"):
+            script = python.with_name(name)
+            script.write_text(f'#!/bin/sh\nexec "{python}" -m {name} "$@"\n', encoding="utf-8")
+            script.chmod(0o755)
+        return replace(
+            project,
+            python=python,
+            settings={
+                **SETTINGS,
+                "PIP_INDEX_URL": f"{index.url}simple/",
+                "PIP_CACHE_DIR": str(packages.parent / "cache"),
+            },
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def references(index: Index, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Options of ``pixmill new``: none, as this checkout then becomes a wheel, an address, and a commit."""
+    name, wheel = pack()
+    (index.folder / name).write_bytes(wheel)
+    source = Project(copy_repository(repository, tmp_path_factory.mktemp("source")))
+    source.git("init", "-q", "-b", "main")
+    source.commit("The true one")
+    commit = source.git("rev-parse", "HEAD").strip()
+    source.git("clone", "-q", "--bare", ".", str(index.folder / "pixmill.git"))
+    source.git("--git-dir", str(index.folder / "pixmill.git"), "update-server-info")
+    return {
+        "checkout": [],
+        "url": ["--pixmill", f"{index.url}{name}"],
+        "git": ["--pixmill", f"git+{index.url}pixmill.git@{commit}"],
+    }
+
+
+@pytest.fixture
+def make(references: dict[str, list[str]], bundled_images: Path, tmp_path: Path) -> Callable[[str], Project]:
+    """Make a project by what runs here, and commit it."""
+    for label in ("coat", "dress"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for image in sorted((bundled_images / label).glob("*.png"))[:30]:
+            shutil.copy2(image, tmp_path / "images" / label)
+
+    def new(kind: str) -> Project:
+        work = Project(tmp_path)
+        done = work.run(sys.executable, "-m", "pixmill", "new", "pets", "--from", "images", *references[kind])
+        assert done.returncode == 0, done.stdout + done.stderr
+        project = Project(tmp_path / "pets")
+        project.commit("Begin")
+        return project
+
+    return new
+
+
+def jobs_of(project: Project, file: str) -> dict[str, list[str]]:
+    """Return the commands of each job of a CI file, in order."""
+    content = yaml.safe_load(project.read(file))
+    if "jobs" in content:
+        return {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in content["jobs"].items()}
+    return {name: content[name]["script"] for name in ("test", "compare", "comment")}
+
+
+def enter(project: Project, script: str, **environ: str) -> str:
+    done = project.run("bash", "-e", "-c", script, **environ)
+    assert done.returncode == 0, (script, done.stdout + done.stderr)
+    return done.stdout
+
+
+def require_true(project: Project, index: Index) -> None:
+    """Require that the environment has the true Pixmill, and that nobody was asked for its name."""
+    enter(project, "python -P -c 'import pixmill.compare.comment'")
+    assert not index.marker.exists()
+    assert not [path for path in index.asked if path.startswith("/simple/pixmill")]
+
+
+def test_a_version_is_what_the_index_says(index: Index, clean: Callable[[Project], Project], tmp_path: Path) -> None:
+    project = clean(Project(tmp_path))
+    enter(project, f"pip install --no-deps pixmill=={pixmill.__version__} && python -m pixmill")
+    assert index.marker.exists(), "the trap works"
+    index.marker.unlink()
+    index.asked.clear()
+
+
+@pytest.mark.parametrize("kind", ["checkout", "url", "git"])
+def test_ci_and_readme_install_the_true_one(
+    kind: str, make: Callable[[str], Project], clean: Callable[[Project], Project], index: Index, tmp_path: Path
+) -> None:
+    project = make(kind)
+    github, gitlab = (jobs_of(project, file) for file in (".github/workflows/ci.yml", ".gitlab-ci.yml"))
+    assert github["test"] == gitlab["test"]
+    if kind == "checkout":  # With the others, it is the next command, and `[dev]`.
+        own = clean(project)
+        for command in github["test"]:
+            enter(own, command)
+        require_true(own, index)
+
+    (install,) = {command for jobs in (github, gitlab) for command in jobs["compare"] if command.startswith("pip ")}
+    typed = re.findall(r"^\$ (pip install .*?-e \.)(?: |$)", project.read("README.md"), re.MULTILINE)
+    assert typed == [install, install]
+    assert github["test"][0] == install.replace("-e .", "-e '.[dev]'")
+    own = clean(project)
+    if kind == "checkout":
+        enter(own, "pip install -e .")  # as people are used to
+        for stage in ("stages.train", "stages"):
+            done = own.run("python", "-m", stage)
+            assert done.returncode == 1
+            assert done.stderr == f"Pixmill is not installed in this environment\nNext: {install}\n"
+    enter(own, install)
+    enter(own, "pixmill upgrade --check")
+    require_true(own, index)
+
+    # The base of a pull request that names the impostor.
+    own = clean(project)
+    enter(own, next(command for command in github["comment"] if "pip install" in command))
+    require_true(own, index)
+    head = replace(project, path=tmp_path / "head")
+    Project(tmp_path).git("clone", "-q", str(project.path), str(head.path))
+    lock = re.sub("^install: .*", 'install: "pixmill==9.9.9"', head.read("pixmill.lock"), flags=re.MULTILINE)
+    (head.path / "pixmill.lock").write_text(lock, encoding="utf-8")
+    shutil.rmtree(head.path / "wheels", ignore_errors=True)
+    head.commit("Name the impostor")
+    own = clean(head)
+    enter(own, "\n".join(gitlab["comment"][:-1]), CI_MERGE_REQUEST_TARGET_BRANCH_NAME="main")
+    require_true(own, index)

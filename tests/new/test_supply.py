@@ -1,0 +1,105 @@
+"""A project is supplied with the very Pixmill that runs, whatever that was installed from."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+import pixmill
+from pixmill.core.errors import PixmillError
+from pixmill.core.origin import Origin
+from pixmill.new import supply
+from pixmill.new.supply import find_origin, find_supply, pack
+from tests.index import Index
+
+NAME = f"pixmill-{pixmill.__version__}-py3-none-any.whl"
+COMMIT = "0b" * 20
+
+
+@pytest.fixture(scope="module")
+def packed() -> bytes:
+    return pack()[1]
+
+
+def test_a_checkout_is_packed_the_same_each_time(packed: bytes) -> None:
+    found = find_supply()
+    assert found.origin == Origin(f"./wheels/{NAME}")
+    assert found.wheel == packed
+    assert len(packed) < 1_000_000
+
+
+@pytest.mark.slow
+def test_what_is_packed_is_what_a_release_has(packed: bytes, wheel: Path) -> None:
+    def content(file: Path | BytesIO) -> dict[str, bytes]:
+        with zipfile.ZipFile(file) as archive:
+            names = [
+                name for name in archive.namelist() if not name.endswith((".dist-info/RECORD", ".dist-info/WHEEL"))
+            ]
+            return {name: archive.read(name) for name in names}
+
+    assert content(BytesIO(packed)) == content(wheel)
+
+
+def test_a_wheel_is_taken_as_it_is(packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / NAME, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    theirs = (tmp_path / NAME).read_bytes()
+    assert theirs != packed
+    for text in (str(tmp_path / NAME), (tmp_path / NAME).as_uri()):
+        assert find_supply(find_origin(text)).wheel == theirs
+    monkeypatch.setattr(supply, "running_origin", lambda: Origin(str(tmp_path / NAME)))
+    assert find_supply().wheel == theirs
+    (tmp_path / NAME).unlink()
+    assert find_supply().wheel == packed, "the wheel that it was installed from is gone"
+
+
+@pytest.mark.parametrize("name", [NAME, "pixmill-9.9.9-py3-none-any.whl", "other-0.1.0-py3-none-any.whl", "x.whl"])
+def test_a_wheel_of_other_code_is_refused(packed: bytes, name: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(BytesIO(packed)) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
+        for entry in old.namelist():
+            new.writestr(entry, old.read(entry) + (b"\n# Edited.\n" if entry == "pixmill/cli/new.py" else b""))
+    with pytest.raises(PixmillError, match=rf"is not the pixmill {pixmill.__version__} that runs") as caught:
+        find_supply(find_origin(str(tmp_path / name)))
+    assert caught.value.next == (
+        f"pip install --force-reinstall '{tmp_path / name}[pipeline]', then repeat the command"
+    )
+    (tmp_path / name).write_bytes(b"no archive")
+    with pytest.raises(PixmillError, match="that runs"):
+        find_supply(find_origin(str(tmp_path / name)))
+
+
+@pytest.mark.parametrize("scheme", ["https://example.org/a/pixmill.git", "ssh://git@example.org/a/pixmill.git"])
+def test_a_commit_needs_no_network(scheme: str) -> None:
+    for text in (f"git+{scheme}@{COMMIT}", f"{scheme}@{COMMIT}"):
+        found = find_supply(find_origin(text))
+        assert (found.origin, found.wheel) == (Origin(f"pixmill @ git+{scheme}@{COMMIT}"), None)
+
+
+def test_metadata_of_another_version_are_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixmill, "__version__", "9.9.9")
+    with pytest.raises(PixmillError, match=r"pixmill 9\.9\.9 runs, but it was installed as") as caught:
+        pack()
+    assert (caught.value.next or "").startswith("pip install ")
+
+
+def test_an_address_without_a_hash_is_read_for_it(
+    packed: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Index(tmp_path / "served") as index:
+        (tmp_path / "served" / NAME).write_bytes(packed)
+        url, sha256 = f"{index.url}{NAME}", hashlib.sha256(packed).hexdigest()
+        wanted = Origin(f"pixmill @ {url}#sha256={sha256}")
+        assert find_origin(url) == wanted
+        assert len(index.asked) == 1
+        assert find_origin(f"{url}#sha256={sha256}") == wanted
+        assert len(index.asked) == 1, "a hash that is given is believed, and pip checks it"
+        monkeypatch.setattr(supply, "running_origin", lambda: Origin(f"pixmill @ {url}"))
+        assert find_supply().origin == wanted, "uv records no hash"
+        with pytest.raises(PixmillError, match=r"gone\.whl cannot be read for its hash: .*404") as caught:
+            find_origin(f"{index.url}gone.whl")
+    assert caught.value.next == f"add the hash to the address: '{index.url}gone.whl#sha256=…'"

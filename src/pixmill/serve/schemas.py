@@ -32,7 +32,9 @@ __all__ = [
     "Scores",
     "Served",
     "Split",
+    "address_body",
     "answered",
+    "cells_body",
     "correction_body",
     "image_body",
     "images_body",
@@ -69,7 +71,7 @@ class Content(_Schema):
 class Address(_Schema):
     """An image on the web."""
 
-    url: str = Field(description="http or https.")
+    url: str = Field(max_length=4096, description="http or https.")
 
 
 class Images(_Schema):
@@ -247,6 +249,18 @@ def images_body(*, urls: bool) -> dict[str, Any]:
     return _body(
         {"multipart/form-data": _form({"file": files}, ["file"]), **_raw(), "application/json": {"schema": several}}
     )
+
+
+def address_body() -> dict[str, Any]:
+    """Describe a body with the address of an image."""
+    return _body({"application/json": {"schema": Address.model_json_schema()}})
+
+
+def cells_body() -> dict[str, Any]:
+    """Describe a body with images in one of the forms of MLflow's clients."""
+    forms = [model.model_json_schema() for model in (Inputs, Instances, Records, Split)]
+    forms[-1]["properties"]["dataframe_split"] = forms[-1].pop("$defs")["_Table"]
+    return _body({"application/json": {"schema": {"anyOf": forms}}})
 
 
 def image_body() -> dict[str, Any]:

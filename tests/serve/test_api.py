@@ -173,6 +173,20 @@ def test_feedback_that_says_nothing_is_refused(client: Client, inbox: Path, part
     assert sorted(inbox.rglob("*")) == before
 
 
+def test_an_inbox_that_became_a_file_is_for_later(client: Client, inbox: Path) -> None:
+    aside = inbox.with_name("aside")
+    if inbox.exists():
+        inbox.rename(aside)
+    inbox.write_text("a file")
+    answer = client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"coat"))
+    inbox.unlink()
+    if aside.exists():
+        aside.rename(inbox)
+    assert answer.is_problem(503)
+    assert answer.headers["Retry-After"] == "10"
+    assert client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"")).status == 201
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -265,8 +265,8 @@ def routes(desk: Desk) -> APIRouter:
                 )
             except inbox.Full as error:
                 raise Problem(503, "The inbox is full: it takes no more before it has been reviewed.") from error
-            except PixmillError as error:
-                _LOG.error("%s", error.message)
+            except (PixmillError, OSError) as error:
+                _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
                 raise _busy("The inbox cannot be written just now.", 10) from error
             return JSONResponse({"id": name}, 201)
 

@@ -25,8 +25,8 @@ _MOST_MARKS = 100_000
 """Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.
 They bound what a parser makes of the body, and cost next to nothing to count."""
 
-_MOST_KEYS, _LONGEST_KEY = 16, 256
-"""Keys of an object in JSON, and characters of a key. Pydantic makes an error of each that is too much."""
+_MOST_KEYS = 16
+"""Maximum number of keys of an object in JSON: pydantic makes an error of each that it does not know."""
 
 Read = TypeVar("Read")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -219,8 +219,8 @@ def _check_bounds(part: Any) -> None:
         Problem: There are too many, or a key is too long.
     """
     if isinstance(part, dict):
-        if len(part) > _MOST_KEYS or any(len(key) > _LONGEST_KEY for key in part):
-            raise Problem(422, f"An object may have {_MOST_KEYS} keys of {_LONGEST_KEY} characters at most.")
+        if len(part) > _MOST_KEYS or any(len(key) > schemas.LONGEST_KEY for key in part):
+            raise Problem(422, f"An object may have {_MOST_KEYS} keys of {schemas.LONGEST_KEY} characters at most.")
         part = list(part.values())
     if isinstance(part, list):
         if len(part) > MAX_IMAGES:

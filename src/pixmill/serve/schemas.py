@@ -13,6 +13,7 @@ from pixmill.serve.settings import MAX_IMAGES
 
 __all__ = [
     "BINARY",
+    "LONGEST_KEY",
     "Address",
     "Alive",
     "Bounds",
@@ -42,6 +43,9 @@ __all__ = [
     "problems",
 ]
 
+LONGEST_KEY = 256
+"""Maximum number of characters of a key in JSON."""
+
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
@@ -59,6 +63,7 @@ def _decoded(text: Any) -> bytes:
 Base64 = Annotated[
     bytes, PlainValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
 ]
+_Scalar = bool | float | str | None
 Several = Annotated[list[Base64], Field(min_length=1, max_length=MAX_IMAGES)]
 
 
@@ -95,14 +100,14 @@ class Instances(_Schema):
 class Records(_Schema):
     """A table of one column, row by row."""
 
-    dataframe_records: list[Annotated[dict[str, Base64], Field(min_length=1, max_length=1)]] = Field(
-        min_length=1, max_length=MAX_IMAGES
-    )
+    dataframe_records: list[
+        Annotated[dict[Annotated[str, Field(max_length=LONGEST_KEY)], Base64], Field(min_length=1, max_length=1)]
+    ] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
 class _Table(_Schema):
     columns: list[str] = Field(min_length=1, max_length=1)
-    index: list[Any] = []
+    index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field([], max_length=MAX_IMAGES)
     data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
 
 

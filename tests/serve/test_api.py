@@ -243,6 +243,13 @@ def test_the_description_names_classes_and_limits(client: Client, locked: Client
     assert paths["/v1/explain"]["post"]["parameters"][0]["schema"]["enum"] == labels
     form = paths["/v1/feedback"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"]["label"]["enum"] == [*labels, ""]
+    sent = paths["/invocations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert [form["required"] for form in sent["anyOf"]] == [
+        ["inputs"],
+        ["instances"],
+        ["dataframe_records"],
+        ["dataframe_split"],
+    ]
     assert "401" not in json.dumps(paths)
     document = locked.get("/openapi.json").json
     assert "/v1/feedback" not in document["paths"]

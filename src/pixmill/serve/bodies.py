@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
@@ -27,6 +26,8 @@ They bound what a parser makes of the body, and cost next to nothing to count.""
 
 _MOST_KEYS = 16
 """Maximum number of keys of an object in JSON: pydantic makes an error of each that it does not know."""
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 Read = TypeVar("Read")
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -205,8 +206,8 @@ async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
 
 def _parsed(body: bytearray, read: Callable[[Any], Read]) -> Read:
     try:
-        document = from_json(body)
-    except ValueError as error:
+        document = _JSON.validate_json(body)
+    except ValidationError as error:
         raise Problem(400, "The body is not JSON.") from error
     _check_bounds(document)
     return read(document)

@@ -112,6 +112,7 @@ def test_a_probability_of_zero_stays_finite(network, tmp_path):
         ("labels", ["coat", "coat", "shirt"]),
         ("labels", ["coat", "shirt", 3]),
         ("labels", "abc"),
+        ("labels", ["coat", "shirt", "\ud800"]),
         ("image_size", 0),
         ("image_size", 10**9),
         ("image_size", "24"),
@@ -129,6 +130,7 @@ def test_a_probability_of_zero_stays_finite(network, tmp_path):
         ("digest", 7),
         ("commit", 7),
         ("metrics", {"accuracy": "high"}),
+        ("metrics", {"accuracy": 10**400}),
         ("metrics", None),
     ],
 )

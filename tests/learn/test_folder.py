@@ -180,6 +180,7 @@ def test_a_damaged_record_is_a_message(folder, name, content):
         b'{"labels": ["twice", "twice", "dog"], "image_size": 12, "aspect": "pad", "resize": "box"}',
         b'{"labels": "abc", "image_size": 12, "aspect": "pad", "resize": "box"}',
         b'{"labels": ["cat", "dog", 3], "image_size": 12, "aspect": "pad", "resize": "box"}',
+        b'{"labels": ["cat", "dog", "\\ud800"], "image_size": 12, "aspect": "pad", "resize": "box"}',
         b'{"labels": ["cat", "dog", "cow"], "image_size": 12, "aspect": "torn", "resize": "box"}',
     ],
 )

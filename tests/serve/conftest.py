@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -56,8 +57,8 @@ class Answered:
 class Client:
     """Ask a server, over a connection per request."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, process: psutil.Process) -> None:
+        self.port, self.process = port, process
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -92,7 +93,7 @@ def client(trained_folder: Path, inbox: Path) -> Iterator[Client]:
     """A server without keys."""
     arguments = ["--model", str(trained_folder), "--workers", "1"]
     with Running(*arguments, "--inbox", str(inbox), "--url-rate", "4", cwd=inbox.parent) as running:
-        yield Client(running.port)
+        yield Client(running.port, running.process)
 
 
 @pytest.fixture(scope="session")
@@ -103,4 +104,4 @@ def locked(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     options = ["--workers", "1", "--url-rate", "0", "--no-feedback", "--api-keys", "keys"]
     environ = {"PIXMILL_API_KEYS": "third, fourth"}
     with Running("--model", str(trained_folder), *options, cwd=folder, environ=environ) as running:
-        yield Client(running.port)
+        yield Client(running.port, running.process)

@@ -173,6 +173,20 @@ def test_feedback_that_says_nothing_is_refused(client: Client, inbox: Path, part
     assert sorted(inbox.rglob("*")) == before
 
 
+def test_an_inbox_that_became_a_file_is_for_later(client: Client, inbox: Path) -> None:
+    aside = inbox.with_name("aside")
+    if inbox.exists():
+        inbox.rename(aside)
+    inbox.write_text("a file")
+    answer = client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"coat"))
+    inbox.unlink()
+    if aside.exists():
+        aside.rename(inbox)
+    assert answer.is_problem(503)
+    assert answer.headers["Retry-After"] == "10"
+    assert client.post_parts("/v1/feedback", ("file", "x.png", picture(7)), ("label", None, b"")).status == 201
+
+
 @pytest.mark.parametrize(
     "form",
     [
@@ -229,6 +243,13 @@ def test_the_description_names_classes_and_limits(client: Client, locked: Client
     assert paths["/v1/explain"]["post"]["parameters"][0]["schema"]["enum"] == labels
     form = paths["/v1/feedback"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"]["label"]["enum"] == [*labels, ""]
+    sent = paths["/invocations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert [form["required"] for form in sent["anyOf"]] == [
+        ["inputs"],
+        ["instances"],
+        ["dataframe_records"],
+        ["dataframe_split"],
+    ]
     assert "401" not in json.dumps(paths)
     document = locked.get("/openapi.json").json
     assert "/v1/feedback" not in document["paths"]

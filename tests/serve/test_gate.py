@@ -1,5 +1,6 @@
 """What a request must bring along: the right name, origin, key and size."""
 
+import contextlib
 import socket
 
 import pytest
@@ -20,7 +21,8 @@ def test_names_of_this_machine_are_accepted(client: Client, host: str) -> None:
 
 
 def test_pages_of_others_may_not_send_anything(client: Client) -> None:
-    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x"):
+    others = [f"http://127.0.0.1:{client.port + 1}", "http://127.0.0.1", f"https://127.0.0.1:{client.port}"]
+    for origin in ("https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[", "x", *others):
         assert client.post("/v1/predict", picture(), "image/png", Origin=origin).is_problem(403)
     own = f"http://127.0.0.1:{client.port}"
     assert client.post("/v1/predict", picture(), "image/png", Origin=own).status == 200
@@ -66,6 +68,57 @@ def test_a_body_without_a_length_is_counted_while_it_comes(client: Client) -> No
         connection.sendall(b"0\r\n\r\n")
         head = connection.recv(65536)
     assert head.startswith(b"HTTP/1.1 413 ")
+
+
+def told(port: int, *parts: bytes) -> bytes:
+    """Send parts until the server ends the connection, and return its answer."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        with contextlib.suppress(ConnectionError):
+            for part in parts:
+                connection.sendall(part)
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(65536):
+                answer += data
+    return answer
+
+
+START, FIELD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n", b"a" * 1000 + b": " + b"b" * 996 + b"\r\n"
+CHUNKED = (
+    b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [START + FIELD * 33 + b"\r\n"],
+        [START, *[FIELD] * 30_000],
+        [START, b"a: ", *[b"b" * 65536] * 1000],
+        [b"GET /", *[b"b" * 65536] * 1000],
+        [CHUNKED, b"1\r\nx\r\n0\r\n", *[FIELD] * 30_000],
+        [CHUNKED, b"1;", *[b"b" * 65536] * 1000],
+    ],
+    ids=["head", "fields", "field", "path", "trailers", "extension"],
+)
+def test_a_head_above_64_kib_is_refused_and_takes_no_memory(client: Client, parts: list[bytes]) -> None:
+    before = client.process.memory_info().rss
+    answer = told(client.port, *parts)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert client.process.memory_info().rss - before < 32 << 20
+
+
+def test_a_body_in_tiny_chunks_is_refused(client: Client) -> None:
+    before = client.process.cpu_times().user
+    assert told(client.port, CHUNKED, *[b"1\r\nx\r\n" * 10_000] * 2000).startswith(b"HTTP/1.1 413 ")
+    assert client.process.cpu_times().user - before < 2
+
+
+def test_a_head_below_64_kib_is_accepted_also_behind_another(client: Client) -> None:
+    asked = START + FIELD * 32 + b"\r\n"
+    last = START + b"Connection: close\r\n" + FIELD * 32 + b"\r\n"
+    assert told(client.port, asked * 3 + last).count(b"HTTP/1.1 200 ") == 4
 
 
 def test_what_is_not_http_is_a_problem_and_the_end(client: Client) -> None:

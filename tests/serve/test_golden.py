@@ -1,6 +1,7 @@
 """A model must answer the test images, completely and always the same."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ def answered(*answers: Any) -> Any:
 
 def says(*probabilities: float) -> Answer:
     return Answer("0", Prediction("a", probabilities[0], None, np.array(probabilities)))
+
+
+@pytest.mark.parametrize(
+    "facts", [{"labels": ("a", "\ud800")}, {"name": "\ud800"}, {"metrics": {"\ud800": 1}}, {"threshold": np.nan}]
+)
+def test_a_model_whose_answers_cannot_be_written_is_refused(facts: dict[str, Any]) -> None:
+    with pytest.raises(PixmillError, match="cannot be written as JSON"):
+        check(replace(MODEL, **facts), answered(says(0.75, 0.25)), workers=2)
 
 
 def test_the_test_images_are_always_the_same() -> None:

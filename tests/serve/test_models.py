@@ -91,6 +91,29 @@ def test_a_broken_model_is_refused_and_the_old_one_serves_on(
     assert confidence(models) == before
 
 
+def test_a_broken_file_is_refused_once_until_it_is_whole(
+    exported: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = Path(shutil.copy(exported, tmp_path / "model.tflite"))
+    whole, models = path.read_bytes(), Models(Settings(model=str(path), workers=1))
+    models.open()
+    try:
+        before = confidence(models)
+        path.write_bytes(whole[: len(whole) // 2])
+        for _ in range(2):
+            asyncio.run(models.look())
+            assert models.refused is not None
+            assert "model.tflite is not a model that Pixmill exported" in models.refused
+            assert confidence(models) == before
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        path.write_bytes(whole)
+        asyncio.run(models.look())
+        assert models.refused is None
+        assert confidence(models) == before
+    finally:
+        models.close()
+
+
 def test_a_model_that_cannot_answer_does_not_start(folder: Path) -> None:
     (folder / "network.tflite").write_bytes(b"TFL3" * 100)
     models = Models(Settings(model=str(folder), workers=1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import sys
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, field
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import write_bytes
 from pixmill.images import ASPECTS, RESIZES
+from pixmill.learn.folder import are_labels
 from pixmill.learn.litert import Network, load_litert
 
 if TYPE_CHECKING:
@@ -213,9 +215,8 @@ def _description(content: Any) -> Exported | None:
             "metrics": dict(metrics),
             "format": 1,
         }:
-            named = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
             valid = (
-                named
+                are_labels(labels)
                 and 2 <= len(labels) <= _MOST_CLASSES
                 and 1 <= side <= _LARGEST_SIDE
                 and aspect in ASPECTS
@@ -233,4 +234,4 @@ def _description(content: Any) -> Exported | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

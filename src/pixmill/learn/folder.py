@@ -16,7 +16,7 @@ from pixmill.learn.determinism import first_line, load_tensorflow
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load_classifier", "read_description", "save_classifier", "strange_part"]
+__all__ = ["are_labels", "load_classifier", "read_description", "save_classifier", "strange_part"]
 
 _PARTS: dict[str | None, set[str]] = {
     None: {"__keras_tensor__"},
@@ -117,12 +117,21 @@ def read_description(folder: Path) -> dict[str, Any]:
     """
     match read_json(folder / _LABELS, stage="train"):
         case {"labels": [_, *_] as labels, "image_size": int(side), "aspect": aspect, "resize": resize}:
-            named = all(isinstance(label, str) for label in labels) and len(set(labels)) == len(labels)
-            if named and aspect in ASPECTS and resize in RESIZES:
+            if are_labels(labels) and aspect in ASPECTS and resize in RESIZES:
                 return {"labels": labels, "image_size": side, "aspect": aspect, "resize": resize}
     raise ManifestError(
-        f"{folder / _LABELS}: expected distinct labels, image_size, aspect and resize", next="dvc repro -f train"
+        f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
+        next="dvc repro -f train",
     )
+
+
+def are_labels(values: Sequence[Any]) -> bool:
+    """Tell whether values can be a model's labels: distinct strings that UTF-8 can encode (JSON may hold others)."""
+    try:
+        encoded = {value.encode() for value in values if isinstance(value, str)}
+    except UnicodeEncodeError:
+        return False
+    return len(encoded) == len(values)
 
 
 def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:

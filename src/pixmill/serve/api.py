@@ -20,7 +20,7 @@ from pixmill.learn.inference import Answer
 from pixmill.learn.reasons import meaning
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import Image, WebImage, one_image, read_correction, read_images
+from pixmill.serve.bodies import Image, WebImage, one_image, read_address, read_correction, read_images
 from pixmill.serve.bucket import Away, Bucket
 from pixmill.serve.examples import ExampleImages
 from pixmill.serve.loaded import Loaded
@@ -161,11 +161,12 @@ def routes(desk: Desk) -> APIRouter:
             "/fetch",
             response_class=Response,
             responses=schemas.answered("application/octet-stream", "The image's bytes.")
-            | schemas.problems(400, 401, 403, 413, 421, 422, 429, 503),
+            | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
+            openapi_extra=schemas.address_body(),
         )
-        async def fetch(request: Request, image: schemas.Address) -> Response:
+        async def fetch(request: Request) -> Response:
             """Return the image that a URL names: the page shows it, and reaches no other host itself."""
-            (content,) = await desk.fetch(request, [WebImage(image.url)])
+            (content,) = await desk.fetch(request, [await read_address(request)])
             reason = content.reason if isinstance(content, Refused) else sniff(content)
             if isinstance(content, Refused) or reason not in EXTENSIONS:
                 raise Problem(422, f"{meaning(reason)}.")
@@ -264,8 +265,8 @@ def routes(desk: Desk) -> APIRouter:
                 )
             except inbox.Full as error:
                 raise Problem(503, "The inbox is full: it takes no more before it has been reviewed.") from error
-            except PixmillError as error:
-                _LOG.error("%s", error.message)
+            except (PixmillError, OSError) as error:
+                _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
                 raise _busy("The inbox cannot be written just now.", 10) from error
             return JSONResponse({"id": name}, 201)
 

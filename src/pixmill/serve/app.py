@@ -12,7 +12,6 @@ from typing import Any
 
 import fastapi_offline
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
@@ -20,7 +19,6 @@ from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.serve import api, schemas, scoring
-from pixmill.serve.bodies import invalid
 from pixmill.serve.gate import Gate
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
@@ -72,7 +70,6 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
     _add_operations(app, models, metrics)
     _add_pages(app)
     app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, on_unexpected)
@@ -126,11 +123,6 @@ def _add_pages(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
         return FileResponse(_FILES / "docs.html")
-
-
-async def _on_invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return await on_problem(request, invalid(error.errors()))
 
 
 async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
@@ -17,7 +18,19 @@ from pixmill.serve import schemas
 from pixmill.serve.problems import Problem
 from pixmill.serve.settings import MAX_IMAGES
 
-__all__ = ["Image", "WebImage", "invalid", "one_image", "read_correction", "read_images"]
+__all__ = ["Image", "WebImage", "one_image", "read_address", "read_cells", "read_correction", "read_images"]
+
+_MOST_MARKS = 100_000
+"""Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.
+They bound what a parser makes of the body, and cost next to nothing to count."""
+
+_MOST_KEYS = 16
+"""Maximum number of keys of an object in JSON: pydantic makes an error of each that it does not know."""
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+
+Read = TypeVar("Read")
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,9 @@ async def read_images(request: Request, *, urls: bool) -> list[Image | WebImage]
         if not images:
             raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
-        images = _listed(await request.body(), urls=urls)
+        images = await _read_json(request, _images)
+        if not urls and any(isinstance(image, WebImage) for image in images):
+            raise Problem(403, "This server fetches no URLs: send the image itself.")
     else:
         raise _unsupported("multipart/form-data, image/*, application/octet-stream or application/json", kind)
     return images
@@ -96,6 +111,24 @@ async def one_image(request: Request) -> Image:
     if len(images) != 1:
         raise Problem(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
     return images[0]
+
+
+async def read_address(request: Request) -> WebImage:
+    """Return the address in a body, which is JSON.
+
+    Raises:
+        Problem: The body is something else, is malformed, or not as described.
+    """
+    return await _read_json(request, lambda document: WebImage(_checked(schemas.Address, document).url))
+
+
+async def read_cells(request: Request) -> list[bytes]:
+    """Return the images in a body, which is JSON in one of the forms of MLflow's clients.
+
+    Raises:
+        Problem: The body is something else, is malformed, or not as described.
+    """
+    return await _read_json(request, _cells)
 
 
 async def read_correction(request: Request) -> tuple[Image, str]:
@@ -153,27 +186,82 @@ class _Parser(MultiPartParser):
     spool_max_size = 1 << 40
 
 
-def _listed(body: bytes, *, urls: bool) -> list[Image | WebImage]:
+async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
+    """Return what a function reads from a body of JSON, which is parsed beside the event loop.
+
+    Raises:
+        Problem: The body is something else, is no JSON, or has too much in it.
+    """
+    kind = _kind(request)
+    if kind != "application/json":
+        raise _unsupported("application/json", kind)
+    body, marks = bytearray(), 0
+    async for chunk in request.stream():
+        marks += sum(map(chunk.count, b",:[{"))
+        if marks > _MOST_MARKS:
+            raise Problem(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
+        body += chunk
+    return await asyncio.to_thread(_parsed, body, read)
+
+
+def _parsed(body: bytearray, read: Callable[[Any], Read]) -> Read:
     try:
-        entries = schemas.Images.model_validate_json(body).images
+        document = _JSON.validate_json(body)
     except ValidationError as error:
-        raise invalid(error.errors(include_input=False, include_url=False)) from error
-    if not urls and any(isinstance(entry, schemas.Address) for entry in entries):
-        raise Problem(403, "This server fetches no URLs: send the image itself.")
+        raise Problem(400, "The body is not JSON.") from error
+    _check_bounds(document)
+    return read(document)
+
+
+def _check_bounds(part: Any) -> None:
+    """Check how many keys and items there are at any depth, before a model sees them.
+
+    Raises:
+        Problem: There are too many, or a key is too long.
+    """
+    if isinstance(part, dict):
+        if len(part) > _MOST_KEYS or any(len(key) > schemas.LONGEST_KEY for key in part):
+            raise Problem(422, f"An object may have {_MOST_KEYS} keys of {schemas.LONGEST_KEY} characters at most.")
+        part = list(part.values())
+    if isinstance(part, list):
+        if len(part) > MAX_IMAGES:
+            raise _too_many(MAX_IMAGES)
+        for inner in part:
+            _check_bounds(inner)
+
+
+def _images(document: Any) -> list[Image | WebImage]:
+    entries = _checked(schemas.Images, document).images
     return [WebImage(entry.url) if isinstance(entry, schemas.Address) else Image(entry.content) for entry in entries]
 
 
-def invalid(errors: Sequence[Any]) -> Problem:
-    """Return the problem for what pydantic found: 400 where it is no JSON, else 422.
+def _cells(document: Any) -> list[bytes]:
+    match document:
+        case {"inputs": _}:
+            return _checked(schemas.Inputs, document).inputs
+        case {"instances": _}:
+            return _checked(schemas.Instances, document).instances
+        case {"dataframe_records": _}:
+            rows = _checked(schemas.Records, document).dataframe_records
+            return [cell for row in rows for cell in row.values()]
+        case {"dataframe_split": _}:
+            table = _checked(schemas.Split, document).dataframe_split
+            return [cell for row in table.data for cell in row]
+    raise Problem(422, "Expected an object with inputs, instances, dataframe_records or dataframe_split.")
 
-    Args:
-        errors: As pydantic lists them.
+
+def _checked(schema: type[Schema], document: Any) -> Schema:
+    """Return a document as its schema describes it.
+
+    Raises:
+        Problem: It is another one.
     """
-    first = errors[0]
-    if first["type"] == "json_invalid":
-        return Problem(400, "The body is not JSON.")
-    place = ".".join(str(part) for part in first["loc"])
-    return Problem(422, f"{place}: {first['msg']}" if place else first["msg"])
+    try:
+        return schema.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise Problem(422, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
 def _unsupported(expected: str, kind: str) -> Problem:

@@ -1,4 +1,4 @@
-"""A connection that waits only so long: for a head, for a body, and for whoever reads the answer."""
+"""A connection with limits: of a head's size, and of the time for a head, a body, and reading the answer."""
 
 from __future__ import annotations
 
@@ -17,18 +17,28 @@ _LAST_SECONDS = 2.0
 """Time that a client has to read the last answer. What it still sends is dropped: if the connection were closed at
 once, it would be reset, and the client might never see the answer."""
 
+_HEAD_BYTES = 64 << 10
+"""Maximum size of a request's line and fields together, trailers included."""
+
+_LARGE_HEAD = 431, f"The head may have {_HEAD_BYTES} bytes."
+
+_CHUNKS = 100_000
+"""Maximum number of chunks of a body: each costs some microseconds, however small it is."""
+
 _SERVED, _OPEN = 256, 768
 """Connections that are served, and that may be open: those between are told 503, further ones are closed at once."""
 
 
 class Connection(HttpToolsProtocol):
-    """Speak HTTP/1.1 as uvicorn does, and end connections of clients that are too slow or too many.
+    """Speak HTTP/1.1 as uvicorn does, and end connections of clients that are too slow, too many or too large.
 
     Uvicorn limits only how long a connection may be idle between requests.
     """
 
     _deadline: asyncio.TimerHandle | None = None
     _receives = _is_surplus = _has_ended = False
+    _head = _chunks = _pending = 0
+    _refusal: tuple[int, str] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -44,7 +54,11 @@ class Connection(HttpToolsProtocol):
         if self._is_surplus:
             self._end_with(503, "Too many connections are open.")
         elif not self._has_ended:
+            # The parser keeps a field that is not complete, however long, and tells nothing of it.
+            self._pending += len(data)
             super().data_received(data)
+            if self._pending > _HEAD_BYTES:
+                self._end_with(*_LARGE_HEAD)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
@@ -55,7 +69,30 @@ class Connection(HttpToolsProtocol):
         """Begin to wait for the head."""
         super().on_message_begin()
         self._receives = True
+        self._head = self._chunks = self._pending = 0
         self._wait(_HEAD_SECONDS)
+
+    def on_url(self, url: bytes) -> None:
+        """Count a part of the path."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a field of the head, or a trailer."""
+        self._count(len(name) + len(value) + len(": \r\n"))
+        super().on_header(name, value)
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self._pending = 0
+        self._chunks += 1
+        if self._chunks > _CHUNKS:
+            self._refuse(413, f"The body may have {_CHUNKS} chunks.")
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._pending = 0
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Begin to wait for the body, and hand the request on."""
@@ -75,13 +112,33 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP."""
-        self._end_with(400, msg)
+        """Answer what is not HTTP, or was refused while it was parsed."""
+        self._end_with(*(self._refusal or (400, msg)))
 
     def timeout_keep_alive_handler(self) -> None:
         """End an idle connection, even if its client does not read what was sent."""
         super().timeout_keep_alive_handler()
         self.loop.call_later(_LAST_SECONDS, self.transport.abort)
+
+    def _count(self, size: int) -> None:
+        """Count bytes of the head.
+
+        Raises:
+            ValueError: There are too many.
+        """
+        self._pending = 0
+        self._head += size
+        if self._head > _HEAD_BYTES:
+            self._refuse(*_LARGE_HEAD)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Stop the parser, upon which uvicorn calls :meth:`send_400_response`.
+
+        Raises:
+            ValueError: Always.
+        """
+        self._refusal = status, detail
+        raise ValueError(detail)
 
     def _wait(self, seconds: float) -> None:
         self._stop()
@@ -109,6 +166,9 @@ class Connection(HttpToolsProtocol):
     def _end_with(self, status: int, detail: str) -> None:
         """Send a problem, say that nothing follows, and close when the client has read it."""
         if self._has_ended or self.transport.is_closing():
+            return
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            self.transport.abort()
             return
         self._has_ended = True
         content = problem_bytes(status, detail)

@@ -86,7 +86,10 @@ class Gate:
         if hosts is not None and _name(host) not in hosts:
             return Problem(421, f"This server does not answer to the name '{_name(host)}'.")
         origin = headers.get(b"origin", b"").decode("latin-1")
-        is_own = _name(origin.rpartition("//")[2]) == _name(host)
+        if self._settings.proxies:  # Which decide on the port, and on TLS.
+            is_own = _name(origin.rpartition("//")[2]) == _name(host)
+        else:
+            is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
         if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             return Problem(403, "Pages of other sites may not use this server.")
         if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):

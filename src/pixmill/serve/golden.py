@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from starlette.responses import JSONResponse
 
 from pixmill.core.errors import PixmillError
 from pixmill.learn.inference import Answer
@@ -47,7 +49,7 @@ def check(model: Model, submit: Callable[[bytes, bool], Future[Any]], *, workers
 
     Raises:
         PixmillError: An image has no prediction, or not one finite probability per class, or they do not sum to 1; or
-            two answers to the same image differ.
+            two answers to the same image differ; or an answer, or what is known of the model, is no valid JSON.
     """
     labels = []
     for image in golden_images():
@@ -79,6 +81,10 @@ def _agreed(model: Model, answers: list[Any]) -> str:
         if first is not None and not np.array_equal(first, given):
             raise _refused(model, "two answers to the same image differ")
         first, label = given, told.label
+    try:
+        JSONResponse([{**asdict(model), "path": None}, answers[-1].prediction.as_row(model.labels)])
+    except ValueError as error:
+        raise _refused(model, f"an answer cannot be written as JSON: {error}") from error
     return label
 
 

@@ -74,8 +74,12 @@ class Models:
         """Replace the model if its name stands for another one now; a broken one is refused and the old one stays."""
         try:
             version = await asyncio.to_thread(self._version)
-        except Exception as error:  # noqa: BLE001 (whatever is wrong with MLflow: the next look may succeed)
-            _LOG.warning("cannot look for a newer model: %s", _said(error))
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with MLflow or the files: the next look may succeed)
+            if self._is_recorded:
+                _LOG.warning("cannot look for a newer model: %s", _said(error))
+            else:
+                self._seen = None  # The old files may come back.
+                self._refuse(self._named(""), error)
             return
         if version == self._seen:
             return
@@ -85,10 +89,13 @@ class Models:
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
-            refused = f"{self._named(version)}: {_said(error)}"
-            if refused != self.refused:  # One line, however often it is tried.
-                _LOG.error("refused a newer model, the old one serves on: %s", refused)
-            self.refused = refused
+            self._refuse(self._named(version), error)
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        refused = f"{name}: {_said(error)}"
+        if refused != self.refused:  # One line, however often it is tried.
+            _LOG.error("refused a newer model, the old one serves on: %s", refused)
+        self.refused = refused
 
     def _version(self) -> str:
         """Return what tells one model from the next, cheaply."""

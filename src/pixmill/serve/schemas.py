@@ -13,6 +13,7 @@ from pixmill.serve.settings import MAX_IMAGES
 
 __all__ = [
     "BINARY",
+    "LONGEST_KEY",
     "Address",
     "Alive",
     "Bounds",
@@ -32,13 +33,18 @@ __all__ = [
     "Scores",
     "Served",
     "Split",
+    "address_body",
     "answered",
+    "cells_body",
     "correction_body",
     "image_body",
     "images_body",
     "label_parameter",
     "problems",
 ]
+
+LONGEST_KEY = 256
+"""Maximum number of characters of a key in JSON."""
 
 BINARY = {"type": "string", "format": "binary"}
 _BASE64 = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -57,6 +63,7 @@ def _decoded(text: Any) -> bytes:
 Base64 = Annotated[
     bytes, PlainValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
 ]
+_Scalar = bool | float | str | None
 Several = Annotated[list[Base64], Field(min_length=1, max_length=MAX_IMAGES)]
 
 
@@ -69,7 +76,7 @@ class Content(_Schema):
 class Address(_Schema):
     """An image on the web."""
 
-    url: str = Field(description="http or https.")
+    url: str = Field(max_length=4096, description="http or https.")
 
 
 class Images(_Schema):
@@ -93,14 +100,14 @@ class Instances(_Schema):
 class Records(_Schema):
     """A table of one column, row by row."""
 
-    dataframe_records: list[Annotated[dict[str, Base64], Field(min_length=1, max_length=1)]] = Field(
-        min_length=1, max_length=MAX_IMAGES
-    )
+    dataframe_records: list[
+        Annotated[dict[Annotated[str, Field(max_length=LONGEST_KEY)], Base64], Field(min_length=1, max_length=1)]
+    ] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
 class _Table(_Schema):
     columns: list[str] = Field(min_length=1, max_length=1)
-    index: list[Any] = []
+    index: list[_Scalar | Annotated[list[_Scalar], Field(max_length=MAX_IMAGES)]] = Field([], max_length=MAX_IMAGES)
     data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
@@ -247,6 +254,18 @@ def images_body(*, urls: bool) -> dict[str, Any]:
     return _body(
         {"multipart/form-data": _form({"file": files}, ["file"]), **_raw(), "application/json": {"schema": several}}
     )
+
+
+def address_body() -> dict[str, Any]:
+    """Describe a body with the address of an image."""
+    return _body({"application/json": {"schema": Address.model_json_schema()}})
+
+
+def cells_body() -> dict[str, Any]:
+    """Describe a body with images in one of the forms of MLflow's clients."""
+    forms = [model.model_json_schema() for model in (Inputs, Instances, Records, Split)]
+    forms[-1]["properties"]["dataframe_split"] = forms[-1].pop("$defs")["_Table"]
+    return _body({"application/json": {"schema": {"anyOf": forms}}})
 
 
 def image_body() -> dict[str, Any]:

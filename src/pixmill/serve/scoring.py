@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from pixmill.serve import schemas
 from pixmill.serve.api import Desk
+from pixmill.serve.bodies import read_cells
 
 __all__ = ["routes"]
-
-Body = schemas.Inputs | schemas.Instances | schemas.Records | schemas.Split
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -24,11 +23,12 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/invocations",
         response_model=schemas.Scores,
-        responses=schemas.problems(400, 401, 403, 413, 421, 422, 503),
+        responses=schemas.problems(400, 401, 403, 413, 415, 421, 422, 503),
+        openapi_extra=schemas.cells_body(),
     )
-    async def invocations(body: Body) -> Response:
+    async def invocations(request: Request) -> Response:
         """Predict images as MLflow's own server does for the model `classifier`."""
-        loaded, answers = await desk.predict(_cells(body))
+        loaded, answers = await desk.predict(await read_cells(request))
         return JSONResponse({"predictions": [answer.prediction.as_row(loaded.model.labels) for answer in answers]})
 
     @router.get(
@@ -42,14 +42,3 @@ def routes(desk: Desk) -> APIRouter:
         return Response("\n", media_type="text/plain")
 
     return router
-
-
-def _cells(body: Body) -> list[bytes]:
-    """Return the images in a body."""
-    match body:
-        case schemas.Inputs(inputs=cells) | schemas.Instances(instances=cells):
-            return cells
-        case schemas.Records(dataframe_records=rows):
-            return [cell for row in rows for cell in row.values()]
-        case schemas.Split(dataframe_split=table):
-            return [cell for row in table.data for cell in row]

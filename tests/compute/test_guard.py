@@ -69,7 +69,7 @@ def test_each_hostile_row_costs_only_itself() -> None:
     start = time.monotonic()
     found = list(map_batches(act, rows, batch_size=16, workers=2, limits=LIMITS, lost=lost))
     assert {row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)} == {}
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 300
 
 
 @pytest.mark.slow

@@ -171,7 +171,7 @@ with Service(act, workers=2, limits=Limits(60, 1 << 30), waiting=9) as service:
         children = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
         process.kill()
     assert len(children) >= 2
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []
 
 
 def test_a_service_needs_a_process() -> None:

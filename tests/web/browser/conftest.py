@@ -187,7 +187,7 @@ def browser() -> Browser:
 def until() -> Callable[..., object]:
     """Wait until a condition holds, and return what it last said."""
 
-    def wait(condition: Callable[[], object], seconds: float = 10.0) -> object:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> object:
         end = time.monotonic() + seconds
         while not (said := condition()) and time.monotonic() < end:
             time.sleep(0.05)

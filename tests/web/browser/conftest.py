@@ -131,10 +131,12 @@ class Trap:
     def __init__(self, stack: contextlib.ExitStack) -> None:
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self.port: int = tcp.getsockname()[1]
-        six = stack.enter_context(socket.create_server(("::1", self.port), family=socket.AF_INET6))
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         udp.bind(("127.0.0.1", self.port))
-        self._listening = {"tcp": tcp, "tcp over IPv6": six, "udp": udp}
+        self._listening = {"tcp": tcp, "udp": udp}
+        with contextlib.suppress(OSError):  # a machine without IPv6
+            six = stack.enter_context(socket.create_server(("::1", self.port), family=socket.AF_INET6))
+            self._listening["tcp over IPv6"] = six
         for listening in self._listening.values():
             listening.setblocking(False)
 

@@ -41,8 +41,14 @@ for name in ("DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Shared machines are slow now and then: a property that holds late still holds.
-hypothesis.settings.register_profile("pixmill", max_examples=25, deadline=None, derandomize="CI" in os.environ)
+# Shared machines are slow now and then: a property that holds late still holds, and so do examples that are drawn late.
+hypothesis.settings.register_profile(
+    "pixmill",
+    max_examples=25,
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("pixmill")
 
 

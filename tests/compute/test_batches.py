@@ -125,7 +125,7 @@ print(next(results), flush=True)
 """
     process, line = start(script)
     assert line == "0"
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=120) == 0
 
 
 def test_a_batch_has_at_least_one_row() -> None:

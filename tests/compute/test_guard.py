@@ -31,6 +31,9 @@ pytestmark = pytest.mark.linux
 
 LIMITS = Limits(seconds=0.7, memory=64 << 20)
 
+PATIENT = Limits(seconds=60, memory=64 << 20)
+"""Where no row takes too long: on a busy machine any may."""
+
 
 def lost(row: Row, loss: Loss) -> Row:
     return loss, -row[1]
@@ -69,7 +72,7 @@ def test_each_hostile_row_costs_only_itself() -> None:
     start = time.monotonic()
     found = list(map_batches(act, rows, batch_size=16, workers=2, limits=LIMITS, lost=lost))
     assert {row: result for row, result in zip(rows, found, strict=True) if result != outcome(*row)} == {}
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 300
 
 
 @pytest.mark.slow
@@ -88,12 +91,12 @@ def test_hostile_rows_in_any_order_cost_only_themselves(acts: list[str], batch_s
 def test_neighbours_that_are_all_hostile_cost_only_themselves() -> None:
     names = ["segfault", "", "killed", "glutton", "exit", ""]
     rows = [(name, number) for number, name in enumerate(names)]
-    found = list(map_batches(act, rows, workers=1, limits=LIMITS, lost=lost))
+    found = list(map_batches(act, rows, workers=1, limits=PATIENT, lost=lost))
     assert [name for name, _ in found] == ["crashed", "", "crashed", "memory", "crashed", ""]
 
 
 def test_a_defect_in_the_pass_is_raised_with_its_traceback() -> None:
-    results = map_batches(failing, range(9), batch_size=2, workers=2, limits=LIMITS, lost=lost)
+    results = map_batches(failing, range(9), batch_size=2, workers=2, limits=PATIENT, lost=lost)
     with pytest.raises(KeyError, match="no row 5") as caught:
         list(results)
     assert "in failing" in str(caught.value.__cause__)
@@ -108,8 +111,8 @@ def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
 
 def test_what_was_done_before_a_row_does_not_take_its_memory() -> None:
     # Each row keeps three fifths of what a row may take: the second one of a process fails, and is done by a new one.
-    rows = [LIMITS.memory * 3 // 5] * 3
-    assert list(map_batches(keeping, rows, workers=1, limits=LIMITS, lost=none_lost)) == rows
+    rows = [PATIENT.memory * 3 // 5] * 3
+    assert list(map_batches(keeping, rows, workers=1, limits=PATIENT, lost=none_lost)) == rows
 
 
 def test_delivered_results_are_not_computed_again(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_what_waits_for_a_row_is_bounded() -> None:
 
 def test_workers_that_are_killed_from_outside_cost_nothing() -> None:
     killed = set()
-    for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=LIMITS, lost=none_lost):
+    for pid in map_batches(processes, count(), batch_size=2, workers=2, limits=PATIENT, lost=none_lost):
         if pid not in killed:
             os.kill(pid, signal.SIGKILL)
             killed.add(pid)
@@ -176,7 +179,7 @@ def test_a_reader_that_takes_its_time_costs_no_row() -> None:
 
 def test_workers_of_a_thread_that_has_ended_are_replaced() -> None:
     # A worker dies with the thread that made it.
-    results = map_batches(identity, range(40), batch_size=2, workers=2, limits=LIMITS, lost=none_lost)
+    results = map_batches(identity, range(40), batch_size=2, workers=2, limits=PATIENT, lost=none_lost)
     with ThreadPoolExecutor(1) as thread:
         assert thread.submit(next, results).result() == 0
     assert list(results) == list(range(1, 40))

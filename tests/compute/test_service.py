@@ -20,6 +20,9 @@ pytestmark = pytest.mark.linux
 
 LIMITS = Limits(seconds=0.7, memory=64 << 20)
 
+PATIENT = Limits(seconds=60, memory=64 << 20)
+"""Where no row takes too long: on a busy machine any may."""
+
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service[Row, Row]]:
@@ -28,7 +31,7 @@ def service() -> Iterator[Service[Row, Row]]:
 
 
 def test_rows_are_answered_from_many_threads() -> None:
-    with Service(doubled, workers=2, limits=LIMITS, waiting=100) as service, ThreadPoolExecutor(8) as threads:
+    with Service(doubled, workers=2, limits=PATIENT, waiting=100) as service, ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda row: service.submit(row).result(), range(200))) == list(range(0, 400, 2))
 
 
@@ -49,14 +52,14 @@ def test_a_row_is_tried_once_more_before_it_is_given_up(tmp_path: Path) -> None:
 
 
 def test_the_first_row_finds_processes_that_stand() -> None:
-    with Service(processes, workers=2, limits=LIMITS, waiting=0) as service:
+    with Service(processes, workers=2, limits=PATIENT, waiting=0) as service:
         service.wait()
         children = {child.pid for child in psutil.Process().children()}
         assert service.submit(0).result() in children
 
 
 def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
-    with Service(processes, workers=1, limits=LIMITS, waiting=9) as service:
+    with Service(processes, workers=1, limits=PATIENT, waiting=9) as service:
         pid = service.submit(0).result()
         os.kill(pid, signal.SIGKILL)
         assert service.submit(0).result() not in {pid, "crashed"}
@@ -171,7 +174,7 @@ with Service(act, workers=2, limits=Limits(60, 1 << 30), waiting=9) as service:
         children = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
         process.kill()
     assert len(children) >= 2
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []
 
 
 def test_a_service_needs_a_process() -> None:

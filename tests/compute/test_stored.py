@@ -85,7 +85,7 @@ def test_files_that_were_not_begun_are_not_read_once_one_has_failed(place, monke
     def read(file, start, end):
         begun.append(file)
         if len(begun) > 1:
-            failed.wait(10)
+            failed.wait(60)
         raise StorageError("away")
 
     monkeypatch.setattr(stored, "read_stored", read)

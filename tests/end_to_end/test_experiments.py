@@ -69,7 +69,7 @@ def test_a_queue_of_experiments_runs(copy_of_finished) -> None:
     assert queued.returncode == 0, queued.stderr
     started = project.dvc("queue", "start", "-j", "1")
     assert started.returncode == 0, started.stderr
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 500
     while (status := project.dvc("queue", "status").stdout).count("Success") < 2:
         assert "Failed" not in status, status
         assert time.monotonic() < deadline, status

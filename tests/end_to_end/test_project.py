@@ -151,7 +151,7 @@ def test_experiments_run_in_a_new_project_and_are_compared(copy) -> None:
     assert draws(copy) == 600
     done_by(copy, "dvc", "exp", "run", "--queue", "-n", "later", "-S", "evaluate.draws=800")
     done_by(copy, "dvc", "queue", "start", "-j", "1")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while "Success" not in (status := copy.dvc("queue", "status").stdout):
         assert "Failed" not in status, status
         assert time.monotonic() < deadline, status

@@ -47,6 +47,16 @@ def test_every_target_that_the_documents_name_exists(repository: Path) -> None:
         assert [word for word in named if not any(fnmatch(word, target.replace("%", "*")) for target in targets)] == []
 
 
+@pytest.mark.parametrize("target", ["repro", "test"])
+def test_the_quick_start_names_the_two_commands_that_set_everything_up(repository: Path, target: str) -> None:
+    readme = (repository / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## Quick start\n")[2].partition("\n## ")[0]
+    (block,) = re.findall(r"```console\n((?:\$ make .*\n)+)```", section)
+    assert re.search(rf"^\$ make {target} +# set everything up and ", block, re.MULTILINE)
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target}: .*## set everything up and ", makefile, re.MULTILINE)
+
+
 @pytest.mark.parametrize("word", [*validate.REASONS, *split.REASONS])
 def test_every_reason_is_explained(repository: Path, word: str) -> None:
     text = (repository / "docs/review.md").read_text(encoding="utf-8")

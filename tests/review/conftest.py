@@ -215,7 +215,7 @@ class Review:
         """Press Ctrl-C, and return the exit code and what was said."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-        _, told = self._process.communicate(timeout=30)
+        _, told = self._process.communicate(timeout=120)
         return self._process.returncode, self.first + told
 
 

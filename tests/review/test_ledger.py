@@ -187,7 +187,7 @@ CHANGE = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=st.lists(st.tuples(st.integers(0, len(IDS) - 1), CHANGE), max_size=15))
 def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
     """By page and by hand, with any text: readable, sorted, each image once, and the last word counts."""

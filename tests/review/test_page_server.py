@@ -27,7 +27,7 @@ class Client:
 
     def ask(self, path, method="GET", body=None, *, within=True, **headers):
         """Return status, headers and body; a header of ``None`` is left out."""
-        connection = http.client.HTTPConnection("127.0.0.1", int(self.host.rpartition(":")[2]), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.host.rpartition(":")[2]), timeout=60)
         given = {"Host": self.host, **{name.replace("_", "-"): value for name, value in headers.items()}}
         connection.putrequest(method, self.key + path if within else path, skip_host=True)
         if body is not None:
@@ -303,7 +303,7 @@ def test_other_methods_are_unknown(client, method):
     ],
 )
 def test_nonsense_ends_only_its_own_connection(client, capfd, head):
-    with socket.create_connection(("127.0.0.1", int(client.host.rpartition(":")[2])), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", int(client.host.rpartition(":")[2])), timeout=60) as connection:
         connection.sendall(head)
         connection.shutdown(socket.SHUT_WR)
         answer = connection.recv(1 << 16)
@@ -314,7 +314,7 @@ def test_nonsense_ends_only_its_own_connection(client, capfd, head):
 
 def test_two_hosts_in_one_request_are_refused(client):
     request = f"GET {client.key} HTTP/1.1\r\nHost: {client.host}\r\nHost: evil.test\r\n\r\n".encode()
-    with socket.create_connection(("127.0.0.1", int(client.host.rpartition(":")[2])), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", int(client.host.rpartition(":")[2])), timeout=60) as connection:
         connection.sendall(request)
         assert connection.recv(99).startswith(b"HTTP/1.1 421 ")
 

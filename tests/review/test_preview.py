@@ -13,7 +13,7 @@ from pixmill.compute import Limits
 from pixmill.review.preview import Previews, Source, preview_batch
 from tests.review.conftest import jpeg
 
-LIMITS = Limits(seconds=20, memory=1 << 30)
+LIMITS = Limits(seconds=60, memory=1 << 30)
 
 
 def source(path, name, max_pixels=10**6):
@@ -88,7 +88,7 @@ def test_who_waits_at_the_end_is_let_go(sources):
             thread.start()
         time.sleep(0.1)
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert len(found) == 40
     assert "closed" in found
 

@@ -23,7 +23,7 @@ from tests.review.conftest import jpeg
 
 def ask(address):
     parts = urlsplit(address)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     connection.request("GET", parts.path)
     answer = connection.getresponse()
     answer.read()
@@ -34,7 +34,7 @@ def ask(address):
 def shown(sitting):
     """Return the cases that the page shows."""
     parts = urlsplit(sitting.address)
-    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=10)) as connection:
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
 
         def get(path):
             connection.request("GET", parts.path + path)
@@ -59,7 +59,7 @@ def test_it_serves_until_ctrl_c_and_leaves_no_process(doubtful, begin):
     children = psutil.Process(sitting.pid).children(recursive=True)
     code, told = sitting.end()
     assert (code, told.splitlines()[1:]) == (0, ["", "0 decisions written to review.csv."])
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
 
 
@@ -69,7 +69,7 @@ def test_it_opens_a_browser_with_a_ticket(doubtful, begin, tmp_path):
     browser.write_text(f'#!/bin/sh\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
     browser.chmod(0o755)
     sitting = begin(doubtful.root, BROWSER=f"{browser} %s")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not seen.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     ticket = seen.read_text().strip()
@@ -156,7 +156,7 @@ def test_what_to_run_after_feedback_is_told(doubtful, begin, params, folder, tol
     name = add_feedback(doubtful, jpeg(900), "dress")
     sitting = begin(doubtful.root, "--no-open")
     parts = urlsplit(sitting.address)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     body = json.dumps({"case": 0, "why": "", "choices": [{"id": name, "verb": "keep"}]})
     headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
     connection.request("POST", f"{parts.path}decide", body, headers)

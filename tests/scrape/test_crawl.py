@@ -304,7 +304,7 @@ def test_a_defect_in_one_search_ends_the_others(invented, crawl, hats):
         time.sleep(0.05)
 
     endless = invented({"hat": [dawdle, *hats] * 10_000}, name="site:endless")
-    broken = invented({"hat": [lambda: began.wait(10), ZeroDivisionError()]}, name="site:broken")
+    broken = invented({"hat": [lambda: began.wait(60), ZeroDivisionError()]}, name="site:broken")
     with pytest.raises(ZeroDivisionError):
         crawl(endless, broken, browsers=2)
     assert threading.active_count() < 10

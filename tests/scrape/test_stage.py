@@ -147,7 +147,7 @@ def running_browsers(process):
 
 
 def gone(processes):
-    _, alive = psutil.wait_procs(processes, timeout=20)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     return alive == []
 
 

@@ -96,7 +96,7 @@ def serving(root, port, *, key="", held=1 << 27):
             yield process.stdout.readline().strip()
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(60)
 
 
 @pytest.fixture(scope="module")

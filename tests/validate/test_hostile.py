@@ -20,7 +20,7 @@ from tests.validate.conftest import image
 from tests.validate.hostile import PIXELS, Hostile, hostile_files
 
 MAX_PIXELS = 50_000_000
-LIMITS = Limits(seconds=10, memory=200 << 20)
+LIMITS = Limits(seconds=60, memory=200 << 20)
 
 
 def outcomes(paths: Sequence[Path], ids: Sequence[str]) -> list[str]:

@@ -209,7 +209,9 @@ def test_a_known_image_that_is_gone_or_changed_is_noticed(scrape: Scrape, scratc
     assert len(decoded) == 2
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(known=st.sets(st.integers(0, 8)), order=st.permutations(range(9)), chunk=st.integers(1, 10))
 def test_the_outcome_does_not_show_what_was_known(
     scrape: Scrape, tmp_path_factory: pytest.TempPathFactory, known: set[int], order: list[int], chunk: int

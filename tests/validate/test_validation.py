@@ -173,7 +173,7 @@ def test_workers_find_the_same_as_this_process(scrape: Scrape) -> None:
     pd.testing.assert_frame_equal(shared.manifest, scrape.validate().manifest)
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.permutations(range(9)))
 def test_the_order_of_rows_is_no_matter(scrape: Scrape, order: list[int]) -> None:
     if not scrape.sightings:

@@ -215,8 +215,8 @@ def test_a_hundred_thousand_images_make_a_small_page_in_seconds(tmp_path: Path) 
         pairs=[(number, number + 2, 0.99) for number in range(0, 50_000, 4)],
         sightings=[seen(number, labels[0], url) for number in range(0, 100_000, 2) for _ in range(2)],
     )
-    before = time.perf_counter()
+    before = time.process_time()
     html = render_report(made, folder=tmp_path, params=ValidateParams(), workers=0)
-    assert time.perf_counter() - before < 20
+    assert time.process_time() - before < 20
     # Thumbnails, of which there are none here, take at most 3.5 MB more.
     assert len(html.encode()) < LARGEST - 3_500_000

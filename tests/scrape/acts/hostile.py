@@ -52,6 +52,10 @@ class Hostile(Site):
     }
     good = ("/../../../../etc/passwd", "/%2e%2e%2f%2e%2e%2fetc/passwd", "/a%00b.png", "/" + "n" * 2000, "/good.exe")
 
+    def __init__(self) -> None:
+        # Before anyone asks: a server that compresses for a second keeps its other visitors waiting.
+        self._bomb, self._archive = gzip.compress(bytes(2**28)), gzip.compress(bytes(2**24))
+
     def urls(self):
         """Return the addresses of all, the good ones last."""
         return [f"http://{HOST}{path}" for path in (*self.refusals, *self.good)]
@@ -68,10 +72,9 @@ class Hostile(Site):
             case "/silent.jpg":
                 await asyncio.sleep(600)
             case "/bomb.png":
-                bomb = gzip.compress(bytes(2**28))
-                return web.Response(body=bomb, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
+                return web.Response(body=self._bomb, headers={"Content-Encoding": "gzip", "Content-Type": "image/png"})
             case "/gzip-for-image.png":
-                return web.Response(body=gzip.compress(bytes(2**24)), content_type="image/png")
+                return web.Response(body=self._archive, content_type="image/png")
             case "/inner":
                 return moved("http://169.254.169.254/latest/meta-data/")
             case "/inner-name":

@@ -79,7 +79,7 @@ def killed(made, moment):
         begun = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.communicate()
-    _, alive = psutil.wait_procs(begun, timeout=10)
+    _, alive = psutil.wait_procs(begun, timeout=60)
     assert alive == []
     return True
 

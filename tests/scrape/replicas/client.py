@@ -44,7 +44,7 @@ def get(world: World, url: str, *, method: str = "GET", **options: Any) -> Answe
         trust = ssl.create_default_context(cafile=world.network.authority)
         connector = aiohttp.TCPConnector(resolver=_Mapped(world.network), ssl=trust, use_dns_cache=False)
         async with (
-            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10)) as session,
+            aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session,
             session.request(method, url, allow_redirects=False, **options) as answer,
         ):
             return Answer(answer.status, answer.headers, await answer.read())

@@ -49,7 +49,7 @@ class Mapped(aiohttp.abc.AbstractResolver):
         pass
 
 
-def get(network, url, *, timeout=10, **options):
+def get(network, url, *, timeout=60, **options):
     """Return status, headers and body of an address."""
 
     async def fetch():

@@ -20,7 +20,7 @@ class ApiAccess:
         timeout: Seconds that a question may take.
     """
 
-    def __init__(self, network: Network, timeout: float = 10.0) -> None:
+    def __init__(self, network: Network, timeout: float = 60.0) -> None:
         self._fetcher = Fetcher(Limits(timeout=timeout, attempts=1), network=network)
 
     def __enter__(self) -> Self:

@@ -80,7 +80,7 @@ def searching(folder, *sites, **options):
         proxy = opened.enter_context(Proxy(world.network))
         authority = world.network.authority
         browser = open_browser(
-            find_browser(), proxy=proxy.url, profile=folder / "profile", authority=authority, page_load_timeout=5.0
+            find_browser(), proxy=proxy.url, profile=folder / "profile", authority=authority, page_load_timeout=10.0
         )
         yield Searches(world, opened.enter_context(browser), folder / "evidence")
 

@@ -47,7 +47,7 @@ PRODUCTS = {
     "meta": (200, "<meta property='og:image' content='/large/meta.png'>"),
     "late": (
         200,
-        "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', 800)</script>",
+        "<script>setTimeout(() => document.body.innerHTML = '<img id=photo src=/large/late.png>', 300)</script>",
     ),
     "wordy": (200, "<p>Are you a robot? This robot is not for sale.</p><img id=photo src=/large/wordy.png>"),
     "same": (200, "<img id=photo src=/small/same.png>"),
@@ -63,7 +63,7 @@ PRODUCTS = {
     "slow-robot": (
         200,
         "<p>Are you a robot?</p><script>setTimeout("
-        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', 500)</script>",
+        "() => document.body.innerHTML += '<img id=photo src=/large/slow-robot.png>', 300)</script>",
     ),
 }
 
@@ -78,7 +78,7 @@ addEventListener("scroll", add);
 """
 """A page of results that grows without an end."""
 
-DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 800)</script>"
+DRAWN = "<p>Hats</p><script>setTimeout(() => document.body.insertAdjacentHTML('beforeend', `%s`), 300)</script>"
 """A page of results that a script draws."""
 
 
@@ -142,7 +142,7 @@ def driver(server, tmp_path_factory):
 
 @pytest.fixture
 def search(server, driver, tmp_path, monkeypatch):
-    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 1.5)
+    monkeypatch.setattr("pixmill.scrape.sources.detail._WAIT_SECONDS", 2.0)
     server.asked.clear()
 
     def search(path, site=SITE, forbidden=(), journal=None, **given):

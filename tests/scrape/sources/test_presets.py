@@ -43,7 +43,7 @@ def driver(world, tmp_path_factory):
                 proxy=proxy.url,
                 profile=profile,
                 authority=world.network.authority,
-                page_load_timeout=5.0,
+                page_load_timeout=10.0,
             )
         )
 

@@ -295,7 +295,7 @@ def test_a_page_is_scrolled_as_smoothly_as_by_a_person(read):
 
 @pytest.mark.slow
 def test_a_button_is_known_by_its_words_and_pressed_for_as_long_as_it_brings_more(read):
-    assert images(read("patient", OPEN)) == media(15)
+    assert images(read("patient", settings(OPEN, patience=4.0))) == media(15)
 
 
 def test_images_that_come_late_keep_their_place(read):
@@ -303,7 +303,7 @@ def test_images_that_come_late_keep_their_place(read):
 
 
 def test_images_that_come_after_the_end_are_waited_for(read):
-    assert images(read("tardy")) == media(3)
+    assert images(read("tardy", settings(QUICK, patience=6.0))) == media(3)
 
 
 @pytest.mark.slow

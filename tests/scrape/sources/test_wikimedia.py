@@ -163,9 +163,9 @@ def test_no_html_is_too_odd(html):
 
 @pytest.mark.parametrize("shape", ["<a b=", "<!--", "<a '"])
 def test_no_html_takes_long(shape):
-    began = time.monotonic()
+    began = time.process_time()
     plain_text(shape * 100_000)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 class Odd:

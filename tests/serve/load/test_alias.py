@@ -80,7 +80,7 @@ def version_of(answer: tuple[int, dict]) -> str:
 
 def until(server: Running, holds) -> tuple[int, dict]:
     """Wait until the server's own report is as wanted, and return it."""
-    latest = time.monotonic() + 30
+    latest = time.monotonic() + 120
     while not holds(answer := server.ask("GET", "/readyz")):
         assert time.monotonic() < latest, answer
         time.sleep(0.1)

@@ -16,6 +16,7 @@ from selenium.webdriver.common.by import By
 
 from pixmill.core.errors import BrowserError, BrowserLost
 from pixmill.web.browser import Browser, Grid, Unreachable, open_browser, visit
+from pixmill.web.browser import driver as driver_module
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 from tests.web.fetch.conftest import Authority
@@ -143,13 +144,26 @@ def test_a_driver_that_does_not_start_is_one_message(browser, proxy, tmp_path):
         pass
 
 
-def test_a_driver_whose_port_is_taken_is_started_again(browser, proxy, tmp_path):
-    """ChromeDriver looks for a free port on ``::1`` alone, and exits where that port is in use on 127.0.0.1."""
+def test_a_driver_whose_port_is_taken_is_started_again(browser, proxy, tmp_path, monkeypatch):
+    """Another program may take the port between the look and the driver's start."""
+    free_port = driver_module._free_port
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = iter([taken.getsockname()[1]] * 2)
+        monkeypatch.setattr(driver_module, "_free_port", lambda: next(ports, None) or free_port())
+        with open_browser(browser, proxy=proxy.url, profile=tmp_path) as driver:
+            assert driver.title == "New Tab"
+        assert next(ports, None) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["IPv6 port not available. Exiting...", "geckodriver: error: Address in use (os error 98)"],
+)
+def test_what_drivers_print_where_the_port_is_taken_is_known(browser, proxy, tmp_path, said):
     unlucky = tmp_path / "chromedriver"
-    said = "IPv4 port not available. Exiting..."
     unlucky.write_text(
         f'#!/bin/sh\necho >> {tmp_path}/starts\n[ $(wc -l < {tmp_path}/starts) -gt 2 ] && exec {browser.driver} "$@"\n'
-        f"echo {said}\nexit 1\n"
+        f"echo '{said}'\nexit 1\n"
     )
     unlucky.chmod(0o755)
     pair = Browser(browser.binary, unlucky, browser.version, browser.driver_version)

@@ -265,9 +265,15 @@ def test_a_server_that_asks_for_an_hour_is_left_alone(site, fetch):
 
 
 def test_the_time_bounds_all_pauses_together(site, fetch):
-    site.answers["/x"] = failing(10)
-    assert fetch("/x", attempts=100, timeout=1.4).reason == "http_503"
-    assert site.paths().count("/x") == 2  # the second pause would be one of 1 s
+    answers = iter([{}, {"Retry-After": "20"}])
+
+    async def answer(request):
+        return web.Response(status=503, headers=next(answers))
+
+    site.answers["/x"] = answer
+    # The second pause would fit into the time alone, but not with the first of half a second.
+    assert fetch("/x", attempts=100, timeout=20.4).reason == "http_503"
+    assert next(answers, None) is None
 
 
 def test_the_time_bounds_all_attempts_together(site, fetch, hasty):
@@ -276,8 +282,8 @@ def test_the_time_bounds_all_attempts_together(site, fetch, hasty):
         return web.Response(status=500)
 
     site.answers["/x"] = slow
-    assert fetch("/x", attempts=100, timeout=2.0).reason in {"http_500", "timeout"}
-    assert 2 <= site.paths().count("/x") <= 5
+    assert fetch("/x", attempts=100, timeout=4.0).reason in {"http_500", "timeout"}
+    assert 2 <= site.paths().count("/x") <= 10
 
 
 def test_a_silent_server_runs_out_of_time(site, fetch):
@@ -286,7 +292,9 @@ def test_a_silent_server_runs_out_of_time(site, fetch):
         return web.Response()
 
     site.answers["/x"] = silent
-    assert fetch("/x", timeout=0.4).reason == "timeout"
+    # On a busy machine robots.txt alone may take so long.
+    manners = Manners(robots_exceptions=frozenset({"images.test"}))
+    assert fetch("/x", timeout=0.4, manners=manners).reason == "timeout"
 
 
 def test_fetches_at_the_same_time_are_bounded(site, fetch):
@@ -301,7 +309,7 @@ def test_fetches_at_the_same_time_are_bounded(site, fetch):
         return web.Response(body=b"image")
 
     site.answers |= {f"/{n}": slow for n in range(12)}
-    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3, timeout=5))
+    assert all(isinstance(outcome, Fetched) for outcome in fetch(*(f"/{n}" for n in range(12)), per_host=3))
     assert most == 3
 
 
@@ -310,8 +318,8 @@ def test_waiting_for_a_free_connection_costs_no_time_of_one_s_own(site, fetch):
         await asyncio.sleep(0.3)
         return web.Response(body=b"image")
 
-    site.answers |= {f"/{n}": slow for n in range(8)}
-    outcomes = fetch(*(f"/{n}" for n in range(8)), connections=1, timeout=1.8)
+    site.answers |= {f"/{n}": slow for n in range(11)}
+    outcomes = fetch(*(f"/{n}" for n in range(11)), connections=1, timeout=3.0)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 
@@ -367,8 +375,8 @@ def test_images_that_are_gone_do_not_speak_against_a_host(site, fetch):
 
 
 def test_a_rate_does_not_eat_up_the_time(site, fetch):
-    site.answers |= {f"/{n}": b"image" for n in range(10)}
-    outcomes = fetch(*(f"/{n}" for n in range(10)), manners=Manners(rate=5.0, jitter=0.0), timeout=1.0)
+    site.answers |= {f"/{n}": b"image" for n in range(6)}
+    outcomes = fetch(*(f"/{n}" for n in range(6)), manners=Manners(rate=2.0, jitter=0.0), timeout=2.5)
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
 
 

@@ -18,8 +18,8 @@ def host(manners=None, **limits):
     return hosts(manners, **limits).of(URL("http://images.test/"))
 
 
-async def starts(host, requests):
-    """Return when each of some requests starts, in seconds from now."""
+async def starts(host, requests, start=None):
+    """Return when each of some requests starts, in seconds from a moment, by default from now."""
 
     async def one():
         assert await host.enter() is None
@@ -27,7 +27,7 @@ async def starts(host, requests):
         host.leave()
         return began
 
-    start = time.monotonic()
+    start = start or time.monotonic()
     return sorted(await asyncio.gather(*(one() for _ in range(requests))))
 
 
@@ -52,7 +52,8 @@ def test_a_rate_holds_where_connections_are_few():
         both = hosts(Manners(rate=20.0, jitter=0.0), connections=1)
         other = both.of(URL("http://other.test/"))
         assert await other.enter() is None
-        waiting = asyncio.create_task(starts(both.of(URL("http://images.test/")), 3))
+        start = time.monotonic()
+        waiting = asyncio.create_task(starts(both.of(URL("http://images.test/")), 3, start))
         await asyncio.sleep(0.2)
         other.leave()
         return await waiting
@@ -72,11 +73,11 @@ def test_a_distance_that_robots_txt_asks_for():
 @pytest.mark.parametrize("reason", ["http_429", "http_503", "connection", "timeout"])
 def test_a_host_that_struggles_gets_a_pause(reason):
     async def play():
-        busy = host()
-        busy.learn(Refused(reason), time.monotonic())
-        return await starts(busy, 2)
+        busy, start = host(), time.monotonic()
+        busy.learn(Refused(reason), start)
+        return await starts(busy, 2, start)
 
-    assert min(asyncio.run(play())) >= 0.49
+    assert min(asyncio.run(play())) >= 0.5
 
 
 @pytest.mark.parametrize("reason", ["http_404", "http_403", "http_410", "tls", "too_large", "x_robots_tag"])
@@ -92,11 +93,11 @@ def test_other_answers_are_no_reason_for_a_pause(reason):
 
 def test_a_pause_that_is_asked_for_holds_for_the_whole_host():
     async def play():
-        busy = host()
-        busy.learn(Refused("http_429", retry_after=0.8), time.monotonic())
-        return await starts(busy, 3)
+        busy, start = host(), time.monotonic()
+        busy.learn(Refused("http_429", retry_after=0.8), start)
+        return await starts(busy, 3, start)
 
-    assert min(asyncio.run(play())) >= 0.79
+    assert min(asyncio.run(play())) >= 0.8
 
 
 def test_a_host_that_asks_for_an_hour_is_left_alone():
@@ -116,7 +117,7 @@ def test_whoever_waits_for_a_turn_learns_that_there_will_be_none():
         busy = host()
         busy.learn(Refused("http_503", retry_after=1.0), time.monotonic())
         waiting = [asyncio.create_task(busy.enter()) for _ in range(3)]
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)
         busy.learn(Refused("http_503", retry_after=3600.0), time.monotonic())
         return [(await task).reason for task in waiting]
 
@@ -145,7 +146,7 @@ def test_places_of_one_who_gave_up_waiting_are_free_again():
         await asyncio.sleep(0.01)
         waiting.cancel()
         few.leave()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             assert await few.enter() is None
 
     asyncio.run(play())
@@ -157,7 +158,7 @@ def test_requests_to_one_host_leave_room_for_others():
         one, other = both.of(URL("http://one.test/")), both.of(URL("http://other.test/"))
         entering = [asyncio.create_task(one.enter()) for _ in range(5)]
         await asyncio.sleep(0.01)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(60):
             assert await other.enter() is None
         done = [task for task in entering if task.done()]
         for task in entering:
@@ -236,7 +237,7 @@ def test_seconds(header, seconds):
 
 
 def test_a_date():
-    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=2)
+    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=20)
     assert retry_after(email.utils.formatdate(time.time() - 60, usegmt=True)) == 0.0
 
 

@@ -105,7 +105,7 @@ def proxy(unknown_names):
 @given(HOSTS, st.sampled_from(["CONNECT {} HTTP/1.1", "GET http://{}/x HTTP/1.1", "GET {} HTTP/1.1"]))
 def test_a_request_to_the_proxy_for_any_host_is_answered(proxy, host, line):
     head = line.format(host).replace("\r", "").replace("\n", "").encode("utf-8", "replace")
-    with socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", int(proxy.url.rpartition(":")[2])), timeout=60) as client:
         client.sendall(head + b"\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 403 ", b"HTTP/1.1 502 "))

@@ -59,7 +59,7 @@ def ask(proxy, url, data=None, **headers):
     """Ask for a page through the proxy as a browser does, and return status and body."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": proxy.url}))
     try:
-        with opener.open(urllib.request.Request(url, data, headers), timeout=10) as answer:
+        with opener.open(urllib.request.Request(url, data, headers), timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -68,7 +68,7 @@ def ask(proxy, url, data=None, **headers):
 
 @contextlib.contextmanager
 def connected(proxy):
-    with socket.create_connection(("127.0.0.1", int(proxy.url.rsplit(":", 1)[1])), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", int(proxy.url.rsplit(":", 1)[1])), timeout=60) as client:
         yield client
 
 

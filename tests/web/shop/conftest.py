@@ -30,7 +30,7 @@ class Client:
     """Ask a shop for things over one connection that stays open."""
 
     def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
     def ask(self, address, method="GET", **headers):
         self.connection.request(method, address, headers={"Host": "shop.pixmill.test", **headers})

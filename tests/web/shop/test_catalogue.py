@@ -135,6 +135,31 @@ def test_names_that_are_no_text_are_sold_too(tmp_path):
     assert Pages(catalogue).product(card.id, consented=True).encode()
 
 
+@pytest.mark.linux
+def test_links_are_followed_within_the_folder_and_into_the_cache(tmp_path):
+    """What lies elsewhere on this machine is not the shop's to show: neither a file nor a whole folder."""
+    data, cached = tmp_path / "data", tmp_path / "cache" / "files" / "md5" / "ab" / ("0" * 30)
+    for file in (data / "coat" / "0.png", cached, tmp_path / "private" / "1.png"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    links = {
+        "within": data / "coat" / "0.png",
+        "kept": cached,
+        "out": tmp_path / "private" / "1.png",
+        "gone": "nowhere",
+    }
+    for name, target in links.items():
+        (data / "coat" / f"{name}.png").symlink_to(target)
+    (data / "coat" / "circle.png").symlink_to("circle.png")
+    (data / "dress").symlink_to(tmp_path / "private")
+    (data / "jacket").symlink_to("coat")
+    catalogue = Catalogue(data)
+    shown = {(card.label, card.path.name) for card in catalogue.products.values()}
+    names = ("0.png", "within.png", "kept.png")
+    assert shown == {(label, name) for label in ("coat", "jacket") for name in names}
+    assert catalogue.links_out == [data / "coat" / "out.png", data / "dress", data / "jacket" / "out.png"]
+
+
 @pytest.mark.parametrize("folders", [[], ["data"], ["data/.hidden"]])
 def test_a_folder_without_classes_is_refused(tmp_path, folders):
     for folder in folders:

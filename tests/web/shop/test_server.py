@@ -29,6 +29,14 @@ def first(cards, kind):
     return next(card for card in cards if card.kind is kind)
 
 
+@pytest.mark.parametrize("address", ["/", "/robots.txt", "/nothing"])
+def test_no_other_site_shows_the_shop_within_a_page(client, address):
+    client.connection.request("GET", address, headers={"Host": "localhost"})
+    answer = client.connection.getresponse()
+    answer.read()
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+
+
 def test_every_image_is_served_as_it_is(client, data, cards):
     catalogue = Catalogue(data)
     for card in cards:
@@ -214,6 +222,16 @@ def test_ctrl_c_closes_the_shop(data):
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(data)], stderr=subprocess.PIPE, text=True)
     assert "The shop is running at http://localhost:" in process.stderr.readline()
     os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert errors.strip() == "The shop has stopped."
+
+
+@pytest.mark.linux
+def test_links_that_are_left_out_are_named(data, tmp_path):
+    (tmp_path / "coat").mkdir()
+    (tmp_path / "coat" / "out.png").symlink_to(data / "notes.txt")
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    assert process.stderr.readline() == f"Left out: links out of {tmp_path} (1), such as {tmp_path}/coat/out.png\n"
+    process.terminate()
+    process.communicate(timeout=60)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,11 +28,11 @@ SESSION = "session"
 _START_SECONDS = 30.0
 _STARTS = 10
 _POLL_SECONDS = 0.02
-_PORT = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)(\d+)\D")
+_LISTENS = re.compile(rb"(?:started successfully on port |Listening on 127\.0\.0\.1:)\d+\D")
 """What ChromeDriver and msedgedriver, and geckodriver, print once they listen."""
 
-_PORT_TAKEN = b"port not available"
-"""What ChromeDriver prints before it exits, where the free port that it found on ``::1`` is in use on 127.0.0.1."""
+_PORT_TAKEN = re.compile(rb"IPv[46] port not available|\(os error (?:48|98|10048)\)")
+"""What they print before they exit, where another program took the port first."""
 
 
 @contextlib.contextmanager
@@ -55,25 +56,35 @@ def running_driver(browser: Browser, log: Path) -> Iterator[tuple[str, Callable[
             # A browser that is killed leaves its temporary files behind, so it has a folder of its own for them.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pixmill-", ignore_cleanup_errors=True))
             for _ in range(_STARTS):
-                process = _start(browser, Path(folder), log)
+                port = _free_port()
+                process = _start(browser, Path(folder), log, port)
                 stack.enter_context(process)
                 stack.callback(_kill, process)
-                port = _port(browser, process, log)
-                if port or _PORT_TAKEN not in log.read_bytes():
+                listens = _listens(browser, process, log)
+                if listens or not _PORT_TAKEN.search(log.read_bytes()):
                     break
         except OSError as error:
             raise _not_started(browser, str(error.strerror)) from None
-        if not port:
+        if not listens:
             lines = log.read_text(errors="replace").splitlines() or ["it printed nothing"]
             raise _not_started(browser, f"exit code {process.returncode}: {lines[-1]}")
-        yield f"http://localhost:{port}", partial(_kill, process)
+        yield f"http://127.0.0.1:{port}", partial(_kill, process)
 
 
-def _start(browser: Browser, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+def _free_port() -> int:
+    """Return a port of loopback that is free now.
+
+    With ``--port=0`` ChromeDriver looks for one on ``::1``; where IPv6 is off, it prints 0 and listens on another.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _start(browser: Browser, folder: Path, log: Path, port: int) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        # It takes a free port itself and prints it: one that somebody else chose may be taken by then.
         return subprocess.Popen(  # noqa: S603
-            [str(browser.driver), "--port=0"],
+            [str(browser.driver), f"--port={port}"],
             env=os.environ | {"TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -83,14 +94,14 @@ def _start(browser: Browser, folder: Path, log: Path) -> subprocess.Popen[bytes]
         )
 
 
-def _port(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> int | None:
-    """Wait until the driver listens, and give its port, or None where it exits instead."""
+def _listens(browser: Browser, process: subprocess.Popen[bytes], log: Path) -> bool:
+    """Wait until the driver listens; return False where it exits instead."""
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if port := _PORT.search(log.read_bytes()):
-            return int(port[1])
+        if _LISTENS.search(log.read_bytes()):
+            return True
         if process.poll() is not None:
-            return None
+            return False
         time.sleep(_POLL_SECONDS)
     raise _not_started(browser, f"it did not listen within {_START_SECONDS:g} s")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from pixmill.core.errors import DataError
+from pixmill.core.files import target_within
 
 __all__ = ["BACKDROPS", "Card", "Catalogue", "Kind", "describe", "display_name", "price", "title"]
 
@@ -91,13 +92,15 @@ class Catalogue:
 
     Args:
         data: A folder of images as ``<class>/<file>``. Hidden files are left out, everything else is taken for an
-            image: a scraper must cope with a text file named ``.jpg`` too.
+            image: a scraper must cope with a text file named ``.jpg`` too. Links are followed within the folder and
+            into DVC's cache.
 
     Attributes:
         classes: The cards of each class, in the order of their ids.
         products: Each card by its id.
         media: The card that each image's address stands for.
         slow: The card whose image takes its time.
+        links_out: The links that are left out.
 
     Raises:
         DataError: There is no such folder, or no class in it.
@@ -105,11 +108,12 @@ class Catalogue:
 
     def __init__(self, data: Path) -> None:
         self.classes: dict[str, tuple[Card, ...]] = {}
-        for folder in _visible(data) if data.is_dir() else ():
-            if folder.is_dir():
-                label = _text(folder.name)
-                cards = [card for path in _visible(folder) if path.is_file() for card in _cards(label, path)]
-                self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
+        self.links_out: list[Path] = []
+        for folder in self._within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
+            label = _text(folder.name)
+            files = self._within(data, filter(Path.is_file, _visible(folder)))
+            cards = [card for path in files for card in _cards(label, path)]
+            self.classes[label] = tuple(sorted(cards, key=lambda card: (card.id, card.image)))
         if not self.classes:
             raise DataError(
                 f"{data} has no class folders; the shop shows <class>/<file>",
@@ -120,6 +124,13 @@ class Catalogue:
         self.media = {card.image: card for card in every if card.kind is not Kind.SOLD_OUT}
         fetched = [card for card in every if card.kind is Kind.PRODUCT and card.inline is None]
         self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
+
+    def _within(self, data: Path, paths: Iterable[Path]) -> Iterator[Path]:
+        for path in paths:
+            if path.is_symlink() and target_within(path, data) is None:
+                self.links_out.append(path)
+            else:
+                yield path
 
     def find(self, query: str) -> tuple[Card, ...]:
         """Return the cards that a query finds: those of the class of that name, or of that name in another case."""

@@ -35,8 +35,11 @@ Disallow: /checkout
 
 _STATIC = {"/static/shop.css": "text/css", "/static/shop.js": "text/javascript"}
 
-_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'"
-"""Keeps the browser from asking anyone else for anything."""
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""Keeps the browser from asking anyone else for anything, and other sites from showing the shop within a page."""
 
 _SLOW_SECONDS = 2.0
 
@@ -158,6 +161,8 @@ def serve(data: Path, port: int = 8000, *, open_browser: bool = True) -> None:
     try:
         with Shop(data, port=port) as shop:
             address = f"http://localhost:{shop.port}/"
+            if left_out := shop.catalogue.links_out:
+                print(f"Left out: links out of {data} ({len(left_out)}), such as {left_out[0]}", file=sys.stderr)  # noqa: T201
             print(f"The shop is running at {address} (stop with Ctrl-C)", file=sys.stderr, flush=True)  # noqa: T201
             if open_browser:
                 webbrowser.open(address)

@@ -1,0 +1,38 @@
+"""Where IPv6 is off, as in many containers, a browser starts and is led through the bundled shop."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.linux]
+
+SCRIPT = """
+import errno, socket, sys
+from pathlib import Path
+from pixmill.web.browser import find_browser, open_browser, visit
+from pixmill.web.fetch.proxy import Proxy
+from pixmill.web.fetch.values import Network
+from pixmill.web.shop import ORIGIN, Shop
+
+try:
+    socket.create_server(("::1", 0), family=socket.AF_INET6)
+except OSError as error:
+    print(errno.errorcode[error.errno])
+folder = Path(sys.argv[1])
+with (
+    Shop(folder / "data") as shop,
+    Proxy(Network(served={"shop.pixmill.test:80": shop.port})) as proxy,
+    open_browser(find_browser(), proxy=proxy.url, profile=folder / "profiles") as driver,
+):
+    print(visit(driver, f"{ORIGIN}/search?q=coat").status)
+"""
+
+WITHOUT_IPV6 = 'ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "$@"'
+
+
+def test_a_browser_starts_where_ipv6_is_off(repository, tmp_path):
+    (tmp_path / "data" / "coat").mkdir(parents=True)
+    confined = ["unshare", "--net", "sh", "-c", WITHOUT_IPV6, "sh", sys.executable, "-c", SCRIPT, str(tmp_path)]
+    done = subprocess.run(confined, cwd=repository, check=True, timeout=120, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.split("\n") == ["EADDRNOTAVAIL", "200", ""]

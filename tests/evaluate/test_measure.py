@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.files import write_json
-from pixmill.evaluate.measure import headline, measure, of_this_version
+from pixmill.evaluate.measure import convert_metrics, headline, measure
 
 LABELS = ("a", "b", "c")
 FIGURES = {"accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "top_2_accuracy"}
@@ -103,7 +103,7 @@ def test_the_headline_is_eight_figures_of_the_test_split(metrics):
 def test_metrics_of_an_earlier_version_are_read_as_calibrated(temperature, low):
     after = {"log_loss": 0.2, "ece": 0.02, "confidence": 0.9}
     earlier = {"accuracy": 0.9, "log_loss": 0.4, "log_loss_low": 0.3, "ece": 0.35, "temperature": temperature}
-    assert of_this_version({**earlier, "calibrated": after}) == {
+    assert convert_metrics({**earlier, "calibrated": after}) == {
         "accuracy": 0.9,
         **after,
         "log_loss_low": low,
@@ -111,4 +111,4 @@ def test_metrics_of_an_earlier_version_are_read_as_calibrated(temperature, low):
         "temperature": temperature,
         "uncalibrated": {"log_loss": 0.4, "ece": 0.35},
     }
-    assert of_this_version(earlier) == earlier
+    assert convert_metrics(earlier) == earlier

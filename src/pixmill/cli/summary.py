@@ -35,10 +35,10 @@ def summary(root: Path) -> str:
         ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.cli.results import notes
-    from pixmill.evaluate.measure import of_this_version
+    from pixmill.evaluate.measure import convert_metrics
     from pixmill.record.store import tracking_uri, viewing
 
-    metrics = of_this_version(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+    metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]

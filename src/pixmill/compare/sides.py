@@ -19,7 +19,7 @@ from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
-from pixmill.evaluate.measure import of_this_version
+from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
 from pixmill.record.runs import CALIBRATION as IN_MODEL
 from pixmill.record.runs import PREDICTIONS, MlflowRun, Runs
@@ -256,7 +256,7 @@ def _table(content: bytes, name: str, side: str, remake: str, missing: list[str]
 def _metrics(content: bytes | None, side: str, missing: list[str]) -> dict[str, Any] | None:
     with contextlib.suppress(ValueError):
         if isinstance(metrics := json.loads(content or b"null"), dict):
-            return of_this_version(metrics)
+            return convert_metrics(metrics)
     missing.append(f"{side} has no readable {_METRICS}.")
     return None
 

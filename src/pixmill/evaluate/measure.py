@@ -15,7 +15,7 @@ from pixmill.metrics.limits import accuracy_interval, score_limits
 from pixmill.metrics.probabilities import losses, normalised
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
-__all__ = ["HEADLINE", "headline", "measure", "measure_confidence", "of_this_version"]
+__all__ = ["HEADLINE", "convert_metrics", "headline", "measure", "measure_confidence"]
 
 
 def measure(
@@ -161,7 +161,7 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {name: metrics[name] for name in HEADLINE} | {"baseline_accuracy": metrics["baseline"]["majority_accuracy"]}
 
 
-def of_this_version(metrics: Mapping[str, Any]) -> dict[str, Any]:
+def convert_metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``plots/evaluate/full.json`` as this version writes it.
 
     Earlier versions wrote the test split's log-loss and calibration error before calibration, and those after it under

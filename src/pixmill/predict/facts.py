@@ -10,7 +10,7 @@ from typing import Any
 from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams, parse_yaml
-from pixmill.evaluate.measure import of_this_version
+from pixmill.evaluate.measure import convert_metrics
 from pixmill.learn import describe_model
 from pixmill.learn.exported import Exported
 from pixmill.record.lineage import data_hashes
@@ -65,7 +65,7 @@ def gather(root: Path, description: Exported) -> Facts:
     )
     metrics: dict[str, Any] = {}
     if description.metrics:
-        metrics = of_this_version(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+        metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
     # Of the run, not those that params.yaml has now.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
     return Facts(

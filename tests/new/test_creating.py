@@ -233,3 +233,18 @@ def test_an_interrupted_download_of_a_browser_leaves_nothing(
     monkeypatch.setattr("pixmill.web.browser.install_browser", interrupt)
     assert "interrupted; the same command completes the project" in new("shoes", "--demo")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_project_names_the_build_that_is_asked_for(new: New, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = f"git+https://example.org/pixmill.git@{'0b' * 20}"
+    assert "Warning" not in new("pets", "--classes", "cat,dog", "--pixmill", commit)
+    root = tmp_path / "pets"
+    assert f'"pixmill[pipeline] @ {commit}"' in (root / "pyproject.toml").read_text()
+    assert f'install: "pixmill @ {commit}"\n' in (root / "pixmill.lock").read_text()
+    assert not (root / "wheels").exists()
+    monkeypatch.chdir(root)
+    assert "already: --pixmill\n" in new(".", "--pixmill", commit)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pixmill.new.supply.running_origin", lambda: Origin(f"pixmill=={__version__}"))
+    assert "Warning: pixmill comes from a package index, which decides" in new("dogs", "--classes", "cat,dog")
+    assert f'"pixmill[pipeline]=={__version__}"' in (tmp_path / "dogs" / "pyproject.toml").read_text()

@@ -96,7 +96,7 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
         recipe = recipe.with_images([*CLASSES], source="folder")
     lock = read_lock(root)
-    own = None if lock is None or lock.origin is None else Supply(lock.origin)
+    own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
     supply = own or find_supply(None if order.pixmill is None else find_origin(order.pixmill))
     had_images = (root / "data.dvc").exists() or holds_files(root / "data")
     had_remote = _has_remote(root)

@@ -70,6 +70,7 @@ class Side:
         missing: What could not be read, and the command that gets it, one sentence each.
         read: Returns the bytes of a file in its tree by path, such as an image below ``artifacts/scrape``; ``None`` if
             the file cannot be had.
+        faults: Returns what of its files is malformed, as far as they were read, one sentence each.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Side:
     run: MlflowRun | None
     missing: tuple[str, ...]
     read: Callable[[str], bytes | None] = field(repr=False)
+    faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 
 
 @dataclass(frozen=True)

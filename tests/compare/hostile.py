@@ -187,7 +187,9 @@ def stage(**over: Any) -> Callable[[Path], None]:
 def metrics(**over: Any) -> str:
     """Return ``full.json`` with other figures."""
     figures = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.9, "n": 8}
-    return json.dumps({**figures, "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}}, **over})
+    return json.dumps(
+        {**figures, "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}}, **over}
+    )
 
 
 def submodule(root: Path) -> None:
@@ -207,7 +209,9 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "params: a list within itself": {"params.yaml": PARAMS + "extra: &a [*a]\n"},
     "params: a mapping within itself": {"params.yaml": PARAMS + "extra: &a {b: *a}\n"},
     "params: merges of merges": {
-        "params.yaml": PARAMS + "x0: &x0 {k: 1}\n" + "".join(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
+        "params.yaml": PARAMS
+        + "x0: &x0 {k: 1}\n"
+        + "".join(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
     },
     "params: 40 MB": {"params.yaml": PARAMS + "#" * 40_000_000},
     "params: a million items": {"params.yaml": PARAMS + "extra: [" + "1," * 450_000 + "]"},
@@ -220,7 +224,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "params: a Python object": {"params.yaml": "a: !!python/object/apply:os.system ['true']\n"},
     "params: a link": {"params.yaml": Path("/etc/passwd")},
     # dvc.lock
-    "lock: aliases of aliases": {"dvc.lock": f"schema: '2.0'\nstages:\n  " + BOMB.replace("\n", "\n  ")},
+    "lock: aliases of aliases": {"dvc.lock": "schema: '2.0'\nstages:\n  " + BOMB.replace("\n", "\n  ")},
     "lock: a list": {"dvc.lock": "[]"},
     "lock: a text": {"dvc.lock": "hello"},
     "lock: a number": {"dvc.lock": "7"},
@@ -303,6 +307,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "folder: no JSON": {"artifacts/evaluate": b"hello"},
     "folder: an object": {"artifacts/evaluate": b'{"a": 1}'},
     "folder: nested deeply": {"artifacts/evaluate": b"[" * DEEP},
+    "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
+    "review.csv: a link": {"review.csv": Path("/dev/zero")},
 }
 """Heads whose results are not what they must be, by what is wrong."""
 
@@ -320,7 +326,12 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "predictions: NaN": {PREDICTIONS: predictions(p_coat=[float("nan")] * 8)},
     "predictions: infinite": {PREDICTIONS: predictions(p_coat=[float("inf")] * 8, loss=[1e300] * 8)},
     "predictions: negative": {PREDICTIONS: predictions(p_coat=[-0.5] * 8, p_dress=[1.5] * 8)},
-    "predictions: no images": {PREDICTIONS: predictions(**{n: pa.array([], pa.string()) for n in ("id", "split", "label", "predicted")}, **{n: pa.array([], pa.float32()) for n in ("p_coat", "p_dress", "loss")})},
+    "predictions: no images": {
+        PREDICTIONS: predictions(
+            **{n: pa.array([], pa.string()) for n in ("id", "split", "label", "predicted")},
+            **{n: pa.array([], pa.float32()) for n in ("p_coat", "p_dress", "loss")},
+        )
+    },
     "predictions: a class of no name": {PREDICTIONS: predictions(p_=[0.0] * 8)},
     "predictions: categories": {PREDICTIONS: predictions(label=pa.array(["coat", "dress"] * 4).dictionary_encode())},
     "predictions: an index that is not there": {
@@ -330,8 +341,18 @@ HARMLESS: dict[str, dict[str, Any]] = {
         PREDICTIONS: pandas_metadata(
             {
                 "index_columns": [{"kind": "range", "name": None, "start": 0, "stop": 10**12, "step": 1}],
-                "columns": [{"name": "id", "field_name": "id", "pandas_type": "datetimetz", "numpy_type": "M8", "metadata": {"timezone": "no/where"}}],
-                "column_indexes": [{"name": None, "field_name": None, "pandas_type": "x", "numpy_type": "int64", "metadata": None}],
+                "columns": [
+                    {
+                        "name": "id",
+                        "field_name": "id",
+                        "pandas_type": "datetimetz",
+                        "numpy_type": "M8",
+                        "metadata": {"timezone": "no/where"},
+                    }
+                ],
+                "column_indexes": [
+                    {"name": None, "field_name": None, "pandas_type": "x", "numpy_type": "int64", "metadata": None}
+                ],
             }
         )
     },
@@ -339,15 +360,19 @@ HARMLESS: dict[str, dict[str, Any]] = {
         MANIFEST: manifest(brightness=[1e300, -1e300, float("inf"), float("nan"), 0, 0, 0, 0], short_side=[2**62] * 8)
     },
     "manifest: paths lead out": {
-        MANIFEST: manifest(id=[f"{n:064d}" for n in range(8)], path=["../../secret", "/etc/passwd", "a\0b", "x" * 9999, "", ".", "a\nb", "é"])
+        MANIFEST: manifest(
+            id=[f"{n:064d}" for n in range(8)],
+            path=["../../secret", "/etc/passwd", "a\0b", "x" * 9999, "", ".", "a\nb", "é"],
+        )
     },
     "folder: paths lead out": {
-        "artifacts/evaluate": json.dumps([{"md5": "0" * 32, "relpath": name} for name in ("../../x", "/etc/passwd", "")]).encode()
+        "artifacts/evaluate": json.dumps(
+            [{"md5": "0" * 32, "relpath": name} for name in ("../../x", "/etc/passwd", "")]
+        ).encode()
     },
-    "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
     "requirements: brackets that never close": {"requirements.txt": "a[\n" * 200_000},
     "pixmill.lock: a list": {"pixmill.lock": "[1]"},
-    "pixmill.lock: aliases of aliases": {"pixmill.lock": f"libraries:\n  " + BOMB.replace("\n", "\n  ")},
+    "pixmill.lock: aliases of aliases": {"pixmill.lock": "libraries:\n  " + BOMB.replace("\n", "\n  ")},
     "curves: a million columns": {"plots/train/curves.csv": "a," * 1_000_000 + "\n" + "1," * 1_000_000},
     "curves: no text": {"plots/train/curves.csv": bytes(range(256))},
     "curves: infinite": {"plots/train/curves.csv": "epoch,a\n1,inf\n2,1e400\nx,y\n"},
@@ -358,8 +383,9 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "dvc.yaml: aliases of aliases": {"dvc.yaml": BOMB},
     "dvc.yaml: nested deeply": {"dvc.yaml": "[" * DEEP},
     "dvc.yaml: ten billion stages": {
-        "dvc.yaml": "stages: {a: {cmd: x, matrix: {" + ", ".join(f"k{n}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for n in range(10)) + "}}}"
+        "dvc.yaml": "stages: {a: {cmd: x, matrix: {"
+        + ", ".join(f"k{n}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for n in range(10))
+        + "}}}"
     },
-    "review.csv: a link": {"review.csv": Path("/dev/zero")},
 }
 """Heads that are odd, but can be compared as far as they go."""

@@ -44,4 +44,3 @@ def test_a_stage_that_did_not_run_after_those_before_it_is_outdated(project):
     (out,) = stages["train"]["outs"]
     stages["train"]["outs"] = [{**out, "md5": "another"}]
     assert first_outdated(stages) == "evaluate"
-

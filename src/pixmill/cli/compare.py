@@ -107,7 +107,9 @@ def _make(folder: Path) -> None:
         ) from None
 
 
-def _compare(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path, Gate, tuple[str, ...]]:
+def _compare(
+    workspace: Workspace, params: Params, arguments: argparse.Namespace
+) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
     from pixmill.compare.document import comparison_json
     from pixmill.compare.text import comparison_text

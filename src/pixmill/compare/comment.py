@@ -109,7 +109,7 @@ def compose(text: str, page: str | None) -> str:
     no quick action of GitLab (a line that begins with a slash).
     """
     # Of entities only those remain that a comparison writes; all others show as they are spelt.
-    text = re.sub(r"&(?!(?:amp|lt|gt);)", "&amp;", text.replace("\0", ""))
+    text = re.sub(r"&(?=#|(?!(?:amp|lt|gt);)\w+;)", "&amp;", text.replace("\0", ""))
     text = text.replace("@", "@\u200b")
     text = re.sub(r"^(\s*)/", r"\1\\/", text, flags=re.MULTILINE)
     start = f"{MARKER}\n"

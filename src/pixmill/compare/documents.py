@@ -109,7 +109,9 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
     document = read_yaml(content, file)
     try:
         if file == "dvc.lock":
-            return {name: each.model_dump(exclude_unset=True) for name, each in _Lock(**_named(document)).stages.items()}
+            return {
+                name: each.model_dump(exclude_unset=True) for name, each in _Lock(**_named(document)).stages.items()
+            }
         return {"": _Data(**_named(document)).model_dump(exclude_unset=True)}
     except ValidationError as error:
         raise Malformed(_told(error)) from None

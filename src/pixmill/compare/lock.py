@@ -54,4 +54,3 @@ def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | 
                 if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:  # as DVC does
                     return str(path)
     return None
-

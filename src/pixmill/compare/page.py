@@ -187,7 +187,10 @@ def _reliability(numbers: Numbers) -> str:
 
 def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
     """Return title and chart of each column of both sides' training curves."""
-    sides = {name: read_curves(side and side.read("plots/train/curves.csv")) for name, side in (("base", before), ("head", after))}
+    sides = {
+        name: read_curves(side and side.read("plots/train/curves.csv"))
+        for name, side in (("base", before), ("head", after))
+    }
     columns = dict.fromkeys(column for table in sides.values() for column in table.columns[1:])
     charts = []
     for column in columns:

@@ -131,9 +131,7 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
 class _Documents:
     """The small files of a side; what is wrong with one is added to ``faults``, by its path."""
 
-    def __init__(
-        self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: str
-    ) -> None:
+    def __init__(self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: str) -> None:
         self._side, self._read, self._faults, self._remake = side, read, faults, remake
         self.params = self._of("params.yaml", lambda content: read_yaml(content, "params.yaml") and content.decode())
         self.stages: Stages = self._of("dvc.lock", read_stages) or {}

@@ -58,21 +58,23 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
 
 
 def _read(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
-    if int.from_bytes(content[-8:-4], "little") > _FOOTER:
+    if content[-4:] == b"PAR1" and int.from_bytes(content[-8:-4], "little") > _FOOTER:
         raise Malformed("has too many columns or parts")
     source = pa.BufferReader(content)
     footer = pq.read_metadata(source)
-    if footer.num_rows > _ROWS or footer.num_columns > _COLUMNS:
-        raise Malformed(f"has {footer.num_rows:,} rows and {footer.num_columns:,} columns, more than can be compared")
     if footer.num_columns * footer.num_row_groups > _CHUNKS:
-        raise Malformed("is in too many parts")
+        raise Malformed("has too many columns or parts")
+    rows = [max(0, footer.row_group(place).num_rows) for place in range(footer.num_row_groups)]
+    if sum(rows) > _ROWS or footer.num_columns > _COLUMNS:
+        raise Malformed(f"has {sum(rows):,} rows and {footer.num_columns:,} columns, more than can be compared")
+    groups = [place for place, count in enumerate(rows) if count]
     schema = footer.schema.to_arrow_schema()
     kinds = _kinds(schema, footer, columns)
-    _check_pages(content, footer, [place for place, name in enumerate(schema.names) if name in kinds])
+    _check_pages(content, footer, groups, [place for place, name in enumerate(schema.names) if name in kinds])
     # The words of a dictionary are held once until it is known how much they are together.
     texts = [name for name, kind in kinds.items() if kind in ("key", "text", "text?")]
     file = pq.ParquetFile(source, read_dictionary=texts)
-    table = file.read(columns=list(kinds), use_threads=False).select(list(kinds))
+    table = file.read_row_groups(groups, columns=list(kinds), use_threads=False).select(list(kinds))
     arrays = {name: _text(table[name]) if name in texts else _number(table[name]) for name in kinds}
     if sum(array.nbytes for array in arrays.values()) > _BYTES:
         raise Malformed(f"holds more than {_BYTES >> 20} MiB")
@@ -91,7 +93,9 @@ def _kinds(schema: pa.Schema, footer: pq.FileMetaData, columns: Mapping[str, Kin
     """Return the kinds of those columns that are there, in the file's order."""
     kinds = {name: columns.get(name) or columns.get("p_*" if name.startswith("p_") else "") for name in schema.names}
     found = {name: kind for name, kind in kinds.items() if kind}
-    if lacking := sorted(name for name, kind in columns.items() if not kind.endswith("?") and name not in (*found, "p_*")):
+    if lacking := sorted(
+        name for name, kind in columns.items() if not kind.endswith("?") and name not in (*found, "p_*")
+    ):
         raise Malformed(f"lacks {', '.join(lacking)}")
     if len(kinds) < len(schema.names) or footer.num_columns != len(schema.names):
         raise Malformed("has columns twice or nested")
@@ -128,11 +132,11 @@ def _number(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _check_pages(content: bytes, footer: pq.FileMetaData, places: list[int]) -> None:
+def _check_pages(content: bytes, footer: pq.FileMetaData, groups: list[int], columns: list[int]) -> None:
     """Refuse pages that would unpack to too much, or to more values than there are rows."""
     total = 0
-    for group in map(footer.row_group, range(footer.num_row_groups)):
-        for chunk in map(group.column, places):
+    for group in map(footer.row_group, groups):
+        for chunk in map(group.column, columns):
             if chunk.num_values != group.num_rows or chunk.file_path:
                 raise ValueError("values that are no rows, or elsewhere")
             for page in _pages(content, chunk):

@@ -81,6 +81,8 @@ class Store:
         """Return the hash of a file in a folder, by the folder's; ``None`` if it has none of this path."""
         if folder not in self._listings:
             self._listings[folder] = self.content(folder, _MOST_BYTES)
+        if self._listings[folder][:9] not in (b'[{"md5": ', b"[]"):
+            raise Malformed("is in a folder whose listing in DVC is malformed")
         # As DVC writes it: a folder of a million images, or of anything, is searched and not parsed.
         listing, named = self._listings[folder], f', "relpath": {json.dumps(path)}}}'.encode()
         start = listing.find(named)
@@ -173,7 +175,9 @@ class Tree:
             if path == out and not md5.endswith(".dir"):
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
-                digest: str | None = self._ask(path, lambda out=out, md5=md5: self._store.within(md5, path[len(out) + 1 :]))
+                digest: str | None = self._ask(
+                    path, lambda out=out, md5=md5: self._store.within(md5, path[len(out) + 1 :])
+                )
                 return digest
         return None
 
@@ -184,7 +188,9 @@ class Tree:
         for file in ("dvc.lock", "data.dvc"):
             with contextlib.suppress(Malformed):
                 stages = read_stages(self.read(file) or b"", file)
-                outs |= {out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", ()) if "md5" in out}
+                outs |= {
+                    out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", ()) if "md5" in out
+                }
         return {path: md5 for path, md5 in outs.items() if md5}
 
     def trouble(self, path: str) -> str | None:

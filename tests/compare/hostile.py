@@ -305,6 +305,8 @@ MALFORMED: dict[str, dict[str, Any]] = {
     "pairs: no ids": {PAIRS: parquet({"x": [1]})},
     # what DVC holds as a folder
     "folder: no JSON": {"artifacts/evaluate": b"hello"},
+    "folder: of the model": {"artifacts/train": b"hello"},
+    "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
     "folder: an object": {"artifacts/evaluate": b'{"a": 1}'},
     "folder: nested deeply": {"artifacts/evaluate": b"[" * DEEP},
     "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},

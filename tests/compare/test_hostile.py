@@ -69,6 +69,7 @@ def test_a_malformed_head_is_told_and_exits_2(compare, name, files):
     assert "\nMissing\n" in out
     assert "malformed: " in err
     assert "Traceback" not in err
+    assert "\x1b" not in out + err
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_500_000
 
 

@@ -92,8 +92,10 @@ def run(arguments: argparse.Namespace) -> None:
             say(f"gate: {rule.name}: {rule.sentence}")
         sys.exit(1)
     if faults:
+        from pixmill.compare.report import printable
+
         for sentence in faults:
-            say(f"malformed: {sentence}")
+            say(f"malformed: {printable(sentence)}")
         sys.exit(2)
 
 

@@ -103,9 +103,9 @@ def read(path: Path) -> str:
 
 
 def compose(text: str, page: str | None) -> str:
-    """Return the comment: the marker, a link to the whole page, and the text, cut to the limit if need be.
+    r"""Return the comment: the marker, a link to the whole page, and the text, cut to the limit if need be.
 
-    The text can notify nobody (``@name``, however it is spelt: ``&#64;name``, ``@&#110;ame``, ``@\\_name``), and holds
+    The text can notify nobody (``@name``, however it is spelt: ``&#64;name``, ``@&#110;ame``, ``@\_name``), and holds
     no quick action of GitLab (a line that begins with a slash).
     """
     # Of entities only those remain that a comparison writes; all others show as they are spelt.

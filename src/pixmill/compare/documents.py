@@ -23,12 +23,22 @@ _CURVES = 1 << 20
 _COLUMNS = 100
 """The most bytes, and columns, of training curves."""
 
+_LETTERS = 300
+"""The most letters of what is said about a file."""
+
 _PARTS = 1000
 """The most stages of ``dvc.lock``, and the most files of each."""
 
 
 class Malformed(Exception):  # noqa: N818 (a fact about a file, which the caller reports)
-    """Raised with what is wrong with a file, as the rest of a sentence that begins with its name."""
+    """Raised with what is wrong with a file, as the rest of a sentence that begins with its name; it is cut to a line.
+
+    Args:
+        text: Such as ``is larger than 1 MiB``. It may quote the file.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.split())[:_LETTERS])
 
 
 class _Typed(BaseModel):

@@ -188,7 +188,7 @@ def _reliability(numbers: Numbers) -> str:
 def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
     """Return title and chart of each column of both sides' training curves."""
     sides = {
-        name: read_curves(side and side.read("plots/train/curves.csv"))
+        name: read_curves(None if side is None else side.read("plots/train/curves.csv"))
         for name, side in (("base", before), ("head", after))
     }
     columns = dict.fromkeys(column for table in sides.values() for column in table.columns[1:])

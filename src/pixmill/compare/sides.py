@@ -33,9 +33,14 @@ _TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
     ),
     "manifest": (
         "artifacts/split/manifest.parquet",
-        {"id": "key", "label": "text", "split": "text", "verdict": "key"}
-        | dict.fromkeys(("reason", "source", "image_url", "path", "cluster"), "text?")
-        | dict.fromkeys(("short_side", "aspect_ratio", "brightness", "sharpness"), "number?"),
+        {
+            "id": "key",
+            "label": "text",
+            "split": "text",
+            "verdict": "key",
+            **dict.fromkeys(("reason", "source", "image_url", "path", "cluster"), "text?"),
+            **dict.fromkeys(("short_side", "aspect_ratio", "brightness", "sharpness"), "number?"),
+        },
     ),
     "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),
 }
@@ -133,12 +138,12 @@ class _Documents:
 
     def __init__(self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: str) -> None:
         self._side, self._read, self._faults, self._remake = side, read, faults, remake
-        self.params = self._of("params.yaml", lambda content: read_yaml(content, "params.yaml") and content.decode())
+        self.params: str | None = self._of("params.yaml", _params)
         self.stages: Stages = self._of("dvc.lock", read_stages) or {}
 
     def metrics(self, missing: list[str]) -> dict[str, Any] | None:
         """Return the figures of evaluate."""
-        figures = self._of(_METRICS, read_metrics)
+        figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
         if figures is None and _METRICS not in self._faults:
             missing.append(f"{self._side} has no readable {_METRICS}.")
         return figures
@@ -154,6 +159,11 @@ class _Documents:
         except Malformed as fault:
             self._faults[path] = str(fault)
             return None
+
+
+def _params(content: bytes) -> str:
+    read_yaml(content, "params.yaml")
+    return content.decode()
 
 
 def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:

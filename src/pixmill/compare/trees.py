@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
 from threading import Thread
@@ -171,13 +171,18 @@ class Tree:
 
     def md5(self, path: str) -> str | None:
         """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if that is not to be had."""
+        try:
+            return self._md5(path)
+        except Malformed as fault:
+            self.faults[path] = str(fault)
+            return None
+
+    def _md5(self, path: str) -> str | None:
         for out, md5 in self._outs.items():
             if path == out and not md5.endswith(".dir"):
                 return md5
             if path.startswith(f"{out}/") and md5.endswith(".dir"):
-                digest: str | None = self._ask(
-                    path, lambda out=out, md5=md5: self._store.within(md5, path[len(out) + 1 :])
-                )
+                digest: str | None = self._ask(path, partial(self._store.within, md5, path[len(out) + 1 :]))
                 return digest
         return None
 

@@ -1,6 +1,8 @@
 """The comment on a pull request, posted over HTTP to servers that answer like GitHub and GitLab."""
 
+import html
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -139,6 +141,18 @@ def test_a_strangers_text_becomes_a_comment_and_nothing_more(post, forge):
     assert "@\u200beveryone" in comment.body
     assert "\0" not in comment.body
     assert lines[-1].endswith("\ufffd\ufffd")
+
+
+SPELT = ("@a", "&#64;a", "&#x40;a", "&#0064;a", "&commat;a", "@&#97;b", "@\\_a", "@.a", "@\u00ada", "&#x0040a", "&#64a")
+
+
+@pytest.mark.parametrize("name", SPELT)
+def test_no_spelling_of_a_name_notifies_anybody(post, forge, name):
+    post(f"{name} &amp; &lt;b&gt; && c\n")
+    ((_, comment),) = forge.comments.items()
+    text = comment.body.splitlines()[1]
+    assert not re.search(r"@(?!\u200b)", html.unescape(text))
+    assert text.endswith(" &amp; &lt;b&gt; && c")
 
 
 def test_what_is_no_plain_address_is_not_linked(post, forge):

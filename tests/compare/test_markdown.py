@@ -1,5 +1,6 @@
 """The text for a pull request: short enough, and harmless whatever the data are called."""
 
+import html
 import re
 
 import pytest
@@ -101,3 +102,29 @@ def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
     text = comparison_markdown(comparison(head=side("cnn", run=MlflowRun("1", "owl", url, None, None, {}))), sheet=True)
     assert "- Head: owl\n" in text
     assert url not in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@a",
+        "&#64;a",
+        "&#x40;a",
+        "&commat;a",
+        "@&#97;",
+        "@_a",
+        "@.a",
+        '~"a b"',
+        "~?a",
+        '%"a b"',
+        ":tada:",
+        "[issue:1]",
+        "!1",
+    ],
+)
+def test_no_spelling_of_a_name_is_a_mention_or_a_reference(name: str) -> None:
+    text = comparison_markdown(comparison(sentence=name), sheet=False)
+    shown = html.unescape(re.sub(r"\\([\W_])", r"\1", text.splitlines()[0].strip("*")))
+    assert shown.replace("\u200b", "") == name  # it shows as it is
+    assert not re.search(r"""[@~%!][\w."'?]|:\w+:|\[\w+:""", shown)
+    assert not re.search(r"&(?!amp;)", text.splitlines()[0])

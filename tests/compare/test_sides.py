@@ -107,6 +107,7 @@ def test_broken_predictions_are_missing(project, content, told):
     assert head.predictions is None
     assert len(head.manifest) == 8
     (sentence,) = (each for each in head.missing if told in each)
+    assert head.faults() == (sentence,)
     assert sentence.startswith("artifacts/evaluate/predictions.parquet of workspace ")
     assert sentence.endswith("to make it again: dvc repro -f evaluate.")
 

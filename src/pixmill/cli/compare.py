@@ -36,7 +36,8 @@ examples:
   pixmill compare --json | jq .verdict
   pixmill compare --runs                 all runs and experiments, best first
 
-Exit codes: 0; 1 with --gate if the gate fails; 2 on errors.
+Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
+HEAD is malformed.
 """
 
 _PATIENCE = 2.0
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.runs and (arguments.base or arguments.gate or arguments.json):
         arguments.refuse("--runs compares all runs: it takes no BASE, --gate or --json")
-    gate = None
+    gate: Gate | None = None
+    faults: tuple[str, ...] = ()
     try:
         with storage_errors(then="the same command"):
             workspace = Workspace(project_root(), project_root())
@@ -70,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
             if arguments.runs:
                 text, page = _runs(workspace, params)
             else:
-                text, page, gate = _compare(workspace, params, arguments)
+                text, page, gate, faults = _compare(workspace, params, arguments)
     except PixmillError as error:
         error.exit_code = 2  # 1 is the gate's.
         raise
@@ -82,13 +84,19 @@ def run(arguments: argparse.Namespace) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        if not failed:
+        if not failed and not faults:
             raise
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if failed:
         for rule in failed:
             say(f"gate: {rule.name}: {rule.sentence}")
         sys.exit(1)
+    if faults:
+        from pixmill.compare.report import printable
+
+        for sentence in faults:
+            say(f"malformed: {printable(sentence)}")
+        sys.exit(2)
 
 
 def _make(folder: Path) -> None:
@@ -101,7 +109,9 @@ def _make(folder: Path) -> None:
         ) from None
 
 
-def _compare(workspace: Workspace, params: Params, arguments: argparse.Namespace) -> tuple[str, Path, Gate]:
+def _compare(
+    workspace: Workspace, params: Params, arguments: argparse.Namespace
+) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
     from pixmill.compare.document import comparison_json
     from pixmill.compare.text import comparison_text
@@ -110,9 +120,9 @@ def _compare(workspace: Workspace, params: Params, arguments: argparse.Namespace
         comparison = compare(workspace, params, arguments.base, arguments.head)
         page, *others = _write(comparison, workspace.root / "reports")
     if arguments.json:
-        return comparison_json(comparison), page, comparison.gate
+        return comparison_json(comparison), page, comparison.gate, comparison.head.faults()
     names = ", ".join(path.relative_to(workspace.root).as_posix() for path in (page, *others))
-    return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison.gate
+    return f"{comparison_text(comparison)}\n\nWritten: {names}", page, comparison.gate, comparison.head.faults()
 
 
 def _write(comparison: Comparison, folder: Path) -> list[Path]:

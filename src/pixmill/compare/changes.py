@@ -24,7 +24,7 @@ _Pins = dict[str, str]
 """Versions of packages by name."""
 
 _HASH = re.compile(r"[0-9a-f]{7,64}")
-_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
 
 
 def find_changes(base: Side, head: Side, root: Path) -> Changes:
@@ -155,9 +155,9 @@ def _pins(content: bytes | None) -> _Pins:
 def _commits(root: Path, base: str | None, head: str | None) -> tuple[tuple[str, str], ...]:
     if not all(commit and _HASH.fullmatch(commit) for commit in (base, head)):
         return ()  # what a run in MLflow says may be anything
-    words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %s")
+    words = ("log", "-z", f"--max-count={_COMMITS}", "--no-show-signature", "--format=%h %<(200,trunc)%s")
     found = git(root, *words, f"{base}..{head}", "--") or ""
     # What would steer a terminal, or is no Unicode, is replaced.
     shown = "".join(sign if sign.isprintable() or sign == "\0" else "\N{REPLACEMENT CHARACTER}" for sign in found)
     parts = (line.partition(" ") for line in shown.split("\0") if line)
-    return tuple((abbreviated, subject) for abbreviated, _, subject in parts)
+    return tuple((abbreviated, subject.rstrip()) for abbreviated, _, subject in parts)

@@ -103,11 +103,14 @@ def read(path: Path) -> str:
 
 
 def compose(text: str, page: str | None) -> str:
-    """Return the comment: the marker, a link to the whole page, and the text, cut to the limit if need be.
+    r"""Return the comment: the marker, a link to the whole page, and the text, cut to the limit if need be.
 
-    The text can notify nobody (``@name``), and holds no quick action of GitLab (a line that begins with a slash).
+    The text can notify nobody (``@name``, however it is spelt: ``&#64;name``, ``@&#110;ame``, ``@\_name``), and holds
+    no quick action of GitLab (a line that begins with a slash).
     """
-    text = re.sub(r"@(?=\w)", "@\u200b", text.replace("\0", ""))
+    # Of entities only those remain that a comparison writes; all others show as they are spelt.
+    text = re.sub(r"&(?=#|(?!(?:amp|lt|gt);)\w+;)", "&amp;", text.replace("\0", ""))
+    text = text.replace("@", "@\u200b")
     text = re.sub(r"^(\s*)/", r"\1\\/", text, flags=re.MULTILINE)
     start = f"{MARKER}\n"
     # It reaches us through the same job.

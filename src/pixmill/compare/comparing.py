@@ -42,5 +42,6 @@ def compare(workspace: Workspace, params: Params, base: str | None = None, head:
         except NotComparable as reason:
             sentence = obstacle = str(reason)
     gate = judge(after, numbers, params.review, confidence=params.evaluate.confidence, obstacle=obstacle)
-    missing = dict.fromkeys((*(before.missing if before else ()), *after.missing))
+    sides = (before, after) if before else (after,)
+    missing = dict.fromkeys(sentence for side in sides for sentence in (*side.missing, *side.faults()))
     return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))

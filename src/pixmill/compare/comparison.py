@@ -73,6 +73,7 @@ class Side:
             the file cannot be had.
         calibration: What its predictions still lack to be those that the model delivers: nothing, or the calibration of
             a model that an earlier version evaluated; ``None`` if that is unknown.
+        faults: Returns what of its files is malformed, as far as they were read, one sentence each.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Side:
     missing: tuple[str, ...]
     read: Callable[[str], bytes | None] = field(repr=False)
     calibration: Calibration | None = field(default=Calibration())
+    faults: Callable[[], tuple[str, ...]] = field(default=tuple, repr=False)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def comparison_json(comparison: Comparison) -> str:
         "changes": None if changes is None else _changes(changes),
         "missing": list(comparison.missing),
     }
-    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False)
+    return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
 
 
 def _side(side: Side) -> dict[str, Any]:

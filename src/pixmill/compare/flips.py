@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparable, Side
-from pixmill.compare.lock import stages_of
+from pixmill.compare.documents import Malformed, read_stages
 from pixmill.compare.numbers import find_flips
 from pixmill.compare.revisions import choose
 from pixmill.compare.sides import calibration_of, read_tables
@@ -35,11 +36,19 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
         raise NotComparable("There is nothing to compare with: this is the first commit.")
     store = Store(root, fetch=fetch)
     trees = [Tree(store, revision) for revision in (base, head)]
-    locks = [(tree.read("dvc.lock") or b"").decode("utf-8", "replace") for tree in trees]
-    before, after = (stages_of(lock).get("evaluate", {}).get("outs") for lock in locks)
+    before, after = map(_evaluated, trees)
     if before is not None and before == after:
         return None
     return find_flips(*map(_with_predictions, trees))
+
+
+def _evaluated(tree: Tree) -> list[Any] | None:
+    """Return what evaluate made, by ``dvc.lock``."""
+    try:
+        outs: list[Any] | None = read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
+    except Malformed as fault:
+        raise NotComparable(f"dvc.lock of {tree.revision.name} {fault}.") from None
+    return outs
 
 
 def _with_predictions(tree: Tree) -> Side:

@@ -39,7 +39,7 @@ def judge(
         obstacle: Why there is a base but no comparison, as :class:`pixmill.compare.comparison.NotComparable` says:
             then ``review.max_drop`` is undecided. Without a base it does not apply.
     """
-    metrics = head.metrics if head.metrics and "n" in head.metrics else None
+    metrics = head.metrics if head.metrics and head.metrics.get("n") else None
     rules = (
         *_of_all(metrics, review, confidence),
         *_of_each_class(metrics, review, confidence),
@@ -71,7 +71,7 @@ def _of_all(metrics: Mapping[str, Any] | None, review: ReviewParams, level: floa
 def _of_each_class(metrics: Mapping[str, Any] | None, review: ReviewParams, level: float) -> Iterator[Rule]:
     for name, limit in review.min_per_class.items():
         bound = f"at least {limit:g}"
-        if metrics is None or "per_class" not in metrics:
+        if metrics is None or metrics.get("per_class") is None:
             yield _rule(f"min_per_class.{name}", f"{name} of each class {_UNREAD}", bound, "undecided")
             continue
         rows = metrics["per_class"]

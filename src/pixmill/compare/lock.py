@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
+from pixmill.compare.documents import read_stages, read_yaml
 from pixmill.core.lock import FILE
-from pixmill.core.params import parse_yaml
 
-__all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
+__all__ = ["Stages", "changed_input", "first_outdated"]
 
 Stages = dict[str, dict[str, Any]]
 """The stages of a ``dvc.lock`` by name."""
-
-
-def stages_of(lock: str | None) -> Stages:
-    """Return the stages of a ``dvc.lock``; none if there is no such file.
-
-    Raises:
-        ParamsError: It is no YAML, as with the marks of a merge conflict.
-    """
-    return dict((parse_yaml(lock or "", file="dvc.lock") or {}).get("stages") or {})
 
 
 def first_outdated(stages: Stages) -> str | None:
@@ -44,9 +35,10 @@ def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | 
         read: Returns a file by its path, ``None`` if there is none.
 
     Raises:
-        ParamsError: ``params.yaml`` or ``data.dvc`` is no YAML.
+        Malformed: ``params.yaml`` or ``data.dvc`` is not what it must be.
     """
-    document = functools.cache(functools.partial(_yaml, read))
+    document = functools.cache(lambda file: read_yaml(read(file) or b"", file))
+    data = functools.cache(lambda: read_stages(read("data.dvc") or b"", "data.dvc")[""].get("outs") or [{}])
     for stage in stages.values():
         for file, recorded in (stage.get("params") or {}).items():
             for name, value in recorded.items():
@@ -55,16 +47,10 @@ def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | 
         for dep in stage.get("deps", []):
             path, md5 = dep["path"], str(dep.get("md5"))
             if path == "data":
-                outs = document("data.dvc").get("outs") or [{}]
-                if outs[0].get("md5", md5) != md5:
+                if str(data()[0].get("md5", md5)) != md5:
                     return "data.dvc"
             elif not path.startswith("artifacts/") and not md5.endswith(".dir"):
                 content = read(path)
                 if content is None or hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:  # as DVC does
                     return str(path)
     return None
-
-
-def _yaml(read: Callable[[str], bytes | None], file: str) -> Mapping[str, Any]:
-    content = parse_yaml((read(file) or b"").decode("utf-8", "replace"), file=file)
-    return content if isinstance(content, dict) else {}

@@ -24,8 +24,10 @@ _SPECIAL = re.compile(r"[\\`*_\[\]|~$]")
 _BLOCK = re.compile(r"^(\d*)([#+=.)-])")
 """What begins a heading or a list."""
 
-_LINKING = re.compile(r"[@#!%&~$^](?=\w)|:(?=//)|\bGH-(?=\d)|\bwww(?=\.)", re.IGNORECASE)
-"""What begins a mention, a reference or a link on GitHub or GitLab, where a backslash does not stop it."""
+_LINKING = re.compile(
+    r"""[@#!%&~$^](?=[\w"'.?&-])|:(?=//|[\w+-]+:)|\[(?=\w+:)|\bGH-(?=\d)|\bwww(?=\.)""", re.IGNORECASE
+)
+"""What begins a mention, a reference, a link or an emoji on GitHub or GitLab, where a backslash does not stop it."""
 
 _URL = re.compile(r"https?://(?!127\.0\.0\.1\b|localhost\b)[^\s<>\\]{1,500}")
 """An address that leads somewhere on other machines, too."""

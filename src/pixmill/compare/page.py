@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 from pixmill.compare.charts import interval_svg
 from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Side, signed
 from pixmill.compare.data import CHANGES, tables
+from pixmill.compare.documents import read_curves
 from pixmill.compare.report import (
     FLIPPED,
     NONE,
@@ -192,7 +192,10 @@ def _reliability(numbers: Numbers) -> str | None:
 
 def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
     """Return title and chart of each column of both sides' training curves."""
-    sides = {"base": pd.DataFrame() if before is None else _table(before), "head": _table(after)}
+    sides = {
+        name: read_curves(None if side is None else side.read("plots/train/curves.csv"))
+        for name, side in (("base", before), ("head", after))
+    }
     columns = dict.fromkeys(column for table in sides.values() for column in table.columns[1:])
     charts = []
     for column in columns:
@@ -201,13 +204,6 @@ def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
             title = str(column).replace("_", " ")
             charts.append((title, base.lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
     return charts[:_PANELS]
-
-
-def _table(side: Side) -> pd.DataFrame:
-    try:
-        return pd.read_csv(io.BytesIO(side.read("plots/train/curves.csv") or b""))
-    except ValueError:  # There is none, or another revision kept something else there.
-        return pd.DataFrame()
 
 
 def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:

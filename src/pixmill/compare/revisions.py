@@ -145,7 +145,9 @@ def _commit(root: Path, name: str) -> str | None:
 
 
 def _title(root: Path, name: str, commit: str) -> str:
-    described = (git(root, "log", "-1", "--no-show-signature", "--format=%h %s", commit) or commit[:7]).strip()
+    described = (
+        git(root, "log", "-1", "--no-show-signature", "--format=%h %<(200,trunc)%s", commit) or commit[:7]
+    ).strip()
     short, _, subject = described.partition(" ")
     subject = re.sub(r"^dvc: commit experiment \w+$", "DVC experiment", subject)
     subject = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in subject)

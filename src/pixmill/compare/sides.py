@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,8 +10,10 @@ import pandas as pd
 
 from pixmill.compare.calibration import CALIBRATION, is_calibrated, read_calibration
 from pixmill.compare.comparison import Side
-from pixmill.compare.lock import Stages, changed_input, first_outdated, stages_of
+from pixmill.compare.documents import Malformed, read_metrics, read_stages, read_yaml
+from pixmill.compare.lock import Stages, changed_input, first_outdated
 from pixmill.compare.revisions import WORKSPACE, Revision, choose, find
+from pixmill.compare.tables import Kind, read_table
 from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
@@ -34,12 +33,25 @@ _WEIGHTS = "artifacts/train/model.weights.h5"
 _IS_CALIBRATED = "is_calibrated"
 """Attribute of a table: whether its probabilities are."""
 
-_TABLES = {
-    "predictions": ("artifacts/evaluate/predictions.parquet", {"id", "split", "label", "predicted", "loss"}),
-    "manifest": ("artifacts/split/manifest.parquet", {"id", "label", "split", "verdict"}),
-    "pairs": ("artifacts/validate/pairs.parquet", {"a", "b"}),
+_TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
+    "predictions": (
+        "artifacts/evaluate/predictions.parquet",
+        {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"},
+    ),
+    "manifest": (
+        "artifacts/split/manifest.parquet",
+        {
+            "id": "key",
+            "label": "text",
+            "split": "text",
+            "verdict": "key",
+            **dict.fromkeys(("reason", "source", "image_url", "path", "cluster"), "text?"),
+            **dict.fromkeys(("short_side", "aspect_ratio", "brightness", "sharpness"), "number?"),
+        },
+    ),
+    "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),
 }
-"""The tables of a side by its fields: their path, and columns without which they are of no use."""
+"""The tables of a side by its fields: their path, and the kinds of those columns that are of use."""
 
 
 def read_sides(workspace: Workspace, base: str | None = None, head: str | None = None) -> tuple[Side | None, Side]:
@@ -102,24 +114,24 @@ class _Sources:
 
 def _of_revision(revision: Revision, sources: _Sources) -> Side:
     tree = Tree(sources.store, revision)
-    params, lock = (_text(tree.read(path)) for path in ("params.yaml", "dvc.lock"))
     missing: list[str] = []
-    stages = stages_of(lock)
-    if not stages:
+    found = _Documents(revision.name, tree.read, tree.faults, tree.remake)
+    if not found.stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
-    missing += _caution(tree, stages)
-    tables = read_tables(tree, missing) if stages else {}
+    missing += _caution(tree, found.stages)
+    tables = read_tables(tree, missing) if found.stages else {}
+    metrics = found.metrics(missing) if found.stages else None
     # First the run, whose hash is in the folder that may not be had.
-    run = _run_of(tree, sources.runs, missing) if stages else None
+    run = _run_of(tree, sources.runs, missing) if found.stages else None
     calibration = calibration_of(tree, tables.get("predictions"), missing)
     return Side(
         name=revision.name,
         title=revision.title,
         commit=revision.commit,
         is_workspace=revision.is_workspace,
-        params=params,
-        lock=stages,
-        metrics=_metrics(tree.read(_METRICS), revision.name, missing) if stages else None,
+        params=found.params,
+        lock=found.stages,
+        metrics=metrics,
         predictions=tables.get("predictions"),
         manifest=tables.get("manifest"),
         pairs=tables.get("pairs"),
@@ -127,13 +139,48 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
         missing=tuple(missing),
         read=tree.read,
         calibration=calibration,
+        faults=found.told,
     )
+
+
+class _Documents:
+    """The small files of a side; what is wrong with one is added to ``faults``, by its path."""
+
+    def __init__(self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: str) -> None:
+        self._side, self._read, self._faults, self._remake = side, read, faults, remake
+        self.params: str | None = self._of("params.yaml", _params)
+        self.stages: Stages = self._of("dvc.lock", read_stages) or {}
+
+    def metrics(self, missing: list[str]) -> dict[str, Any] | None:
+        """Return the figures of evaluate."""
+        figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
+        if figures is None and _METRICS not in self._faults:
+            missing.append(f"{self._side} has no readable {_METRICS}.")
+        return figures and convert_metrics(figures)
+
+    def told(self) -> tuple[str, ...]:
+        """Return what is wrong, one sentence for each file."""
+        return tuple(_told(path, fault, self._side, self._remake) for path, fault in self._faults.items())
+
+    def _of(self, path: str, parse: Callable[[bytes], Any]) -> Any:
+        content = self._read(path)
+        try:
+            return None if content is None else parse(content)
+        except Malformed as fault:
+            self._faults[path] = str(fault)
+            return None
+
+
+def _params(content: bytes) -> str:
+    read_yaml(content, "params.yaml")
+    return content.decode()
 
 
 def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
     """Return the side of a run, by the files that were logged with it; its images by its data's hash in DVC."""
     run, title = _resolve(workspace, name, sources.runs)
-    params, lock = (_text(sources.runs.read(run.id, path)) for path in ("params.yaml", "dvc.lock"))
+    faults: dict[str, str] = {}
+    found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, "dvc repro")
     predictions = sources.runs.read(run.id, PREDICTIONS)
     missing: list[str] = []
     tables: Mapping[str, pd.DataFrame | None] = {}
@@ -148,7 +195,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
     again = "git checkout its commit && dvc repro"
     if predictions is None:
         missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again}.")
-    table = None if predictions is None else _table(predictions, "predictions", name, "dvc repro", missing)
+    table = None if predictions is None else _table(predictions, "predictions", faults)
     calibration: Calibration | None = Calibration()
     if table is not None and not table.attrs[_IS_CALIBRATED]:
         calibration = read_calibration(
@@ -163,9 +210,9 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         title=title,
         commit=commit,
         is_workspace=False,
-        params=params,
-        lock=stages_of(lock),
-        metrics=_metrics(sources.runs.read(run.id, _METRICS), name, missing),
+        params=found.params,
+        lock=found.stages,
+        metrics=found.metrics(missing),
         predictions=table,
         manifest=tables.get("manifest"),
         pairs=tables.get("pairs"),
@@ -173,6 +220,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
         calibration=calibration,
+        faults=lambda: (*found.told(), *(_Documents(name, tree.read, tree.faults, tree.remake).told() if tree else ())),
     )
 
 
@@ -196,7 +244,11 @@ def _resolve(workspace: Workspace, name: str, runs: Runs) -> tuple[MlflowRun, st
 def _caution(tree: Tree, stages: Stages) -> list[str]:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
     name, update = tree.revision.name, f"to update them: {tree.remake}."
-    if changed := changed_input(stages, tree.read):
+    try:
+        changed = changed_input(stages, tree.read)
+    except Malformed:
+        changed = None  # told where the file is read
+    if changed:
         return [f"The results of {name} are of an earlier run: {changed} has changed since; {update}"]
     if stage := first_outdated(stages):
         return [f"The results of {name} are of an earlier run: the last run stopped at {stage}; {update}"]
@@ -212,11 +264,12 @@ def read_tables(
     for name in names:
         path = _TABLES[name][0]
         content = tree.read(path)
-        if content is None:
+        tables[name] = None if content is None else _table(content, name, tree.faults)
+        if path in tree.faults:
+            missing.append(_told(path, tree.faults[path], tree.revision.name, tree.remake))
+        elif content is None:
             reason = tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
             reasons.setdefault(reason, []).append(name)
-        else:
-            tables[name] = _table(content, name, tree.revision.name, tree.remake, missing)
     missing += [f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()]
     return tables
 
@@ -239,26 +292,22 @@ def calibration_of(tree: Tree, predictions: pd.DataFrame | None, missing: list[s
     )
 
 
-def _table(content: bytes, name: str, side: str, remake: str, missing: list[str]) -> pd.DataFrame | None:
-    path, columns = _TABLES[name]
-    fault = "is broken"
-    with contextlib.suppress(OSError, ValueError):
-        table = pd.read_parquet(io.BytesIO(content))
-        lacking = sorted(columns - {*table.columns})
-        if not lacking:
-            table.attrs[_IS_CALIBRATED] = is_calibrated(content)
-            return table
-        fault = f"lacks {', '.join(lacking)}"
-    missing.append(f"{path} of {side} {fault}; to make it again: {remake} -f {path.split('/')[1]}.")
-    return None
+def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | None:
+    path, kinds = _TABLES[name]
+    try:
+        table = read_table(content, kinds)
+    except Malformed as fault:
+        faults[path] = str(fault)
+        return None
+    table.attrs[_IS_CALIBRATED] = is_calibrated(content)
+    return table
 
 
-def _metrics(content: bytes | None, side: str, missing: list[str]) -> dict[str, Any] | None:
-    with contextlib.suppress(ValueError):
-        if isinstance(metrics := json.loads(content or b"null"), dict):
-            return convert_metrics(metrics)
-    missing.append(f"{side} has no readable {_METRICS}.")
-    return None
+def _told(path: str, fault: str, side: str, remake: str) -> str:
+    """Return what is wrong with a file as a sentence, with the command that helps."""
+    stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
+    helps = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
+    return f"{path} of {side} {fault}; {helps}."
 
 
 def _run_of(tree: Tree, runs: Runs, missing: list[str]) -> MlflowRun | None:
@@ -279,10 +328,6 @@ def _tree_with(store: Store, split: str | None) -> Tree | None:
         if split and split.encode() in (tree.read("dvc.lock") or b""):
             return tree
     return None
-
-
-def _text(content: bytes | None) -> str | None:
-    return None if content is None else content.decode("utf-8", "replace")
 
 
 def _reader(store: Store, commit: str | None, data: Tree | None) -> Callable[[str], bytes | None]:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
+from pixmill.compare.documents import Malformed, read_stages
 from pixmill.compare.revisions import Revision
 from pixmill.core.git import git
 
-__all__ = ["IN_DVC", "Store", "Tree"]
+__all__ = ["IN_DVC", "Damaged", "Store", "Tree"]
 
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders that DVC holds; all else is in Git."""
+
+_MOST = {".parquet": 256 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
+_MOST_BYTES = 64 << 20
+"""The most bytes of a file by its suffix, and of any other: nobody means a larger one to be compared."""
 
 _SECONDS = 30
 """How long a remote may take for one file: the timeouts and retries of its own add up to many minutes."""
@@ -36,6 +43,7 @@ class Store:
         self.root = root
         self.failure: Exception | None = None
         self._fetch = fetch
+        self._listings: dict[str, bytes] = {}
 
     @cached_property
     def repo(self) -> Any:
@@ -49,6 +57,37 @@ class Store:
         """The name of the default remote; ``None`` if there is none."""
         name: str | None = self.repo.config.get("core", {}).get("remote")
         return name
+
+    def content(self, md5: str, most: int) -> bytes:
+        """Return an object by its hash, from the cache, else from the remote, into no cache.
+
+        Raises:
+            Malformed: It is larger than ``most`` bytes.
+            Damaged: It is not what its hash says.
+            Exception: Whatever DVC, or the client of its remote, raises.
+        """
+        place = self.repo.cache.local
+        if not place.fs.isfile(place.oid_to_path(md5)) and self.remote:
+            place = self.repo.cloud.get_remote_odb(command="pixmill compare")
+        path = place.oid_to_path(md5)
+        if (place.fs.size(path) or 0) > most:
+            raise Malformed(f"is larger than {most >> 20} MiB")
+        content: bytes = place.fs.cat_file(path)
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):  # as DVC does
+            raise Damaged(os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root))
+        return content
+
+    def within(self, folder: str, path: str) -> str | None:
+        """Return the hash of a file in a folder, by the folder's; ``None`` if it has none of this path."""
+        if folder not in self._listings:
+            self._listings[folder] = self.content(folder, _MOST_BYTES)
+        if self._listings[folder][:9] not in (b'[{"md5": ', b"[]"):
+            raise Malformed("is in a folder whose listing in DVC is malformed")
+        # As DVC writes it: a folder of a million images, or of anything, is searched and not parsed.
+        listing, named = self._listings[folder], f', "relpath": {json.dumps(path)}}}'.encode()
+        start = listing.find(named)
+        found = re.fullmatch(rb'\{"md5": "([0-9a-f]{32})"', listing[max(0, start - 42) : start]) if start >= 0 else None
+        return found[1].decode() if found else None
 
     def ask(self, question: Callable[[], Any]) -> Any:
         """Return what DVC answers; a remote that takes too long is not asked again.
@@ -75,43 +114,89 @@ class Tree:
     Args:
         store: Where files in DVC are.
         revision: The revision; the workspace's files are those on disk, its results those that its ``dvc.lock`` names.
+
+    Attributes:
+        faults: What is wrong with files that were read, by path, such as ``is larger than 1 MiB``.
     """
 
     def __init__(self, store: Store, revision: Revision) -> None:
         self.revision = revision
         self._store = store
+        self.faults: dict[str, str] = {}
         self._errors: dict[str, Exception] = {}
 
     def read(self, path: str) -> bytes | None:
         """Return a file's bytes; ``None`` if the revision has none of this path, or it cannot be had.
 
+        What is there and cannot be what it should is noted in :attr:`faults`.
+
         Args:
             path: Relative to the project's folder, with slashes.
         """
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        parts = PurePosixPath(path).parts
+        if not parts or parts[0] == "/" or ".." in parts or "\0" in path or len(path) > 4096:
             return None
+        try:
+            return self._read(path, _MOST.get(PurePosixPath(path).suffix, _MOST_BYTES))
+        except Malformed as fault:
+            self.faults[path] = str(fault)
+            return None
+
+    def _read(self, path: str, most: int) -> bytes | None:
         file, md5 = self._store.root / path, self.md5(path) if path.startswith(IN_DVC) else None
-        if self.revision.is_workspace and file.is_file():
-            content = file.read_bytes()
+        if self.revision.is_workspace and os.path.isfile(file):  # noqa: PTH113 (whatever the name)
+            with file.open("rb") as opened:
+                content = opened.read(most + 1)
+            if len(content) > most:
+                raise Malformed(f"is larger than {most >> 20} MiB")
             if md5 in (None, hashlib.md5(content, usedforsecurity=False).hexdigest()):  # as DVC does
                 return content
         if path.startswith(IN_DVC):
-            return None if md5 is None else self._ask(path, lambda: self._intact(path, md5))
-        if self.revision.is_workspace:
+            return None if md5 is None else self._ask(path, lambda: self._store.content(md5, most))
+        return None if self.revision.is_workspace else self._in_git(path, most)
+
+    def _in_git(self, path: str, most: int) -> bytes | None:
+        listed = git(self._store.root, "ls-tree", "-lz", str(self.revision.commit), "--", f"./{path}")
+        if not listed:
             return None
-        text = git(self._store.root, "show", f"{self.revision.commit}:./{path}")
+        mode, kind, blob, size = listed.partition("\t")[0].split()
+        if kind == "tree":
+            return None
+        if not mode.startswith("100"):
+            raise Malformed("is a link or a submodule, not a file")
+        if int(size) > most:
+            raise Malformed(f"is larger than {most >> 20} MiB")
+        text = git(self._store.root, "cat-file", "blob", blob)
         return None if text is None else text.encode("utf-8", "surrogateescape")
 
     def md5(self, path: str) -> str | None:
         """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if that is not to be had."""
-
-        def find() -> Any:
-            with contextlib.suppress(FileNotFoundError):
-                return self._repo.datafs.fs.info(self._inside(path)).get("md5")
+        try:
+            return self._md5(path)
+        except Malformed as fault:
+            self.faults[path] = str(fault)
             return None
 
-        digest: str | None = self._ask(path, find)
-        return digest
+    def _md5(self, path: str) -> str | None:
+        for out, md5 in self._outs.items():
+            if path == out and not md5.endswith(".dir"):
+                return md5
+            if path.startswith(f"{out}/") and md5.endswith(".dir"):
+                digest: str | None = self._ask(path, partial(self._store.within, md5, path[len(out) + 1 :]))
+                return digest
+        return None
+
+    @cached_property
+    def _outs(self) -> dict[str, str]:
+        """The hash of each output, which a malformed ``dvc.lock`` does not tell."""
+        outs: dict[str, str] = {}
+        for file in ("dvc.lock", "data.dvc"):
+            with contextlib.suppress(Malformed):
+                stages = read_stages(self.read(file) or b"", file)
+                outs |= {
+                    out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", ()) if "md5" in out
+                }
+        return {path: md5 for path, md5 in outs.items() if md5}
 
     def trouble(self, path: str) -> str | None:
         """Return why a file in DVC cannot be had, and what helps; ``None`` if the revision has none."""
@@ -120,8 +205,10 @@ class Tree:
             return None
         from dvc.exceptions import DvcException
 
-        if isinstance(error, _Damaged):
-            return f"{error} && {self.remake} -f {path.split('/')[1]}"
+        if isinstance(error, Damaged):
+            # DVC itself keeps a file that is there, whatever it holds.
+            told = f"{path} is damaged in DVC's cache or remote; to make it again: rm -f {error}"
+            return f"{told} && {self.remake} -f {path.split('/')[1]}"
         if isinstance(error, DvcException):
             return f"DVC says: {error}"
         chain, make = list(_causes(error)), f"to make them again: {self.remake}"
@@ -132,7 +219,7 @@ class Tree:
             package = getattr(chain[-1], "name", None) if isinstance(chain[-1], ImportError) else None
             then = f"pip install {package.replace('_', '-')}" if package else "see dvc remote list"
             return f"the remote '{self._store.remote}' cannot be reached ({cause}): {then}"
-        if self._store.remote is None:
+        if not self._store.remote:
             return f"DVC has no default remote; {make}"
         push = self.remake.replace("repro", "push")
         lack = f"the remote '{self._store.remote}' lacks them or is out of reach"
@@ -143,45 +230,21 @@ class Tree:
         """The command that makes the results of this revision."""
         return "dvc repro" if self.revision.is_workspace else f"git checkout {self.revision.checkout} && dvc repro"
 
-    def _intact(self, path: str, md5: str) -> bytes:
-        content: bytes = self._repo.datafs.fs.cat_file(self._inside(path))
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
-            file = Path(self._store.repo.cache.local.path, md5[:2], md5[2:])
-            where = os.path.relpath(file, self._store.root)
-            # DVC itself keeps a file that is there, whatever it holds.
-            raise _Damaged(f"{path} is damaged in DVC's cache or remote; to make it again: rm -f {where}")
-        return content
-
     def _ask(self, path: str, question: Callable[[], Any]) -> Any:
         """Return what DVC answers, ``None`` if it fails; then nothing below this folder is asked for again."""
         if _folder(path) in self._errors:
             return None
         try:
             return self._store.ask(question)
+        except Malformed:
+            raise
         except Exception as error:  # noqa: BLE001 (remotes raise what they like)
             self._errors[_folder(path)] = error
             return None
 
-    @cached_property
-    def _repo(self) -> Any:
-        from dvc.fs import GitFileSystem
-        from dvc.repo import Repo
 
-        here = self._store.repo
-        if self.revision.is_workspace:
-            return here
-        # By a path and a revision, DVC finds only a repository at the root of Git's.
-        inside = Path("/", Path(here.root_dir).relative_to(here.scm.root_dir)).as_posix()
-        files = GitFileSystem(scm=here.scm, rev=self.revision.commit)
-        return Repo(inside, fs=files, scm=here.scm, config=dict(here.config))
-
-    def _inside(self, path: str) -> str:
-        """Return a path in DVC's repository, which may hold more than this project."""
-        return Path("/", self._store.root.resolve().relative_to(self._store.repo.root_dir), path).as_posix()
-
-
-class _Damaged(Exception):  # noqa: N818 (a reason, never raised to the caller)
-    """Raised with a sentence when a file is not the one that ``dvc.lock`` names."""
+class Damaged(Exception):  # noqa: N818 (a fact about a file, which the caller reports)
+    """Raised with the path of the file in DVC's cache that is not what its name says."""
 
 
 def _folder(path: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
+import re
+import warnings
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import Node
 
 from pixmill.core.errors import ParamsError
@@ -20,6 +23,15 @@ NEXT = "edit params.yaml, then: pixmill check"
 
 _LIMIT = 2**20
 """In bytes: a thousand classes with ten queries each take a tenth of it."""
+
+_ITEMS = 50_000
+"""The most values of a document, each alias counted with all that it stands for. They take the parser four seconds."""
+
+_ITEM = re.compile(r'[\[{,&*!]|[-?:](?=\s)|":')
+"""What begins or ends a value, counted before they are parsed."""
+
+_DEEPEST = 200
+"""The deepest nesting in brackets: the parser's time grows with its square."""
 
 _PLAIN = (dict, list, str, int, float, bool, date, type(None))
 """A date is let through, since its refusal by name says more; DVC itself fails on one."""
@@ -39,9 +51,24 @@ class _Constructor(SafeConstructor):
             raise self._error(node, "contains an unpaired surrogate (a \\u escape from D800 to DFFF)")
         return value
 
+    def construct_document(self, node: Node) -> Any:
+        if _values(node, {}) > _ITEMS:
+            raise self._error(node, f"has aliases that stand for more than {_ITEMS:,} values, or for themselves")
+        return super().construct_document(node)
+
     def _error(self, node: Node, problem: str) -> ConstructorError:
         shown = ascii(node.value) if isinstance(node.value, str) else "this"
         return ConstructorError(None, None, f"{shown[:60]} {problem}", node.start_mark)
+
+
+def _values(node: Node, known: dict[int, float]) -> float:
+    """Return how many values a node stands for; one that holds itself, without end."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")
+        parts = node.value if isinstance(node.value, list) else ()
+        each = (item for part in parts for item in (part if isinstance(part, tuple) else (part,)))
+        known[id(node)] = 1 + sum(_values(item, known) for item in each)
+    return known[id(node)]
 
 
 def read_text(path: Path) -> str:
@@ -79,13 +106,21 @@ def parse_yaml(text: str, *, file: str = "params.yaml") -> Any:
         file: What it is called in errors. Default: ``params.yaml``.
 
     Raises:
-        ParamsError: It is not one sound YAML 1.2 document, or holds anything else.
+        ParamsError: It is not one sound YAML 1.2 document, is larger than 1 MiB, holds more than 50,000 values, or
+            anything else.
     """
     following = NEXT if file == "params.yaml" else f"git diff {file}"
+    if len(text) > _LIMIT or sum(1 for _ in _ITEM.finditer(text)) > 2 * _ITEMS:
+        raise ParamsError(f"{file}: expected at most {_LIMIT:,} bytes and {_ITEMS:,} values", next=following)
+    opened = itertools.accumulate(1 if found[0] in "[{" else -1 for found in re.finditer(r"[][{}]", text))
+    if max(opened, default=0) > _DEEPEST:
+        raise ParamsError(f"{file}: expected sections, received lists nested too deeply", next=following)
     yaml = YAML(typ="safe")
     yaml.Constructor = _Constructor
     try:
-        return yaml.load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # the last one counts
+            return yaml.load(text)
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         position = getattr(error, "position", None)

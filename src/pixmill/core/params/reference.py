@@ -148,7 +148,7 @@ def _data(value: Any) -> Any:
 
 def plain(value: Any) -> str:
     """Return a value as one line of YAML: a text without quotes, all else as JSON."""
-    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def markdown() -> str:

@@ -1,0 +1,393 @@
+"""Heads that someone made to break `pixmill compare`: what each file of a commit holds instead of what it should."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from tests.compare.projects import IDS, git, write
+
+PARAMS = """\
+classes: [coat, dress]
+scrape: {snapshot: '2026-11-20'}
+validate: {}
+split: {salt: a}
+train: {epochs: 3}
+evaluate: {draws: 100}
+review: {min: {accuracy: 0.5}, min_per_class: {recall: 0.1}}
+"""
+
+PREDICTIONS = "artifacts/evaluate/predictions.parquet"
+MANIFEST = "artifacts/split/manifest.parquet"
+PAIRS = "artifacts/validate/pairs.parquet"
+METRICS = "plots/evaluate/full.json"
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+"""Nine aliases of nine aliases of …: a kilobyte that stands for 400 million values."""
+
+CONFLICT = "<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n"
+
+
+def begin(root: Path) -> None:
+    """Give the project on ``main`` params that the installed version accepts."""
+    git(root, "checkout", "-q", "main")
+    write(root / "params.yaml", PARAMS)
+    git(root, "commit", "-q", "-am", "Say all params")
+
+
+def commit_head(root: Path, name: str, files: dict[str, Any]) -> None:
+    """Commit ``main`` with other files on a branch; what DVC holds goes into its cache, and ``dvc.lock`` names it.
+
+    A file is its bytes or text, the target of a link (a path), ``None`` where it is absent, or a function that changes
+    the repository. For a folder that DVC holds as one output (``artifacts/evaluate``), the bytes are its listing.
+    """
+    git(root, "checkout", "-q", "-B", name, "main")
+    lock = yaml.safe_load((root / "dvc.lock").read_text())
+    outs = {out["path"]: out for stage in lock["stages"].values() for out in stage["outs"]}
+    for path, content in files.items():
+        content = content.encode() if isinstance(content, str) else content
+        if path.startswith("artifacts/"):
+            folder = "/".join(path.split("/")[:2])
+            if path != folder:
+                listing = json.loads(_object(root, outs[folder]["md5"]).read_bytes())
+                item = next(item for item in listing if f"{folder}/{item['relpath']}" == path)
+                item["md5"] = _store(root, content)
+                content = json.dumps(listing).encode()
+            outs[folder]["md5"] = _store(root, content, ".dir")
+            for stage in lock["stages"].values():  # as if the stages after it had run on it
+                for dep in stage["deps"]:
+                    if dep["path"] == folder:
+                        dep["md5"] = outs[folder]["md5"]
+            (root / "dvc.lock").write_text(yaml.safe_dump(lock, sort_keys=False))
+    for path, content in files.items():
+        content = content.encode() if isinstance(content, str) else content
+        if callable(content):
+            content(root)
+        elif not path.startswith("artifacts/"):
+            (root / path).unlink(missing_ok=True)
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, Path):
+                (root / path).symlink_to(content)
+            elif content is not None:
+                (root / path).write_bytes(content)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", "Improve everything")
+    git(root, "checkout", "-q", "-f", "main")
+
+
+def _object(root: Path, md5: str) -> Path:
+    return root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+
+
+def _store(root: Path, content: bytes, suffix: str = "") -> str:
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
+    path = _object(root, md5)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_bytes(content)
+    return md5
+
+
+def parquet(columns: dict[str, Any], **options: Any) -> bytes:
+    """Return a table as Parquet."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, **options)
+    return buffer.getvalue()
+
+
+def predictions(**over: Any) -> bytes:
+    """Return ``predictions.parquet`` of eight images, with other columns; ``None`` leaves one out."""
+    labels = ["coat", "dress"] * 4
+    columns = {
+        "id": IDS,
+        "split": ["test"] * 8,
+        "label": labels,
+        "predicted": labels,
+        "p_coat": [0.5] * 8,
+        "p_dress": [0.5] * 8,
+        "loss": [0.7] * 8,
+        **over,
+    }
+    return parquet({name: column for name, column in columns.items() if column is not None})
+
+
+def manifest(**over: Any) -> bytes:
+    """Return ``manifest.parquet`` of eight images, with other columns; ``None`` leaves one out."""
+    columns = {
+        "id": IDS,
+        "label": ["coat", "dress"] * 4,
+        "split": ["test"] * 8,
+        "verdict": ["keep"] * 8,
+        "path": [f"{each}.png" for each in IDS],
+        **over,
+    }
+    return parquet({name: column for name, column in columns.items() if column is not None})
+
+
+def pairs(**over: Any) -> bytes:
+    """Return ``pairs.parquet`` with one pair, with other columns."""
+    return parquet({"a": IDS[:1], "b": IDS[1:2], "similarity": [0.99], **over})
+
+
+def of_rows(rows: int) -> bytes:
+    """Return predictions of so many rows, all alike: a few kilobytes of Parquet."""
+    names = ("id", "split", "label", "predicted")
+    texts = {name: pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), ["test"]) for name in names}
+    return parquet({**texts, **dict.fromkeys(("p_coat", "p_dress", "loss"), pa.array(np.zeros(rows)))})
+
+
+def of_long_texts(rows: int, length: int) -> bytes:
+    """Return predictions whose label is one long text, held once in the file's dictionary."""
+    text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), ["x" * length])
+    ids = [f"{row:064x}" for row in range(rows)]
+    rest = dict.fromkeys(("p_coat", "p_dress", "loss"), np.full(rows, 0.5))
+    return parquet({"id": ids, "split": ["test"] * rows, "label": text, "predicted": ids, **rest})
+
+
+def pandas_metadata(text: dict[str, Any]) -> bytes:
+    """Return predictions with what pandas may write beside a schema."""
+    table = pq.read_table(io.BytesIO(predictions()))
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"pandas": json.dumps(text)}), buffer)
+    return buffer.getvalue()
+
+
+def non_utf8() -> pa.Array:
+    """Return eight texts that are no UTF-8."""
+    return pa.array([b"\xff\xfe\xfd" + bytes([n]) for n in range(8)], pa.binary()).cast(pa.string(), safe=False)
+
+
+def lock(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    """Return what changes ``dvc.lock``: a function of its content that changes it, or returns another."""
+
+    def write_changed(root: Path) -> None:
+        content = yaml.safe_load((root / "dvc.lock").read_text())
+        changed = change(content)
+        (root / "dvc.lock").write_text(yaml.safe_dump(content if changed is None else changed, sort_keys=False))
+
+    return write_changed
+
+
+def stage(**over: Any) -> Callable[[Path], None]:
+    """Return what changes the stage evaluate in ``dvc.lock``."""
+    return lock(lambda content: content["stages"]["evaluate"].update(over))
+
+
+def metrics(**over: Any) -> str:
+    """Return ``full.json`` with other figures."""
+    figures = {"accuracy": 0.75, "accuracy_low": 0.6, "accuracy_high": 0.9, "n": 8}
+    return json.dumps(
+        {**figures, "per_class": {"coat": {"recall": 0.5, "recall_low": 0.3, "recall_high": 0.7}}, **over}
+    )
+
+
+def submodule(root: Path) -> None:
+    """Put a submodule where ``dvc.lock`` was."""
+    git(root, "rm", "-q", "--cached", "dvc.lock")
+    (root / "dvc.lock").unlink()
+    (root / "dvc.lock").mkdir()
+    git(root, "update-index", "--add", "--cacheinfo", f"160000,{git(root, 'rev-parse', 'HEAD')},dvc.lock")
+
+
+DEEP = 100_000
+ITEM = {"path": "review.csv", "hash": "md5", "md5": "0" * 32}
+
+MALFORMED: dict[str, dict[str, Any]] = {
+    # params.yaml
+    "params: aliases of aliases": {"params.yaml": f"{PARAMS}bomb:\n  " + BOMB.replace("\n", "\n  ")},
+    "params: a list within itself": {"params.yaml": PARAMS + "extra: &a [*a]\n"},
+    "params: a mapping within itself": {"params.yaml": PARAMS + "extra: &a {b: *a}\n"},
+    "params: merges of merges": {
+        "params.yaml": PARAMS
+        + "x0: &x0 {k: 1}\n"
+        + "".join(f"x{n}: &x{n} {{<<: [{', '.join([f'*x{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
+    },
+    "params: 40 MB": {"params.yaml": PARAMS + "#" * 40_000_000},
+    "params: a million items": {"params.yaml": PARAMS + "extra: [" + "1," * 450_000 + "]"},
+    "params: nested deeply": {"params.yaml": "[" * DEEP},
+    "params: a text": {"params.yaml": "hello"},
+    "params: a list": {"params.yaml": "- 1\n"},
+    "params: no UTF-8": {"params.yaml": b"\xff\xfe" + PARAMS.encode()},
+    "params: a NUL": {"params.yaml": PARAMS + "\0"},
+    "params: conflict marks": {"params.yaml": CONFLICT},
+    "params: a Python object": {"params.yaml": "a: !!python/object/apply:os.system ['true']\n"},
+    "params: a link": {"params.yaml": Path("/etc/passwd")},
+    # dvc.lock
+    "lock: aliases of aliases": {"dvc.lock": "schema: '2.0'\nstages:\n  " + BOMB.replace("\n", "\n  ")},
+    "lock: a list": {"dvc.lock": "[]"},
+    "lock: a text": {"dvc.lock": "hello"},
+    "lock: a number": {"dvc.lock": "7"},
+    "lock: nested deeply": {"dvc.lock": "stages: " + "{a: " * DEEP},
+    "lock: 40 MB": {"dvc.lock": "#" * 40_000_000},
+    "lock: a million items": {"dvc.lock": "stages: {a: [" + "1," * 450_000 + "]}"},
+    "lock: no UTF-8": {"dvc.lock": b"stages: {a: {cmd: '\xff\xff'}}"},
+    "lock: conflict marks": {"dvc.lock": CONFLICT},
+    "lock: stages are a list": {"dvc.lock": "stages: [1, 2]"},
+    "lock: stages are a text": {"dvc.lock": "stages: evaluate"},
+    "lock: a stage is null": {"dvc.lock": "stages: {evaluate: null}"},
+    "lock: a stage is a list": {"dvc.lock": "stages: {evaluate: [1]}"},
+    "lock: a stage has a number for a name": {"dvc.lock": "stages: {1: {cmd: a}, null: {cmd: b}}"},
+    "lock: outs are null": {"": stage(outs=None)},
+    "lock: outs are a text": {"": stage(outs="artifacts/evaluate")},
+    "lock: an out is a text": {"": stage(outs=["artifacts/evaluate"])},
+    "lock: an out has no path": {"": stage(outs=[{"md5": "0" * 32}])},
+    "lock: a path is a number": {"": stage(deps=[{**ITEM, "path": 7}])},
+    "lock: a path is a list": {"": stage(deps=[{**ITEM, "path": ["a"]}])},
+    "lock: a hash is a number": {"": stage(outs=[{**ITEM, "md5": 7}])},
+    "lock: a hash leads out": {"": stage(outs=[{"path": "artifacts/evaluate", "md5": "../../../../../etc/passwd"}])},
+    "lock: deps are null": {"": stage(deps=None)},
+    "lock: a path has a NUL": {"": stage(deps=[{**ITEM, "path": "review\0.csv"}])},
+    "lock: a path is very long": {"": stage(deps=[{**ITEM, "path": "x" * 100_000}])},
+    "lock: params are a list": {"": stage(params=["train"])},
+    "lock: params of a file are a number": {"": stage(params={"params.yaml": 5})},
+    "lock: ten thousand deps": {"": stage(deps=[{**ITEM, "path": f"src/{n}.py"} for n in range(10_000)])},
+    "lock: a submodule": {"": submodule},
+    # metrics
+    "metrics: a list": {METRICS: "[1]"},
+    "metrics: a text": {METRICS: '"hello"'},
+    "metrics: no JSON": {METRICS: "{"},
+    "metrics: nothing": {METRICS: ""},
+    "metrics: no UTF-8": {METRICS: b'{"accuracy": 0.5, "\xff": 1}'},
+    "metrics: nested deeply": {METRICS: '{"a": ' + "[" * DEEP},
+    "metrics: 40 MB": {METRICS: '{"a": [' + "[]," * 13_000_000 + "1]}"},
+    "metrics: NaN": {METRICS: metrics(accuracy=float("nan"))},
+    "metrics: infinity": {METRICS: metrics(accuracy_low=float("inf"))},
+    "metrics: an infinite literal": {METRICS: metrics().replace("0.75", "1e999")},
+    "metrics: a huge number": {METRICS: metrics(accuracy=10**400, n=10**400)},
+    "metrics: a number of many digits": {METRICS: metrics().replace("0.75", "9" * 10_000)},
+    "metrics: a text for a figure": {METRICS: metrics(accuracy="0.9", accuracy_low="x")},
+    "metrics: a list for a figure": {METRICS: metrics(accuracy=[0.9])},
+    "metrics: n is a text": {METRICS: metrics(n="8")},
+    "metrics: n is negative": {METRICS: metrics(n=-8, accuracy_low=0.4)},
+    "metrics: classes are a list": {METRICS: metrics(per_class=[1])},
+    "metrics: a class is a number": {METRICS: metrics(per_class={"coat": 1})},
+    "metrics: a figure of a class is a text": {METRICS: metrics(per_class={"coat": {"recall": "1"}})},
+    # predictions
+    "predictions: no Parquet": {PREDICTIONS: b"no table"},
+    "predictions: nothing": {PREDICTIONS: b""},
+    "predictions: cut off": {PREDICTIONS: predictions()[:-30]},
+    "predictions: 300 million rows": {PREDICTIONS: lambda: of_rows(300_000_000)},
+    "predictions: 40 GB of one text": {PREDICTIONS: lambda: of_long_texts(40_000, 1_000_000)},
+    "predictions: 60,000 columns": {PREDICTIONS: lambda: predictions(**{f"p_{n}": [0.5] * 8 for n in range(60_000)})},
+    "predictions: ids are numbers": {PREDICTIONS: predictions(id=list(range(8)))},
+    "predictions: ids are lists": {PREDICTIONS: predictions(id=[[each] for each in IDS])},
+    "predictions: ids are null": {PREDICTIONS: predictions(id=pa.array([None] * 8, pa.string()))},
+    "predictions: ids are no UTF-8": {PREDICTIONS: predictions(id=non_utf8())},
+    "predictions: ids are all the same": {PREDICTIONS: predictions(id=["x"] * 8)},
+    "predictions: labels are structs": {PREDICTIONS: predictions(label=[{"a": 1}] * 8)},
+    "predictions: labels are times": {PREDICTIONS: predictions(label=pa.array([0] * 8, pa.timestamp("ns")))},
+    "predictions: labels are null": {PREDICTIONS: predictions(label=pa.array([None] * 8, pa.string()))},
+    "predictions: splits are numbers": {PREDICTIONS: predictions(split=[1] * 8)},
+    "predictions: probabilities are texts": {PREDICTIONS: predictions(p_coat=["a"] * 8)},
+    "predictions: probabilities are lists": {PREDICTIONS: predictions(p_coat=[[0.5]] * 8)},
+    "predictions: without a loss": {PREDICTIONS: predictions(loss=None)},
+    # manifest and pairs
+    "manifest: without a verdict": {MANIFEST: manifest(verdict=None)},
+    "manifest: verdicts are numbers": {MANIFEST: manifest(verdict=[1] * 8)},
+    "manifest: brightness is a text": {MANIFEST: manifest(brightness=["bright"] * 8)},
+    "manifest: labels are lists": {MANIFEST: manifest(label=[["coat"]] * 8)},
+    "manifest: ids are all the same": {MANIFEST: manifest(id=[IDS[0]] * 8)},
+    "manifest: clusters are lists": {MANIFEST: manifest(cluster=[[1]] * 8)},
+    "manifest: paths are numbers": {MANIFEST: manifest(path=[1] * 8)},
+    "pairs: ids are numbers": {PAIRS: pairs(a=[1])},
+    "pairs: similarities are texts": {PAIRS: pairs(similarity=["much"])},
+    "pairs: no ids": {PAIRS: parquet({"x": [1]})},
+    # what DVC holds as a folder
+    "folder: no JSON": {"artifacts/evaluate": b"hello"},
+    "folder: of the model": {"artifacts/train": b"hello"},
+    "lock: a name that steers a terminal": {"dvc.lock": 'stages: {"\\e[2J\\n\\e]0;x\\a": 1}'},
+    "folder: an object": {"artifacts/evaluate": b'{"a": 1}'},
+    "folder: nested deeply": {"artifacts/evaluate": b"[" * DEEP},
+    "folder: items without keys": {"artifacts/evaluate": b"[{}, 1, null]"},
+    "review.csv: a link": {"review.csv": Path("/dev/zero")},
+}
+"""Heads whose results are not what they must be, by what is wrong."""
+
+HARMLESS: dict[str, dict[str, Any]] = {
+    "params: dates, not-a-numbers and odd keys": {
+        "params.yaml": PARAMS + "extra: {a: 2020-01-01, b: .nan, c: .inf, 1: x, null: y, ? [1, 2] : z}\n"
+    },
+    "params: of another version": {"params.yaml": "a: {b: [{c: 1}, 2, {}]}\n"},
+    "lock: an out that no hash is known of": {"": stage(outs=[{"path": "metrics.json"}])},
+    "lock: a path leads out": {"": stage(deps=[{**ITEM, "path": "/etc/passwd"}, {**ITEM, "path": "../../x"}])},
+    "metrics: nulls": {METRICS: metrics(accuracy=None, accuracy_low=None, per_class={"coat": {"recall": None}})},
+    "metrics: a label without Unicode": {METRICS: metrics(per_class={"\x1b[31m": {"recall": 0.01}, "@all": {}})},
+    "metrics: n is null, limits are not": {METRICS: metrics(n=None, accuracy_low=0.4)},
+    "metrics: absent": {METRICS: None},
+    "predictions: NaN": {PREDICTIONS: predictions(p_coat=[float("nan")] * 8)},
+    "predictions: infinite": {PREDICTIONS: predictions(p_coat=[float("inf")] * 8, loss=[1e300] * 8)},
+    "predictions: negative": {PREDICTIONS: predictions(p_coat=[-0.5] * 8, p_dress=[1.5] * 8)},
+    "predictions: no images": {
+        PREDICTIONS: predictions(
+            **{n: pa.array([], pa.string()) for n in ("id", "split", "label", "predicted")},
+            **{n: pa.array([], pa.float32()) for n in ("p_coat", "p_dress", "loss")},
+        )
+    },
+    "predictions: a class of no name": {PREDICTIONS: predictions(p_=[0.0] * 8)},
+    "predictions: categories": {PREDICTIONS: predictions(label=pa.array(["coat", "dress"] * 4).dictionary_encode())},
+    "predictions: an index that is not there": {
+        PREDICTIONS: pandas_metadata({"index_columns": ["nothing"], "columns": [], "column_indexes": []})
+    },
+    "predictions: types of columns that lie": {
+        PREDICTIONS: pandas_metadata(
+            {
+                "index_columns": [{"kind": "range", "name": None, "start": 0, "stop": 10**12, "step": 1}],
+                "columns": [
+                    {
+                        "name": "id",
+                        "field_name": "id",
+                        "pandas_type": "datetimetz",
+                        "numpy_type": "M8",
+                        "metadata": {"timezone": "no/where"},
+                    }
+                ],
+                "column_indexes": [
+                    {"name": None, "field_name": None, "pandas_type": "x", "numpy_type": "int64", "metadata": None}
+                ],
+            }
+        )
+    },
+    "manifest: measures beyond all bounds": {
+        MANIFEST: manifest(brightness=[1e300, -1e300, float("inf"), float("nan"), 0, 0, 0, 0], short_side=[2**62] * 8)
+    },
+    "manifest: paths lead out": {
+        MANIFEST: manifest(
+            id=[f"{n:064d}" for n in range(8)],
+            path=["../../secret", "/etc/passwd", "a\0b", "x" * 9999, "", ".", "a\nb", "é"],
+        )
+    },
+    "folder: paths lead out": {
+        "artifacts/evaluate": json.dumps(
+            [{"md5": "0" * 32, "relpath": name} for name in ("../../x", "/etc/passwd", "")]
+        ).encode()
+    },
+    "requirements: brackets that never close": {"requirements.txt": "a[\n" * 200_000},
+    "pixmill.lock: a list": {"pixmill.lock": "[1]"},
+    "pixmill.lock: aliases of aliases": {"pixmill.lock": "libraries:\n  " + BOMB.replace("\n", "\n  ")},
+    "curves: a million columns": {"plots/train/curves.csv": "a," * 1_000_000 + "\n" + "1," * 1_000_000},
+    "curves: no text": {"plots/train/curves.csv": bytes(range(256))},
+    "curves: infinite": {"plots/train/curves.csv": "epoch,a\n1,inf\n2,1e400\nx,y\n"},
+    "data.dvc: a list": {"data.dvc": "[1]"},
+    "data.dvc: outs are a text": {"data.dvc": "outs: data"},
+    "data.dvc: an out is a text": {"data.dvc": "outs: [data]"},
+    "data.dvc: aliases of aliases": {"data.dvc": BOMB},
+    "dvc.yaml: aliases of aliases": {"dvc.yaml": BOMB},
+    "dvc.yaml: nested deeply": {"dvc.yaml": "[" * DEEP},
+    "dvc.yaml: ten billion stages": {
+        "dvc.yaml": "stages: {a: {cmd: x, matrix: {"
+        + ", ".join(f"k{n}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]" for n in range(10))
+        + "}}}"
+    },
+}
+"""Heads that are odd, but can be compared as far as they go."""

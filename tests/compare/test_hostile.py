@@ -1,0 +1,209 @@
+"""A head that was made to break the comparison costs little, is told, and never passes for a failed gate."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import shutil
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pixmill.cli import main
+from pixmill.compare.documents import Malformed, read_curves, read_metrics, read_stages, read_yaml
+from pixmill.compare.tables import read_table
+from tests.compare.hostile import HARMLESS, MALFORMED, METRICS, begin, commit_head, metrics, parquet, predictions
+from tests.compare.projects import git, write
+
+KINDS = {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"}
+
+SECONDS = 30
+"""Far more than any takes on a quiet machine, far less than a hang."""
+
+
+@pytest.fixture(scope="module")
+def attacked(history, tmp_path_factory):
+    """A project on ``main``, which heads are added to."""
+    root = shutil.copytree(history, tmp_path_factory.mktemp("attacked") / "project", symlinks=True)
+    begin(root)
+    return root
+
+
+@pytest.fixture
+def compare(attacked, monkeypatch, capsys):
+    """Compare ``main`` with a head of these files; return the exit code and what was printed."""
+    monkeypatch.chdir(attacked)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def run(files, *words):
+        commit_head(
+            attacked, "head", {path: made() if path and callable(made) else made for path, made in files.items()}
+        )
+        start, code = time.process_time(), 0
+        try:
+            main(["compare", "main", "head", "--gate", *words])
+        except SystemExit as ended:
+            code = ended.code
+        assert time.process_time() - start < SECONDS
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def _fast(heads):
+    """Return one head of each kind of file; the others are slow together."""
+    seen = set()
+    for name, files in heads.items():
+        kind = name.partition(":")[0]
+        yield pytest.param(name, files, marks=() if kind not in seen else pytest.mark.slow, id=name)
+        seen.add(kind)
+
+
+@pytest.mark.parametrize(("name", "files"), [*_fast(MALFORMED)])
+def test_a_malformed_head_is_told_and_exits_2(compare, name, files):
+    code, out, err = compare(files)
+    assert code == 2
+    assert "\nMissing\n" in out
+    assert "malformed: " in err
+    assert "Traceback" not in err
+    assert "\x1b" not in out + err
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1_500_000
+
+
+@pytest.mark.parametrize(("name", "files"), [*_fast(HARMLESS)])
+def test_an_odd_head_is_compared_as_far_as_it_goes(compare, name, files):
+    code, out, err = compare(files, "--json")
+    assert code == (1 if "0.01" in str(files) else 0), err
+    assert json.loads(out)["head"]["name"] == "head"
+    assert "malformed" not in err
+
+
+def test_a_gate_that_fails_counts_more_than_a_malformed_file(compare):
+    bad = metrics(accuracy=0.1, accuracy_low=0.0, accuracy_high=0.2)
+    assert compare({METRICS: bad, "params.yaml": "[]"})[0] == 1
+
+
+def test_a_malformed_base_does_not_fail_the_head_that_mends_it(attacked, compare, monkeypatch, capsys):
+    commit_head(attacked, "broken", {METRICS: "[1]"})
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "head", "broken", "--gate"])
+    assert ended.value.code == 2
+    main(["compare", "broken", "main", "--gate"])
+    assert f"{METRICS} of broken is malformed" in capsys.readouterr().out
+
+
+def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, monkeypatch, capsys):
+    write(attacked / METRICS, "[1]")
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "main", "--gate"])
+    assert ended.value.code == 2
+    git(attacked, "checkout", "-q", "-f", "main")
+    assert f"{METRICS} of workspace is malformed" in capsys.readouterr().out
+
+
+def test_a_page_that_unpacks_to_more_than_the_footer_says_is_refused():
+    """A gigabyte of one text in a page of some kilobytes, whose size the footer tells as it is in the file."""
+    content = bytearray(
+        parquet({"id": ["a" * (300 << 20)]}, compression="zstd", use_dictionary=False, write_statistics=False)
+    )
+    assert len(content) < 1 << 20
+
+    with pytest.raises(Malformed, match="holds more than 256 MiB"):
+        read_table(bytes(content), {"id": "key"})
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+keys = (
+    "schema",
+    "stages",
+    "a",
+    "cmd",
+    "deps",
+    "outs",
+    "params",
+    "params.yaml",
+    "path",
+    "md5",
+    "n",
+    "per_class",
+    "recall",
+)
+documents = st.recursive(
+    values,
+    lambda inner: (
+        st.dictionaries(st.sampled_from((*keys, "accuracy", "accuracy_low")), inner, max_size=4)
+        | st.lists(inner, max_size=2)
+    ),
+)
+
+
+@given(documents)
+def test_any_document_is_read_or_malformed(document):
+    content = json.dumps(document).encode()
+    for read in (
+        read_metrics,
+        read_stages,
+        lambda text: read_stages(text, "data.dvc"),
+        lambda text: read_yaml(text, "a"),
+    ):
+        with contextlib.suppress(Malformed):
+            assert isinstance(read(content), dict)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_malformed(content):
+    assert read_curves(content) is not None
+    for read in (
+        read_metrics,
+        read_stages,
+        lambda text: read_table(text, KINDS),
+        lambda text: read_table(b"PAR1" + text + b"PAR1", KINDS),
+    ):
+        with contextlib.suppress(Malformed):
+            read(content)
+
+
+columns = st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=4) | st.sampled_from(
+    (
+        [0.5] * 4,
+        [1, 2, 3, 4],
+        [True] * 4,
+        [b"x"] * 4,
+        [[1]] * 4,
+        [{"a": 1}] * 4,
+        [float("nan")] * 4,
+        [None] * 4,
+        list("abcd"),
+    )
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from((*KINDS, "p_coat", "p_a.b", "x", "")), columns),
+    st.sampled_from(("1.0", "2.0")),
+    st.sampled_from(("none", "zstd", "snappy")),
+    st.booleans(),
+)
+def test_any_schema_is_a_table_of_these_kinds_or_malformed(made, version, compression, dictionary):
+    content = parquet(made, data_page_version=version, compression=compression, use_dictionary=dictionary)
+    with contextlib.suppress(Malformed):
+        table = read_table(content, KINDS)
+        assert (
+            {*KINDS} - {"p_*"} <= {*table.columns} == {name for name in made if name in KINDS or name.startswith("p_")}
+        )
+        assert list(table["id"]) == made["id"]
+
+
+@given(st.integers(0, 1900), st.integers(0, 255))
+def test_a_byte_that_is_another_makes_a_table_or_a_malformed_one(place, byte):
+    content = bytearray(predictions())
+    content[-1 - place % len(content)] = byte
+    with contextlib.suppress(Malformed):
+        read_table(bytes(content), KINDS)

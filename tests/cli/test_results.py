@@ -90,7 +90,7 @@ def test_a_run_that_stopped_between_stages_is_recognised(project: Path) -> None:
     trained = "  train:\n    outs:\n    - path: artifacts/train\n      md5: {}\n"
     (project / "dvc.lock").write_text(LOCK + trained.format("aa"))
     assert "earlier run" not in text_of_notes(project)
-    (project / "dvc.lock").write_text(LOCK + trained.format("another"))
+    (project / "dvc.lock").write_text(LOCK + trained.format("cc"))
     assert text_of_notes(project) == (
         "These results are from an earlier run: the last run stopped at evaluate.\nTo resume: dvc repro"
     )

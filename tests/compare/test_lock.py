@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pixmill.compare.documents import read_stages
-from pixmill.compare.lock import changed_input, first_outdated
+from pixmill.compare.lock import changed_input, first_outdated, stages_of
+from pixmill.core.errors import ParamsError
 from tests.compare.projects import write
 
 
@@ -44,3 +45,10 @@ def test_a_stage_that_did_not_run_after_those_before_it_is_outdated(project):
     (out,) = stages["train"]["outs"]
     stages["train"]["outs"] = [{**out, "md5": "another"}]
     assert first_outdated(stages) == "evaluate"
+
+
+def test_no_lock_has_no_stages_and_one_with_conflicts_is_refused():
+    assert stages_of(None) == stages_of("") == stages_of("schema: '2.0'\n") == {}
+    for text in ("<<<<<<< HEAD\nstages:\n=======\nstages: {}\n>>>>>>> other\n", "[1]", "stages: {train: 1}"):
+        with pytest.raises(ParamsError, match=r"dvc\.lock is malformed: "):
+            stages_of(text)

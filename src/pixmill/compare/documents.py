@@ -51,7 +51,7 @@ _Number = Annotated[float, Field(allow_inf_nan=False)] | None
 
 class _File(_Typed):
     path: _Path
-    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{32}(\.dir)?$")] | None = None
+    md5: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}(\.dir)?$")] | None = None
 
 
 _Files = Annotated[list[_File], Field(max_length=_PARTS)]

@@ -7,13 +7,26 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from pixmill.compare.documents import read_stages, read_yaml
+from pixmill.compare.documents import Malformed, read_stages, read_yaml
+from pixmill.core.errors import ParamsError
 from pixmill.core.lock import FILE
 
-__all__ = ["Stages", "changed_input", "first_outdated"]
+__all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
 
 Stages = dict[str, dict[str, Any]]
 """The stages of a ``dvc.lock`` by name."""
+
+
+def stages_of(lock: str | None) -> Stages:
+    """Return the stages of the workspace's ``dvc.lock``; none if there is no such file.
+
+    Raises:
+        ParamsError: It is malformed, as with the marks of a merge conflict.
+    """
+    try:
+        return read_stages((lock or "").encode("utf-8", "surrogateescape"))
+    except Malformed as fault:
+        raise ParamsError(f"dvc.lock {fault}", next="git diff dvc.lock") from None
 
 
 def first_outdated(stages: Stages) -> str | None:

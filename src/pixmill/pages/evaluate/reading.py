@@ -84,7 +84,7 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
     """
     limit, covered = metrics["threshold"], metrics["covered_accuracy"]
     n, aim = f"{metrics['val']['n']:,}", f"{100 * target:g}\u00a0%"
-    if limit is None:
+    if not limit:
         return (
             f"There is no confidence threshold: the {n} validation images do not show {aim} accuracy, not even for the "
             f"most confident predictions. That takes at least {fewest_answers(target):,} confident predictions if all "
@@ -92,20 +92,18 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
             "prediction \u201csure\u201d or \u201cnot sure\u201d. To get a threshold, add images, enlarge split.val, "
             "or lower train.target_accuracy."
         )
-    if limit == 0:
-        sentence = f"No confidence threshold is needed: the {n} validation images show an accuracy of at least {aim}. "
-        which = "Of the test images"
-    else:
-        kind = "" if metrics["temperature"] is None else "calibrated "
-        sentence = (
-            f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
-            f"it, the {n} validation images show an accuracy of at least {aim}. "
-        )
-        which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
+    kind = "" if metrics["temperature"] is None else "calibrated "
+    sentence = (
+        f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
+        f"it, the {n} validation images show an accuracy of at least {aim}. "
+    )
     if covered is None:
         return sentence + "It is not sure of any test image."
     low, high = metrics["covered_accuracy_low"], metrics["covered_accuracy_high"]
-    sentence += f"{which}, {_percent(covered)} are correct (CI {_percent(low)} to {_percent(high)})"
+    sentence += (
+        f"It is sure of {_percent(metrics['coverage'])} of the test images; of these, {_percent(covered)} are correct "
+        f"(CI {_percent(low)} to {_percent(high)})"
+    )
     return sentence + (": the test images contradict the target." if high < target else ".")
 
 

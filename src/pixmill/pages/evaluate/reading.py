@@ -9,12 +9,14 @@ import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import fewest_answers
+from pixmill.metrics.growth import UNMEASURED, Growth
 
 __all__ = [
     "calibration_sentence",
     "cautions",
     "confusion_sentence",
     "headline",
+    "labels_sentence",
     "meaning",
     "next_steps",
     "threshold_sentence",
@@ -32,6 +34,9 @@ _NARROW = 0.02
 
 _OFTEN = 0.25
 """Share of all errors above which one confusion is worth fixing on its own."""
+
+_HARD = 0.75
+"""Share of the labels that the search for wrong ones must confirm, so that its suggestions are right often enough."""
 
 _OFF = 0.05
 """A calibration error above which confidence should not be read as a probability."""
@@ -108,20 +113,24 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
 
 
 def next_steps(
-    metrics: Mapping[str, Any], confusions: Sequence[Confusion], *, doubtful: int, worse: Sequence[str]
+    metrics: Mapping[str, Any],
+    confusions: Sequence[Confusion],
+    *,
+    ranking: pd.DataFrame | None,
+    slices: pd.DataFrame,
+    growth: Growth | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield the most useful next steps, most important first, each with its command if there is one.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
         confusions: Confusions between classes, most frequent first.
-        doubtful: How many labels are likely wrong.
-        worse: Sentences about slices whose accuracy is significantly lower.
+        ranking: As :func:`pixmill.evaluate.labels.find_label_errors` returns it; ``None``: labels were not searched.
+        slices: As :func:`pixmill.evaluate.slices.slices` returns it.
+        growth: What the learning curve says of more images; ``None``: there is none.
     """
-    if doubtful:
-        what, them = ("One label is", "it") if doubtful == 1 else (f"{doubtful:,} labels are", "them")
-        step = f"{what} likely wrong. Label errors limit the accuracy of any model; review {them}:"
-        yield step, "pixmill review --only labels"
+    if ranking is not None and ranking["suggested"].notna().any():
+        yield labels_sentence(ranking), "pixmill review --only labels"
     wrong = sum(confusion.count for confusion in confusions)
     if confusions and confusions[0].count >= max(2, _OFTEN * wrong):
         first = confusions[0]
@@ -130,19 +139,21 @@ def next_steps(
             "of both classes that show the difference, or merge the classes if people confuse them too."
         )
         yield step, None
-    if worse:
-        step = "Accuracy is significantly lower on some slices (see \u201cAccuracy by slice\u201d): add such images."
+    if worse := _worse(slices)["what"].tolist():
+        step = f"Accuracy is significantly lower on {_listed(worse)} (see \u201cAccuracy by slice\u201d): add such images."
         yield step, None
+    if growth is not None and growth.helps:
+        yield f"Add images. {growth.sentence()}", None
     if _overfits(metrics):
-        step = "The model overfits: add more images. Other remedies for this kind of model are in"
-        yield step, "reports/train.html"
+        more = UNMEASURED if growth is None else "" if growth.helps else growth.sentence()
+        yield f"The model overfits. {more}{more and ' '}Remedies for this kind of model are in", "reports/train.html"
     half = (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     if half > _NARROW:
         # The width goes by the square root of the number of images.
         needed = float(f"{metrics['n'] * (half / _NARROW) ** 2:.2g}")
         step = (
             f"Measuring the accuracy to within \u00b1{100 * _NARROW:g} points takes about {needed:,.0f} test images; "
-            f"there are {metrics['n']:,}. Add more images, or enlarge the test split with"
+            f"there are {metrics['n']:,}. Add images, or enlarge the test split with"
         )
         yield step, "split.test"
 
@@ -153,13 +164,39 @@ def worse_slices(slices: pd.DataFrame) -> list[str]:
     Args:
         slices: As :func:`pixmill.evaluate.slices.slices` returns it.
     """
-    worse = slices[slices["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
     return [
         f"{row['what'][0].upper()}{row['what'][1:]}: {row['right']:,} of {row['n']:,} correct "
         f"({_percent(row['accuracy'])}), against {_percent(row['rest'])} on all other test images. "
         f"This is unlikely to be chance (p = {max(row['p_adjusted'], 0.0001):.2g}, Holm-adjusted for all slices)."
-        for row in worse.to_dict("records")
+        for row in _worse(slices).to_dict("records")
     ]
+
+
+def labels_sentence(ranking: pd.DataFrame) -> str:
+    """Return how many labels are worth a look, and how often such a suggestion was right where that is known.
+
+    The shares are those that `benchmarks/labels.py` measured. They fall with the share of labels that the search's own
+    model confirms, since on hard images it is wrong itself.
+
+    Args:
+        ranking: As :func:`pixmill.evaluate.labels.find_label_errors` returns it; at least one class is suggested.
+    """
+    doubtful = int(ranking["suggested"].notna().sum())
+    what = "One label is" if doubtful == 1 else f"{doubtful:,} labels are"
+    # A score of at least a half: no other class is more probable than the label.
+    confirmed = float((ranking["score"] >= 0.5).mean())
+    step = f"{what} worth a look: a simple model that was not trained on the image prefers another class. "
+    if confirmed < _HARD:
+        return (
+            f"{step}But it confirms only {_percent(confirmed)} of all labels, so most suggestions are its own mistakes: "
+            "where labels had been swapped in images this hard, HARD of them were right. Review the first ones:"
+        )
+    return f"{step}Where labels had been swapped on purpose, EASY of such suggestions were right. Review them:"
+
+
+def _worse(slices: pd.DataFrame) -> pd.DataFrame:
+    """Return the slices with significantly lower accuracy than the rest, worst first."""
+    return slices[slices["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
 
 
 def confusion_sentence(confusion: Confusion) -> str:
@@ -240,7 +277,7 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         gap = metrics["train"]["accuracy"] - metrics["accuracy"]
         yield (
             f"Accuracy on the training set is {_percent(metrics['train']['accuracy'])}, {100 * gap:.0f} points higher: "
-            "the model overfits. More images usually help most."
+            "the model overfits."
         )
     classes = metrics["per_class"].items()
     if never := [label for label, row in classes if row["support"] > 0 and row["precision"] is None]:

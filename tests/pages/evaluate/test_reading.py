@@ -222,7 +222,7 @@ def test_suggested_labels_are_worth_a_look_and_the_claim_is_lower_on_hard_images
     easy, hard = (steps_of(metrics, ranking=ranked(confirmed, 7))[0] for confirmed in (90, 60))
     assert easy.startswith("7 labels are worth a look: ")
     assert hard.startswith("7 labels are worth a look: ")
-    assert "it confirms only 60.0\u00a0% of all labels, so most suggestions are its own mistakes" in hard
+    assert "it confirms only 60.0\u00a0% of all labels, so most suggestions are its mistakes" in hard
     assert "mistakes" not in easy
     assert labels_sentence(ranked(90, 1)).startswith("One label is worth a look")
     assert not any("worth a look" in step for step in steps_of(metrics, ranking=ranked(90, 0)))

@@ -190,7 +190,7 @@ def labels_sentence(ranking: pd.DataFrame) -> str:
     step = f"{what} worth a look: a simple model that was not trained on the image prefers another class. "
     if confirmed < _HARD:
         return (
-            f"{step}But it confirms only {_percent(confirmed)} of all labels, so most suggestions are its own mistakes: "
+            f"{step}But it confirms only {_percent(confirmed)} of all labels, so most suggestions are its mistakes: "
             "where labels were swapped in images this hard, 7 to 26\u00a0% were right. Review the first ones:"
         )
     return (

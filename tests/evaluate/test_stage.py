@@ -62,6 +62,9 @@ def inputs(tmp_path_factory, converted):
     root = tmp_path_factory.mktemp("inputs")
     converted(root / ".pixmill" / "train" / "features", SIDE, search_backbone(SIDE))
     (root / "params.yaml").write_text(PARAMS)
+    curve = {"gain": 0.03, "gain_low": 0.01, "gain_high": 0.05}
+    (root / "plots" / "train").mkdir(parents=True)
+    (root / "plots" / "train" / "full.json").write_text(json.dumps({"learning_curve": curve}))
     write_split(root / "artifacts" / "split")
     (root / "data" / "unlabelled").mkdir(parents=True)
     Image.new("RGB", (20, 20), (30, 30, 30)).save(root / "data" / "unlabelled" / "dark.png")
@@ -92,6 +95,11 @@ def test_it_says_what_came_out_and_where_it_is(evaluated):
     assert re.match(r"evaluate: test accuracy \d+\.\d % \(", done.stdout)
     assert done.stdout.endswith("reports/evaluate.html\n")
     assert "MLflow" not in done.stderr
+
+
+def test_the_page_says_of_more_images_what_the_learning_curve_shows(evaluated):
+    page = (evaluated[0] / "reports" / "evaluate.html").read_text(encoding="utf-8")
+    assert "Add images. Twice as many images would add about 3.0 points of accuracy (95 % CI +1.0 to +5.0)." in page
 
 
 def test_every_output_is_there_and_nothing_half_written(evaluated, inputs):

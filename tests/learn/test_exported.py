@@ -63,6 +63,13 @@ def with_details(path, network, details, name="pixmill.json", **options):
     return path
 
 
+def test_a_threshold_of_0_of_an_earlier_version_makes_nothing_sure(exported, network, tmp_path):
+    with zipfile.ZipFile(exported) as archive:
+        details = json.loads(archive.read("pixmill.json")) | {"threshold": 0}
+    path = with_details(tmp_path / "old.tflite", network, details)
+    assert read_exported(path).threshold is None
+
+
 def test_it_gives_the_answers_of_the_folder_that_it_was_made_from(exported, trained_folder):
     for found, expected in zip(
         Classifier.load(exported).predict(FILES), Classifier.load(trained_folder).predict(FILES), strict=True

@@ -1,5 +1,7 @@
 """Temperature and threshold are found on one part, and mean the same when they are written."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -89,22 +91,78 @@ def arrays(answers):
 
 
 @given(ANSWERS, st.sampled_from([0.5, 0.75, 0.8, 0.9]))
-def test_threshold_is_the_least_confidence_at_which_the_lower_limit_reaches_the_target(answers, target):
+def test_threshold_is_where_the_sequence_of_tests_ends(answers, target):
     confidence, right = arrays(answers)
+    fewest, levels = len(right) / 5, np.unique(confidence)[::-1]
 
-    def low(level):
-        hits = right[confidence >= level].sum()
-        return beta.ppf(0.05, hits, (confidence >= level).sum() - hits + 1) if hits else 0
+    def reached(errors, n):
+        return beta.ppf(0.05, n - errors, errors + 1) >= target if errors < n else False
 
-    good = [level for level in np.unique(confidence) if low(level) >= target]
-    found = sure_enough(confidence, right, np.arange(len(right)), target)
-    if not good:
-        assert found is None
-    elif good[0] == confidence.min():
-        assert found == 0
+    sizes = [int((confidence >= level).sum()) for level in levels]
+    errors = [int((~right[confidence >= level]).sum()) for level in levels]
+    allowed = [max((e for e in range(n) if reached(e, n)), default=-1) for n in sizes]
+    floor = np.sort(confidence)[math.floor((len(right) - 1) / 20)]
+    found = None
+    for place in range(len(levels)):
+        one_more = allowed[place] > (allowed[place - 1] if place else -1)
+        if sizes[place] >= fewest and one_more:
+            if errors[place] > allowed[place] or levels[place] < floor:
+                break
+            found = place
+    while found is not None and found + 1 < len(levels) and errors[found + 1] <= allowed[found + 1]:
+        if levels[found + 1] < floor:
+            break
+        found += 1
+    threshold = sure_enough(confidence, right, np.arange(len(right)), target)
+    if found is None:
+        assert threshold is None
     else:
-        assert found == pytest.approx(good[0], abs=1e-6)
-        assert np.array_equal(confidence >= found, confidence >= good[0])
+        assert threshold == pytest.approx(levels[found], abs=1e-6)
+        assert np.array_equal(confidence >= threshold, confidence >= levels[found])
+
+
+@given(ANSWERS, st.sampled_from([0.5, 0.8]))
+def test_nothing_less_confident_than_all_images_is_sure(answers, target):
+    confidence, right = arrays(answers)
+    found = sure_enough(confidence + 0.01, right, np.arange(len(right)), target)
+    assert found is None or found > confidence.min()
+    assert Calibration(threshold=found).is_sure(float(confidence.min())) is not True
+
+
+def test_the_least_confident_twentieth_is_not_sure_even_if_all_answers_are_right():
+    confidence = np.linspace(0.3, 0.9, 400)
+    found = sure_enough(confidence, np.ones(400, bool), np.arange(400), 0.9)
+    assert np.mean(confidence >= found) == pytest.approx(0.95, abs=0.005)
+
+
+def test_a_few_corrections_do_not_make_the_model_sure_of_everything():
+    confidence = np.linspace(0.9999, 0.4, 200)
+    right = np.ones(200, bool)
+    right[[70, 110, 140, 160, 165, 170, 175, 180, 185, 190, 195]] = False
+    before = sure_enough(confidence, right, np.arange(200), 0.95)
+    right[[70, 160, 165, 170, 175, 180, 185]] = True
+    after = sure_enough(confidence, right, np.arange(200), 0.95)
+    assert before == pytest.approx(confidence[159], abs=1e-6)
+    assert after == pytest.approx(confidence[190], abs=1e-6)
+    assert Calibration(threshold=after).is_sure(0.4) is False
+
+
+@pytest.mark.parametrize(("target", "accuracy"), [(0.9, 0.899), (0.95, 0.949), (0.99, 0.989)])
+@pytest.mark.parametrize("images", [170, 1000])
+def test_confidence_that_says_nothing_rarely_gives_a_threshold_that_misses_the_target(target, accuracy, images):
+    generator = np.random.default_rng(7)
+    groups, rounds = np.arange(images), 400
+    found = [
+        sure_enough(generator.random(images), generator.random(images) < accuracy, groups, target) is not None
+        for _ in range(rounds)
+    ]
+    assert np.mean(found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / rounds)
+
+
+def test_an_error_among_the_most_confident_answers_does_not_end_the_search():
+    confidence, right = np.linspace(1, 0.5, 600), np.ones(600, bool)
+    right[3] = False
+    assert sure_enough(confidence, right, np.arange(600), 0.95) == pytest.approx(confidence[570], abs=1e-6)
 
 
 @given(ANSWERS, st.integers(1, 5))
@@ -115,12 +173,12 @@ def test_copies_of_the_images_do_not_change_the_threshold(answers, copies):
     assert found == sure_enough(confidence, right, names, 0.8)
 
 
-@pytest.mark.parametrize(("images", "threshold"), [(1, None), (27, None), (58, None), (59, 0.0), (2000, 0.0)])
+@pytest.mark.parametrize(("images", "threshold"), [(1, None), (27, None), (58, None), (59, 0.9), (2000, 0.9)])
 def test_it_takes_59_correct_answers_to_show_95_percent(images, threshold):
     assert sure_enough(np.full(images, 0.9), np.ones(images, bool), np.arange(images), 0.95) == threshold
 
 
-@pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.0), (123, 2, None), (124, 2, 0.0)])
+@pytest.mark.parametrize(("images", "wrong", "threshold"), [(92, 1, None), (93, 1, 0.9), (123, 2, None), (124, 2, 0.9)])
 def test_an_error_takes_more_answers_to_outweigh(images, wrong, threshold):
     assert sure_enough(np.full(images, 0.9), np.arange(images) >= wrong, np.arange(images), 0.95) == threshold
 
@@ -131,13 +189,13 @@ def test_a_part_without_a_correct_answer_shows_no_threshold():
 
 def test_images_of_one_class_are_calibrated_too():
     same = calibrate(np.full((59, 2), [0.8, 0.2]), np.zeros(59, np.int64), np.arange(59), 0.95)
-    assert same == Calibration(temperature=None, threshold=0.0, target_accuracy=0.95)
+    assert same == Calibration(temperature=None, threshold=0.8, target_accuracy=0.95)
 
 
 @given(st.floats(0.001, 0.999))
 def test_the_fewest_answers_are_what_shows_the_target_if_all_are_right(target):
     few = fewest_answers(target)
-    for images, threshold in ((few - 1, None), (few, 0.0)):
+    for images, threshold in ((few - 1, None), (few, 0.9)):
         if images:
             assert sure_enough(np.full(images, 0.9), np.ones(images, bool), np.arange(images), target) == threshold
 
@@ -151,16 +209,21 @@ def test_a_threshold_survives_being_written_with_six_digits():
 
 def test_calibration_is_the_same_after_it_was_written():
     actual, overconfident, _ = sampled(3.0, 600)
-    calibration = calibrate(overconfident, actual, np.arange(600), 0.9)
+    calibration = calibrate(overconfident, actual, np.arange(600), 0.8)
     values = (calibration.temperature, calibration.threshold)
     assert values == tuple(float(f"{value:.6g}") for value in values)
     confidence = calibration.apply(overconfident).max(axis=1)
     right = overconfident.argmax(axis=1) == actual
     sure = np.array([calibration.is_sure(value) for value in confidence])
-    assert right[sure].mean() >= 0.9
-    assert calibration.threshold == sure_enough(confidence, right, np.arange(600), 0.9)
+    assert right[sure].mean() >= 0.8
+    assert calibration.threshold == sure_enough(confidence, right, np.arange(600), 0.8)
 
 
 def test_without_a_threshold_nothing_is_called_sure_or_not_sure():
     assert Calibration(threshold=None).is_sure(1.0) is None
-    assert Calibration().is_sure(0.0) is True
+    assert Calibration().is_sure(1.0) is None
+
+
+def test_a_threshold_of_0_which_earlier_models_have_makes_nothing_sure():
+    assert Calibration(threshold=0) == Calibration(threshold=None)
+    assert Calibration(threshold=0.0).is_sure(1.0) is None

@@ -126,8 +126,9 @@ def test_beside_an_exported_file_that_file_is_named(tmp_path, monkeypatch, spec)
     assert caught.value.next == f"name {Path('exported', 'model.tflite')}"
 
 
-def test_a_threshold_that_is_none_stays_none(trained_folder, tmp_path):
+@pytest.mark.parametrize("threshold", [None, 0, 0.0])
+def test_without_a_threshold_or_with_0_of_an_earlier_version_there_is_none(trained_folder, tmp_path, threshold):
     folder = shutil.copytree(trained_folder, tmp_path / "copy")
     path = folder / "calibration.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": None}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"threshold": threshold}))
     assert find_model(str(folder), None).threshold is None

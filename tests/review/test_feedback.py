@@ -68,6 +68,14 @@ def name_of(name, label):
     return f"{label}/feedback-{time.strftime('%Y-%m-%d', time.gmtime())}-{name[:16]}.jpg"
 
 
+@pytest.mark.parametrize(("sure", "share"), [(False, "(87%, not sure)"), (True, "(87%)"), (None, "(87%)")])
+def test_only_an_answer_that_the_model_called_not_sure_is_told_as_such(project, send, sit, sure, share):
+    project.fill("coat", 2)
+    send(jpeg(900), "dress", sure=sure)
+    session, _ = sit()
+    assert f"said 'coat' {share}; users say" in session.case(0)["why"]
+
+
 def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send, sit):
     project.fill("coat", 2)
     send(jpeg(901), None)

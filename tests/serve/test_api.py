@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from pixmill.learn import Classifier
+from pixmill.learn.classifier import Prediction
 from pixmill.serve.inbox import Inbox
+from pixmill.serve.metrics import Metrics
 from tests.serve.conftest import Client, multipart, picture
 
 pytestmark = pytest.mark.linux
@@ -269,3 +271,13 @@ def test_an_explanation_needs_a_class_that_there_is(client: Client) -> None:
     assert client.post("/v1/explain?label=trouser", picture(), "image/png").is_problem(422)
     assert client.post_parts("/v1/explain", ("file", "a", b""), ("file", "b", b"")).is_problem(422)
     assert client.post_json("/v1/explain", {}).is_problem(415)
+
+
+def test_answers_of_a_model_without_a_threshold_are_counted_as_neither_sure_nor_not():
+    metrics = Metrics(lambda: 0)
+    for sure in (True, False, None):
+        metrics.predicted(Prediction("coat", 0.9, sure))
+    counted = [
+        line for line in metrics.text(None).decode().splitlines() if line.startswith("pixmill_predictions_total")
+    ]
+    assert counted == [f'pixmill_predictions_total{{label="coat",sure="{sure}"}} 1.0' for sure in ("true", "false", "")]

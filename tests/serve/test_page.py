@@ -275,6 +275,10 @@ def test_a_chosen_image_is_shown_with_its_class_and_all_probabilities(page, proj
     assert page.state == ["answered"]
     assert page.text("title").lower() == expected.label.lower()
     assert page.text("figure").split("\n") == ["Sure", f"{expected.confidence:.1%} confidence"]
+    assert page.text("note") == (
+        f"From {project.threshold:.1%} on, this model\N{RIGHT SINGLE QUOTATION MARK}s answers "
+        "reached its target accuracy on images like those it was trained on."
+    )
     chances = dict(zip(project.classifier.labels, expected.probabilities, strict=True))
     order = sorted(chances, key=chances.get, reverse=True)
     assert bars(page) == [(name, f"{chances[name]:.1%}") for name in order]
@@ -294,6 +298,22 @@ def test_not_sure_is_said_with_what_it_means(page, project):
     assert page.text("verdict") == "Not sure"
     assert f"Below {project.threshold:.1%}, this model is wrong too often" in page.text("note")
     assert page.run("document.getElementById('live').textContent").endswith("not sure.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threshold", [None, 0])
+def test_without_a_threshold_an_answer_has_no_badge(browser, project, tmp_path, threshold):
+    root = tmp_path / "project"
+    shutil.copytree(project.root, root)
+    path = root / "artifacts/train/calibration.json"
+    write_json(path, read_json(path, stage="train") | {"threshold": threshold})
+    with serving(root, project.port) as url:
+        page = Page(browser, url)
+        page.choose(project.sure)
+        assert page.state == ["answered"]
+        assert not page.one("verdict").is_displayed()
+        assert page.text("note") == ""
+        assert "Sure" not in page.text("figure")
 
 
 def test_a_dropped_image_is_answered(page, project):

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.images.parts import Part
+from pixmill.metrics.growth import Growth
 from pixmill.train.learning_curve import (
     SHARES,
-    Growth,
     LearningCurve,
     LearningPoint,
     learning_curve,

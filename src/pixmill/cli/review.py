@@ -1,7 +1,7 @@
 """Review images in your browser, by key press.
 
 Shows corrections that users of `pixmill serve` sent, label conflicts,
-near-duplicates, images that the model gets wrong and the base's got right, likely wrong
+near-duplicates, images that the model gets wrong and the base's got right, suspicious
 labels, confident errors, uncertain predictions, outliers and dropped images. Each decision
 is written to review.csv at once, and the next `dvc repro` applies it; new images that you
 accept move from inbox/ to data/. The page is served on this machine only; stop it with Ctrl-C.

@@ -228,7 +228,17 @@ def _description(content: Any) -> Exported | None:
             )
             if valid:
                 return Exported(
-                    tuple(labels), side, aspect, resize, temperature, threshold, target, name, digest, commit, metrics
+                    tuple(labels),
+                    side,
+                    aspect,
+                    resize,
+                    temperature,
+                    threshold or None,  # 0 stood for "all are sure" in earlier versions.
+                    target,
+                    name,
+                    digest,
+                    commit,
+                    metrics,
                 )
     return None
 

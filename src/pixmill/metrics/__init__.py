@@ -4,6 +4,7 @@
 - ``scores``: metrics of a split and of each class, by scikit-learn, and the majority-class baseline
 - ``calibration``: temperature and confidence threshold, fitted on the validation split
 - ``confidence``: calibration error, reliability diagram, and accuracy against coverage
+- ``growth``: what the learning curve says of more images
 - ``resampling``: the bootstrap over groups
 - ``limits``: confidence intervals
 - ``comparison``: significance tests, for two models on the same images and for slices

@@ -21,6 +21,14 @@ _PRECISION = 1_000_000
 _LEVEL = 0.95
 """Confidence with which the images must show that a temperature or a threshold holds for others, too."""
 
+_FIRST = 0.2
+"""Share of the answers with which the search for a threshold begins: a smaller one would let a single error among a few
+end it, a larger one would find nothing for models that are right on few images."""
+
+_MOST = 0.95
+"""Share of the answers that may be sure, as usual where images of other kinds are to be told apart by confidence
+(Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
+
 _CHI_SQUARE = 3.841459
 """The 95 % quantile of the chi-square distribution with one degree of freedom."""
 
@@ -38,14 +46,19 @@ class Calibration:
     Args:
         temperature: Divisor of the logits; ``None`` if the images did not determine one: the probabilities then stay
             unchanged. Above 1 the model was overconfident.
-        threshold: The minimum calibrated confidence of a sure prediction; 0: all are sure; ``None``: the images did not
-            show one, so no prediction is called sure or not sure.
+        threshold: The minimum calibrated confidence of a sure prediction, > 0; ``None``: the images did not show one,
+            so no prediction is called sure or not sure. (0, which stood for "all are sure" in models that were trained
+            before, is read as ``None``: it was shown only for confidences that the images had.)
         target_accuracy: The accuracy that sure predictions should reach, for which the threshold was chosen.
     """
 
     temperature: float | None = None
-    threshold: float | None = 0.0
+    threshold: float | None = None
     target_accuracy: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.threshold == 0:
+            object.__setattr__(self, "threshold", None)
 
     def apply(self, probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return calibrated probabilities, whose rows sum to one; the predicted class does not change.
@@ -125,11 +138,18 @@ def sure_enough(
 ) -> float | None:
     """Return the lowest confidence threshold whose answers are shown to reach the target, or ``None`` if none is.
 
-    The lowest threshold has the highest coverage. It is 0 if this is shown for all answers together. Shown means that
-    the one-sided 95 % lower confidence limit of the answers' accuracy (exact binomial) is at least the target.
+    The lowest threshold has the highest coverage. Shown means that the one-sided 95 % lower confidence limit of the
+    answers' accuracy (exact binomial) is at least the target. Testing every confidence would find a threshold by luck
+    far more often than in 5 % of cases, so they are tested in a fixed sequence (Angelopoulos et al., section 2.2): from
+    the most confident fifth of the answers downwards, wherever the test allows one more error, and no further than the
+    first that fails; below the last that passes, it continues until the next error that is not allowed.
+
+    The least confident twentieth of the answers is never sure, even if all answers together reach the target: an image
+    of none of the classes often has such a confidence, and its answer is wrong.
 
     Source: Clopper and Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial",
-    Biometrika 26, 1934.
+    Biometrika 26, 1934; Angelopoulos, Bates, Candes, Jordan and Lei, "Learn then Test: Calibrating Predictive
+    Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025.
 
     Args:
         confidence: The probability of each image's predicted class, shape (images,).
@@ -145,13 +165,17 @@ def sure_enough(
     np.maximum.at(highest, group_of, confidence)
     independent = len(highest) - np.searchsorted(np.sort(highest), levels)
     # Rounded down, so that groups never make the evidence stronger than it is.
-    right_ones = np.floor(hits / answers * independent + 1e-9)
-    enough = binom.sf(right_ones - 1, independent, target) <= 1 - _LEVEL
-    if not enough.any():
+    errors = independent - np.floor(hits / answers * independent + 1e-9)
+    allowed = binom.ppf(1 - _LEVEL, independent, 1 - target)
+    allowed -= binom.cdf(allowed, independent, 1 - target) > 1 - _LEVEL
+    floor = np.quantile(confidence, 1 - _MOST, method="lower")
+    enough = (errors <= allowed) & (levels >= floor)
+    tested = np.flatnonzero((np.diff(allowed, prepend=-1) > 0) & (independent >= _FIRST * len(highest)))
+    passed = int(np.argmin(np.append(enough[tested], False)))
+    if passed == 0:
         return None
-    place = int(np.flatnonzero(enough)[-1])
-    if place == len(levels) - 1:
-        return 0.0
+    place = int(tested[passed - 1])
+    place += int(np.argmin(np.append(enough[place:], False))) - 1
     return math.floor(float(levels[place]) * _PRECISION) / _PRECISION
 
 

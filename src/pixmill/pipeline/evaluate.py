@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pixmill.core.files import file_digest, fresh_folder, write_figures, write_text
+from pixmill.core.files import file_digest, fresh_folder, read_json, write_figures, write_text
 from pixmill.core.manifest import write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate import LABELS, evaluate, headline, predictions_schema
 from pixmill.learn import describe_model
 from pixmill.learn.inference import answers_schema
+from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import figures, render_report
 from pixmill.record.stages import evaluation_run
 
@@ -37,7 +38,9 @@ def main(workspace: Workspace, params: Params) -> None:
         write_table(tables / "unlabelled.parquet", result.unlabelled, answers_schema(result.labels))
     csv: Any = {"index": False, "lineterminator": "\n", "float_format": "%.6g"}
     plots = {name: table.to_csv(**csv) for name, table in result.plots.items()}
-    page = render_report(result, root)
+    curve = read_json(root / "plots" / "train" / "full.json", stage="train").get("learning_curve")
+    growth = curve and Growth(curve["gain"], curve["gain_low"], curve["gain_high"])
+    page = render_report(result, root, growth)
     write_text(root / "reports" / "evaluate.html", page)
     short = headline(result.metrics)
     write_figures(root, "evaluate", headline=short, full=result.metrics, tables=plots)

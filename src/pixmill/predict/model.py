@@ -161,7 +161,8 @@ def _from_folder(
         digest=_digest(folder),
         labels=tuple(description["labels"]),
         image_size=description["image_size"],
-        threshold=threshold if isinstance(threshold, int | float) else None,
+        # 0 stood for "all are sure" in earlier versions; the classifier reads it as none, too.
+        threshold=threshold if isinstance(threshold, int | float) and threshold > 0 else None,
         commit=commit,
         metrics=dict(metrics or {}),
     )

@@ -287,7 +287,7 @@ def _story(corrections: Sequence[Correction]) -> str:
     newest = corrections[0]
     model = " ".join(str(newest.model[key]) for key in ("name", "version") if newest.model.get(key))
     said, confidence = newest.prediction.get("label"), newest.prediction.get("confidence")
-    sure = "" if newest.prediction.get("sure", True) else ", not sure"
+    sure = ", not sure" if newest.prediction.get("sure") is False else ""
     share = f" ({confidence:.0%}{sure})" if isinstance(confidence, int | float) else ""
     counts = Counter(f"'{item.label}'" if item.label else _NONE for item in corrections)
     times = ", ".join(f"{label} ({count} times)" if count > 1 else label for label, count in counts.items())

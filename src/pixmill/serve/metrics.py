@@ -58,7 +58,9 @@ class Metrics:
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()
         else:
-            self._predictions.labels(prediction.label, str(bool(prediction.sure)).lower()).inc()
+            self._predictions.labels(
+                prediction.label, "" if prediction.sure is None else str(prediction.sure).lower()
+            ).inc()
 
     def text(self, model: Model | None) -> bytes:
         """Return all metrics in Prometheus' text format."""

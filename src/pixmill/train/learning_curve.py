@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from pixmill.core.files import significant
 from pixmill.images.parts import Part
+from pixmill.metrics.growth import Growth
 from pixmill.metrics.limits import accuracy_interval
 from pixmill.metrics.resampling import group_numbers, group_weights, percentiles
 
-__all__ = ["SHARES", "Growth", "LearningCurve", "LearningPoint", "learning_curve", "learning_curve_csv", "nested_rows"]
+__all__ = ["SHARES", "LearningCurve", "LearningPoint", "learning_curve", "learning_curve_csv", "nested_rows"]
 
 SHARES = (0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -22,9 +23,6 @@ Answer = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.integer]]
 _DRAWS, _CONFIDENCE = 2000, 0.95
 _LAST = 3
 """Points used to estimate the growth: those from 40 % on, since a learning curve flattens."""
-
-_WORTH = 0.005
-"""Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 
 
 @dataclass(frozen=True)
@@ -44,32 +42,6 @@ class LearningPoint:
     accuracy: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Growth:
-    """Hold the gain in accuracy from doubling the training set, with its 95 % CI.
-
-    Args:
-        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of them on.
-        low: Lower limit, by bootstrap over the validation split's clusters.
-        high: Upper limit.
-    """
-
-    gain: float
-    low: float
-    high: float
-
-    def sentence(self) -> str:
-        """Return the conclusion as a sentence."""
-        limits = " to ".join(f"{round(100 * limit, 1) + 0.0:+.1f}" for limit in (self.low, self.high))
-        limits = limits.replace("-", "\u2212")
-        if self.low > 0 and self.gain >= _WORTH:
-            return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
-        expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
-        if self.high < 2 * _WORTH:
-            return f"More images of the same kind would not help: {expected}."
-        return f"Whether more images would help is unclear: {expected}."
 
 
 @dataclass(frozen=True)

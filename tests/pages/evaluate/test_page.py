@@ -11,6 +11,7 @@ from pixmill.evaluate import Evaluation
 from pixmill.evaluate.labels import Doubt
 from pixmill.evaluate.mistakes import Confusion, Example
 from pixmill.images.png import png_bytes
+from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate.page import render_report
 
 LABELS = ("coat", "Dungarees & <b>overalls</b>")
@@ -71,10 +72,11 @@ PLOTS = {
         }
     ),
 }
+GROWTH = Growth(-0.006, -0.033, 0.018)
 EVALUATION = Evaluation(
     labels=LABELS,
     predictions=pd.DataFrame(),
-    ranking=pd.DataFrame({"suggested": ["dress"] * 7 + [None]}),
+    ranking=pd.DataFrame({"suggested": ["dress"] * 7 + [None] * 93, "score": [0.1] * 7 + [0.9] * 93}),
     unlabelled=None,
     unlabelled_folder=None,
     metrics=METRICS,
@@ -93,7 +95,7 @@ EVALUATION = Evaluation(
 
 
 def page(**changes):
-    return render_report(replace(EVALUATION, **changes), Path())
+    return render_report(replace(EVALUATION, **changes), Path(), GROWTH)
 
 
 def section(text, name):
@@ -168,14 +170,14 @@ def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
     assert "For the first 1 classes, the correct prediction" in page()
 
 
-def test_likely_wrong_labels_come_with_the_command_and_how_many_there_are():
+def test_labels_worth_a_look_come_with_the_command_and_how_many_there_are():
     text = section(page(), "labels")
-    assert "7 labels are likely wrong" in text
+    assert "7 labels are worth a look" in text
     assert "these 3 have the lowest label score" in text
     assert "<code>pixmill review --only labels</code>" in text
-    assert text.count("Label coat, likely dress</strong>") == 3
+    assert text.count("Label coat, perhaps dress</strong>") == 3
     assert "finds no label improbable" in section(
-        page(doubts=[], ranking=pd.DataFrame({"suggested": [None]})), "labels"
+        page(doubts=[], ranking=pd.DataFrame({"suggested": [None], "score": [0.9]})), "labels"
     )
 
 
@@ -232,7 +234,7 @@ def unlabelled(tmp_path):
         columns = ["path", "id", "predicted", "confidence", "sure", "reason"]
         table = pd.DataFrame(rows, columns=columns).astype({"sure": "boolean"})
         given = {"unlabelled": table, "unlabelled_folder": "data/new"} | changes
-        return section(render_report(replace(EVALUATION, **given), tmp_path), "unlabelled")
+        return section(render_report(replace(EVALUATION, **given), tmp_path, None), "unlabelled")
 
     return section_of
 

@@ -1,13 +1,18 @@
+import re
+
 import pandas as pd
 import pytest
 
 from pixmill.evaluate.mistakes import Confusion
+from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.evaluate.reading import (
     calibration_sentence,
     cautions,
     confusion_sentence,
     headline,
+    labels_sentence,
     meaning,
+    next_steps,
     threshold_sentence,
     worse_slices,
 )
@@ -112,20 +117,13 @@ def test_a_threshold_is_told_with_its_coverage_and_whether_test_contradicts_it(m
     assert threshold_sentence(metrics | none, 0.95).endswith("It is not sure of any test image.")
 
 
-def test_that_no_threshold_is_needed_is_told_with_the_accuracy_on_test(metrics):
-    all_sure = {"threshold": 0.0, "coverage": 1.0, "covered_accuracy": 0.789, "covered_accuracy_high": 0.86}
-    sentence = threshold_sentence(metrics | all_sure, 0.95)
-    start = "No confidence threshold is needed: the 170 validation images show an accuracy of at least 95\u00a0%."
-    assert sentence.startswith(start)
-    assert "Of the test images, 78.9\u00a0% are correct" in sentence
-    assert sentence.endswith(": the test images contradict the target.")
-
-
 def test_without_a_threshold_it_is_told_how_many_images_it_would_take(metrics):
     none = {"threshold": None, "coverage": None, "covered_accuracy": None, "val": {"n": 27}}
     sentence = threshold_sentence(metrics | none, 0.95)
     assert "the 27 validation images do not show 95\u00a0% accuracy" in sentence
     assert "at least 59 confident predictions if all are correct" in sentence
+    # Of a model that an earlier version trained.
+    assert threshold_sentence(metrics | none | {"threshold": 0.0}, 0.95) == sentence
 
 
 def test_a_sound_result_is_cautioned_only_by_its_interval_and_its_source(metrics):
@@ -167,3 +165,65 @@ def test_worse_slices_are_sentences_the_worst_first():
         "Large images: 20 of 40 correct (50.0\u00a0%), against 90.0\u00a0% on all other test images."
     )
     assert "(p = 0.04, " in small
+
+
+SLICES = pd.DataFrame(
+    [
+        {"dimension": "class", "slice": "coat", "what": "coat", "p_adjusted": 0.01, "accuracy": 0.7, "worse": True},
+        {
+            "dimension": "size",
+            "slice": "small",
+            "what": "small images",
+            "p_adjusted": 0.02,
+            "accuracy": 0.8,
+            "worse": True,
+        },
+        {
+            "dimension": "size",
+            "slice": "large",
+            "what": "large images",
+            "p_adjusted": 1.0,
+            "accuracy": 0.9,
+            "worse": False,
+        },
+    ]
+)
+OVERFITTED = {"train": {"accuracy": 1.0}, "accuracy": 0.8}
+
+
+def steps_of(metrics, growth=None, slices=SLICES, ranking=None):
+    return [sentence for sentence, _ in next_steps(metrics, [], ranking=ranking, slices=slices, growth=growth)]
+
+
+def test_a_next_step_names_the_slices_that_are_worse(metrics):
+    assert any("lower on coat and small images (see" in step for step in steps_of(metrics))
+    assert not any("significantly lower" in step for step in steps_of(metrics, slices=SLICES.tail(1)))
+
+
+@pytest.mark.parametrize(
+    "growth", [Growth(0.03, 0.01, 0.05), Growth(-0.006, -0.03, 0.018), Growth(0.0, -0.004, 0.004), None]
+)
+def test_only_the_learning_curve_tells_whether_more_images_help(metrics, growth):
+    steps = [*steps_of(metrics | OVERFITTED, growth, SLICES.tail(1)), *cautions(metrics | OVERFITTED)]
+    said = [step for step in steps if "ore images" in step or "as many images" in step or "Add images." in step]
+    assert [UNMEASURED if growth is None else growth.sentence()] == [
+        re.sub("^(Add images|The model overfits)[.] | Remedies .*$", "", step) for step in said
+    ]
+    assert any(step.startswith("The model overfits. ") for step in steps)
+    assert any(step.startswith("Add images. Twice") for step in steps) == (growth is not None and growth.helps)
+
+
+def ranked(confirmed, suggested):
+    """Return a ranking of 100 labels."""
+    names = ["coat"] * suggested + [None] * (100 - suggested)
+    return pd.DataFrame({"suggested": names, "score": [0.9] * confirmed + [0.1] * (100 - confirmed)})
+
+
+def test_suggested_labels_are_worth_a_look_and_the_claim_is_lower_on_hard_images(metrics):
+    easy, hard = (steps_of(metrics, ranking=ranked(confirmed, 7))[0] for confirmed in (90, 60))
+    assert easy.startswith("7 labels are worth a look: ")
+    assert hard.startswith("7 labels are worth a look: ")
+    assert "it confirms only 60.0\u00a0% of all labels, so most suggestions are its mistakes" in hard
+    assert "mistakes" not in easy
+    assert labels_sentence(ranked(90, 1)).startswith("One label is worth a look")
+    assert not any("worth a look" in step for step in steps_of(metrics, ranking=ranked(90, 0)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import pytest
+
 from pixmill.core.params import AugmentationParams
+from pixmill.metrics.growth import UNMEASURED, Growth
 from pixmill.pages.train import draw_samples, render_report
 from pixmill.train.folds import FoldResult
 from pixmill.train.history import Epoch
-from pixmill.train.learning_curve import Growth, LearningCurve, LearningPoint
+from pixmill.train.learning_curve import LearningCurve, LearningPoint
 from tests.train.conftest import CLASSES, PARAMS
 
 
@@ -62,6 +65,19 @@ def test_the_learning_curve_answers_whether_more_images_would_help(trained):
     assert "would more images help?" in page
     assert "Twice as many images would add about 2.1 points of accuracy (95 % CI +0.4 to +3.5)." in page
     assert "would more images help?" not in page_of(trained)
+
+
+@pytest.mark.parametrize("model", ["cnn", "features"])
+def test_only_the_learning_curve_tells_whether_more_images_help(trained, model):
+    """A page that says that they help above one that says that they do not."""
+    params = PARAMS.model_copy(update={"model": model})
+    fitted = dataclasses.replace(trained, history=(Epoch(1, 0.4, 0.9, 0.5, 0.8), Epoch(2, 0.1, 0.999, 0.3, 0.905)))
+    points = tuple(LearningPoint(share, int(150 * share), 0.8, 0.7, 0.9) for share in (0.4, 0.7, 1.0))
+    curve = LearningCurve(points, Growth(-0.006, -0.033, 0.004))
+    page = page_of(dataclasses.replace(fitted, learning_curve=curve), params)
+    assert page.count("More images of the same kind would not help: ") == 2
+    assert "ore images help" not in page.replace("would more images help?", "")
+    assert UNMEASURED in page_of(fitted, params)
 
 
 def test_of_very_many_classes_the_page_names_the_first(trained):

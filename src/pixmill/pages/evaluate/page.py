@@ -17,6 +17,7 @@ from pixmill.evaluate.evaluation import Pixels
 from pixmill.evaluate.labels import Doubt
 from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
+from pixmill.metrics.growth import Growth
 from pixmill.pages.base import figure_svg, lines_svg, render_page
 from pixmill.pages.base.thumbnails import Shown, thumbnails
 from pixmill.pages.evaluate import reading
@@ -44,18 +45,20 @@ _DEPTH = 0.45
 """Maximum opacity of a cell, so that its count stays readable in light and dark mode."""
 
 
-def render_report(evaluation: Evaluation, root: Path) -> str:
+def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> str:
     """Return the page as HTML that works offline: under 5 MB, whatever the number of images.
 
     Args:
         evaluation: The evaluation to show.
         root: The project's folder, which holds the unlabelled images.
+        growth: What train's learning curve says of more images; ``None``: there is none.
     """
     metrics, labels, matrix = evaluation.metrics, evaluation.labels, evaluation.matrix
     heatmaps, reliability, slices = evaluation.heatmaps, evaluation.plots["calibrated"], evaluation.plots["slices"]
     is_table = len(labels) <= _CELLS
-    confusions, worse = commonest_confusions(matrix, labels), reading.worse_slices(slices)
-    doubtful = 0 if evaluation.ranking is None else int(evaluation.ranking["suggested"].notna().sum())
+    confusions = commonest_confusions(matrix, labels)
+    ranking = evaluation.ranking
+    doubtful = 0 if ranking is None else int(ranking["suggested"].notna().sum())
     return render_page(
         "pixmill.pages.evaluate",
         "page.html",
@@ -63,7 +66,7 @@ def render_report(evaluation: Evaluation, root: Path) -> str:
         headline=reading.headline(metrics, evaluation.interval_confidence),
         meaning=reading.meaning(metrics),
         cautions=list(reading.cautions(metrics)),
-        steps=list(reading.next_steps(metrics, confusions, doubtful=doubtful, worse=worse)),
+        steps=list(reading.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),
         calibration=reading.calibration_sentence(metrics),
         threshold=reading.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
@@ -75,7 +78,7 @@ def render_report(evaluation: Evaluation, root: Path) -> str:
         reliability=_reliability(reliability),
         coverage=_coverage(evaluation.plots["coverage"], metrics),
         slices=slices.to_dict("records"),
-        worse=worse,
+        worse=reading.worse_slices(slices),
         mistakes=[_mistake(item, heatmaps) for item in evaluation.mistakes],
         typical=[_typical(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
         named_right=int(np.count_nonzero(np.diag(matrix))),
@@ -86,6 +89,7 @@ def render_report(evaluation: Evaluation, root: Path) -> str:
         sample_right=sum(item.right for item in evaluation.sample),
         doubts=None if evaluation.ranking is None else [_doubt(doubt) for doubt in evaluation.doubts],
         doubtful=doubtful,
+        suggestions=reading.labels_sentence(ranking) if ranking is not None and doubtful else "",
         unlabelled=_unlabelled(evaluation, root),
         wrong=int(matrix.sum() - np.trace(matrix)),
     )
@@ -199,7 +203,7 @@ def _sampled(item: Example) -> dict[str, Any]:
 
 def _doubt(item: Doubt) -> dict[str, Any]:
     lines = [f"label score {item.score:.2f}", f"{item.split} split"]
-    return _card(item, f"Label {item.label}, likely {item.suggested}", lines)
+    return _card(item, f"Label {item.label}, perhaps {item.suggested}", lines)
 
 
 def _unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:

@@ -9,12 +9,14 @@ import pandas as pd
 
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.calibration import fewest_answers
+from pixmill.metrics.growth import UNMEASURED, Growth
 
 __all__ = [
     "calibration_sentence",
     "cautions",
     "confusion_sentence",
     "headline",
+    "labels_sentence",
     "meaning",
     "next_steps",
     "threshold_sentence",
@@ -32,6 +34,9 @@ _NARROW = 0.02
 
 _OFTEN = 0.25
 """Share of all errors above which one confusion is worth fixing on its own."""
+
+_HARD = 0.7
+"""Share of the labels that the search for wrong ones must confirm, so that its suggestions are right often enough."""
 
 _OFF = 0.05
 """A calibration error above which confidence should not be read as a probability."""
@@ -84,7 +89,7 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
     """
     limit, covered = metrics["threshold"], metrics["covered_accuracy"]
     n, aim = f"{metrics['val']['n']:,}", f"{100 * target:g}\u00a0%"
-    if limit is None:
+    if not limit:
         return (
             f"There is no confidence threshold: the {n} validation images do not show {aim} accuracy, not even for the "
             f"most confident predictions. That takes at least {fewest_answers(target):,} confident predictions if all "
@@ -92,38 +97,40 @@ def threshold_sentence(metrics: Mapping[str, Any], target: float) -> str:
             "prediction \u201csure\u201d or \u201cnot sure\u201d. To get a threshold, add images, enlarge split.val, "
             "or lower train.target_accuracy."
         )
-    if limit == 0:
-        sentence = f"No confidence threshold is needed: the {n} validation images show an accuracy of at least {aim}. "
-        which = "Of the test images"
-    else:
-        kind = "" if metrics["temperature"] is None else "calibrated "
-        sentence = (
-            f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
-            f"it, the {n} validation images show an accuracy of at least {aim}. "
-        )
-        which = f"It is sure of {_percent(metrics['coverage'])} of the test images; of these"
+    kind = "" if metrics["temperature"] is None else "calibrated "
+    sentence = (
+        f"Below a {kind}confidence of {_percent(limit)} the model answers \u201cnot sure\u201d. At or above "
+        f"it, the {n} validation images show an accuracy of at least {aim}. "
+    )
     if covered is None:
         return sentence + "It is not sure of any test image."
     low, high = metrics["covered_accuracy_low"], metrics["covered_accuracy_high"]
-    sentence += f"{which}, {_percent(covered)} are correct (CI {_percent(low)} to {_percent(high)})"
+    sentence += (
+        f"It is sure of {_percent(metrics['coverage'])} of the test images; of these, {_percent(covered)} are correct "
+        f"(CI {_percent(low)} to {_percent(high)})"
+    )
     return sentence + (": the test images contradict the target." if high < target else ".")
 
 
 def next_steps(
-    metrics: Mapping[str, Any], confusions: Sequence[Confusion], *, doubtful: int, worse: Sequence[str]
+    metrics: Mapping[str, Any],
+    confusions: Sequence[Confusion],
+    *,
+    ranking: pd.DataFrame | None,
+    slices: pd.DataFrame,
+    growth: Growth | None,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield the most useful next steps, most important first, each with its command if there is one.
 
     Args:
         metrics: As :func:`pixmill.evaluate.measure.measure` returns them.
         confusions: Confusions between classes, most frequent first.
-        doubtful: How many labels are likely wrong.
-        worse: Sentences about slices whose accuracy is significantly lower.
+        ranking: As :func:`pixmill.evaluate.labels.find_label_errors` returns it; ``None``: labels were not searched.
+        slices: As :func:`pixmill.evaluate.slices.slices` returns it.
+        growth: What the learning curve says of more images; ``None``: there is none.
     """
-    if doubtful:
-        what, them = ("One label is", "it") if doubtful == 1 else (f"{doubtful:,} labels are", "them")
-        step = f"{what} likely wrong. Label errors limit the accuracy of any model; review {them}:"
-        yield step, "pixmill review --only labels"
+    if ranking is not None and ranking["suggested"].notna().any():
+        yield labels_sentence(ranking), "pixmill review --only labels"
     wrong = sum(confusion.count for confusion in confusions)
     if confusions and confusions[0].count >= max(2, _OFTEN * wrong):
         first = confusions[0]
@@ -132,19 +139,23 @@ def next_steps(
             "of both classes that show the difference, or merge the classes if people confuse them too."
         )
         yield step, None
-    if worse:
-        step = "Accuracy is significantly lower on some slices (see \u201cAccuracy by slice\u201d): add such images."
+    if worse := _worse(slices)["what"].tolist():
+        step = (
+            f"Accuracy is significantly lower on {_listed(worse)} (see \u201cAccuracy by slice\u201d): add such images."
+        )
         yield step, None
+    if growth is not None and growth.helps:
+        yield f"Add images. {growth.sentence()}", None
     if _overfits(metrics):
-        step = "The model overfits: add more images. Other remedies for this kind of model are in"
-        yield step, "reports/train.html"
+        more = UNMEASURED if growth is None else "" if growth.helps else growth.sentence()
+        yield f"The model overfits. {more}{more and ' '}Remedies for this kind of model are in", "reports/train.html"
     half = (metrics["accuracy_high"] - metrics["accuracy_low"]) / 2
     if half > _NARROW:
         # The width goes by the square root of the number of images.
         needed = float(f"{metrics['n'] * (half / _NARROW) ** 2:.2g}")
         step = (
             f"Measuring the accuracy to within \u00b1{100 * _NARROW:g} points takes about {needed:,.0f} test images; "
-            f"there are {metrics['n']:,}. Add more images, or enlarge the test split with"
+            f"there are {metrics['n']:,}. Add images, or enlarge the test split with"
         )
         yield step, "split.test"
 
@@ -155,13 +166,42 @@ def worse_slices(slices: pd.DataFrame) -> list[str]:
     Args:
         slices: As :func:`pixmill.evaluate.slices.slices` returns it.
     """
-    worse = slices[slices["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
     return [
         f"{row['what'][0].upper()}{row['what'][1:]}: {row['right']:,} of {row['n']:,} correct "
         f"({_percent(row['accuracy'])}), against {_percent(row['rest'])} on all other test images. "
         f"This is unlikely to be chance (p = {max(row['p_adjusted'], 0.0001):.2g}, Holm-adjusted for all slices)."
-        for row in worse.to_dict("records")
+        for row in _worse(slices).to_dict("records")
     ]
+
+
+def labels_sentence(ranking: pd.DataFrame) -> str:
+    """Return how many labels are worth a look, and how often such a suggestion was right where that is known.
+
+    The shares are those that `benchmarks/labels.py` measured. They fall with the share of labels that the search's own
+    model confirms, since on hard images it is wrong itself.
+
+    Args:
+        ranking: As :func:`pixmill.evaluate.labels.find_label_errors` returns it; at least one class is suggested.
+    """
+    doubtful = int(ranking["suggested"].notna().sum())
+    what = "One label is" if doubtful == 1 else f"{doubtful:,} labels are"
+    # A score of at least a half: no other class is more probable than the label.
+    confirmed = float((ranking["score"] >= 0.5).mean())
+    step = f"{what} worth a look: a simple model that was not trained on the image prefers another class. "
+    if confirmed < _HARD:
+        return (
+            f"{step}But it confirms only {_percent(confirmed)} of all labels, so most suggestions are its mistakes: "
+            "where labels were swapped in images this hard, 7 to 26\u00a0% were right. Review the first ones:"
+        )
+    return (
+        f"{step}Where 2 to 10\u00a0% of the labels were swapped on purpose, 17 to 63\u00a0% of such suggestions were "
+        "right, the first ones most often. Review them:"
+    )
+
+
+def _worse(slices: pd.DataFrame) -> pd.DataFrame:
+    """Return the slices with significantly lower accuracy than the rest, worst first."""
+    return slices[slices["worse"]].sort_values(["p_adjusted", "accuracy", "dimension", "slice"], kind="stable")
 
 
 def confusion_sentence(confusion: Confusion) -> str:
@@ -242,7 +282,7 @@ def cautions(metrics: Mapping[str, Any]) -> Iterator[str]:
         gap = metrics["train"]["accuracy"] - metrics["accuracy"]
         yield (
             f"Accuracy on the training set is {_percent(metrics['train']['accuracy'])}, {100 * gap:.0f} points higher: "
-            "the model overfits. More images usually help most."
+            "the model overfits."
         )
     classes = metrics["per_class"].items()
     if never := [label for label, row in classes if row["support"] > 0 and row["precision"] is None]:

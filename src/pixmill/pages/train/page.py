@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pixmill.core.params import TrainParams
 from pixmill.core.params.reference import plain
 from pixmill.learn import describe_model
+from pixmill.metrics.growth import UNMEASURED
 from pixmill.pages.base import figure_svg, render_page
 from pixmill.pages.train.curves import curve_figure, curve_names, learning_curve_figure
 from pixmill.pages.train.samples import Samples
@@ -49,7 +50,7 @@ def render_report(trained: Trained, params: TrainParams, samples: Samples) -> st
         **trained.preprocessing,
         curves=[figure_svg(curve_figure(trained, name)) for name in curve_names(trained)],
         growth=growth and figure_svg(learning_curve_figure(growth)),
-        sentence=growth and growth.growth.sentence(),
+        more=growth.growth.sentence() if growth else UNMEASURED,
         points=growth
         and [
             (

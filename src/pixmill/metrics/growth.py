@@ -1,0 +1,47 @@
+"""What a learning curve says of more images, in the one sentence that all pages use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["UNMEASURED", "Growth"]
+
+_WORTH = 0.005
+"""Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
+
+UNMEASURED = "Whether more images would help was not measured; train.learning_curve: always does."
+"""The sentence where there is no learning curve."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Hold the gain in accuracy from doubling the training set, with its 95 % CI.
+
+    >>> Growth(0.021, 0.008, 0.035).sentence()
+    'Twice as many images would add about 2.1 points of accuracy (95 % CI +0.8 to +3.5).'
+
+    Args:
+        gain: Slope of the accuracy over the binary logarithm of the number of images, from 40 % of them on.
+        low: Lower limit, by bootstrap over the validation split's clusters.
+        high: Upper limit.
+    """
+
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether more images clearly help."""
+        return self.low > 0 and self.gain >= _WORTH
+
+    def sentence(self) -> str:
+        """Return the conclusion as a sentence."""
+        limits = " to ".join(f"{round(100 * limit, 1) + 0.0:+.1f}" for limit in (self.low, self.high))
+        limits = limits.replace("-", "\u2212")
+        if self.helps:
+            return f"Twice as many images would add about {100 * self.gain:.1f} points of accuracy (95 % CI {limits})."
+        expected = f"twice as many would change the accuracy by {limits} points (95 % CI)"
+        if self.high < 2 * _WORTH:
+            return f"More images of the same kind would not help: {expected}."
+        return f"Whether more images would help is unclear: {expected}."

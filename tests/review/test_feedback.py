@@ -16,6 +16,7 @@ from pixmill.core.errors import DataError, StorageError
 from pixmill.core.params import parse_params
 from pixmill.review.doubts import find_doubts
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
+from pixmill.review.journal import Journal
 from pixmill.review.review_session import Choice, Refusal, Session
 from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
@@ -51,9 +52,10 @@ def sit(project, inbox, data):
 
     def sit():
         material = project.material()
-        feedback = sort_feedback(inbox.entries()[0], material, data)
+        journal = Journal(inbox, project.root)
+        feedback = sort_feedback(inbox.entries()[0], material, data, journal.read()[0])
         images = WithInbox(material, feedback, CLASSES)
-        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
         cases = find_doubts(material, images.cases(), only="feedback")
         return Session(images, cases, desk, classes=CLASSES, by="mk"), desk
 
@@ -80,7 +82,7 @@ def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send,
     assert (told["kind"], told["title"], told["settled"]) == ("feedback", "Feedback: new image", False)
     assert told["why"] == (
         "The model garments 3 said 'coat' (87%, not sure); users say 'dress' (2 times), 'shoe'. "
-        "Accept it to move it into data/, or drop it for good."
+        "Accept it to put it into data/, or drop it for good."
     )
     [image] = told["images"]
     assert (image["label"], image["came_as"], image["verdict"]) == ("dress", ["dress", "shoe"], "new")
@@ -243,6 +245,7 @@ _REVIEWER = """
 import sys
 from pathlib import Path
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
+from pixmill.review.journal import Journal
 from pixmill.review.review_session import Choice
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
@@ -252,9 +255,10 @@ project = Project(Path(sys.argv[1]))
 material = project.material()
 inbox = Inbox(project.root / "inbox")
 data = project.root / "data"
+journal = Journal(inbox, project.root)
 feedback = sort_feedback(inbox.entries()[0], material, data)
 images = WithInbox(material, feedback, CLASSES)
-desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
 desk.sweep()
 print("ready", flush=True)
 for entry in feedback.new:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pixmill.bundled import folder_md5
 from pixmill.compare.lock import Stages, first_outdated, stages_of
+from pixmill.core.dvc import cache_folder, is_cached
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 
@@ -79,19 +77,8 @@ def _is_restorable(root: Path) -> bool:
     """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
     outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
     tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
-    cache = root / done.stdout.strip() / "files" / "md5"
-    return done.returncode == 0 and all(
-        out["path"] in tracked or _is_cached(cache, out.get("md5", "")) for out in outputs
-    )
-
-
-def _is_cached(cache: Path, md5: str) -> bool:
-    path = cache / md5[:2] / md5[2:]
-    if not path.is_file():
-        return False
-    return not md5.endswith(".dir") or all(_is_cached(cache, entry["md5"]) for entry in json.loads(path.read_bytes()))
+    cache = cache_folder(root)
+    return cache is not None and all(out["path"] in tracked or is_cached(cache, out.get("md5", "")) for out in outputs)
 
 
 def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:

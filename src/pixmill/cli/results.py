@@ -11,8 +11,9 @@ from pixmill.compare.lock import Stages, first_outdated, stages_of
 from pixmill.core.dvc import cache_folder, is_cached
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.core.uncommitted import describe_uncommitted
 
-__all__ = ["RESULTS", "advice", "is_committed", "notes"]
+__all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
 
 RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
@@ -48,14 +49,16 @@ def notes(root: Path) -> list[str]:
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
-    if "data.dvc" in changed and has_commit:
-        lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
+    if (described := describe_uncommitted(root)) is not None:
+        lines += [f"{described[0]}.", f"To keep them: {described[1]}"]
     if not results:
         return lines
     lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
     if (stage := _failed(root, lock, results) or first_outdated(lock)) is not None:
         lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To resume: dvc repro"]
+        if (back := way_back(root, stage)) is not None:
+            lines.append(f"To bring back what DVC removed before {stage} ran: {back}")
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
             f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
@@ -67,6 +70,28 @@ def notes(root: Path) -> list[str]:
         paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
         lines.append(f"The results are new. {advice(root, paths if has_commit else ['-A'], undo=False)}")
     return lines
+
+
+def way_back(root: Path, stage: str) -> str | None:
+    """Return the command that brings back the outputs of a stage that are gone; ``None`` where it cannot be done.
+
+    DVC removes them before it runs the stage, which may then stop at once, as at a param that is refused.
+
+    Args:
+        root: The project's folder.
+        stage: The stage's name.
+    """
+    lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None
+    outputs = {out["path"]: out.get("md5", "") for out in stages_of(lock).get(stage, {}).get("outs", [])}
+    committed = {out["path"]: out.get("md5") for out in _committed_stages(root).get(stage, {}).get("outs", [])}
+    gone = {path: md5 for path, md5 in outputs.items() if not (root / path).exists()}
+    tracked = set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
+    cache = cache_folder(root) if gone else None
+    cached = [path for path, md5 in gone.items() if path not in tracked and cache and is_cached(cache, md5)]
+    in_git = [path for path, md5 in gone.items() if path in tracked and committed.get(path) == md5]
+    if not cached:
+        return None
+    return " && ".join([f"dvc checkout {' '.join(cached)}", *([f"git checkout {' '.join(in_git)}"] if in_git else [])])
 
 
 def _committed_stages(root: Path) -> Stages:

@@ -17,6 +17,7 @@ from pixmill.compare.revisions import WORKSPACE, Revision, choose, find
 from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
+from pixmill.core.uncommitted import commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.record.runs import PREDICTIONS, MlflowRun, Runs
 
@@ -135,7 +136,8 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
     else:
         tables = read_tables(tree, missing, ("manifest", "pairs"))
     if predictions is None:
-        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: git checkout its commit && dvc repro.")
+        remake = commit_first(workspace.root, "git checkout its commit && dvc repro")
+        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {remake}.")
     commit = run.tags.get("pixmill.commit")
     return Side(
         name=name,

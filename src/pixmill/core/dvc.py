@@ -9,9 +9,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from pixmill.core.errors import DataError
 
-__all__ = ["add_data", "cache_folder", "dvc", "is_cached", "read_listing"]
+__all__ = ["add_data", "cache_folder", "dvc", "is_cached", "is_restorable", "read_listing"]
 
 _BUSY = ("is busy", "Unable to acquire lock")
 """What DVC says where another of its commands, such as a running stage, holds what it needs."""
@@ -104,6 +106,22 @@ def is_cached(cache: Path, md5: str) -> bool:
         return _file(cache, md5).is_file()
     listing = read_listing(cache, md5)
     return listing is not None and all(_file(cache, each).is_file() for each in listing.values())
+
+
+def is_restorable(root: Path, path: str) -> bool:
+    """Tell whether ``dvc checkout`` brings an output of the last run back: ``dvc.lock`` names it, and the cache has it.
+
+    Args:
+        root: The project's folder.
+        path: Of the output, such as ``artifacts/train``.
+    """
+    try:
+        stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        md5 = next(out["md5"] for stage in stages.values() for out in stage.get("outs", ()) if out["path"] == path)
+    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, StopIteration):
+        return False
+    cache = cache_folder(root)
+    return cache is not None and is_cached(cache, str(md5))
 
 
 def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:

@@ -51,8 +51,8 @@ FILE = "decided.jsonl"
 _COLUMNS = 5
 """Of ``review.csv``."""
 
-_NAMED = 10
-"""Images that a message names."""
+_NAMED = 3
+"""Images that a message names, unless it is about to change them."""
 
 
 class _Record(BaseModel):
@@ -269,17 +269,22 @@ def _examine_images(state: State, journal: Journal, accepted: list[Accepted]) ->
     state.missing = [item for item in absent if item.image not in there]
 
 
-def describe_missing(state: State) -> list[str]:
-    """Return what is missing, with its branch, and the commands that help; nothing where all is there."""
+def describe_missing(state: State, most: int = _NAMED) -> list[str]:
+    """Return what is missing, with its branch, and the commands that help; nothing where all is there.
+
+    Args:
+        state: What has become of what was decided.
+        most: How many images a line names; default: 3.
+    """
     said = []
     for branch in dict.fromkeys(item.branch for item in (*state.missing, *state.lost)):
         on = f" on branch {branch}" if branch else ""
         files = [item.file for item in state.missing if item.branch == branch]
         if files:
-            said.append(f"{_count(files, 'image')} accepted{on}, missing from data/: {_listed(files)}")
+            said.append(f"{_count(files, 'image')} accepted{on}, missing from data/: {_listed(files, most)}")
         lines = [_summary(item) for item in state.lost if item.branch == branch]
         if lines:
-            said.append(f"{_count(lines, 'decision')} made{on}, missing from review.csv: {_listed(lines)}")
+            said.append(f"{_count(lines, 'decision')} made{on}, missing from review.csv: {_listed(lines, most)}")
     if said:
         said += ["Next: pixmill review --restore (or delete their lines in inbox/decided.jsonl to forget them)"]
     return said
@@ -308,8 +313,8 @@ def _count(items: Sequence[str], noun: str) -> str:
     return f"{len(items):,} {noun}{'' if len(items) == 1 else 's'}"
 
 
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:_NAMED]) + (f" and {len(items) - _NAMED:,} more" if len(items) > _NAMED else "")
+def _listed(items: Sequence[str], most: int) -> str:
+    return ", ".join(items[:most]) + (f" and {len(items) - most:,} more" if len(items) > most else "")
 
 
 def line_of(image: str, decision: str, label: str, by: str, why: str) -> Line:

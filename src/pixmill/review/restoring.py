@@ -44,7 +44,7 @@ def restore(workspace: Workspace, params: Params) -> None:
     if not state.missing and not state.lost:
         _say("Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit.")
         return
-    _say("\n".join(describe_missing(state)[:-1]))
+    _say("\n".join(describe_missing(state, most=len(state.missing) + len(state.lost))[:-1]))
     branch = (git(root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
     _say(f"Restoring them{f' on branch {branch}' if branch else ''} ...")
     broken = [item for item in state.missing if not _put_back(journal, item)]

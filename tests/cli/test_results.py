@@ -54,7 +54,9 @@ def test_committed_results_need_no_word(project: Path) -> None:
 
 def test_changed_images_ask_for_a_commit_of_data_dvc(project: Path) -> None:
     (project / "data.dvc").write_text("y")
-    assert "commit data.dvc" in text_of_notes(project)
+    text = text_of_notes(project)
+    assert "data.dvc differs from the last commit: dvc exp apply, checkout, pull" in text
+    assert "git add data.dvc && git commit" in text
 
 
 def test_results_that_differ_from_the_same_inputs_are_explained(project: Path) -> None:

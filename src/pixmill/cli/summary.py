@@ -47,7 +47,7 @@ def summary(root: Path) -> str:
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
-        f"  no pages yet: fetch them ({commit_first(root, 'dvc pull')}), or build them with dvc repro"
+        f"  no pages yet: fetch them with {commit_first(root, 'dvc pull')}, or build them with dvc repro"
     ]
     view = viewing(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]

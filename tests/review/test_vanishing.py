@@ -11,16 +11,22 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from pixmill.cli import main
 from pixmill.core.workspace import Workspace
+from pixmill.review import reviewing
+from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
+from pixmill.review.journal import Journal
+from pixmill.review.material import load_material
 from pixmill.review.restoring import restore
 from pixmill.review.reviewing import review
 from pixmill.serve.inbox import Inbox, correction_of
-from tests.review.conftest import Project, Review, jpeg
+from pixmill.validate.decisions import Decision
+from tests.review.conftest import CLASSES, Project, Review, jpeg
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +54,7 @@ def run(root, *command):
 def follow(root, said):
     """Type the commit that a message advises."""
     (command,) = {line.removeprefix("Next: ").split(", then: ")[0] for line in said.splitlines() if " commit " in line}
-    environ = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
     subprocess.run(["bash", "-ec", command], cwd=root, env=environ | names, check=True, capture_output=True)
 
@@ -193,7 +199,8 @@ def test_what_was_decided_comes_back(project, monkeypatch, capsys, commands):
     assert "12 images accepted on branch main, missing from data/" in capsys.readouterr().err
     assert (in_data(project), project.review.read_bytes()) == before  # Nothing comes back by itself.
     restore(Workspace(project.root, project.root), project.params())
-    assert "Restored: 12 images, 3 decisions." in (said := capsys.readouterr().err)
+    said = capsys.readouterr().err
+    assert "Restored: 12 images, 3 decisions." in said
     assert_restored(project)
     follow(project.root, said)
     assert run(project.root, "git", "status", "--porcelain", "data.dvc", "review.csv") == ""
@@ -231,3 +238,22 @@ def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys)
     assert not set(ACCEPTED) & in_data(project)
     restore(Workspace(project.root, project.root), project.params())
     assert_restored(project)
+
+
+def test_data_is_added_once_where_the_reviewer_pauses(committed, tmp_path, monkeypatch):
+    project = copied(committed, tmp_path)
+    inbox, material = Inbox(project.root / "inbox"), load_material(project.root)
+    feedback, journal = sort_feedback(inbox.entries()[0], material, project.root / "data"), Journal(inbox, project.root)
+    images = WithInbox(material, feedback, CLASSES)
+    desk = InboxLedger(project.ledger(material), inbox, feedback, images, project.root / "data", journal)
+    for name in ACCEPTED[:2]:
+        desk.change({name: Decision(0, name, "keep", "", "mk", "")})
+    pauses, record = reviewing._Pauses(desk, project.root), project.root / "data.dvc"
+    pauses.look()
+    assert "nfiles: 4" in record.read_text()
+    monkeypatch.setattr(reviewing, "_PAUSE", 0.0)
+    pauses.look()
+    assert "nfiles: 6" in record.read_text()
+    record.unlink()
+    pauses.look()
+    assert not record.exists()  # DVC has seen it all.

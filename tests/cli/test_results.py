@@ -231,7 +231,7 @@ def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(pi
     assert stop.value.next == "dvc checkout artifacts/train (brings back that of the last run), or dvc repro"
     prefix = "To bring back what DVC removed before train ran: "
     told = text_of_notes(pipeline)
-    assert f"{prefix}dvc checkout artifacts/train && git checkout plots/train metrics/train.json" in told
+    assert f"{prefix}dvc checkout artifacts/train && git checkout metrics/train.json plots/train" in told
     follow(pipeline, prefix, told)
     assert weights(pipeline) == before == (pipeline / "metrics" / "train.json").read_text()
     # Without the cache there is no such way.

@@ -231,7 +231,7 @@ def examine(journal: Journal) -> State:
     state, root = State(), journal.root
     if accepted:
         _examine_images(state, journal, list(accepted.values()))
-    now = read_lines(root)
+    now = _present_lines(root)
     committed = {branch: _committed_lines(root, branch) for branch in {"", *(item.branch for item in changed.values())}}
     for item in changed.values():
         line = item.find(now)
@@ -346,7 +346,7 @@ def find_in(data: Path, sizes: Mapping[str, int]) -> set[str]:
     return found & sizes.keys()
 
 
-def read_lines(root: Path) -> list[Line]:
+def _present_lines(root: Path) -> list[Line]:
     """Return the lines of ``review.csv`` as they are; malformed ones are left out."""
     return list(_lines(_text(root / "review.csv")))
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
@@ -27,16 +24,19 @@ def project(tmp_path):
     return tmp_path
 
 
-def test_it_waits_while_a_stage_reads_the_images(project):
-    held = {"write": {}, "read": {str(project / "data"): [{"pid": os.getpid(), "cmd": "dvc repro"}]}}
-    lock = project / ".dvc/tmp/rwlock"
-    lock.parent.mkdir(exist_ok=True)
-    lock.write_text(json.dumps(held))
-    with pytest.raises(DataError, match="DVC is busy: a stage is running"):
-        add_data(project, patience=0)
-    assert not (project / "data.dvc").exists()
-    threading.Timer(0.5, lambda: lock.write_text("{}")).start()
-    add_data(project, patience=30)
+@pytest.mark.slow
+def test_it_waits_while_a_stage_reads_the_images_and_does_not_disturb_it(project):
+    stage = "stages:\n  look:\n    cmd: touch started && sleep 2\n    deps: [data]\n"
+    (project / "dvc.yaml").write_text(stage)
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=project, stdout=subprocess.DEVNULL) as running:
+        while not (project / "started").exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        with pytest.raises(DataError, match="DVC is busy: a stage is running"):
+            add_data(project, patience=0)
+        assert not (project / "data.dvc").exists()
+        add_data(project, patience=60)
+        assert running.wait(60) == 0
     assert "nfiles: 1" in (project / "data.dvc").read_text()
     cache = cache_folder(project)
     assert is_cached(cache, "9dd4e461268c8034f5c8564e155c67a6")

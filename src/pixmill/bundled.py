@@ -23,6 +23,7 @@ import yaml
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest, fresh_folder
+from pixmill.core.uncommitted import commit_first
 from pixmill.images.idx import read_labelled
 from pixmill.images.png import write_png
 from pixmill.scrape.sources.keras import load_keras
@@ -105,7 +106,7 @@ def make_data(root: Path, *, report: Callable[[str], None], collection: Collecti
         if _recorded_md5(root) not in (None, collection.data_md5):
             raise DataError(
                 f"data/ is empty, and {root / 'data.dvc'} records images other than the bundled ones",
-                next="dvc pull data.dvc",
+                next=commit_first(root, "dvc pull data.dvc"),
             )
         images, labels = load_collection(collection, scratch=scratch, report=report)
         new = fresh_folder(scratch / "new")
@@ -164,7 +165,9 @@ def missing_data(root: Path) -> str | None:
     """
     if (root / "data").exists():
         return None
-    return "pixmill data" if _recorded_md5(root) in (None, FASHION_MNIST.data_md5) else "dvc pull data.dvc"
+    if _recorded_md5(root) in (None, FASHION_MNIST.data_md5):
+        return "pixmill data"
+    return commit_first(root, "dvc pull data.dvc")
 
 
 def folder_md5(folder: Path) -> str:

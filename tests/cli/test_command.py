@@ -298,3 +298,12 @@ def test_the_command_answers_at_once() -> None:
 def _seconds_of_children() -> float:
     spent = os.times()
     return spent.children_user + spent.children_system
+
+
+def test_an_inbox_is_not_kept_where_everything_may_be_deleted(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for verb in ("review", "serve"):
+        assert exit_code(verb, "--inbox", ".pixmill/inbox") == 2
+        assert ".pixmill/inbox is in .pixmill/, which may be deleted: name another folder" in capsys.readouterr().err

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pixmill.cli.results import RESULTS, advice, is_committed, notes
+from pixmill.core.errors import PixmillError
+from pixmill.predict import find_model
 
 LOCK = """\
 schema: '2.0'
@@ -54,7 +56,9 @@ def test_committed_results_need_no_word(project: Path) -> None:
 
 def test_changed_images_ask_for_a_commit_of_data_dvc(project: Path) -> None:
     (project / "data.dvc").write_text("y")
-    assert "commit data.dvc" in text_of_notes(project)
+    text = text_of_notes(project)
+    assert "data.dvc differs from the last commit: dvc exp apply, checkout, pull" in text
+    assert "git add data.dvc && git commit" in text
 
 
 def test_results_that_differ_from_the_same_inputs_are_explained(project: Path) -> None:
@@ -214,3 +218,26 @@ def test_a_file_that_was_edited_before_the_run_is_not_restored(pipeline: Path) -
     (pipeline / "params.yaml").write_text("seed: 2\n")
     assert not is_committed(pipeline, "params.yaml", *RESULTS)
     assert "checkout" not in advice(pipeline, ("params.yaml", *RESULTS), undo=False)
+
+
+def test_what_dvc_removed_before_a_stage_that_stopped_at_once_is_brought_back(pipeline: Path) -> None:
+    before, text = weights(pipeline), (pipeline / "dvc.yaml").read_text()
+    (pipeline / "dvc.yaml").write_text(text.replace("    cmd:\n", '    cmd:\n    - "false"\n'))
+    with pytest.raises(subprocess.CalledProcessError):
+        dvc(pipeline, "repro")
+    assert not (pipeline / "artifacts" / "train").exists()
+    with pytest.raises(PixmillError) as stop:
+        find_model(None, pipeline)
+    assert stop.value.next == "dvc checkout artifacts/train (brings back that of the last run), or dvc repro"
+    prefix = "To bring back what DVC removed before train ran: "
+    told = text_of_notes(pipeline)
+    assert f"{prefix}dvc checkout artifacts/train && git checkout metrics/train.json plots/train" in told
+    follow(pipeline, prefix, told)
+    assert weights(pipeline) == before == (pipeline / "metrics" / "train.json").read_text()
+    # Without the cache there is no such way.
+    shutil.rmtree(pipeline / "artifacts")
+    shutil.rmtree(pipeline / ".dvc" / "cache")
+    with pytest.raises(PixmillError) as stop:
+        find_model(None, pipeline)
+    assert stop.value.next == "dvc repro, or for what a colleague pushed: dvc pull"
+    assert prefix not in text_of_notes(pipeline)

@@ -10,6 +10,8 @@ import pytest
 
 from pixmill.cli.summary import summary
 from pixmill.core.errors import ManifestError
+from pixmill.review.journal import Journal
+from pixmill.serve.inbox import Inbox, correction_of
 
 METRICS = {
     "accuracy": 0.9,
@@ -92,3 +94,16 @@ def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"full\.json is missing\nNext: dvc repro evaluate"):
         summary(tmp_path / "new")
+
+
+def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
+    inbox = Inbox(project / "inbox")
+    told = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
+    name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **told))
+    Journal(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", 1)
+    text = summary(project)
+    assert "1 image accepted on branch " in text
+    assert "missing from data/: data/coat/feedback-1.jpg\nNext: pixmill review --restore" in text
+    (project / "data/coat").mkdir(parents=True)
+    (project / "data/coat/feedback-1.jpg").write_bytes(b"image")
+    assert "missing" not in summary(project)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
+import json
 import math
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 
 from pixmill.cli import main
 from pixmill.core.errors import LockedError, StorageError
+from pixmill.core.workspace import Workspace
+from pixmill.review.restoring import restore
 from pixmill.serve import bucket as module
 from pixmill.serve.bucket import Away, Bucket
 from pixmill.serve.inbox import Full, Inbox, correction_of
@@ -138,6 +143,25 @@ def test_feedback_by_way_of_any_replica_is_reviewed_once(replicas, s3, tmp_path)
     assert sitting.end()[0] == 0
     assert ids(Inbox(project.root / "inbox")) == [predicted]
     assert keys(SHARED) == ["checked"]
+    # What is accepted stays in the project's inbox, until a commit holds it: the bucket has it no more.
+    sitting = Review(project.root, "--no-open")
+    parts = urlsplit(sitting.address)
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=30)) as connection:
+        choice = {"id": predicted, "verb": "relabel", "label": "dress"}
+        headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
+        body = json.dumps({"case": 0, "why": "", "choices": [choice]})
+        connection.request("POST", f"{parts.path}decide", body, headers)
+        assert connection.getresponse().status == 200
+    assert "1 image accepted into data/" in sitting.end()[1]
+    (accepted,) = (project.root / "data/dress").iterdir()
+    accepted.unlink()
+    sitting = Review(project.root, "--no-open", "--inbox", SHARED)
+    assert sitting.next() == "Nothing to review.\n"
+    assert sitting.next().startswith("1 image accepted, missing from data/: data/dress/feedback-")
+    sitting.end()
+    assert ids(Inbox(project.root / "inbox")) == [predicted]
+    restore(Workspace(project.root, project.root), project.params())
+    assert accepted.read_bytes() == jpeg(900)
 
 
 def test_while_the_storage_is_away_predictions_go_on(replicas, s3):

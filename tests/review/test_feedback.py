@@ -12,10 +12,11 @@ import time
 
 import pytest
 
-from pixmill.core.errors import DataError, StorageError
+from pixmill.core.errors import DataError, ReviewError, StorageError
 from pixmill.core.params import parse_params
 from pixmill.review.doubts import find_doubts
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
+from pixmill.review.journal import Journal, describe_missing
 from pixmill.review.review_session import Choice, Refusal, Session
 from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
@@ -51,9 +52,10 @@ def sit(project, inbox, data):
 
     def sit():
         material = project.material()
-        feedback = sort_feedback(inbox.entries()[0], material, data)
+        journal = Journal(inbox, project.root)
+        feedback = sort_feedback(inbox.entries()[0], material, data, journal.read()[0])
         images = WithInbox(material, feedback, CLASSES)
-        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+        desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
         cases = find_doubts(material, images.cases(), only="feedback")
         return Session(images, cases, desk, classes=CLASSES, by="mk"), desk
 
@@ -88,7 +90,7 @@ def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send,
     assert (told["kind"], told["title"], told["settled"]) == ("feedback", "Feedback: new image", False)
     assert told["why"] == (
         "The model garments 3 said 'coat' (87%, not sure); users say 'dress' (2 times), 'shoe'. "
-        "Accept it to move it into data/, or drop it for good."
+        "Accept it to put it into data/, or drop it for good."
     )
     [image] = told["images"]
     assert (image["label"], image["came_as"], image["verdict"]) == ("dress", ["dress", "shoe"], "new")
@@ -96,7 +98,7 @@ def test_a_new_image_is_shown_with_what_the_model_and_people_said(project, send,
     assert image["places"][0]["url"] == f"inbox/images/{name}.jpg"
 
 
-def test_an_accepted_image_moves_into_the_folder_of_its_class(project, send, sit, data, inbox):
+def test_an_accepted_image_goes_into_the_folder_of_its_class_and_stays_in_the_inbox(project, send, sit, data, inbox):
     name = send(jpeg(900), "dress")
     session, desk = sit()
     told = session.decide(0, [Choice(name, "keep")], "")
@@ -104,10 +106,16 @@ def test_an_accepted_image_moves_into_the_folder_of_its_class(project, send, sit
     assert (in_data(data), desk.moved()) == ([name_of(name, "dress")], 1)
     assert (data / name_of(name, "dress")).read_bytes() == jpeg(900)
     assert not project.review.exists()
-    assert len(inbox.entries()[0]) == 1
     desk.settle()
-    assert inbox.entries() == ([], 0)
-    assert not list((inbox.folder / "images").iterdir())
+    assert [item.file for item in desk.release().unadded] == [f"data/{name_of(name, 'dress')}"]
+    assert [entry.path.read_bytes() for entry in inbox.entries()[0]] == [jpeg(900)]
+    assert sit()[0].cases == []
+    # The manifest may know it by now, under the very label: it is in no commit all the same.
+    project.add("dress", content=jpeg(900))
+    _, desk = sit()
+    desk.settle()
+    desk.release()
+    assert len(inbox.entries()[0]) == 1
 
 
 def test_a_decision_can_be_changed_and_undone(send, sit, data, inbox):
@@ -127,6 +135,34 @@ def test_a_decision_can_be_changed_and_undone(send, sit, data, inbox):
     assert (in_data(data), told["settled"], session.changed) == ([], False, [])
     desk.settle()
     assert [entry.id for entry in inbox.entries()[0]] == [name]
+
+
+def test_an_accepted_image_that_vanishes_is_missing_and_no_new_one(send, sit, data, inbox):
+    name = send(jpeg(900), "dress")
+    session, desk = sit()
+    session.decide(0, [Choice(name, "keep")], "")
+    (data / name_of(name, "dress")).rename(data / "dress/renamed.jpg")
+    assert desk.release().missing == []
+    (data / "dress/renamed.jpg").unlink()
+    session, desk = sit()
+    state = desk.release()
+    assert (session.cases, [item.image for item in state.missing]) == ([], [name])
+    assert describe_missing(state) == [
+        f"1 image accepted, missing from data/: data/{name_of(name, 'dress')}",
+        "Next: pixmill review --restore (or delete their lines in inbox/decided.jsonl to forget them)",
+    ]
+    (inbox.folder / "decided.jsonl").write_bytes(b"")
+    assert len(sit()[0].cases) == 1
+
+
+def test_a_broken_line_of_what_was_decided_is_named(send, sit, inbox):
+    name = send(jpeg(900), "dress")
+    sit()[0].decide(0, [Choice(name, "keep")], "")
+    path = inbox.folder / "decided.jsonl"
+    for text in ("no line", path.read_text().replace("data/", "data/../../"), path.read_text().replace("data/", "/")):
+        path.write_text(text)
+        with pytest.raises(ReviewError, match=r"decided\.jsonl, line 1: expected a decision"):
+            sit()
 
 
 def test_a_dropped_image_does_not_come_again(send, sit, inbox):
@@ -251,6 +287,7 @@ _REVIEWER = """
 import sys
 from pathlib import Path
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
+from pixmill.review.journal import Journal, describe_missing
 from pixmill.review.review_session import Choice
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision
@@ -260,9 +297,10 @@ project = Project(Path(sys.argv[1]))
 material = project.material()
 inbox = Inbox(project.root / "inbox")
 data = project.root / "data"
+journal = Journal(inbox, project.root)
 feedback = sort_feedback(inbox.entries()[0], material, data)
 images = WithInbox(material, feedback, CLASSES)
-desk = InboxLedger(project.ledger(material), inbox, feedback, images, data)
+desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
 desk.sweep()
 print("ready", flush=True)
 for entry in feedback.new:

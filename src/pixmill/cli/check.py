@@ -20,7 +20,9 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.compute.connection import cluster_address
     from pixmill.core.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.core.params import load_params
+    from pixmill.core.uncommitted import describe_uncommitted
     from pixmill.pages.base import shorten
+    from pixmill.review.journal import describe_decided
     from pixmill.use import problems, salt_for_folders
 
     root = project_root()
@@ -38,6 +40,10 @@ def run(_: argparse.Namespace) -> None:
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"
     )
+    for line in describe_decided(root):
+        say(line if line.startswith("Next:") else f"warning: {line}")
+    if (described := describe_uncommitted(root)) is not None:
+        say(f"note: {described[0]}\nNext: {described[1]}")
     found = list(problems(root, params))
     for problem in found:
         if not problem.stops:

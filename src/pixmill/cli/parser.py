@@ -68,6 +68,8 @@ def inbox(text: str) -> Path | str:
         return text
     if "://" in text:
         raise argparse.ArgumentTypeError(f"expected a folder or s3://BUCKET/PREFIX, received '{text}'")
+    if ".pixmill" in Path(text).resolve().parts:
+        raise argparse.ArgumentTypeError(f"{text} is in .pixmill/, which may be deleted: name another folder")
     return Path(text)
 
 

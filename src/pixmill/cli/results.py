@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pixmill.bundled import folder_md5
 from pixmill.compare.lock import Stages, first_outdated, stages_of
+from pixmill.core.dvc import cache_folder, is_cached
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.core.uncommitted import describe_uncommitted
 
-__all__ = ["RESULTS", "advice", "is_committed", "notes"]
+__all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
 
 RESULTS = ("dvc.lock", "metrics", "plots")
 """What Git has of a run's results."""
@@ -50,14 +49,16 @@ def notes(root: Path) -> list[str]:
     results = [path for path in changed if path.split("/")[0] in RESULTS]
     lines = []
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
-    if "data.dvc" in changed and has_commit:
-        lines.append("The images in data/ differ from the committed ones: commit data.dvc.")
+    if (described := describe_uncommitted(root)) is not None:
+        lines += [f"{described[0]}.", f"To keep them: {described[1]}"]
     if not results:
         return lines
     lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
     if (stage := _failed(root, lock, results) or first_outdated(lock)) is not None:
         lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To resume: dvc repro"]
+        if (back := way_back(root, stage)) is not None:
+            lines.append(f"To bring back what DVC removed before {stage} ran: {back}")
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
             f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
@@ -71,6 +72,28 @@ def notes(root: Path) -> list[str]:
     return lines
 
 
+def way_back(root: Path, stage: str) -> str | None:
+    """Return the command that brings back the outputs of a stage that are gone; ``None`` where it cannot be done.
+
+    DVC removes them before it runs the stage, which may then stop at once, as at a param that is refused.
+
+    Args:
+        root: The project's folder.
+        stage: The stage's name.
+    """
+    lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None
+    outputs = {out["path"]: out.get("md5", "") for out in stages_of(lock).get(stage, {}).get("outs", [])}
+    committed = {out["path"]: out.get("md5") for out in _committed_stages(root).get(stage, {}).get("outs", [])}
+    gone = {path: md5 for path, md5 in outputs.items() if not (root / path).exists()}
+    tracked = set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
+    cache = cache_folder(root) if gone else None
+    cached = [path for path, md5 in gone.items() if path not in tracked and cache and is_cached(cache, md5)]
+    in_git = [path for path, md5 in gone.items() if path in tracked and committed.get(path) == md5]
+    if not cached:
+        return None
+    return " && ".join([f"dvc checkout {' '.join(cached)}", *([f"git checkout {' '.join(in_git)}"] if in_git else [])])
+
+
 def _committed_stages(root: Path) -> Stages:
     return stages_of(git(root, "show", "HEAD:./dvc.lock"))
 
@@ -79,19 +102,8 @@ def _is_restorable(root: Path) -> bool:
     """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
     outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
     tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
-    command = [sys.executable, "-m", "dvc", "cache", "dir"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)  # noqa: S603
-    cache = root / done.stdout.strip() / "files" / "md5"
-    return done.returncode == 0 and all(
-        out["path"] in tracked or _is_cached(cache, out.get("md5", "")) for out in outputs
-    )
-
-
-def _is_cached(cache: Path, md5: str) -> bool:
-    path = cache / md5[:2] / md5[2:]
-    if not path.is_file():
-        return False
-    return not md5.endswith(".dir") or all(_is_cached(cache, entry["md5"]) for entry in json.loads(path.read_bytes()))
+    cache = cache_folder(root)
+    return cache is not None and all(out["path"] in tracked or is_cached(cache, out.get("md5", "")) for out in outputs)
 
 
 def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:

@@ -4,7 +4,8 @@ Shows corrections that users of `pixmill serve` sent, label conflicts,
 near-duplicates, images that the model gets wrong and the base's got right, suspicious
 labels, confident errors, uncertain predictions, outliers and dropped images. Each decision
 is written to review.csv at once, and the next `dvc repro` applies it; new images that you
-accept move from inbox/ to data/. The page is served on this machine only; stop it with Ctrl-C.
+accept go into data/, and stay in inbox/ until a commit holds them. The page is served on
+this machine only; stop it with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="folder of `pixmill serve`'s feedback, or s3://BUCKET/PREFIX, whose corrections are first moved to inbox/ "
         "(default: inbox/)",
     )
+    parser.add_argument(
+        "--restore",
+        action="store_true",
+        help="put back accepted images and decisions that have vanished from data/ and review.csv, and show no page",
+    )
     parser.add_argument("--port", type=port, default=0, help="port on 127.0.0.1; 0 for a free one (default: 0)")
     parser.add_argument("--no-open", dest="open", action="store_false", help="do not open the browser")
 
@@ -38,9 +44,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C."""
     from pixmill.core.params import load_params
     from pixmill.core.workspace import Workspace
-    from pixmill.review.reviewing import review
 
     workspace = Workspace(project_root(), project_root())
+    if arguments.restore:
+        from pixmill.review.restoring import restore
+
+        restore(workspace, load_params(workspace.root))
+        return
+    from pixmill.review.reviewing import review
+
     review(
         workspace,
         load_params(workspace.root),

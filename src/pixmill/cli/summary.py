@@ -16,8 +16,6 @@ from pixmill.core.workspace import Workspace
 
 __all__ = ["run", "runs_page", "summary"]
 
-_NO_PAGES = "no pages yet: fetch them with dvc pull, or build them with dvc repro"
-
 
 def run(_: argparse.Namespace) -> None:
     """Print the summary."""
@@ -34,18 +32,27 @@ def summary(root: Path) -> str:
         ManifestError: There is no finished run.
         ParamsError: ``pyproject.toml`` is not valid.
     """
-    from pixmill.cli.results import notes
+    from pixmill.cli.results import notes, way_back
+    from pixmill.core.uncommitted import commit_first
     from pixmill.evaluate.measure import convert_metrics
     from pixmill.record.store import tracking_uri, viewing
+    from pixmill.review.journal import describe_decided
 
-    metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+    try:
+        metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
+    except ManifestError as error:
+        if (back := way_back(root, "evaluate")) is None:
+            raise
+        raise ManifestError(error.message, next=f"{error.next}, or for those of the last run: {back}") from None
     lines = ["", *_headline(metrics), "", *_per_class(metrics), ""]
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
-    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [f"  {_NO_PAGES}"]
+    lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
+        f"  no pages yet: fetch them with {commit_first(root, 'dvc pull')}, or build them with dvc repro"
+    ]
     view = viewing(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]
-    lines += notes(root)
+    lines += [*describe_decided(root), *notes(root)]
     return "\n".join(lines).rstrip() + "\n"
 
 

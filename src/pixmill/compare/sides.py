@@ -17,6 +17,7 @@ from pixmill.compare.tables import Kind, read_table
 from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
+from pixmill.core.uncommitted import commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
@@ -192,7 +193,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
     else:
         tables = read_tables(tree, missing, ("manifest", "pairs"))
-    again = "git checkout its commit && dvc repro"
+    again = commit_first(workspace.root, "git checkout its commit && dvc repro")
     if predictions is None:
         missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again}.")
     table = None if predictions is None else _table(predictions, "predictions", faults)

@@ -17,6 +17,7 @@ from typing import Any
 from pixmill.compare.documents import Malformed, read_stages
 from pixmill.compare.revisions import Revision
 from pixmill.core.git import git
+from pixmill.core.uncommitted import commit_first
 
 __all__ = ["IN_DVC", "Damaged", "Store", "Tree"]
 
@@ -225,10 +226,12 @@ class Tree:
         lack = f"the remote '{self._store.remote}' lacks them or is out of reach"
         return f"{lack}; to add them, where they were made: {push}; {make}"
 
-    @property
+    @cached_property
     def remake(self) -> str:
-        """The command that makes the results of this revision."""
-        return "dvc repro" if self.revision.is_workspace else f"git checkout {self.revision.checkout} && dvc repro"
+        """The command that makes the results of this revision; behind a commit of what it would overwrite."""
+        if self.revision.is_workspace:
+            return "dvc repro"
+        return commit_first(self._store.root, f"git checkout {self.revision.checkout} && dvc repro")
 
     def _ask(self, path: str, question: Callable[[], Any]) -> Any:
         """Return what DVC answers, ``None`` if it fails; then nothing below this folder is asked for again."""

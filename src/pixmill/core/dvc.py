@@ -1,14 +1,24 @@
-"""DVC, run for a project as a command of its own."""
+"""DVC, run for a project as a command of its own, and what its cache holds."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
+
+import yaml
 
 from pixmill.core.errors import DataError
 
-__all__ = ["dvc"]
+__all__ = ["add_data", "cache_folder", "dvc", "is_cached", "is_restorable", "read_listing"]
+
+_BUSY = ("is busy", "Unable to acquire lock")
+"""What DVC says where another of its commands, such as a running stage, holds what it needs."""
+
+_RETRY_SECONDS = 1.0
 
 
 def dvc(root: Path, *words: str) -> None:
@@ -26,3 +36,106 @@ def dvc(root: Path, *words: str) -> None:
     if done.returncode:
         text = " ".join(("dvc", *words))
         raise DataError(f"`{text}` failed; its message is above", next=text)
+
+
+def add_data(root: Path, *, patience: float) -> None:
+    """Record ``data/`` in ``data.dvc``, and its files in DVC's cache; try again while another DVC command runs.
+
+    Args:
+        root: The project's folder.
+        patience: How long to try, in seconds.
+
+    Raises:
+        DataError: DVC failed, or was busy all the time.
+    """
+    end = time.monotonic() + patience
+    while True:
+        message = "a stage is running"
+        # DVC would hold its lock for seconds before it gave up, and fail the stage that ends meanwhile.
+        if not _is_running(root):
+            done = subprocess.run(
+                [sys.executable, "-m", "dvc", "add", "--quiet", "data"],
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+            if not done.returncode:
+                return
+            message = (done.stderr.strip() or f"exit code {done.returncode}").removeprefix("ERROR: ")
+            if not any(words in message for words in _BUSY):
+                raise DataError(f"`dvc add data` failed: {message}", next="dvc add data")
+        if time.monotonic() >= end:
+            raise DataError(f"DVC is busy: {message.splitlines()[0]}", next="when it is done: dvc add data")
+        time.sleep(_RETRY_SECONDS)
+
+
+def _is_running(root: Path) -> bool:
+    """Tell whether a DVC command that runs just now reads or writes files of this project, as stages do."""
+    import psutil
+
+    try:
+        held = json.loads((root / ".dvc" / "tmp" / "rwlock").read_bytes())
+        holders = [*held.get("write", {}).values(), *(each for some in held.get("read", {}).values() for each in some)]
+        return any(psutil.pid_exists(int(each["pid"])) for each in holders)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False  # None has run yet, or DVC itself will say what is wrong.
+
+
+def cache_folder(root: Path) -> Path | None:
+    """Return where DVC keeps files by their MD5; ``None`` where there is no DVC.
+
+    Args:
+        root: The project's folder.
+    """
+    if not (root / ".dvc").is_dir():
+        return None
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603
+    return None if done.returncode else root / done.stdout.strip() / "files" / "md5"
+
+
+def is_cached(cache: Path, md5: str) -> bool:
+    """Tell whether DVC's cache holds a file, or a folder with all its files.
+
+    Args:
+        cache: As :func:`cache_folder` returns it.
+        md5: As ``dvc.lock`` and ``data.dvc`` name it.
+    """
+    if not md5.endswith(".dir"):
+        return _file(cache, md5).is_file()
+    listing = read_listing(cache, md5)
+    return listing is not None and all(_file(cache, each).is_file() for each in listing.values())
+
+
+def is_restorable(root: Path, path: str) -> bool:
+    """Tell whether ``dvc checkout`` brings an output of the last run back: ``dvc.lock`` names it, and the cache has it.
+
+    Args:
+        root: The project's folder.
+        path: Of the output, such as ``artifacts/train``.
+    """
+    try:
+        stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        md5 = next(out["md5"] for stage in stages.values() for out in stage.get("outs", ()) if out["path"] == path)
+    except (OSError, yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError, StopIteration):
+        return False
+    cache = cache_folder(root)
+    return cache is not None and is_cached(cache, str(md5))
+
+
+def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
+    """Return the MD5 of each file of a folder, by its path within; ``None`` where the cache does not hold the list.
+
+    Args:
+        cache: As :func:`cache_folder` returns it.
+        md5: Of the folder, with ``.dir`` behind it.
+    """
+    try:
+        return {entry["relpath"]: entry["md5"] for entry in json.loads(_file(cache, md5).read_bytes())}
+    except FileNotFoundError:
+        return None
+
+
+def _file(cache: Path, md5: str) -> Path:
+    return cache / md5[:2] / md5[2:]

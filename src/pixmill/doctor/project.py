@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from pixmill.core.errors import ParamsError
+from pixmill.core.uncommitted import (
+    commit_command,
+    commit_first,
+    count_files,
+    describe_uncommitted,
+    read_recorded,
+)
 from pixmill.doctor.finding import Finding, State
 
 __all__ = ["check_data", "check_dvc", "check_params"]
-
-_LITTER = {".DS_Store", "Thumbs.db"}
 
 
 def check_params(root: Path) -> Iterator[Finding]:
@@ -40,24 +44,27 @@ def check_data(root: Path) -> Iterator[Finding]:
         root: The project's folder.
     """
     try:
-        recorded = _recorded(root / "data.dvc")
+        recorded = read_recorded(root)
     except (yaml.YAMLError, LookupError, TypeError, ValueError, OSError) as error:
         advice = "mv data.dvc data.dvc.broken && git checkout data.dvc"
         yield Finding("data", State.BAD, f"data.dvc cannot be read: {error}", next=advice)
         return
-    sizes = [path.stat().st_size for path in (root / "data").rglob("*") if path.is_file() and path.name not in _LITTER]
-    present = f"{len(sizes)} files of {sum(sizes) / 1e6:.1f} MB"
-    if not sizes:
+    count, size = count_files(root)
+    present = f"{count} files of {size / 1e6:.1f} MB"
+    if not count:
         # What was never made or pulled: the bundled images where nothing else is recorded.
-        advice = "pixmill data, or for your own images: dvc pull data.dvc"
+        advice = f"pixmill data, or for your own images: {commit_first(root, 'dvc pull data.dvc')}"
         yield Finding("data", State.BAD, "data/ is empty", next=advice)
     elif recorded is None:
         yield Finding("data", State.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
-    elif recorded != (len(sizes), sum(sizes)):
+    elif recorded != (count, size):
         message = f"{present}, but data.dvc records {recorded[0]} of {recorded[1] / 1e6:.1f} MB"
         # With data/ in its place DVC would delete it where its cache does not have what it looks for.
-        advice = "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
+        keep = commit_command(root, "Add images") or "dvc add data"
+        advice = f"{keep}, or to restore: mv data data.old && dvc checkout data.dvc"
         yield Finding("data", State.WARNING, message, next=advice)
+    elif (described := describe_uncommitted(root)) is not None:
+        yield Finding("data", State.WARNING, f"{present}, as data.dvc records, but {described[0]}", next=described[1])
     else:
         yield Finding("data", State.OK, f"{present}, as data.dvc records")
 
@@ -89,10 +96,3 @@ def check_dvc(root: Path) -> Iterator[Finding]:
         yield Finding("DVC remote", State.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
     else:
         yield Finding("DVC remote", State.OK, f"{url} (to test it: dvc status --cloud)")
-
-
-def _recorded(path: Path) -> tuple[int, int] | None:
-    if not path.exists():
-        return None
-    out: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]
-    return int(out["nfiles"]), int(out["size"])

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pixmill.core.dvc import is_restorable
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
+from pixmill.core.uncommitted import commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
 from pixmill.learn.folder import read_description
@@ -93,7 +95,12 @@ def find_model(spec: str | None, root: Path | None) -> Model:
 def _missing(path: Path, *, own: bool) -> PixmillError:
     exported = (path if path.is_dir() else path.parent) / "model.tflite"
     if own:
-        advice = "dvc repro, or dvc pull for what a colleague pushed"
+        root = path.absolute().parent.parent
+        # DVC removes the outputs of a stage before it starts, and a param that is refused stops it there.
+        if is_restorable(root, _TRAINED.as_posix()):
+            advice = f"dvc checkout {_TRAINED.as_posix()} (brings back that of the last run), or dvc repro"
+        else:
+            advice = f"dvc repro, or for what a colleague pushed: {commit_first(root, 'dvc pull')}"
     elif exported.exists():
         advice = f"name {exported}"
     else:

@@ -1,23 +1,25 @@
 """What people corrected the model on: images of the inbox as cases, and what becomes of them.
 
 An image that the pipeline knows is a case like any other, and its decision a line of ``review.csv``. One that is new
-moves from the inbox to ``data/<class>/``, as ``feedback-<date>-<id>``, so that the manifest tells where it came from.
+is copied to ``data/<class>/``, as ``feedback-<date>-<id>``, so that the manifest tells where it came from; the inbox
+keeps it until a commit's ``data.dvc`` holds it.
 """
 
 from __future__ import annotations
 
-import os
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pixmill.core.errors import DataError
-from pixmill.core.files import file_digest, storage_errors
+from pixmill.core.files import storage_errors
 from pixmill.core.params import Params
 from pixmill.images import Undecodable, read_verified
 from pixmill.review.doubts import Case
+from pixmill.review.journal import Journal, Line, State, examine, find_in, line_of
 from pixmill.review.material import Material
 from pixmill.review.review_session import Decisions, Images
 from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
@@ -26,8 +28,6 @@ from pixmill.validate.decisions import Decision
 __all__ = ["Feedback", "InboxLedger", "WithInbox", "sort_feedback", "unread"]
 
 _NONE = "none of the classes"
-_UNLABELLED = "unlabelled"
-"""The folder of ``data/`` that no class ever takes."""
 
 
 @dataclass(frozen=True)
@@ -39,30 +39,36 @@ class Feedback:
         agreed: In the manifest, under the very label.
         waiting: In ``data/``, but not in the manifest yet.
         new: All others.
+        accepted: Accepted before, so that there is nothing to decide; not among the others.
     """
 
     known: tuple[Entry, ...]
     agreed: tuple[Entry, ...]
     waiting: tuple[Entry, ...]
     new: tuple[Entry, ...]
+    accepted: tuple[Entry, ...] = ()
 
 
-def sort_feedback(entries: Sequence[Entry], material: Material, data: Path) -> Feedback:
+def sort_feedback(entries: Sequence[Entry], material: Material, data: Path, accepted: Collection[str] = ()) -> Feedback:
     """Compare the entries of an inbox with the manifest, and with the files in ``data/``.
 
     Args:
         entries: As :meth:`pixmill.serve.inbox.Inbox.entries` returns them.
         material: What the pipeline knows.
         data: The folder of people's images.
+        accepted: The ids of images that were accepted, and wait for a commit.
     """
+    waiting = tuple(entry for entry in entries if entry.id in accepted)
+    entries = [entry for entry in entries if entry.id not in accepted]
     rows = [(entry, material.row(entry.original)) for entry in entries]
-    there = _in_data([entry for entry, row in rows if row is None], data)
+    there = find_in(data, {entry.id: entry.corrections[0].bytes for entry, row in rows if row is None})
     agreed = {entry.id for entry, row in rows if row is not None and material.labels[row] == _label(entry)}
     return Feedback(
         known=tuple(entry for entry, row in rows if row is not None and entry.id not in agreed),
         agreed=tuple(entry for entry in entries if entry.id in agreed),
         waiting=tuple(entry for entry in entries if entry.id in there),
         new=tuple(entry for entry, row in rows if row is None and entry.id not in there),
+        accepted=waiting,
     )
 
 
@@ -128,7 +134,7 @@ class WithInbox:
             said = _label(entry)
             if is_new:
                 title = "Feedback: new image"
-                then = "Accept it to move it into data/, or drop it for good."
+                then = "Accept it to put it into data/, or drop it for good."
                 if said is not None and self.labels[row] is None:
                     then = f"'{said}' is not one of the classes: choose one, or drop it."
                 suggestion = None
@@ -145,8 +151,8 @@ class WithInbox:
 class InboxLedger:
     """Carry decisions out: those on new images in ``data/`` and the inbox, all others in ``review.csv``.
 
-    Nothing is lost if the process is killed: an image is complete in its new place before it leaves the old one, and
-    in the inbox until :meth:`settle`.
+    Nothing is lost if the process is killed, or if what is not committed is removed: an accepted image stays in the
+    inbox until :meth:`settle` finds it in a commit, and each decision is noted in a journal until then.
 
     Args:
         ledger: ``review.csv``.
@@ -154,11 +160,15 @@ class InboxLedger:
         feedback: Its entries.
         images: Tells the labels of the new images.
         folder: Where the class folders lie.
+        journal: Notes what is decided, for the time until a commit holds it.
     """
 
-    def __init__(self, ledger: Decisions, inbox: Inbox, feedback: Feedback, images: Images, folder: Path) -> None:
+    def __init__(
+        self, ledger: Decisions, inbox: Inbox, feedback: Feedback, images: Images, folder: Path, journal: Journal
+    ) -> None:
         self._ledger = ledger
         self._inbox = inbox
+        self._journal = journal
         self._feedback = feedback
         self._images = images
         self._folder = folder
@@ -166,6 +176,8 @@ class InboxLedger:
         self._written: Mapping[str, Decision] | None = None
         self._taken: dict[str, Decision] = {}
         self._all: dict[str, Decision] = {}
+        self.touched: float | None = None
+        """When an image was last put into ``data/`` or taken out, in seconds; ``None`` if DVC has seen it since."""
 
     def read(self) -> Mapping[str, Decision]:
         """Return all decisions, by id; the same object until they change.
@@ -188,7 +200,7 @@ class InboxLedger:
             StorageError: The disk is full, or a file may not be written.
         """
         others = {name: decision for name, decision in changes.items() if name not in self._new}
-        before = self._ledger.change(others) if others else {}
+        before = self._change_lines(others) if others else {}
         for name in changes.keys() - others.keys():
             before[name] = self._carry_out(self._new[name], changes[name])
         return before
@@ -201,23 +213,48 @@ class InboxLedger:
         """Return how many new images were dropped."""
         return sum(decision.verb == "drop" for decision in self._taken.values())
 
+    def added(self, at: float) -> None:
+        """Tell that DVC has seen ``data/`` as it was at a time."""
+        if self.touched == at:
+            self.touched = None
+
     def keeps(self, name: str) -> bool:
         """Tell whether decisions on an image are kept here, and not in ``review.csv``."""
         return name in self._new
 
     def settle(self) -> None:
-        """Take out of the inbox what has been decided, and what needs no decision.
+        """Take out of the inbox what needs no decision, what was dropped, and known images that were decided.
 
         Raises:
             LockedError: Other processes kept the inbox locked.
             StorageError: It may not be written.
         """
         decided = self.read()
-        done = [entry for entry in self._feedback.new if entry.id in decided]
-        done += [entry for entry in self._feedback.known if entry.original in decided]
+        done = [entry for entry in self._feedback.known if entry.original in decided]
         done += self._feedback.agreed
         if done or self._inbox.dropped():
             self._inbox.remove(done)
+
+    def release(self) -> State:
+        """Take accepted images out of the inbox that a commit holds, and return what has become of what was decided.
+
+        Raises:
+            LockedError: Other processes kept the inbox locked.
+            ReviewError: A line of ``decided.jsonl`` is malformed.
+            StorageError: It may not be written.
+        """
+        state = examine(self._journal)
+        entries = {entry.id: entry for entry in (*self._feedback.accepted, *self._feedback.new)}
+        # What came later was not seen by whoever accepted it.
+        done = [
+            replace(entry, corrections=entry.corrections[-item.corrections :])
+            for item in state.kept
+            if (entry := entries.get(item.image))
+        ]
+        if done:
+            self._inbox.remove(done)
+        self._journal.forget((item.image for item in state.kept), (item.image for item in state.written))
+        return state
 
     def sweep(self) -> None:
         """Remove what a killed review left half-written in the class folders."""
@@ -225,19 +262,31 @@ class InboxLedger:
             for path in self._folder.glob("*/.part-*-feedback-*"):
                 path.unlink()
 
+    def _change_lines(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
+        before = self._ledger.change(changes)
+        now = self._ledger.read()
+        self._journal.change({name: (_line(before[name]), _line(now.get(name))) for name in changes})
+        return before
+
     def _carry_out(self, entry: Entry, decision: Decision | None) -> Decision | None:
         before = self._taken.get(entry.id)
         old, new = self._path(entry, before), self._path(entry, decision)
         if new is not None and new != old:
+            # Noted first, so that at no time an image lies in data/ of which nobody would know that it is missing.
+            self._journal.accept(entry.id, new, len(entry.corrections))
             self._copy(entry, new)
         if decision is not None and decision.verb == "drop":
             self._inbox.drop(entry.id)
         elif before is not None and before.verb == "drop":
             self._inbox.restore(entry.id)
+        if new != old:
+            self.touched = time.monotonic()
         if old is not None and new != old:
             with storage_errors(then="repeat the decision"):
                 old.unlink(missing_ok=True)
                 sync_folder(old.parent)
+            if new is None:
+                self._journal.forget(accepted=[entry.id])
         if decision is None:
             self._taken.pop(entry.id, None)
         else:
@@ -294,14 +343,7 @@ def _story(corrections: Sequence[Correction]) -> str:
     return f"The model{model and f' {model}'} said '{said}'{share}; users say {times}."
 
 
-def _in_data(entries: Sequence[Entry], data: Path) -> set[str]:
-    """Return the ids of those images that lie in ``data/``; only files of their sizes are read."""
-    sizes = {entry.corrections[0].bytes for entry in entries}
-    found: set[str] = set()
-    for folder, folders, names in os.walk(data) if sizes else ():
-        if _UNLABELLED in folders:
-            folders.remove(_UNLABELLED)
-        for path in (Path(folder, name) for name in names if not name.startswith(".")):
-            if path.is_file() and path.stat().st_size in sizes:
-                found.add(file_digest(path))
-    return found & {entry.id for entry in entries}
+def _line(decision: Decision | None) -> Line | None:
+    if decision is None:
+        return None
+    return line_of(decision.image, decision.verb, decision.label, decision.by, decision.why)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+import time
 import webbrowser
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import pandas as pd
 
 from pixmill.compare.comparison import NotComparable
 from pixmill.compute import Limits
-from pixmill.core.errors import PixmillError
+from pixmill.core.dvc import add_data
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
+from pixmill.core.uncommitted import commit_command
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
+from pixmill.review.journal import Journal, State, describe_missing
 from pixmill.review.ledger import Ledger
 from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
@@ -27,6 +31,12 @@ from pixmill.serve.inbox import Inbox
 from pixmill.web.loopback import wait_for_interrupt
 
 __all__ = ["default_name", "review"]
+
+_PAUSE = 30.0
+"""Seconds without a decision on a new image after which ``data/`` is added to DVC."""
+
+_PATIENCE = 15.0
+"""Seconds to wait at the end while DVC is busy."""
 
 
 def review(
@@ -46,8 +56,8 @@ def review(
         params: Its parameters.
         by: Who decides; default: :func:`default_name`.
         only: The one kind of cases to show; default: all.
-        inbox: Where servers put feedback; default: ``inbox/``. What lies in a bucket,
-            ``s3://BUCKET/PREFIX``, is first moved to ``inbox/``.
+        inbox: Where servers put feedback; default: ``inbox/``. What lies in another folder, or in a bucket,
+            ``s3://BUCKET/PREFIX``, is first moved there.
         port: The port on 127.0.0.1; default: a free one.
         open_browser: Whether to show the page in the default browser.
 
@@ -59,9 +69,6 @@ def review(
         StorageError: The bucket may not be used, or does not answer.
     """
     root = workspace.root
-    bucket = Bucket(inbox) if isinstance(inbox, str) else None
-    if isinstance(inbox, Path) and not inbox.exists():
-        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
     table = root / "artifacts/validate/manifest.parquet"
     stamp = _stamp(table)
     material = load_material(root)
@@ -72,24 +79,29 @@ def review(
         lock=workspace.scratch("review") / "review.lock",
     )
     decided = {row for name in ledger.read() if (row := material.row(name)) is not None}
-    box = Inbox(inbox if isinstance(inbox, Path) else root / "inbox")
-    if bucket is not None:
-        _say_moved(bucket, box)
+    box = Inbox(root / "inbox")
+    other = _other(inbox, box)
+    if other is not None:
+        _say_moved(other, box, inbox)
     entries, broken = box.entries()
-    feedback = sort_feedback(entries, material, root / "data")
+    journal = Journal(box, root)
+    feedback = sort_feedback(entries, material, root / "data", accepted=journal.read()[0])
     images = WithInbox(material, feedback, params.classes)
     folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
-    desk = InboxLedger(ledger, box, feedback, images, folder)
+    desk = InboxLedger(ledger, box, feedback, images, folder, journal)
     flips, why = _flips(root, only)
     cases = find_doubts(material, images.cases(), flips=flips, decided=decided, only=only)
+    state, problem = _keep_images(desk, root, patience=0)
     if not cases:
         desk.settle()
         _say(f"Nothing to review{f' in {only}' if only else ''}.{why and ' ' + why}")
-        _remark(feedback, broken, box.folder)
+        _remark(feedback, broken, box.folder, state)
+        if problem is not None:
+            _say(f"data/ is not in DVC yet: {problem}")
         if material.ranking is None and only in (None, "labels"):
             _say("Labels have not been checked yet.\nNext: set evaluate.label_errors above 0, then: dvc repro evaluate")
         return
-    _remark(feedback, broken, box.folder)
+    _remark(feedback, broken, box.folder, state)
     if feedback.new:
         desk.sweep()
     session = Session(
@@ -113,12 +125,75 @@ def review(
             _say(f"{_count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
-            wait_for_interrupt()
+            wait_for_interrupt(_Pauses(desk, root).look)
     except KeyboardInterrupt:
         desk.settle()
-        _conclude(session, desk, params)
-        if bucket is not None:
-            bucket.drop(box.dropped())
+        _, problem = _keep_images(desk, root, patience=_PATIENCE)
+        _conclude(session, desk, params, root, problem)
+        if isinstance(other, Bucket):
+            other.drop(box.dropped())
+        elif other is not None:
+            other.drop(*box.dropped())
+
+
+class _Pauses:
+    """Add ``data/`` to DVC once when a reviewer pauses, since what DVC has not seen may be removed for good.
+
+    Args:
+        desk: Tells when an image was last put into ``data/``, or taken out of it.
+        root: The project's folder.
+    """
+
+    def __init__(self, desk: InboxLedger, root: Path) -> None:
+        self._desk = desk
+        self._root = root
+        self._since: float | None = None
+
+    def look(self) -> None:
+        """Add ``data/`` where a pause has passed since the last change; where DVC is busy, wait for another."""
+        touched = self._desk.touched
+        if touched is None or not (self._root / ".dvc").is_dir():
+            return
+        if time.monotonic() - max(touched, self._since or 0) < _PAUSE:
+            return
+        try:
+            add_data(self._root, patience=0)
+        except DataError:
+            self._since = time.monotonic()  # At the end it is tried again, and said if it fails.
+        else:
+            self._desk.added(touched)
+
+
+def _keep_images(desk: InboxLedger, root: Path, *, patience: float) -> tuple[State, DataError | None]:
+    """Add ``data/`` to DVC if images were put there, and remove from the inbox what commits hold.
+
+    Args:
+        desk: What was decided.
+        root: The project's folder.
+        patience: How long to wait while DVC is busy, in seconds.
+
+    Returns:
+        What has become of what was decided, and why ``data/`` could not be added.
+    """
+    problem = None
+    state = desk.release()
+    if (state.unadded or desk.touched) and (root / ".dvc").is_dir():
+        try:
+            add_data(root, patience=patience)
+        except DataError as error:
+            problem = error
+    return state, problem
+
+
+def _other(inbox: Path | str | None, box: Inbox) -> Bucket | Inbox | None:
+    """Return the inbox that was named, unless it is the project's own."""
+    if inbox is None or (isinstance(inbox, Path) and inbox.resolve() == box.folder.resolve()):
+        return None
+    if isinstance(inbox, str):
+        return Bucket(inbox)
+    if not inbox.exists():
+        raise PixmillError(f"{inbox} does not exist", next="name the folder that pixmill serve has as --inbox")
+    return Inbox(inbox)
 
 
 def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
@@ -140,37 +215,44 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
         return None, ""
 
 
-def _say_moved(bucket: Bucket, box: Inbox) -> None:
-    """Empty a bucket into the inbox, and say how much came."""
-    moved, strange = bucket.move_to(box)
-    _say(f"{_count(moved, 'correction')} moved from {bucket.url} to {box.folder}.")
-    if strange:
-        _say(f"Skipped {_count(strange, 'object')} of {bucket.url}/corrections/ that cannot be read as one.")
+def _say_moved(other: Bucket | Inbox, box: Inbox, place: Path | str | None) -> None:
+    """Empty another inbox into the project's, and say how much came."""
+    moved, strange = other.move_to(box)
+    _say(f"{_count(moved, 'correction')} moved from {place} to {box.folder}.")
+    if strange and isinstance(other, Bucket):
+        _say(f"Skipped {_count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
+    elif strange:
+        _say(f"Skipped {_count(strange, 'broken line')} of {place}/feedback.jsonl.")
 
 
-def _remark(feedback: Feedback, broken: int, folder: Path) -> None:
-    """Say what is in the inbox that is not shown."""
+def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None:
+    """Say what is in the inbox that is not shown, and what has vanished."""
     if broken:
         _say(f"Skipped {_count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
     if feedback.waiting:
         said = _count(len(feedback.waiting), "image")
         _say(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
+    if missing := describe_missing(state):
+        _say("\n".join(missing))
 
 
-def _conclude(session: Session, desk: InboxLedger, params: Params) -> None:
+def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:
     """Say what was decided, and what comes next."""
     moved, dropped = desk.moved(), desk.dropped()
     written = sum(not desk.keeps(name) for name in session.changed)
     said = [f"{_count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
     if moved or dropped:
-        said += [f"{_count(moved, 'image')} moved from the inbox to data/, {dropped:,} dropped."]
+        keeps = " The inbox keeps them until a commit's data.dvc holds them." if moved else ""
+        said += [f"{_count(moved, 'image')} accepted into data/, {dropped:,} dropped.{keeps}"]
+    if problem is not None:
+        said += [f"data/ is not in DVC yet: {problem.message}"]
     _say("\n" + "\n".join(said))
-    if moved:
-        line = unread(params)
-        first = f"set {line} in params.yaml, then: " if line else ""
-        _say(f"Next: {first}dvc repro && git add data.dvc review.csv dvc.lock metrics plots && git commit")
-    elif written:
-        _say("Next: dvc repro")
+    if not moved and not written and problem is None:
+        return
+    commit = commit_command(root, "Review images")
+    line = unread(params) if moved else None
+    steps = [*([commit] if commit else []), *([f"set {line} in params.yaml"] if line else []), "dvc repro"]
+    _say(f"Next: {', then: '.join(steps)}")
 
 
 def _count(number: int, noun: str) -> str:

@@ -1,8 +1,9 @@
 """The inbox: images that people corrected the model on, kept on disk until somebody reviews them.
 
 ``images/<sha256>.<extension>`` holds each image once, ``feedback.jsonl`` one line a correction, ``dropped.txt`` the ids
-that a reviewer did not want. Whatever has been answered survives SIGKILL and power loss: an image is complete under its
-name before the line that mentions it is written, and a torn last line was never answered and is cut off.
+that a reviewer did not want; ``decided.jsonl`` is the reviewer's (:mod:`pixmill.review.journal`). Whatever has been
+answered survives SIGKILL and power loss: an image is complete under its name before the line that mentions it is
+written, and a torn last line was never answered and is cut off.
 """
 
 from __future__ import annotations
@@ -174,13 +175,38 @@ class Inbox:
         except FileNotFoundError:
             return frozenset()
 
-    def drop(self, name: str) -> None:
-        """Remember that an image is not wanted."""
-        self._remember(lambda names: names | {name})
+    def drop(self, *names: str) -> None:
+        """Remember that images are not wanted."""
+        self._remember(lambda before: before.union(names))
 
     def restore(self, name: str) -> None:
         """Take a :meth:`drop` back."""
         self._remember(lambda names: names - {name})
+
+    def move_to(self, inbox: Inbox) -> tuple[int, int]:
+        """Move all corrections into another inbox, and return how many there were, and how many lines are broken.
+
+        Each is on disk there before it is removed here, and one that a killed move has left in both is not taken twice.
+        Corrections of images that were dropped in either are removed, broken lines stay.
+
+        Args:
+            inbox: The other one.
+
+        Raises:
+            Full: It holds as much as it may; nothing is removed here.
+            LockedError: Other processes kept one of them locked for ten seconds.
+            StorageError: One of them may not be written.
+        """
+        entries, broken = self.entries()
+        known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
+        wanted = [entry for entry in reversed(entries) if entry.id not in inbox.dropped()]
+        corrections = [(item, entry.path) for entry in wanted for item in reversed(entry.corrections)]
+        corrections = [(item, path) for item, path in corrections if line_of(item) not in known]
+        for item, path in sorted(corrections, key=lambda pair: pair[0].received):
+            inbox.add(path.read_bytes(), item)
+        if entries or self.dropped():
+            self.remove(entries)
+        return len(corrections), broken
 
     def remove(self, entries: Collection[Entry]) -> None:
         """Forget corrections that were dealt with, and delete the images of which no other correction is left.

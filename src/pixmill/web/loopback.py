@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -60,17 +61,21 @@ class LoopbackServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def wait_for_interrupt() -> NoReturn:
+def wait_for_interrupt(meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
     """Wait until Ctrl-C, in the main thread.
 
     The kernel may deliver a signal to any thread, and Python handles it in the main thread once that runs again: one
     that waits without a limit would sleep on.
+
+    Args:
+        meanwhile: Called every half second; default: nothing.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     while True:
         time.sleep(_LISTEN_SECONDS)
+        meanwhile()
 
 
 class LoopbackHandler(BaseHTTPRequestHandler):

@@ -1,0 +1,60 @@
+"""data/ is added to DVC once, when DVC is free."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pixmill.core.dvc import add_data, cache_folder, is_cached, is_restorable
+from pixmill.core.errors import DataError
+
+
+def dvc(root, *words):
+    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path):
+    dvc(tmp_path, "init", "--no-scm", "-q")
+    (tmp_path / "data/coat").mkdir(parents=True)
+    (tmp_path / "data/coat/a.jpg").write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_it_waits_while_a_stage_reads_the_images_and_does_not_disturb_it(project):
+    stage = "stages:\n  look:\n    cmd: touch started && sleep 2\n    deps: [data]\n"
+    (project / "dvc.yaml").write_text(stage)
+    with subprocess.Popen([sys.executable, "-m", "dvc", "repro"], cwd=project, stdout=subprocess.DEVNULL) as running:
+        while not (project / "started").exists():
+            assert running.poll() is None
+            time.sleep(0.02)
+        with pytest.raises(DataError, match="DVC is busy: a stage is running"):
+            add_data(project, patience=0)
+        assert not (project / "data.dvc").exists()
+        add_data(project, patience=60)
+        assert running.wait(60) == 0
+    assert "nfiles: 1" in (project / "data.dvc").read_text()
+    cache = cache_folder(project)
+    assert is_cached(cache, "9dd4e461268c8034f5c8564e155c67a6")
+    assert not is_cached(cache, "0" * 32 + ".dir")
+
+
+def test_another_failure_is_told_at_once(project):
+    (project / "data.dvc").write_text("outs: [")
+    begin = time.monotonic()
+    with pytest.raises(DataError, match="`dvc add data` failed: "):
+        add_data(project, patience=300)
+    assert time.monotonic() - begin < 120
+
+
+@pytest.mark.parametrize(
+    "lock", [None, "stages: [", "schema: '2.0'\n", "stages:\n  train:\n    outs: [{path: artifacts/train}]\n"]
+)
+def test_what_no_lock_names_cannot_be_brought_back(tmp_path, lock):
+    if lock is not None:
+        (tmp_path / "dvc.lock").write_text(lock)
+    assert not is_restorable(tmp_path, "artifacts/train")

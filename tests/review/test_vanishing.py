@@ -1,0 +1,259 @@
+"""DVC and Git remove what no commit holds; nothing that was decided in a review is lost by it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from pixmill.cli import main
+from pixmill.core.workspace import Workspace
+from pixmill.review import reviewing
+from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
+from pixmill.review.journal import Journal
+from pixmill.review.material import load_material
+from pixmill.review.restoring import restore
+from pixmill.review.reviewing import review
+from pixmill.serve.inbox import Inbox, correction_of
+from pixmill.validate.decisions import Decision
+from tests.review.conftest import CLASSES, Project, Review, jpeg
+
+pytestmark = pytest.mark.slow
+
+PIPELINE = """\
+stages:
+  count:
+    cmd: find data -type f | wc -l > count.txt
+    deps: [data, review.csv]
+    params: [scrape]
+    outs: [count.txt]
+"""
+
+ACCEPTED = [hashlib.sha256(jpeg(900 + number)).hexdigest() for number in range(12)]
+
+
+def run(root, *command):
+    """Run DVC or Git as people do, and return what it said."""
+    words = [sys.executable, "-m", *command] if command[0] == "dvc" else ["git", "-c", "user.name=a", *command[1:]]
+    environ = os.environ | {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.email", "GIT_CONFIG_VALUE_0": "a@b"}
+    done = subprocess.run(words, cwd=root, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def follow(root, said):
+    """Type the commit that a message advises."""
+    (command,) = {line.removeprefix("Next: ").split(", then: ")[0] for line in said.splitlines() if " commit " in line}
+    environ = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    names = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    subprocess.run(["bash", "-ec", command], cwd=root, env=environ | names, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """Return a project with a remote, an experiment, another branch, and twelve corrections in its inbox."""
+    folder = tmp_path_factory.mktemp("committed")
+    project = Project(folder / "project")
+    project.root.mkdir()
+    for number in range(4):
+        name = project.add("coat", content=jpeg(number), reason="too_small" if number else None)
+        (project.root / "data/coat").mkdir(parents=True, exist_ok=True)
+        shutil.copy(project.root / "artifacts/scrape" / project.rows[name]["path"], project.root / "data/coat")
+    project.write()
+    with (project.root / "params.yaml").open("a") as params:
+        params.write("validate: {}\nsplit: {}\ntrain: {}\nevaluate: {}\n")
+    project.review.write_text("image,decision,label,by,why\n")
+    (project.root / "dvc.yaml").write_text(PIPELINE)
+    (project.root / ".gitignore").write_text("/data\n/inbox/\n/artifacts/\n/.pixmill/\n/count.txt\n")
+    root = project.root
+    run(root, "git", "init", "-qb", "main")
+    run(root, "dvc", "init", "-q")
+    run(root, "dvc", "add", "-q", "data")
+    run(root, "dvc", "remote", "add", "-q", "-d", "storage", "../remote")
+    run(root, "dvc", "repro", "-q")
+    run(root, "git", "add", "-A")
+    run(root, "git", "commit", "-qm", "Begin")
+    run(root, "dvc", "push", "-q")
+    run(root, "dvc", "exp", "run", "--temp", "-n", "other", "-S", "scrape.snapshot=2026-11-21")
+    run(root, "git", "checkout", "-qb", "elsewhere")
+    (root / "data/coat/elsewhere.jpg").write_bytes(jpeg(77))
+    run(root, "dvc", "add", "-q", "data")
+    run(root, "git", "commit", "-qam", "Elsewhere")
+    run(root, "git", "checkout", "-q", "main")
+    run(root, "dvc", "checkout", "-q")
+    inbox = Inbox(root / "inbox")
+    for number in range(12):
+        told = {"prediction": {"label": "coat", "confidence": 0.6}, "label": "dress", "model": {"name": "m"}}
+        inbox.add(jpeg(900 + number), correction_of(jpeg(900 + number), extension=".jpg", **told))
+    return project
+
+
+def decide(project):
+    """Begin a review, accept the twelve images, and keep three others that were dropped."""
+    sitting = Review(project.root, "--no-open")
+    assert sitting.address, sitting.end()
+    parts = urlsplit(sitting.address)
+    with contextlib.closing(http.client.HTTPConnection(parts.netloc, timeout=60)) as connection:
+
+        def ask(path, body=None):
+            headers = {"Origin": f"http://{parts.netloc}", "Content-Type": "application/json"}
+            content = None if body is None else json.dumps(body)
+            connection.request("GET" if body is None else "POST", parts.path + path, content, headers)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            return json.loads(answer.read())
+
+        for number in range(ask("session")["total"]):
+            (image,) = ask(f"case/{number}")["images"]
+            if image["verdict"] == "new" or image["reason"]:
+                ask(
+                    "decide", {"case": number, "why": "", "choices": [{"id": image["id"], "verb": "keep", "label": ""}]}
+                )
+    return sitting
+
+
+def copied(project, folder):
+    shutil.copytree(project.root.parent, folder / "copy", symlinks=True)
+    copy = Project(folder / "copy/project")
+    copy.rows = project.rows
+    return copy
+
+
+@pytest.fixture(scope="module")
+def decided(committed, tmp_path_factory):
+    """Return the project after a review that ended with Ctrl-C, and what that said."""
+    project = copied(committed, tmp_path_factory.mktemp("decided"))
+    sitting = decide(project)
+    code, said = sitting.end()
+    assert code == 0
+    return project, said
+
+
+@pytest.fixture
+def project(decided, tmp_path):
+    return copied(decided[0], tmp_path)
+
+
+def in_data(project):
+    return {hashlib.sha256(path.read_bytes()).hexdigest() for path in (project.root / "data").rglob("*.jpg")}
+
+
+def checked(project, monkeypatch, capsys):
+    """Return what `pixmill check` says."""
+    monkeypatch.chdir(project.root)
+    capsys.readouterr()
+    with contextlib.suppress(SystemExit):  # Classes without images stop a run.
+        main(["check"])
+    return capsys.readouterr().err
+
+
+def assert_restored(project):
+    assert set(ACCEPTED) <= in_data(project)
+    assert len(project.lines()) == 3
+    assert "data.dvc" in run(project.root, "git", "status", "--porcelain")
+    assert not run(project.root, "dvc", "data", "status", "--json").count("unknown")
+
+
+def test_a_review_adds_the_images_to_dvc_and_says_what_to_commit(decided):
+    project, said = decided
+    assert (
+        "12 images accepted into data/, 0 dropped. The inbox keeps them until a commit's data.dvc holds them." in said
+    )
+    assert 'Next: git add data.dvc review.csv && git commit -m "Review images", then: dvc repro' in said
+    assert "nfiles: 16" in (project.root / "data.dvc").read_text()
+    assert len(Inbox(project.root / "inbox").entries()[0]) == 12
+    assert run(project.root, "git", "log", "--oneline").count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [("dvc", "exp", "apply", "other"), ("dvc", "gc", "-w", "-f")],
+        [("git", "checkout", "-q", "."), ("dvc", "checkout", "-q")],
+        [("git", "checkout", "-q", "."), ("dvc", "pull", "-q", "-f")],
+        [("git", "checkout", "-qf", "elsewhere"), ("dvc", "checkout", "-q"), ("dvc", "gc", "-w", "-f")],
+    ],
+    ids=["apply and gc", "checkout", "pull", "branch and gc"],
+)
+def test_what_was_decided_comes_back(project, monkeypatch, capsys, commands):
+    for command in commands:
+        run(project.root, *command)
+    assert not set(ACCEPTED) & in_data(project)
+    assert project.lines() == []
+    before = (in_data(project), project.review.read_bytes())
+    said = checked(project, monkeypatch, capsys)
+    assert "12 images accepted on branch main, missing from data/: data/dress/feedback-" in said
+    assert "3 decisions made on branch main, missing from review.csv: " in said
+    assert "Next: pixmill review --restore" in said
+    review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
+    assert "12 images accepted on branch main, missing from data/" in capsys.readouterr().err
+    assert (in_data(project), project.review.read_bytes()) == before  # Nothing comes back by itself.
+    restore(Workspace(project.root, project.root), project.params())
+    said = capsys.readouterr().err
+    assert "Restored: 12 images, 3 decisions." in said
+    assert_restored(project)
+    follow(project.root, said)
+    assert run(project.root, "git", "status", "--porcelain", "data.dvc", "review.csv") == ""
+
+
+def test_an_experiment_in_a_copy_takes_nothing(project, monkeypatch, capsys):
+    run(project.root, "dvc", "exp", "run", "--temp", "-S", "scrape.snapshot=2026-11-22")
+    assert_restored(project)
+    assert "missing from" not in checked(project, monkeypatch, capsys)
+
+
+def test_what_a_commit_holds_leaves_the_inbox_and_survives_everything(project, decided, monkeypatch, capsys):
+    assert "commit" in checked(project, monkeypatch, capsys)
+    follow(project.root, decided[1])
+    assert "commit" not in checked(project, monkeypatch, capsys)
+    review(Workspace(project.root, project.root), project.params(), only="feedback", open_browser=False)
+    assert Inbox(project.root / "inbox").entries() == ([], 0)
+    assert (project.root / "inbox/decided.jsonl").read_text() == ""
+    run(project.root, "dvc", "exp", "apply", "other")
+    run(project.root, "git", "checkout", "-q", "main", "--", "data.dvc", "review.csv", "params.yaml", "dvc.lock")
+    run(project.root, "dvc", "checkout", "-q")
+    assert set(ACCEPTED) <= in_data(project)
+    assert len(project.lines()) == 3
+
+
+def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys):
+    project = copied(committed, tmp_path)
+    sitting = decide(project)
+    os.kill(sitting.pid, signal.SIGKILL)
+    sitting.end()
+    assert set(ACCEPTED) <= in_data(project)
+    assert "nfiles: 4" in (project.root / "data.dvc").read_text()
+    assert "dvc add data && git add data.dvc review.csv && git commit" in checked(project, monkeypatch, capsys)
+    run(project.root, "dvc", "exp", "apply", "other")
+    assert not set(ACCEPTED) & in_data(project)
+    restore(Workspace(project.root, project.root), project.params())
+    assert_restored(project)
+
+
+def test_data_is_added_once_where_the_reviewer_pauses(committed, tmp_path, monkeypatch):
+    project = copied(committed, tmp_path)
+    inbox, material = Inbox(project.root / "inbox"), load_material(project.root)
+    feedback, journal = sort_feedback(inbox.entries()[0], material, project.root / "data"), Journal(inbox, project.root)
+    images = WithInbox(material, feedback, CLASSES)
+    desk = InboxLedger(project.ledger(material), inbox, feedback, images, project.root / "data", journal)
+    for name in ACCEPTED[:2]:
+        desk.change({name: Decision(0, name, "keep", "", "mk", "")})
+    pauses, record = reviewing._Pauses(desk, project.root), project.root / "data.dvc"
+    pauses.look()
+    assert "nfiles: 4" in record.read_text()
+    monkeypatch.setattr(reviewing, "_PAUSE", 0.0)
+    pauses.look()
+    assert "nfiles: 6" in record.read_text()
+    record.unlink()
+    pauses.look()
+    assert not record.exists()  # DVC has seen it all.

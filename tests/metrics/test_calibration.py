@@ -93,7 +93,7 @@ def arrays(answers):
 @given(ANSWERS, st.sampled_from([0.5, 0.75, 0.8, 0.9]))
 def test_threshold_is_where_the_sequence_of_tests_ends(answers, target):
     confidence, right = arrays(answers)
-    fewest, levels = len(right) / 5, np.unique(confidence)[::-1]
+    fewest, levels = 0.35 * len(right), np.unique(confidence)[::-1]
 
     def reached(errors, n):
         return beta.ppf(0.05, n - errors, errors + 1) >= target if errors < n else False

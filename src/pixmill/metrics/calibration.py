@@ -21,12 +21,12 @@ _PRECISION = 1_000_000
 _LEVEL = 0.95
 """Confidence with which the images must show that a temperature or a threshold holds for others, too."""
 
-_FIRST = 0.2
-"""Share of the answers with which the search for a threshold begins: a smaller one would let a single error among a few
-end it, a larger one would find nothing for models that are right on few images."""
+_FIRST = 0.35
+"""Share of the answers with which the search for a threshold begins. With a smaller one, a single error among the most
+confident often ends it; with a larger one, it finds nothing for models that are right on few images."""
 
 _MOST = 0.95
-"""Share of the answers that may be sure, as usual where images of other kinds are to be told apart by confidence
+"""The largest share of the answers that may be sure: among the least confident rest are most images of other kinds
 (Hendrycks and Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017)."""
 
 _CHI_SQUARE = 3.841459
@@ -141,7 +141,7 @@ def sure_enough(
     The lowest threshold has the highest coverage. Shown means that the one-sided 95 % lower confidence limit of the
     answers' accuracy (exact binomial) is at least the target. Testing every confidence would find a threshold by luck
     far more often than in 5 % of cases, so they are tested in a fixed sequence (Angelopoulos et al., section 2.2): from
-    the most confident fifth of the answers downwards, wherever the test allows one more error, and no further than the
+    the most confident 35 % of the answers downwards, wherever the test allows one more error, and no further than the
     first that fails; below the last that passes, it continues until the next error that is not allowed.
 
     The least confident twentieth of the answers is never sure, even if all answers together reach the target: an image

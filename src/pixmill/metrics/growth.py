@@ -9,7 +9,7 @@ __all__ = ["UNMEASURED", "Growth"]
 _WORTH = 0.005
 """Half a point of accuracy: a smaller gain is not worth labelling twice as many images."""
 
-UNMEASURED = "Whether more images would help was not measured; train.learning_curve: always does."
+UNMEASURED = "Whether more images would help was not measured; to measure it, set train.learning_curve to always."
 """The sentence where there is no learning curve."""
 
 

@@ -182,7 +182,7 @@ def test_every_label_has_a_rank_and_the_page_shows_those_in_doubt(evaluated):
     assert ranking["label"].tolist() == predictions["label"].tolist()
     assert sorted(ranking["rank"]) == list(range(1, sum(IMAGES.values()) + 1))
     page = (root / "reports/evaluate.html").read_text()
-    shown = page.count(", likely dark</strong>") + page.count(", likely light</strong>")
+    shown = page.count(", perhaps dark</strong>") + page.count(", perhaps light</strong>")
     assert shown == ranking["suggested"].notna().sum()
 
 

@@ -21,7 +21,7 @@ def test_a_correction_of_an_example_names_its_original(trained_folder: Path, tmp
     rows.to_parquet(split / "manifest.parquet")
     (tmp_path / "dvc.yaml").write_text("")
     with Running("--model", str(trained_folder), "--workers", "1", cwd=tmp_path) as running:
-        client = Client(running.port)
+        client = Client(running.port, running.process)
         shown = client.get("/v1/examples").json["examples"]
         assert [(one["id"], one["label"]) for one in shown] == [(names[0], "coat"), (names[1], "coat")]
         jpeg = client.get(shown[1]["url"]).content

@@ -191,7 +191,7 @@ def labels_sentence(ranking: pd.DataFrame) -> str:
     if confirmed < _HARD:
         return (
             f"{step}But it confirms only {_percent(confirmed)} of all labels, so most suggestions are its mistakes: "
-            "where labels were swapped in images this hard, 7 to 26\u00a0% were right. Review the first ones:"
+            "where labels were swapped in images this hard, 7 to 47\u00a0% were right. Review the first ones:"
         )
     return (
         f"{step}Where 2 to 10\u00a0% of the labels were swapped on purpose, 17 to 63\u00a0% of such suggestions were "

@@ -114,7 +114,7 @@ def test_the_sections_of_a_stage_are_those_of_dvc(repository: Path) -> None:
 
 def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> None:
     assert read_lock(tmp_path) is None
-    for lock in (LOCK, replace(LOCK, libraries={}, template={}, origin=None)):
+    for lock in (LOCK, replace(LOCK, libraries={}, template={}, origin=None), replace(LOCK, extras="pipeline,s3")):
         write_lock(tmp_path, lock)
         assert read_lock(tmp_path) == lock
     from dvc.utils.serialize import load_path
@@ -134,6 +134,10 @@ def test_a_lock_reads_as_it_was_written_by_pixmill_and_dvc(tmp_path: Path) -> No
         ("numpy:", '"numpy; touch x":', "is not valid: InvalidName", "git checkout pixmill.lock"),
         (".gitignore:", "../../.profile:", "expected a path in the project", "git checkout pixmill"),
         (".gitignore:", "/etc/profile:", "expected a path in the project", "git checkout pixmill"),
+        (".gitignore:", r"..\..\profile:", "expected a path in the project", "git checkout pixmill"),
+        (".gitignore:", r'"C:\\Users\\profile":', "expected a path in the project", "git checkout pixmill"),
+        ("split:", 'extras: "pipeline\'; touch x"\nsplit:', "expected extras such as", "git checkout pixmill"),
+        ("split:", "extras: [heic]\nsplit:", "is not valid: TypeError", "git checkout pixmill"),
         ("https://example", "https://a'; touch x", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ("https://example", "https://me:key@example", "is not valid: ValueError(", "git checkout pixmill.lock"),
         ("#sha256=", "#md5=", "is not valid: ValueError(", "git checkout pixmill.lock"),

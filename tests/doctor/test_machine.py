@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from pixmill.core.lock import SECTIONS, Lock, write_lock
 from pixmill.core.origin import install_command
 from pixmill.doctor import State
-from pixmill.doctor.machine import check_disk, check_packages, check_python
+from pixmill.doctor.machine import _pin, check_disk, check_packages, check_python
 
 
 def test_the_python_of_dvc_is_this_one(monkeypatch):
@@ -57,6 +58,18 @@ def test_missing_and_other_packages_are_named(tmp_path):
 def test_without_a_list_of_its_own_a_project_needs_what_a_run_needs(tmp_path):
     (finding,) = check_packages(tmp_path)
     assert (finding.state, finding.message) == (State.OK, "all as pinned")
+
+
+def test_a_pyproject_that_no_parser_takes_is_no_reason_to_stop(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(f"a = {'[' * 20_000}")
+    (finding,) = check_packages(tmp_path)
+    assert finding.state == State.OK
+
+
+def test_the_extras_of_a_project_with_a_wheel_are_needed(tmp_path):
+    (tmp_path / "pyproject.toml").write_text("[project]\ndependencies = []\n")
+    write_lock(tmp_path, Lock("0.1.0", dict.fromkeys(SECTIONS, "0" * 16), {}, extras="pipeline,heic"))
+    assert _pin(tmp_path).extras == {"pipeline", "heic"}
 
 
 def test_the_extras_that_a_project_pins_are_needed(tmp_path, monkeypatch):

@@ -238,6 +238,42 @@ def test_each_reference_becomes_each_other(
     assert not plan_upgrade(project).pending
 
 
+def test_a_project_keeps_its_extras_with_a_wheel_and_with_each_later_build(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = render("shoes", "shoes", Origin("pixmill==0.0.8"))
+    pinned = texts["pyproject.toml"].replace("[pipeline]", "[pipeline, heic,s3]")
+    (project / "pyproject.toml").write_text(pinned)
+    (project / "README.md").write_text(texts["README.md"])
+    for after in (PACKED, BEFORE, ADDRESS, PACKED):
+        supply = Supply(after, b"new" if after.is_path else None)
+        monkeypatch.setattr(upgrading, "running_origin", lambda: ADDRESS)  # any that is for all
+        monkeypatch.setattr(upgrading, "find_supply", lambda supply=supply: supply)
+        upgrade = plan_upgrade(project)
+        apply_upgrade(project, upgrade)
+        rendered, found = render("shoes", "shoes", after, "pipeline,heic,s3"), files_of(project)
+        wanted = after.requirement("pipeline,heic,s3")
+        assert wanted in found["python_env.yaml"]
+        assert (f"'{wanted}' -e ." in found[".github/workflows/ci.yml"]) == after.is_path
+        assert {path: found[path] for path in rendered} == rendered
+        assert any(wanted in line for line in upgrade.lines) == after.is_path
+        assert upgrading.pinned_extras(project) == "pipeline,heic,s3"
+        assert not plan_upgrade(project).pending
+
+
+def test_an_upgrade_that_was_killed_before_the_lock_keeps_the_extras(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace("[pipeline]", "[pipeline,heic]"))
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"new"))
+    upgrade = plan_upgrade(project)
+    with pytest.raises(FileNotFoundError):  # stops it after all texts and before the lock
+        apply_upgrade(project, replace(upgrade, removed=("gone",)))
+    assert "pixmill[" not in path.read_text()
+    assert plan_upgrade(project).lock.extras == "pipeline,heic"
+
+
 @pytest.mark.parametrize("running", [INDEX, Origin("/home/me/pixmill", editable=True), Origin("/gone/pixmill.whl")])
 def test_what_one_person_installed_is_no_reason_to_change_what_all_install(
     project: Path, running: Origin, monkeypatch: pytest.MonkeyPatch

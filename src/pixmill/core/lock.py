@@ -112,6 +112,7 @@ class Lock:
         libraries: Versions of packages that may affect a result, by name, and of ``python`` (3.11).
         template: Digest of each file of the template as it was written, by path: a file with another one was edited.
         origin: Where the project's Pixmill is installed from; ``None`` if the file does not say so.
+        extras: The extras that it is installed with, such as ``pipeline,heic``.
     """
 
     version: str
@@ -119,6 +120,7 @@ class Lock:
     libraries: Mapping[str, str]
     template: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
+    extras: str = "pipeline"
 
 
 def read_lock(root: Path) -> Lock | None:
@@ -156,8 +158,9 @@ def parse_lock(text: str) -> Lock:
                 canonicalize_name(name, validate=True): str(Version(text))
                 for name, text in dict(content["libraries"]).items()
             },
-            {_inside(path): digest for path, digest in dict(content["template"]).items()},
+            {_check_path(path): digest for path, digest in dict(content["template"]).items()},
             parse_origin(content["install"]) if "install" in content else None,
+            _check_extras(content.get("extras", "pipeline")),
         )
     except (LookupError, TypeError, ValueError) as error:
         raise PixmillError(f"{FILE} is not valid: {error!r}", next=_RESTORE) from None
@@ -166,17 +169,26 @@ def parse_lock(text: str) -> Lock:
 _RESTORE = f"git checkout {FILE} && pixmill upgrade"
 
 
-def _inside(path: str) -> str:
-    """Return a path, which must lead to no file outside of the project."""
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path.isprintable():
+def _check_path(path: str) -> str:
+    """Return a path, which must lead to no file outside of the project, on Windows either."""
+    parts = PurePosixPath(path)
+    if parts.is_absolute() or ".." in parts.parts or {*":\\"} & {*path} or not path.isprintable():
         raise ValueError(f"expected a path in the project, received {path!r}")
     return path
+
+
+def _check_extras(text: str) -> str:
+    """Return names with commas between them: commands and CI get these."""
+    if not re.fullmatch(r"[a-z0-9-]+(,[a-z0-9-]+)*", text):
+        raise ValueError(f"expected extras such as pipeline,heic, received {text!r}")
+    return text
 
 
 def write_lock(root: Path, lock: Lock) -> None:
     """Write a project's ``pixmill.lock``."""
     origin = {} if lock.origin is None else {"install": lock.origin.text}
-    head = {"pixmill": lock.version, **origin, **lock.digests}
+    extras = {} if lock.extras == "pipeline" else {"extras": lock.extras}
+    head = {"pixmill": lock.version, **origin, **extras, **lock.digests}
     lines = [f"{name}: {json.dumps(text)}" for name, text in head.items()]
     for name, texts in (("libraries", lock.libraries), ("template", lock.template)):
         # In quotes: YAML takes 3.11 for a number, and DVC such a digest as 12e34567.
@@ -278,7 +290,7 @@ def _stay(lock: Lock) -> str:
     if lock.origin is None:
         return f", or to stay with {lock.version}: install it again from where you had it"
     forced = ("--force-reinstall", "--no-deps") if lock.version == pixmill.__version__ else ()
-    return f", or to stay with {lock.version}: {lock.origin.command('pipeline', *forced)}"
+    return f", or to stay with {lock.version}: {lock.origin.command(lock.extras, *forced)}"
 
 
 class _Source:

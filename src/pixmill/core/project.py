@@ -53,5 +53,5 @@ def read_project(root: Path) -> Project:
         return Project(project.get("name", ""), server or None, plugins)
     except FileNotFoundError:
         return Project()
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise ParamsError(f"{path} is not valid: {error}", next="edit pyproject.toml") from None

@@ -120,12 +120,18 @@ def _pin(root: Path) -> Requirement:
     """Return what the project's ``pyproject.toml`` asks of Pixmill: all that a run needs, where it says nothing."""
     from packaging.requirements import Requirement
 
+    from pixmill.core.lock import read_lock
+
     path = root / "pyproject.toml"
-    project = {}
-    with contextlib.suppress(FileNotFoundError, tomllib.TOMLDecodeError):  # check_mlflow tells of the latter
+    project, lock = {}, None
+    # check_mlflow tells of a file that is not valid
+    with contextlib.suppress(FileNotFoundError, tomllib.TOMLDecodeError, RecursionError):
         project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+    with contextlib.suppress(PixmillError):  # check_code tells of it
+        lock = read_lock(root)
     asked = map(Requirement, project.get("dependencies", ()))
-    return next((one for one in asked if one.name == "pixmill" and one.extras), Requirement("pixmill[pipeline]"))
+    default = Requirement(f"pixmill[{'pipeline' if lock is None else lock.extras}]")
+    return next((one for one in asked if one.name == "pixmill" and one.extras), default)
 
 
 def _listed(path: Path) -> Iterator[Requirement]:

@@ -103,7 +103,8 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
-    files = render(name, package, supply.origin)
+    extras = "pipeline" if lock is None else lock.extras
+    files = render(name, package, supply.origin, extras)
     template = {path: text_digest(text) for path, text in managed(files).items()}
     if order.mlflow is not None:
         files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
@@ -122,7 +123,10 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
-    said = [*of_files(root, files, kept, supply.origin), *(() if found is None or had_images else found.remarks)]
+    said = [
+        *of_files(root, files, kept, supply.origin, extras),
+        *(() if found is None or had_images else found.remarks),
+    ]
     unused = {
         "--recipe": order.recipe != "best" and recipe is None,
         "--classes": order.classes and recipe is None,

@@ -20,7 +20,9 @@ _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 _COMMIT = 'git add -A && git commit -m "First results"'
 
 
-def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin) -> Iterator[str]:
+def of_files(
+    root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin, extras: str
+) -> Iterator[str]:
     """Yield what was added and what was there before, and what that lacks.
 
     Args:
@@ -28,6 +30,7 @@ def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str], orig
         files: The texts of a new project's files, by path.
         kept: Those of files that were there before.
         origin: Where the project installs Pixmill from.
+        extras: With which extras.
     """
     if not kept:
         count = len([*files, "data.dvc", "pixmill.lock", *([origin.text] if origin.is_path else [])])
@@ -47,9 +50,9 @@ def of_files(root: Path, files: Mapping[str, str], kept: Mapping[str, str], orig
             yield "\n".join([f"Add these lines to {path} before you commit:", *(f"  {line}" for line in lacking)])
     if "pixmill" not in kept.get("pyproject.toml", "pixmill"):
         if origin.is_path:
-            yield f"Pixmill is in {origin.text}: {origin.command('pipeline')} -e ."
+            yield f"Pixmill is in {origin.text}: {origin.command(extras)} -e ."
         else:
-            yield f"Add '{origin.requirement('pipeline')}' to the dependencies in pyproject.toml"
+            yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
 
 
 def of_images(root: Path) -> Iterator[str]:

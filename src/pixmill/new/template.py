@@ -24,21 +24,22 @@ _OWN = (".dvc/config", "README.md", "params.yaml", "pyproject.toml", "review.csv
 _TEMPLATE = Path(__file__).parent / "template"
 
 
-def render(name: str, package: str, origin: Origin) -> dict[str, str]:
+def render(name: str, package: str, origin: Origin, extras: str = "pipeline") -> dict[str, str]:
     """Return the text of each file of the template, by its path in the project.
 
     Args:
         name: The project's name.
         package: The package of its own code, an identifier.
         origin: Where the project installs Pixmill from.
+        extras: With which extras, such as ``pipeline,heic``.
     """
-    requirement = origin.requirement("pipeline")
+    requirement = origin.requirement(extras)
     tokens = {
         "@project@": name,
         "@package@": package,
         "@requirement@": requirement,
         "@dependency@": "" if origin.is_path else f'"{requirement}"',
-        "@wheel@": before_project(origin),
+        "@wheel@": before_project(origin, extras),
     }
     files = {SCHEMA: schema()}
     for path in _TEMPLATE.rglob("*"):
@@ -50,9 +51,9 @@ def render(name: str, package: str, origin: Origin) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def before_project(origin: Origin) -> str:
+def before_project(origin: Origin, extras: str) -> str:
     """Return what ``pip install`` takes before ``-e .``: a wheel, since ``pyproject.toml`` cannot name its path."""
-    return f"'{origin.requirement('pipeline')}' " if origin.is_path else ""
+    return f"'{origin.requirement(extras)}' " if origin.is_path else ""
 
 
 def managed(files: Mapping[str, str]) -> dict[str, str]:

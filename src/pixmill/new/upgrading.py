@@ -67,13 +67,15 @@ def plan_upgrade(root: Path) -> Upgrade:
         raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
     new = installed_lock()
     supply = _supply(old, new)
-    rendered = render(*names_of(root), supply.origin)
+    extras = pinned_extras(root) or "pipeline"
+    rendered = render(*names_of(root), supply.origin, extras)
     # What is not installed here is not known to have changed.
     new = replace(
         new,
         libraries={**old.libraries, **new.libraries},
         template={path: text_digest(text) for path, text in managed(rendered).items()},
         origin=supply.origin,
+        extras=extras,
     )
     texts: dict[str, str] = {}
     lines: list[str] = []
@@ -100,8 +102,8 @@ def plan_upgrade(root: Path) -> Upgrade:
     if old.origin not in (None, supply.origin) and old.origin.is_path and (root / old.origin.text).is_file():
         removed.append(old.origin.text)
     lines += [f"Remove: {path}" for path in removed]
-    texts |= _pin(root, old.origin, supply.origin, lines)
-    texts |= _readme(root, old.origin, supply.origin, lines)
+    texts |= _pin(root, old.origin, supply.origin, extras, lines)
+    texts |= _readme(root, old.origin, supply.origin, extras, lines)
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
@@ -112,6 +114,8 @@ def plan_upgrade(root: Path) -> Upgrade:
 
 def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
     """Write what an upgrade changes, the lock last: after a kill, another upgrade does the rest."""
+    if (lock := read_lock(root)) is not None and lock.extras != upgrade.lock.extras:
+        write_lock(root, replace(lock, extras=upgrade.lock.extras))  # pyproject.toml may lose them
     if upgrade.wheel is not None and upgrade.lock.origin is not None:
         write_bytes(root / upgrade.lock.origin.text, upgrade.wheel)
     for path, text in upgrade.texts.items():
@@ -122,9 +126,15 @@ def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
 
 
 def pinned_extras(root: Path) -> str:
-    """Return the extras that ``pyproject.toml`` asks for, such as ``pipeline``, which is also the default."""
-    pin = _PIN.search(_text(root / "pyproject.toml") or "")
-    return "pipeline" if pin is None else (pin["extras"] or "").strip("[]")
+    """Return the extras that the project asks for, such as ``pipeline,heic``.
+
+    They are those in ``pyproject.toml``; where it does not pin pixmill, those in ``pixmill.lock``.
+    """
+    pins = [*_PIN.finditer(_text(root / "pyproject.toml") or "")]
+    if not pins:
+        return "pipeline" if (lock := read_lock(root)) is None else lock.extras
+    names = (name for pin in pins for name in re.findall(r"[a-z0-9-]+", (pin["extras"] or "").lower()))
+    return ",".join(dict.fromkeys(names))
 
 
 def _supply(old: Lock, new: Lock) -> Supply:
@@ -143,25 +153,23 @@ def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
-def _pin(root: Path, old: Origin | None, new: Origin, lines: list[str]) -> dict[str, str]:
+def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
     """Return ``pyproject.toml`` with another reference, or without one where the project has a wheel."""
     name = "pyproject.toml"
-    text = _text(root / name) or ""
+    text, wanted = _text(root / name) or "", new.requirement(extras)
 
     def pinned(match: re.Match[str]) -> str:
         return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
 
     if new.is_path:
-        changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {new.text}"
+        changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
     else:
         changed, said = _PIN.sub(pinned, text), new.requirement()
         if old is not None and old.is_path and not _PIN.search(text):
-            wanted = new.requirement("pipeline")
             changed = _DEPENDENCIES.sub(
                 lambda match: f'{match[0]}"{wanted}"{"" if match["empty"] else ", "}', text, count=1
             )
         if not _PIN.search(changed):
-            wanted = new.requirement("pipeline")
             lines.append(f"{name} does not pin pixmill: add '{wanted}' to its dependencies")
     if changed == text:
         return {}
@@ -169,16 +177,16 @@ def _pin(root: Path, old: Origin | None, new: Origin, lines: list[str]) -> dict[
     return {name: changed}
 
 
-def _readme(root: Path, old: Origin | None, new: Origin, lines: list[str]) -> dict[str, str]:
+def _readme(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[str]) -> dict[str, str]:
     """Return the team's ``README.md`` with the command that installs the project, if it has that of before."""
     name = "README.md"
-    before = "pip install " + ("" if old is None else before_project(old)) + "-e ."
-    after = f"pip install {before_project(new)}-e ."
+    wheel = rf"'{re.escape(old.text)}(\[[^]]*\])?' " if old is not None and old.is_path else ""
+    after = f"pip install {before_project(new, extras)}-e ."
     text = _text(root / name) or ""
-    if before == after or before not in text:
+    if (changed := re.sub(rf"pip install {wheel}-e \.", lambda _: after, text)) == text:
         return {}
     lines.append(f"Change: {name} now says {after}")
-    return {name: text.replace(before, after)}
+    return {name: changed}
 
 
 def _head(old: Lock, new: Lock) -> Iterator[str]:

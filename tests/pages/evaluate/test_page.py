@@ -173,7 +173,7 @@ def test_where_it_looks_when_it_is_right_says_of_how_many_classes():
 def test_labels_worth_a_look_come_with_the_command_and_how_many_there_are():
     text = section(page(), "labels")
     assert "7 labels are worth a look" in text
-    assert "these 3 have the lowest label score" in text
+    assert "shown are the 3 of 7 with the lowest label scores" in text
     assert "<code>pixmill review --only labels</code>" in text
     assert text.count("Label coat, perhaps dress</strong>") == 3
     assert "finds no label improbable" in section(

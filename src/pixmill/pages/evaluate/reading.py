@@ -141,7 +141,8 @@ def next_steps(
         yield step, None
     if worse := _worse(slices)["what"].tolist():
         step = (
-            f"Accuracy is significantly lower on {_listed(worse)} (see \u201cAccuracy by slice\u201d): add such images."
+            f"Accuracy is significantly lower on {_listed(worse)} (see \u201cAccuracy by slice\u201d): add "
+            "training images of this kind."
         )
         yield step, None
     if growth is not None and growth.helps:
@@ -155,7 +156,7 @@ def next_steps(
         needed = float(f"{metrics['n'] * (half / _NARROW) ** 2:.2g}")
         step = (
             f"Measuring the accuracy to within \u00b1{100 * _NARROW:g} points takes about {needed:,.0f} test images; "
-            f"there are {metrics['n']:,}. Add images, or enlarge the test split with"
+            f"there are {metrics['n']:,}. Add test images, or enlarge the test split with"
         )
         yield step, "split.test"
 
@@ -194,8 +195,8 @@ def labels_sentence(ranking: pd.DataFrame) -> str:
             "where labels were swapped in images this hard, 7 to 47\u00a0% were right. Review the first ones:"
         )
     return (
-        f"{step}Where 2 to 10\u00a0% of the labels were swapped on purpose, 17 to 63\u00a0% of such suggestions were "
-        "right, the first ones most often. Review them:"
+        f"{step}Where 2 to 10\u00a0% of the labels were swapped on purpose, between 17 and 63\u00a0% of the "
+        "suggestions were right, depending on the images; the first ones most often. Review them:"
     )
 
 

@@ -128,11 +128,11 @@ def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, monkeyp
 def test_a_page_that_unpacks_to_more_than_the_footer_says_is_refused():
     """A gigabyte of one text in a page of some kilobytes, whose size the footer tells as it is in the file."""
     content = bytearray(
-        parquet({"id": ["a" * (300 << 20)]}, compression="zstd", use_dictionary=False, write_statistics=False)
+        parquet({"id": ["a" * (600 << 20)]}, compression="zstd", use_dictionary=False, write_statistics=False)
     )
     assert len(content) < 1 << 20
 
-    with pytest.raises(Malformed, match="holds more than 256 MiB"):
+    with pytest.raises(Malformed, match="holds more than 512 MiB"):
         read_table(bytes(content), {"id": "key"})
 
 

@@ -103,11 +103,14 @@ def test_the_headline_is_eight_figures_of_the_test_split(metrics):
 def test_metrics_of_an_earlier_version_are_read_as_calibrated(temperature, low):
     after = {"log_loss": 0.2, "ece": 0.02, "confidence": 0.9}
     earlier = {"accuracy": 0.9, "log_loss": 0.4, "log_loss_low": 0.3, "ece": 0.35, "temperature": temperature}
+    earlier |= {"roc_auc": 0.9, "roc_auc_low": 0.8, "roc_auc_high": 0.95, "pr_auc": 0.9}
+    areas = {name: value for name, value in earlier.items() if "auc" in name}
     assert convert_metrics({**earlier, "calibrated": after}) == {
         "accuracy": 0.9,
         **after,
         "log_loss_low": low,
         **({"log_loss_high": None, "ece_low": None, "ece_high": None} if temperature else {}),
+        **(dict.fromkeys(areas) if temperature else areas),
         "temperature": temperature,
         "uncalibrated": {"log_loss": 0.4, "ece": 0.35},
     }

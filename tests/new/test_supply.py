@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
+import threading
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -87,6 +89,32 @@ def test_metadata_of_another_version_are_not_packed(monkeypatch: pytest.MonkeyPa
     with pytest.raises(PixmillError, match=r"pixmill 9\.9\.9 runs, but it was installed as") as caught:
         pack()
     assert (caught.value.next or "").startswith("pip install ")
+
+
+def test_no_hash_is_read_over_plain_http() -> None:
+    url = f"http://example.org/{NAME}"
+    with pytest.raises(PixmillError, match="over plain HTTP") as caught:
+        find_origin(url)
+    assert caught.value.next == f"name an https:// address, or add the hash: '{url}#sha256=…'"
+    assert find_origin(f"{url}#sha256={'0' * 64}").text.startswith(f"pixmill @ {url}#")
+
+
+def test_no_redirect_to_plain_http_is_followed() -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"http://example.org/{NAME}")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(PixmillError, match="it leads to plain HTTP"):
+            find_origin(f"http://127.0.0.1:{server.server_port}/{NAME}")
+        thread.join()
 
 
 def test_an_address_without_a_hash_is_read_for_it(

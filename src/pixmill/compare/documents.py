@@ -14,7 +14,10 @@ from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_yaml
 
-__all__ = ["Malformed", "read_curves", "read_metrics", "read_stages", "read_yaml"]
+__all__ = ["TOO_LARGE", "Malformed", "read_curves", "read_metrics", "read_stages", "read_yaml"]
+
+TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
+"""How the text of :class:`Malformed` begins where the file may be sound, and is only more than is read."""
 
 _JSON = 8 << 20
 """The most bytes of metrics."""
@@ -95,7 +98,7 @@ def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
         Malformed: It is anything else, or too large.
     """
     try:
-        read = _parsed(content.decode("utf-8"), file)
+        read = _parse(content.decode("utf-8"), file)
     except UnicodeDecodeError:
         raise Malformed("is not UTF-8") from None
     except ParamsError as error:
@@ -106,7 +109,7 @@ def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(text: str, file: str) -> Any:
+def _parse(text: str, file: str) -> Any:
     return parse_yaml(text, file=file)
 
 
@@ -120,14 +123,15 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
     try:
         if file == "dvc.lock":
             return {
-                name: each.model_dump(exclude_unset=True) for name, each in _Lock(**_named(document)).stages.items()
+                name: each.model_dump(exclude_unset=True)
+                for name, each in _Lock(**_drop_nulls(document)).stages.items()
             }
-        return {"": _Data(**_named(document)).model_dump(exclude_unset=True)}
+        return {"": _Data(**_drop_nulls(document)).model_dump(exclude_unset=True)}
     except ValidationError as error:
-        raise Malformed(_told(error)) from None
+        raise Malformed(_describe_error(error)) from None
 
 
-def _named(document: Mapping[Any, Any]) -> dict[str, Any]:
+def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the document without what is null, which DVC takes for absent."""
     return {str(key): value for key, value in document.items() if value is not None}
 
@@ -143,10 +147,10 @@ def read_metrics(content: bytes) -> dict[str, Any]:
     try:
         return _METRICS.model_validate_json(content).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise Malformed(_told(error)) from None
+        raise Malformed(_describe_error(error)) from None
 
 
-def _told(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(map(str, first["loc"]))
     return f"is malformed: {where + ': ' if where else ''}{first['msg'][:200]}"

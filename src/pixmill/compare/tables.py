@@ -28,7 +28,7 @@ _COLUMNS = 12_000
 _CHUNKS = 100_000
 """The most parts of columns."""
 
-_BYTES = 256 << 20
+_BYTES = 512 << 20
 """The most bytes of a file, of its pages, and of its values."""
 
 _FOOTER = 4 << 20
@@ -66,7 +66,7 @@ def _read(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
         raise Malformed("has too many columns or parts")
     rows = [max(0, footer.row_group(place).num_rows) for place in range(footer.num_row_groups)]
     if sum(rows) > _ROWS or footer.num_columns > _COLUMNS:
-        raise Malformed(f"has {sum(rows):,} rows and {footer.num_columns:,} columns, more than can be compared")
+        raise Malformed(f"has too many rows ({sum(rows):,}) or columns ({footer.num_columns:,})")
     groups = [place for place, count in enumerate(rows) if count]
     schema = footer.schema.to_arrow_schema()
     kinds = _kinds(schema, footer, columns)

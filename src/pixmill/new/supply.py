@@ -12,6 +12,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -51,7 +52,7 @@ class Supply:
 
 
 def find_origin(text: str) -> Origin:
-    """Return the origin that a person names; an address without a hash is read for it.
+    """Return the origin that a person names; an address without a hash is read for it, over HTTPS.
 
     Args:
         text: ``URL``, ``URL#sha256=…``, ``git+URL@COMMIT``, or the path of a wheel.
@@ -64,6 +65,11 @@ def find_origin(text: str) -> Origin:
     if text.startswith(("http://", "https://")):
         _parse(f"pixmill @ {text.partition('#')[0]}#sha256={'0' * 64}", text)  # Nothing is asked with credentials.
         if "#" not in text:
+            if not _is_safe(text):
+                raise PixmillError(
+                    f"{text}: a hash that is read over plain HTTP proves nothing",
+                    next=f"name an https:// address, or add the hash: '{text}#sha256=…'",
+                )
             text = f"{text}#sha256={hashlib.sha256(_fetch(text)).hexdigest()}"
         return _parse(f"pixmill @ {text}", text)
     path = Path(text.removeprefix("file://")).expanduser().absolute()
@@ -179,9 +185,24 @@ def _parse(text: str, named: str) -> Origin:
     raise PixmillError(f"{named}: expected {what}", next="correct it, and repeat the command")
 
 
+def _is_safe(url: str) -> bool:
+    """Tell whether nobody on the way can change what comes from there."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or parts.hostname in ("127.0.0.1", "::1", "localhost")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not _is_safe(newurl):
+            raise urllib.error.HTTPError(newurl, code, "it leads to plain HTTP", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _fetch(url: str) -> bytes:
     try:
-        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 (http or https)
+        with urllib.request.build_opener(_Redirects).open(url, timeout=_SECONDS) as answer:
             content: bytes = answer.read(_LARGEST + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):

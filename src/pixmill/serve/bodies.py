@@ -119,7 +119,7 @@ async def read_address(request: Request) -> WebImage:
     Raises:
         Problem: The body is something else, is malformed, or not as described.
     """
-    return await _read_json(request, lambda document: WebImage(_checked(schemas.Address, document).url))
+    return await _read_json(request, lambda document: WebImage(_validate(schemas.Address, document).url))
 
 
 async def read_cells(request: Request) -> list[bytes]:
@@ -201,10 +201,10 @@ async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
         if marks > _MOST_MARKS:
             raise Problem(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
         body += chunk
-    return await asyncio.to_thread(_parsed, body, read)
+    return await asyncio.to_thread(_parse, body, read)
 
 
-def _parsed(body: bytearray, read: Callable[[Any], Read]) -> Read:
+def _parse(body: bytearray, read: Callable[[Any], Read]) -> Read:
     try:
         document = _JSON.validate_json(body)
     except ValidationError as error:
@@ -231,26 +231,26 @@ def _check_bounds(part: Any) -> None:
 
 
 def _images(document: Any) -> list[Image | WebImage]:
-    entries = _checked(schemas.Images, document).images
+    entries = _validate(schemas.Images, document).images
     return [WebImage(entry.url) if isinstance(entry, schemas.Address) else Image(entry.content) for entry in entries]
 
 
 def _cells(document: Any) -> list[bytes]:
     match document:
         case {"inputs": _}:
-            return _checked(schemas.Inputs, document).inputs
+            return _validate(schemas.Inputs, document).inputs
         case {"instances": _}:
-            return _checked(schemas.Instances, document).instances
+            return _validate(schemas.Instances, document).instances
         case {"dataframe_records": _}:
-            rows = _checked(schemas.Records, document).dataframe_records
+            rows = _validate(schemas.Records, document).dataframe_records
             return [cell for row in rows for cell in row.values()]
         case {"dataframe_split": _}:
-            table = _checked(schemas.Split, document).dataframe_split
+            table = _validate(schemas.Split, document).dataframe_split
             return [cell for row in table.data for cell in row]
     raise Problem(422, "Expected an object with inputs, instances, dataframe_records or dataframe_split.")
 
 
-def _checked(schema: type[Schema], document: Any) -> Schema:
+def _validate(schema: type[Schema], document: Any) -> Schema:
     """Return a document as its schema describes it.
 
     Raises:

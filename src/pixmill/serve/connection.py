@@ -20,7 +20,7 @@ once, it would be reset, and the client might never see the answer."""
 _HEAD_BYTES = 64 << 10
 """Maximum size of a request's line and fields together, trailers included."""
 
-_LARGE_HEAD = 431, f"The head may have {_HEAD_BYTES} bytes."
+_LARGE_HEAD = 431, f"The request line and its headers may have {_HEAD_BYTES:,} bytes together."
 
 _CHUNKS = 100_000
 """Maximum number of chunks of a body: each costs some microseconds, however small it is."""

@@ -33,6 +33,15 @@ def test_another_file_is_another_shop(shop, data, image):
     assert shop.fingerprint() != before
 
 
+def test_links_out_of_the_folder_are_not_left_out_without_a_word(data, tmp_path):
+    (tmp_path / "away.png").write_bytes(b"")
+    for name in ("a.png", "b.png"):
+        (data / "boot" / name).symlink_to(tmp_path / "away.png")
+    with pytest.raises(DataError, match=r"^2 links in .* lead out of it.*boot/a\.png") as caught:
+        ShopSource(load_site("shop", None), data)
+    assert "scrape.source: folder" in caught.value.next
+
+
 def test_a_shop_with_nothing_to_sell(tmp_path):
     with pytest.raises(DataError):
         ShopSource(load_site("shop", None), tmp_path / "data")

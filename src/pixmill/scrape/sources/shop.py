@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
@@ -30,13 +31,19 @@ class ShopSource(SiteSource):
         data: The images that the shop sells.
 
     Raises:
-        DataError: The folder is missing or holds no class.
+        DataError: The folder is missing or holds no class, or has links out of it, which the shop would leave out.
     """
 
     def __init__(self, site: SiteDefinition, data: Path) -> None:
         super().__init__(site)
         self._data = data
         self._shop = Shop(data)
+        if links := self._shop.catalogue.links_out:
+            self._shop.server_close()
+            raise DataError(
+                f"{len(links):,} links in {data.name}/ lead out of it, and the shop would leave them out: {links[0]}",
+                next="put the images themselves in their places, or list the links as dropped: scrape.source: folder",
+            )
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:

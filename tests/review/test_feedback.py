@@ -12,11 +12,12 @@ import time
 
 import pytest
 
-from pixmill.core.errors import DataError, ReviewError, StorageError
+from pixmill.core.errors import DataError, StorageError
 from pixmill.core.params import parse_params
 from pixmill.review.doubts import find_doubts
+from pixmill.review.examining import describe_state
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import Journal, describe_missing
+from pixmill.review.journal import Accepted, Journal
 from pixmill.review.review_session import Choice, Refusal, Session
 from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
@@ -142,27 +143,71 @@ def test_an_accepted_image_that_vanishes_is_missing_and_no_new_one(send, sit, da
     session, desk = sit()
     session.decide(0, [Choice(name, "keep")], "")
     (data / name_of(name, "dress")).rename(data / "dress/renamed.jpg")
-    assert desk.release().missing == []
+    state = desk.release()
+    assert (state.missing, [item.image for item in state.unadded]) == ([], [name])
     (data / "dress/renamed.jpg").unlink()
     session, desk = sit()
     state = desk.release()
     assert (session.cases, [item.image for item in state.missing]) == ([], [name])
-    assert describe_missing(state) == [
-        f"1 image accepted, missing from data/: data/{name_of(name, 'dress')}",
-        "Next: pixmill review --restore (or delete their lines in inbox/decided.jsonl to forget them)",
-    ]
+    assert describe_state(state) == (
+        [f"1 image accepted, missing from data/: data/{name_of(name, 'dress')}"],
+        "pixmill review --restore (or delete their lines in inbox/decided.jsonl to forget them)",
+    )
     (inbox.folder / "decided.jsonl").write_bytes(b"")
     assert len(sit()[0].cases) == 1
 
 
-def test_a_broken_line_of_what_was_decided_is_named(send, sit, inbox):
+def test_an_accepted_image_of_which_nothing_is_left_is_said_to_be_lost(send, sit, data, inbox):
     name = send(jpeg(900), "dress")
-    sit()[0].decide(0, [Choice(name, "keep")], "")
+    session, desk = sit()
+    session.decide(0, [Choice(name, "keep")], "")
+    (inbox.folder / f"images/{name}.jpg").unlink()
+    assert desk.release().gone == []  # It is in data/, but in no commit: it is not forgotten.
+    (data / name_of(name, "dress")).unlink()
+    for _ in range(2):
+        assert describe_state(desk.release()) == (
+            [f"1 image accepted, lost: in no commit, nor in data/ or inbox/: data/{name_of(name, 'dress')}"],
+            "delete their lines in inbox/decided.jsonl to forget them",
+        )
+
+
+def test_the_inbox_keeps_an_accepted_image_whose_line_is_gone(send, sit, inbox):
+    name, other = send(jpeg(900), "dress"), send(jpeg(901), "dress")
+    session, _ = sit()
+    (case,) = (number for number in range(2) if session.case(number)["images"][0]["id"] == name)
+    session.decide(case, [Choice(name, "keep")], "")
+    (inbox.folder / "feedback.jsonl").unlink()
+    Inbox(inbox.folder).add(jpeg(902), correction_of(jpeg(902), extension=".jpg", prediction={}, label="x", model={}))
+    left = {path.stem for path in (inbox.folder / "images").iterdir()}
+    assert (name in left, other in left) == (True, False)
+
+
+def test_a_malformed_line_of_what_was_decided_is_skipped_and_stays(send, sit, inbox, data):
+    names = [send(jpeg(900), "dress"), send(jpeg(901), "shoe")]
+    session, desk = sit()
+    for case in range(2):
+        (image,) = session.case(case)["images"]
+        session.decide(case, [Choice(image["id"], "keep")], "")
     path = inbox.folder / "decided.jsonl"
-    for text in ("no line", path.read_text().replace("data/", "data/../../"), path.read_text().replace("data/", "/")):
-        path.write_text(text)
-        with pytest.raises(ReviewError, match=r"decided\.jsonl, line 1: expected a decision"):
-            sit()
+    torn = path.read_bytes().splitlines()[0][:-9] + b"\xff"
+    path.write_bytes(torn + b"\n\n" + path.read_bytes().splitlines()[1])
+    state = desk.release()
+    assert (len(state.unadded), state.malformed) == (1, [torn.decode(errors="replace")])
+    lines, command = describe_state(state)
+    assert lines == [f"1 malformed line of inbox/decided.jsonl skipped: {state.malformed[0][:60]!a}"]
+    assert command == "delete their lines in inbox/decided.jsonl to forget them"
+    desk._journal.forget(accepted=names)
+    assert path.read_bytes() == torn + b"\n"
+    Inbox(inbox.folder).remove([])
+    assert len(list((inbox.folder / "images").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "file", ["data/../x/a.jpg", "/data/coat/a.jpg", r"data/coat/..\..\a.jpg", "data/C:/a.jpg", "data/a"]
+)
+def test_what_was_accepted_lies_in_data(file):
+    with pytest.raises(ValueError, match="expected data/<class>/<file>"):
+        Accepted(image="0" * 64, branch="", file=file, md5="0" * 32, bytes=1, corrections=1)
 
 
 def test_a_dropped_image_does_not_come_again(send, sit, inbox):
@@ -257,6 +302,7 @@ def test_a_changed_file_is_not_accepted(send, sit, data, inbox):
     with pytest.raises(DataError, match="changed_bytes"):
         session.decide(0, [Choice(name, "keep")], "")
     assert (in_data(data), session.case(0)["settled"]) == ([], False)
+    assert not (inbox.folder / "decided.jsonl").exists()
 
 
 def test_a_full_disk_decides_nothing(send, sit, data):
@@ -287,7 +333,7 @@ _REVIEWER = """
 import sys
 from pathlib import Path
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.journal import Journal, describe_missing
+from pixmill.review.journal import Journal
 from pixmill.review.review_session import Choice
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision

@@ -22,7 +22,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.core.params import load_params
     from pixmill.core.uncommitted import describe_uncommitted
     from pixmill.pages.base import shorten
-    from pixmill.review.journal import describe_decided
+    from pixmill.review.examining import describe_missing
     from pixmill.use import problems, salt_for_folders
 
     root = project_root()
@@ -40,8 +40,8 @@ def run(_: argparse.Namespace) -> None:
         f"params.yaml is valid: {len(params.classes)} classes ({shorten(', '.join(params.classes), 300)}); "
         f"images from {', '.join(params.sources())}"
     )
-    for line in describe_decided(root):
-        say(line if line.startswith("Next:") else f"warning: {line}")
+    if (missing := describe_missing(root)) is not None:
+        say("\n".join([*(f"warning: {line}" for line in missing[0]), f"Next: {missing[1]}"]))
     if (described := describe_uncommitted(root)) is not None:
         say(f"note: {described[0]}\nNext: {described[1]}")
     found = list(problems(root, params))

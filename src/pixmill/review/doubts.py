@@ -193,7 +193,7 @@ def _conflicts(material: Material) -> Iterator[Case]:
         yield Case(
             "conflicts",
             "Conflicting labels",
-            f"{files} found as {_listed(list(names))}. Which label is right?",
+            f"{files} found as {_join_names(list(names))}. Which label is right?",
             tuple(_varied(rows, material.labels)),
         )
 
@@ -221,7 +221,7 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
         yield Case(
             "near-duplicates",
             "Near-duplicates with different labels" if crossing else "Near-duplicates",
-            f"{len(members)} images of {_listed(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
+            f"{len(members)} images of {_join_names(named)}, similarity {'' if len(links) == 1 else '≥ '}{least:.4f}. "
             + ("Which label is right, and which images do you keep?" if crossing else "Which do you keep?"),
             tuple(members),
             tuple(links),
@@ -352,7 +352,7 @@ def _varied(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
     return [row for _, row in sorted(zip(nth.tolist(), rows, strict=True))]
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
 
 

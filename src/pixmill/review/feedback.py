@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.errors import DataError
+from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files import storage_errors
 from pixmill.core.params import Params
 from pixmill.images import Undecodable, read_verified
 from pixmill.review.doubts import Case
-from pixmill.review.journal import Journal, Line, State, examine, find_in, line_of
+from pixmill.review.examining import State, examine, find_in
+from pixmill.review.journal import Journal, Line, line_of
+from pixmill.review.ledger import one_line
 from pixmill.review.material import Material
 from pixmill.review.review_session import Decisions, Images
 from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
@@ -32,7 +34,7 @@ _NONE = "none of the classes"
 
 @dataclass(frozen=True)
 class Feedback:
-    """Hold the entries of an inbox by what can be done with them.
+    """The entries of an inbox by what can be done with them.
 
     Args:
         known: In the manifest, under another label than people say.
@@ -58,7 +60,7 @@ def sort_feedback(entries: Sequence[Entry], material: Material, data: Path, acce
         data: The folder of people's images.
         accepted: The ids of images that were accepted, and wait for a commit.
     """
-    waiting = tuple(entry for entry in entries if entry.id in accepted)
+    done = tuple(entry for entry in entries if entry.id in accepted)
     entries = [entry for entry in entries if entry.id not in accepted]
     rows = [(entry, material.row(entry.original)) for entry in entries]
     there = find_in(data, {entry.id: entry.corrections[0].bytes for entry, row in rows if row is None})
@@ -68,7 +70,7 @@ def sort_feedback(entries: Sequence[Entry], material: Material, data: Path, acce
         agreed=tuple(entry for entry in entries if entry.id in agreed),
         waiting=tuple(entry for entry in entries if entry.id in there),
         new=tuple(entry for entry, row in rows if row is None and entry.id not in there),
-        accepted=waiting,
+        accepted=done,
     )
 
 
@@ -213,8 +215,8 @@ class InboxLedger:
         """Return how many new images were dropped."""
         return sum(decision.verb == "drop" for decision in self._taken.values())
 
-    def added(self, at: float) -> None:
-        """Tell that DVC has seen ``data/`` as it was at a time."""
+    def mark_added(self, at: float) -> None:
+        """Note that DVC has seen ``data/`` as it was at a time."""
         if self.touched == at:
             self.touched = None
 
@@ -240,7 +242,6 @@ class InboxLedger:
 
         Raises:
             LockedError: Other processes kept the inbox locked.
-            ReviewError: A line of ``decided.jsonl`` is malformed.
             StorageError: It may not be written.
         """
         state = examine(self._journal)
@@ -248,12 +249,12 @@ class InboxLedger:
         # What came later was not seen by whoever accepted it.
         done = [
             replace(entry, corrections=entry.corrections[-item.corrections :])
-            for item in state.kept
+            for item in state.committed
             if (entry := entries.get(item.image))
         ]
         if done:
             self._inbox.remove(done)
-        self._journal.forget((item.image for item in state.kept), (item.image for item in state.written))
+        self._journal.forget((item.image for item in state.committed), (item.image for item in state.written))
         return state
 
     def sweep(self) -> None:
@@ -263,18 +264,33 @@ class InboxLedger:
                 path.unlink()
 
     def _change_lines(self, changes: Mapping[str, Decision | None]) -> dict[str, Decision | None]:
-        before = self._ledger.change(changes)
         now = self._ledger.read()
-        self._journal.change({name: (_line(before[name]), _line(now.get(name))) for name in changes})
-        return before
+        lines = {
+            name: (_line(now.get(name)), _line(one_line(decision) if decision else None))
+            for name, decision in changes.items()
+        }
+        # Noted first, so that at no time review.csv has a line of which nobody would know that it is missing.
+        self._journal.change(lines)
+        try:
+            return self._ledger.change(changes)
+        except PixmillError:
+            self._journal.change({name: (new, old) for name, (old, new) in lines.items()})
+            raise
 
     def _carry_out(self, entry: Entry, decision: Decision | None) -> Decision | None:
         before = self._taken.get(entry.id)
         old, new = self._path(entry, before), self._path(entry, decision)
         if new is not None and new != old:
+            try:
+                content = read_verified(entry.path, entry.id)
+            except Undecodable as error:
+                raise DataError(f"{entry.path} cannot be accepted: {error.reason}", next="drop it") from None
             # Noted first, so that at no time an image lies in data/ of which nobody would know that it is missing.
-            self._journal.accept(entry.id, new, len(entry.corrections))
-            self._copy(entry, new)
+            self._journal.accept(entry.id, new, content, len(entry.corrections))
+            with self._inbox.locked(then="repeat the decision"):
+                new.parent.mkdir(parents=True, exist_ok=True)
+                write_durably(new, content)
+                sync_folder(self._folder)
         if decision is not None and decision.verb == "drop":
             self._inbox.drop(entry.id)
         elif before is not None and before.verb == "drop":
@@ -293,16 +309,6 @@ class InboxLedger:
             self._taken[entry.id] = decision
         self._written = None
         return before
-
-    def _copy(self, entry: Entry, path: Path) -> None:
-        try:
-            content = read_verified(entry.path, entry.id)
-        except Undecodable as error:
-            raise DataError(f"{entry.path} cannot be accepted: {error.reason}", next="drop it") from None
-        with self._inbox.locked(then="repeat the decision"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(path, content)
-            sync_folder(self._folder)
 
     def _path(self, entry: Entry, decision: Decision | None) -> Path | None:
         """Return the file that a decision makes of an image; nothing of a client's becomes part of it."""

@@ -12,7 +12,7 @@ from pixmill.core.errors import LockedError
 from pixmill.core.files import storage_errors, write_text
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "one_line"]
 
 _PATIENCE = 10.0
 """Seconds to wait for another `pixmill review` that is writing."""
@@ -70,7 +70,7 @@ class Ledger:
                 # A line may be there twice, after a merge.
                 replaced = [replace(decision, line=0) for decision in before.values() if decision]
                 kept = [item for item in self._decisions or () if replace(item, line=0) not in replaced]
-                added = [_one_line(item) for item in changes.values() if item]
+                added = [one_line(item) for item in changes.values() if item]
                 write_text(self._path, render_decisions([*kept, *added]))
                 return before
         except filelock.Timeout:
@@ -80,7 +80,7 @@ class Ledger:
             ) from None
 
 
-def _one_line(decision: Decision) -> Decision:
+def one_line(decision: Decision) -> Decision:
     """Return a decision without line ends and what else nobody sees: one decision is one line."""
     by, why = ("".join(c if c.isprintable() else " " for c in text) for text in (decision.by, decision.why))
     return replace(decision, by=by, why=why)

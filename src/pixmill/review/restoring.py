@@ -10,12 +10,12 @@ import filelock
 from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, LockedError
 from pixmill.core.files import storage_errors, write_text
-from pixmill.core.git import git
 from pixmill.core.params import Params
-from pixmill.core.uncommitted import commit_command
+from pixmill.core.uncommitted import commit_command, commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.images import Undecodable, read_verified
-from pixmill.review.journal import Accepted, Changed, Journal, copy_of, describe_missing, examine
+from pixmill.review.examining import count, describe_state, examine
+from pixmill.review.journal import Accepted, Changed, Journal, copy_of
 from pixmill.serve.inbox import Inbox, write_durably
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
 
@@ -30,36 +30,61 @@ def restore(workspace: Workspace, params: Params) -> None:
 
     Args:
         workspace: The project's folders.
-        params: Its parameters.
+        params: Its parameters; what has another label than its classes is not restored.
 
     Raises:
-        DataError: The inbox's copy of an image is no longer what it was, or DVC failed; the rest was restored.
+        DataError: Something was not restored: its label is no class, the inbox's copy of the image is no longer what
+            it was, or DVC failed; the rest was.
         LockedError: Another review holds the inbox or ``review.csv``.
-        ReviewError: ``review.csv`` or ``decided.jsonl`` is malformed; nothing was restored there.
+        ReviewError: ``review.csv`` is malformed; nothing was restored there.
         StorageError: The disk is full, or a file may not be written.
     """
     root = workspace.root
     journal = Journal(Inbox(root / "inbox"), root)
     state = examine(journal)
+    described = describe_state(state, most=len(state.missing) + len(state.gone) + len(state.lost))
+    if described is not None:
+        _say("\n".join(described[0]))
     if not state.missing and not state.lost:
-        _say("Nothing to restore: all accepted images and decisions are in data/, review.csv or a commit.")
+        _say(
+            "Nothing to restore: what is left of the accepted images and decisions is in data/, review.csv or a commit."
+        )
         return
-    _say("\n".join(describe_missing(state, most=len(state.missing) + len(state.lost))[:-1]))
-    branch = (git(root, "symbolic-ref", "--quiet", "--short", "HEAD") or "").strip()
-    _say(f"Restoring them{f' on branch {branch}' if branch else ''} ...")
-    broken = [item for item in state.missing if not _put_back(journal, item)]
-    _write_lines(workspace, params, state.lost)
-    if len(broken) < len(state.missing) and (root / ".dvc").is_dir():
-        add_data(root, patience=_PATIENCE)
-    commit = commit_command(root, "Restore images and decisions")
-    _say(f"Restored: {len(state.missing) - len(broken):,} images, {len(state.lost):,} decisions.")
-    if commit:
-        _say(f"Next: {commit}")
+    labels = {"", *params.classes}
+    images = [item for item in state.missing if item.label in labels]
+    lines = [item for item in state.lost if item.label in labels]
+    decided: list[Accepted | Changed] = [*state.missing, *state.lost]
+    others = [item for item in decided if item.label not in labels]
+    branch = journal.branch()
+    broken = []
+    if images or lines:
+        _say(f"Restoring {'the others' if others else 'them'}{f' on branch {branch}' if branch else ''} ...")
+        broken = [item for item in images if not _put_back(journal, item)]
+        _write_lines(workspace, params, lines)
+        if len(broken) < len(images) and (root / ".dvc").is_dir():
+            add_data(root, patience=_PATIENCE)
+        commit = commit_command(root, "Restore images and decisions")
+        _say(f"Restored: {count(len(images) - len(broken), 'image')}, {count(len(lines), 'decision')}.")
+        if commit:
+            _say(f"Next: {commit}")
+    _refuse(journal, broken, others)
+
+
+def _refuse(journal: Journal, broken: list[Accepted], others: list[Accepted | Changed]) -> None:
+    """Raise what was not restored, and what to do about it."""
+    problems, steps = [], []
     if broken:
         names = ", ".join(str(copy_of(journal.inbox, item)) for item in broken)
-        raise DataError(
-            f"not what was accepted any more: {names}", next=f"delete the lines of these images in {journal.path}"
-        )
+        problems.append(f"not what was accepted any more: {names}")
+        steps.append(f"delete the lines of these images in {journal.path}")
+    if others:
+        labels = ", ".join(dict.fromkeys(repr(item.label) for item in others))
+        problems.append(f"{len(others):,} not restored, whose label is no class on this branch: {labels}")
+        branch = next((item.branch for item in others if item.branch not in ("", journal.branch())), None)
+        change = commit_first(journal.root, f"git checkout {branch}") if branch else "add the class to params.yaml"
+        steps.append(f"{change}, then: pixmill review --restore")
+    if problems:
+        raise DataError("\n".join(problems), next="; ".join(steps))
 
 
 def _put_back(journal: Journal, item: Accepted) -> bool:

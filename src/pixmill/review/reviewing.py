@@ -19,8 +19,9 @@ from pixmill.core.params import Params
 from pixmill.core.uncommitted import commit_command
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
+from pixmill.review.examining import State, count, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import Journal, State, describe_missing
+from pixmill.review.journal import Journal
 from pixmill.review.ledger import Ledger
 from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
@@ -122,7 +123,7 @@ def review(
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
-            _say(f"{_count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
+            _say(f"{count(len(cases), 'case')} to review at {server.address} (stop with Ctrl-C)")
             if open_browser:
                 webbrowser.open(server.ticket)
             wait_for_interrupt(_Pauses(desk, root).look)
@@ -161,7 +162,7 @@ class _Pauses:
         except DataError:
             self._since = time.monotonic()  # At the end it is tried again, and said if it fails.
         else:
-            self._desk.added(touched)
+            self._desk.mark_added(touched)
 
 
 def _keep_images(desk: InboxLedger, root: Path, *, patience: float) -> tuple[State, DataError | None]:
@@ -218,32 +219,33 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
 def _say_moved(other: Bucket | Inbox, box: Inbox, place: Path | str | None) -> None:
     """Empty another inbox into the project's, and say how much came."""
     moved, strange = other.move_to(box)
-    _say(f"{_count(moved, 'correction')} moved from {place} to {box.folder}.")
+    _say(f"{count(moved, 'correction')} moved from {place} to {box.folder}.")
     if strange and isinstance(other, Bucket):
-        _say(f"Skipped {_count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
+        _say(f"Skipped {count(strange, 'object')} of {other.url}/corrections/ that cannot be read as one.")
     elif strange:
-        _say(f"Skipped {_count(strange, 'broken line')} of {place}/feedback.jsonl.")
+        _say(f"Skipped {count(strange, 'broken line')} of {place}/feedback.jsonl.")
 
 
 def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None:
     """Say what is in the inbox that is not shown, and what has vanished."""
     if broken:
-        _say(f"Skipped {_count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
+        _say(f"Skipped {count(broken, 'broken line')} of {folder / 'feedback.jsonl'}.")
     if feedback.waiting:
-        said = _count(len(feedback.waiting), "image")
+        said = count(len(feedback.waiting), "image")
         _say(f"Not shown: {said} of {folder} in data/, but not in the manifest yet.\nNext: dvc repro")
-    if missing := describe_missing(state):
-        _say("\n".join(missing))
+    if (described := describe_state(state)) is not None:
+        lines, command = described
+        _say("\n".join([*lines, f"Next: {command}"]))
 
 
 def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:
     """Say what was decided, and what comes next."""
     moved, dropped = desk.moved(), desk.dropped()
     written = sum(not desk.keeps(name) for name in session.changed)
-    said = [f"{_count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
+    said = [f"{count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
     if moved or dropped:
         keeps = " The inbox keeps them until a commit's data.dvc holds them." if moved else ""
-        said += [f"{_count(moved, 'image')} accepted into data/, {dropped:,} dropped.{keeps}"]
+        said += [f"{count(moved, 'image')} accepted into data/, {dropped:,} dropped.{keeps}"]
     if problem is not None:
         said += [f"data/ is not in DVC yet: {problem.message}"]
     _say("\n" + "\n".join(said))
@@ -253,10 +255,6 @@ def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, p
     line = unread(params) if moved else None
     steps = [*([commit] if commit else []), *([f"set {line} in params.yaml"] if line else []), "dvc repro"]
     _say(f"Next: {', then: '.join(steps)}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def default_name(root: Path) -> str:

@@ -12,6 +12,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +26,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import remove_temporary, replacing, storage_errors
 
-__all__ = ["Correction", "Entry", "Full", "Inbox", "correction_of", "line_of", "sync_folder", "write_durably"]
+__all__ = [
+    "DECIDED",
+    "Correction",
+    "Entry",
+    "Full",
+    "Inbox",
+    "correction_of",
+    "line_of",
+    "sync_folder",
+    "write_durably",
+]
+
+DECIDED = "decided.jsonl"
+"""The reviewer's file in the inbox; the images that it names stay."""
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -38,7 +52,7 @@ class Full(PixmillError):  # noqa: N818 (what the inbox is)
 
 
 class Correction(BaseModel):
-    """Hold one line: what the model said of an image, and what a person says.
+    """A line: what the model said of an image, and what a person says.
 
     Args:
         id: The sha256 of the image's bytes.
@@ -65,7 +79,7 @@ class Correction(BaseModel):
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold an image of the inbox.
+    """An image of the inbox.
 
     Args:
         id: The sha256 of its bytes.
@@ -157,7 +171,7 @@ class Inbox:
         found: dict[str, list[Correction]] = {}
         broken = 0
         dropped = self.dropped()
-        for _, item in _parsed(self._read()):
+        for _, item in _parse(self._read()):
             if item is None:
                 broken += 1
             elif item.id not in dropped:
@@ -228,7 +242,7 @@ class Inbox:
             done = {item.model_dump_json() for entry in entries for item in entry.corrections}
             dropped = self.dropped()
             kept, gone, left = [], set(), set()
-            for line, item in _parsed(self._read()):
+            for line, item in _parse(self._read()):
                 if item is not None and (item.id in dropped or item.model_dump_json() in done):
                     gone.add(f"{item.id}.{item.extension}")
                     continue
@@ -277,8 +291,16 @@ class Inbox:
             return b""
         return content[: content.rfind(b"\n") + 1]
 
+    def _decided(self) -> set[str]:
+        """Return the ids that the reviewer's file names, in malformed lines too: a commit may not hold them yet."""
+        try:
+            content = (self.folder / DECIDED).read_text(encoding="ascii", errors="replace")
+        except FileNotFoundError:
+            return set()
+        return set(re.findall("[0-9a-f]{64}", content))
+
     def _catch_up(self) -> None:
-        """Count what other processes have added, cut a torn line off, and sweep images without a line."""
+        """Count what other processes have added, cut a torn line off, and sweep images that no line names."""
         with self._lines.open("a+b") as file:
             state = os.fstat(file.fileno())
             is_another = self._file != (state.st_dev, state.st_ino) or state.st_size < self._end
@@ -290,7 +312,7 @@ class Inbox:
             if len(whole) < len(added):
                 file.truncate(self._end + len(whole))
         broken = 0
-        for _, item in _parsed(whole):
+        for _, item in _parse(whole):
             self._count += 1
             if item is None:
                 broken += 1
@@ -300,8 +322,9 @@ class Inbox:
         if is_another:
             remove_temporary(self.folder)
             # A broken line may be that of an image which would be swept.
+            named = self._sizes.keys() | self._decided()
             for path in self._images.iterdir() if not broken else ():
-                if path.stem not in self._sizes:
+                if path.stem not in named:
                     path.unlink()
 
 
@@ -381,7 +404,7 @@ def _append(path: Path, line: bytes, end: int) -> None:
         os.close(number)
 
 
-def _parsed(lines: bytes) -> Iterator[tuple[bytes, Correction | None]]:
+def _parse(lines: bytes) -> Iterator[tuple[bytes, Correction | None]]:
     """Yield each line with what it says, ``None`` where it is broken."""
     for line in lines.splitlines(keepends=True):
         try:

@@ -278,8 +278,9 @@ def test_a_record_of_other_images_is_never_overwritten(make, commit, root):
     make()
     record = "outs:\n- md5: 1234.dir\n  path: data\n"
     (root / "data.dvc").write_text(record)
-    with pytest.raises(DataError, match=r"data\.dvc records others \(1234\.dir\)"):
+    with pytest.raises(DataError, match=r"data\.dvc records others \(1234\.dir\)") as stop:
         commit()
+    assert "mv data data.old && dvc checkout data.dvc" in stop.value.next
     assert (root / "data.dvc").read_text() == record
 
 

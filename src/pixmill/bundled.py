@@ -19,8 +19,8 @@ from pathlib import Path
 import filelock
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from pixmill.core.dvc import read_record
 from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest, fresh_folder
 from pixmill.core.uncommitted import commit_first
@@ -146,7 +146,8 @@ def commit_data(root: Path, *, report: Callable[[str], None], collection: Collec
     elif recorded != collection.data_md5:
         raise DataError(
             f"data/ has the bundled images, but {root / 'data.dvc'} records others ({recorded})",
-            next="dvc pull --force data.dvc (restores the recorded ones), or dvc add data (records the bundled ones)",
+            next="dvc add data (records the bundled ones), "
+            "or mv data data.old && dvc checkout data.dvc (restores the recorded ones)",
         )
     else:
         _dvc(root, "commit", "-f", "data.dvc")
@@ -192,14 +193,8 @@ def _is_data(path: Path) -> bool:
 
 
 def _recorded_md5(root: Path) -> str | None:
-    """Return the digest that ``data.dvc`` records, or ``None`` where there is no such file."""
-    path = root / "data.dvc"
-    if not path.exists():
-        return None
-    try:
-        return str(yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]["md5"])
-    except (yaml.YAMLError, LookupError, TypeError) as error:
-        raise DataError(f"{path} is not a valid .dvc file: {error!r}", next="git checkout data.dvc") from error
+    record = read_record(root)
+    return None if record is None else str(record["md5"])
 
 
 def _dvc(root: Path, *arguments: str) -> None:

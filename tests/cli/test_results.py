@@ -57,7 +57,7 @@ def test_committed_results_need_no_word(project: Path) -> None:
 def test_changed_images_ask_for_a_commit_of_data_dvc(project: Path) -> None:
     (project / "data.dvc").write_text("y")
     text = text_of_notes(project)
-    assert "data.dvc differs from the last commit: dvc exp apply, checkout, pull" in text
+    assert "data.dvc differs from the last commit: dvc exp apply, dvc pull" in text
     assert "git add data.dvc && git commit" in text
 
 
@@ -88,6 +88,31 @@ def test_decisions_behind_new_results_are_committed_with_them(project: Path) -> 
     (project / "dvc.lock").write_text(LOCK.replace("bb", "ff"))
     (project / "review.csv").write_text("image,decision,label,by,why\n")
     assert "params.yaml review.csv metrics" in text_of_notes(project)
+
+
+def test_images_behind_new_results_are_added_and_committed_with_them(project: Path) -> None:
+    (project / ".dvc").mkdir()
+    (project / "data.dvc").write_text("outs:\n- {md5: x.dir, nfiles: 1, size: 1, path: data}\n")
+    (project / "data").mkdir()
+    (project / ".gitignore").write_text("/data\n")
+    (project / "data/a.jpg").write_bytes(b"xy")
+    (project / "dvc.lock").write_text(LOCK.replace("bb", "ff"))
+    what, keep = notes(project)
+    assert what.startswith("data/ differs from data.dvc, and data.dvc differs from the last commit: ")
+    command = "dvc add data && git add data.dvc dvc.lock params.yaml metrics plots && git commit"
+    assert keep == f"The results are new. To keep them: {command}"
+
+
+def test_a_project_below_the_root_of_its_repository_is_told_alike(project: Path) -> None:
+    below = project / "below"
+    shutil.copytree(project / "metrics", below / "metrics")
+    (below / "dvc.lock").write_text(LOCK.replace("md5: cc", f"md5: {hashlib.md5(b'{}').hexdigest()}"))
+    assert text_of_notes(below).startswith("The results are new. To keep them: git add data.dvc dvc.lock ")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "y")
+    assert notes(below) == []
+    (below / "metrics/evaluate.json").write_text("{ }")
+    assert "the last run stopped at evaluate." in text_of_notes(below)
 
 
 def test_a_run_that_stopped_between_stages_is_recognised(project: Path) -> None:

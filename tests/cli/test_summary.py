@@ -88,7 +88,7 @@ def test_it_names_a_tracking_server(project: Path, monkeypatch: pytest.MonkeyPat
 def test_a_clone_without_pages_says_where_they_are(project: Path) -> None:
     for page in (project / "reports").iterdir():
         page.unlink()
-    assert "fetch them with dvc pull" in summary(project)
+    assert "no pages yet; to build them: dvc repro; to fetch them: dvc pull\n" in summary(project)
 
 
 def test_before_the_first_run_it_says_what_to_do(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
     inbox = Inbox(project / "inbox")
     told = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
     name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **told))
-    Journal(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", 1)
+    Journal(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 image accepted on branch " in text
     assert "missing from data/: data/coat/feedback-1.jpg\nNext: pixmill review --restore" in text

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from pixmill.core.uncommitted import commit_first, describe_uncommitted, uncommitted
+from pixmill.core.uncommitted import commit_first, describe_uncommitted, read_data
+
+DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
+COMMIT = 'git commit -m "Add images and decisions"'
 
 
 def git(root, *words):
@@ -28,7 +34,8 @@ def project(tmp_path):
 
 
 def test_before_the_first_commit_there_is_nothing_to_go_back_to(project):
-    assert uncommitted(project) == []
+    (project / "review.csv").write_text("x")
+    assert describe_uncommitted(project) is None
 
 
 def test_what_is_committed_needs_no_word(project):
@@ -40,20 +47,98 @@ def test_what_is_committed_needs_no_word(project):
 def test_what_differs_is_committed_first(project):
     git(project, "commit", "-qm", "x")
     (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
-    command = 'git add review.csv && git commit -m "Add images and decisions"'
-    assert commit_first(project, "dvc pull") == f"commit first (review.csv): {command}; then: dvc pull"
+    assert commit_first(project, "dvc pull") == f"git add review.csv && {COMMIT} && dvc pull"
     (project / "data/coat/b.jpg").write_bytes(b"y")
     assert describe_uncommitted(project) == (
-        "data/ differs from data.dvc, and data.dvc and review.csv differ from the last commit: "
-        "dvc exp apply, checkout, pull or another branch may remove the changes",
-        'dvc add data && git add data.dvc review.csv && git commit -m "Add images and decisions"',
+        f"data/ differs from data.dvc, and review.csv differs from the last commit: {DISCARD}",
+        f"dvc add data && git add data.dvc review.csv && {COMMIT}",
     )
+
+
+@pytest.mark.parametrize("words", [("rm", "-q"), ("rm", "-q", "--cached")])
+def test_a_deleted_file_is_brought_back_and_not_committed(project, words):
+    git(project, "commit", "-qm", "x")
+    git(project, *words, "review.csv")
+    (project / "review.csv").unlink(missing_ok=True)
+    assert describe_uncommitted(project) == ("review.csv is deleted", "git checkout HEAD -- review.csv")
+    (project / "data.dvc").unlink()
+    (project / "data/coat/b.jpg").write_bytes(b"y")
+    assert describe_uncommitted(project) == (
+        f"data/ differs from data.dvc, and data.dvc and review.csv are deleted: {DISCARD}",
+        f"git checkout HEAD -- data.dvc review.csv && dvc add data && git add data.dvc && {COMMIT}",
+    )
+
+
+def test_a_file_that_was_added_and_is_gone_needs_no_word(project):
+    git(project, "rm", "-q", "--cached", "review.csv")
+    git(project, "commit", "-qm", "x")
+    git(project, "add", "review.csv")
+    (project / "review.csv").unlink()
+    assert describe_uncommitted(project) is None
+
+
+def test_images_that_no_data_dvc_records_are_added(project):
+    git(project, "rm", "-q", "--cached", "data.dvc")
+    (project / "data.dvc").unlink()
+    git(project, "commit", "-qm", "x")
+    what, command = describe_uncommitted(project)
+    assert (what, command) == (f"data/ is not in DVC: {DISCARD}", f"dvc add data && git add data.dvc && {COMMIT}")
+    # DVC would refuse what Git tracks.
+    git(project, "add", "-f", "data")
+    assert describe_uncommitted(project) is None
+
+
+def test_a_data_dvc_that_is_none_of_dvc_is_left_to_the_doctor(project):
+    git(project, "commit", "-qm", "x")
+    (project / "data.dvc").write_text("outs: [")
+    assert describe_uncommitted(project)[1] == f"git add data.dvc && {COMMIT}"
+
+
+def test_what_dvc_ignores_is_no_image(project):
+    (project / ".dvcignore").write_text("._*\n")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "x")
+    (project / "data/coat/._a.jpg").write_bytes(b"left by a file manager")
+    assert describe_uncommitted(project) is None
+    (project / "data/coat/b.jpg").write_bytes(b"y")
+    assert read_data(project).count == 2
+    assert describe_uncommitted(project) is not None
+
+
+def dvc(root, *words):
+    subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, check=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_images_that_were_moved_are_seen(project, monkeypatch):
+    (project / ".dvc").rmdir()
+    dvc(project, "init", "-q")
+    dvc(project, "add", "-q", "data")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "x")
+    assert describe_uncommitted(project) is None
+    # As many files, of the same size, in another class.
+    (project / "data/shirt").mkdir()
+    (project / "data/coat/a.jpg").rename(project / "data/shirt/a.jpg")
+    what, command = describe_uncommitted(project)
+    assert what == f"data/ differs from data.dvc: {DISCARD}"
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    for each in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{each}_NAME", "a")
+        monkeypatch.setenv(f"GIT_{each}_EMAIL", "a@b")
+    subprocess.run(["bash", "-ec", command], cwd=project, check=True, capture_output=True)
+    assert describe_uncommitted(project) is None
+    # A cache elsewhere has the list too.
+    (project / ".dvc/cache").rename(project.parent / "elsewhere")
+    dvc(project, "cache", "dir", "--local", "../elsewhere")
+    (project / "data/shirt/a.jpg").rename(project / "data/coat/a.jpg")
+    assert describe_uncommitted(project) is not None
 
 
 def test_a_folder_that_is_not_there_is_not_recorded_as_empty(project):
     git(project, "commit", "-qm", "x")
     (project / "data/coat/a.jpg").unlink()
-    assert uncommitted(project) == []
+    assert describe_uncommitted(project) is None
 
 
 def test_a_project_may_lie_below_the_root_of_its_repository(project):
@@ -61,5 +146,5 @@ def test_a_project_may_lie_below_the_root_of_its_repository(project):
     below = project / "below"
     below.mkdir()
     (below / "review.csv").write_text("x")
-    assert uncommitted(below) == ["review.csv"]
-    assert uncommitted(project) == []
+    assert describe_uncommitted(below)[1] == f"git add review.csv && {COMMIT}"
+    assert describe_uncommitted(project) is None

@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import pytest
@@ -48,6 +49,17 @@ def test_images_that_changed(images, recorded):
     (finding,) = check_data(images)
     assert finding.state is State.WARNING
     assert finding.next == "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
+
+
+def test_images_that_lie_elsewhere_than_recorded(images):
+    record(images, 3, 300)
+    names = [{"md5": "0" * 32, "relpath": f"coat/{number}.png"} for number in range(3)]
+    listing = images / ".dvc/cache/files/md5/x./dir"
+    listing.parent.mkdir(parents=True)
+    listing.write_text(json.dumps(names))
+    (finding,) = check_data(images)
+    assert finding.state is State.WARNING
+    assert finding.message == "3 files of 0.0 MB, but data.dvc records other paths"
 
 
 def test_images_that_nothing_records(images):

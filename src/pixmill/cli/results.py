@@ -11,7 +11,7 @@ from pixmill.compare.lock import Stages, first_outdated, stages_of
 from pixmill.core.dvc import cache_folder, is_cached
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.core.uncommitted import describe_uncommitted
+from pixmill.core.uncommitted import find_uncommitted
 
 __all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
 
@@ -42,33 +42,42 @@ def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
 
 def notes(root: Path) -> list[str]:
     """Return notes on results that differ from the last commit's and what to do about them."""
-    status = git(root, "status", "--porcelain", "-z", "--no-renames")
+    status = git(root, "status", "--porcelain", "-z", "--no-renames", "-uall", "--", "pixmill.lock", *RESULTS)
     if status is None:
         return []
-    changed = [entry[3:] for entry in status.split("\0") if entry]
-    results = [path for path in changed if path.split("/")[0] in RESULTS]
-    lines = []
+    # Git names files by their path from the root of the repository, which may lie above the project.
+    above = (git(root, "rev-parse", "--show-prefix") or "").removesuffix("\n")
+    changed = [entry[3:].removeprefix(above) for entry in status.split("\0") if entry]
+    results = [path for path in changed if path != "pixmill.lock"]
     has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
-    if (described := describe_uncommitted(root)) is not None:
-        lines += [f"{described[0]}.", f"To keep them: {described[1]}"]
+    uncommitted = find_uncommitted(root)
+    lines = [f"{uncommitted.sentence}."] if uncommitted.sentence else []
+    commit = uncommitted.command("Add images and decisions")
+    next_ = [f"Next: {commit}"] if commit is not None else []
     if not results:
-        return lines
+        return lines + next_
     lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
     if (stage := _failed(root, lock, results) or first_outdated(lock)) is not None:
-        lines += [f"These results are from an earlier run: the last run stopped at {stage}.", "To resume: dvc repro"]
+        lines += [
+            *next_,
+            f"These results are from an earlier run: the last run stopped at {stage}.",
+            "To resume: dvc repro",
+        ]
         if (back := way_back(root, stage)) is not None:
             lines.append(f"To bring back what DVC removed before {stage} ran: {back}")
     elif committed and _inputs(committed) == _inputs(lock):
         lines += [
+            *next_,
             f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
             "another processor or library version rounds differently. Both are equally good.",
             advice(root, RESULTS),
         ]
     else:
-        others = [path for path in ("pixmill.lock", "review.csv") if path in changed]
+        others = [path for path in ("pixmill.lock", "review.csv") if path in (*changed, *uncommitted.changed)]
         paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
-        lines.append(f"The results are new. {advice(root, paths if has_commit else ['-A'], undo=False)}")
+        add = f"git add {' '.join(paths) if has_commit else '-A'} && git commit"
+        lines.append(f"The results are new. To keep them: {' && '.join([*uncommitted.before, add])}")
     return lines
 
 

@@ -36,7 +36,7 @@ def summary(root: Path) -> str:
     from pixmill.core.uncommitted import commit_first
     from pixmill.evaluate.measure import convert_metrics
     from pixmill.record.store import tracking_uri, viewing
-    from pixmill.review.journal import describe_decided
+    from pixmill.review.examining import describe_missing
 
     try:
         metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
@@ -48,11 +48,12 @@ def summary(root: Path) -> str:
     pages = [f"reports/{path.name}" for path in sorted((root / "reports").glob("*.html"))]
     lines += ["Reports:"]
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
-        f"  no pages yet: fetch them with {commit_first(root, 'dvc pull')}, or build them with dvc repro"
+        f"  no pages yet; to build them: dvc repro; to fetch them: {commit_first(root, 'dvc pull')}"
     ]
     view = viewing(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]
-    lines += [*describe_decided(root), *notes(root)]
+    missing, command = describe_missing(root) or ([], "")
+    lines += [*missing, *([f"Next: {command}"] if command else []), *notes(root)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -17,7 +17,6 @@ from pixmill.compare.tables import Kind, read_table
 from pixmill.compare.trees import IN_DVC, Store, Tree
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
-from pixmill.core.uncommitted import commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
@@ -116,7 +115,7 @@ class _Sources:
 def _of_revision(revision: Revision, sources: _Sources) -> Side:
     tree = Tree(sources.store, revision)
     missing: list[str] = []
-    found = _Documents(revision.name, tree.read, tree.faults, tree.remake)
+    found = _Documents(revision.name, tree.read, tree.faults, lambda: tree.remake)
     if not found.stages and "dvc.lock" not in tree.faults:
         missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
     missing += _caution(tree, found.stages)
@@ -147,7 +146,9 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
 class _Documents:
     """The small files of a side; what is wrong with one is added to ``faults``, by its path."""
 
-    def __init__(self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: str) -> None:
+    def __init__(
+        self, side: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: Callable[[], str]
+    ) -> None:
         self._side, self._read, self._faults, self._remake = side, read, faults, remake
         self.params: str | None = self._of("params.yaml", _params)
         self.stages: Stages = self._of("dvc.lock", read_stages) or {}
@@ -161,7 +162,7 @@ class _Documents:
 
     def told(self) -> tuple[str, ...]:
         """Return what is wrong, one sentence for each file."""
-        return tuple(_told(path, fault, self._side, self._remake) for path, fault in self._faults.items())
+        return tuple(_told(path, fault, self._side, self._remake()) for path, fault in self._faults.items())
 
     def _of(self, path: str, parse: Callable[[bytes], Any]) -> Any:
         content = self._read(path)
@@ -181,7 +182,7 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
     """Return the side of a run, by the files that were logged with it; its images by its data's hash in DVC."""
     run, title = _resolve(workspace, name, sources.runs)
     faults: dict[str, str] = {}
-    found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, "dvc repro")
+    found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, lambda: "dvc repro")
     predictions = sources.runs.read(run.id, PREDICTIONS)
     missing: list[str] = []
     tables: Mapping[str, pd.DataFrame | None] = {}
@@ -193,19 +194,22 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
     else:
         tables = read_tables(tree, missing, ("manifest", "pairs"))
-    again = commit_first(workspace.root, "git checkout its commit && dvc repro")
+    commit = run.tags.get("pixmill.commit")
+
+    def again() -> str:
+        return sources.store.at(commit, "dvc repro") if commit else "dvc repro"
+
     if predictions is None:
-        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again}.")
+        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again()}.")
     table = None if predictions is None else _table(predictions, "predictions", faults)
     calibration: Calibration | None = Calibration()
     if table is not None and not table.attrs[_IS_CALIBRATED]:
         calibration = read_calibration(
             lambda: sources.runs.read_model(run.id, IN_MODEL),
-            lambda: f"the run has no model with it; to make it: {again}",
+            lambda: f"the run has no model with it; to make it: {again()}",
             name,
             missing,
         )
-    commit = run.tags.get("pixmill.commit")
     return Side(
         name=name,
         title=title,
@@ -221,7 +225,10 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         missing=tuple(missing),
         read=_reader(sources.store, commit, tree),
         calibration=calibration,
-        faults=lambda: (*found.told(), *(_Documents(name, tree.read, tree.faults, tree.remake).told() if tree else ())),
+        faults=lambda: (
+            *found.told(),
+            *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).told() if tree else ()),
+        ),
     )
 
 
@@ -244,15 +251,15 @@ def _resolve(workspace: Workspace, name: str, runs: Runs) -> tuple[MlflowRun, st
 
 def _caution(tree: Tree, stages: Stages) -> list[str]:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
-    name, update = tree.revision.name, f"to update them: {tree.remake}."
+    earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
         changed = changed_input(stages, tree.read)
     except Malformed:
         changed = None  # told where the file is read
     if changed:
-        return [f"The results of {name} are of an earlier run: {changed} has changed since; {update}"]
+        return [f"{earlier}: {changed} has changed since; to update them: {tree.remake}."]
     if stage := first_outdated(stages):
-        return [f"The results of {name} are of an earlier run: the last run stopped at {stage}; {update}"]
+        return [f"{earlier}: the last run stopped at {stage}; to update them: {tree.remake}."]
     return []
 
 

@@ -59,6 +59,14 @@ class Store:
         name: str | None = self.repo.config.get("core", {}).get("remote")
         return name
 
+    def at(self, commit: str | None, command: str) -> str:
+        """Return a command to type at a commit, behind the commit of what its checkout would overwrite."""
+        return f"{self._keep}git checkout {commit} && {command}"
+
+    @cached_property
+    def _keep(self) -> str:
+        return commit_first(self.root, "")
+
     def content(self, md5: str, most: int) -> bytes:
         """Return an object by its hash, from the cache, else from the remote, into no cache.
 
@@ -212,7 +220,7 @@ class Tree:
             return f"{told} && {self.remake} -f {path.split('/')[1]}"
         if isinstance(error, DvcException):
             return f"DVC says: {error}"
-        chain, make = list(_causes(error)), f"to make them again: {self.remake}"
+        chain = list(_causes(error))
         absent = [isinstance(each, FileNotFoundError) for each in chain]
         failed = [isinstance(each, OSError) and not isinstance(each, FileNotFoundError) for each in chain]
         if any(failed) or not any(absent):
@@ -221,17 +229,19 @@ class Tree:
             then = f"pip install {package.replace('_', '-')}" if package else "see dvc remote list"
             return f"the remote '{self._store.remote}' cannot be reached ({cause}): {then}"
         if not self._store.remote:
-            return f"DVC has no default remote; {make}"
-        push = self.remake.replace("repro", "push")
+            return f"DVC has no default remote; to make them again: {self.remake}"
         lack = f"the remote '{self._store.remote}' lacks them or is out of reach"
-        return f"{lack}; to add them, where they were made: {push}; {make}"
+        return (
+            f"{lack}; to add them, where they were made: {self._there('dvc push')}; to make them again: {self.remake}"
+        )
 
-    @cached_property
+    @property
     def remake(self) -> str:
         """The command that makes the results of this revision; behind a commit of what it would overwrite."""
-        if self.revision.is_workspace:
-            return "dvc repro"
-        return commit_first(self._store.root, f"git checkout {self.revision.checkout} && dvc repro")
+        return self._there("dvc repro")
+
+    def _there(self, command: str) -> str:
+        return command if self.revision.is_workspace else self._store.at(self.revision.checkout, command)
 
     def _ask(self, path: str, question: Callable[[], Any]) -> Any:
         """Return what DVC answers, ``None`` if it fails; then nothing below this folder is asked for again."""

@@ -8,12 +8,25 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from pixmill.core.errors import DataError
 
-__all__ = ["add_data", "cache_folder", "dvc", "is_cached", "is_restorable", "read_listing"]
+__all__ = [
+    "DEFAULT_CACHE",
+    "add_data",
+    "cache_folder",
+    "dvc",
+    "is_cached",
+    "is_restorable",
+    "read_listing",
+    "read_record",
+]
+
+DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
+"""Where DVC keeps files by their MD5 in a project that names no other place."""
 
 _BUSY = ("is busy", "Unable to acquire lock")
 """What DVC says where another of its commands, such as a running stage, holds what it needs."""
@@ -135,6 +148,27 @@ def read_listing(cache: Path, md5: str) -> Mapping[str, str] | None:
         return {entry["relpath"]: entry["md5"] for entry in json.loads(_file(cache, md5).read_bytes())}
     except FileNotFoundError:
         return None
+
+
+def read_record(root: Path, text: str | None = None) -> Mapping[str, Any] | None:
+    """Return ``md5``, ``nfiles`` and ``size`` (in bytes) of ``data/`` by ``data.dvc``; ``None`` where there is none.
+
+    Args:
+        root: The project's folder.
+        text: What the file says; default: it is read.
+
+    Raises:
+        DataError: It is not valid.
+    """
+    path = root / "data.dvc"
+    if text is None and not path.exists():
+        return None
+    try:
+        out = yaml.safe_load(path.read_text(encoding="utf-8") if text is None else text)["outs"][0]
+        return {"md5": str(out["md5"]), **{key: int(out[key]) for key in ("nfiles", "size") if key in out}}
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, OSError, RecursionError) as error:
+        advice = "mv data.dvc data.dvc.broken && git checkout data.dvc"
+        raise DataError(f"{path} is not a valid .dvc file: {error!r}", next=advice) from error
 
 
 def _file(cache: Path, md5: str) -> Path:

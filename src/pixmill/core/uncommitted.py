@@ -5,33 +5,136 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from pixmill.core.dvc import DEFAULT_CACHE, cache_folder, read_listing, read_record
+from pixmill.core.errors import DataError
 from pixmill.core.git import git
 
-__all__ = ["commit_command", "commit_first", "count_files", "describe_uncommitted", "read_recorded", "uncommitted"]
+__all__ = [
+    "Data",
+    "Uncommitted",
+    "commit_command",
+    "commit_first",
+    "describe_uncommitted",
+    "find_uncommitted",
+    "read_data",
+]
 
 _FILES = ("data.dvc", "review.csv")
 
 _LITTER = {".DS_Store", "Thumbs.db"}
 
+_Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]
 
-def uncommitted(root: Path) -> list[str]:
-    """Return which of ``data.dvc`` and ``review.csv`` are not as the last commit has them; none before the first.
+
+@dataclass(frozen=True)
+class Data:
+    """Describe the files in ``data/``, beside those that ``data.dvc`` records.
+
+    Attributes:
+        count: How many files there are, without those that DVC ignores.
+        size: Their size in bytes.
+        record: What ``data.dvc`` says; ``None`` where there is none.
+        differs: Whether there are files, and others than recorded, by their number, size and paths.
+    """
+
+    count: int
+    size: int
+    record: Mapping[str, Any] | None
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Uncommitted:
+    """Describe what is not as the last commit has it.
+
+    Attributes:
+        changed: Which of ``data.dvc`` and ``review.csv`` were changed.
+        deleted: Which of them are gone.
+        unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
+    """
+
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    unadded: str = ""
+
+    @property
+    def before(self) -> list[str]:
+        """The commands to type before ``git add``: they bring deleted files back, and add ``data/`` to DVC."""
+        restore = [f"git checkout HEAD -- {' '.join(self.deleted)}"] if self.deleted else []
+        return [*restore, *(["dvc add data"] if self.unadded else [])]
+
+    @property
+    def sentence(self) -> str:
+        """What is uncommitted, and what may discard it; empty where nothing is."""
+        parts = [self.unadded] if self.unadded else []
+        if self.changed:
+            parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
+        discard = ": dvc exp apply, dvc pull or a checkout may discard this" if parts else ""
+        if self.deleted:
+            parts += [f"{' and '.join(self.deleted)} {'are' if len(self.deleted) > 1 else 'is'} deleted"]
+        return f"{', and '.join(parts)}{discard}"
+
+    def command(self, message: str) -> str | None:
+        """Return the command that commits it; ``None`` where nothing is to be done."""
+        names = sorted({*self.changed, *(["data.dvc"] if self.unadded else [])})
+        commit = [f"git add {' '.join(names)}", f'git commit -m "{message}"'] if names else []
+        return " && ".join([*self.before, *commit]) or None
+
+
+def read_data(root: Path, text: str | None = None) -> Data:
+    """Compare ``data/`` with what ``data.dvc`` records; no file is hashed.
 
     Args:
         root: The project's folder.
+        text: As for :func:`pixmill.core.dvc.read_record`.
+
+    Raises:
+        DataError: ``data.dvc`` is not valid.
+    """
+    record = read_record(root, text)
+    files = _sizes(root, _without_litter)
+    differs = _differs(root, files, record)
+    if differs and record is not None:
+        # Only now as DVC sees it, whose import takes a moment.
+        from dvc.fs import localfs
+        from dvc.ignore import DvcIgnoreFilter
+
+        root = root.resolve()
+        files = _sizes(root, DvcIgnoreFilter(localfs, str(root)))
+        differs = _differs(root, files, record)
+    return Data(len(files), sum(files.values()), record, differs)
+
+
+def find_uncommitted(root: Path, data: Data | None = None) -> Uncommitted:
+    """Return what is not as the last commit has it; nothing before the first commit.
+
+    Args:
+        root: The project's folder.
+        data: As :func:`read_data` returns it; default: it is read.
     """
     if git(root, "rev-parse", "--verify", "--quiet", "HEAD") is None:
-        return []
+        return Uncommitted()
     status = git(root, "status", "--porcelain", "-z", "--no-renames", "--", *_FILES) or ""
-    changed = {entry[3:].rpartition("/")[2] for entry in status.split("\0") if entry}
-    if _is_unadded(root):
-        changed.add("data.dvc")
-    return sorted(changed)
+    entries = {entry[3:].rpartition("/")[2]: entry[:2] for entry in status.split("\0") if entry}
+    changed = tuple(name for name in sorted(entries) if (root / name).exists())
+    # A file that was added and is gone is in no commit.
+    deleted = tuple(name for name, code in sorted(entries.items()) if name not in changed and "A" not in code)
+    unadded = ""
+    if (root / ".dvc").is_dir():
+        try:
+            data = data or read_data(root, git(root, "show", "HEAD:./data.dvc") if "data.dvc" in deleted else None)
+        except DataError:
+            return Uncommitted(changed, deleted)  # `pixmill doctor` says so.
+        # DVC refuses a folder that Git tracks.
+        if data.differs and not git(root, "ls-files", "--", "data"):
+            unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
+    return Uncommitted(changed, deleted, unadded)
 
 
 def commit_command(root: Path, message: str) -> str | None:
@@ -41,63 +144,57 @@ def commit_command(root: Path, message: str) -> str | None:
         root: The project's folder.
         message: The commit's message.
     """
-    if not (names := uncommitted(root)):
-        return None
-    add = "dvc add data && " if _is_unadded(root) else ""
-    return f'{add}git add {" ".join(names)} && git commit -m "{message}"'
+    return find_uncommitted(root).command(message)
 
 
 def describe_uncommitted(root: Path) -> tuple[str, str] | None:
     """Return a sentence on what is uncommitted, and the command that commits it; ``None`` where nothing is."""
-    command = commit_command(root, "Add images and decisions")
-    if command is None:
-        return None
-    names = uncommitted(root)
-    what = f"{' and '.join(names)} {'differ' if len(names) > 1 else 'differs'} from the last commit"
-    if _is_unadded(root):
-        what = f"data/ differs from data.dvc, and {what}"
-    return f"{what}: dvc exp apply, checkout, pull or another branch may remove the changes", command
+    found = find_uncommitted(root)
+    command = found.command("Add images and decisions")
+    return None if command is None else (found.sentence, command)
 
 
 def commit_first(root: Path, advice: str) -> str:
-    """Return advice that may overwrite images and decisions, behind the commit that keeps them, if one is needed.
+    """Return a command that may overwrite images and decisions, behind the commit that keeps them, if one is needed.
 
     Args:
         root: The project's folder.
         advice: What to type, such as ``dvc pull``.
     """
     described = describe_uncommitted(root)
-    if described is None:
-        return advice
-    return f"commit first ({' and '.join(uncommitted(root))}): {described[1]}; then: {advice}"
+    return advice if described is None else f"{described[1]} && {advice}"
 
 
-def count_files(root: Path) -> tuple[int, int]:
-    """Return the number of files in ``data/`` and their size in bytes; what file managers leave does not count."""
-    sizes = [path.stat().st_size for path in (root / "data").rglob("*") if path.is_file() and path.name not in _LITTER]
-    return len(sizes), sum(sizes)
+def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | None) -> bool:
+    """Tell whether there are files, and others than recorded; their paths count where the cache has the list."""
+    if not files or record is None:
+        return bool(files)
+    if any(record.get(key, value) != value for key, value in (("nfiles", len(files)), ("size", sum(files.values())))):
+        return True
+    paths = _recorded_paths(root, record["md5"])
+    return paths is not None and files.keys() != paths.keys()
 
 
-def read_recorded(root: Path) -> tuple[int, int] | None:
-    """Return the number of files that ``data.dvc`` records and their size in bytes; ``None`` where there is none.
-
-    Raises:
-        LookupError: It is no file of DVC's; so for ``OSError``, ``TypeError``, ``ValueError`` and ``yaml.YAMLError``.
-    """
-    path = root / "data.dvc"
-    if not path.exists():
-        return None
-    out: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["outs"][0]
-    return int(out["nfiles"]), int(out["size"])
-
-
-def _is_unadded(root: Path) -> bool:
-    """Tell whether ``data/`` has files, and others than ``data.dvc`` records, by their number and size."""
-    if not (root / ".dvc").is_dir():
-        return False
+def _recorded_paths(root: Path, md5: str) -> Mapping[str, str] | None:
     try:
-        recorded = read_recorded(root)
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, OSError):
-        return False  # `pixmill doctor` says so.
-    there = count_files(root)
-    return there[0] > 0 and there != recorded
+        listing = read_listing(root / DEFAULT_CACHE, md5)
+        if listing is None and (cache := cache_folder(root)) is not None:
+            listing = read_listing(cache, md5)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None  # A damaged list tells nothing.
+    return listing
+
+
+def _sizes(root: Path, ignore: _Ignore) -> dict[str, int]:
+    """Return the size of each file in ``data/``, by its path within."""
+    data, sizes = root / "data", {}
+    for folder, folders, names in os.walk(data):
+        folders[:], names = ignore(folder, folders, names)
+        for path in (Path(folder, name) for name in names):
+            if path.is_file():
+                sizes[path.relative_to(data).as_posix()] = path.stat().st_size
+    return sizes
+
+
+def _without_litter(_: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
+    return folders, [name for name in names if name not in _LITTER]

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
-from pixmill.core.errors import ParamsError
-from pixmill.core.uncommitted import (
-    commit_command,
-    commit_first,
-    count_files,
-    describe_uncommitted,
-    read_recorded,
-)
+from pixmill.core.errors import DataError, ParamsError
+from pixmill.core.uncommitted import commit_first, find_uncommitted, read_data
 from pixmill.doctor.finding import Finding, State
 
 __all__ = ["check_data", "check_dvc", "check_params"]
@@ -38,33 +30,33 @@ def check_params(root: Path) -> Iterator[Finding]:
 
 
 def check_data(root: Path) -> Iterator[Finding]:
-    """Compare ``data/`` with what ``data.dvc`` records, by the number and size of files.
+    """Compare ``data/`` with what ``data.dvc`` records, by the number, size and paths of files.
 
     Args:
         root: The project's folder.
     """
     try:
-        recorded = read_recorded(root)
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, OSError) as error:
-        advice = "mv data.dvc data.dvc.broken && git checkout data.dvc"
-        yield Finding("data", State.BAD, f"data.dvc cannot be read: {error}", next=advice)
+        data = read_data(root)
+    except DataError as error:
+        yield Finding("data", State.BAD, error.message, next=error.next)
         return
-    count, size = count_files(root)
-    present = f"{count} files of {size / 1e6:.1f} MB"
-    if not count:
+    present = f"{data.count} files of {data.size / 1e6:.1f} MB"
+    if not data.count:
         # What was never made or pulled: the bundled images where nothing else is recorded.
         advice = f"pixmill data, or for your own images: {commit_first(root, 'dvc pull data.dvc')}"
         yield Finding("data", State.BAD, "data/ is empty", next=advice)
-    elif recorded is None:
+    elif data.record is None:
         yield Finding("data", State.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
-    elif recorded != (count, size):
-        message = f"{present}, but data.dvc records {recorded[0]} of {recorded[1] / 1e6:.1f} MB"
+    elif data.differs:
+        recorded = f"{data.record.get('nfiles')} of {data.record.get('size', 0) / 1e6:.1f} MB"
+        if (data.record.get("nfiles"), data.record.get("size")) == (data.count, data.size):
+            recorded = "other paths"
         # With data/ in its place DVC would delete it where its cache does not have what it looks for.
-        keep = commit_command(root, "Add images") or "dvc add data"
+        keep = find_uncommitted(root, data).command("Add images") or "dvc add data"
         advice = f"{keep}, or to restore: mv data data.old && dvc checkout data.dvc"
-        yield Finding("data", State.WARNING, message, next=advice)
-    elif (described := describe_uncommitted(root)) is not None:
-        yield Finding("data", State.WARNING, f"{present}, as data.dvc records, but {described[0]}", next=described[1])
+        yield Finding("data", State.WARNING, f"{present}, but data.dvc records {recorded}", next=advice)
+    elif (command := (found := find_uncommitted(root, data)).command("Add images and decisions")) is not None:
+        yield Finding("data", State.WARNING, f"{present}, as data.dvc records, but {found.sentence}", next=command)
     else:
         yield Finding("data", State.OK, f"{present}, as data.dvc records")
 

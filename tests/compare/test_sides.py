@@ -225,7 +225,7 @@ def test_the_calibration_of_an_earlier_run_is_that_of_its_model(recorded, tmp_pa
     )
     sides = []
     for with_model in (True, False):
-        earlier = client.create_run(experiment).info.run_id
+        earlier = client.create_run(experiment, tags={"pixmill.commit": "abc1234"}).info.run_id
         client.log_artifact(earlier, str(tmp_path / "predictions.parquet"), "predictions")
         if with_model:
             model = client.create_logged_model(experiment, name="classifier", source_run_id=earlier)
@@ -237,7 +237,7 @@ def test_the_calibration_of_an_earlier_run_is_that_of_its_model(recorded, tmp_pa
     assert [side.calibration for side in (known, new, unknown)] == [Calibration(0.5), Calibration(), None]
     assert not [sentence for sentence in known.missing if "calibration" in sentence]
     (sentence,) = (sentence for sentence in unknown.missing if "calibration" in sentence)
-    assert "cannot be read (the run has no model with it; to make it: git checkout its commit && dvc repro)" in sentence
+    assert "cannot be read (the run has no model with it; to make it: git checkout abc1234 && dvc repro)" in sentence
 
 
 def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):

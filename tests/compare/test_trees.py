@@ -181,3 +181,8 @@ def test_a_damaged_file_of_the_cache_is_told_with_the_way_to_make_it_again(proje
     told = here.trouble(PREDICTIONS)
     assert told.startswith(f"{PREDICTIONS} is damaged in DVC's cache or remote; to make it again: rm -f .dvc/cache/")
     assert told.endswith(f"{digest[2:]} && git checkout v1 && dvc repro -f evaluate")
+    (project / "review.csv").write_text("x")
+    here = tree(project, "v1")
+    assert here.read(PREDICTIONS) is None
+    commit = 'git add review.csv && git commit -m "Add images and decisions"'
+    assert here.trouble(PREDICTIONS).endswith(f"{digest[2:]} && {commit} && git checkout v1 && dvc repro -f evaluate")

@@ -14,6 +14,7 @@ def images(tmp_path):
     for number in range(3):
         (folder / f"{number}.png").write_bytes(b"x" * 100)
     (folder / ".DS_Store").touch()
+    (tmp_path / ".dvcignore").write_text(".DS_Store\n")
     return tmp_path
 
 

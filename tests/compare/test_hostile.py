@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,17 @@ from hypothesis import strategies as st
 from pixmill.cli import main
 from pixmill.compare.documents import Malformed, read_curves, read_metrics, read_stages, read_yaml
 from pixmill.compare.tables import read_table
-from tests.compare.hostile import HARMLESS, MALFORMED, METRICS, begin, commit_head, metrics, parquet, predictions
+from tests.compare.hostile import (
+    HARMLESS,
+    MALFORMED,
+    METRICS,
+    PREDICTIONS,
+    begin,
+    commit_head,
+    metrics,
+    parquet,
+    predictions,
+)
 from tests.compare.projects import git, write
 
 KINDS = {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"}
@@ -59,15 +71,15 @@ def compare(attacked, monkeypatch, capsys):
 
 
 @contextlib.contextmanager
-def limited_growth():
-    """Expect that this process, which other tests may have made large, grows by less than ``MOST``."""
+def limited_growth(most=MOST):
+    """Expect that this process, which other tests may have made large, grows by less than this, in KiB."""
     if sys.platform != "linux":
         yield
         return
     Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
     before = memory("VmRSS")
     yield
-    assert memory("VmHWM") - before < MOST
+    assert memory("VmHWM") - before < most
 
 
 def memory(name):
@@ -102,6 +114,14 @@ def test_an_odd_head_is_compared_as_far_as_it_goes(compare, name, files):
     assert "malformed" not in err
 
 
+def test_a_table_above_the_bounds_is_not_to_be_made_again(compare):
+    code, out, _ = compare(MALFORMED["predictions: 40 GB of one text"])
+    assert code == 2
+    flat = " ".join(out.split())
+    assert f"{PREDICTIONS} of head holds more than 512 MiB, which is more than compare reads." in flat
+    assert f"{PREDICTIONS} of head holds more than 512 MiB; to make it again" not in flat
+
+
 def test_a_gate_that_fails_counts_more_than_a_malformed_file(compare):
     bad = metrics(accuracy=0.1, accuracy_low=0.0, accuracy_high=0.2)
     assert compare({METRICS: bad, "params.yaml": "[]"})[0] == 1
@@ -128,12 +148,21 @@ def test_the_workspace_is_read_within_the_same_bounds(attacked, compare, monkeyp
 def test_a_page_that_unpacks_to_more_than_the_footer_says_is_refused():
     """A gigabyte of one text in a page of some kilobytes, whose size the footer tells as it is in the file."""
     content = bytearray(
-        parquet({"id": ["a" * (600 << 20)]}, compression="zstd", use_dictionary=False, write_statistics=False)
+        parquet({"id": ["a" * (520 << 20)]}, compression="zstd", use_dictionary=False, write_statistics=False)
     )
     assert len(content) < 1 << 20
 
     with pytest.raises(Malformed, match="holds more than 512 MiB"):
         read_table(bytes(content), {"id": "key"})
+
+
+def test_a_dictionary_that_stands_for_gigabytes_is_refused():
+    """A column of one value takes some bytes in the file, and 8 MB in memory."""
+    column = pa.array(np.zeros(1_000_000))
+    content = parquet({f"p_{n}": column for n in range(200)}, compression="zstd", write_statistics=False)
+    assert len(content) < 1 << 20
+    with limited_growth(100_000), pytest.raises(Malformed, match="holds more than 512 MiB"):
+        read_table(content, {"p_*": "number"})
 
 
 values = st.recursive(

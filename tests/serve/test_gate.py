@@ -105,6 +105,7 @@ def test_a_head_above_64_kib_is_refused_and_takes_no_memory(client: Client, part
     before = client.process.memory_info().rss
     answer = told(client.port, *parts)
     assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"The request line and its headers may have 65,536 bytes together." in answer
     assert b"\r\nconnection: close\r\n" in answer
     assert client.process.memory_info().rss - before < 32 << 20
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pixmill.compare.calibration import CALIBRATION, is_calibrated, read_calibration
 from pixmill.compare.comparison import Side
-from pixmill.compare.documents import Malformed, read_metrics, read_stages, read_yaml
+from pixmill.compare.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
 from pixmill.compare.lock import Stages, changed_input, first_outdated
 from pixmill.compare.revisions import WORKSPACE, Revision, choose, find
 from pixmill.compare.tables import Kind, read_table
@@ -139,7 +139,7 @@ def _of_revision(revision: Revision, sources: _Sources) -> Side:
         missing=tuple(missing),
         read=tree.read,
         calibration=calibration,
-        faults=found.told,
+        faults=found.describe_faults,
     )
 
 
@@ -160,9 +160,9 @@ class _Documents:
             missing.append(f"{self._side} has no readable {_METRICS}.")
         return figures and convert_metrics(figures)
 
-    def told(self) -> tuple[str, ...]:
+    def describe_faults(self) -> tuple[str, ...]:
         """Return what is wrong, one sentence for each file."""
-        return tuple(_told(path, fault, self._side, self._remake()) for path, fault in self._faults.items())
+        return tuple(_describe_fault(path, fault, self._side, self._remake()) for path, fault in self._faults.items())
 
     def _of(self, path: str, parse: Callable[[bytes], Any]) -> Any:
         content = self._read(path)
@@ -226,8 +226,8 @@ def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Side:
         read=_reader(sources.store, commit, tree),
         calibration=calibration,
         faults=lambda: (
-            *found.told(),
-            *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).told() if tree else ()),
+            *found.describe_faults(),
+            *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).describe_faults() if tree else ()),
         ),
     )
 
@@ -274,7 +274,7 @@ def read_tables(
         content = tree.read(path)
         tables[name] = None if content is None else _table(content, name, tree.faults)
         if path in tree.faults:
-            missing.append(_told(path, tree.faults[path], tree.revision.name, tree.remake))
+            missing.append(_describe_fault(path, tree.faults[path], tree.revision.name, tree.remake))
         elif content is None:
             reason = tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
             reasons.setdefault(reason, []).append(name)
@@ -311,9 +311,11 @@ def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | 
     return table
 
 
-def _told(path: str, fault: str, side: str, remake: str) -> str:
+def _describe_fault(path: str, fault: str, side: str, remake: str) -> str:
     """Return what is wrong with a file as a sentence, with the command that helps."""
     stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
+    if stage and fault.startswith(TOO_LARGE):
+        return f"{path} of {side} {fault}, which is more than compare reads."
     helps = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
     return f"{path} of {side} {fault}; {helps}."
 

@@ -21,6 +21,8 @@ __all__ = ["Kind", "read_table"]
 Kind = Literal["key", "text", "text?", "number", "number?"]
 """Of a column: ``key`` is a text that is never null, and not twice if it is ``id``; ``?`` may be absent."""
 
+_TEXTS = ("key", "text", "text?")
+
 _ROWS = 1_000_000
 _COLUMNS = 12_000
 """More rows than anyone labels images, and more columns than params allow classes."""
@@ -70,9 +72,13 @@ def _read(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
     groups = [place for place, count in enumerate(rows) if count]
     schema = footer.schema.to_arrow_schema()
     kinds = _kinds(schema, footer, columns)
+    # A page of a dictionary may be tiny, whatever the column takes in memory.
+    widths = (4 if kind in _TEXTS or schema.field(name).type == pa.float32() else 8 for name, kind in kinds.items())
+    if sum(rows) * sum(widths) > _BYTES:
+        raise Malformed(f"holds more than {_BYTES >> 20} MiB")
     _check_pages(content, footer, groups, [place for place, name in enumerate(schema.names) if name in kinds])
     # The words of a dictionary are held once until it is known how much they are together.
-    texts = [name for name, kind in kinds.items() if kind in ("key", "text", "text?")]
+    texts = [name for name, kind in kinds.items() if kind in _TEXTS]
     file = pq.ParquetFile(source, read_dictionary=texts)
     table = file.read_row_groups(groups, columns=list(kinds), use_threads=False).select(list(kinds))
     arrays = {name: _text(table[name]) if name in texts else _number(table[name]) for name in kinds}

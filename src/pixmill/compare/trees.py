@@ -24,7 +24,7 @@ __all__ = ["IN_DVC", "Damaged", "Store", "Tree"]
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders that DVC holds; all else is in Git."""
 
-_MOST = {".parquet": 256 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
+_MOST = {".parquet": 512 << 20, ".lock": 1 << 20, ".yaml": 1 << 20, ".dvc": 1 << 20}
 _MOST_BYTES = 64 << 20
 """The most bytes of a file by its suffix, and of any other: nobody means a larger one to be compared."""
 

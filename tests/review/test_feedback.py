@@ -305,7 +305,7 @@ def test_a_changed_file_is_not_accepted(send, sit, data, inbox):
     assert not (inbox.folder / "decided.jsonl").exists()
 
 
-def test_a_full_disk_decides_nothing(send, sit, data):
+def test_a_full_disk_decides_nothing(send, sit, data, inbox):
     name = send(jpeg(900), "dress")
     session, _ = sit()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -316,6 +316,7 @@ def test_a_full_disk_decides_nothing(send, sit, data):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (in_data(data), session.case(0)["settled"]) == ([], False)
+    assert (inbox.folder / "decided.jsonl").read_bytes() == b""
 
 
 def test_it_is_told_where_data_is_not_read():
@@ -359,14 +360,16 @@ desk.settle()
 def test_nothing_is_lost_to_sigkill(project, send, inbox, data, repository):
     """Kill a reviewer at several instants: each image is whole in the inbox or in ``data/`` all the time."""
     names = {send(jpeg(900 + number), "dress") for number in range(30)}
-    for wait in (0, 0.005, 0.02, 0.05):
+    for wait in (0, 0.005, 0.02, None):
         reviewer = subprocess.Popen(
             [sys.executable, "-c", _REVIEWER, project.root],
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": f"{repository}{os.pathsep}{repository / 'src'}"},
         )
         assert reviewer.stdout.readline() == b"ready\n"
-        time.sleep(wait)
+        while wait is None and reviewer.poll() is None and not list(data.rglob("feedback-*")):
+            time.sleep(0.005)
+        time.sleep(wait or 0)
         os.kill(reviewer.pid, signal.SIGKILL)
         reviewer.communicate()
         kept = [path for path in [*data.rglob("feedback-*"), *inbox.folder.glob("images/*.jpg")] if path.is_file()]

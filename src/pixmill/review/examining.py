@@ -16,7 +16,7 @@ from pixmill.core.dvc import cache_folder, is_cached, read_listing
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.review.journal import SHORTEST, Accepted, Changed, Journal, Line, copy_of, line_of
-from pixmill.serve.inbox import DECIDED, Inbox
+from pixmill.serve.inbox import Inbox
 
 __all__ = ["State", "count", "describe_missing", "describe_state", "examine", "find_in"]
 
@@ -25,6 +25,8 @@ _UNLABELLED = "unlabelled"
 
 _COLUMNS = 5
 """Of ``review.csv``."""
+
+_FILE = "inbox/decided.jsonl"
 
 _MOST = 3
 """Images that a message names, unless it is about to change them."""
@@ -135,11 +137,11 @@ def describe_state(state: State, most: int = _MOST) -> tuple[list[str], str] | N
             said.append(f"{made}, missing from review.csv: {_name_first(lines, most)}")
     if state.malformed:
         lines = [ascii(line[:_WIDTH]) for line in state.malformed]
-        skipped = f"{count(len(lines), 'malformed line')} of inbox/{DECIDED} skipped"
+        skipped = f"{count(len(lines), 'malformed line')} of {_FILE} skipped"
         said.append(f"{skipped}: {_name_first(lines, most)}")
     if state.missing or state.lost:
-        return said, f"pixmill review --restore (or delete their lines in inbox/{DECIDED} to forget them)"
-    return (said, f"delete their lines in inbox/{DECIDED} to forget them") if said else None
+        return said, f"pixmill review --restore (or delete their lines in {_FILE} to forget them)"
+    return (said, f"delete their lines in {_FILE} to forget them") if said else None
 
 
 def describe_missing(root: Path) -> tuple[list[str], str] | None:
@@ -148,7 +150,7 @@ def describe_missing(root: Path) -> tuple[list[str], str] | None:
     Args:
         root: The project's folder.
     """
-    if not (root / "inbox" / DECIDED).is_file():
+    if not (root / _FILE).is_file():
         return None
     return describe_state(examine(Journal(Inbox(root / "inbox"), root), only_absent=True))
 

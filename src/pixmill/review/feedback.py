@@ -287,10 +287,15 @@ class InboxLedger:
                 raise DataError(f"{entry.path} cannot be accepted: {error.reason}", next="drop it") from None
             # Noted first, so that at no time an image lies in data/ of which nobody would know that it is missing.
             self._journal.accept(entry.id, new, content, len(entry.corrections))
-            with self._inbox.locked(then="repeat the decision"):
-                new.parent.mkdir(parents=True, exist_ok=True)
-                write_durably(new, content)
-                sync_folder(self._folder)
+            try:
+                with self._inbox.locked(then="repeat the decision"):
+                    new.parent.mkdir(parents=True, exist_ok=True)
+                    write_durably(new, content)
+                    sync_folder(self._folder)
+            except PixmillError:
+                if old is None:
+                    self._journal.forget(accepted=[entry.id])
+                raise
         if decision is not None and decision.verb == "drop":
             self._inbox.drop(entry.id)
         elif before is not None and before.verb == "drop":

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from pixmill.core.git import git
-from pixmill.serve.inbox import DECIDED, Inbox, write_durably
+from pixmill.serve.inbox import Inbox, write_durably
 
 __all__ = ["SHORTEST", "Accepted", "Changed", "Journal", "Line", "copy_of", "line_of"]
 
@@ -102,7 +102,7 @@ class Journal:
     def __init__(self, inbox: Inbox, root: Path) -> None:
         self.inbox = inbox
         self.root = root
-        self.path = inbox.folder / DECIDED
+        self.path = inbox.decided
 
     def read(self) -> tuple[dict[str, Accepted], dict[str, Changed]]:
         """Return the accepted images and the changed lines, by the id of their image; malformed lines are skipped."""

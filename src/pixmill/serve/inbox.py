@@ -26,20 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import remove_temporary, replacing, storage_errors
 
-__all__ = [
-    "DECIDED",
-    "Correction",
-    "Entry",
-    "Full",
-    "Inbox",
-    "correction_of",
-    "line_of",
-    "sync_folder",
-    "write_durably",
-]
-
-DECIDED = "decided.jsonl"
-"""The reviewer's file in the inbox; the images that it names stay."""
+__all__ = ["Correction", "Entry", "Full", "Inbox", "correction_of", "line_of", "sync_folder", "write_durably"]
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -116,6 +103,7 @@ class Inbox:
         self._images = folder / "images"
         self._lines = folder / "feedback.jsonl"
         self._dropped = folder / "dropped.txt"
+        self.decided = folder / "decided.jsonl"
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._threads = threading.Lock()
@@ -291,14 +279,6 @@ class Inbox:
             return b""
         return content[: content.rfind(b"\n") + 1]
 
-    def _decided(self) -> set[str]:
-        """Return the ids that the reviewer's file names, in malformed lines too: a commit may not hold them yet."""
-        try:
-            content = (self.folder / DECIDED).read_text(encoding="ascii", errors="replace")
-        except FileNotFoundError:
-            return set()
-        return set(re.findall("[0-9a-f]{64}", content))
-
     def _catch_up(self) -> None:
         """Count what other processes have added, cut a torn line off, and sweep images that no line names."""
         with self._lines.open("a+b") as file:
@@ -321,8 +301,9 @@ class Inbox:
         self._end += len(whole)
         if is_another:
             remove_temporary(self.folder)
-            # A broken line may be that of an image which would be swept.
-            named = self._sizes.keys() | self._decided()
+            # A broken line may be that of an image which would be swept. What is decided may be in no commit yet.
+            decided = self.decided.read_text("ascii", "replace") if self.decided.exists() else ""
+            named = self._sizes.keys() | set(re.findall("[0-9a-f]{64}", decided))
             for path in self._images.iterdir() if not broken else ():
                 if path.stem not in named:
                     path.unlink()

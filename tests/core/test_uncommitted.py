@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -53,6 +55,54 @@ def test_what_differs_is_committed_first(project):
         f"data/ differs from data.dvc, and review.csv differs from the last commit: {DISCARD}",
         f"dvc add data && git add data.dvc review.csv && {COMMIT}",
     )
+
+
+def record(root, listing):
+    """Write ``data.dvc``, and the list of its files as DVC's cache has it."""
+    content = json.dumps([{"relpath": name, "md5": digest} for name, digest in listing.items()])
+    md5 = f"{hashlib.md5(content.encode()).hexdigest()}.dir"
+    path = root / ".dvc/cache/files/md5" / md5[:2] / md5[2:]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    for file in (root / "data").rglob("*.jpg"):
+        file.unlink()
+    for name in listing:
+        (root / "data" / name).parent.mkdir(exist_ok=True)
+        (root / "data" / name).write_bytes(b"x" * 100)
+    (root / "data.dvc").write_text(
+        f"outs:\n- md5: {md5}\n  nfiles: {len(listing)}\n  size: {100 * len(listing)}\n  path: data\n"
+    )
+
+
+def test_what_an_applied_experiment_took_back_is_named_and_its_loss_not_committed(project):
+    record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2", "coat/c.jpg": "c3"})
+    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "x")
+    record(project, {"coat/a.jpg": "a1"})
+    (project / "review.csv").write_text("image,decision,label,by,why\n")
+    assert describe_uncommitted(project) == (
+        "Missing here, but in the last commit: 2 images and 1 decision "
+        "(if that is meant: git add data.dvc review.csv && git commit)",
+        "git checkout HEAD -- data.dvc review.csv && dvc checkout data.dvc",
+    )
+    # What is new here would be discarded by a checkout.
+    record(project, {"coat/a.jpg": "a1", "coat/d.jpg": "d4"})
+    sentence, command = describe_uncommitted(project)
+    assert sentence.startswith("Missing here, but in the last commit: 2 images and 1 decision (")
+    assert command == 'git add data.dvc review.csv && git commit -m "Change images and decisions"'
+
+
+def test_a_moved_image_and_a_changed_decision_are_not_missing(project):
+    record(project, {"coat/a.jpg": "a1", "coat/b.jpg": "b2"})
+    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,keep,,,\n")
+    git(project, "add", ".")
+    git(project, "commit", "-qm", "x")
+    record(project, {"coat/a.jpg": "a1", "hat/b.jpg": "b2"})
+    (project / "review.csv").write_text("image,decision,label,by,why\nabcdef0123,drop,,,\n")
+    sentence, command = describe_uncommitted(project)
+    assert sentence == f"data.dvc and review.csv differ from the last commit: {DISCARD}"
+    assert command == f"git add data.dvc review.csv && {COMMIT}"
 
 
 @pytest.mark.parametrize("words", [("rm", "-q"), ("rm", "-q", "--cached")])

@@ -77,6 +77,7 @@ def notes(root: Path) -> list[str]:
         others = [path for path in ("pixmill.lock", "review.csv") if path in (*changed, *uncommitted.changed)]
         paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
         add = f"git add {' '.join(paths) if has_commit else '-A'} && git commit"
+        lines += next_ if uncommitted.missing else []
         lines.append(f"The results are new. To keep them: {' && '.join([*uncommitted.before, add])}")
     return lines
 

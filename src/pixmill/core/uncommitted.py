@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,15 @@ class Uncommitted:
         changed: Which of ``data.dvc`` and ``review.csv`` were changed.
         deleted: Which of them are gone.
         unadded: What is wrong where DVC has not all of ``data/``; empty where it has.
+        missing: Which images and decisions of the last commit are not here; empty where all are.
+        is_back: Whether nothing is here that the last commit lacks, so that it can be checked out.
     """
 
     changed: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unadded: str = ""
+    missing: str = ""
+    is_back: bool = False
 
     @property
     def before(self) -> list[str]:
@@ -71,7 +75,10 @@ class Uncommitted:
 
     @property
     def sentence(self) -> str:
-        """What is uncommitted, and what may discard it; empty where nothing is."""
+        """What is uncommitted or missing, and what may discard it; empty where nothing is."""
+        if self.missing:
+            meant = f"if that is meant: git add {' '.join(self.changed)} && git commit"
+            return f"Missing here, but in the last commit: {self.missing} ({meant})"
         parts = [self.unadded] if self.unadded else []
         if self.changed:
             parts += [f"{' and '.join(self.changed)} differ{'s' * (len(self.changed) == 1)} from the last commit"]
@@ -81,7 +88,16 @@ class Uncommitted:
         return f"{', and '.join(parts)}{discard}"
 
     def command(self, message: str) -> str | None:
-        """Return the command that commits it; ``None`` where nothing is to be done."""
+        """Return the command that commits it, or brings back what is missing; ``None`` where nothing is to be done.
+
+        Where there are new images or decisions, too, checking the last commit out would discard them: then all is
+        committed, and what is missing stays in the last commit.
+        """
+        if self.missing and self.is_back:
+            restore = f"git checkout HEAD -- {' '.join(self.changed)}"
+            return f"{restore} && dvc checkout data.dvc" if "data.dvc" in self.changed else restore
+        if self.missing:
+            message = "Change images and decisions"
         names = sorted({*self.changed, *(["data.dvc"] if self.unadded else [])})
         commit = [f"git add {' '.join(names)}", f'git commit -m "{message}"'] if names else []
         return " && ".join([*self.before, *commit]) or None
@@ -134,7 +150,38 @@ def find_uncommitted(root: Path, data: Data | None = None) -> Uncommitted:
         # DVC refuses a folder that Git tracks.
         if data.differs and not git(root, "ls-files", "--", "data"):
             unadded = "data/ is not in DVC" if data.record is None else "data/ differs from data.dvc"
-    return Uncommitted(changed, deleted, unadded)
+    missing, is_back = _missing(root, changed, data)
+    return Uncommitted(changed, deleted, unadded, missing, is_back)
+
+
+def _missing(root: Path, changed: Sequence[str], data: Data | None) -> tuple[str, bool]:
+    """Return which images and decisions of the last commit are not here, and whether nothing else is new.
+
+    An applied experiment puts back the ``data.dvc`` and ``review.csv`` that it started from.
+    """
+    gone = [0, 0]
+    is_back = data is None or data.record is None or not data.differs
+    committed = git(root, "show", "HEAD:./data.dvc")
+    if "data.dvc" in changed and committed is not None and (root / ".dvc").is_dir():
+        old, new = (_recorded_images(root, committed), _recorded_images(root, None))
+        gone[0], is_back = len(old - new), is_back and new <= old
+    if "review.csv" in changed:
+        before_lines = set((git(root, "show", "HEAD:./review.csv") or "").splitlines()[1:])
+        lines = set((root / "review.csv").read_text(encoding="utf-8", errors="replace").splitlines()[1:])
+        decided = {line.partition(",")[0] for line in lines}
+        gone[1] = sum(line.partition(",")[0] not in decided for line in before_lines - lines)
+        is_back = is_back and lines <= before_lines
+    words = [f"{n:,} {noun}{'s' * (n > 1)}" for n, noun in zip(gone, ("image", "decision"), strict=True) if n]
+    return " and ".join(words), is_back
+
+
+def _recorded_images(root: Path, text: str | None) -> set[str]:
+    """Return the MD5s of the images that a ``data.dvc`` records, as far as that is known."""
+    try:
+        record = read_record(root, text)
+    except DataError:
+        return set()
+    return set(((record and _recorded_files(root, record["md5"])) or {}).values())
 
 
 def commit_command(root: Path, message: str) -> str | None:
@@ -171,11 +218,11 @@ def _differs(root: Path, files: Mapping[str, int], record: Mapping[str, Any] | N
         return bool(files)
     if any(record.get(key, value) != value for key, value in (("nfiles", len(files)), ("size", sum(files.values())))):
         return True
-    paths = _recorded_paths(root, record["md5"])
+    paths = _recorded_files(root, record["md5"])
     return paths is not None and files.keys() != paths.keys()
 
 
-def _recorded_paths(root: Path, md5: str) -> Mapping[str, str] | None:
+def _recorded_files(root: Path, md5: str) -> Mapping[str, str] | None:
     try:
         listing = read_listing(root / DEFAULT_CACHE, md5)
         if listing is None and (cache := cache_folder(root)) is not None:

@@ -57,7 +57,7 @@ class Answered:
 class Client:
     """Ask a server, over a connection per request."""
 
-    def __init__(self, port: int, process: psutil.Process) -> None:
+    def __init__(self, port: int, process: psutil.Process | None = None) -> None:
         self.port, self.process = port, process
 
     def ask(

@@ -169,7 +169,7 @@ def test_a_review_adds_the_images_to_dvc_and_says_what_to_commit(decided):
     assert (
         "12 images accepted into data/, 0 dropped. The inbox keeps them until a commit's data.dvc holds them." in said
     )
-    assert 'Next: git add data.dvc review.csv && git commit -m "Review images", then: dvc repro' in said
+    assert 'Next: git add data.dvc review.csv && git commit -m "Review images" && dvc repro' in said
     assert "nfiles: 16" in (project.root / "data.dvc").read_text()
     assert len(Inbox(project.root / "inbox").entries()[0]) == 12
     assert run(project.root, "git", "log", "--oneline").count("\n") == 1

@@ -140,7 +140,7 @@ def describe_state(state: State, most: int = _MOST) -> tuple[list[str], str] | N
         skipped = f"{count(len(lines), 'malformed line')} of {_FILE} skipped"
         said.append(f"{skipped}: {_name_first(lines, most)}")
     if state.missing or state.lost:
-        return said, f"pixmill review --restore (or delete their lines in {_FILE} to forget them)"
+        return said, "pixmill review --restore"
     return (said, f"delete their lines in {_FILE} to forget them") if said else None
 
 

@@ -249,12 +249,11 @@ def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, p
     if problem is not None:
         said += [f"data/ is not in DVC yet: {problem.message}"]
     _say("\n" + "\n".join(said))
-    if not moved and not written and problem is None:
-        return
     commit = commit_command(root, "Review images")
     line = unread(params) if moved else None
-    steps = [*([commit] if commit else []), *([f"set {line} in params.yaml"] if line else []), "dvc repro"]
-    _say(f"Next: {', then: '.join(steps)}")
+    commands = [*([commit] if commit else []), *(["dvc repro"] if moved or written else [])]
+    if commands:
+        _say(f"Next: {f'set {line} in params.yaml, then: ' if line else ''}{' && '.join(commands)}")
 
 
 def default_name(root: Path) -> str:

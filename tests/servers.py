@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.ports import unused_port
 
 __all__ = ["MlflowServer", "Postgresql", "Storage"]
@@ -116,8 +118,11 @@ class Postgresql:
     def stop(self) -> None:
         """End it and all its connections at once."""
         assert self._process is not None
+        others = psutil.Process(self._process.pid).children()
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
+        # As long as one of these is left, it does not start again.
+        psutil.wait_procs(others, timeout=60)
 
 
 class Storage:

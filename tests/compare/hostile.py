@@ -322,7 +322,9 @@ HARMLESS: dict[str, dict[str, Any]] = {
     "lock: an out that no hash is known of": {"": stage(outs=[{"path": "metrics.json"}])},
     "lock: a path leads out": {"": stage(deps=[{**ITEM, "path": "/etc/passwd"}, {**ITEM, "path": "../../x"}])},
     "metrics: nulls": {METRICS: metrics(accuracy=None, accuracy_low=None, per_class={"coat": {"recall": None}})},
-    "metrics: a label without Unicode": {METRICS: metrics(per_class={"\x1b[31m": {"recall": 0.01}, "@all": {}})},
+    "metrics: a label without Unicode": {
+        METRICS: metrics(per_class={"\x1b[31m": {"recall": 0.01, "recall_low": 0.0, "recall_high": 0.02}, "@all": {}})
+    },
     "metrics: n is null, limits are not": {METRICS: metrics(n=None, accuracy_low=0.4)},
     "metrics: absent": {METRICS: None},
     "predictions: NaN": {PREDICTIONS: predictions(p_coat=[float("nan")] * 8)},

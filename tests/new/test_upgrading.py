@@ -286,6 +286,16 @@ def test_what_one_person_installed_is_no_reason_to_change_what_all_install(
     assert plan_upgrade(project).lock.origin == COMMIT
 
 
+def test_a_wheel_that_is_gone_is_packed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
+    apply_upgrade(project, plan_upgrade(project))
+    assert verb("--check") == 0
+    (project / PACKED.text).unlink()
+    assert verb("--check") == 1
+    assert verb() == 0
+    assert (project / PACKED.text).read_bytes() == b"one"
+
+
 def test_another_build_of_the_same_version_replaces_the_wheel(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upgrading, "find_supply", lambda: Supply(PACKED, b"one"))
     apply_upgrade(project, plan_upgrade(project))

@@ -66,7 +66,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     if old is None:
         raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
     new = installed_lock()
-    supply = _supply(old, new)
+    supply = _supply(root, old, new)
     extras = pinned_extras(root) or "pipeline"
     rendered = render(*names_of(root), supply.origin, extras)
     # What is not installed here is not known to have changed.
@@ -137,7 +137,7 @@ def pinned_extras(root: Path) -> str:
     return ",".join(dict.fromkeys(names))
 
 
-def _supply(old: Lock, new: Lock) -> Supply:
+def _supply(root: Path, old: Lock, new: Lock) -> Supply:
     """Return what the project installs Pixmill from; what it says stays where it gives the same as what runs here.
 
     A folder, an editable checkout or an index of one person is no reason to change what all others install.
@@ -145,7 +145,9 @@ def _supply(old: Lock, new: Lock) -> Supply:
     running = running_origin()
     own = running.from_index or (running.is_path and not Path(running.text).is_file())
     same = old.version == new.version and not other_stages(old, new)
-    return Supply(old.origin) if old.origin is not None and same and own else find_supply()
+    if old.origin is None or (old.origin.is_path and not (root / old.origin.text).is_file()):
+        return find_supply()
+    return Supply(old.origin) if same and own else find_supply()
 
 
 def _text(path: Path) -> str | None:

@@ -173,7 +173,8 @@ def test_ci_and_readme_install_the_true_one(
 
     # The base of a pull request that names the impostor.
     own = clean(project)
-    enter(own, next(command for command in github["comment"] if "pip install" in command))
+    script = next(command for command in github["comment"] if "pip install" in command)
+    enter(own, script, GITHUB_OUTPUT=str(tmp_path / "output"))
     require_true(own, index)
     head = replace(project, path=tmp_path / "head")
     Project(tmp_path).git("clone", "-q", str(project.path), str(head.path))

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from pixmill.compare.numbers import METRIC_NAMES
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import parse_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["TOO_LARGE", "Malformed", "read_curves", "read_metrics", "read_stages", "read_yaml"]
 
@@ -75,16 +76,21 @@ class _Data(_Typed):
     outs: _Files = []
 
 
-_METRICS = create_model(
-    "_METRICS",
-    __config__=ConfigDict(strict=True, extra="ignore"),
-    n=(Annotated[int, Field(ge=0, le=10**12)] | None, None),
-    per_class=(dict[str, dict[str, _Number]] | None, None),
-    temperature=(_Number, None),
-    calibrated=(dict[str, _Number] | None, None),
-    **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in ("", "_low", "_high")},  # type: ignore[call-overload]
-)
-"""The figures of ``full.json`` that a comparison uses."""
+@functools.cache
+def _metrics_model() -> type[BaseModel]:
+    """Return the model of the figures in ``full.json`` that a comparison uses."""
+    from pixmill.compare.numbers import METRIC_NAMES
+
+    model: type[BaseModel] = create_model(
+        "_METRICS",
+        __config__=ConfigDict(strict=True, extra="ignore"),
+        n=(Annotated[int, Field(ge=0, le=10**12)] | None, None),
+        per_class=(dict[str, dict[str, _Number]] | None, None),
+        temperature=(_Number, None),
+        calibrated=(dict[str, _Number] | None, None),
+        **{f"{name}{end}": (_Number, None) for name in METRIC_NAMES for end in ("", "_low", "_high")},  # type: ignore[call-overload]
+    )
+    return model
 
 
 def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
@@ -145,7 +151,7 @@ def read_metrics(content: bytes) -> dict[str, Any]:
     if len(content) > _JSON:
         raise Malformed(f"is larger than {_JSON >> 20} MiB")
     try:
-        return _METRICS.model_validate_json(content).model_dump(exclude_unset=True)
+        return _metrics_model().model_validate_json(content).model_dump(exclude_unset=True)
     except ValidationError as error:
         raise Malformed(_describe_error(error)) from None
 
@@ -158,6 +164,8 @@ def _describe_error(error: ValidationError) -> str:
 
 def read_curves(content: bytes | None) -> pd.DataFrame:
     """Return training curves, of which a comparison can do without: nothing where they are no such table."""
+    import pandas as pd
+
     if content is None or len(content) > _CURVES or content.partition(b"\n")[0].count(b",") >= _COLUMNS:
         return pd.DataFrame()
     try:

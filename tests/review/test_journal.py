@@ -189,6 +189,9 @@ def test_check_and_restore_warn_of_a_malformed_line_and_go_on(project, name, jou
     restore(project.write(), project.params())
     assert project.lines() == [f"{name},keep,,mk,"]
     assert journal.path.read_bytes().startswith(b"{torn\n")
+    capsys.readouterr()
+    restore(project.write(), project.params())
+    assert "1 malformed line of inbox/decided.jsonl skipped: '{torn'\nNothing to restore" in capsys.readouterr().err
 
 
 def test_another_folder_is_emptied_into_the_inbox(project, journal):

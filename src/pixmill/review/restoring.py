@@ -42,7 +42,8 @@ def restore(workspace: Workspace, params: Params) -> None:
     root = workspace.root
     journal = Journal(Inbox(root / "inbox"), root)
     state = examine(journal)
-    described = describe_state(state, most=len(state.missing) + len(state.gone) + len(state.lost))
+    most = len(state.missing) + len(state.gone) + len(state.lost) + len(state.malformed)
+    described = describe_state(state, most)
     if described is not None:
         _say("\n".join(described[0]))
     if not state.missing and not state.lost:

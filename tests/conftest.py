@@ -147,7 +147,8 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def bundled_images(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled images as ``<class>/<file>``: from ``data/``, or made anew where a project has its own there."""
-    from pixmill.bundled import FASHION_MNIST, folder_md5, make_data
+    from pixmill.bundled import FASHION_MNIST, make_data
+    from pixmill.core.dvc import folder_md5
 
     if folder_md5(repository / "data") == FASHION_MNIST.data_md5:
         return repository / "data"

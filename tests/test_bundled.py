@@ -25,11 +25,11 @@ from pixmill.bundled import (
     Collection,
     commit_data,
     enlarge,
-    folder_md5,
     load_collection,
     make_data,
     write_images,
 )
+from pixmill.core.dvc import folder_md5
 from pixmill.core.errors import DataError
 
 LABELS = np.arange(60, dtype=np.uint8) % 10

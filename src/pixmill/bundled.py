@@ -6,8 +6,6 @@ values on black, here enlarged to 112 by 112 and inverted to dark on white, as a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -20,13 +18,13 @@ import filelock
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.core.dvc import read_record
+from pixmill.core.dvc import folder_md5, is_data, read_record
 from pixmill.core.errors import DataError
-from pixmill.core.files import file_digest, fresh_folder
-from pixmill.core.uncommitted import commit_first
+from pixmill.core.files import fresh_folder
 from pixmill.images.idx import read_labelled
 from pixmill.images.png import write_png
 from pixmill.scrape.sources.keras import load_keras
+from pixmill.state.uncommitted import commit_first
 
 __all__ = [
     "CLASSES",
@@ -35,7 +33,6 @@ __all__ = [
     "Collection",
     "commit_data",
     "enlarge",
-    "folder_md5",
     "holds_files",
     "load_collection",
     "make_data",
@@ -50,9 +47,6 @@ CLASSES = {"coat": 4, "dress": 3, "shirt": 6, "sneaker": 7, "trouser": 1}
 
 PER_CLASS = 250
 """Images of each class: the first ones in the order of the training set."""
-
-_LITTER = {".DS_Store", "Thumbs.db"}
-"""Files that file managers leave; ``.dvcignore`` names them too, so a folder with only these is empty to DVC."""
 
 _DOWNLOAD_SECONDS = 600
 
@@ -171,25 +165,11 @@ def missing_data(root: Path) -> str | None:
     return commit_first(root, "dvc pull data.dvc")
 
 
-def folder_md5(folder: Path) -> str:
-    """Return the digest by which DVC knows a folder: the MD5 of its sorted list of files and their MD5s.
-
-    Source: ``Tree.as_bytes`` of dvc-data; caches and remotes of DVC 3 depend on it.
-    """
-    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if _is_data(path)}
-    entries = [{"md5": file_digest(files[name], "md5"), "relpath": name} for name in sorted(files)]
-    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
 def holds_files(data: Path) -> bool:
     """Tell whether ``data/`` has files, or is a link to them; what file managers leave does not count."""
     if data.is_symlink() or data.is_file():
         return True
-    return any(_is_data(path) for path in data.rglob("*"))
-
-
-def _is_data(path: Path) -> bool:
-    return not path.is_dir() and path.name not in _LITTER
+    return any(is_data(path) for path in data.rglob("*"))
 
 
 def _recorded_md5(root: Path) -> str | None:

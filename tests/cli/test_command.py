@@ -11,7 +11,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.cli import main
-from pixmill.core.lock import installed_lock, write_lock
+from pixmill.provenance.lock import installed_lock, write_lock
 
 
 def exit_code(*arguments: str) -> int:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pixmill.compare.changes import changed_params, find_changes
 from pixmill.compare.comparison import Change, StageChange
-from pixmill.core.lock import SECTIONS, Lock, write_lock
+from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 from tests.compare.sides import make_side
 
 PARAMS = """

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.lock import SECTIONS, Lock, write_lock
 from pixmill.core.origin import install_command
 from pixmill.doctor import State
 from pixmill.doctor.machine import _pin, check_disk, check_packages, check_python
+from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 
 
 def test_the_python_of_dvc_is_this_one(monkeypatch):

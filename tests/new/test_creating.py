@@ -11,11 +11,11 @@ import yaml
 
 from pixmill import __version__
 from pixmill.cli import main
-from pixmill.core.lock import installed_lock, read_lock
 from pixmill.core.origin import Origin
 from pixmill.core.params import load_params
-from pixmill.core.project import read_project
 from pixmill.images.png import write_png
+from pixmill.project.pyproject import read_project
+from pixmill.provenance.lock import installed_lock, read_lock
 
 New = Callable[..., str]
 

@@ -11,12 +11,12 @@ import pytest
 from pixmill import __version__
 from pixmill.cli import main
 from pixmill.core.errors import PixmillError
-from pixmill.core.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.origin import Origin
 from pixmill.new import upgrading
 from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
+from pixmill.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 
 CHANGELOG = """# Changelog
 

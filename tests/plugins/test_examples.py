@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from pixmill.core.errors import GateError, PluginError
-from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
 from pixmill.core.params import EvaluateParams, Params, parse_params
 from pixmill.evaluate import evaluate
+from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import load_parts
 from pixmill.learn import export_classifier, fix_threads, save_calibration, save_classifier
 from pixmill.learn.augmentation import augmented

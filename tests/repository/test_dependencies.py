@@ -12,7 +12,7 @@ LOADED = {"httptools"}
 """What uvicorn loads by itself where it is installed."""
 
 ENTRIES = {
-    (): ("pixmill.cli", "pixmill.use", "pixmill.doctor", "pixmill.core.params.reference", "pixmill.core.code"),
+    (): ("pixmill.cli", "pixmill.use", "pixmill.doctor", "pixmill.core.params.reference", "pixmill.provenance.code"),
     ("serve",): ("pixmill.serve.server", "pixmill.predict.predicting", "pixmill.pages.predict", "pixmill.learn.litert"),
 }
 """What runs with only these extras."""

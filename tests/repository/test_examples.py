@@ -7,8 +7,8 @@ import pytest
 
 INTERFACES = {
     "pixmill.compute.batches",
-    "pixmill.core.code",
-    "pixmill.core.expectations",
+    "pixmill.provenance.code",
+    "pixmill.expectations",
     "pixmill.core.params.document",
     "pixmill.images.decode",
     "pixmill.learn.classifier",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from pixmill.core.expectations import gate_error, run_checks
 from pixmill.core.params import SplitParams
+from pixmill.expectations import gate_error, run_checks
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.splitting import assign, metrics, plot_table, split
 from tests.split.conftest import CLASSES, ids, pairs_table, table

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import GateError
-from pixmill.core.expectations import Outcome, Table, gate_error, run_checks, warnings
 from pixmill.core.params import ValidateParams
+from pixmill.expectations import Outcome, Table, gate_error, run_checks, warnings
 from pixmill.validate import Validation, validate
 from pixmill.validate.checks import checks
 from tests.validate.conftest import Scrape, blocks, encoded, shapes

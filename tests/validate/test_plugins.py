@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pixmill.core.errors import PluginError
-from pixmill.core.expectations import Check, Table
-from pixmill.core.plugins import load_plugin
+from pixmill.expectations import Check, Table
+from pixmill.project.plugins import load_plugin
 from pixmill.validate.plugins import plugin_checks
 
 GOOD = Check("bright", "images", "ExpectColumnMeanToBeBetween", {"column": "brightness"}, "info", "white")

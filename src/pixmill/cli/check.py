@@ -18,11 +18,11 @@ from pixmill.core.errors import DataError
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
     from pixmill.compute.connection import cluster_address
-    from pixmill.core.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.core.params import load_params
-    from pixmill.core.uncommitted import describe_uncommitted
     from pixmill.pages.base import shorten
+    from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
+    from pixmill.state.uncommitted import describe_uncommitted
     from pixmill.use import problems, salt_for_folders
 
     root = project_root()

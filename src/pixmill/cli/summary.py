@@ -32,11 +32,11 @@ def summary(root: Path) -> str:
         ManifestError: There is no finished run.
         ParamsError: ``pyproject.toml`` is not valid.
     """
-    from pixmill.cli.results import notes, way_back
-    from pixmill.core.uncommitted import commit_first
     from pixmill.evaluate.measure import convert_metrics
     from pixmill.record.store import tracking_uri, viewing
     from pixmill.review.examining import describe_missing
+    from pixmill.state.results import notes, way_back
+    from pixmill.state.uncommitted import commit_first
 
     try:
         metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))

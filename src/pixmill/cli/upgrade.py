@@ -62,9 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _named(root: Path, build: str) -> Origin:
     """Return the build that a person names; a version only where the project or what runs is from an index."""
-    from pixmill.core.lock import read_lock
     from pixmill.core.origin import Origin, running_origin
     from pixmill.new.supply import find_origin
+    from pixmill.provenance.lock import read_lock
 
     if not re.fullmatch(r"\d[\w.+]*", build) or Path(build).is_file():
         return find_origin(build)

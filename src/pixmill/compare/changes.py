@@ -12,8 +12,8 @@ from typing import Any
 from pixmill.compare.comparison import Change, Changes, Side, StageChange
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.git import git
-from pixmill.core.lock import FILE, parse_lock
 from pixmill.core.params import flat, parse_params, parse_yaml
+from pixmill.provenance.lock import FILE, parse_lock
 
 __all__ = ["changed_params", "find_changes"]
 

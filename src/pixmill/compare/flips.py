@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparable, Side
-from pixmill.compare.documents import Malformed, read_stages
 from pixmill.compare.numbers import find_flips
 from pixmill.compare.revisions import choose
 from pixmill.compare.sides import calibration_of, read_tables
 from pixmill.compare.trees import Store, Tree
+from pixmill.state.documents import Malformed, read_stages
 
 __all__ = ["read_flips"]
 

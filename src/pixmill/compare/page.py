@@ -11,7 +11,6 @@ import pandas as pd
 from pixmill.compare.charts import interval_svg
 from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Side, signed
 from pixmill.compare.data import CHANGES, tables
-from pixmill.compare.documents import read_curves
 from pixmill.compare.report import (
     FLIPPED,
     NONE,
@@ -33,6 +32,7 @@ from pixmill.compare.sheet import Chosen
 from pixmill.metrics.comparison import Difference
 from pixmill.pages import base
 from pixmill.split import straddling
+from pixmill.state.documents import read_curves
 from pixmill.validate.reasons import REASONS, word
 
 __all__ = ["render_page"]

@@ -10,8 +10,6 @@ import pandas as pd
 
 from pixmill.compare.calibration import CALIBRATION, is_calibrated, read_calibration
 from pixmill.compare.comparison import Side
-from pixmill.compare.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
-from pixmill.compare.lock import Stages, changed_input, first_outdated
 from pixmill.compare.revisions import WORKSPACE, Revision, choose, find
 from pixmill.compare.tables import Kind, read_table
 from pixmill.compare.trees import IN_DVC, Store, Tree
@@ -22,6 +20,8 @@ from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
 from pixmill.record.runs import CALIBRATION as IN_MODEL
 from pixmill.record.runs import PREDICTIONS, MlflowRun, Runs
+from pixmill.state.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
+from pixmill.state.stages import Stages, changed_input, first_outdated
 
 __all__ = ["calibration_of", "read_each", "read_sides", "read_tables"]
 

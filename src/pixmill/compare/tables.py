@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pixmill.compare.documents import Malformed
+from pixmill.state.documents import Malformed
 
 __all__ = ["Kind", "read_table"]
 

@@ -14,10 +14,10 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from pixmill.compare.documents import Malformed, read_stages
 from pixmill.compare.revisions import Revision
 from pixmill.core.git import git
-from pixmill.core.uncommitted import commit_first
+from pixmill.state.documents import Malformed, read_stages
+from pixmill.state.uncommitted import commit_first
 
 __all__ = ["IN_DVC", "Damaged", "Store", "Tree"]
 

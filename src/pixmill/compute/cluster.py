@@ -22,8 +22,8 @@ from pixmill.compute.stored import sealed
 from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
-from pixmill.core.project import read_project
 from pixmill.core.workspace import Workspace
+from pixmill.project.pyproject import read_project
 
 __all__ = ["Cluster", "chosen_cluster", "cluster_address"]
 
@@ -65,7 +65,7 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
-        from pixmill.core.lock import LIBRARIES
+        from pixmill.provenance.lock import LIBRARIES
 
         self.address = address
         self._workspace = Workspace.current()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,13 +14,17 @@ from typing import Any
 import yaml
 
 from pixmill.core.errors import DataError
+from pixmill.core.files import file_digest
 
 __all__ = [
     "DEFAULT_CACHE",
+    "LITTER",
     "add_data",
     "cache_folder",
     "dvc",
+    "folder_md5",
     "is_cached",
+    "is_data",
     "is_restorable",
     "read_listing",
     "read_record",
@@ -27,6 +32,9 @@ __all__ = [
 
 DEFAULT_CACHE = Path(".dvc", "cache", "files", "md5")
 """Where DVC keeps files by their MD5 in a project that names no other place."""
+
+LITTER = {".DS_Store", "Thumbs.db"}
+"""What file managers leave in folders of images."""
 
 _BUSY = ("is busy", "Unable to acquire lock")
 """What DVC says where another of its commands, such as a running stage, holds what it needs."""
@@ -173,3 +181,18 @@ def read_record(root: Path, text: str | None = None) -> Mapping[str, Any] | None
 
 def _file(cache: Path, md5: str) -> Path:
     return cache / md5[:2] / md5[2:]
+
+
+def folder_md5(folder: Path) -> str:
+    """Return the digest by which DVC knows a folder: the MD5 of its sorted list of files and their MD5s.
+
+    Source: ``Tree.as_bytes`` of dvc-data; caches and remotes of DVC 3 depend on it.
+    """
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if is_data(path)}
+    entries = [{"md5": file_digest(files[name], "md5"), "relpath": name} for name in sorted(files)]
+    return hashlib.md5(json.dumps(entries, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
+
+
+def is_data(path: Path) -> bool:
+    """Tell whether DVC versions a path of ``data/`` as a file: not a folder, nor what file managers leave."""
+    return not path.is_dir() and path.name not in LITTER

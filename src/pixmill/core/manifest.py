@@ -14,7 +14,19 @@ import pyarrow.parquet as pq
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import replacing
 
-__all__ = ["PAIRS", "SCRAPED", "SIGHTINGS", "SPLIT", "VALIDATED", "read_table", "table_writer", "write_table"]
+__all__ = [
+    "PAIRS",
+    "SCRAPED",
+    "SIGHTINGS",
+    "SPLIT",
+    "VALIDATED",
+    "given_test",
+    "given_test_rows",
+    "read_table",
+    "shrinkage",
+    "table_writer",
+    "write_table",
+]
 
 
 def _schema(columns: str, base: Sequence[pa.Field] = ()) -> pa.Schema:
@@ -167,3 +179,45 @@ def read_table(path: Path, schema: pa.Schema, *, stage: str, columns: Sequence[s
 def _columns(here: Mapping[str, pa.DataType], there: Mapping[str, pa.DataType]) -> str:
     """Name the columns that are here, and not there or of another type."""
     return ", ".join(f"{name} ({kind})" for name, kind in here.items() if there.get(name) != kind) or "no other columns"
+
+
+def given_test_rows(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the images that people put into test, kept or not; each different file is one.
+
+    Args:
+        manifest: The columns of :data:`VALIDATED`.
+    """
+    return manifest[(manifest["given_split"] == "test").fillna(False)]
+
+
+def given_test(manifest: pd.DataFrame) -> dict[str, Any]:
+    """Return how many test images were ``given``, how many are ``kept``, and ``dropped.<reason>``, the most first.
+
+    Args:
+        manifest: The columns of :data:`VALIDATED`.
+
+    Returns:
+        Nothing where no test images were given.
+    """
+    rows = given_test_rows(manifest)
+    reasons = rows["reason"].dropna().astype(object)
+    words = reasons.map(lambda reason: reason.partition(":")[0]).value_counts()
+    dropped = {str(word): int(n) for word, n in sorted(words.items(), key=lambda item: (-item[1], item[0]))}
+    return {"given": len(rows), "kept": len(rows) - len(reasons), "dropped": dropped} if len(rows) else {}
+
+
+def shrinkage(found: dict[str, Any]) -> str:
+    """Return in words how a given test set shrank; empty where it did not, or none was given.
+
+    >>> shrinkage({"given": 3000, "kept": 2997, "dropped": {"label_conflict": 2, "too_small": 1}})
+    '3,000 given test images became 2,997: 3 dropped (label conflict 2, too small 1)'
+
+    Args:
+        found: What :func:`given_test` returns.
+    """
+    if not found or found["given"] == found["kept"]:
+        return ""
+    given, kept = found["given"], found["kept"]
+    reasons = ", ".join(f"{word.replace('_', ' ')} {n:,}" for word, n in found["dropped"].items())
+    images = f"{given:,} given test image{'' if given == 1 else 's'}"
+    return f"{images} became {kept:,}: {given - kept:,} dropped ({reasons})"

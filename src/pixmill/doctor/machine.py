@@ -88,7 +88,7 @@ def check_code(root: Path) -> Iterator[Finding]:
     Args:
         root: The project's folder.
     """
-    from pixmill.core import lock
+    from pixmill.provenance import lock
 
     try:
         if (project := lock.read_lock(root)) is None:
@@ -120,7 +120,7 @@ def _pin(root: Path) -> Requirement:
     """Return what the project's ``pyproject.toml`` asks of Pixmill: all that a run needs, where it says nothing."""
     from packaging.requirements import Requirement
 
-    from pixmill.core.lock import read_lock
+    from pixmill.provenance.lock import read_lock
 
     path = root / "pyproject.toml"
     project, lock = {}, None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.core.errors import DataError, ParamsError
-from pixmill.core.uncommitted import commit_first, find_uncommitted, read_data
 from pixmill.doctor.finding import Finding, State
+from pixmill.state.uncommitted import commit_first, find_uncommitted, read_data
 
 __all__ = ["check_data", "check_dvc", "check_params"]
 

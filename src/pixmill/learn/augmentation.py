@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.core.params import AugmentationParams
-from pixmill.core.plugins import load_plugin, plugin_error
 from pixmill.learn.determinism import load_tensorflow, reseed
+from pixmill.project.plugins import load_plugin, plugin_error
 
 if TYPE_CHECKING:
     import keras

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blake3 import blake3
 
-from pixmill.core.code import code_digest
 from pixmill.core.errors import TrainError
 from pixmill.core.files import file_digest
 from pixmill.core.params import BackboneParams
-from pixmill.core.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.learn.determinism import first_line
 from pixmill.learn.folder import strange_part
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
+from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
+from pixmill.provenance.code import code_digest
 
 if TYPE_CHECKING:
     import keras

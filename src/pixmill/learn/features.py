@@ -20,7 +20,6 @@ from blake3 import blake3
 
 from pixmill.compute import map_batches
 from pixmill.compute.storage import Address, addresses
-from pixmill.core.code import code_digest
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
 from pixmill.core.progress import Progress, announce, track
@@ -31,6 +30,7 @@ from pixmill.learn.determinism import fix_threads
 from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import load_litert
 from pixmill.learn.precision import machine
+from pixmill.provenance.code import code_digest
 
 if TYPE_CHECKING:
     import keras

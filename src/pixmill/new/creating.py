@@ -16,7 +16,6 @@ from pixmill.core.dvc import dvc
 from pixmill.core.errors import BrowserError, DataError, ParamsError, PixmillError
 from pixmill.core.files import write_bytes, write_text
 from pixmill.core.git import git
-from pixmill.core.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.core.origin import Origin
 from pixmill.core.params import load_params, parse_params, read_text
 from pixmill.new.importing import Found, copy_images, find_images
@@ -24,6 +23,7 @@ from pixmill.new.names import names_of
 from pixmill.new.report import following, of_files, of_images
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed, render
+from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 

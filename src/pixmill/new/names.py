@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.project import read_project
+from pixmill.project.pyproject import read_project
 
 __all__ = ["names_of"]
 

@@ -14,13 +14,13 @@ from packaging.version import Version
 
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_bytes, write_text
-from pixmill.core.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 from pixmill.core.origin import Origin, running_origin
 from pixmill.core.params import load_params, parse_yaml, read_text
 from pixmill.core.params.reference import has_key, plain
 from pixmill.new.names import names_of
 from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
 from pixmill.new.template import SCHEMA, before_project, managed, render
+from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 
 __all__ = ["Upgrade", "apply_upgrade", "pinned_extras", "plan_upgrade"]
 

@@ -28,8 +28,8 @@ if sys.argv[0] == "-m":
 
 from pixmill.compute.connection import cluster_address
 from pixmill.core.errors import PixmillError
-from pixmill.core.lock import check_stage
 from pixmill.core.params import Params, load_params
+from pixmill.provenance.lock import check_stage
 
 __all__ = ["run"]
 

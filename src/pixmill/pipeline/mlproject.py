@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pixmill.cli.results import RESULTS, advice, is_committed
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
+from pixmill.state.results import RESULTS, advice, is_committed
 
 __all__ = ["main", "parse_arguments", "setting"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 from pixmill.compute import Limits
-from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files import fresh_folder, write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
+from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import PARTS
 from pixmill.pages.split import render_report
 from pixmill.split import metrics, pack, plot_table, split, summary

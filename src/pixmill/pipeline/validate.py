@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-from pixmill.core.expectations import gate_error, warnings
 from pixmill.core.files import write_figures, write_json, write_text
-from pixmill.core.given import shrinkage
-from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, write_table
+from pixmill.core.manifest import PAIRS, SCRAPED, SIGHTINGS, VALIDATED, read_table, shrinkage, write_table
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
+from pixmill.expectations import gate_error, warnings
 from pixmill.pages.validate import render_report
 from pixmill.validate import SEEN, metrics, plot_tables, read_decisions, validate
 

@@ -18,11 +18,11 @@ from pixmill.core.dvc import is_restorable
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
-from pixmill.core.uncommitted import commit_first
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
 from pixmill.learn.folder import read_description
 from pixmill.learn.litert import converted_files
+from pixmill.state.uncommitted import commit_first
 
 __all__ = ["Model", "current_version", "find_model"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import filelock
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.project import read_project
 from pixmill.core.workspace import Workspace
+from pixmill.project.pyproject import read_project
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

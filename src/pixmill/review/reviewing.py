@@ -16,7 +16,6 @@ from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
-from pixmill.core.uncommitted import commit_command
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.examining import State, count, describe_state
@@ -29,6 +28,7 @@ from pixmill.review.preview import Previews, Source
 from pixmill.review.review_session import Session
 from pixmill.serve.bucket import Bucket
 from pixmill.serve.inbox import Inbox
+from pixmill.state.uncommitted import commit_command
 from pixmill.web.loopback import wait_for_interrupt
 
 __all__ = ["default_name", "review"]

@@ -4,7 +4,7 @@
 - ``grouping``: what stays together
 - ``salts``: another salt, where the present one divides small classes badly
 - ``straddling``: what would be in two splits, and the reasons why an image is dropped here
-- ``checks``: the checks, see :mod:`pixmill.core.expectations`
+- ``checks``: the checks, see :mod:`pixmill.expectations`
 - ``splitting``: all of this as one function, with its metrics
 - ``packing``: images as memory-mappable shards
 """

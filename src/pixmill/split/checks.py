@@ -8,9 +8,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from pixmill.core.expectations import Check, Result, Table, Tell
-from pixmill.core.given import given_test, given_test_rows, shrinkage
+from pixmill.core.manifest import given_test, given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
+from pixmill.expectations import Check, Result, Table, Tell
 from pixmill.images.parts import PARTS
 
 __all__ = ["checks", "count_by", "tables"]

@@ -11,10 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.core.errors import ManifestError
-from pixmill.core.expectations import Outcome, run_checks, verdicts_by_name
-from pixmill.core.given import given_test
-from pixmill.core.manifest import SPLIT
+from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
+from pixmill.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.images.parts import PARTS
 from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
@@ -199,7 +198,7 @@ def metrics(split: Split) -> dict[str, Any]:
     Returns:
         ``<part>.<label>`` images, ``dropped`` of those that validate kept, ``reasons.<word>`` of these,
         ``gate.<expectation>`` (whether it passed), where folds were asked for ``folds.<number>.<label>``, and where
-        test images were given ``given_test`` (see :func:`pixmill.core.given.given_test`).
+        test images were given ``given_test`` (see :func:`pixmill.core.manifest.given_test`).
     """
     words = split.dropped["word"]
     found: dict[str, Any] = {

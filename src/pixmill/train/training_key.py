@@ -11,12 +11,12 @@ from typing import Any
 from blake3 import blake3
 
 import pixmill
-from pixmill.core.code import code_digest
 from pixmill.core.params import TrainParams, flat
-from pixmill.core.plugins import plugin_digest
 from pixmill.images.parts import Part
 from pixmill.learn.backbones import backbone_digest
 from pixmill.learn.precision import machine
+from pixmill.project.plugins import plugin_digest
+from pixmill.provenance.code import code_digest
 
 __all__ = ["deciding_code", "deciding_params", "training_key"]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from pixmill.bundled import missing_data
 from pixmill.core.errors import DataError, PluginError, ScrapeError
 from pixmill.core.params import Params
-from pixmill.core.plugins import load_plugin
-from pixmill.core.project import GROUPS
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.determinism import load_tensorflow
+from pixmill.project.plugins import load_plugin
+from pixmill.project.pyproject import GROUPS
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched

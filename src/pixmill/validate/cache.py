@@ -15,8 +15,8 @@ from PIL import __version__ as pillow
 from PIL import features
 
 import pixmill.images
-from pixmill.core.code import code_digest
 from pixmill.core.progress import announce
+from pixmill.provenance.code import code_digest
 
 __all__ = ["Cache", "version"]
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from pixmill.core.expectations import Advise, Check, Result, Tell
 from pixmill.core.params import Severity, ValidateParams
+from pixmill.expectations import Advise, Check, Result, Tell
 from pixmill.validate.shortcuts import shortcut_check
 
 __all__ = ["checks"]
@@ -135,7 +135,7 @@ def _share(
         expectation: Of Great Expectations.
         kwargs: Its arguments besides column and share.
         parameter: The key of the threshold in the section.
-        advise: See :class:`pixmill.core.expectations.Check`.
+        advise: See :class:`pixmill.expectations.Check`.
     """
 
     def tell(result: Result, rows: pd.DataFrame) -> list[str]:

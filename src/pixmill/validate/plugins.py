@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pixmill.core.expectations import Check, Table
-from pixmill.core.plugins import load_plugin, plugin_error
+from pixmill.expectations import Check, Table
+from pixmill.project.plugins import load_plugin, plugin_error
 
 __all__ = ["plugin_checks"]
 

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.core.expectations import verdicts_by_name, warnings
-from pixmill.core.given import given_test
+from pixmill.core.manifest import given_test
 from pixmill.core.params import ValidateParams
+from pixmill.expectations import verdicts_by_name, warnings
 from pixmill.validate.reasons import word
 from pixmill.validate.sightings import PARTS
 from pixmill.validate.validation import Validation
@@ -37,7 +37,7 @@ def metrics(validation: Validation) -> dict[str, Any]:
         (whether it passed), ``near_duplicates.{pairs,groups,largest_group}`` among the kept, ``conflicts`` and
         ``placeholders`` (images, however many copies of each there are) and ``leaks`` without a decision,
         ``shortcuts.<property>`` (its skill), ``warnings.<what>``, and where test images were given ``given_test``
-        (:func:`pixmill.core.given.given_test`).
+        (:func:`pixmill.core.manifest.given_test`).
     """
     manifest = validation.manifest
     dropped = manifest["reason"].dropna().map(word).value_counts()

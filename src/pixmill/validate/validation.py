@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import Limits
-from pixmill.core.expectations import Outcome, Table, run_checks
 from pixmill.core.manifest import PAIRS, VALIDATED
 from pixmill.core.params import ValidateParams
+from pixmill.expectations import Outcome, Table, run_checks
 from pixmill.images.likeness.groups import Links, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compute import Limits
-from pixmill.core.expectations import failures
-from pixmill.core.given import given_test_rows, shrinkage
+from pixmill.core.manifest import given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
+from pixmill.expectations import failures
 from pixmill.images.parts import PARTS
 from pixmill.pages.base import render_page, shorten
 from pixmill.pages.base.thumbnails import Shown, thumbnails

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from pixmill.compute import Limits
-from pixmill.core.expectations import Outcome
-from pixmill.core.given import shrinkage
+from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
+from pixmill.expectations import Outcome
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import histogram_svg, render_page, shorten
 from pixmill.pages.base.thumbnails import Shown, thumbnails

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from pixmill.core.params import ScrapeParams
-from pixmill.core.plugins import load_plugin, plugin_digest, plugin_error
+from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
 from pixmill.scrape.sources.folder import FolderSource

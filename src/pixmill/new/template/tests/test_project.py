@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.params import load_params
-from pixmill.core.project import read_project
+from pixmill.project.pyproject import read_project
 
 ROOT = Path(__file__).resolve().parent.parent
 METRICS = ROOT / "metrics" / "evaluate.json"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.cli.results import RESULTS, advice, is_committed, notes
 from pixmill.core.errors import PixmillError
 from pixmill.predict import find_model
+from pixmill.state.results import RESULTS, advice, is_committed, notes
 
 LOCK = """\
 schema: '2.0'

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.bundled import folder_md5
-from pixmill.compare.lock import Stages, first_outdated, stages_of
-from pixmill.core.dvc import cache_folder, is_cached
+from pixmill.core.dvc import cache_folder, folder_md5, is_cached
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
-from pixmill.core.uncommitted import find_uncommitted
+from pixmill.state.stages import Stages, first_outdated, stages_of
+from pixmill.state.uncommitted import find_uncommitted
 
 __all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
 

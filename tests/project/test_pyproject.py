@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.project import read_project
+from pixmill.project.pyproject import read_project
 
 
 @pytest.mark.parametrize(

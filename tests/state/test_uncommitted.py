@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.core.uncommitted import commit_first, describe_uncommitted, read_data
+from pixmill.state.uncommitted import commit_first, describe_uncommitted, read_data
 
 DISCARD = "dvc exp apply, dvc pull or a checkout may discard this"
 COMMIT = 'git commit -m "Add images and decisions"'

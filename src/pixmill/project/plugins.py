@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from pixmill.core.code import code_digest
 from pixmill.core.errors import PluginError
-from pixmill.core.project import GROUPS, read_project
+from pixmill.project.pyproject import GROUPS, read_project
+from pixmill.provenance.code import code_digest
 
 __all__ = ["load_plugin", "plugin_digest", "plugin_error"]
 
@@ -41,7 +41,7 @@ def load_plugin(kind: str, name: str, root: Path) -> Any:
     keeps its traceback.
 
     Args:
-        kind: One of :data:`pixmill.core.project.GROUPS`.
+        kind: One of :data:`pixmill.project.pyproject.GROUPS`.
         name: The name of the entry point.
         root: The project's folder.
 
@@ -73,7 +73,7 @@ def plugin_digest(kind: str, name: str, root: Path) -> str:
     """Return a digest of all files in the folder of a plugin's stage; of Python files, of what their code does.
 
     Args:
-        kind: One of :data:`pixmill.core.project.GROUPS`.
+        kind: One of :data:`pixmill.project.pyproject.GROUPS`.
         name: The name of the entry point.
         root: The project's folder.
 
@@ -93,7 +93,7 @@ def plugin_error(kind: str, name: str, root: Path, problem: str) -> PluginError:
     """Return the error that a plugin does not do what it must.
 
     Args:
-        kind: One of :data:`pixmill.core.project.GROUPS`.
+        kind: One of :data:`pixmill.project.pyproject.GROUPS`.
         name: The name of the entry point.
         root: The project's folder.
         problem: What was expected, then what was received.

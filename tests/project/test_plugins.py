@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.core.errors import PluginError
 from pixmill.core.params import parse_params
-from pixmill.core.plugins import load_plugin, plugin_digest
+from pixmill.project.plugins import load_plugin, plugin_digest
 from pixmill.scrape.sources import open_sources
 from pixmill.use import problems
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixmill.core.dvc import DEFAULT_CACHE, cache_folder, read_listing, read_record
+from pixmill.core.dvc import DEFAULT_CACHE, LITTER, cache_folder, read_listing, read_record
 from pixmill.core.errors import DataError
 from pixmill.core.git import git
 
@@ -26,8 +26,6 @@ __all__ = [
 ]
 
 _FILES = ("data.dvc", "review.csv")
-
-_LITTER = {".DS_Store", "Thumbs.db"}
 
 _Ignore = Callable[[str, list[str], list[str]], tuple[list[str], list[str]]]
 
@@ -244,4 +242,4 @@ def _sizes(root: Path, ignore: _Ignore) -> dict[str, int]:
 
 
 def _without_litter(_: str, folders: list[str], names: list[str]) -> tuple[list[str], list[str]]:
-    return folders, [name for name in names if name not in _LITTER]
+    return folders, [name for name in names if name not in LITTER]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pixmill.core.expectations import (
+from pixmill.expectations import (
     Check,
     Outcome,
     Table,

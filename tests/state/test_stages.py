@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pixmill.compare.documents import read_stages
-from pixmill.compare.lock import changed_input, first_outdated, stages_of
 from pixmill.core.errors import ParamsError
+from pixmill.state.documents import read_stages
+from pixmill.state.stages import changed_input, first_outdated, stages_of
 from tests.compare.projects import write
 
 

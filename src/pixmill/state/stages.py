@@ -7,9 +7,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from pixmill.compare.documents import Malformed, read_stages, read_yaml
 from pixmill.core.errors import ParamsError
-from pixmill.core.lock import FILE
+from pixmill.provenance.lock import FILE
+from pixmill.state.documents import Malformed, read_stages, read_yaml
 
 __all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
 

@@ -23,11 +23,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import pixmill
-from pixmill.core.code import form_and_imports, normal_form
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
+from pixmill.provenance.code import form_and_imports, normal_form
 
 __all__ = [
     "FILE",
@@ -69,15 +69,15 @@ _INDIFFERENT = (
     "pixmill.compute.cluster",
     "pixmill.compute.connection",
     "pixmill.compute.node",
-    "pixmill.core.code",
+    "pixmill.provenance.code",
     "pixmill.core.errors",
     "pixmill.core.extras",
-    "pixmill.core.lock",
+    "pixmill.provenance.lock",
     "pixmill.core.origin",
-    "pixmill.core.plugins",
+    "pixmill.project.plugins",
     "pixmill.core.process",
     "pixmill.core.progress",
-    "pixmill.core.project",
+    "pixmill.project.pyproject",
     "pixmill.core.workspace",
 )
 """Modules that do not affect an output: they word errors, handle signals, show progress, find folders and plugins, or

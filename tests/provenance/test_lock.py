@@ -11,7 +11,8 @@ import yaml
 
 import pixmill
 from pixmill.core.errors import PixmillError
-from pixmill.core.lock import (
+from pixmill.core.origin import Origin
+from pixmill.provenance.lock import (
     FILE,
     SECTIONS,
     Lock,
@@ -23,7 +24,6 @@ from pixmill.core.lock import (
     stage_digests,
     write_lock,
 )
-from pixmill.core.origin import Origin
 
 PACKAGE = Path(pixmill.__file__).parent
 DIGEST = "12e3456789012345"  # which YAML takes for a number

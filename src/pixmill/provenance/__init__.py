@@ -1,0 +1,1 @@
+"""Which code, params and inputs decide a result."""

@@ -3,7 +3,7 @@
 #   PYTHON=python3.12   the interpreter of .venv (default: the newest of 3.11 to 3.13)
 #   PORT=8080           the port of `make ui` and `make shop`
 #   QUICK=1             a short benchmark
-#   WORKERS=0           run the tests one by one (default: three processes, two for the slow tests)
+#   WORKERS=0           run the tests one by one (default: three processes, two for the slow ones and those with services)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -27,7 +27,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export SE_AVOID_STATS := true
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help repro data test test-slow lint check stale ui shop reference requirements clean setup browser
+.PHONY: help repro data test test-slow test-services lint check stale ui shop reference requirements clean setup browser
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { sub(/%/, "<name>", $$1); printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,10 +40,13 @@ data: setup ## fill an empty data/ with the bundled images
 	@$(BIN)/pixmill data
 
 test: browser data ## set everything up and run the tests
-	@$(PYTEST) $(or $(WORKERS),3) -m "not slow"
+	@$(PYTEST) $(or $(WORKERS),3) -m "not slow and not services"
 
 test-slow: browser data ## run the slow tests, which take minutes each
-	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m slow
+	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m "slow and not services"
+
+test-services: browser data ## run the tests with services: Ray, S3, PostgreSQL, MLflow, Selenium Grid
+	@$(PYTEST) $(or $(WORKERS),2) --no-loadscope-reorder -m services
 
 lint: setup ## check style and types
 	@$(BIN)/ruff check

@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.cluster.conftest import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser, pytest.mark.linux]
 
 
 @pytest.fixture(scope="module")

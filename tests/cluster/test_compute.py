@@ -23,8 +23,9 @@ from tests.cluster.ray_nodes import RayCluster
 from tests.compute.passes import act, addresses, doubled, failing, fatal, identity, slow, stubborn
 
 pytestmark = [
-    pytest.mark.cluster,
     pytest.mark.slow,
+    pytest.mark.slow,
+    pytest.mark.services,
     pytest.mark.linux,
     pytest.mark.filterwarnings("ignore:More than 10MB of messages"),  # pytest drops the filters of the connection
 ]

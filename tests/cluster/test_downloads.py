@@ -21,7 +21,7 @@ from pixmill.web.fetch import Network
 from tests.scrape.conftest import image, tree
 from tests.web.fetch.conftest import Site
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 HOSTS = [f"h{number}.test" for number in range(16)]
 EACH = 4

@@ -19,7 +19,7 @@ from tests.cluster.conftest import wait_until
 from tests.learn.conftest import some_ids, some_pixels
 from tests.split.conftest import write_project
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 LIMITS = Limits(60, 512 << 20)
 SIDE, COUNT = 32, 320

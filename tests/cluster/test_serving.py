@@ -29,7 +29,7 @@ from tests.servers import Storage
 
 SHARED = f"s3://{Storage.bucket}/shared/inbox"
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 
 class Balancer:

@@ -25,7 +25,7 @@ from tests.cluster.conftest import disconnect
 from tests.cluster.ray_nodes import RayCluster
 from tests.split.conftest import write_project
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 LIMITS = Limits(60, 512 << 20)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cluster.conftest import wait_until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.browser]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
 
 SECONDS = 20
 """How long something is away, and longer if the stage has not ended."""

@@ -13,7 +13,7 @@ import pytest
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 REPOSITORY = Path(__file__).parents[2]
 

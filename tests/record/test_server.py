@@ -13,7 +13,7 @@ from pixmill.record.stages import evaluation_run
 from pixmill.record.sync import sync
 from tests.servers import MlflowServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 EPOCHS = range(1, 41)
 

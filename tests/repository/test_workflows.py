@@ -40,6 +40,15 @@ def test_the_comment_runs_the_script_of_the_base_and_nothing_else(workflow):
     assert "head.repo.full_name == github.repository" in job["if"]
 
 
+def test_both_services_run_every_check(workflow, repository):
+    script = (repository / ".ci" / "run").read_text(encoding="utf-8")
+    checks = sorted(re.search(r"set -- (.*);", script)[1].split())
+    gitlab = [line for job in ("test", "services") for line in read(repository / ".gitlab-ci.yml")[job]["script"]]
+    assert sorted(word for line in gitlab if ".ci/run" in line for word in line.split()[1:]) == checks
+    github = [step.get("run", "") for job in ("test", "services") for step in workflow["jobs"][job]["steps"]]
+    assert sorted(command.removeprefix("make ") for command in github if command) == checks
+
+
 def test_no_job_keeps_the_token_in_its_clone(workflow):
     clones = [given for job in workflow["jobs"].values() for given in steps_with(job, CHECKOUT)]
     assert len(clones) == len(workflow["jobs"])

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.scrape.acts.project import Project
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.browser]
 
 PRODUCTS = 15
 SITE = """\

@@ -17,7 +17,7 @@ from pixmill.core.files import write_json
 from tests.images.samples import encoded, shapes
 from tests.serve.load.server import Running, upload
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 NAME = "garments"
 

@@ -18,7 +18,7 @@ expected-statuses = ["2xx", 404, 422]
 """
 """What no schema can say: these answer 422 where the bytes are no image, or the URL leads to none."""
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 
 @pytest.mark.parametrize("keys", [(), ("secret",)], ids=["open", "with a key"])

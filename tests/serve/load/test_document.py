@@ -12,7 +12,7 @@ import pytest
 from pixmill.cli import _parser
 from tests.serve.load.server import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 TEXT = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
 

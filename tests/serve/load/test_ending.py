@@ -14,7 +14,7 @@ import pytest
 from benchmarks.load import Sender
 from tests.serve.load.server import Running, upload
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 CONNECTIONS = 16
 

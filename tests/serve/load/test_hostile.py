@@ -22,7 +22,7 @@ from tests.serve.load.conftest import WAITING, WORKERS
 from tests.serve.load.server import Running, upload
 from tests.web.fetch.inner import INNER_HOSTS
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 MOST_MEMORY = 700_000_000
 """Of all processes together, in bytes."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.serve.load.server import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.linux]
+pytestmark = [pytest.mark.slow, pytest.mark.services, pytest.mark.linux]
 
 
 def statuses(server: Running, *clients: str) -> list[int]:

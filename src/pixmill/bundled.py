@@ -53,7 +53,7 @@ _DOWNLOAD_SECONDS = 600
 
 @dataclass(frozen=True)
 class Collection:
-    """Say where a labelled collection is found and how it is recognised.
+    """A labelled collection of images: where it is found, and how it is recognised.
 
     Args:
         folder: Where the Debian package installs the gzipped IDX files.

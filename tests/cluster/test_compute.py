@@ -16,7 +16,7 @@ import pytest
 from pixmill.compute import Limits, map_batches
 from pixmill.compute.cluster import Cluster
 from pixmill.core.errors import PixmillError
-from pixmill.doctor import State
+from pixmill.doctor import Status
 from pixmill.doctor.services import check_compute
 from tests.cluster.conftest import wait_until
 from tests.cluster.ray_nodes import RayCluster
@@ -114,7 +114,7 @@ def test_a_node_with_another_version_of_a_package_is_named(
         list(map_batches(identity, range(200), batch_size=1))
     assert "pip install pillow==" in str(caught.value.next)
     (finding,) = check_compute()
-    assert (finding.state, finding.message) == (State.BAD, caught.value.message)
+    assert (finding.status, finding.message) == (Status.BAD, caught.value.message)
 
 
 def test_a_node_that_joins_later_and_does_not_see_a_folder_is_named(
@@ -132,7 +132,7 @@ def test_a_node_that_joins_later_and_does_not_see_a_folder_is_named(
 
 def test_the_doctor_reports_the_cluster(cluster: Cluster, ray_cluster: RayCluster) -> None:
     (finding,) = check_compute()
-    assert finding.state is State.OK
+    assert finding.status is Status.OK
     nodes = ", ".join(ray_cluster.ip(number) for number in range(3))
     assert finding.message == f"{cluster.address}: 3 processors on {nodes}"
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pixmill.doctor import Finding, State, examine, render
+from pixmill.doctor import Finding, Status, examine, render
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def project(repository, tmp_path):
 
 def test_findings_are_lines_with_the_command_that_fixes_them():
     findings = [
-        Finding("disk", State.OK, "40 GiB free"),
-        Finding("browser", State.BAD, "there is none", next="get one"),
+        Finding("disk", Status.OK, "40 GiB free"),
+        Finding("browser", Status.BAD, "there is none", next="get one"),
     ]
     assert render(findings) == (
         "ok   disk     40 GiB free\n"
@@ -48,7 +48,7 @@ def test_each_finding_that_is_not_ok_names_the_fix(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setenv("PIXMILL_BROWSER", "/nowhere/x")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    amiss = [finding for finding in examine(tmp_path) if finding.state is not State.OK]
+    amiss = [finding for finding in examine(tmp_path) if finding.status is not Status.OK]
     assert {finding.name for finding in amiss} >= {"PATH", "params", "data", "DVC", "browser", "MLflow"}
     assert all(finding.next for finding in amiss)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from pixmill.core.origin import install_command
-from pixmill.doctor import State
+from pixmill.doctor import Status
 from pixmill.doctor.machine import _pin, check_disk, check_packages, check_python
 from pixmill.provenance.lock import SECTIONS, Lock, write_lock
 
 
 def test_the_python_of_dvc_is_this_one(monkeypatch):
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
-    assert [finding.state for finding in check_python()] == [State.OK, State.OK]
+    assert [finding.status for finding in check_python()] == [Status.OK, Status.OK]
 
 
 def test_another_python_on_path_is_a_warning(tmp_path, monkeypatch):
@@ -22,14 +22,14 @@ def test_another_python_on_path_is_a_warning(tmp_path, monkeypatch):
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     _, path = check_python()
-    assert (path.state, path.message) == (State.WARNING, f"dvc would run {other}, not {sys.executable}")
+    assert (path.status, path.message) == (Status.WARNING, f"dvc would run {other}, not {sys.executable}")
     assert path.next == f'export PATH="{Path(sys.executable).parent}:$PATH"'
 
 
 def test_a_python_that_is_too_old_is_bad(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 1, "final", 0))
     python, _ = check_python()
-    assert python.state is State.BAD
+    assert python.status is Status.BAD
     assert "3.10.1" in python.message
 
 
@@ -42,28 +42,28 @@ def test_packages_are_compared_with_the_pinned_ones(tmp_path):
         "# via numpy\n--only-binary :all:\n./mine\n"
     )
     (finding,) = check_packages(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, "all as pinned")
+    assert (finding.status, finding.message) == (Status.OK, "all as pinned")
 
 
 def test_missing_and_other_packages_are_named(tmp_path):
     (tmp_path / "requirements.txt").write_text("no-such-package==1\nnumpy==0.1\n")
     missing, other = check_packages(tmp_path)
     install = "pip install -r requirements.txt"
-    assert (missing.state, missing.message, missing.next) == (State.BAD, "missing: no-such-package", install)
-    assert other.state is State.WARNING
+    assert (missing.status, missing.message, missing.next) == (Status.BAD, "missing: no-such-package", install)
+    assert other.status is Status.WARNING
     assert "numpy" in other.message
     assert "(expected ==0.1)" in other.message
 
 
 def test_without_a_list_of_its_own_a_project_needs_what_a_run_needs(tmp_path):
     (finding,) = check_packages(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, "all as pinned")
+    assert (finding.status, finding.message) == (Status.OK, "all as pinned")
 
 
 def test_a_pyproject_that_no_parser_takes_is_no_reason_to_stop(tmp_path):
     (tmp_path / "pyproject.toml").write_text(f"a = {'[' * 20_000}")
     (finding,) = check_packages(tmp_path)
-    assert finding.state == State.OK
+    assert finding.status == Status.OK
 
 
 def test_the_extras_of_a_project_with_a_wheel_are_needed(tmp_path):
@@ -86,20 +86,20 @@ def test_the_extras_that_a_project_pins_are_needed(tmp_path, monkeypatch):
         monkeypatch.setattr("pixmill.doctor.machine.metadata.version", version_of)
 
     without("tensorflow")
-    assert [finding.state for finding in check_packages(tmp_path)] == [State.OK]
+    assert [finding.status for finding in check_packages(tmp_path)] == [Status.OK]
     without("tensorflow", "fastapi")
     (finding,) = check_packages(tmp_path)
-    assert (finding.state, finding.message) == (State.BAD, "missing: fastapi")
+    assert (finding.status, finding.message) == (Status.BAD, "missing: fastapi")
     assert finding.next == install_command("serve"), "what runs lacks it, so it is added from where that came"
     for asked in ("pixmill[serve]==0.0.1", f"pixmill[serve] @ https://example.org/p.whl#sha256={'0' * 64}"):
         (tmp_path / "pyproject.toml").write_text(f'[project]\ndependencies = ["{asked}"]\n')
         assert next(check_packages(tmp_path)).next == f"pip install '{asked}'"
 
 
-@pytest.mark.parametrize(("free", "state"), [(3, State.WARNING), (50, State.OK)])
+@pytest.mark.parametrize(("free", "state"), [(3, Status.WARNING), (50, Status.OK)])
 def test_a_disk_that_is_nearly_full_is_told(tmp_path, monkeypatch, free, state):
     usage = namedtuple("usage", "total used free")(0, 0, int(free * 2**30))
     monkeypatch.setattr("pixmill.doctor.machine.shutil.disk_usage", lambda _: usage)
     (finding,) = check_disk(tmp_path)
-    assert (finding.state, bool(finding.next)) == (state, state is not State.OK)
+    assert (finding.status, bool(finding.next)) == (state, state is not Status.OK)
     assert f"{free:.1f} GiB free" in finding.message

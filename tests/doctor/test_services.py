@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pixmill.doctor import State
+from pixmill.doctor import Status
 from pixmill.doctor.services import check_browser, check_mlflow, check_network
 
 
@@ -38,27 +38,27 @@ def server():
 def test_a_project_file_that_cannot_be_read_is_bad(tmp_path):
     (tmp_path / "pyproject.toml").write_text("[tool.pixmill]\nmlflow = 5\n")
     (finding,) = check_mlflow(tmp_path)
-    assert (finding.state, finding.next) == (State.BAD, "edit pyproject.toml")
+    assert (finding.status, finding.next) == (Status.BAD, "edit pyproject.toml")
     assert "tool.pixmill.mlflow: expected an address, received 5" in finding.message
 
 
 def test_a_server_that_keeps_runs_is_asked(tmp_path, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     (finding,) = check_mlflow(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, server)
+    assert (finding.status, finding.message) == (Status.OK, server)
 
 
 def test_a_name_and_a_password_are_no_part_of_the_server_s_name(tmp_path, server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.replace("//", "//me:secret@"))
     (finding,) = check_mlflow(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, server)
+    assert (finding.status, finding.message) == (Status.OK, server)
 
 
 @pytest.mark.parametrize("path", ["", "/elsewhere"])
 def test_a_server_that_does_not_answer_is_a_warning_without_its_password(tmp_path, server, path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{server}{path}" if path else "http://me:secret@127.0.0.1:9")
     (finding,) = check_mlflow(tmp_path)
-    assert finding.state is State.WARNING
+    assert finding.status is Status.WARNING
     assert finding.next
     assert "secret" not in finding.message
 
@@ -66,10 +66,10 @@ def test_a_server_that_does_not_answer_is_a_warning_without_its_password(tmp_pat
 def test_a_database_of_this_project_needs_no_server(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (finding,) = check_mlflow(tmp_path)
-    assert (finding.state, finding.message) == (State.OK, f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
+    assert (finding.status, finding.message) == (Status.OK, f"sqlite:///{(tmp_path / 'mlflow.db').as_posix()}")
     sqlite3.connect(tmp_path / "mlflow.db").close()
     (finding,) = check_mlflow(tmp_path)
-    assert finding.state is State.OK
+    assert finding.status is Status.OK
 
 
 @pytest.mark.parametrize("uri", ["", "sqlite:///mlflow.db", "sqlite+pysqlite:///mlflow.db?timeout=30"])
@@ -78,7 +78,7 @@ def test_a_database_that_is_none_is_bad(tmp_path, uri, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     (finding,) = check_mlflow(tmp_path)
-    assert finding.state is State.BAD
+    assert finding.status is Status.BAD
     assert finding.next.startswith("mv ")
 
 
@@ -88,23 +88,23 @@ def test_a_browser_that_is_missing_says_names_the_command_that_installs_one(tmp_
     manager.chmod(0o755)
     monkeypatch.setenv("SE_MANAGER_PATH", str(manager))
     (finding,) = check_browser()
-    assert (finding.state, finding.next) == (State.BAD, "pixmill browser --install")
+    assert (finding.status, finding.next) == (Status.BAD, "pixmill browser --install")
 
 
 def test_a_grid_is_asked(server, monkeypatch):
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", server)
     (finding,) = check_browser()
-    assert (finding.state, finding.message) == (State.OK, f"Chromium or Chrome on the grid {server}: 1 of 1 free")
+    assert (finding.status, finding.message) == (Status.OK, f"Chromium or Chrome on the grid {server}: 1 of 1 free")
     monkeypatch.setenv("PIXMILL_BROWSER", "firefox")
     (finding,) = check_browser()
-    assert (finding.state, finding.message) == (State.WARNING, f"Firefox on the grid {server}: none there now")
+    assert (finding.status, finding.message) == (Status.WARNING, f"Firefox on the grid {server}: none there now")
     monkeypatch.setenv("PIXMILL_WEBDRIVER_URL", "http://127.0.0.1:9")
     (finding,) = check_browser()
-    assert finding.state is State.BAD
+    assert finding.status is Status.BAD
 
 
 def test_the_network_is_there_or_not(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as here:
         monkeypatch.setattr("pixmill.doctor.services._PUBLIC", here.getsockname())
-        assert [finding.state for finding in check_network()] == [State.OK]
-    assert [finding.state for finding in check_network()] == [State.WARNING]
+        assert [finding.status for finding in check_network()] == [Status.OK]
+    assert [finding.status for finding in check_network()] == [Status.WARNING]

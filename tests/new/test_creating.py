@@ -164,7 +164,7 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
 
 
 @pytest.mark.parametrize(
-    ("words", "message", "following"),
+    ("words", "message", "next_steps"),
     [
         (["pets"], "which images? Choose one of these:\n  --demo ", "repeat"),
         (["pets", "--recipe", "bets"], "no such recipe: 'bets'; did you mean 'best'", "list them"),
@@ -193,14 +193,14 @@ def test_a_recipe_with_its_own_source_needs_no_images(recipe: str, snapshot: str
     ],
 )
 def test_one_message_names_the_fix_and_nothing_is_written(
-    words: list[str], message: str, following: str, new: New, pets: Path, tmp_path: Path
+    words: list[str], message: str, next_steps: str, new: New, pets: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "full" / "own" / ".git").mkdir(parents=True)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path / "full" / "own", check=True)
     before = sorted(tmp_path.rglob("*"))
     said = new(*words)
     assert message in said
-    assert f"\nNext: {following}" in said
+    assert f"\nNext: {next_steps}" in said
     assert sorted(tmp_path.rglob("*")) == before
 
 

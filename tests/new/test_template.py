@@ -13,7 +13,7 @@ import yaml
 from pixmill.core.origin import Origin
 from pixmill.core.params import parse_params
 from pixmill.core.params.reference import schema
-from pixmill.new.template import SCHEMA, managed, render
+from pixmill.new.template import SCHEMA, managed_files, render
 
 STAGES = ("scrape", "validate", "split", "train", "evaluate")
 
@@ -26,7 +26,7 @@ def files() -> dict[str, str]:
 def test_a_person_can_read_it_all(files: dict[str, str]) -> None:
     assert len(files) + len(["data.dvc", "pixmill.lock"]) < 30
     assert sum(len(text.splitlines()) for path, text in files.items() if path != SCHEMA) < 650
-    assert {*files} - {*managed(files)} - {path for path in files if path.startswith("src/")} == {
+    assert {*files} - {*managed_files(files)} - {path for path in files if path.startswith("src/")} == {
         ".dvc/config",
         "README.md",
         "params.yaml",

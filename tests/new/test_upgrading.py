@@ -14,7 +14,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.core.origin import Origin
 from pixmill.new import upgrading
 from pixmill.new.supply import INDEX_NOTE, Supply
-from pixmill.new.template import SCHEMA, managed, render
+from pixmill.new.template import SCHEMA, managed_files, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
 from pixmill.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 
@@ -72,7 +72,7 @@ def project(tmp_path: Path, installed: Lock, origin: Origin, monkeypatch: pytest
     for path, text in texts.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
-    template = {path: text_digest(text) for path, text in managed(texts).items()}
+    template = {path: text_digest(text) for path, text in managed_files(texts).items()}
     digests = {**installed.digests, "train": "0" * 16}
     libraries = {**installed.libraries, "numpy": "1.0", "gone": "2.0"}
     write_lock(root, Lock("0.0.8", digests, libraries, template, Origin("pixmill==0.0.8")))
@@ -122,7 +122,7 @@ def test_an_upgrade_says_what_changes_and_changes_it(
     assert not {"- before", "- not yet"} & set(shown.out.splitlines())
     after = files_of(project)
     rendered = render("shoes", "shoes", Origin(f"pixmill=={__version__}"))
-    assert after.items() >= managed(rendered).items()
+    assert after.items() >= managed_files(rendered).items()
     assert after["pyproject.toml"] == rendered["pyproject.toml"]
     assert after.keys() == before.keys() - {"old.cfg"}
     lock = read_lock(project)
@@ -257,7 +257,7 @@ def test_a_project_keeps_its_extras_with_a_wheel_and_with_each_later_build(
         assert (f"'{wanted}' -e ." in found[".github/workflows/ci.yml"]) == after.is_path
         assert {path: found[path] for path in rendered} == rendered
         assert any(wanted in line for line in upgrade.lines) == after.is_path
-        assert upgrading.pinned_extras(project) == "pipeline,heic,s3"
+        assert upgrading.project_extras(project) == "pipeline,heic,s3"
         assert not plan_upgrade(project).pending
 
 

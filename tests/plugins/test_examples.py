@@ -22,7 +22,7 @@ from pixmill.learn.augmentation import augmented
 from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
-from pixmill.use import problems
+from pixmill.use import find_issues
 from pixmill.validate import SEEN, validate
 from tests.train.conftest import CLASSES, SIZE, write_packed
 from tests.validate.conftest import blocks, encoded
@@ -116,7 +116,7 @@ def checked(project: Path, params: Params):
 
 def test_source_and_check(project, repository):
     params = params_of(project, "source", "check")
-    assert [problem for problem in problems(project, params) if "plugin" in str(problem)] == []
+    assert [issue for issue in find_issues(project, params) if "plugin" in str(issue)] == []
     fill(project)
     lines = forecast(params.classes, params.scrape, root=project, scratch=project / ".pixmill")
     assert lines[0] == "cat: plugin:archive data/archive/index.csv (on this machine)"

@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.core.errors import ParamsError
 from pixmill.state.documents import read_stages
-from pixmill.state.stages import changed_input, first_outdated, stages_of
+from pixmill.state.stages import find_changed_input, first_outdated, stages_of
 from tests.compare.projects import write
 
 
@@ -14,7 +14,7 @@ def changed(root):
     def read(path):
         return (root / path).read_bytes() if (root / path).exists() else None
 
-    return changed_input(read_stages((root / "dvc.lock").read_bytes()), read)
+    return find_changed_input(read_stages((root / "dvc.lock").read_bytes()), read)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_recipe_is_short_and_sound(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_can_ask_openly_licensed_archives(name: str) -> None:
-    params, opened = find_recipe(ROOT, name).params(), find_recipe(ROOT, name).opened()
+    params, opened = find_recipe(ROOT, name).params(), find_recipe(ROOT, name).with_open_sources()
     assert opened.params().scrape.source == ("openverse", "wikimedia")
     assert opened.params().train == params.train
     assert opened.summary == find_recipe(ROOT, name).summary

@@ -68,7 +68,7 @@ def test_a_recipe_takes_the_place_with_its_comments(project: Path) -> None:
 
 
 def test_one_recipe_follows_another(project: Path) -> None:
-    use(project, find_recipe(project, "garments").opened())
+    use(project, find_recipe(project, "garments").with_open_sources())
     assert load_params(project).scrape.source == ("openverse", "wikimedia")
     use(project, find_recipe(project, "digits"))
     assert load_params(project).scrape.source == ("keras",)
@@ -215,7 +215,7 @@ def test_what_the_team_accepts_stays_whatever_the_recipe(project: Path) -> None:
     assert find_recipe(project, "digits").text in text
     assert not any(name.startswith("review") for name in done.changes)
     # With it the file is still a recipe as it came.
-    assert use(project, find_recipe(project, "garments").opened()).backup is None
+    assert use(project, find_recipe(project, "garments").with_open_sources()).backup is None
     assert use(project, find_recipe(project, "food")).backup is None
     assert load_params(project).review == before
     own = project / "recipes" / "own.yaml"

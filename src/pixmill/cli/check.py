@@ -23,7 +23,7 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
     from pixmill.state.uncommitted import describe_uncommitted
-    from pixmill.use import problems, salt_for_folders
+    from pixmill.use import find_issues, salt_for_folders
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
@@ -44,10 +44,10 @@ def run(_: argparse.Namespace) -> None:
         say("\n".join([*(f"warning: {line}" for line in missing[0]), f"Next: {missing[1]}"]))
     if (described := describe_uncommitted(root)) is not None:
         say(f"note: {described[0]}\nNext: {described[1]}")
-    found = list(problems(root, params))
-    for problem in found:
-        if not problem.stops:
-            say(f"warning: {problem}")
+    found = list(find_issues(root, params))
+    for issue in found:
+        if not issue.stops:
+            say(f"warning: {issue}")
     python = shutil.which("python")
     if python is None or Path(python).parent.resolve() != Path(sys.executable).parent.resolve():
         print(
@@ -55,10 +55,10 @@ def run(_: argparse.Namespace) -> None:
             f'Next: export PATH="{Path(sys.executable).parent}:$PATH"',
             file=sys.stderr,
         )
-    if stopping := [problem for problem in found if problem.stops]:
+    if stopping := [issue for issue in found if issue.stops]:
         raise DataError(
-            "\n".join(problem.message for problem in stopping),
-            next="; ".join(dict.fromkeys(problem.next for problem in stopping if problem.next)),
+            "\n".join(issue.message for issue in stopping),
+            next="; ".join(dict.fromkeys(issue.next for issue in stopping if issue.next)),
         )
     if (salt := salt_for_folders(root, params)) is not None:
         say(f"note: {salt}")

@@ -17,5 +17,5 @@ def run(_: argparse.Namespace) -> None:
 
     findings = examine(project_root())
     print(render(findings))
-    if any(finding.state == "bad" for finding in findings):
+    if any(finding.status == "bad" for finding in findings):
         sys.exit(1)

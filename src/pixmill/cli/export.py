@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if done.checked:
         n = next(iter(done.checked.values()))[0].n
-        print(f"Compared with the model on {n:,} test images:\n\n{_aligned(agreement_rows(done.checked))}\n")
+        print(f"Compared with the model on {n:,} test images:\n\n{_align(agreement_rows(done.checked))}\n")
         print(f"Written to {done.folder}/, with labels.txt and README.md, the model card")
     for name, command in done.missing.items():
         say(f"{name} was left out: {command}, then pixmill export")
@@ -87,7 +87,7 @@ def _share(text: str) -> float:
     return share
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def _align(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(

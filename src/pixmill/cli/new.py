@@ -46,13 +46,13 @@ def run(arguments: argparse.Namespace) -> None:
     """Make the project and print the next commands."""
     import dvc  # noqa: F401 (run as a command: where it is missing, nothing is begun)
 
-    from pixmill.new.creating import Order, create
+    from pixmill.new.creating import ProjectSpec, create
 
     classes = tuple(name.strip() for name in (arguments.classes or "").split(",") if name.strip())
     names = ("folder", "recipe", "source", "demo", "remote", "mlflow", "pixmill")
     wanted = {name: getattr(arguments, name) for name in names}
     try:
-        print("\n".join(create(Order(**wanted, classes=classes), report=say)))
+        print("\n".join(create(ProjectSpec(**wanted, classes=classes), report=say)))
     except KeyboardInterrupt:
         say("interrupted; the same command completes the project")
         raise

@@ -41,11 +41,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what changes, and change it unless told otherwise."""
-    from pixmill.new.upgrading import apply_upgrade, pinned_extras, plan_upgrade
+    from pixmill.new.upgrading import apply_upgrade, plan_upgrade, project_extras
 
     root = project_root()
     if arguments.build is not None:
-        _install(_named(root, arguments.build), pinned_extras(root))
+        _install(_find_build(root, arguments.build), project_extras(root))
         # This process has the modules of the earlier version.
         sys.exit(subprocess.call([sys.executable, "-m", "pixmill", "upgrade"], cwd=root))
     upgrade = plan_upgrade(root)
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise PixmillError(f"the project is not up to date with pixmill {upgrade.lock.version}", next="pixmill upgrade")
 
 
-def _named(root: Path, build: str) -> Origin:
+def _find_build(root: Path, build: str) -> Origin:
     """Return the build that a person names; a version only where the project or what runs is from an index."""
     from pixmill.core.origin import Origin, running_origin
     from pixmill.new.supply import find_origin

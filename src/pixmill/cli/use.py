@@ -36,15 +36,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """List the recipes, or put one in place and print what changed."""
     from pixmill.core.params import load_params
-    from pixmill.use import find_recipe, listing, salt_for_folders, use
+    from pixmill.use import find_recipe, list_recipes, salt_for_folders, use
 
     root = project_root()
     if arguments.recipe is None:
-        print(f"{listing(root)}\nNext: pixmill use RECIPE")
+        print(f"{list_recipes(root)}\nNext: pixmill use RECIPE")
         return
     recipe = find_recipe(root, arguments.recipe)
     if arguments.open:
-        recipe = recipe.opened()
+        recipe = recipe.with_open_sources()
     done = use(root, recipe, keep_data=arguments.keep_data, force=arguments.force)
     print(f"params.yaml {'already has' if not done.rewritten else 'now has'} the values of the recipe '{recipe.name}'")
     print("\n".join(done.lines()))

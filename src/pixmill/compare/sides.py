@@ -21,7 +21,7 @@ from pixmill.metrics.calibration import Calibration
 from pixmill.record.runs import CALIBRATION as IN_MODEL
 from pixmill.record.runs import PREDICTIONS, MlflowRun, Runs
 from pixmill.state.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
-from pixmill.state.stages import Stages, changed_input, first_outdated
+from pixmill.state.stages import Stages, find_changed_input, first_outdated
 
 __all__ = ["calibration_of", "read_each", "read_sides", "read_tables"]
 
@@ -253,7 +253,7 @@ def _caution(tree: Tree, stages: Stages) -> list[str]:
     """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
-        changed = changed_input(stages, tree.read)
+        changed = find_changed_input(stages, tree.read)
     except Malformed:
         changed = None  # told where the file is read
     if changed:

@@ -1,7 +1,7 @@
 """What a run needs, checked one by one, with the command that fixes what is missing.
 
 - ``machine``: Python, packages and disk
-- ``project``: parameters, images and what DVC keeps
+- ``repository``: parameters, images and what DVC keeps
 - ``services``: the browser, MLflow and the network
 - ``finding``: the result of one check
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from pixmill.doctor.finding import Finding, State, render
+from pixmill.doctor.finding import Finding, Status, render
 from pixmill.doctor.machine import check_code, check_disk, check_packages, check_python
-from pixmill.doctor.project import check_data, check_dvc, check_params
+from pixmill.doctor.repository import check_data, check_dvc, check_params
 from pixmill.doctor.services import check_browser, check_compute, check_mlflow, check_network
 
-__all__ = ["Finding", "State", "examine", "render"]
+__all__ = ["Finding", "Status", "examine", "render"]
 
 
 def examine(root: Path) -> list[Finding]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "State", "render"]
+__all__ = ["Finding", "Status", "render"]
 
 
-class State(StrEnum):
-    """Say how grave a finding is."""
+class Status(StrEnum):
+    """How grave a finding is."""
 
     OK = "ok"
     WARNING = "warning"
@@ -21,28 +21,28 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold the result of one check.
+    """The result of one check.
 
     Args:
         name: What was checked.
-        state: How grave it is.
+        status: How grave it is.
         message: What the case is.
         next: The command or edit that fixes it; ``None`` where nothing is missing.
     """
 
     name: str
-    state: State
+    status: Status
     message: str
     next: str | None = None
 
 
 def render(findings: Sequence[Finding]) -> str:
     """Return findings as plain text: a line each, and below it the command that fixes it."""
-    state = max((len(finding.state) for finding in findings), default=0)
+    status = max((len(finding.status) for finding in findings), default=0)
     name = max((len(finding.name) for finding in findings), default=0)
     lines = []
     for finding in findings:
-        lines.append(f"{finding.state:{state}}  {finding.name:{name}}  {finding.message}")
+        lines.append(f"{finding.status:{status}}  {finding.name:{name}}  {finding.message}")
         if finding.next:
-            lines.append(f"{'':{state + name + 4}}Next: {finding.next}")
+            lines.append(f"{'':{status + name + 4}}Next: {finding.next}")
     return "\n".join(lines)

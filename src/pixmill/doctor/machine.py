@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pixmill.core.errors import PixmillError
 from pixmill.core.extras import needed
 from pixmill.core.origin import install_command
-from pixmill.doctor.finding import Finding, State
+from pixmill.doctor.finding import Finding, Status
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -35,16 +35,16 @@ def check_python() -> Iterator[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     required = metadata.metadata("pixmill")["Requires-Python"]
     if version in SpecifierSet(required):
-        yield Finding("Python", State.OK, f"{version}, {sys.executable}")
+        yield Finding("Python", Status.OK, f"{version}, {sys.executable}")
     else:
         message = f"{version} ({sys.executable}); expected {required}"
-        yield Finding("Python", State.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
+        yield Finding("Python", Status.BAD, message, next="python3.12 -m venv --clear .venv, then install again")
     folder, python = Path(sys.executable).parent, shutil.which("python")
     if python is not None and Path(python).parent.resolve() == folder.resolve():
-        yield Finding("PATH", State.OK, f"dvc runs {python}")
+        yield Finding("PATH", Status.OK, f"dvc runs {python}")
     else:
         message = f"dvc would run {python or 'no python'}, not {sys.executable}"
-        yield Finding("PATH", State.WARNING, message, next=f'export PATH="{folder}:$PATH"')
+        yield Finding("PATH", Status.WARNING, message, next=f'export PATH="{folder}:$PATH"')
 
 
 def check_packages(root: Path) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
     from pixmill.pages.base import shorten
 
     if (root / "requirements.txt").is_file():
-        advice, requirements = "pip install -r requirements.txt", _listed(root / "requirements.txt")
+        advice, requirements = "pip install -r requirements.txt", _read_requirements(root / "requirements.txt")
     else:
         pin = _pin(root)
         requirements = chain([pin], needed(pin.extras))
@@ -74,12 +74,12 @@ def check_packages(root: Path) -> Iterator[Finding]:
         if not requirement.specifier.contains(version, prereleases=True):
             other.add(f"{requirement.name} {version} (expected {requirement.specifier})")
     if missing:
-        yield Finding("packages", State.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
+        yield Finding("packages", Status.BAD, shorten(f"missing: {', '.join(sorted(missing))}", 300), next=advice)
     if other:
         message = shorten(f"other versions: {', '.join(sorted(other))}", 300)
-        yield Finding("packages", State.WARNING, message, next=advice)
+        yield Finding("packages", Status.WARNING, message, next=advice)
     if not missing and not other:
-        yield Finding("packages", State.OK, "all as pinned")
+        yield Finding("packages", Status.OK, "all as pinned")
 
 
 def check_code(root: Path) -> Iterator[Finding]:
@@ -95,12 +95,12 @@ def check_code(root: Path) -> Iterator[Finding]:
             return
         lock.check_code(project, installed := lock.installed_lock())
     except PixmillError as error:
-        yield Finding("code", State.BAD, error.message, next=error.next)
+        yield Finding("code", Status.BAD, error.message, next=error.next)
         return
     if (other := lock.other_libraries(project, installed)) is not None:
-        yield Finding("code", State.WARNING, other[0], next=other[1])
+        yield Finding("code", Status.WARNING, other[0], next=other[1])
     else:
-        yield Finding("code", State.OK, f"as {lock.FILE} names it")
+        yield Finding("code", Status.OK, f"as {lock.FILE} names it")
 
 
 def check_disk(root: Path) -> Iterator[Finding]:
@@ -110,10 +110,10 @@ def check_disk(root: Path) -> Iterator[Finding]:
         root: The project's folder.
     """
     free = shutil.disk_usage(root).free
-    state = State.OK if free >= _COMFORTABLE else State.WARNING
+    status = Status.OK if free >= _COMFORTABLE else Status.WARNING
     # It deletes nothing: what DVC keeps of other commits and experiments, and runs that wait, may be nowhere else.
-    advice = "du -sh .dvc/cache .pixmill/* mlruns   # shows what uses the space" if state is not State.OK else None
-    yield Finding("disk", state, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
+    advice = "du -sh .dvc/cache .pixmill/* mlruns   # shows what uses the space" if status is not Status.OK else None
+    yield Finding("disk", status, f"{free / _GIB:.1f} GiB free at {root}", next=advice)
 
 
 def _pin(root: Path) -> Requirement:
@@ -134,7 +134,7 @@ def _pin(root: Path) -> Requirement:
     return next((one for one in asked if one.name == "pixmill" and one.extras), default)
 
 
-def _listed(path: Path) -> Iterator[Requirement]:
+def _read_requirements(path: Path) -> Iterator[Requirement]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     for line in path.read_text(encoding="utf-8").splitlines():

@@ -10,7 +10,7 @@ from pixmill.compute import default_workers
 from pixmill.compute.cluster import chosen_cluster
 from pixmill.core.errors import BrowserError, ParamsError, PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.doctor.finding import Finding, State
+from pixmill.doctor.finding import Finding, Status
 from pixmill.pages.base import shorten
 
 __all__ = ["check_browser", "check_compute", "check_mlflow", "check_network"]
@@ -27,39 +27,39 @@ def check_browser() -> Iterator[Finding]:
     try:
         browser = choose_browser()
     except BrowserError as error:
-        yield Finding("browser", State.BAD, error.message, next=error.next)
+        yield Finding("browser", Status.BAD, error.message, next=error.next)
         return
     if not isinstance(browser, Grid):
-        yield Finding("browser", State.OK, f"{browser.binary} {browser.version}")
-        yield Finding("driver", State.OK, f"{browser.driver} {browser.driver_version}")
+        yield Finding("browser", Status.OK, f"{browser.binary} {browser.version}")
+        yield Finding("driver", Status.OK, f"{browser.driver} {browser.driver_version}")
         return
     try:
         counts = count_browsers(browser)
     except BrowserError as error:
-        yield Finding("browser", State.BAD, error.message, next=error.next)
+        yield Finding("browser", Status.BAD, error.message, next=error.next)
         return
     message = f"{browser.kind.title} on the grid {browser.url}"
     if counts is None:
-        yield Finding("browser", State.OK, message)
+        yield Finding("browser", Status.OK, message)
     elif counts[1]:
-        yield Finding("browser", State.OK, f"{message}: {counts[0]} of {counts[1]} free")
+        yield Finding("browser", Status.OK, f"{message}: {counts[0]} of {counts[1]} free")
     else:
         advice = "start a node with one, unless the grid starts nodes on demand"
-        yield Finding("browser", State.WARNING, f"{message}: none there now", next=advice)
+        yield Finding("browser", Status.WARNING, f"{message}: none there now", next=advice)
 
 
 def check_compute() -> Iterator[Finding]:
     """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
     try:
         if (cluster := chosen_cluster()) is None:
-            yield Finding("compute", State.OK, f"{default_workers()} processors of this machine")
+            yield Finding("compute", Status.OK, f"{default_workers()} processors of this machine")
             return
         cluster.check()
     except PixmillError as error:
-        yield Finding("compute", State.BAD, error.message, next=error.next)
+        yield Finding("compute", Status.BAD, error.message, next=error.next)
         return
     nodes = shorten(", ".join(cluster.nodes), 300)
-    yield Finding("compute", State.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
+    yield Finding("compute", Status.OK, f"{cluster.address}: {cluster.processors} processors on {nodes}")
 
 
 def check_mlflow(root: Path) -> Iterator[Finding]:
@@ -73,15 +73,15 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
     try:
         uri = tracking_uri(Workspace(root, root))
     except ParamsError as error:
-        yield Finding("MLflow", State.BAD, error.message, next=error.next)
+        yield Finding("MLflow", Status.BAD, error.message, next=error.next)
         return
     try:
         check_store(uri)
     except StoreError as error:
-        state = State.BAD if uri.startswith("sqlite") else State.WARNING
-        yield Finding("MLflow", state, f"{shown(uri)} {error.message}: runs stay pending", next=error.next)
+        status = Status.BAD if uri.startswith("sqlite") else Status.WARNING
+        yield Finding("MLflow", status, f"{shown(uri)} {error.message}: runs stay pending", next=error.next)
     else:
-        yield Finding("MLflow", State.OK, shown(uri))
+        yield Finding("MLflow", Status.OK, shown(uri))
 
 
 def check_network() -> Iterator[Finding]:
@@ -90,6 +90,6 @@ def check_network() -> Iterator[Finding]:
         socket.create_connection(_PUBLIC, timeout=_SECONDS).close()
     except OSError:
         message = f"{_PUBLIC[0]} is not reachable: only the bundled shop and local sources work"
-        yield Finding("network", State.WARNING, message, next="check the connection, then: pixmill doctor")
+        yield Finding("network", Status.WARNING, message, next="check the connection, then: pixmill doctor")
     else:
-        yield Finding("network", State.OK, "the internet is reachable")
+        yield Finding("network", Status.OK, "the internet is reachable")

@@ -18,16 +18,16 @@ from pixmill.core.files import write_bytes, write_text
 from pixmill.core.git import git
 from pixmill.core.origin import Origin
 from pixmill.core.params import load_params, parse_params, read_text
-from pixmill.new.importing import Found, copy_images, find_images
-from pixmill.new.names import names_of
-from pixmill.new.report import following, of_files, of_images
+from pixmill.new.importing import LabelledFolder, copy_images, find_images
+from pixmill.new.outcome import describe_files, describe_images, next_steps
+from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
-from pixmill.new.template import managed, render
+from pixmill.new.template import managed_files, render
 from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 
-__all__ = ["Order", "create"]
+__all__ = ["ProjectSpec", "create"]
 
 _PARAMS = "params.yaml"
 _MLFLOW = '# mlflow = "https://mlflow.example.org"'
@@ -42,8 +42,8 @@ or a recipe with a source of its own, such as --recipe digits (pixmill use lists
 
 
 @dataclass(frozen=True)
-class Order:
-    """Say what project is wanted.
+class ProjectSpec:
+    """The project to make, as the options of ``pixmill new`` say.
 
     Args:
         folder: Its folder.
@@ -66,14 +66,14 @@ class Order:
     pixmill: str | None = None
 
 
-def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
+def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     """Make a project; in the current folder, add what is missing and touch nothing that is there.
 
     Everything is checked before anything is written. Each file is written at once or not at all, so the same call
     completes a project whose making was interrupted.
 
     Args:
-        order: What is wanted.
+        spec: What is wanted.
         report: Receives each line on the progress.
 
     Returns:
@@ -84,20 +84,20 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
     """
     if shutil.which("git") is None:
         raise PixmillError("a project needs Git, which is not on PATH", next="install Git, then repeat the command")
-    root = order.folder.resolve()
-    _require_place(root, order)
-    name, package = names_of(root)
-    if order.mlflow is not None:
-        _require_url(order.mlflow)
-    found = _found(order, root)
-    recipe = None if (root / _PARAMS).exists() else _recipe(order, root, found)
-    _require_params(read_text(root / _PARAMS) if recipe is None else recipe.file(root), order, given=recipe is None)
+    root = spec.folder.resolve()
+    _require_place(root, spec)
+    name, package = project_names(root)
+    if spec.mlflow is not None:
+        _require_url(spec.mlflow)
+    found = _find_images(spec, root)
+    recipe = None if (root / _PARAMS).exists() else _choose_recipe(spec, root, found)
+    _require_params(read_text(root / _PARAMS) if recipe is None else recipe.file(root), spec, given=recipe is None)
 
-    if recipe is not None and "shop" in recipe.params().scrape.source and not _browser(report):
+    if recipe is not None and "shop" in recipe.params().scrape.source and not _ensure_browser(report):
         recipe = recipe.with_images([*CLASSES], source="folder")
     lock = read_lock(root)
     own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
-    supply = own or find_supply(None if order.pixmill is None else find_origin(order.pixmill))
+    supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
     had_images = (root / "data.dvc").exists() or holds_files(root / "data")
     had_remote = _has_remote(root)
     root.mkdir(parents=True, exist_ok=True)
@@ -105,9 +105,9 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
     extras = "pipeline" if lock is None else lock.extras
     files = render(name, package, supply.origin, extras)
-    template = {path: text_digest(text) for path, text in managed(files).items()}
-    if order.mlflow is not None:
-        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{order.mlflow}"')
+    template = {path: text_digest(text) for path, text in managed_files(files).items()}
+    if spec.mlflow is not None:
+        files["pyproject.toml"] = files["pyproject.toml"].replace(_MLFLOW, f'mlflow = "{spec.mlflow}"')
     if recipe is not None:
         files[_PARAMS] = recipe.file(root)
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
@@ -117,40 +117,40 @@ def create(order: Order, *, report: Callable[[str], None]) -> list[str]:
         if path not in kept:
             write_text(root / path, text)
     if not (root / "data.dvc").exists():
-        _fill(root, order, found, report)
+        _fill_data(root, spec, found, report)
         dvc(root, "add", "data")
-    if order.remote is not None and not had_remote:
-        dvc(root, "remote", "add", "-d", "storage", _remote(order.remote))
+    if spec.remote is not None and not had_remote:
+        dvc(root, "remote", "add", "-d", "storage", _remote_url(spec.remote))
     if not (root / FILE).exists():
         write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     said = [
-        *of_files(root, files, kept, supply.origin, extras),
+        *describe_files(root, files, kept, supply.origin, extras),
         *(() if found is None or had_images else found.remarks),
     ]
     unused = {
-        "--recipe": order.recipe != "best" and recipe is None,
-        "--classes": order.classes and recipe is None,
-        "--from": order.source and had_images,
-        "--remote": order.remote and had_remote,
-        "--mlflow": order.mlflow and "pyproject.toml" in kept,
-        "--pixmill": order.pixmill and own,
+        "--recipe": spec.recipe != "best" and recipe is None,
+        "--classes": spec.classes and recipe is None,
+        "--from": spec.source and had_images,
+        "--remote": spec.remote and had_remote,
+        "--mlflow": spec.mlflow and "pyproject.toml" in kept,
+        "--pixmill": spec.pixmill and own,
     }
     if names := [name for name, is_unused in unused.items() if is_unused]:
         said.append(f"Not used, since the project has its own already: {', '.join(names)}")
     if supply.origin.from_index:
         said.append(INDEX_NOTE)
-    return [*said, *of_images(root), "Next:", *following(root, Path.cwd().resolve())]
+    return [*said, *describe_images(root), "Next:", *next_steps(root, Path.cwd().resolve())]
 
 
-def _require_place(root: Path, order: Order) -> None:
+def _require_place(root: Path, spec: ProjectSpec) -> None:
     """Refuse a folder that has other things in it than an unfinished project, and one inside another repository."""
     pipeline = root / "dvc.yaml"
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
-        add = f"cd {order.folder} && pixmill new . (with the same options; it adds what is missing)"
+        add = f"cd {spec.folder} && pixmill new . (with the same options; it adds what is missing)"
         if not root.is_dir():
-            raise PixmillError(f"{order.folder} is a file", next="choose another name")
-        raise PixmillError(f"{order.folder} exists and is not empty", next=add)
+            raise PixmillError(f"{spec.folder} is a file", next="choose another name")
+        raise PixmillError(f"{spec.folder} exists and is not empty", next=add)
     if pipeline.exists() and "stages.train" not in pipeline.read_text("utf-8", "replace"):
         raise PixmillError(f"{pipeline} belongs to another pipeline", next="move it elsewhere, and repeat the command")
     there = next(folder for folder in (root, *root.parents) if folder.exists())
@@ -166,14 +166,14 @@ def _require_place(root: Path, order: Order) -> None:
             next="git rm -r -q --cached data && git commit -m 'Take the images out of Git' (they stay where they are), "
             "then repeat the command",
         )
-    if order.source is not None:
-        source = order.source.resolve()
+    if spec.source is not None:
+        source = spec.source.resolve()
         if source.is_relative_to(root) or root.is_relative_to(source):
             raise DataError(
                 f"{source} and the project {root} overlap",
                 next="choose a folder outside; images already in data/<class>/ need no --from",
             )
-    if order.demo and (order.source is not None or order.classes):
+    if spec.demo and (spec.source is not None or spec.classes):
         raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
 
 
@@ -186,23 +186,23 @@ def _require_url(url: str) -> None:
         )
 
 
-def _require_params(text: str, order: Order, *, given: bool) -> None:
+def _require_params(text: str, spec: ProjectSpec, *, given: bool) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        what, fix = "these classes are not valid", "correct --classes" if order.classes else "rename the folder"
+        what, fix = "these classes are not valid", "correct --classes" if spec.classes else "rename the folder"
         if given:
             what, fix = f"{_PARAMS} is there, but not valid", "correct it, or move it elsewhere"
         raise ParamsError(f"{what}:\n{error.message}", next=f"{fix}, and repeat the command") from None
 
 
-def _found(order: Order, root: Path) -> Found | None:
+def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
     """Return the images to take: those of ``--from``, or those that lie in ``data/`` already."""
-    if order.source is not None:
+    if spec.source is not None:
         if not (root / _PARAMS).exists() and holds_files(root / "data"):
             raise DataError("data/ has files already", next="leave out --from to use these, or move data/ elsewhere")
-        return find_images(order.source, order.classes)
-    if order.demo or order.classes or (root / _PARAMS).exists() or not holds_files(root / "data"):
+        return find_images(spec.source, spec.classes)
+    if spec.demo or spec.classes or (root / _PARAMS).exists() or not holds_files(root / "data"):
         return None
     found = find_images(root / "data")
     if not found.lies_in(root / "data"):
@@ -213,27 +213,27 @@ def _found(order: Order, root: Path) -> Found | None:
     return found
 
 
-def _recipe(order: Order, root: Path, found: Found | None) -> Recipe:
+def _choose_recipe(spec: ProjectSpec, root: Path, found: LabelledFolder | None) -> Recipe:
     """Return the recipe with the project's classes and source."""
-    recipe = find_recipe(root, order.recipe)
+    recipe = find_recipe(root, spec.recipe)
     # The recipe `best`, with the keys that people change.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe("best", text)
     if found is not None:
         whole = whole.with_images(found.classes, source="folder", layout=found.layout)
-    elif order.classes:
-        whole = whole.with_images(order.classes, source="folder")
-    elif not order.demo:
+    elif spec.classes:
+        whole = whole.with_images(spec.classes, source="folder")
+    elif not spec.demo:
         sources = recipe.params().sources()
         if "shop" in sources:
             raise PixmillError(_WAYS, next="repeat the command with one of them")
         return (
             recipe.with_snapshot(date.today().isoformat()) if any(row_of(each).on_web for each in sources) else recipe
         )
-    return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merged_into(whole.text))
+    return whole if recipe.name == "best" else Recipe(recipe.name, recipe.merge_into(whole.text))
 
 
-def _browser(report: Callable[[str], None]) -> bool:
+def _ensure_browser(report: Callable[[str], None]) -> bool:
     """Tell whether there is a browser for the bundled shop, which is installed if need be."""
     from pixmill.web.browser import install_browser
 
@@ -247,10 +247,10 @@ def _browser(report: Callable[[str], None]) -> bool:
     return True
 
 
-def _fill(root: Path, order: Order, found: Found | None, report: Callable[[str], None]) -> None:
+def _fill_data(root: Path, spec: ProjectSpec, found: LabelledFolder | None, report: Callable[[str], None]) -> None:
     """Fill ``data/``, unless it has files."""
     data = root / "data"
-    if order.demo:
+    if spec.demo:
         make_data(root, report=report)
     elif found is not None and not holds_files(data):
         copy_images(found, data, scratch=root / ".pixmill" / "new" / "data")
@@ -269,6 +269,6 @@ def _has_remote(root: Path) -> bool:
     return config.has_option("core", "remote")
 
 
-def _remote(url: str) -> str:
+def _remote_url(url: str) -> str:
     """Return the address of a remote; that of a folder holds wherever one stands."""
     return url if "://" in url else str(Path(url).expanduser().absolute())

@@ -15,7 +15,7 @@ from pixmill.core.progress import track
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
 
-__all__ = ["Found", "copy_images", "find_images"]
+__all__ = ["LabelledFolder", "copy_images", "find_images"]
 
 _SPLITS = {
     "train": {"train", "training"},
@@ -32,8 +32,8 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Found:
-    """Hold the images of a folder.
+class LabelledFolder:
+    """A folder's images by class.
 
     Args:
         images: By the folder below ``data/`` that they belong into, ``<class>`` or ``<split>/<class>``; each by the
@@ -55,7 +55,7 @@ class Found:
         )
 
 
-def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
+def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     """Find the classes in a folder of class folders, or in the folders of its splits.
 
     A single folder within another, as archives have it, is looked into. Images in subfolders of a class belong to it.
@@ -70,7 +70,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(f"{folder} {what}", next="unpack an archive first; --from takes a folder")
-    top = _unpacked(folder)
+    top = _innermost(folder)
     splits, remarks = _splits(top)
     listed = {
         (f"{split}/" if split else "", composed(path.name)): path
@@ -118,10 +118,10 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> Found:
         )
     if others:
         remarks.append(f"{len(others):,} files are not images and were left out: {_some(others)}")
-    return Found(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
+    return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
 
 
-def copy_images(found: Found, data: Path, *, scratch: Path) -> None:
+def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:
     """Copy images into ``data/``, which is there when all are.
 
     Args:
@@ -146,7 +146,7 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
-def _unpacked(folder: Path) -> Path:
+def _innermost(folder: Path) -> Path:
     """Return the innermost of folders that hold nothing but one folder of folders, and files that are not images."""
     while (
         len(inner := _folders(folder)) == 1
@@ -162,7 +162,7 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     found: dict[str | None, Path] = {}
     for split, words in _SPLITS.items():
         named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", folded(path.name)))]
-        inner = [path for path in map(_unpacked, named) if len(_folders(path)) > 1]
+        inner = [path for path in map(_innermost, named) if len(_folders(path)) > 1]
         if len(inner) > 1:
             raise DataError(
                 f"{top} has several folders for the split {split}: {_some([path.name for path in named])}",

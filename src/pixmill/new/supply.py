@@ -40,7 +40,7 @@ _OF_THE_INSTALLER = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.js
 
 @dataclass(frozen=True)
 class Supply:
-    """Say what a project installs Pixmill from.
+    """What a project installs Pixmill from.
 
     Args:
         origin: What its files name.

@@ -13,7 +13,7 @@ from pathlib import Path
 from pixmill.core.origin import Origin
 from pixmill.core.params.reference import schema
 
-__all__ = ["SCHEMA", "before_project", "managed", "render"]
+__all__ = ["SCHEMA", "before_project", "managed_files", "render"]
 
 SCHEMA = "params.schema.json"
 """What editors complete and check ``params.yaml`` by."""
@@ -56,7 +56,7 @@ def before_project(origin: Origin, extras: str) -> str:
     return f"'{origin.requirement(extras)}' " if origin.is_path else ""
 
 
-def managed(files: Mapping[str, str]) -> dict[str, str]:
+def managed_files(files: Mapping[str, str]) -> dict[str, str]:
     """Return those files of the template that ``pixmill upgrade`` rewrites unless someone edited them.
 
     Args:

@@ -17,12 +17,12 @@ from pixmill.core.files import write_bytes, write_text
 from pixmill.core.origin import Origin, running_origin
 from pixmill.core.params import load_params, parse_yaml, read_text
 from pixmill.core.params.reference import has_key, plain
-from pixmill.new.names import names_of
+from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
-from pixmill.new.template import SCHEMA, before_project, managed, render
+from pixmill.new.template import SCHEMA, before_project, managed_files, render
 from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 
-__all__ = ["Upgrade", "apply_upgrade", "pinned_extras", "plan_upgrade"]
+__all__ = ["Upgrade", "apply_upgrade", "plan_upgrade", "project_extras"]
 
 _PIN = re.compile(r"""(?P<quote>["'])pixmill(?P<extras>\[[^]"']*\])?\s*(==|@)[^"';]*(?P=quote)""")
 _DEPENDENCIES = re.compile(r"^dependencies\s*=\s*\[(?=(?P<empty>\s*\])?)", re.MULTILINE)
@@ -31,7 +31,7 @@ _SECTION = re.compile(r"^## (?P<version>\d+\.\d+\.\d+)\b.*?(?=^## |\Z)", re.MULT
 
 @dataclass(frozen=True)
 class Upgrade:
-    """Hold what adapting a project changes.
+    """The changes that adapt a project to another version.
 
     Args:
         pending: Whether anything changes besides the versions of libraries.
@@ -67,13 +67,13 @@ def plan_upgrade(root: Path) -> Upgrade:
         raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
     new = installed_lock()
     supply = _supply(root, old, new)
-    extras = pinned_extras(root) or "pipeline"
-    rendered = render(*names_of(root), supply.origin, extras)
+    extras = project_extras(root) or "pipeline"
+    rendered = render(*project_names(root), supply.origin, extras)
     # What is not installed here is not known to have changed.
     new = replace(
         new,
         libraries={**old.libraries, **new.libraries},
-        template={path: text_digest(text) for path, text in managed(rendered).items()},
+        template={path: text_digest(text) for path, text in managed_files(rendered).items()},
         origin=supply.origin,
         extras=extras,
     )
@@ -107,7 +107,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     if supply.origin.from_index and supply.origin != old.origin:
         lines.append(INDEX_NOTE)
     pending = bool(texts or removed or wheel) or replace(new, libraries=old.libraries) != old
-    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_refused(root)]
+    told = [*_head(old, new), *_defaults(root, rendered[SCHEMA]), *_describe_refusal(root)]
     told += [*_changelog(old.version, new.version), *lines]
     return Upgrade(pending, tuple(told), texts, tuple(removed), new, wheel)
 
@@ -125,7 +125,7 @@ def apply_upgrade(root: Path, upgrade: Upgrade) -> None:
     write_lock(root, upgrade.lock)
 
 
-def pinned_extras(root: Path) -> str:
+def project_extras(root: Path) -> str:
     """Return the extras that the project asks for, such as ``pipeline,heic``.
 
     They are those in ``pyproject.toml``; where it does not pin pixmill, those in ``pixmill.lock``.
@@ -222,7 +222,7 @@ def _defaults(root: Path, schema: str) -> Iterator[str]:
             yield f"Default: {name} {plain(old[name])} -> {plain(new[name])}{own}"
 
 
-def _refused(root: Path) -> Iterator[str]:
+def _describe_refusal(root: Path) -> Iterator[str]:
     try:
         load_params(root)
     except ParamsError as error:

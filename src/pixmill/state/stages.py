@@ -11,7 +11,7 @@ from pixmill.core.errors import ParamsError
 from pixmill.provenance.lock import FILE
 from pixmill.state.documents import Malformed, read_stages, read_yaml
 
-__all__ = ["Stages", "changed_input", "first_outdated", "stages_of"]
+__all__ = ["Stages", "find_changed_input", "first_outdated", "stages_of"]
 
 Stages = dict[str, dict[str, Any]]
 """The stages of a ``dvc.lock`` by name."""
@@ -38,7 +38,7 @@ def first_outdated(stages: Stages) -> str | None:
     return None
 
 
-def changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
+def find_changed_input(stages: Stages, read: Callable[[str], bytes | None]) -> str | None:
     """Return the first input that is not the one the results were made from; ``None`` if all are.
 
     Params, ``data.dvc`` and single files such as ``review.csv`` are compared, folders of code are not.

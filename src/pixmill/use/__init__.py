@@ -1,12 +1,12 @@
-"""Recipes: short params files to start from, and how one takes the place of what is there.
+"""Recipes: short params files to start from, and how one replaces ``params.yaml``.
 
 - ``recipe``: the files in ``recipes/``, Pixmill's and a project's own, and what they are for
-- ``replacement``: putting a recipe in place, with a way back
-- ``inputs``: what a run needs on this machine before it starts
+- ``replacement``: replacing ``params.yaml`` with a recipe, so that it can be undone
+- ``preflight``: what a run needs on this machine before it starts
 """
 
-from pixmill.use.inputs import Problem, problems, salt_for_folders
-from pixmill.use.recipe import Recipe, find_recipe, find_recipes, listing
+from pixmill.use.preflight import Issue, find_issues, salt_for_folders
+from pixmill.use.recipe import Recipe, find_recipe, find_recipes, list_recipes
 from pixmill.use.replacement import use
 
-__all__ = ["Problem", "Recipe", "find_recipe", "find_recipes", "listing", "problems", "salt_for_folders", "use"]
+__all__ = ["Issue", "Recipe", "find_issues", "find_recipe", "find_recipes", "list_recipes", "salt_for_folders", "use"]

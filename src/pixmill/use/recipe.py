@@ -16,7 +16,7 @@ from ruamel.yaml.scalarstring import SingleQuotedScalarString
 from pixmill.core.errors import ParamsError
 from pixmill.core.params import Params, parse_params, read_text
 
-__all__ = ["Recipe", "find_recipe", "find_recipes", "listing"]
+__all__ = ["Recipe", "find_recipe", "find_recipes", "list_recipes"]
 
 _HEAD = "# yaml-language-server: $schema={}params.schema.json\n"
 _PACKED = ("image_size", "aspect", "resize")
@@ -25,7 +25,7 @@ _PACKED = ("image_size", "aspect", "resize")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold a params file to start from.
+    """A params file to start from.
 
     Args:
         name: The file's name without ``.yaml``.
@@ -54,13 +54,13 @@ class Recipe:
                 f"recipes/{self.name}.yaml is not valid:\n{error.message}", next=f"edit recipes/{self.name}.yaml"
             ) from None
 
-    def opened(self) -> Recipe:
+    def with_open_sources(self) -> Recipe:
         """Return the recipe with openly licensed archives as its sources, Openverse and Wikimedia Commons."""
         self.params()
         content = _yaml().load(self.text)
         content["scrape"]["source"] = ["openverse", "wikimedia"]
         content["scrape"].pop("source_by_class", None)
-        return Recipe(self.name, _dumped(content))
+        return Recipe(self.name, _dump(content))
 
     def with_images(self, classes: Sequence[str], *, source: str, layout: str = "classes") -> Recipe:
         """Return the recipe with classes and a source of one's own.
@@ -75,13 +75,13 @@ class Recipe:
         content["scrape"]["source"] = source
         if layout != "classes":
             content["scrape"].insert(1, "folder", {"layout": layout})
-        return Recipe(self.name, _dumped(content))
+        return Recipe(self.name, _dump(content))
 
     def with_snapshot(self, snapshot: str) -> Recipe:
         """Return the recipe with another date of the scrape."""
         content = _yaml().load(self.text)
         content["scrape"]["snapshot"] = SingleQuotedScalarString(snapshot)
-        return Recipe(self.name, _dumped(content))
+        return Recipe(self.name, _dump(content))
 
     def file(self, root: Path) -> str:
         """Return the ``params.yaml`` that it becomes: with all sections, which DVC expects there.
@@ -106,11 +106,11 @@ class Recipe:
             return self
         content = _yaml().load(self.text)
         if "review" not in content:
-            return Recipe(self.name, f"{self.text}\n{_dumped({'review': review}).rstrip()}\n")
+            return Recipe(self.name, f"{self.text}\n{_dump({'review': review}).rstrip()}\n")
         content["review"] = review
-        return Recipe(self.name, _dumped(content))
+        return Recipe(self.name, _dump(content))
 
-    def merged_into(self, current: str) -> str:
+    def merge_into(self, current: str) -> str:
         """Return a params file with the recipe's model: its section ``train``, and how split packs images.
 
         Args:
@@ -123,7 +123,7 @@ class Recipe:
             split.pop(key, None)
             if key in chosen.get("split", {}):
                 split[key] = chosen["split"][key]
-        return _dumped(content)
+        return _dump(content)
 
 
 def _yaml() -> YAML:
@@ -137,7 +137,7 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _dumped(content: Any) -> str:
+def _dump(content: Any) -> str:
     text = io.StringIO()
     _yaml().dump(content, text)
     return text.getvalue()
@@ -178,7 +178,7 @@ def find_recipe(root: Path, name: str) -> Recipe:
     )
 
 
-def listing(root: Path) -> str:
+def list_recipes(root: Path) -> str:
     """Return one line for each recipe: its name and what it is for."""
     recipes = find_recipes(root)
     width = max(len(recipe.name) for recipe in recipes)

@@ -13,7 +13,7 @@ from pixmill.core.files import write_text
 from pixmill.core.git import git
 from pixmill.core.params import Params, flat, parse_params, read_text
 from pixmill.scrape.sources import row_of
-from pixmill.use.inputs import Problem, problems
+from pixmill.use.preflight import Issue, find_issues
 from pixmill.use.recipe import Recipe, find_recipes
 
 __all__ = ["Replacement", "use"]
@@ -21,7 +21,7 @@ __all__ = ["Replacement", "use"]
 
 @dataclass(frozen=True)
 class Replacement:
-    """Hold what ``pixmill use`` did.
+    """The outcome of ``pixmill use``.
 
     Args:
         recipe: The recipe's name.
@@ -36,12 +36,12 @@ class Replacement:
     rewritten: bool
     changes: dict[str, tuple[object, object]]
     backup: Path | None
-    lacking: tuple[Problem, ...]
+    lacking: tuple[Issue, ...]
     following: tuple[str, ...]
 
     def lines(self) -> list[str]:
         """Return what is printed."""
-        lines = [f"  {name}: {_shown(was)} -> {_shown(now)}" for name, (was, now) in self.changes.items()]
+        lines = [f"  {name}: {_format_value(was)} -> {_format_value(now)}" for name, (was, now) in self.changes.items()]
         back = "git checkout params.yaml" if self.backup is None else f"cp {self.backup} params.yaml"
         if self.backup is not None:
             lines.append(f"To restore the previous file: {back}")
@@ -72,10 +72,10 @@ def use(root: Path, recipe: Recipe, *, keep_data: bool = False, force: bool = Fa
     after = recipe.file(root) if before is None else recipe.with_review_of(before).file(root)
     if keep_data and before is not None:
         parse_params(before)
-        after = recipe.merged_into(before)
+        after = recipe.merge_into(before)
     now = parse_params(after)
-    lacking = tuple(problems(root, now))
-    following = ("pixmill check",) if any(problem.stops for problem in lacking) else _following(now)
+    lacking = tuple(find_issues(root, now))
+    following = ("pixmill check",) if any(issue.stops for issue in lacking) else _next_commands(now)
     if before == after:
         return Replacement(recipe.name, False, {}, None, lacking, following)
     backup = None
@@ -102,7 +102,7 @@ def _safe(root: Path, text: str) -> bool:
     for recipe in find_recipes(root):
         with contextlib.suppress(ParamsError):  # Another recipe may be broken.
             recipe.params()
-            if text in (each.with_review_of(text).file(root) for each in (recipe, recipe.opened())):
+            if text in (each.with_review_of(text).file(root) for each in (recipe, recipe.with_open_sources())):
                 return True
     return git(root, "show", "HEAD:./params.yaml") == text
 
@@ -120,7 +120,7 @@ def _changes(before: str | None, now: Params) -> dict[str, tuple[object, object]
     }
 
 
-def _following(params: Params) -> tuple[str, ...]:
+def _next_commands(params: Params) -> tuple[str, ...]:
     return (
         ("pixmill scrape --dry-run", "dvc repro")
         if any(row_of(name).on_web for name in params.sources())
@@ -128,5 +128,5 @@ def _following(params: Params) -> tuple[str, ...]:
     )
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return "(none)" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

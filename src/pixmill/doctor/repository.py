@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.core.errors import DataError, ParamsError
-from pixmill.doctor.finding import Finding, State
+from pixmill.doctor.finding import Finding, Status
 from pixmill.state.uncommitted import commit_first, find_uncommitted, read_data
 
 __all__ = ["check_data", "check_dvc", "check_params"]
@@ -24,9 +24,9 @@ def check_params(root: Path) -> Iterator[Finding]:
     try:
         params = load_params(root)
     except ParamsError as error:
-        yield Finding("params", State.BAD, error.message, next=error.next or "edit params.yaml, then: pixmill check")
+        yield Finding("params", Status.BAD, error.message, next=error.next or "edit params.yaml, then: pixmill check")
     else:
-        yield Finding("params", State.OK, f"{len(params.classes)} classes: {shorten(', '.join(params.classes), 300)}")
+        yield Finding("params", Status.OK, f"{len(params.classes)} classes: {shorten(', '.join(params.classes), 300)}")
 
 
 def check_data(root: Path) -> Iterator[Finding]:
@@ -38,15 +38,15 @@ def check_data(root: Path) -> Iterator[Finding]:
     try:
         data = read_data(root)
     except DataError as error:
-        yield Finding("data", State.BAD, error.message, next=error.next)
+        yield Finding("data", Status.BAD, error.message, next=error.next)
         return
     present = f"{data.count} files of {data.size / 1e6:.1f} MB"
     if not data.count:
         # What was never made or pulled: the bundled images where nothing else is recorded.
         advice = f"pixmill data, or for your own images: {commit_first(root, 'dvc pull data.dvc')}"
-        yield Finding("data", State.BAD, "data/ is empty", next=advice)
+        yield Finding("data", Status.BAD, "data/ is empty", next=advice)
     elif data.record is None:
-        yield Finding("data", State.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
+        yield Finding("data", Status.WARNING, f"{present}, not tracked by DVC", next="dvc add data")
     elif data.differs:
         recorded = f"{data.record.get('nfiles')} of {data.record.get('size', 0) / 1e6:.1f} MB"
         if (data.record.get("nfiles"), data.record.get("size")) == (data.count, data.size):
@@ -54,11 +54,11 @@ def check_data(root: Path) -> Iterator[Finding]:
         # With data/ in its place DVC would delete it where its cache does not have what it looks for.
         keep = find_uncommitted(root, data).command("Add images") or "dvc add data"
         advice = f"{keep}, or to restore: mv data data.old && dvc checkout data.dvc"
-        yield Finding("data", State.WARNING, f"{present}, but data.dvc records {recorded}", next=advice)
+        yield Finding("data", Status.WARNING, f"{present}, but data.dvc records {recorded}", next=advice)
     elif (command := (found := find_uncommitted(root, data)).command("Add images and decisions")) is not None:
-        yield Finding("data", State.WARNING, f"{present}, as data.dvc records, but {found.sentence}", next=command)
+        yield Finding("data", Status.WARNING, f"{present}, as data.dvc records, but {found.sentence}", next=command)
     else:
-        yield Finding("data", State.OK, f"{present}, as data.dvc records")
+        yield Finding("data", Status.OK, f"{present}, as data.dvc records")
 
 
 def check_dvc(root: Path) -> Iterator[Finding]:
@@ -70,21 +70,21 @@ def check_dvc(root: Path) -> Iterator[Finding]:
     from dvc.config import Config, ConfigError
 
     if not (root / ".dvc").is_dir():
-        yield Finding("DVC", State.BAD, f"{root} is not a DVC repository", next="dvc init")
+        yield Finding("DVC", Status.BAD, f"{root} is not a DVC repository", next="dvc init")
         return
     try:
         config = Config(dvc_dir=str(root / ".dvc"))
     except ConfigError as error:
         advice = "fix .dvc/config or .dvc/config.local, then: pixmill doctor"
-        yield Finding("DVC", State.BAD, f"{error}", next=advice)
+        yield Finding("DVC", Status.BAD, f"{error}", next=advice)
         return
     name = config["core"].get("remote")
     url = config["remote"].get(name, {}).get("url")
     if url is None:
         message = f"'{name}' has no URL" if name else "none: outputs stay on this machine"
         advice = f"dvc remote add --default {name or 'storage'} <folder or URL>"
-        yield Finding("DVC remote", State.BAD if name else State.WARNING, message, next=advice)
+        yield Finding("DVC remote", Status.BAD if name else Status.WARNING, message, next=advice)
     elif "://" not in url and not Path(url).is_dir():
-        yield Finding("DVC remote", State.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
+        yield Finding("DVC remote", Status.WARNING, f"{url} does not exist", next=f"mkdir -p '{url}', or mount it")
     else:
-        yield Finding("DVC remote", State.OK, f"{url} (to test it: dvc status --cloud)")
+        yield Finding("DVC remote", Status.OK, f"{url} (to test it: dvc status --cloud)")

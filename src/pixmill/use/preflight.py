@@ -22,7 +22,7 @@ from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched
 
-__all__ = ["Problem", "problems", "salt_for_folders"]
+__all__ = ["Issue", "find_issues", "salt_for_folders"]
 
 _FILES = 5_000
 _BYTES = 1 << 30
@@ -33,8 +33,8 @@ _NAMED = 20
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Hold what is amiss.
+class Issue:
+    """One thing that is amiss with the local files.
 
     Args:
         message: What, with the folder or file.
@@ -50,7 +50,7 @@ class Problem:
         return self.message if self.next is None else f"{self.message}\nNext: {self.next}"
 
 
-def problems(root: Path, params: Params) -> Iterator[Problem]:
+def find_issues(root: Path, params: Params) -> Iterator[Issue]:
     """Yield what is amiss with the local files that params name.
 
     Args:
@@ -65,20 +65,20 @@ def problems(root: Path, params: Params) -> Iterator[Problem]:
             try:
                 load_site(source.removeprefix("site:"), root / "sites")
             except ScrapeError as error:
-                yield Problem(error.message, error.next, stops=True)
+                yield Issue(error.message, error.next, stops=True)
     yield from _plugins(root, params, sources)
     command = missing_data(root)
     if command is not None and not ("folder" in sources and command == "pixmill data"):
         # As in a fresh clone: no fault of params, so nothing stops here.
-        yield Problem("data/ is missing, and dvc runs no stage without it", command)
+        yield Issue("data/ is missing, and dvc runs no stage without it", command)
         return
     if "folder" in sources:
         yield from _folders(root / "data", params)
     if (folder := params.evaluate.unlabelled) is not None and not (root / folder).exists():
-        yield Problem(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
+        yield Issue(f"{folder} is missing, so evaluate will predict no unlabelled images", None)
 
 
-def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Problem]:
+def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Issue]:
     train = params.train
     named = [("sources", name.removeprefix("plugin:")) for name in sorted(sources) if name.startswith("plugin:")]
     named += [("checks", name) for name in params.validate.plugins]
@@ -92,32 +92,32 @@ def _plugins(root: Path, params: Params, sources: Sequence[str]) -> Iterator[Pro
         try:
             load_plugin(kind, name, root)
         except PluginError as error:
-            yield Problem(error.message, error.next, stops=True)
+            yield Issue(error.message, error.next, stops=True)
 
 
-def _lists(root: Path, params: Params) -> Iterator[Problem]:
+def _lists(root: Path, params: Params) -> Iterator[Issue]:
     from pixmill.scrape.sources.urls import UrlsSource
 
     try:
         UrlsSource(params.scrape.urls, params.classes, root=root)
     except DataError as error:
-        yield Problem(error.message, error.next, stops=True)
+        yield Issue(error.message, error.next, stops=True)
 
 
-def _folders(data: Path, params: Params) -> Iterator[Problem]:
+def _folders(data: Path, params: Params) -> Iterator[Issue]:
     """Yield what is amiss with ``data/``, as the source ``folder`` sees it."""
     scrape = params.scrape
     try:
         source = FolderSource(data, layout=scrape.folder.layout)
     except DataError as error:
-        yield Problem(error.message, error.next, stops=data.is_dir())
+        yield Issue(error.message, error.next, stops=data.is_dir())
         return
     for remark in source.remarks():
-        yield Problem(remark, None)
+        yield Issue(remark, None)
     there = source.labels()
     if unknown := [label for label in there if label not in params.classes]:
         more = ", …" if len(unknown) > _NAMED else ""
-        yield Problem(
+        yield Issue(
             f"data/ has folders that are not among the classes of params.yaml: {', '.join(unknown[:_NAMED])}{more}",
             "add them to classes, or move them out of data/: validate stops at labels that no class has",
             stops=params.validate_.labels_declared.severity == "critical",
@@ -126,7 +126,7 @@ def _folders(data: Path, params: Params) -> Iterator[Problem]:
     absent = {label: words for label in wanted if (words := source.absence(label)) is not None}
     if gaps := source.gaps([label for label in wanted if label not in absent]):
         more = ", …" if len(gaps) > _NAMED else ""
-        yield Problem(
+        yield Issue(
             f"{', '.join(gaps[:_NAMED])}{more}: no files, and split stops where a split lacks a class",
             "put images of each class into data/train and data/test, and into data/val if there is one",
             stops=True,
@@ -137,7 +137,7 @@ def _folders(data: Path, params: Params) -> Iterator[Problem]:
             lines.append(f"… and {len(absent) - _NAMED:,} more classes without images")
         # Another source may bring a class's images where searches may fail.
         stops = not all(len(scrape.sources_of(label)) > 1 and scrape.tolerate > 0 for label in absent)
-        yield Problem("\n".join(lines), source.advice(), stops=stops)
+        yield Issue("\n".join(lines), source.advice(), stops=stops)
 
 
 def salt_for_folders(root: Path, params: Params) -> str | None:

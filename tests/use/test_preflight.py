@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pixmill.core.params import Params
-from pixmill.use import Problem, inputs, problems, salt_for_folders
+from pixmill.use import Issue, find_issues, preflight, salt_for_folders
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -28,7 +28,7 @@ def fill(folder: Path, count: int, content: bytes = PNG) -> None:
 
 
 def told(root: Path, given: Params) -> list[tuple[str, bool]]:
-    return [(problem.message, problem.stops) for problem in problems(root, given)]
+    return [(issue.message, issue.stops) for issue in find_issues(root, given)]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_folders_that_fit_the_classes_are_sound(root: Path) -> None:
-    assert list(problems(root, params())) == []
+    assert list(find_issues(root, params())) == []
 
 
 def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
@@ -47,17 +47,15 @@ def test_classes_without_images_and_other_folders_stop(root: Path) -> None:
     (root / "data" / "empty").mkdir()
     (root / "data" / "caps").mkdir()
     (root / "data" / "caps" / "1.png").write_bytes(PNG)
-    found = list(problems(root, params(("coat", "hat", "empty", "texts", "none"))))
+    found = list(find_issues(root, params(("coat", "hat", "empty", "texts", "none"))))
     advice = "put images there, or set classes to the folders with images: caps, coat, hat"
     assert found == [
-        Problem(
+        Issue(
             "data/ has folders that are not among the classes of params.yaml: caps",
             "add them to classes, or move them out of data/: validate stops at labels that no class has",
             stops=True,
         ),
-        Problem(
-            "data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True
-        ),
+        Issue("data/empty is empty\ndata/texts has no image among 2 entries\ndata/none is missing", advice, stops=True),
     ]
 
 
@@ -80,12 +78,12 @@ def test_a_fixed_split_is_looked_at_part_by_part(root: Path) -> None:
 
 def test_missing_images_are_brought_back_first(tmp_path: Path) -> None:
     keras = params(source="keras")
-    assert [problem.next for problem in problems(tmp_path, keras)] == ["pixmill data"]
+    assert [issue.next for issue in find_issues(tmp_path, keras)] == ["pixmill data"]
     (tmp_path / "data.dvc").write_text("outs:\n- md5: 0123456789abcdef0123456789abcdef.dir\n  path: data\n")
-    assert [problem.next for problem in problems(tmp_path, keras)] == ["dvc pull data.dvc"]
-    assert [(problem.next, problem.stops) for problem in problems(tmp_path, params())] == [("dvc pull data.dvc", False)]
+    assert [issue.next for issue in find_issues(tmp_path, keras)] == ["dvc pull data.dvc"]
+    assert [(issue.next, issue.stops) for issue in find_issues(tmp_path, params())] == [("dvc pull data.dvc", False)]
     (tmp_path / "data").mkdir()
-    assert list(problems(tmp_path, keras)) == []
+    assert list(find_issues(tmp_path, keras)) == []
 
 
 def test_lists_and_the_unlabelled_folder_are_looked_for(root: Path) -> None:
@@ -126,7 +124,7 @@ def test_of_many_or_large_files_none_is_hashed(
     tmp_path: Path, poor: str, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     assert salt_for_folders(tmp_path, params(salt=poor)) is not None
-    monkeypatch.setattr(inputs, limit, most)
+    monkeypatch.setattr(preflight, limit, most)
     assert salt_for_folders(tmp_path, params(salt=poor)) is None
 
 

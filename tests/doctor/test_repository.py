@@ -3,8 +3,8 @@ import shutil
 
 import pytest
 
-from pixmill.doctor import State
-from pixmill.doctor.project import check_data, check_dvc, check_params
+from pixmill.doctor import Status
+from pixmill.doctor.repository import check_data, check_dvc, check_params
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def record(root, nfiles, size):
 
 def test_sound_params_name_the_classes(repository):
     (finding,) = check_params(repository)
-    assert finding.state is State.OK
+    assert finding.status is Status.OK
     assert "sneaker" in finding.message
 
 
@@ -33,7 +33,7 @@ def test_wrong_params_are_named(repository, tmp_path):
     with (tmp_path / "params.yaml").open("a") as file:
         file.write("\ncolour: blue\n")
     (finding,) = check_params(tmp_path)
-    assert finding.state is State.BAD
+    assert finding.status is Status.BAD
     assert "colour" in finding.message
     assert finding.next
 
@@ -41,14 +41,14 @@ def test_wrong_params_are_named(repository, tmp_path):
 def test_images_as_recorded(images):
     record(images, 3, 300)
     (finding,) = check_data(images)
-    assert (finding.state, finding.message) == (State.OK, "3 files of 0.0 MB, as data.dvc records")
+    assert (finding.status, finding.message) == (Status.OK, "3 files of 0.0 MB, as data.dvc records")
 
 
 @pytest.mark.parametrize("recorded", [(4, 300), (3, 299)])
 def test_images_that_changed(images, recorded):
     record(images, *recorded)
     (finding,) = check_data(images)
-    assert finding.state is State.WARNING
+    assert finding.status is Status.WARNING
     assert finding.next == "dvc add data, or to restore: mv data data.old && dvc checkout data.dvc"
 
 
@@ -59,30 +59,30 @@ def test_images_that_lie_elsewhere_than_recorded(images):
     listing.parent.mkdir(parents=True)
     listing.write_text(json.dumps(names))
     (finding,) = check_data(images)
-    assert finding.state is State.WARNING
+    assert finding.status is Status.WARNING
     assert finding.message == "3 files of 0.0 MB, but data.dvc records other paths"
 
 
 def test_images_that_nothing_records(images):
     (finding,) = check_data(images)
-    assert (finding.state, finding.next) == (State.WARNING, "dvc add data")
+    assert (finding.status, finding.next) == (Status.WARNING, "dvc add data")
 
 
 def test_no_images(tmp_path):
     (finding,) = check_data(tmp_path)
-    assert (finding.state, finding.message) == (State.BAD, "data/ is empty")
+    assert (finding.status, finding.message) == (Status.BAD, "data/ is empty")
     assert "pixmill data" in finding.next
 
 
 def test_a_record_that_is_none(images):
     (images / "data.dvc").write_text("outs: [")
     (finding,) = check_data(images)
-    assert (finding.state, finding.next) == (State.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
+    assert (finding.status, finding.next) == (Status.BAD, "mv data.dvc data.dvc.broken && git checkout data.dvc")
 
 
 def test_no_repository(tmp_path):
     (finding,) = check_dvc(tmp_path)
-    assert (finding.state, finding.next) == (State.BAD, "dvc init")
+    assert (finding.status, finding.next) == (Status.BAD, "dvc init")
 
 
 def settings(root, text, name="config"):
@@ -93,7 +93,7 @@ def settings(root, text, name="config"):
 def test_results_without_a_remote_stay_here(tmp_path):
     settings(tmp_path, "[core]\n    analytics = false\n")
     (remote,) = check_dvc(tmp_path)
-    assert remote.state is State.WARNING
+    assert remote.status is Status.WARNING
     assert remote.next.startswith("dvc remote add")
 
 
@@ -102,16 +102,16 @@ def test_a_remote_of_the_persons_own_file_is_seen(tmp_path):
     settings(tmp_path, "[core]\n    remote = here\n")
     settings(tmp_path, f"['remote \"here\"']\n    url = {store}\n", "config.local")
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.WARNING, f"{store} does not exist")
+    assert (remote.status, remote.message) == (Status.WARNING, f"{store} does not exist")
     store.mkdir()
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.OK, f"{store} (to test it: dvc status --cloud)")
+    assert (remote.status, remote.message) == (Status.OK, f"{store} (to test it: dvc status --cloud)")
 
 
 def test_a_remote_without_an_address_is_bad(tmp_path):
     settings(tmp_path, "[core]\n    remote = there\n")
     (remote,) = check_dvc(tmp_path)
-    assert (remote.state, remote.message) == (State.BAD, "'there' has no URL")
+    assert (remote.status, remote.message) == (Status.BAD, "'there' has no URL")
 
 
 def test_a_remote_elsewhere_is_named(tmp_path):
@@ -123,5 +123,5 @@ def test_a_remote_elsewhere_is_named(tmp_path):
 def test_settings_that_cannot_be_read(tmp_path):
     settings(tmp_path, "core]\n")
     (finding,) = check_dvc(tmp_path)
-    assert finding.state is State.BAD
+    assert finding.status is Status.BAD
     assert "core]" in finding.message

@@ -11,12 +11,12 @@ from pathlib import Path
 from pixmill.core.errors import PixmillError
 from pixmill.project.pyproject import read_project
 
-__all__ = ["names_of"]
+__all__ = ["project_names"]
 
 _OURS = {"pixmill", "stages", "tests"}
 
 
-def names_of(root: Path) -> tuple[str, str]:
+def project_names(root: Path) -> tuple[str, str]:
     """Return the project's name and the package of its own code, such as ``my-shoes`` and ``my_shoes``.
 
     The name is that in ``pyproject.toml``, or else the folder's. A project that is renamed keeps its package.

@@ -10,9 +10,9 @@ from pixmill.core.origin import Origin
 from pixmill.core.params import Params, load_params
 from pixmill.images.listing import files_below
 from pixmill.scrape.sources import row_of
-from pixmill.use import problems, salt_for_folders
+from pixmill.use import find_issues, salt_for_folders
 
-__all__ = ["following", "of_files", "of_images"]
+__all__ = ["describe_files", "describe_images", "next_steps"]
 
 _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 """What a first run takes on two CPUs: starting five stages, and for each image."""
@@ -20,7 +20,7 @@ _SETUP_SECONDS, _IMAGE_SECONDS = 60.0, 0.08
 _COMMIT = 'git add -A && git commit -m "First results"'
 
 
-def of_files(
+def describe_files(
     root: Path, files: Mapping[str, str], kept: Mapping[str, str], origin: Origin, extras: str
 ) -> Iterator[str]:
     """Yield what was added and what was there before, and what that lacks.
@@ -55,17 +55,17 @@ def of_files(
             yield f"Add '{origin.requirement(extras)}' to the dependencies in pyproject.toml"
 
 
-def of_images(root: Path) -> Iterator[str]:
+def describe_images(root: Path) -> Iterator[str]:
     """Yield what is amiss with the params and the local images, and a better salt."""
     params = load_params(root)
     if _is_empty(root, params):
         return  # The next command says it all.
-    yield from map(str, problems(root, params))
+    yield from map(str, find_issues(root, params))
     if (salt := salt_for_folders(root, params)) is not None:
         yield f"Note: {salt}"
 
 
-def following(root: Path, here: Path) -> Iterator[str]:
+def next_steps(root: Path, here: Path) -> Iterator[str]:
     """Yield what to type next, with the time that it takes.
 
     Args:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.comparison import Difference, McNemar
-from pixmill.record.runs import MlflowRun
+from pixmill.record.run_lookup import MlflowRun
 
 __all__ = [
     "Change",
@@ -23,29 +23,29 @@ __all__ = [
     "Drift",
     "Gate",
     "MlflowRun",
-    "NotComparable",
+    "NotComparableError",
     "Numbers",
     "Result",
+    "Revision",
     "Rule",
-    "Side",
     "StageChange",
     "Step",
     "Verdict",
-    "signed",
+    "with_sign",
 ]
 
 Verdict = Literal["better", "worse", "same", "undecided", "not_comparable"]
 Result = Literal["pass", "fail", "undecided"]
 
 
-class NotComparable(Exception):  # noqa: N818 (a result, not an error)
-    """Raised when two sides cannot be compared; its text is a sentence that says why."""
+class NotComparableError(Exception):
+    """Raised when two revisions cannot be compared; its text is a sentence that says why."""
 
 
-def signed(value: float, digits: int = 3) -> str:
+def with_sign(value: float, digits: int = 3) -> str:
     """Return a difference with its sign; one that rounds to zero has none.
 
-    >>> signed(0.0123), signed(12, 0), signed(-0.0001)
+    >>> with_sign(0.0123), with_sign(12, 0), with_sign(-0.0001)
     ('+0.012', '+12', '0.000')
     """
     shown = f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
@@ -53,7 +53,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 @dataclass(frozen=True)
-class Side:
+class Revision:
     """Hold one of the two revisions, with what could be read of it.
 
     Args:
@@ -139,16 +139,16 @@ class Numbers:
         margin: ``review.margin``.
         confidence: Level of the limits.
         metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; without those that
-            need them if the calibration of a side is unknown.
+            need them if the calibration of a revision is unknown.
         per_class: By class.
         mcnemar: McNemar's test on these images.
         steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
             were measured on the same images with the same labels.
         confusion: The matrices of base and head: images by actual (row) and predicted (column) class.
-        flips: Images that only one side gets right, those now wrong first, each by the loss of the wrong prediction,
-            highest first: ``id label base_predicted head_predicted base_confidence head_confidence base_loss
-            head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a side whose
-            calibration is unknown.
+        flips: Images that only one revision gets right, those now wrong first, each by the loss of the wrong
+            prediction, highest first: ``id label base_predicted head_predicted base_confidence head_confidence
+            base_loss head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a revision
+            whose calibration is unknown.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head; ``None`` likewise.
     """
 
@@ -174,7 +174,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Drift:
-    """Hold the distance between one distribution of both sides' kept images.
+    """Hold the distance between one distribution of both revisions' kept images.
 
     Args:
         what: What was measured, such as ``class shares`` or ``brightness``.
@@ -201,7 +201,7 @@ class DataDifference:
             base_split head_split base_reason head_reason source image_url path``; ``change`` is ``added``, ``removed``,
             ``relabelled``, ``moved`` (to another split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent
             values are ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
-        drift: What was measured of both sides' images; class shares and features alone without the manifests.
+        drift: What was measured of both revisions' images; class shares and features alone without the manifests.
         near_test: New images that nearly duplicate a test image: ``id test_id similarity``.
     """
 
@@ -219,7 +219,7 @@ class DataDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold a value of both sides; ``None`` where one has none.
+    """Hold a value of both revisions; ``None`` where one has none.
 
     Args:
         name: Dotted name of a param, or name of a package.
@@ -304,8 +304,8 @@ class Comparison:
         missing: What could not be read, and the command that gets it, one sentence each.
     """
 
-    base: Side | None
-    head: Side
+    base: Revision | None
+    head: Revision
     verdict: Verdict
     sentence: str
     numbers: Numbers | None

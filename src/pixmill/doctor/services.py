@@ -68,7 +68,7 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
     Args:
         root: The project's folder, which holds the database where no other place is named.
     """
-    from pixmill.record.store import StoreError, check_store, shown, tracking_uri
+    from pixmill.record.store import StoreError, check_store, tracking_uri, without_password
 
     try:
         uri = tracking_uri(Workspace(root, root))
@@ -79,9 +79,9 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
         check_store(uri)
     except StoreError as error:
         state = State.BAD if uri.startswith("sqlite") else State.WARNING
-        yield Finding("MLflow", state, f"{shown(uri)} {error.message}: runs stay pending", next=error.next)
+        yield Finding("MLflow", state, f"{without_password(uri)} {error.message}: runs stay pending", next=error.next)
     else:
-        yield Finding("MLflow", State.OK, shown(uri))
+        yield Finding("MLflow", State.OK, without_password(uri))
 
 
 def check_network() -> Iterator[Finding]:

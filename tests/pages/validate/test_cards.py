@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pixmill.pages.validate.cards import Deck
+from pixmill.pages.validate.cards import ValidationCards
 from tests.validate.made import dropped, kept, key, seen, unread, validation
 
 
-def deck(*rows, **more) -> Deck:
-    return Deck(validation(rows, **more))
+def deck(*rows, **more) -> ValidationCards:
+    return ValidationCards(validation(rows, **more))
 
 
-def row(of: Deck, number: int) -> int:
+def row(of: ValidationCards, number: int) -> int:
     return int(of.rows([key(number)])[0])
 
 

@@ -16,12 +16,12 @@ from pixmill.core.params import SplitParams
 from pixmill.expectations import failures
 from pixmill.images.parts import PARTS
 from pixmill.pages.base import render_page, shorten
-from pixmill.pages.base.thumbnails import Shown, thumbnails
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-__all__ = ["Card", "Deck", "render_report"]
+__all__ = ["Card", "SplitCards", "render_report"]
 
 _ROWS = 400
 """Classes that tables list."""
@@ -42,7 +42,7 @@ def render_report(
         folder: What the paths in the manifest are relative to.
         workers: Processes that decode; default: one a processor.
     """
-    deck = Deck(split, folder, params)
+    deck = SplitCards(split, folder, params)
     lost, samples = list(deck.lost()), deck.samples()
     met = [card for item in lost for gone, stays, _ in item["meetings"] for card in (gone, stays)]
     cards = [*met, *(card for sample in samples.values() for card in sample)]
@@ -114,12 +114,12 @@ def _reason(text: str) -> str:
 class Card(NamedTuple):
     """Hold what is shown of an image: how it is drawn, its short id, and lines of text."""
 
-    shown: Shown
+    shown: Thumbnail
     title: str
     lines: tuple[str, ...]
 
 
-class Deck:
+class SplitCards:
     """Deal the cards of a split.
 
     Args:
@@ -165,7 +165,7 @@ class Deck:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
             # An id is a digest: its last digits are random, and nothing else depends on them.
             chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
-            samples[part] = [self._sampled(str(name)) for name in chosen]
+            samples[part] = [self._model_card(str(name)) for name in chosen]
         return samples
 
     def missing_tests(self) -> tuple[list[tuple[str | None, ...]], int]:
@@ -223,15 +223,15 @@ class Deck:
             fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
-        return Card(self._shown(row), name[:12], tuple(line for line in lines if line))
+        return Card(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
-    def _sampled(self, name: str) -> Card:
+    def _model_card(self, name: str) -> Card:
         """Return an image as a model sees it."""
         row, params = self._row(name), self._params
-        return Card(self._shown(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
+        return Card(self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
 
-    def _shown(self, row: pd.Series, *shape: Any) -> Shown:
-        return Shown(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
+    def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:
+        return Thumbnail(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
 
     def _row(self, name: str) -> pd.Series:
         row: pd.Series = self._manifest.iloc[self._index.get_loc(name)]

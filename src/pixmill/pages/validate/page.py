@@ -14,9 +14,9 @@ from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import histogram_svg, render_page, shorten
-from pixmill.pages.base.thumbnails import Shown, thumbnails
-from pixmill.pages.validate.cards import Card, Deck, Spread
-from pixmill.pages.validate.sections import (
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
+from pixmill.pages.validate.cards import ImageCard, ImageSet, ValidationCards
+from pixmill.pages.validate.image_sections import (
     doubtful,
     dropped_by_class,
     leaks,
@@ -57,7 +57,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         params: What the stage was run with.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
     """
-    deck = Deck(validation)
+    deck = ValidationCards(validation)
     labels = list(validation.classes["label"])
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
     offending = list(offenders(deck))
@@ -79,7 +79,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         *repeated,
         *(card for sheet in sampled.values() for card in sheet),
     ]
-    shown = (Shown(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
     figures = metrics(validation)
     return render_page(
         "pixmill.pages.validate",
@@ -87,8 +87,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         formats=OTHER_FORMATS,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
-        outcomes=_ranked(validation.outcomes),
-        failed={severity: _failed(validation.outcomes, severity) for severity in _SEVERITIES},
+        outcomes=_rank(validation.outcomes),
+        failed={severity: _failed_checks(validation.outcomes, severity) for severity in _SEVERITIES},
         classes=_smallest(validation.classes).to_dict("records"),
         balance=validation.classes.head(_ROWS).to_dict("records"),
         labels=labels,
@@ -98,7 +98,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         most_ranges=_RANGES,
         dimensions=dimension_table(validation.manifest, labels).to_dict("records"),
         sizes=DIMENSIONS,
-        typical=_typical(deck, labels),
+        typical=_class_medians(deck, labels),
         measures=_TYPICAL,
         shortcuts=validation.shortcuts.to_dict("records"),
         charts=[_chart(item.trimmed()) for item in distributions(validation.manifest, params)],
@@ -115,14 +115,15 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         repeated=repeated,
         more_repeated=files - len(repeated),
         followed=[
-            (*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_DECISIONS]
+            (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
+            for item in followed[:_DECISIONS]
         ],
         more_followed=len(followed) - _DECISIONS,
-        powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+        powerless=[(*_describe_decision(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
         more_powerless=len(validation.review.powerless) - _DECISIONS,
         sheets=sampled,
         shop=bool((deck.manifest["source"] == "shop").any()),
-        uris=_fitting(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
+        uris=_take_until_full(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
     )
 
 
@@ -136,23 +137,23 @@ def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
     return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
 
 
-def _cards(spreads: Iterable[Spread]) -> Iterator[Card]:
+def _cards(spreads: Iterable[ImageSet]) -> Iterator[ImageCard]:
     return (card for spread in spreads for card in spread.cards)
 
 
-def _ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _rank(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return what failed first, the most severe before the others."""
     return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
 
 
-def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
+def _failed_checks(outcomes: Sequence[Outcome], severity: str) -> list[str]:
     """Return the names of the expectations of a severity that failed, each once."""
     return list(
         dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
     )
 
 
-def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
+def _class_medians(deck: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the median of each measure over the kept images of each class."""
     kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
     table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
@@ -164,11 +165,11 @@ def _chart(found: Distribution) -> tuple[str, str]:
     return scale.title, histogram_svg(scale.edges, counts, ticks=scale.ticks, marks=scale.limits, name=scale.title)
 
 
-def _told(decision: Decision) -> tuple[int, str, str]:
+def _describe_decision(decision: Decision) -> tuple[int, str, str]:
     return decision.line, shorten(decision.image), decision.verb
 
 
-def _fitting(uris: Mapping[Shown, str]) -> dict[str, str]:
+def _take_until_full(uris: Mapping[Thumbnail, str]) -> dict[str, str]:
     """Return thumbnails by id: the first ones, as many as the page has room for."""
     chosen: dict[str, str] = {}
     left = _BYTES

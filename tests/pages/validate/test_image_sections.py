@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pixmill.core.params import ValidateParams
-from pixmill.pages.validate.cards import Deck, Spread
-from pixmill.pages.validate.sections import (
+from pixmill.pages.validate.cards import ImageSet, ValidationCards
+from pixmill.pages.validate.image_sections import (
     doubtful,
     dropped_by_class,
     leaks,
@@ -28,7 +28,7 @@ def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None
         unread(22, "truncated", image_url="HTTPS://b.example?x"),
         unread(23, "html", image_url=None, page_url="http://c.example/page"),
     ]
-    found = list(offenders(Deck(validation(rows))))
+    found = list(offenders(ValidationCards(validation(rows))))
     assert [(item["reason"], item["count"], len(item["cards"]), item["more"]) for item in found] == [
         ("html", 1, 1, 0),
         ("truncated", 21, 12, 9),
@@ -47,7 +47,7 @@ def test_of_many_origins_the_commonest_are_named() -> None:
         for host in range(1, 7)
         for number in range(host)
     ]
-    [found] = offenders(Deck(validation(rows)))
+    [found] = offenders(ValidationCards(validation(rows)))
     assert found["origins"] == [("6.example", 6), ("5.example", 5), ("4.example", 4), ("3.example", 3)]
     assert found["elsewhere"] == 3
 
@@ -60,7 +60,7 @@ def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
         *[dropped(number, f"duplicate_pixels:{key(3)}", pixels="q") for number in range(4, 14)],
         kept(20, pixels="p", width=50),
     ]
-    [found] = offenders(Deck(validation(rows)))
+    [found] = offenders(ValidationCards(validation(rows)))
     assert (found["count"], found["cards"], found["more"]) == (11, [], 0)
     assert [spread.title for spread in found["spreads"]] == [
         "11 images with the same pixels",
@@ -82,7 +82,7 @@ def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
         ],
         sightings=[seen(1, "coat"), seen(1, "shoe")],
     )
-    [found] = offenders(Deck(made))
+    [found] = offenders(ValidationCards(made))
     assert [{card.label for card in spread.cards} for spread in found["spreads"]] == [
         {"coat", "shoe"},
         {"labelled coat and shoe"},
@@ -92,7 +92,7 @@ def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
 
 def test_near_duplicates_without_number_stand_beside_the_one_that_is_kept() -> None:
     rows = [kept(1), *[dropped(number, f"repeated:{key(1)}") for number in range(2, 6)], kept(9)]
-    [found] = offenders(Deck(validation([*rows, dropped(6, f"repeated:{key(9)}")])))
+    [found] = offenders(ValidationCards(validation([*rows, dropped(6, f"repeated:{key(9)}")])))
     assert [(spread.title, spread.cards[0].id) for spread in found["spreads"]] == [
         ("5 near-duplicates", key(1)),
         ("2 near-duplicates", key(9)),
@@ -101,7 +101,7 @@ def test_near_duplicates_without_number_stand_beside_the_one_that_is_kept() -> N
 
 def test_placeholders_and_leaks_are_counted_here_and_shown_elsewhere() -> None:
     rows = [dropped(1, "placeholder", None), dropped(2, f"leak:{key(3)}", pixels="p"), kept(3, pixels="p")]
-    found = list(offenders(Deck(validation(rows))))
+    found = list(offenders(ValidationCards(validation(rows))))
     assert [(item["reason"], item["count"], item["cards"], item["spreads"], item["more"]) for item in found] == [
         ("placeholder", 1, [], [], 0),
         ("leak", 1, [], [], 0),
@@ -117,7 +117,7 @@ def test_of_many_sets_some_are_shown_and_the_rest_is_counted() -> None:
             dropped(100 + number, f"duplicate_pixels:{key(number)}", pixels=str(number)),
         )
     ]
-    [found] = offenders(Deck(validation(rows)))
+    [found] = offenders(ValidationCards(validation(rows)))
     assert (len(found["spreads"]), found["more"]) == (12, 8)
 
 
@@ -130,21 +130,21 @@ def test_the_table_counts_each_dropped_image_once() -> None:
         unread(4, "html", "shoe"),
         unread(5, "html", "shoe"),
     ]
-    table = dropped_by_class(Deck(validation(rows)))
+    table = dropped_by_class(ValidationCards(validation(rows)))
     assert list(table.columns) == ["html", "too_small", "label_conflict", "duplicate_pixels"]
     assert table.to_dict("index") == {
         "coat": {"html": 0, "too_small": 0, "label_conflict": 0, "duplicate_pixels": 1},
         "shoe": {"html": 2, "too_small": 1, "label_conflict": 0, "duplicate_pixels": 0},
         "several labels": {"html": 0, "too_small": 0, "label_conflict": 1, "duplicate_pixels": 0},
     }
-    assert len(dropped_by_class(Deck(validation([kept(0)])))) == 0
+    assert len(dropped_by_class(ValidationCards(validation([kept(0)])))) == 0
 
 
 PARAMS = ValidateParams(blank={"min_entropy": 1.0})
 
 
 def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
-    return {item["title"]: item for item in doubtful(Deck(validation(rows)), PARAMS, decided=decided)}
+    return {item["title"]: item for item in doubtful(ValidationCards(validation(rows)), PARAMS, decided=decided)}
 
 
 def test_the_darkest_come_first_and_only_kept_ones() -> None:
@@ -205,9 +205,9 @@ def test_where_nothing_is_kept_nothing_is_in_doubt() -> None:
     assert all(not item["count"] and not item["cards"] for item in found().values())
 
 
-def near(rows, pairs, followed=None) -> tuple[list[Spread], int]:
+def near(rows, pairs, followed=None) -> tuple[list[ImageSet], int]:
     made = validation(rows, pairs=pairs, followed=followed)
-    return near_duplicates(Deck(made), made.pairs, made.pairs_across_labels())
+    return near_duplicates(ValidationCards(made), made.pairs, made.pairs_across_labels())
 
 
 def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
@@ -271,7 +271,7 @@ def test_without_near_duplicates_there_is_nothing_to_show() -> None:
 def test_a_file_that_was_seen_often_is_told_with_its_places() -> None:
     sightings = [seen(1, "coat", f"data/coat/{number}.png") for number in range(5)]
     made = validation([kept(1), kept(2), kept(3)], sightings=[*sightings, seen(2), seen(3), seen(3, "shoe")])
-    repeated, files = repeated_files(Deck(made))
+    repeated, files = repeated_files(ValidationCards(made))
     assert files == 2
     assert [(card.id, card.facts[-1]) for card in repeated] == [(key(1), "found 5 times"), (key(3), "found 2 times")]
     assert repeated[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
@@ -287,7 +287,7 @@ def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
             (3, "conflict", 2, 2, "coat, shoe"),
         ],
     )
-    cards, count = placeholders(Deck(made), made.repeated)
+    cards, count = placeholders(ValidationCards(made), made.repeated)
     assert count == 2
     assert [(card.id, card.verdict, card.facts[1:]) for card in cards] == [
         (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
@@ -304,7 +304,7 @@ def test_leaks_are_shown_with_both_places() -> None:
             (2, "train", "data/train/coat/c.png", 3, "val", "data/val/coat/d.png"),
         ],
     )
-    same, alike = leaks(Deck(made), made.leaks)
+    same, alike = leaks(ValidationCards(made), made.leaks)
     assert (same.title, [(card.id, card.facts[-1], card.place) for card in same.cards]) == (
         "The same file",
         [(key(1), "in train", "data/train/coat/a.png"), (key(1), "in test", "data/test/coat/b.png")],
@@ -317,7 +317,7 @@ def test_leaks_are_shown_with_both_places() -> None:
 
 def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> None:
     rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
-    dealt = sheets(Deck(validation(rows)), ["coat", "shoe", "hat"])
+    dealt = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
     drawn = [card.id for card in dealt["coat"]]
     assert len(set(drawn)) == 32
     assert set(drawn) <= {key(number) for number in range(50)}
@@ -327,15 +327,15 @@ def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> No
 
 
 def test_more_images_leave_most_of_a_sheet_as_it_was() -> None:
-    first = sheets(Deck(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
-    again = sheets(Deck(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
+    first = sheets(ValidationCards(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
+    again = sheets(ValidationCards(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
     assert len({card.id for card in first} & {card.id for card in again}) > 20
 
 
 def test_with_many_classes_sheets_are_smaller_and_the_first_have_one() -> None:
     labels = [f"class {number:03}" for number in range(310)]
     rows = [kept(100 * place + number, label) for place, label in enumerate(labels) for number in range(15)]
-    deck = Deck(validation(rows, classes=labels))
+    deck = ValidationCards(validation(rows, classes=labels))
     assert {len(cards) for cards in sheets(deck, labels[:60]).values()} == {10}
     dealt = sheets(deck, labels)
     assert list(dealt) == labels[:300]

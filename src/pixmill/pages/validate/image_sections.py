@@ -10,7 +10,7 @@ import pandas as pd
 
 from pixmill.core.params import ValidateParams
 from pixmill.pages.base import shorten
-from pixmill.pages.validate.cards import CARDS, Card, Deck, Rows, Spread
+from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 
 __all__ = [
@@ -39,7 +39,7 @@ _NO_LABEL = "several labels"
 _ORIGIN = r"(?i)^(?:[a-z]+://(?P<host>[^/?#]*)|(?P<folder>.*)/)"
 
 
-def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
+def offenders(deck: ValidationCards) -> Iterator[dict[str, Any]]:
     """Yield what was dropped, by reason in the order of the vocabulary.
 
     Each is the ``reason`` and its ``meaning``; ``count`` images; ``origins``, the hosts and folders that most of them
@@ -51,8 +51,8 @@ def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
         rows = np.flatnonzero(words == name)
         if not len(rows):
             continue
-        cards: list[Card] = []
-        spreads: list[Spread] = []
+        cards: list[ImageCard] = []
+        spreads: list[ImageSet] = []
         total = 0
         if name in _BESIDE:
             sets, total = _sets(rows, deck.others[rows] if name == "repeated" else None, deck)
@@ -72,7 +72,7 @@ def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
         }
 
 
-def dropped_by_class(deck: Deck) -> pd.DataFrame:
+def dropped_by_class(deck: ValidationCards) -> pd.DataFrame:
     """Return how many images were dropped: one row a class, one column a reason in the order of the vocabulary.
 
     The rows are sorted by label; last come those without one, as :data:`_NO_LABEL`.
@@ -87,7 +87,7 @@ def dropped_by_class(deck: Deck) -> pd.DataFrame:
     return table
 
 
-def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]], int]:
+def _sets(rows: Rows, leaders: Rows | None, deck: ValidationCards) -> tuple[list[list[int]], int]:
     """Return the sets that offenders make with the images that they resemble, and how many there are.
 
     The largest sets come first; within one what is kept, then by id.
@@ -147,7 +147,9 @@ _DOUBTS = (
 """The title, the column, the threshold, the condition beyond it, and the line on a card."""
 
 
-def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+def doubtful(
+    deck: ValidationCards, params: ValidateParams, *, decided: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Yield the extremes of each measure among the kept images.
 
     Each is a ``title``; what it means to be ``beyond`` the threshold, and the ``parameter`` that holds it; the
@@ -190,7 +192,7 @@ def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = (
         above |= bad
 
 
-def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[Spread], int]:
+def near_duplicates(deck: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[ImageSet], int]:
     """Return the groups of near-duplicates, and how many there are.
 
     Those with different labels come first, then the largest. A pair that joins two groups, where a chain was cut, is
@@ -223,7 +225,7 @@ def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tu
     return spreads[:CARDS], len(large) + len(loose)
 
 
-def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> Spread:
+def _spread(deck: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
     """Return images side by side, each with how alike it is to that of the others which it is most like."""
     nearest = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")]).groupby(level=0).max()
     likeness = nearest.reindex(deck.manifest["id"].iloc[list(rows)]).to_numpy()
@@ -237,7 +239,7 @@ def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: b
     )
 
 
-def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
+def placeholders(deck: ValidationCards, repeated: pd.DataFrame) -> tuple[list[ImageCard], int]:
     """Return the placeholders, those at the most URLs first, and how many there are.
 
     Args:
@@ -263,7 +265,7 @@ def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
     return cards, len(found)
 
 
-def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
+def leaks(deck: ValidationCards, found: pd.DataFrame) -> list[ImageSet]:
     """Return the first images that are in two of the given splits, each pair with both places.
 
     Args:
@@ -273,7 +275,7 @@ def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
     first = found.head(CARDS)
     rows = zip(deck.rows(first["id"]).tolist(), deck.rows(first["other"]).tolist(), strict=True)
     return [
-        Spread(
+        ImageSet(
             "The same file" if row == other else "The same pixels",
             [
                 deck.card(row, f"in {leak.part}", place=str(leak.place)),
@@ -284,8 +286,8 @@ def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
     ]
 
 
-def repeated_files(deck: Deck) -> tuple[list[Card], int]:
-    """Return files that were seen more than once, most often first, and how many there are."""
+def repeated_files(deck: ValidationCards) -> tuple[list[ImageCard], int]:
+    """Return files that were values_of more than once, most often first, and how many there are."""
     often = np.flatnonzero(deck.times > 1)
     first = often[np.argsort(-deck.times[often], kind="stable")][:CARDS].tolist()
     return [deck.card(row, f"found {deck.times[row]:,} times", everywhere=True) for row in first], len(often)
@@ -302,7 +304,7 @@ _ALL, _LEAST, _MOST = 600, 2, 32
 """Images of all sheets together, and bounds for one."""
 
 
-def sheets(deck: Deck, labels: Sequence[str]) -> dict[str, list[Card]]:
+def sheets(deck: ValidationCards, labels: Sequence[str]) -> dict[str, list[ImageCard]]:
     """Return a random sample of each class's kept images.
 
     Args:

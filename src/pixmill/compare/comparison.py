@@ -54,7 +54,7 @@ def with_sign(value: float, digits: int = 3) -> str:
 
 @dataclass(frozen=True)
 class Revision:
-    """Hold one of the two revisions, with what could be read of it.
+    """One of the two revisions, with what could be read of it.
 
     Args:
         name: As the person wrote it, such as ``main``, ``workspace`` or ``models:/garments@champion``.
@@ -95,7 +95,7 @@ class Revision:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """Hold the numbers of one class on the common test images.
+    """The numbers of one class on the common test images.
 
     Args:
         support: Test images of the class.
@@ -114,7 +114,7 @@ class ClassNumbers:
 
 @dataclass(frozen=True)
 class Step:
-    """Hold one step on the way from the base's own result to the head's.
+    """One step on the way from the base's own result to the head's.
 
     Args:
         what: What is different from the step before, such as ``corrected labels``.
@@ -129,7 +129,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Hold the metrics of both models on the common test images, scored with the head's labels.
+    """The metrics of both models on the common test images, scored with the head's labels.
 
     Args:
         labels: The classes, in the order of the matrices.
@@ -174,7 +174,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Drift:
-    """Hold the distance between one distribution of both revisions' kept images.
+    """The distance between one distribution of both revisions' kept images.
 
     Args:
         what: What was measured, such as ``class shares`` or ``brightness``.
@@ -191,7 +191,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class DataDifference:
-    """Hold which images differ.
+    """The images that differ.
 
     Args:
         base_images: Kept images of the base.
@@ -219,7 +219,7 @@ class DataDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold a value of both revisions; ``None`` where one has none.
+    """A value of both revisions; ``None`` where one has none.
 
     Args:
         name: Dotted name of a param, or name of a package.
@@ -234,7 +234,7 @@ class Change:
 
 @dataclass(frozen=True)
 class StageChange:
-    """Hold a stage whose results differ in their origin.
+    """A stage whose results differ in their origin.
 
     Args:
         stage: Its name.
@@ -248,7 +248,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """Hold what differs in params, stages, packages and code.
+    """What differs in params, stages, packages and code.
 
     Args:
         params: Effective params that differ, defaults included.
@@ -265,7 +265,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Rule:
-    """Hold the outcome of one limit.
+    """The outcome of one limit.
 
     Args:
         name: Its param, such as ``review.min.accuracy``.
@@ -282,7 +282,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Gate:
-    """Hold the outcome of all limits: ``fail`` if one fails, else ``undecided`` if one is, else ``pass``."""
+    """The outcome of all limits: ``fail`` if one fails, else ``undecided`` if one is, else ``pass``."""
 
     result: Result
     rules: tuple[Rule, ...]
@@ -290,7 +290,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold a whole comparison.
+    """A whole comparison.
 
     Args:
         base: What is compared with; ``None`` if there is nothing, as in the first commit.

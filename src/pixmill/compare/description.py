@@ -35,9 +35,9 @@ __all__ = [
     "mcnemar_line",
     "metric_name",
     "metric_rows",
+    "own_results_section",
     "p_value",
     "printable",
-    "recorded_section",
     "rows_of",
     "sections",
     "steps_section",
@@ -67,7 +67,7 @@ Lines = tuple["str | RunLink", ...]
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """Hold a table.
+    """A table of text, whatever the format.
 
     Args:
         headings: Of the columns.
@@ -88,7 +88,7 @@ class ComparisonTable:
 
 @dataclass(frozen=True)
 class RunLink:
-    """Hold the address of something with its name."""
+    """A name that leads to an address."""
 
     name: str
     url: str
@@ -96,7 +96,7 @@ class RunLink:
 
 @dataclass(frozen=True)
 class ComparisonSection:
-    """Hold one subject of a comparison.
+    """One subject of a comparison.
 
     Args:
         title: Its heading.
@@ -121,7 +121,7 @@ def sections(comparison: Comparison, *, most: int) -> list[ComparisonSection]:
     if numbers is not None:
         found += [_metrics(numbers), _classes(numbers, most), steps_section(numbers), _flips(numbers, most)]
     else:
-        found.append(recorded_section(comparison))
+        found.append(own_results_section(comparison))
     if data is not None:
         found.append(_data(data, most))
     if changes is not None:
@@ -130,7 +130,7 @@ def sections(comparison: Comparison, *, most: int) -> list[ComparisonSection]:
     return [_gate(comparison.gate, most), *(section for section in found if any(section.parts))]
 
 
-def recorded_section(comparison: Comparison) -> ComparisonSection:
+def own_results_section(comparison: Comparison) -> ComparisonSection:
     """Return each revision's own results, for where images cannot be compared one by one."""
     metrics = [(revision and revision.metrics) or {} for revision in (comparison.base, comparison.head)]
     rows = [

@@ -29,7 +29,7 @@ _DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
 
 @dataclass(frozen=True)
 class GitRevision:
-    """Hold which commit a name stands for.
+    """The commit that a name stands for.
 
     Args:
         name: The name, such as ``main`` or ``workspace``.

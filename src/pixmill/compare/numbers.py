@@ -59,7 +59,7 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class _TestSplit:
-    """Hold the test split of one revision, sorted by id: ids, class indices, probabilities."""
+    """The test split of one revision, sorted by id: ids, class indices, probabilities."""
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]

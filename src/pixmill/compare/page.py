@@ -23,8 +23,8 @@ from pixmill.compare.description import (
     labels_of,
     mcnemar_line,
     metric_rows,
+    own_results_section,
     p_value,
-    recorded_section,
     steps_section,
 )
 from pixmill.compare.image_changes import CHANGES, tables
@@ -94,7 +94,7 @@ def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
         **of_numbers,
         n_classes=_CLASSES,
         n_cells=_CELLS,
-        recorded=() if numbers else recorded_section(comparison).parts,
+        recorded=() if numbers else own_results_section(comparison).parts,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),
         data_lines=() if data is None else data_lines(data),

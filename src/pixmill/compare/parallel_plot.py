@@ -24,7 +24,7 @@ _APART = 13
 
 @dataclass(frozen=True)
 class Axis:
-    """Hold one axis.
+    """One axis of the plot.
 
     Args:
         name: The full name of what it shows.
@@ -45,7 +45,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class ParallelPlot:
-    """Hold the drawing.
+    """The axes of a parallel plot, with their places in the drawing.
 
     Args:
         axes: From left to right; the last is the metric.

@@ -47,7 +47,7 @@ _NO_ORIGIN = ("review.", "evaluate.")
 
 @dataclass(frozen=True)
 class RankedModel:
-    """Hold one model.
+    """A model and its place among the others.
 
     Args:
         name: Of the experiment, else of the run.
@@ -84,7 +84,7 @@ class RankedModel:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Hold all models.
+    """All models, best first.
 
     Args:
         metric: ``review.metric``.

@@ -31,7 +31,7 @@ _IMAGE_BYTES = 20_000
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """Hold the images to show, as rows of the comparison's tables.
+    """The images that a comparison shows, as rows of its tables.
 
     Args:
         lost: Flips that are now wrong.

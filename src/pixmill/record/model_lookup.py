@@ -39,7 +39,7 @@ _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RU
 
 @dataclass(frozen=True)
 class MlflowModel:
-    """Say which model in MLflow a name stands for.
+    """The model in MLflow that a name stands for.
 
     Args:
         uri: The name.

@@ -38,7 +38,7 @@ _LISTED = 100
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """Hold what MLflow knows of a run.
+    """A run, as MLflow knows it.
 
     Args:
         id: The run's id.

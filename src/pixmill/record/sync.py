@@ -37,7 +37,7 @@ _ABANDONED_SECONDS = 86_400
 
 @dataclass
 class SyncResult:
-    """Hold the result of a sync.
+    """What a sync sent, and what is still pending.
 
     Args:
         uri: The tracking URI, without a password.

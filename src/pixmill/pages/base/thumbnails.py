@@ -32,7 +32,7 @@ _STEPS = ((480, 85), (400, 82), (320, 80), (256, 80), (208, 78), (160, 76), (160
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """Say which image is shown, and how.
+    """An image to show, and how.
 
     Args:
         id: The image's id: the sha256 that its bytes must have.

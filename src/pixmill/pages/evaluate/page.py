@@ -90,7 +90,7 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         doubts=None if evaluation.ranking is None else [_doubt_card(doubt) for doubt in evaluation.doubts],
         doubtful=doubtful,
         suggestions=sentences.labels_sentence(ranking) if ranking is not None and doubtful else "",
-        unlabelled=_unlabelled_view(evaluation, root),
+        unlabelled=_view_unlabelled(evaluation, root),
         wrong=int(matrix.sum() - np.trace(matrix)),
     )
 
@@ -206,7 +206,7 @@ def _doubt_card(item: Doubt) -> dict[str, Any]:
     return _card(item, f"Label {item.label}, perhaps {item.suggested}", lines)
 
 
-def _unlabelled_view(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
+def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
     table, folder = evaluation.unlabelled, evaluation.unlabelled_folder
     if folder is None:
         return None

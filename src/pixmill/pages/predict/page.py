@@ -111,7 +111,7 @@ def _render(page: Mapping[str, Any], uris: Mapping[str, str]) -> str:
 
 def _galleries(of: PredictedClass, limit: int) -> list[tuple[str, list[Guess]]]:
     """Return a class's most certain images, random others and the least certain; all in one if they are few."""
-    most, random, least = of.shown(limit)
+    most, random, least = of.examples(limit)
     if len(most) + len(random) + len(least) == of.n:
         return [("", [*most, *random, *least])]
     named = [("Most certain", most), ("Random", random), ("Least certain", least)]

@@ -33,7 +33,7 @@ _Key = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Hold what is shown of a predicted image.
+    """What is shown of a predicted image.
 
     Args:
         path: Its path or URL.
@@ -81,7 +81,7 @@ class PredictedClass:
     _most: _Lowest = field(default_factory=_Lowest)
     _random: _Lowest = field(default_factory=_Lowest)
 
-    def shown(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
+    def examples(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
         """Return the most certain images, random others and the least certain, each from most to least certain.
 
         No image is in two of them.

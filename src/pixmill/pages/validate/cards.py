@@ -34,7 +34,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ImageCard:
-    """Hold what is shown of an image.
+    """What is shown of an image.
 
     Args:
         id: Its id.
@@ -64,7 +64,7 @@ class ImageCard:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Hold images to be shown side by side.
+    """Images to be shown side by side.
 
     Args:
         title: What they have in common.
@@ -80,7 +80,7 @@ class ImageSet:
 
 
 class ValidationCards:
-    """Deal the cards of a validation; an image is named by its row in the manifest.
+    """The cards of a validation; an image is named by its row in the manifest.
 
     All rows are read by columns, so that a card costs the same among a thousand images or a million.
 
@@ -143,7 +143,7 @@ class ValidationCards:
             bytes=int(self._of(row, "bytes")),
         )
 
-    def spread(
+    def image_set(
         self, title: str, rows: Sequence[int], *, warning: str = "", facts: Sequence[str] = (), verdict: bool = True
     ) -> ImageSet:
         """Return images side by side, of many the first few.

@@ -84,7 +84,7 @@ def prepare(folder: Path) -> None:
     from pixmill.core.files import write_json
     from pixmill.core.params import TrainParams
     from pixmill.learn import build_classifier, export_classifier, fix_threads, save_classifier
-    from pixmill.record.model import save_classifier_model, save_keras_model
+    from pixmill.record.model_format import save_classifier_model, save_keras_model
 
     (folder / "images").mkdir()
     make_images(folder / "images", IMAGES, (640, 480), Path(pd.__file__).parent.parent)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from pixmill.cli import main
-from tests.compare.sides import write_predictions
+from tests.compare.made_revisions import write_predictions
 
 PARAMS = {
     "classes": ["boot", "coat"],

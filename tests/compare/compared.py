@@ -20,8 +20,8 @@ from pixmill.compare.comparison import (
     Gate,
     MlflowRun,
     Numbers,
+    Revision,
     Rule,
-    Side,
     StageChange,
     Step,
 )
@@ -43,8 +43,8 @@ def name_of(number):
     return hashlib.sha256(jpeg(number)).hexdigest()
 
 
-def side(name, contents=None, **more):
-    """Return a side with sixty images, that has some files."""
+def revision(name, contents=None, **more):
+    """Return a revision with sixty images, that has some files."""
     contents = contents or {}
     facts = {
         "name": name,
@@ -61,7 +61,7 @@ def side(name, contents=None, **more):
         "missing": (),
         "read": contents.get,
     }
-    return Side(**{**facts, **more})
+    return Revision(**{**facts, **more})
 
 
 def difference(first, second, spread=0.03):
@@ -150,8 +150,8 @@ def data(n=12, first=0, label="coat"):
 def comparison(verdict="worse", *, images=False, **more):
     """Return a comparison with every part, and the images' files if wanted."""
     files = {f"artifacts/scrape/{number}": jpeg(number) for number in range(60) if images}
-    sides = [
-        side(name, {**files, "plots/train/curves.csv": CURVES.format(*losses).encode()})
+    revisions = [
+        revision(name, {**files, "plots/train/curves.csv": CURVES.format(*losses).encode()})
         for name, losses in (("main", (0.5, 0.3)), ("cnn", (0.9, 0.6)))
     ]
     rule = Rule("review.max_drop", "fail", "macro-F1 0.800 after 0.900, must not be significantly worse: fail")
@@ -162,7 +162,7 @@ def comparison(verdict="worse", *, images=False, **more):
         (("1a2b3c4", "Train longer"),),
     )
     whole = Comparison(
-        *sides,
+        *revisions,
         verdict,
         "Macro-F1 falls from 0.900 to 0.800.",
         numbers(),

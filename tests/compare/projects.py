@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.compare.sides import write_predictions
+from tests.compare.made_revisions import write_predictions
 
 PIPELINE = """\
 stages:

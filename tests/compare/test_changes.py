@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pixmill.compare.changes import changed_params, find_changes
+from pixmill.compare.changes import find_changed_params, find_changes
 from pixmill.compare.comparison import Change, StageChange
 from pixmill.provenance.lock import SECTIONS, Lock, write_lock
-from tests.compare.sides import make_side
+from tests.compare.made_revisions import make_revision
 
 PARAMS = """
 classes: [coat, dress]
@@ -48,7 +48,7 @@ LOCK: dict[str, Any] = {
 
 def test_params_that_differ_are_named() -> None:
     head = PARAMS.replace("filters: 16", "filters: 32").replace("dress]", "dress, hat]") + "split: {salt: second}\n"
-    assert changed_params(PARAMS, head) == (
+    assert find_changed_params(PARAMS, head) == (
         Change("classes", ["coat", "dress"], ["coat", "dress", "hat"]),
         Change("split.salt", "pixmill", "second"),
         Change("train.cnn.blocks.1.filters", 16, 32),
@@ -56,28 +56,28 @@ def test_params_that_differ_are_named() -> None:
 
 
 def test_what_is_left_out_has_its_default() -> None:
-    assert changed_params(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
+    assert find_changed_params(PARAMS, PARAMS + "split: {val: 0.15}\nevaluate: {}\n") == ()
 
 
 def test_limits_of_the_gate_count() -> None:
     head = PARAMS + "review: {min: {accuracy: 0.8}}\n"
-    assert changed_params(PARAMS, head) == (Change("review.min.accuracy", None, 0.8),)
+    assert find_changed_params(PARAMS, head) == (Change("review.min.accuracy", None, 0.8),)
 
 
 def test_a_section_that_was_no_section_is_not_lost() -> None:
-    (blocks, *_) = changed_params("train: {a: 5}", "train: {a: {b: 1}}")
+    (blocks, *_) = find_changed_params("train: {a: 5}", "train: {a: {b: 1}}")
     assert blocks == Change("train.a", 5, None)
 
 
 def test_params_of_another_version_are_compared_without_defaults() -> None:
     old = PARAMS + "split: {val: 0.15}\nfetch: {retries: 3}\n"
-    assert changed_params(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
+    assert find_changed_params(old, PARAMS) == (Change("fetch.retries", 3, None), Change("split.val", 0.15, None))
 
 
 @pytest.mark.parametrize("text", [None, "a: [", "- 1", ""])
 def test_without_params_nothing_is_invented(text: str | None) -> None:
-    assert changed_params(text, text) == ()
-    assert changed_params(text, None) == changed_params(None, text) == ()
+    assert find_changed_params(text, text) == ()
+    assert find_changed_params(text, None) == find_changed_params(None, text) == ()
 
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.lists(st.integers(0, 2), max_size=2)
@@ -86,16 +86,16 @@ sections = st.dictionaries(st.sampled_from(["a", "b", "c"]), values | st.diction
 
 @given(sections, sections)
 def test_swapped_sides_swap_values(base: dict[str, Any], head: dict[str, Any]) -> None:
-    forth, back = changed_params(str(base), str(head)), changed_params(str(head), str(base))
+    forth, back = find_changed_params(str(base), str(head)), find_changed_params(str(head), str(base))
     assert back == tuple(Change(change.name, change.head, change.base) for change in forth)
-    assert changed_params(str(base), str(base)) == ()
+    assert find_changed_params(str(base), str(base)) == ()
 
 
 def _stages(change: Callable[[dict[str, Any]], Any]) -> dict[str, tuple[str, ...]]:
     """Return the stages that ran, and why, after a change of the lock."""
     head = copy.deepcopy(LOCK)
     change(head)
-    found = find_changes(make_side(None, lock=LOCK), make_side(None, lock=head), Path("/nowhere")).stages
+    found = find_changes(make_revision(None, lock=LOCK), make_revision(None, lock=head), Path("/nowhere")).stages
     assert all(isinstance(item, StageChange) for item in found)
     return {item.stage: item.reasons for item in found}
 
@@ -164,30 +164,32 @@ ruamel.yaml == 1.1
 Same==1
 new==4.0.post1
 """
-    base, head = (make_side(None, read={"requirements.txt": content}.get) for content in (before, after))
+    base, head = (make_revision(None, read={"requirements.txt": content}.get) for content in (before, after))
     assert find_changes(base, head, Path("/nowhere")).packages == (
         Change("gone", "3", None),
         Change("new", None, "4.0.post1"),
         Change("numpy", "2.4.6, 2.5.5", "2.4.6, 2.6.0"),
         Change("ruamel-yaml", "1.0", "1.1"),
     )
-    assert find_changes(base, make_side(None), Path("/nowhere")).packages == ()
+    assert find_changes(base, make_revision(None), Path("/nowhere")).packages == ()
 
 
 def test_the_code_of_a_project_is_told_by_its_version_and_its_libraries(tmp_path: Path) -> None:
-    sides = []
+    revisions = []
     for version, digest in (("0.1.0", "a"), ("0.2.0", "b")):
         digests = dict.fromkeys(SECTIONS, "same") | {"train": digest}
         write_lock(tmp_path, Lock(version, digests, {"numpy": f"2.{version}", "scipy": "1"}))
         lock = copy.deepcopy(LOCK)
         lock["train"]["params"] = {"pixmill.lock": {"train": digest}, "ours.yaml": {"limit": version}}
-        sides.append(make_side(None, lock=lock, read={"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes()}.get))
-    found = find_changes(*sides, Path("/nowhere"))
+        revisions.append(
+            make_revision(None, lock=lock, read={"pixmill.lock": (tmp_path / "pixmill.lock").read_bytes()}.get)
+        )
+    found = find_changes(*revisions, Path("/nowhere"))
     (train,) = found.stages
     assert train == StageChange("train", ("code of train (pixmill 0.1.0 → 0.2.0)", "param limit in ours.yaml"))
     assert found.packages == (Change("numpy", "2.0.1.0", "2.0.2.0"), Change("pixmill", "0.1.0", "0.2.0"))
     # Without a lock that can be read, no versions are told.
-    found = find_changes(sides[0], replace(sides[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
+    found = find_changes(revisions[0], replace(revisions[1], read=lambda _: b"<<<<<<< HEAD"), Path("/nowhere"))
     assert found.packages == ()
     assert found.stages[0].reasons[0] == "code of train"
 
@@ -216,7 +218,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str
 
 
 def _commits(root: Path, base: str | None, head: str | None) -> list[tuple[str, str]]:
-    return list(find_changes(make_side(None, commit=base), make_side(None, commit=head), root).commits)
+    return list(find_changes(make_revision(None, commit=base), make_revision(None, commit=head), root).commits)
 
 
 def test_commits_of_the_head_are_listed_newest_first(repository: tuple[Path, list[str]]) -> None:

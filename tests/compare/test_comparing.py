@@ -1,4 +1,4 @@
-"""Both sides are compared as far as they can be read, and the gate knows why they cannot."""
+"""Both revisions are compared as far as they can be read, and the gate knows why they cannot."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""Flips are read of the sides that are compared by default, and of nothing else."""
+"""Flips are read of the revisions that are compared by default, and of nothing else."""
 
 import shutil
 
 import pandas as pd
 import pytest
 
-from pixmill.compare.comparison import NotComparable
+from pixmill.compare.comparison import NotComparableError
 from pixmill.compare.flips import read_flips
 from pixmill.core.errors import PixmillError
 from tests.compare.evaluated import commit, git, record, start
-from tests.compare.sides import write_predictions
+from tests.compare.made_revisions import write_predictions
 
 IDS = [f"{number:064x}" for number in range(4)]
 
@@ -61,17 +61,19 @@ def test_only_those_who_ask_for_it_wait_for_the_remote(root):
         repo.push()
     predict(root, "dress", "coat", "coat", "dress")
     shutil.rmtree(root / ".dvc/cache")
-    with pytest.raises(NotComparable, match="HEAD: no predictions"):
+    with pytest.raises(NotComparableError, match="HEAD: no predictions"):
         read_flips(root, fetch=False)
     assert read_flips(root)["id"].tolist() == [IDS[0]]
 
 
 def test_what_cannot_be_compared_is_said(root, tmp_path):
     predict(root, "coat", "coat", "coat", "coat", split="train")
-    with pytest.raises(NotComparable, match="no image is in the test split of both"):
+    with pytest.raises(NotComparableError, match="no image is in the test split of both"):
         read_flips(root)
     shutil.rmtree(root / ".dvc/cache")
-    with pytest.raises(NotComparable, match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach"):
+    with pytest.raises(
+        NotComparableError, match=r"HEAD: no predictions: the remote 'shared' lacks them or is out of reach"
+    ):
         read_flips(root)
     with pytest.raises(PixmillError, match="is in no Git repository"):
         read_flips(tmp_path)
@@ -83,5 +85,5 @@ def test_the_first_commit_has_no_base(tmp_path):
     git(root, "init", "-qb", "main")
     (root / "params.yaml").write_text("")
     commit(root, "Begin")
-    with pytest.raises(NotComparable, match="nothing to compare with"):
+    with pytest.raises(NotComparableError, match="nothing to compare with"):
         read_flips(root)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Side
+from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Revision
 from pixmill.compare.gate import judge
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.comparison import Difference, mcnemar
@@ -31,8 +31,8 @@ METRICS = {
 RUN = MlflowRun("1", "wide", "http://127.0.0.1/", seconds=90.0, megabytes=15.2, tags={})
 
 
-def side(metrics: dict | None = METRICS, run: MlflowRun | None = RUN) -> Side:
-    return Side(
+def revision(metrics: dict | None = METRICS, run: MlflowRun | None = RUN) -> Revision:
+    return Revision(
         name="workspace", title="the workspace", commit=None, is_workspace=True, params=None, lock={}, metrics=metrics,
         predictions=None, manifest=None, pairs=None, run=run, missing=(), read={}.get,
     )  # fmt: skip
@@ -48,13 +48,13 @@ def numbers(difference: float, low: float, high: float, metric: str = "accuracy"
     )  # fmt: skip
 
 
-def gate(head: Side | None = None, found: Numbers | None = None, obstacle: str | None = None, **limits) -> Gate:
+def gate(head: Revision | None = None, found: Numbers | None = None, obstacle: str | None = None, **limits) -> Gate:
     review = ReviewParams.model_validate({"max_drop": None, **limits})
-    return judge(head or side(), found, review, confidence=0.95, obstacle=obstacle)
+    return judge(head or revision(), found, review, confidence=0.95, obstacle=obstacle)
 
 
 def test_without_limits_everything_passes() -> None:
-    assert gate(side(None, None)) == Gate("pass", ())
+    assert gate(revision(None, None)) == Gate("pass", ())
 
 
 @pytest.mark.parametrize(
@@ -106,21 +106,22 @@ def test_classes_that_fail_are_named_and_those_that_cannot_be_told() -> None:
     )
     rows = {label: METRICS["per_class"][label] for label in ("coat", "dress")}
     metrics = {**METRICS, "per_class": rows}
-    unclear = gate(side(metrics), min_per_class={"recall": 0.65})
+    unclear = gate(revision(metrics), min_per_class={"recall": 0.65})
     assert (unclear.result, unclear.rules[0].needed) == ("undecided", 1700)
     assert unclear.rules[0].sentence.startswith("recall of dress 0.600 (95 % CI 0.500 to 0.700), at least 0.65: und")
     absent = gate(
-        side({**METRICS, "per_class": {**rows, "shirt": METRICS["per_class"]["shirt"]}}), min_per_class={"recall": 0.5}
+        revision({**METRICS, "per_class": {**rows, "shirt": METRICS["per_class"]["shirt"]}}),
+        min_per_class={"recall": 0.5},
     )
     assert (absent.result, absent.rules[0].needed) == ("undecided", None)
-    passing = gate(side(metrics), min_per_class={"recall": 0.5})
+    passing = gate(revision(metrics), min_per_class={"recall": 0.5})
     assert (passing.result, passing.rules[0].sentence) == ("pass", "recall of each class, at least 0.5: pass")
 
 
 def test_of_a_thousand_classes_a_few_are_named() -> None:
     row = {"f1": 0.1, "f1_low": 0.05, "f1_high": 0.2}
     found = gate(
-        side({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}), min_per_class={"f1": 1}
+        revision({"n": 9000, "per_class": {f"c{place:04}": row for place in range(1000)}}), min_per_class={"f1": 1}
     )
     assert found.result == "fail"
     assert "c0004 0.100 (95 % CI 0.050 to 0.200) and 995 more, at least 1: fail" in found.rules[0].sentence
@@ -193,12 +194,14 @@ def test_without_a_base_only_absolute_limits_hold() -> None:
 
 @pytest.mark.parametrize("metrics", [None, {"accuracy": 0.9}])
 def test_what_cannot_be_read_is_undecided_and_says_what_to_run(metrics: dict | None) -> None:
-    found = gate(side(metrics, None), min={"accuracy": 0.5}, min_per_class={"f1": 0.1}, max_megabytes=1, max_seconds=1)
+    found = gate(
+        revision(metrics, None), min={"accuracy": 0.5}, min_per_class={"f1": 0.1}, max_megabytes=1, max_seconds=1
+    )
     assert found.result == "undecided"
     assert [rule.result for rule in found.rules] == ["undecided"] * 4
     assert all("(next: " in rule.sentence for rule in found.rules)
     running = MlflowRun("1", "wide", "", seconds=None, megabytes=None, tags={})
-    assert "unknown to the run wide" in gate(side(run=running), max_seconds=1).rules[0].sentence
+    assert "unknown to the run wide" in gate(revision(run=running), max_seconds=1).rules[0].sentence
 
 
 def test_one_failure_outweighs_all_else() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.cli import main
-from pixmill.compare.tables import read_table
+from pixmill.compare.parquet import read_table
 from pixmill.state.documents import Malformed, read_curves, read_metrics, read_stages, read_yaml
 from tests.compare.hostile import (
     HARMLESS,

@@ -7,8 +7,8 @@ import pytest
 
 from pixmill.compare.comparison import Change, Changes, Comparison, Gate, Rule, StageChange
 from pixmill.compare.markdown import LIMIT, comparison_markdown
-from pixmill.record.runs import MlflowRun
-from tests.compare.compared import comparison, data, numbers, side
+from pixmill.record.run_lookup import MlflowRun
+from tests.compare.compared import comparison, data, numbers, revision
 
 HOSTILE = (
     "|a|`b`\n\n# c <img src=x onerror=alert(1)> @octocat fixes #12 [d](http://e.test) www.e.test --> </details> *f*"
@@ -19,8 +19,8 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
     """Return a comparison in which every name is made to break out of its place."""
     labels = [f"{HOSTILE}{place}" for place in range(classes)]
     return comparison(
-        base=side(HOSTILE, title=HOSTILE * 3, run=None),
-        head=side(HOSTILE, title=HOSTILE * 3),
+        base=revision(HOSTILE, title=HOSTILE * 3, run=None),
+        head=revision(HOSTILE, title=HOSTILE * 3),
         numbers=numbers(labels=labels, n=n, lost=n // 3, gained=n // 3),
         data=data(max(12, changes), label=HOSTILE),
         changes=Changes(
@@ -36,7 +36,7 @@ def hostile(classes: int = 3, n: int = 60, changes: int = 3) -> Comparison:
 
 
 def test_tables_are_tables_and_detail_is_folded() -> None:
-    text = comparison_markdown(comparison(base=side("main", run=None)), sheet=True)
+    text = comparison_markdown(comparison(base=revision("main", run=None)), sheet=True)
     assert text.startswith("**Macro-F1 falls from 0.900 to 0.800.**\n\nBase: main (1a2b3c4 Train longer).")
     assert "\n\n| metric | base | head | difference | 95 % CI |  |\n| --- | ---: | ---: | ---: | ---: | --- |\n" in text
     assert text.count("<details><summary>") == text.count("</details>") == 2
@@ -99,7 +99,9 @@ def test_a_line_begins_no_list_or_heading_of_its_own() -> None:
     "url", ["javascript:alert(1)", "http://127.0.0.1:5000/#/experiments/1/runs/1", "https://a.test/" + "a" * 70_000]
 )
 def test_an_address_that_leads_nowhere_is_left_out(url: str) -> None:
-    text = comparison_markdown(comparison(head=side("cnn", run=MlflowRun("1", "owl", url, None, None, {}))), sheet=True)
+    text = comparison_markdown(
+        comparison(head=revision("cnn", run=MlflowRun("1", "owl", url, None, None, {}))), sheet=True
+    )
     assert "- Head: owl\n" in text
     assert url not in text
 

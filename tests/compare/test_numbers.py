@@ -15,18 +15,18 @@ from sklearn import metrics as sklearn
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from pixmill.compare.comparison import NotComparable, Numbers, Step
+from pixmill.compare.comparison import NotComparableError, Numbers, Step
 from pixmill.compare.numbers import compare_numbers, give_verdict, images_needed
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.metrics.confidence import reliability
-from tests.compare.sides import LABELS, from_probabilities, make_predictions, make_side
+from tests.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
 
 REVIEW, EVALUATE = ReviewParams(), EvaluateParams(draws=400)
 
 
 def compared(base, head, *, manifest=None, review=REVIEW, evaluate=EVALUATE, base_manifest=None) -> Numbers:
-    before = make_side(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
-    return compare_numbers(before, make_side(head, manifest), review, evaluate)
+    before = make_revision(base, base_manifest, name="main", title="main (0a1b2c3 Start)")
+    return compare_numbers(before, make_revision(head, manifest), review, evaluate)
 
 
 def said(numbers) -> tuple[str, str]:
@@ -62,7 +62,7 @@ def columns(table):
 
 
 def test_metrics_are_scikit_learns(tables, numbers):
-    for side, table in zip(("first", "second"), tables, strict=True):
+    for revision, table in zip(("first", "second"), tables, strict=True):
         actual, predicted, values = table["label"], table["predicted"], columns(table)
         expected = {
             "accuracy": sklearn.accuracy_score(actual, predicted),
@@ -73,7 +73,7 @@ def test_metrics_are_scikit_learns(tables, numbers):
             "roc_auc": sklearn.roc_auc_score(actual, values, multi_class="ovr"),
             "top_2_accuracy": sklearn.top_k_accuracy_score(actual, values, k=2, labels=LABELS),
         }
-        found = {name: getattr(numbers.metrics[name], side) for name in expected}
+        found = {name: getattr(numbers.metrics[name], revision) for name in expected}
         assert found == pytest.approx(expected, abs=1e-9)
     assert set(numbers.metrics) == {*expected, "pr_auc", "ece"}
     for row in numbers.metrics.values():
@@ -108,7 +108,7 @@ def test_mcnemars_test_and_the_matrices_are_statsmodels_and_scikit_learns(tables
 
 def test_flips_are_those_of_a_join_by_hand(tables, numbers):
     both = tables[0].merge(tables[1], on=["id", "label"], suffixes=("_base", "_head"))
-    right = {side: both[f"predicted_{side}"] == both["label"] for side in ("base", "head")}
+    right = {revision: both[f"predicted_{revision}"] == both["label"] for revision in ("base", "head")}
     lost = both[right["base"] & ~right["head"]].sort_values("loss_head", ascending=False)
     gained = both[~right["base"] & right["head"]].sort_values("loss_base", ascending=False)
     assert len(lost) > 5
@@ -117,11 +117,11 @@ def test_flips_are_those_of_a_join_by_hand(tables, numbers):
     found = numbers.flips
     assert found["id"].tolist() == expected["id"].tolist()
     assert found["gained"].tolist() == [False] * len(lost) + [True] * len(gained)
-    for side in ("base", "head"):
-        assert found[f"{side}_predicted"].tolist() == expected[f"predicted_{side}"].tolist()
-        assert found[f"{side}_loss"].to_numpy() == pytest.approx(expected[f"loss_{side}"].to_numpy(), abs=1e-6)
-        sure = expected[[f"p_{label}_{side}" for label in LABELS]].max(axis=1)
-        assert found[f"{side}_confidence"].to_numpy() == pytest.approx(sure.to_numpy(), abs=1e-6)
+    for revision in ("base", "head"):
+        assert found[f"{revision}_predicted"].tolist() == expected[f"predicted_{revision}"].tolist()
+        assert found[f"{revision}_loss"].to_numpy() == pytest.approx(expected[f"loss_{revision}"].to_numpy(), abs=1e-6)
+        sure = expected[[f"p_{label}_{revision}" for label in LABELS]].max(axis=1)
+        assert found[f"{revision}_confidence"].to_numpy() == pytest.approx(sure.to_numpy(), abs=1e-6)
     assert found.columns.tolist() == [
         *("id", "label", "base_predicted", "head_predicted", "base_confidence", "head_confidence"),
         *("base_loss", "head_loss", "gained"),
@@ -333,22 +333,22 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_compared_is_said_in_a_sentence(case):
     table, sentence = REFUSED[case]
-    with pytest.raises(NotComparable) as raised:
+    with pytest.raises(NotComparableError) as raised:
         compared(make_predictions([0, 1, 2], [0, 1, 1]), table)
     assert str(raised.value) == sentence
 
 
 def test_missing_predictions_are_said():
     table = make_predictions([0, 1, 2], [0, 1, 2])
-    with pytest.raises(NotComparable, match=r"^Not comparable: the predictions of main are missing\.$"):
-        compare_numbers(make_side(None, name="main"), make_side(table), REVIEW, EVALUATE)
-    with pytest.raises(NotComparable, match=r"the predictions of the workspace are missing\.$"):
-        compare_numbers(make_side(table), make_side(None, is_workspace=True), REVIEW, EVALUATE)
+    with pytest.raises(NotComparableError, match=r"^Not comparable: the predictions of main are missing\.$"):
+        compare_numbers(make_revision(None, name="main"), make_revision(table), REVIEW, EVALUATE)
+    with pytest.raises(NotComparableError, match=r"the predictions of the workspace are missing\.$"):
+        compare_numbers(make_revision(table), make_revision(None, is_workspace=True), REVIEW, EVALUATE)
 
 
 def test_a_deciding_metric_without_a_value_is_said():
     table = make_predictions([1, 1, 1], [1, 0, 1])
-    with pytest.raises(NotComparable, match="ROC AUC is undefined on the 3 test images of both main and head"):
+    with pytest.raises(NotComparableError, match="ROC AUC is undefined on the 3 test images of both main and head"):
         compared(table, table, review=ReviewParams(metric="roc_auc"))
     assert give_verdict(compared(table, table))[0] == "same"
 
@@ -427,7 +427,7 @@ def test_the_images_that_would_decide():
 
 
 @st.composite
-def sides(draw):
+def revisions(draw):
     """Draw labels and two models of a few images and classes, with classes that nobody has or predicts."""
     classes, images = draw(st.integers(2, 4)), draw(st.integers(1, 25))
     some = st.lists(st.integers(0, classes - 1), min_size=images, max_size=images)
@@ -450,7 +450,7 @@ def rows(numbers: Numbers):
 
 
 @settings(max_examples=15)
-@given(sides(), st.randoms(use_true_random=False))
+@given(revisions(), st.randoms(use_true_random=False))
 def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
     base, head, manifest = drawn
     there = compared(base, head, manifest=manifest, evaluate=QUICK)
@@ -473,7 +473,7 @@ def test_swapping_both_mirrors_and_shuffling_changes_nothing(drawn, random):
 
 
 @settings(max_examples=8)
-@given(sides())
+@given(revisions())
 def test_a_side_is_the_same_as_itself(drawn):
     table, _, manifest = drawn
     numbers = compared(table, table, manifest=manifest, evaluate=QUICK)

@@ -12,7 +12,7 @@ from pixmill.compare.comparison import Changes, DataDifference, Gate, MlflowRun
 from pixmill.compare.page import render_page as page_of
 from pixmill.compare.sheet import choose
 from pixmill.validate.reasons import REASONS
-from tests.compare.compared import CURVES, NAMES, comparison, data, name_of, numbers, side
+from tests.compare.compared import CURVES, NAMES, comparison, data, name_of, numbers, revision
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -101,8 +101,8 @@ def test_curves_of_both_sides_share_a_chart(whole):
     "content", [b"", b"\xff\xfe\x00", b"epoch\n1\n", b"a,b\nx,y\n", b"epoch,loss\n1,inf\n", b'a,b\n"1,2\n']
 )
 def test_other_curves_are_left_out_or_drawn_alone(content):
-    sides = {"base": side("main", {"plots/train/curves.csv": content}), "data": None}
-    page = render_page(comparison(**sides))
+    revisions = {"base": revision("main", {"plots/train/curves.csv": content}), "data": None}
+    page = render_page(comparison(**revisions))
     assert "val loss" in page
     assert "nan" not in re.sub(r"data:[^\"]*", "", page)
 
@@ -137,16 +137,16 @@ def test_the_first_commit_has_its_gate_alone():
 
 
 def test_without_common_images_each_sides_own_results_are_shown():
-    sides = {
-        name: side(name, metrics={"accuracy": value, "n": 1_262}) for name, value in (("base", 0.9), ("head", 0.95))
+    revisions = {
+        name: revision(name, metrics={"accuracy": value, "n": 1_262}) for name, value in (("base", 0.9), ("head", 0.95))
     }
-    text = words(render_page(comparison("not_comparable", numbers=None, **sides)))
+    text = words(render_page(comparison("not_comparable", numbers=None, **revisions)))
     assert "test images 1,262 1,262" in text
     assert "accuracy 0.900 0.950" in text
 
 
 def test_without_files_words_do():
-    none = comparison(base=side("main", manifest=None), head=side("cnn", manifest=None))
+    none = comparison(base=revision("main", manifest=None), head=revision("cnn", manifest=None))
     page = render_page(none)
     assert "data:image" not in page
     assert "no image" not in page
@@ -164,7 +164,7 @@ def test_the_same_data_is_one_line():
 def test_strangers_names_are_text():
     run = MlflowRun(HOSTILE, HOSTILE, "javascript:alert(1)", None, None, {})
     files = {"plots/train/curves.csv": CURVES.format(1, 2).replace("val_loss", "<script>x").encode()}
-    hostile = [side(HOSTILE, files, title=HOSTILE, run=run, commit=HOSTILE) for _ in range(2)]
+    hostile = [revision(HOSTILE, files, title=HOSTILE, run=run, commit=HOSTILE) for _ in range(2)]
     changes = data(label=HOSTILE)
     changes = replace(changes, images=changes.images.assign(image_url=HOSTILE, source=HOSTILE), resplit=(HOSTILE,))
     labels = [f"{place}{HOSTILE}" for place in range(3)]

@@ -1,172 +1,252 @@
-"""A name leads to its commit, or to what to write instead; without names the right commits are chosen."""
+"""Two revisions are read from Git, DVC and MLflow; what is missing is said with the command that gets it."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
+import shutil
+from pathlib import Path
 
+import pandas as pd
 import pytest
+import yaml
 
-from pixmill.compare.revisions import choose, find
+from pixmill.compare.revisions import read_revisions
 from pixmill.core.errors import PixmillError
-from tests.compare.projects import git, write
+from pixmill.core.files import file_digest
+from pixmill.core.workspace import Workspace
+from pixmill.metrics.calibration import Calibration
+from tests.compare.projects import IDS, dvc, git, write
+from tests.ports import unused_port
 
 
-def hash_of(root, name):
-    return git(root, "rev-parse", f"{name}^{{commit}}")
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
-@pytest.mark.parametrize("name", ["main", "v1", "HEAD", "HEAD~2", "refs/heads/main"])
-def test_a_name_of_git_leads_to_its_commit(history, name):
-    revision = find(history, name)
-    assert (revision.name, revision.commit, revision.is_workspace) == (name, hash_of(history, name), False)
-    subject = git(history, "log", "-1", "--format=%h %s", name)
-    assert revision.title == f"{name} ({subject})"
+def of(root, *names):
+    return read_revisions(Workspace(root=root, home=root), *names)
 
 
-def test_a_hash_stands_in_its_title_once(history):
-    commit = hash_of(history, "main")
-    assert find(history, commit[:9]).title == f"{commit[:7]} (Reproduce the results)"
+def accuracy(revision):
+    return (revision.predictions["label"] == revision.predictions["predicted"]).mean()
 
 
-def test_an_experiment_leads_to_its_commit(history):
-    revision = find(history, "wider")
-    (ref,) = git(history, "for-each-ref", "--format=%(objectname)", "refs/exps/*/*/wider").splitlines()
-    assert (revision.commit, revision.checkout) == (ref, ref[:10])
-    assert revision.title == f"wider ({ref[:7]} DVC experiment)"
+def test_two_branches_are_read_whole(history):
+    base, head = of(history, "main", "stronger")
+    assert (
+        [accuracy(revision) for revision in (base, head)]
+        == [revision.metrics["accuracy"] for revision in (base, head)]
+        == [0.75, 0.875]
+    )
+    for revision in (base, head):
+        assert list(revision.manifest["id"]) == IDS
+        assert len(revision.pairs) == 1
+        assert list(revision.lock) == ["split", "train", "evaluate"]
+        assert revision.read(f"artifacts/scrape/{IDS[2]}.png") == f"image {IDS[2]}".encode()
+        assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
+        assert (revision.run, revision.missing) == (None, ())
+    assert (base.name, base.commit, base.is_workspace) == ("main", git(history, "rev-parse", "main"), False)
+    assert "epochs: 3" in base.params
+    assert "epochs: 9" in head.params
 
 
-def test_the_workspace_has_the_commit_of_head(history):
-    revision = find(history, "workspace")
-    assert (revision.title, revision.commit, revision.is_workspace) == ("the workspace", hash_of(history, "HEAD"), True)
+def test_by_default_the_workspace_is_compared_with_main(history):
+    base, head = of(history)
+    assert (base.title, head.title) == (
+        f"main ({git(history, 'log', '-1', '--format=%h %s', 'main')})",
+        "the workspace",
+    )
+    assert (accuracy(base), accuracy(head), head.is_workspace) == (0.75, 0.875, True)
+
+
+def test_an_experiment_is_a_side(history):
+    base, head = of(history, "stronger", "wider")
+    assert (accuracy(base), accuracy(head)) == (0.875, 1)
+
+
+def test_results_of_earlier_inputs_are_cautioned(project):
+    write(project / "params.yaml", "split: {salt: a}\ntrain: {epochs: 10}\n")
+    _, head = of(project)
+    caution = "The results of workspace are of an earlier run: train in params.yaml has changed since; to update them: "
+    assert head.missing[0] == f"{caution}dvc repro."
+    assert accuracy(head) == 0.875
+    git(project, "commit", "-am", "Train longer still")
+    base, _ = of(project, "stronger", "workspace")
+    assert base.missing[0].endswith("has changed since; to update them: git checkout stronger && dvc repro.")
+
+
+def test_a_run_that_stopped_is_cautioned(project):
+    lock = project / "dvc.lock"
+    content = yaml.safe_load(lock.read_text())
+    content["stages"]["train"]["deps"][0]["md5"] = f"{0:032}.dir"
+    write(lock, yaml.safe_dump(content))
+    _, head = of(project)
+    assert "The results of workspace are of an earlier run: the last run stopped at train; to update" in head.missing[0]
+
+
+def test_results_left_of_another_branch_are_not_taken_for_this_ones(project):
+    git(project, "switch", "main")
+    _, head = of(project, "stronger")
+    assert (accuracy(head), head.metrics["accuracy"], head.missing) == (0.75, 0.75, ())
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("stronge", "did you mean stronger?"),
-        ("widr", "did you mean wider?"),
-        ("worksapce", "did you mean workspace?"),
-        ("zzz", "git branch -a, dvc exp list -A"),
-        ("-n", "git branch -a, dvc exp list -A"),
-        ("--all", "git branch -a, dvc exp list -A"),
-        ("main..stronger", "did you mean"),
-        ("HEAD:params.yaml", "git branch -a"),
-        ("", "git branch -a"),
-    ],
+    ("content", "told"),
+    [(b"no table", "is broken; to make it again: "), (None, "lacks label, loss, predicted; to make it again: ")],
 )
-def test_an_unknown_name_is_refused_with_the_nearest_ones(history, name, hint):
-    with pytest.raises(PixmillError, match=f"there is no commit, branch, tag or experiment '{name}'") as refusal:
-        find(history, name)
-    assert refusal.value.next.startswith(hint)
+def test_broken_predictions_are_missing(project, content, told):
+    path = project / "artifacts" / "evaluate" / "predictions.parquet"
+    path.unlink()
+    if content is None:
+        pd.DataFrame({"id": IDS, "split": "test"}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    with dvc(project) as repo:
+        repo.commit(force=True)
+    _, head = of(project, "v1")
+    assert head.predictions is None
+    assert len(head.manifest) == 8
+    (sentence,) = (each for each in head.missing if told in each)
+    assert head.faults() == (sentence,)
+    assert sentence.startswith("artifacts/evaluate/predictions.parquet of workspace ")
+    assert sentence.endswith("to make it again: dvc repro -f evaluate.")
 
 
-def test_a_branch_of_the_remote_alone_is_suggested(clone):
-    with pytest.raises(PixmillError) as refusal:
-        find(clone, "main")
-    assert refusal.value.next == "did you mean origin/main?"
-    assert find(clone, "origin/main").commit == hash_of(clone, "origin/main")
+def test_a_clone_has_what_git_holds(clone):
+    base, head = of(clone, "origin/main")
+    assert (base.metrics["accuracy"], head.metrics["accuracy"]) == (0.75, 0.875)
+    assert base.params
+    assert base.lock
+    for revision in (base, head):
+        assert revision.predictions is revision.manifest is revision.pairs is revision.run is None
+    (missing,) = base.missing
+    assert missing == (
+        "origin/main: no predictions, manifest, pairs: DVC has no default remote; "
+        "to make them again: git checkout origin/main && dvc repro."
+    )
 
 
-def test_a_name_of_two_commits_is_refused(project):
-    git(project, "tag", "stronger", "main")
-    with pytest.raises(PixmillError, match="'stronger' is ambiguous") as refusal:
-        find(project, "stronger")
-    assert refusal.value.next == "write refs/heads/stronger or refs/tags/stronger"
-    assert find(project, "refs/tags/stronger").commit == hash_of(project, "main")
-    git(project, "tag", "-f", "stronger", "refs/heads/stronger")
-    assert find(project, "stronger").commit == hash_of(project, "refs/heads/stronger")
+def test_a_commit_before_the_first_run_has_no_results(history):
+    base, _ = of(history, "main~1")
+    assert (base.lock, base.metrics, base.predictions) == ({}, None, None)
+    commit = git(history, "rev-parse", "main~1")
+    assert base.missing == (
+        f"main~1 has no dvc.lock, so no results; to make them: git checkout {commit[:10]} && dvc repro.",
+    )
 
 
-def test_the_beginning_of_two_hashes_is_refused(project):
-    tree = git(project, "rev-parse", "HEAD^{tree}")
-    seen, number = {}, 0
-    while True:
-        text = f"tree {tree}\nauthor A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n\n{number}\n"
-        short = hashlib.sha1(f"commit {len(text)}\0{text}".encode()).hexdigest()[:4]
-        if short in seen:
-            break
-        seen[short], number = text, number + 1
-    for each in (text, seen[short]):
-        command = ["git", "hash-object", "-t", "commit", "-w", "--stdin"]
-        subprocess.run(command, cwd=project, input=each.encode(), check=True, capture_output=True)
-    with pytest.raises(PixmillError, match=f"more than one commit begins with '{short}'"):
-        find(project, short)
-
-
-def chosen(root, base=None, head=None):
-    before, after = choose(root, base, head)
-    return before and before.commit, after.name
-
-
-def test_a_branch_is_compared_from_where_it_left_main(project):
-    left = hash_of(project, "main")
-    assert chosen(project) == (left, "workspace")
-    assert choose(project, None, None)[0].name == "main"
-    git(project, "switch", "main")
-    git(project, "commit", "--allow-empty", "-m", "Go on")
-    assert chosen(project, None, "stronger") == (left, "stronger")
-    git(project, "switch", "stronger")
-    before, _ = choose(project, None, None)
-    assert (before.commit, before.name) == (left, left[:7])
-    assert before.title == f"{left[:7]} (Reproduce the results), where main was left"
-    git(project, "switch", "--detach")
-    assert chosen(project) == (left, "workspace")
-
-
-def test_on_the_main_branch_only_a_workspace_that_differs_is_compared(project):
-    git(project, "switch", "main")
-    write(project / "notes.txt", "not an input")
-    parent = hash_of(project, "HEAD~1")
-    assert chosen(project) == (parent, "HEAD")
-    git(project, "switch", "--detach")
-    assert chosen(project) == (parent, "HEAD")
-    for path in ("params.yaml", "review.csv", "plots/evaluate/full.json", "src/new.py"):
-        write(project / path, "a: 1\n")
-        assert chosen(project) == (hash_of(project, "HEAD"), "workspace"), path
-        git(project, "stash", "--include-untracked")
-    git(project, "switch", "main")
-    git(project, "branch", "-m", "trunk")
-    assert chosen(project) == (parent, "HEAD")
-
-
-def test_the_remotes_main_branch_counts(clone):
-    git(clone, "switch", "-c", "main", "HEAD")
-    assert chosen(clone) == (hash_of(clone, "origin/stronger~1"), "HEAD")  # origin/HEAD is stronger
-    git(clone, "remote", "set-head", "origin", "main")
-    git(clone, "switch", "-c", "more")
-    assert chosen(clone) == (hash_of(clone, "origin/main"), "workspace")
-    assert chosen(clone, "HEAD~1") == (hash_of(clone, "HEAD~1"), "workspace")
-    assert chosen(clone, "HEAD~1", "origin/main") == (hash_of(clone, "HEAD~1"), "origin/main")
-
-
-def test_the_first_commit_has_nothing_to_be_compared_with(project):
+def test_the_first_commit_is_a_head_without_a_base(project):
     git(project, "switch", "--detach", "main~1")
-    assert chosen(project) == (None, "HEAD")
+    assert of(project)[0] is None
 
 
-@pytest.mark.parametrize("branch", ["main", "stronger"])
-def test_a_shallow_clone_is_told_to_fetch(history, tmp_path, branch):
-    git(tmp_path, "clone", "--depth", "1", "--branch", branch, history.as_uri(), "shallow")
-    root = tmp_path / "shallow"
-    with pytest.raises(PixmillError, match="this clone") as refusal:
-        choose(root, None, None)
-    subprocess.run(refusal.value.next, shell=True, cwd=root, check=True, capture_output=True)
-    assert chosen(root)[0] == hash_of(history, f"{branch}~1")
+@pytest.fixture(scope="module")
+def recorded(history, tmp_path_factory):
+    """A project whose run of ``stronger`` is in MLflow, with its model as version 1 of garments; and the run's id."""
+    from mlflow import MlflowClient
+
+    project = shutil.copytree(history, tmp_path_factory.mktemp("recorded") / "project", symlinks=True)
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.create_experiment("pixmill", (project / "mlruns").as_uri())
+    outs = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["split"]["outs"]
+    tags = {
+        "pixmill.weights": file_digest(project / "artifacts" / "train" / "model.weights.h5", "md5"),
+        "pixmill.commit": git(project, "rev-parse", "HEAD"),
+        "pixmill.dvc.artifacts/split": next(out["md5"] for out in outs if out["path"] == "artifacts/split"),
+    }
+    run = client.create_run(experiment, 1000, tags, "long").info.run_id
+    for path, folder in (
+        ("params.yaml", None),
+        ("dvc.lock", None),
+        ("plots/evaluate/full.json", "plots/evaluate"),
+        ("artifacts/evaluate/predictions.parquet", "predictions"),
+    ):
+        client.log_artifact(run, str(project / path), folder)
+    client.set_terminated(run, end_time=13_000)
+    model = client.create_logged_model(experiment, name="classifier", source_run_id=run)
+    client.create_registered_model("garments")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", client.tracking_uri)  # where MLflow itself looks the model up
+        client.create_model_version("garments", f"models:/{model.model_id}", run, model_id=model.model_id)
+    client.set_registered_model_alias("garments", "champion", "1")
+    return project, run
 
 
-def test_a_branch_without_a_common_commit_needs_a_base(project):
-    git(project, "switch", "--orphan", "other")
-    git(project, "commit", "--allow-empty", "-m", "Begin anew")
-    with pytest.raises(PixmillError, match="HEAD has no common commit with main") as refusal:
-        choose(project, None, None)
-    assert refusal.value.next == "say what to compare with: pixmill compare BASE"
+def test_a_revision_has_the_run_of_its_weights(recorded):
+    project, run = recorded
+    base, head = of(project, "v1", "stronger")
+    assert (head.run.id, head.run.seconds, head.missing) == (run, 12, ())
+    assert (base.run, base.missing) == (None, ())
 
 
-def test_outside_of_git_and_before_the_first_commit(tmp_path):
-    with pytest.raises(PixmillError, match="is in no Git repository, so it has no 'main'"):
-        find(tmp_path, "main")
+def test_a_run_is_a_side_by_any_of_its_names(recorded):
+    project, run = recorded
+    titles = {
+        f"runs:/{run}": f"run long ({run[:8]})",
+        "models:/garments/1": "garments version 1",
+        "models:/garments@champion": "garments version 1",
+    }
+    for name, title in titles.items():
+        revision, other = of(project, name, "v1")
+        assert (revision.name, revision.title, revision.commit) == (name, title, git(project, "rev-parse", "stronger"))
+        assert (accuracy(revision), revision.metrics, accuracy(other)) == (0.875, {"accuracy": 0.875}, 0.75)
+        assert "epochs: 9" in revision.params
+        assert list(revision.lock) == ["split", "train", "evaluate"]
+        assert (len(revision.manifest), len(revision.pairs), revision.run.id, revision.missing) == (8, 1, run, ())
+        assert revision.read(f"artifacts/scrape/{IDS[0]}.png") == f"image {IDS[0]}".encode()
+        assert revision.read("requirements.txt") == b"numpy==2.4.0\n"
+    assert of(project, None, f"runs:/{run}")[0].name == "HEAD"
+    with pytest.raises(PixmillError, match=r"runs:/none: MLflow at .* says: .*not found"):
+        of(project, "runs:/none")
+
+
+def test_a_run_whose_data_is_unknown_here_has_its_predictions(recorded, tmp_path, monkeypatch):
+    project, run = recorded
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project}/mlflow.db")
     git(tmp_path, "init")
-    with pytest.raises(PixmillError, match="there is no commit yet") as refusal:
-        choose(tmp_path, None, None)
-    assert refusal.value.next == "git add . && git commit"
+    git(tmp_path, "commit", "--allow-empty", "-m", "Begin")
+    revision, _ = of(tmp_path, f"runs:/{run}")
+    assert accuracy(revision) == 0.875
+    assert (
+        revision.manifest is revision.pairs is revision.read("requirements.txt") is revision.read("artifacts/a") is None
+    )
+    assert revision.missing == (
+        f"runs:/{run}: no commit of this clone has its data, so images cannot be compared: git fetch --all.",
+    )
+
+
+def test_the_calibration_of_an_earlier_run_is_that_of_its_model(recorded, tmp_path):
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModelOutput
+
+    project, run = recorded
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_run(run).info.experiment_id
+    pd.DataFrame({"id": IDS, "split": "test", "label": "a", "predicted": "a", "loss": 0.1}).to_parquet(
+        tmp_path / "predictions.parquet"
+    )
+    revisions = []
+    for with_model in (True, False):
+        earlier = client.create_run(experiment, tags={"pixmill.commit": "abc1234"}).info.run_id
+        client.log_artifact(earlier, str(tmp_path / "predictions.parquet"), "predictions")
+        if with_model:
+            model = client.create_logged_model(experiment, name="classifier", source_run_id=earlier)
+            client.log_outputs(earlier, [LoggedModelOutput(model.model_id, 0)])
+            place = Path(model.artifact_location.removeprefix("file://"))
+            write(place / "artifacts/classifier/calibration.json", '{"temperature": 0.5, "threshold": null}')
+        revisions.append(of(project, f"runs:/{earlier}", f"runs:/{run}"))
+    (known, new), (unknown, _) = revisions
+    assert [revision.calibration for revision in (known, new, unknown)] == [Calibration(0.5), Calibration(), None]
+    assert not [sentence for sentence in known.missing if "calibration" in sentence]
+    (sentence,) = (sentence for sentence in unknown.missing if "calibration" in sentence)
+    assert "cannot be read (the run has no model with it; to make it: git checkout abc1234 && dvc repro)" in sentence
+
+
+def test_mlflow_out_of_order_costs_only_the_run(project, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{unused_port()}")
+    base, head = of(project, "v1", "stronger")
+    assert (accuracy(base), accuracy(head)) == (0.75, 0.875)
+    for revision in (base, head):
+        (missing,) = revision.missing
+        assert "No MLflow run: MLflow at http://127.0.0.1:" in missing
+        assert "does not respond (Connection refused); start the server (mlflow server)." in missing

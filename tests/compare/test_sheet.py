@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from pixmill.compare.sheet import choose, contact_sheet
-from tests.compare.compared import comparison, data, name_of, numbers, side
+from tests.compare.compared import comparison, data, name_of, numbers, revision
 
 
 def test_flips_and_each_change_are_on_it():
@@ -39,7 +39,7 @@ def test_it_is_one_small_image_even_of_noise():
         names.append(hashlib.sha256(buffer.getvalue()).hexdigest())
         files[f"artifacts/scrape/{number}"] = buffer.getvalue()
     flips = numbers(["$a_b$", "$\\frac$", "c"]).flips.assign(id=names)
-    head = side("cnn", files, manifest=pd.DataFrame({"id": names, "path": [*map(str, range(9))]}))
+    head = revision("cnn", files, manifest=pd.DataFrame({"id": names, "path": [*map(str, range(9))]}))
     noisy = comparison(head=head, numbers=numbers(flips=flips), data=data())
     content = contact_sheet(choose(noisy))
     assert len(content) < 1_500_000
@@ -47,7 +47,7 @@ def test_it_is_one_small_image_even_of_noise():
 
 
 def test_without_images_there_is_none():
-    assert contact_sheet(choose(comparison(base=None, head=side("cnn")))) is None
+    assert contact_sheet(choose(comparison(base=None, head=revision("cnn")))) is None
     # A file that is not what its id says is not shown.
     swapped = {f"artifacts/scrape/{number}": b"no image" for number in range(60)}
-    assert contact_sheet(choose(comparison(base=None, head=side("cnn", swapped)))) is None
+    assert contact_sheet(choose(comparison(base=None, head=revision("cnn", swapped)))) is None

@@ -10,7 +10,7 @@ from scipy.stats import binom, multinomial, norm
 from pixmill.compare.comparison import Numbers
 from pixmill.compare.numbers import compare_numbers
 from pixmill.core.params import EvaluateParams, ReviewParams
-from tests.compare.sides import from_probabilities, make_side
+from tests.compare.made_revisions import from_probabilities, make_revision
 
 IMAGES, PAIRS = 1000, 300
 REVIEW = ReviewParams(metric="accuracy")
@@ -25,15 +25,15 @@ def simulated(generator: np.random.Generator, *, gained: float, lost: float, lar
     cluster = np.repeat(np.arange(IMAGES), sizes)[:IMAGES]
     actual = generator.integers(0, 2, IMAGES)
     outcome = generator.choice(4, size=IMAGES, p=[0.9 - gained - lost, gained, lost, 0.1])
-    sides = []
+    revisions = []
     for fails in ((1, 3), (2, 3)):
         predicted = np.where(np.isin(outcome, fails), 1 - actual, actual)
         sure = generator.uniform(0.5, 0.95, IMAGES)
         given = np.where(predicted == 1, sure, 1 - sure)
         table = from_probabilities(actual[cluster], np.stack([1 - given, given], axis=1)[cluster], labels=("no", "yes"))
         manifest = pd.DataFrame({"id": table["id"], "cluster": cluster.astype(str)})
-        sides.append(make_side(table, manifest))
-    return compare_numbers(*sides, REVIEW, EvaluateParams(draws=draws))
+        revisions.append(make_revision(table, manifest))
+    return compare_numbers(*revisions, REVIEW, EvaluateParams(draws=draws))
 
 
 def significant(*, gained: float, lost: float, pairs: int, largest: int = 1, draws: int = 400) -> pd.DataFrame:

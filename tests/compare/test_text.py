@@ -7,7 +7,7 @@ import pandas as pd
 from pixmill.compare.comparison import Gate
 from pixmill.compare.text import comparison_text
 from pixmill.metrics.comparison import Difference, McNemar
-from tests.compare.compared import comparison, data, difference, numbers, side
+from tests.compare.compared import comparison, data, difference, numbers, revision
 
 HOSTILE = "co\x1b[2Jat\nmore " + "x" * 300
 
@@ -19,7 +19,7 @@ def titles(text: str) -> list[str]:
 
 
 def test_the_verdict_is_first_and_each_subject_follows() -> None:
-    text = comparison_text(comparison(base=side("main", run=None)))
+    text = comparison_text(comparison(base=revision("main", run=None)))
     assert text.splitlines()[:2] == [
         "Macro-F1 falls from 0.900 to 0.800.",
         "Base: main (1a2b3c4 Train longer). Head: cnn (1a2b3c4 Train longer).",
@@ -64,7 +64,7 @@ def test_only_classes_that_changed_are_listed() -> None:
 
 
 def test_two_equal_sides_need_three_lines() -> None:
-    both = side("main", run=None)
+    both = revision("main", run=None)
     nothing = numbers(
         metrics={"macro_f1": Difference(0.9, 0.9, 0, 0, 0, 1)},
         per_class={},
@@ -96,7 +96,11 @@ def test_no_line_is_wider_than_the_terminal_nor_leads_it_astray() -> None:
 def test_without_predictions_each_side_shows_its_own_record() -> None:
     record = {"accuracy": 0.9, "macro_f1": 0.89, "log_loss": None, "ece": 0.03, "n": 1262}
     made = comparison(
-        "not_comparable", base=side("main", metrics=record), head=side("cnn", metrics=record), numbers=None, data=None
+        "not_comparable",
+        base=revision("main", metrics=record),
+        head=revision("cnn", metrics=record),
+        numbers=None,
+        data=None,
     )
     text = comparison_text(made)
     assert (

@@ -9,8 +9,8 @@ import threading
 import fsspec.asyn
 import pytest
 
-from pixmill.compare.revisions import find
-from pixmill.compare.trees import Store, Tree
+from pixmill.compare.git_revisions import find
+from pixmill.compare.trees import DvcStore, Tree
 from tests.compare.projects import IDS, begin, dvc, git, produce, record, write
 from tests.ports import unused_port
 
@@ -19,7 +19,7 @@ IMAGE = f"artifacts/scrape/{IDS[0]}.png"
 
 
 def tree(root, name):
-    return Tree(Store(root), find(root, name))
+    return Tree(DvcStore(root), find(root, name))
 
 
 def set_remote(root, url):
@@ -137,7 +137,7 @@ def test_a_remote_that_hangs_is_given_up_and_not_asked_again(clone, monkeypatch)
     monkeypatch.setattr("pixmill.compare.trees._SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         set_remote(clone, f"http://127.0.0.1:{silent.getsockname()[1]}/store")
-        store = Store(clone)
+        store = DvcStore(clone)
         for name in ("origin/main", "workspace"):
             here = Tree(store, find(clone, name))
             assert here.read(PREDICTIONS) is here.read(IMAGE) is None

@@ -18,7 +18,7 @@ from pixmill.predict.conversion import calibrated, convert
 from pixmill.predict.inputs import find_images
 from pixmill.predict.model import find_model
 from pixmill.predict.predicting import predict
-from pixmill.record.model import save_classifier_model
+from pixmill.record.model_format import save_classifier_model
 from pixmill.record.store import quiet_mlflow
 from tests.learn.test_exported import DESCRIPTION
 

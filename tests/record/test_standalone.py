@@ -66,9 +66,9 @@ MODULE = "pixmill.learn.classifier"
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     quiet_mlflow()
-    from pixmill.record.served import _imported
+    from pixmill.record.served import _import_copy
 
-    return _imported(copy_standalone(MODULE, tmp_path_factory.mktemp("copied")), "images")
+    return _import_copy(copy_standalone(MODULE, tmp_path_factory.mktemp("copied")), "images")
 
 
 def outcome(images, content, *fitting):

@@ -15,7 +15,15 @@ import pytest
 
 from pixmill.core.workspace import Workspace
 from pixmill.record import store as store_module
-from pixmill.record.store import StoreError, check_store, connect, quiet_mlflow, shown, tracking_uri, viewing
+from pixmill.record.store import (
+    StoreError,
+    check_store,
+    connect,
+    quiet_mlflow,
+    tracking_uri,
+    view_hint,
+    without_password,
+)
 from tests.ports import unused_port
 
 
@@ -145,11 +153,11 @@ def test_the_default_is_a_database_in_the_repository_and_not_in_its_temporary_co
 
 
 def test_runs_are_seen_on_the_server_or_with_a_command(tmp_path, monkeypatch):
-    assert viewing("http://me:secret@team.example.org") == "http://team.example.org"
+    assert view_hint("http://me:secret@team.example.org") == "http://team.example.org"
     database = f"sqlite:///{tmp_path}/mlflow.db"
-    assert viewing(database) == f"mlflow ui --backend-store-uri {database}"
+    assert view_hint(database) == f"mlflow ui --backend-store-uri {database}"
     monkeypatch.chdir(tmp_path)
-    assert viewing(database) == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
+    assert view_hint(database) == "mlflow ui --backend-store-uri sqlite:///mlflow.db"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_runs_are_seen_on_the_server_or_with_a_command(tmp_path, monkeypatch):
     ],
 )
 def test_messages_hold_no_password(uri, expected):
-    assert shown(uri) == expected
+    assert without_password(uri) == expected
 
 
 @pytest.mark.slow

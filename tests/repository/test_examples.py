@@ -14,7 +14,7 @@ INTERFACES = {
     "pixmill.learn.classifier",
     "pixmill.metrics.calibration",
     "pixmill.metrics.comparison",
-    "pixmill.record.run",
+    "pixmill.record.run_recorder",
     "pixmill.scrape.candidate",
     "pixmill.scrape.sources.catalogue",
     "pixmill.scrape.sources.source",

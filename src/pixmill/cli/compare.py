@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
             say(f"gate: {rule.name}: {rule.sentence}")
         sys.exit(1)
     if faults:
-        from pixmill.compare.report import printable
+        from pixmill.compare.description import printable
 
         for sentence in faults:
             say(f"malformed: {printable(sentence)}")
@@ -113,7 +113,7 @@ def _compare(
     workspace: Workspace, params: Params, arguments: argparse.Namespace
 ) -> tuple[str, Path, Gate, tuple[str, ...]]:
     from pixmill.compare.comparing import compare
-    from pixmill.compare.document import comparison_json
+    from pixmill.compare.json_document import comparison_json
     from pixmill.compare.text import comparison_text
 
     with _patience("Comparing: reading both sides, resampling the test images …"):
@@ -145,7 +145,7 @@ def _write(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def _runs(workspace: Workspace, params: Params) -> tuple[str, Path]:
-    from pixmill.compare.runs import compare_runs, render_runs, runs_text
+    from pixmill.compare.ranking import compare_runs, render_runs, runs_text
     from pixmill.core.files import write_text
 
     page = workspace.root / "reports" / "runs.html"

@@ -33,7 +33,7 @@ def summary(root: Path) -> str:
         ParamsError: ``pyproject.toml`` is not valid.
     """
     from pixmill.evaluate.measure import convert_metrics
-    from pixmill.record.store import tracking_uri, viewing
+    from pixmill.record.store import tracking_uri, view_hint
     from pixmill.review.examining import describe_missing
     from pixmill.state.results import notes, way_back
     from pixmill.state.uncommitted import commit_first
@@ -50,7 +50,7 @@ def summary(root: Path) -> str:
     lines += [f"  {page}" for page in sorted(pages, key=lambda page: "evaluate" not in page)] or [
         f"  no pages yet; to build them: dvc repro; to fetch them: {commit_first(root, 'dvc pull')}"
     ]
-    view = viewing(tracking_uri(Workspace(root, root)))
+    view = view_hint(tracking_uri(Workspace(root, root)))
     lines += [f"  MLflow: {view}" + (f", then {runs_page(root)}" if view.startswith("mlflow ui") else ""), ""]
     missing, command = describe_missing(root) or ([], "")
     lines += [*missing, *([f"Next: {command}"] if command else []), *notes(root)]

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pixmill.compare.comparison import Change, Changes, Side, StageChange
+from pixmill.compare.comparison import Change, Changes, Revision, StageChange
 from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import flat, parse_params, parse_yaml
 from pixmill.provenance.lock import FILE, parse_lock
 
-__all__ = ["changed_params", "find_changes"]
+__all__ = ["find_changed_params", "find_changes"]
 
 _COMMITS = 50
 """Commits that are listed: more are read in Git."""
@@ -27,10 +27,10 @@ _HASH = re.compile(r"[0-9a-f]{7,64}")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^]\n]*\])? *== *([^\s;\\#,]+)", re.MULTILINE)
 
 
-def find_changes(base: Side, head: Side, root: Path) -> Changes:
+def find_changes(base: Revision, head: Revision, root: Path) -> Changes:
     """Find what differs besides data and results.
 
-    What a side does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
+    What a revision does not have cannot differ: without its ``dvc.lock`` no stages are listed, without its
     ``requirements.txt`` or ``pixmill.lock`` no packages, and no commits where one of the two commits is unknown or not
     in this clone.
 
@@ -43,18 +43,18 @@ def find_changes(base: Side, head: Side, root: Path) -> Changes:
         The differences: params and packages by name, stages in the order of ``dvc.lock``, and the newest 50 commits.
         Two versions of a package for different platforms are one value, such as ``2.4.6, 2.5.5``.
     """
-    made = _made_by(base), _made_by(head)
+    versions = _library_versions(base), _library_versions(head)
     pins = _pins(base.read("requirements.txt")), _pins(head.read("requirements.txt"))
-    packages = pins if all(pins) else made
+    packages = pins if all(pins) else versions
     return Changes(
-        params=changed_params(base.params, head.params),
-        stages=tuple(_stages(base.lock, head.lock, made)) if base.lock and head.lock else (),
+        params=find_changed_params(base.params, head.params),
+        stages=tuple(_stages(base.lock, head.lock, versions)) if base.lock and head.lock else (),
         packages=_different(*packages) if all(packages) else (),
         commits=_commits(root, base.commit, head.commit),
     )
 
 
-def changed_params(base: str | None, head: str | None) -> tuple[Change, ...]:
+def find_changed_params(base: str | None, head: str | None) -> tuple[Change, ...]:
     """Return the params that differ, by name.
 
     Defaults are included. A text that this version does not accept is of another version, whose defaults are unknown:
@@ -80,24 +80,24 @@ def _plain(text: str) -> dict[str, Any]:
 def _different(base: Mapping[str, Any], head: Mapping[str, Any]) -> tuple[Change, ...]:
     names = sorted(name for name in {*base, *head} if base.get(name) != head.get(name))
     changes = [Change(name, base.get(name), head.get(name)) for name in names]
-    # A section that is empty ({}) on one side is told by the keys that it has on the other.
+    # A section that is empty ({}) in one revision is told by the keys that it has in the other.
     sections = {name[: dot.start()] for name in names for dot in re.finditer(r"\.", name)}
     return tuple(change for change in changes if change.base or change.head or change.name not in sections)
 
 
-def _stages(base: Mapping[str, Any], head: Mapping[str, Any], made: Sequence[_Pins]) -> Iterator[StageChange]:
+def _stages(base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> Iterator[StageChange]:
     for name in (*head, *(name for name in base if name not in head)):
         if name not in base:
             reasons = ["new stage"]
         elif name not in head:
             reasons = ["stage removed"]
         else:
-            reasons = _reasons(name, base[name], head[name], made)
+            reasons = _reasons(name, base[name], head[name], versions)
         if reasons:
             yield StageChange(name, tuple(reasons))
 
 
-def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], made: Sequence[_Pins]) -> list[str]:
+def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], versions: Sequence[_Pins]) -> list[str]:
     """Return why a stage ran: what differs of what it depends on."""
     reasons = ["command"] if base.get("cmd") != head.get("cmd") else []
     files = {**base.get("params", {}), **head.get("params", {})}
@@ -106,14 +106,14 @@ def _reasons(stage: str, base: Mapping[str, Any], head: Mapping[str, Any], made:
             change.name for change in _different(*(flat(it.get("params", {}).get(file, {})) for it in (base, head)))
         ]
         if file == FILE and names:
-            before, after = (pins.get("pixmill") for pins in made)
-            versions = (
+            before, after = (pins.get("pixmill") for pins in versions)
+            upgrade = (
                 f" (pixmill {before} \N{RIGHTWARDS ARROW} {after})" if before and after and before != after else ""
             )
-            reasons.append(f"code of {stage}{versions}")
+            reasons.append(f"code of {stage}{upgrade}")
         else:
             reasons += [f"param {name}" if file == "params.yaml" else f"param {name} in {file}" for name in names]
-    reasons += [_named(path) for path in _different_files(base, head, "deps")]
+    reasons += [_describe_path(path) for path in _different_files(base, head, "deps")]
     if not reasons and _different_files(base, head, "outs"):
         return ["other results from the same inputs"]
     return reasons
@@ -126,7 +126,7 @@ def _different_files(base: Mapping[str, Any], head: Mapping[str, Any], kind: str
     return [path for path in {**second, **first} if first.get(path) != second.get(path)]
 
 
-def _named(path: str) -> str:
+def _describe_path(path: str) -> str:
     top, _, rest = path.partition("/")
     if top in ("src", "stages"):
         return f"code {path}"
@@ -135,10 +135,10 @@ def _named(path: str) -> str:
     return {"data": "images in data/", "review.csv": "decisions in review.csv"}.get(path, f"file {path}")
 
 
-def _made_by(side: Side) -> _Pins:
+def _library_versions(revision: Revision) -> _Pins:
     """Return the versions that a project's ``pixmill.lock`` names; none where it has no valid one."""
     with contextlib.suppress(PixmillError):
-        lock = parse_lock((side.read(FILE) or b"").decode("utf-8", "replace"))
+        lock = parse_lock((revision.read(FILE) or b"").decode("utf-8", "replace"))
         return {"pixmill": lock.version, **lock.libraries}
     return {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixmill.compare.comparison import signed
+from pixmill.compare.comparison import with_sign
 from pixmill.metrics.comparison import Difference
 
 __all__ = ["interval_svg"]
@@ -27,7 +27,7 @@ def interval_svg(difference: Difference, extent: float, *, kind: str = "", margi
 
     low, dot, high = across(difference.low), across(difference.difference), across(difference.high)
     middle = _HEIGHT / 2
-    name = f"{signed(difference.difference)}, from {signed(difference.low)} to {signed(difference.high)}"
+    name = f"{with_sign(difference.difference)}, from {with_sign(difference.low)} to {with_sign(difference.high)}"
     shade = ""
     if margin:
         left, right = across(-margin), across(margin)

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Service", "Unavailable", "compose", "main", "read"]
+__all__ = ["CodeHost", "HostBusyError", "compose", "main", "read"]
 
 MARKER = "<!-- pixmill compare -->"
 LIMIT = 65_500
@@ -30,11 +30,11 @@ LIMIT = 65_500
 ATTEMPTS = 4
 
 
-class Unavailable(Exception):  # noqa: N818 (not an error until all attempts failed)
+class HostBusyError(Exception):
     """Raised with a message, and the seconds to wait or ``None``, when the service may well answer later."""
 
 
-class Service:
+class CodeHost:
     """The request that the environment names, on GitHub or GitLab, and the account that the token belongs to."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
@@ -68,10 +68,10 @@ class Service:
                 said = f"{method} {url}: {error.code} {error.reason}: {error.read(500).decode(errors='replace')}"
             wait = error.headers.get("Retry-After", "")
             if error.code == 429 or error.code >= 500 or wait:
-                raise Unavailable(said, float(wait) if wait.isdecimal() else None) from error
+                raise HostBusyError(said, float(wait) if wait.isdecimal() else None) from error
             sys.exit(f"{said}\nNext: {self.needed}" if error.code in (401, 403, 404) else said)
         except (OSError, ValueError) as error:
-            raise Unavailable(f"{method} {url}: {error}", None) from error
+            raise HostBusyError(f"{method} {url}: {error}", None) from error
 
     def find(self) -> int | None:
         """Return the id of the comment to update: one of ours that begins with the marker."""
@@ -132,11 +132,11 @@ def main() -> None:
     body = compose(read(given.file), given.page)
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            print(Service(os.environ).post(body))  # noqa: T201
+            print(CodeHost(os.environ).post(body))  # noqa: T201
             return
         except KeyError as error:
             sys.exit(f"The variable {error} is not set\nNext: run this in the job `comment`; GitLab needs GITLAB_TOKEN")
-        except Unavailable as error:
+        except HostBusyError as error:
             said, wait = error.args
             if attempt == ATTEMPTS:
                 sys.exit(f"{said}\nNext: run this job again")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pixmill.compare.changes import find_changes
-from pixmill.compare.comparison import Comparison, NotComparable, Numbers, Verdict
-from pixmill.compare.data import compare_data
+from pixmill.compare.comparison import Comparison, NotComparableError, Numbers, Verdict
 from pixmill.compare.gate import judge
+from pixmill.compare.image_changes import compare_data
 from pixmill.compare.numbers import compare_numbers, give_verdict
-from pixmill.compare.sides import read_sides
+from pixmill.compare.revisions import read_revisions
 from pixmill.core.params import Params
 from pixmill.core.workspace import Workspace
 
@@ -15,7 +15,7 @@ __all__ = ["compare"]
 
 
 def compare(workspace: Workspace, params: Params, base: str | None = None, head: str | None = None) -> Comparison:
-    """Compare two revisions, as :func:`pixmill.compare.sides.read_sides` finds them.
+    """Compare two revisions, as :func:`pixmill.compare.revisions.read_revisions` finds them.
 
     Args:
         workspace: The project's workspace.
@@ -26,7 +26,7 @@ def compare(workspace: Workspace, params: Params, base: str | None = None, head:
     Raises:
         PixmillError: A revision does not exist, or holds no results.
     """
-    before, after = read_sides(workspace, base, head)
+    before, after = read_revisions(workspace, base, head)
     numbers: Numbers | None = None
     obstacle: str | None = None
     verdict: Verdict = "not_comparable"
@@ -39,9 +39,9 @@ def compare(workspace: Workspace, params: Params, base: str | None = None, head:
         try:
             numbers = compare_numbers(before, after, params.review, params.evaluate)
             verdict, sentence = give_verdict(numbers)
-        except NotComparable as reason:
+        except NotComparableError as reason:
             sentence = obstacle = str(reason)
     gate = judge(after, numbers, params.review, confidence=params.evaluate.confidence, obstacle=obstacle)
-    sides = (before, after) if before else (after,)
-    missing = dict.fromkeys(sentence for side in sides for sentence in (*side.missing, *side.faults()))
+    revisions = (before, after) if before else (after,)
+    missing = dict.fromkeys(sentence for revision in revisions for sentence in (*revision.missing, *revision.faults()))
     return Comparison(before, after, verdict, sentence, numbers, data, changes, gate, tuple(missing))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.comparison import Difference, McNemar
-from pixmill.record.runs import MlflowRun
+from pixmill.record.run_lookup import MlflowRun
 
 __all__ = [
     "Change",
@@ -23,29 +23,29 @@ __all__ = [
     "Drift",
     "Gate",
     "MlflowRun",
-    "NotComparable",
+    "NotComparableError",
     "Numbers",
     "Result",
+    "Revision",
     "Rule",
-    "Side",
     "StageChange",
     "Step",
     "Verdict",
-    "signed",
+    "with_sign",
 ]
 
 Verdict = Literal["better", "worse", "same", "undecided", "not_comparable"]
 Result = Literal["pass", "fail", "undecided"]
 
 
-class NotComparable(Exception):  # noqa: N818 (a result, not an error)
-    """Raised when two sides cannot be compared; its text is a sentence that says why."""
+class NotComparableError(Exception):
+    """Raised when two revisions cannot be compared; its text is a sentence that says why."""
 
 
-def signed(value: float, digits: int = 3) -> str:
+def with_sign(value: float, digits: int = 3) -> str:
     """Return a difference with its sign; one that rounds to zero has none.
 
-    >>> signed(0.0123), signed(12, 0), signed(-0.0001)
+    >>> with_sign(0.0123), with_sign(12, 0), with_sign(-0.0001)
     ('+0.012', '+12', '0.000')
     """
     shown = f"{value:+.{digits}f}" if round(value, digits) else f"{0:.{digits}f}"
@@ -53,8 +53,8 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 @dataclass(frozen=True)
-class Side:
-    """Hold one of the two revisions, with what could be read of it.
+class Revision:
+    """One of the two revisions, with what could be read of it.
 
     Args:
         name: As the person wrote it, such as ``main``, ``workspace`` or ``models:/garments@champion``.
@@ -95,7 +95,7 @@ class Side:
 
 @dataclass(frozen=True)
 class ClassNumbers:
-    """Hold the numbers of one class on the common test images.
+    """The numbers of one class on the common test images.
 
     Args:
         support: Test images of the class.
@@ -114,7 +114,7 @@ class ClassNumbers:
 
 @dataclass(frozen=True)
 class Step:
-    """Hold one step on the way from the base's own result to the head's.
+    """One step on the way from the base's own result to the head's.
 
     Args:
         what: What is different from the step before, such as ``corrected labels``.
@@ -129,7 +129,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Hold the metrics of both models on the common test images, scored with the head's labels.
+    """The metrics of both models on the common test images, scored with the head's labels.
 
     Args:
         labels: The classes, in the order of the matrices.
@@ -139,16 +139,16 @@ class Numbers:
         margin: ``review.margin``.
         confidence: Level of the limits.
         metrics: By name as in :func:`pixmill.metrics.scores.scores`, of calibrated probabilities; without those that
-            need them if the calibration of a side is unknown.
+            need them if the calibration of a revision is unknown.
         per_class: By class.
         mcnemar: McNemar's test on these images.
         steps: The way from the base's result to the head's: other images, corrected labels, the model. Empty where both
             were measured on the same images with the same labels.
         confusion: The matrices of base and head: images by actual (row) and predicted (column) class.
-        flips: Images that only one side gets right, those now wrong first, each by the loss of the wrong prediction,
-            highest first: ``id label base_predicted head_predicted base_confidence head_confidence base_loss
-            head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a side whose
-            calibration is unknown.
+        flips: Images that only one revision gets right, those now wrong first, each by the loss of the wrong
+            prediction, highest first: ``id label base_predicted head_predicted base_confidence head_confidence
+            base_loss head_loss``, and ``gained``, whether the head is right. Confidence and loss are NaN for a revision
+            whose calibration is unknown.
         reliability: Rows of :func:`pixmill.metrics.confidence.reliability` of base and head; ``None`` likewise.
     """
 
@@ -174,7 +174,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Drift:
-    """Hold the distance between one distribution of both sides' kept images.
+    """The distance between one distribution of both revisions' kept images.
 
     Args:
         what: What was measured, such as ``class shares`` or ``brightness``.
@@ -191,7 +191,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class DataDifference:
-    """Hold which images differ.
+    """The images that differ.
 
     Args:
         base_images: Kept images of the base.
@@ -201,7 +201,7 @@ class DataDifference:
             base_split head_split base_reason head_reason source image_url path``; ``change`` is ``added``, ``removed``,
             ``relabelled``, ``moved`` (to another split), ``dropped`` (was kept) or ``restored`` (was dropped). Absent
             values are ``pd.NA``; ``source`` is ``feedback`` for an image from the inbox.
-        drift: What was measured of both sides' images; class shares and features alone without the manifests.
+        drift: What was measured of both revisions' images; class shares and features alone without the manifests.
         near_test: New images that nearly duplicate a test image: ``id test_id similarity``.
     """
 
@@ -219,7 +219,7 @@ class DataDifference:
 
 @dataclass(frozen=True)
 class Change:
-    """Hold a value of both sides; ``None`` where one has none.
+    """A value of both revisions; ``None`` where one has none.
 
     Args:
         name: Dotted name of a param, or name of a package.
@@ -234,7 +234,7 @@ class Change:
 
 @dataclass(frozen=True)
 class StageChange:
-    """Hold a stage whose results differ in their origin.
+    """A stage whose results differ in their origin.
 
     Args:
         stage: Its name.
@@ -248,7 +248,7 @@ class StageChange:
 
 @dataclass(frozen=True)
 class Changes:
-    """Hold what differs in params, stages, packages and code.
+    """What differs in params, stages, packages and code.
 
     Args:
         params: Effective params that differ, defaults included.
@@ -265,7 +265,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Rule:
-    """Hold the outcome of one limit.
+    """The outcome of one limit.
 
     Args:
         name: Its param, such as ``review.min.accuracy``.
@@ -282,7 +282,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Gate:
-    """Hold the outcome of all limits: ``fail`` if one fails, else ``undecided`` if one is, else ``pass``."""
+    """The outcome of all limits: ``fail`` if one fails, else ``undecided`` if one is, else ``pass``."""
 
     result: Result
     rules: tuple[Rule, ...]
@@ -290,7 +290,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hold a whole comparison.
+    """A whole comparison.
 
     Args:
         base: What is compared with; ``None`` if there is nothing, as in the first commit.
@@ -304,8 +304,8 @@ class Comparison:
         missing: What could not be read, and the command that gets it, one sentence each.
     """
 
-    base: Side | None
-    head: Side
+    base: Revision | None
+    head: Revision
     verdict: Verdict
     sentence: str
     numbers: Numbers | None

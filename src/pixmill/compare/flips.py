@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from pixmill.compare.comparison import NotComparable, Side
+from pixmill.compare.comparison import NotComparableError, Revision
+from pixmill.compare.git_revisions import choose
 from pixmill.compare.numbers import find_flips
-from pixmill.compare.revisions import choose
-from pixmill.compare.sides import calibration_of, read_tables
-from pixmill.compare.trees import Store, Tree
+from pixmill.compare.revisions import calibration_of, read_tables
+from pixmill.compare.trees import DvcStore, Tree
 from pixmill.state.documents import Malformed, read_stages
 
 __all__ = ["read_flips"]
@@ -25,39 +25,39 @@ def read_flips(root: Path, *, fetch: bool = True) -> pd.DataFrame | None:
         fetch: Whether to ask DVC's remote for predictions that its cache lacks.
 
     Returns:
-        ``None`` if both sides have the same results of evaluate.
+        ``None`` if both revisions have the same results of evaluate.
 
     Raises:
-        NotComparable: There is no base, or the sides cannot be compared.
+        NotComparableError: There is no base, or the revisions cannot be compared.
         PixmillError: The base cannot be determined.
     """
     base, head = choose(root, None, None)
     if base is None:
-        raise NotComparable("There is nothing to compare with: this is the first commit.")
-    store = Store(root, fetch=fetch)
+        raise NotComparableError("There is nothing to compare with: this is the first commit.")
+    store = DvcStore(root, fetch=fetch)
     trees = [Tree(store, revision) for revision in (base, head)]
-    before, after = map(_evaluated, trees)
+    before, after = map(_evaluate_outs, trees)
     if before is not None and before == after:
         return None
     return find_flips(*map(_with_predictions, trees))
 
 
-def _evaluated(tree: Tree) -> list[Any] | None:
+def _evaluate_outs(tree: Tree) -> list[Any] | None:
     """Return what evaluate made, by ``dvc.lock``."""
     try:
         outs: list[Any] | None = read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
     except Malformed as fault:
-        raise NotComparable(f"dvc.lock of {tree.revision.name} {fault}.") from None
+        raise NotComparableError(f"dvc.lock of {tree.revision.name} {fault}.") from None
     return outs
 
 
-def _with_predictions(tree: Tree) -> Side:
-    """Read a side's predictions, and nothing else."""
+def _with_predictions(tree: Tree) -> Revision:
+    """Read a revision's predictions, and nothing else."""
     missing: list[str] = []
     revision, predictions = tree.revision, read_tables(tree, missing, ("predictions",)).get("predictions")
     if predictions is None:
-        raise NotComparable(missing[0])
-    return Side(
+        raise NotComparableError(missing[0])
+    return Revision(
         name=revision.name,
         title=revision.title,
         commit=revision.commit,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Result, Rule, Side, signed
-from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, images_needed, listed
+from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Result, Revision, Rule, with_sign
+from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, images_needed, join_names
 from pixmill.core.params import ReviewParams
 
 __all__ = ["judge"]
@@ -27,7 +27,7 @@ _NO_RUN = "unknown, since MLflow has no run with these weights (next: pixmill sy
 
 
 def judge(
-    head: Side, numbers: Numbers | None, review: ReviewParams, *, confidence: float, obstacle: str | None = None
+    head: Revision, numbers: Numbers | None, review: ReviewParams, *, confidence: float, obstacle: str | None = None
 ) -> Gate:
     """Return the outcome of each limit that is set.
 
@@ -36,7 +36,7 @@ def judge(
         numbers: The comparison with the base; ``None`` if there is none.
         review: The limits.
         confidence: Level of the confidence intervals among the head's metrics.
-        obstacle: Why there is a base but no comparison, as :class:`pixmill.compare.comparison.NotComparable` says:
+        obstacle: Why there is a base but no comparison, as :class:`pixmill.compare.comparison.NotComparableError` says:
             then ``review.max_drop`` is undecided. Without a base it does not apply.
     """
     metrics = head.metrics if head.metrics and head.metrics.get("n") else None
@@ -63,7 +63,7 @@ def _of_all(metrics: Mapping[str, Any] | None, review: ReviewParams, level: floa
     for key, name, limit in bounds:
         text, result, needed = _UNREAD, _UNKNOWN, None
         if metrics is not None:
-            text, result, needed = _held(metrics, name, limit, key == "min", level, metrics["n"])
+            text, result, needed = _check_limit(metrics, name, limit, key == "min", level, metrics["n"])
         bound = f"at {'least' if key == 'min' else 'most'} {limit:g}"
         yield _rule(f"{key}.{name}", f"{METRIC_NAMES[name]} {text}", bound, result, needed)
 
@@ -75,22 +75,22 @@ def _of_each_class(metrics: Mapping[str, Any] | None, review: ReviewParams, leve
             yield _rule(f"min_per_class.{name}", f"{name} of each class {_UNREAD}", bound, "undecided")
             continue
         rows = metrics["per_class"]
-        found = {label: _held(row, name, limit, True, level, metrics["n"]) for label, row in rows.items()}
+        found = {label: _check_limit(row, name, limit, True, level, metrics["n"]) for label, row in rows.items()}
         result = _worst([each for _, each, _ in found.values()])
         failing, open_ = (
             [f"{label} {text}" for label, (text, each, _) in found.items() if each == kind]
             for kind in ("fail", "undecided")
         )
-        text = f"{name} of {listed(failing or open_ or ['each class'])}"
+        text = f"{name} of {join_names(failing or open_ or ['each class'])}"
         # As many images as the class that needs most would decide all, unless one cannot be decided.
         counts = [count for _, each, count in found.values() if each == result == "undecided"]
         needed = None if None in counts else max(filter(None, counts), default=None)
         rule = _rule(f"min_per_class.{name}", text, bound, result, needed)
-        also = f"; undecided for {listed(open_)}" if failing and open_ else ""
+        also = f"; undecided for {join_names(open_)}" if failing and open_ else ""
         yield replace(rule, sentence=rule.sentence + also)
 
 
-def _held(
+def _check_limit(
     values: Mapping[str, Any], name: str, limit: float, at_least: bool, level: float, n: int
 ) -> tuple[str, Result, int | None]:
     """Return a metric in words, whether its whole interval is on the right side of a limit, and the images needed."""
@@ -122,7 +122,7 @@ def _of_drop(numbers: Numbers | None, review: ReviewParams, obstacle: str | None
     found, name = numbers.decisive, numbers.metric
     gain, low, high = found.difference, found.low, found.high
     text = f"{METRIC_NAMES[name]} {found.second:.3f} after {found.first:.3f} "
-    text += f"({signed(gain)}, {100 * numbers.confidence:g} % CI {signed(low)} to {signed(high)})"
+    text += f"({with_sign(gain)}, {100 * numbers.confidence:g} % CI {with_sign(low)} to {with_sign(high)})"
     if name in LOWER_IS_BETTER:
         gain, low, high = -gain, -high, -low
     if limit is None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.report import Link, Section, Table, printable, sections
+from pixmill.compare.description import ComparisonSection, ComparisonTable, RunLink, printable, sections
 from pixmill.pages.base import shorten
 
 __all__ = ["LIMIT", "comparison_markdown"]
@@ -49,48 +49,48 @@ def comparison_markdown(comparison: Comparison, *, sheet: bool) -> str:
 
 
 def _text(comparison: Comparison, most: int, letters: int) -> str:
-    base = "nothing" if comparison.base is None else _escaped(comparison.base.title, letters)
+    base = "nothing" if comparison.base is None else _escape(comparison.base.title, letters)
     blocks = [
-        f"**{_escaped(comparison.sentence, 2 * letters)}**",
-        f"Base: {base}. Head: {_escaped(comparison.head.title, letters)}.",
+        f"**{_escape(comparison.sentence, 2 * letters)}**",
+        f"Base: {base}. Head: {_escape(comparison.head.title, letters)}.",
     ]
     for section in sections(comparison, most=most):
         blocks += _section(section, letters)
     return "\n\n".join(blocks)
 
 
-def _section(section: Section, letters: int) -> Iterator[str]:
-    title = _escaped(section.title, letters)
+def _section(section: ComparisonSection, letters: int) -> Iterator[str]:
+    title = _escape(section.title, letters)
     yield f"<details><summary>{title}</summary>" if section.detail else f"#### {title}"
     for part in section.parts:
-        if isinstance(part, Table):
+        if isinstance(part, ComparisonTable):
             yield _table(part, letters)
             if part.more:
                 yield part.more
         elif part:
             yield "\n".join(
-                f"- {_link(line, letters) if isinstance(line, Link) else _line(line, letters)}" for line in part
+                f"- {_link(line, letters) if isinstance(line, RunLink) else _line(line, letters)}" for line in part
             )
     if section.detail:
         yield "</details>"
 
 
-def _table(table: Table, letters: int) -> str:
+def _table(table: ComparisonTable, letters: int) -> str:
     rule = tuple("---:" if numeric else "---" for numeric in table.numeric)
-    rows = [tuple(_escaped(cell, letters // 2) for cell in row) for row in (table.headings, *table.rows)]
+    rows = [tuple(_escape(cell, letters // 2) for cell in row) for row in (table.headings, *table.rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (rows[0], rule, *rows[1:]))
 
 
-def _link(link: Link, letters: int) -> str:
+def _link(link: RunLink, letters: int) -> str:
     name = _line(link.name, letters)
     return f"[{name}](<{link.url}>)" if _URL.fullmatch(link.url) else name
 
 
 def _line(text: str, letters: int) -> str:
-    return _BLOCK.sub(r"\1\\\2", _escaped(text.strip(), letters))
+    return _BLOCK.sub(r"\1\\\2", _escape(text.strip(), letters))
 
 
-def _escaped(text: str, letters: int) -> str:
+def _escape(text: str, letters: int) -> str:
     """Return text that shows as it is: at most so many letters, on one line, without markup, mentions and links."""
     # A space without width separates the sign from what it would refer to.
     harmless = _LINKING.sub("\\g<0>\u200b", printable(shorten(text, letters)))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compare.comparison import ClassNumbers, NotComparable, Numbers, Side, Step, Verdict, signed
+from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.evaluate.predictions import apply_calibration, class_indices
 from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
@@ -26,7 +26,7 @@ __all__ = [
     "find_flips",
     "give_verdict",
     "images_needed",
-    "listed",
+    "join_names",
 ]
 
 LOWER_IS_BETTER = frozenset({"log_loss", "ece"})
@@ -58,21 +58,21 @@ _LISTED = 5
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Hold the test split of one side, sorted by id: ids, class indices, probabilities."""
+class _TestSplit:
+    """The test split of one revision, sorted by id: ids, class indices, probabilities."""
 
     ids: pd.Index
     actual: npt.NDArray[np.int64]
     values: npt.NDArray[np.float64]
 
-    def at(self, ids: pd.Index) -> _Part:
+    def at(self, ids: pd.Index) -> _TestSplit:
         if len(ids) == len(self.ids):
             return self
         rows = self.ids.get_indexer(ids)
-        return _Part(ids, self.actual[rows], self.values[rows])
+        return _TestSplit(ids, self.actual[rows], self.values[rows])
 
 
-def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: EvaluateParams) -> Numbers:
+def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evaluate: EvaluateParams) -> Numbers:
     """Compare both models on the images that are in the test split of both, by the head's labels.
 
     Args:
@@ -82,15 +82,15 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
         evaluate: Confidence level, number of draws, and k of the top-k accuracy.
 
     Raises:
-        NotComparable: Predictions of a side are missing or damaged, the classes differ, no test image is in both, or
-            the deciding metric is undefined on them or needs a calibration that is unknown.
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, no test image is in
+            both, or the deciding metric is undefined on them or needs a calibration that is unknown.
     """
     if review.metric in _OF_PROBABILITIES:
-        for side in (base, head):
-            if side.calibration is None and side.predictions is not None:
-                raise NotComparable(
-                    f"Not comparable: {METRIC_NAMES[review.metric]} needs the calibration of {_name(side)}, which is "
-                    "missing."
+        for revision in (base, head):
+            if revision.calibration is None and revision.predictions is not None:
+                raise NotComparableError(
+                    f"Not comparable: {METRIC_NAMES[review.metric]} needs the calibration of {_name(revision)}, "
+                    "which is missing."
                 )
     labels, before, after, ids = _common_images(base, head)
     own, common = before.at(ids), after.at(ids)
@@ -102,8 +102,8 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
     if base.calibration is None or head.calibration is None:
         overall = {name: row for name, row in overall.items() if name not in _OF_PROBABILITIES}
     if review.metric not in overall:
-        raise NotComparable(
-            f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {_counted(len(ids), 'test image')} of "
+        raise NotComparableError(
+            f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {_count(len(ids), 'test image')} of "
             f"both {_name(base)} and {_name(head)}."
         )
     predicted = first.argmax(axis=1), second.argmax(axis=1)
@@ -127,7 +127,7 @@ def compare_numbers(base: Side, head: Side, review: ReviewParams, evaluate: Eval
     )
 
 
-def find_flips(base: Side, head: Side) -> pd.DataFrame:
+def find_flips(base: Revision, head: Revision) -> pd.DataFrame:
     """Return :attr:`pixmill.compare.comparison.Numbers.flips` alone: the metrics take seconds.
 
     Args:
@@ -135,7 +135,8 @@ def find_flips(base: Side, head: Side) -> pd.DataFrame:
         head: What is reviewed; likewise.
 
     Raises:
-        NotComparable: Predictions of a side are missing or damaged, the classes differ, or no test image is in both.
+        NotComparableError: Predictions of a revision are missing or damaged, the classes differ, or no test image is
+            in both.
     """
     labels, before, after, ids = _common_images(base, head)
     return _flips(base, head, after.at(ids), before.at(ids).values, labels)
@@ -154,7 +155,7 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     row, margin = numbers.decisive, numbers.margin
     sign = -1 if numbers.metric in LOWER_IS_BETTER else 1
     low, high = sorted((sign * row.low, sign * row.high))
-    images = _counted(numbers.n, "test image")
+    images = _count(numbers.n, "test image")
     figures, worse = _figures(numbers), _worse_classes(numbers)
     if all(found.low == found.high == 0 for found in numbers.metrics.values()):
         return "same", f"Same: both predict the same on all {images}."
@@ -201,75 +202,79 @@ def images_needed(n: int, half_width: float, distance: float, confidence: float,
     return math.ceil(needed / unit) * unit
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Return names as a list in a sentence: the first five, and how many more there are.
 
-    >>> listed(["coat", "dress", "shoe"])
+    >>> join_names(["coat", "dress", "shoe"])
     'coat, dress and shoe'
     """
     shown = [*names[:_LISTED], *([f"{len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
 
 
-def _common_images(base: Side, head: Side) -> tuple[tuple[str, ...], _Part, _Part, pd.Index]:
+def _common_images(base: Revision, head: Revision) -> tuple[tuple[str, ...], _TestSplit, _TestSplit, pd.Index]:
     """Return the classes, both test splits, and the ids of the images that are in both."""
     labels = _common_classes(base, head)
-    before, after = _test_part(base, labels), _test_part(head, labels)
+    before, after = _test_split(base, labels), _test_split(head, labels)
     ids = after.ids.intersection(before.ids).sort_values()
     if ids.empty:
-        raise NotComparable(f"Not comparable: no image is in the test split of both {_name(base)} and {_name(head)}.")
+        raise NotComparableError(
+            f"Not comparable: no image is in the test split of both {_name(base)} and {_name(head)}."
+        )
     return labels, before, after, ids
 
 
-def _common_classes(base: Side, head: Side) -> tuple[str, ...]:
+def _common_classes(base: Revision, head: Revision) -> tuple[str, ...]:
     """Return the classes in the head's order."""
     before, after = _classes(base), _classes(head)
     alone = [
-        f"only {_name(side)} has {listed([label for label in labels if label not in others])}"
-        for side, labels, others in ((base, before, after), (head, after, before))
+        f"only {_name(revision)} has {join_names([label for label in labels if label not in others])}"
+        for revision, labels, others in ((base, before, after), (head, after, before))
         if set(labels) - set(others)
     ]
     if alone:
-        raise NotComparable(f"Not comparable: the classes differ; {' and '.join(alone)}.")
+        raise NotComparableError(f"Not comparable: the classes differ; {' and '.join(alone)}.")
     return after
 
 
-def _classes(side: Side) -> tuple[str, ...]:
-    if side.predictions is None:
-        raise NotComparable(f"Not comparable: the predictions of {_name(side)} are missing.")
-    columns = [str(column) for column in side.predictions.columns]
+def _classes(revision: Revision) -> tuple[str, ...]:
+    if revision.predictions is None:
+        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} are missing.")
+    columns = [str(column) for column in revision.predictions.columns]
     labels = tuple(column.removeprefix("p_") for column in columns if column.startswith("p_"))
     absent = [name for name in ("id", "split", "label") if name not in columns]
     if absent or len(set(labels)) < max(2, len(labels)):
         why = f"have no column {absent[0]}" if absent else "do not have one column for each of at least two classes"
-        raise NotComparable(f"Not comparable: the predictions of {_name(side)} {why}.")
+        raise NotComparableError(f"Not comparable: the predictions of {_name(revision)} {why}.")
     return labels
 
 
-def _test_part(side: Side, labels: Sequence[str]) -> _Part:
-    assert side.predictions is not None
-    rows = side.predictions[side.predictions["split"] == "test"].sort_values("id")
+def _test_split(revision: Revision, labels: Sequence[str]) -> _TestSplit:
+    assert revision.predictions is not None
+    rows = revision.predictions[revision.predictions["split"] == "test"].sort_values("id")
     ids, actual = pd.Index(rows["id"]), class_indices(rows["label"], labels)
     if ids.has_duplicates:
         twice = str(ids[ids.duplicated()][0])
-        raise NotComparable(f"Not comparable: image {twice} is twice in the predictions of {_name(side)}.")
+        raise NotComparableError(f"Not comparable: image {twice} is twice in the predictions of {_name(revision)}.")
     if (actual < 0).any():
         label = rows["label"].iloc[int(np.argmax(actual < 0))]
-        raise NotComparable(f"Not comparable: the label {label} in the predictions of {_name(side)} is not a class.")
+        raise NotComparableError(
+            f"Not comparable: the label {label} in the predictions of {_name(revision)} is not a class."
+        )
     if rows.empty:
-        return _Part(ids, actual, np.empty((0, len(labels))))
+        return _TestSplit(ids, actual, np.empty((0, len(labels))))
     try:
-        if side.calibration is not None and side.calibration.temperature is not None:
-            rows = apply_calibration(rows, labels, side.calibration)
+        if revision.calibration is not None and revision.calibration.temperature is not None:
+            rows = apply_calibration(rows, labels, revision.calibration)
         values = normalised(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
     except (TypeError, ValueError):
-        raise NotComparable(
-            f"Not comparable: the probabilities in the predictions of {_name(side)} do not add up to one."
+        raise NotComparableError(
+            f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."
         ) from None
-    return _Part(ids, actual, values)
+    return _TestSplit(ids, actual, values)
 
 
-def _clusters(base: Side, head: Side, ids: pd.Index) -> npt.NDArray[np.object_]:
+def _clusters(base: Revision, head: Revision, ids: pd.Index) -> npt.NDArray[np.object_]:
     """Return each image's cluster; an image that the manifest lacks is its own."""
     own = ids.to_numpy(object)
     for manifest in (head.manifest, base.manifest):
@@ -300,7 +305,9 @@ def _per_class(
     }
 
 
-def _steps(base: Side, head: Side, before: _Part, after: _Part, ids: pd.Index, metric: str) -> tuple[Step, ...]:
+def _steps(
+    base: Revision, head: Revision, before: _TestSplit, after: _TestSplit, ids: pd.Index, metric: str
+) -> tuple[Step, ...]:
     own, common = before.at(ids), after.at(ids)
     changed = int(np.sum(own.actual != common.actual))
     alone, new = len(before.ids) > len(ids), len(after.ids) > len(ids)
@@ -308,9 +315,9 @@ def _steps(base: Side, head: Side, before: _Part, after: _Part, ids: pd.Index, m
         return ()
     way = [(f"{_name(base)} on its own test split", before)]
     if alone:
-        way.append((f"on the {_counted(len(ids), 'test image')} of both", own))
+        way.append((f"on the {_count(len(ids), 'test image')} of both", own))
     if changed:
-        way.append((f"with {_counted(changed, 'changed label')}", _Part(ids, common.actual, own.values)))
+        way.append((f"with {_count(changed, 'changed label')}", _TestSplit(ids, common.actual, own.values)))
     way.append((f"{_name(head)} on the same images", common))
     if new:
         way.append((f"{_name(head)} on its own test split", after))
@@ -326,12 +333,12 @@ def _confusion(actual: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], 
 
 
 def _flips(
-    base: Side, head: Side, common: _Part, first: npt.NDArray[np.float64], labels: Sequence[str]
+    base: Revision, head: Revision, common: _TestSplit, first: npt.NDArray[np.float64], labels: Sequence[str]
 ) -> pd.DataFrame:
     names, columns = np.asarray(labels, dtype=object), {"id": common.ids, "label": np.asarray(labels)[common.actual]}
-    for name, side, values in (("base", base, first), ("head", head, common.values)):
+    for name, revision, values in (("base", base, first), ("head", head, common.values)):
         columns[f"{name}_predicted"] = names[values.argmax(axis=1)]
-        known = side.calibration is not None
+        known = revision.calibration is not None
         columns[f"{name}_confidence"] = values.max(axis=1) if known else np.nan
         columns[f"{name}_loss"] = losses(common.actual, values) if known else np.nan
     table = pd.DataFrame(columns)
@@ -339,7 +346,7 @@ def _flips(
     table = table[table["gained"] != (table["base_predicted"] == table["label"])]
     wrong = table["base_loss"].where(table["gained"], table["head_loss"])
     table = table.assign(wrong=wrong).sort_values(["gained", "wrong", "id"], ascending=[True, False, True])
-    order = [f"{side}_{what}" for what in ("predicted", "confidence", "loss") for side in ("base", "head")]
+    order = [f"{revision}_{what}" for what in ("predicted", "confidence", "loss") for revision in ("base", "head")]
     return table[["id", "label", *order, "gained"]].reset_index(drop=True)
 
 
@@ -350,8 +357,8 @@ def _figures(numbers: Numbers) -> str:
     moves = f"stays at {second}"
     if first != second:
         moves = f"{'rises' if row.difference > 0 else 'falls'} from {first} to {second}"
-    interval = f"{100 * numbers.confidence:g} % CI {signed(row.low)} to {signed(row.high)}"
-    return f"{METRIC_NAMES[numbers.metric]} {moves} ({signed(row.difference)}, {interval})"
+    interval = f"{100 * numbers.confidence:g} % CI {with_sign(row.low)} to {with_sign(row.high)}"
+    return f"{METRIC_NAMES[numbers.metric]} {moves} ({with_sign(row.difference)}, {interval})"
 
 
 def _worse_classes(numbers: Numbers) -> str:
@@ -362,16 +369,16 @@ def _worse_classes(numbers: Numbers) -> str:
         if row.f1 is not None and row.p_adjusted is not None and row.p_adjusted <= 1 - numbers.confidence
     ]
     worse = [
-        f"{label} (F1 {signed(gap, 2)}, p {f'{p:.3f}' if p >= 0.001 else '< 0.001'})"
+        f"{label} (F1 {with_sign(gap, 2)}, p {f'{p:.3f}' if p >= 0.001 else '< 0.001'})"
         for gap, label, p in sorted(found)
         if gap < 0
     ]
-    return f"{listed(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
+    return f"{join_names(worse)} {'is' if len(worse) == 1 else 'are'} significantly worse" if worse else ""
 
 
-def _name(side: Side) -> str:
-    return "the workspace" if side.is_workspace else side.name
+def _name(revision: Revision) -> str:
+    return "the workspace" if revision.is_workspace else revision.name
 
 
-def _counted(n: int, noun: str) -> str:
+def _count(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

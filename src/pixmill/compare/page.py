@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compare.charts import interval_svg
-from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Side, signed
-from pixmill.compare.data import CHANGES, tables
-from pixmill.compare.report import (
+from pixmill.compare.comparison import Comparison, DataDifference, Numbers, Revision, with_sign
+from pixmill.compare.description import (
     FLIPPED,
     NONE,
-    Row,
-    Table,
+    ComparisonTable,
+    ImageRow,
     better_or_worse,
     changes_section,
     class_rows,
@@ -24,11 +23,12 @@ from pixmill.compare.report import (
     labels_of,
     mcnemar_line,
     metric_rows,
+    own_results_section,
     p_value,
-    recorded_section,
     steps_section,
 )
-from pixmill.compare.sheet import Chosen
+from pixmill.compare.image_changes import CHANGES, tables
+from pixmill.compare.sheet import ImageSelection
 from pixmill.metrics.comparison import Difference
 from pixmill.pages import base
 from pixmill.split import straddling
@@ -59,11 +59,12 @@ _PANELS = 6
 """The most columns of ``curves.csv`` that are drawn."""
 
 
-def render_page(comparison: Comparison, chosen: Chosen) -> str:
+def render_page(comparison: Comparison, chosen: ImageSelection) -> str:
     """Return the page as HTML that works offline: under 5 MB, whatever the number of images and classes.
 
     Args:
-        comparison: What it shows. Its sides are asked for ``plots/train/curves.csv``; what cannot be had is left out.
+        comparison: What it shows. Its revisions are asked for ``plots/train/curves.csv``; what cannot be had is left
+            out.
         chosen: Its images.
     """
     numbers, data, changes = comparison.numbers, comparison.data, comparison.changes
@@ -73,7 +74,7 @@ def render_page(comparison: Comparison, chosen: Chosen) -> str:
             "metrics": _metrics(numbers),
             "classes": _classes(numbers),
             "cell": partial(_cell, numbers),
-            "cells": _changed_cells(numbers),
+            "cells": _confusion_changes(numbers),
             "flipped": [
                 (FLIPPED[False], chosen.lost, numbers.mcnemar.lost),
                 (FLIPPED[True], chosen.gained, numbers.mcnemar.gained),
@@ -93,7 +94,7 @@ def render_page(comparison: Comparison, chosen: Chosen) -> str:
         **of_numbers,
         n_classes=_CLASSES,
         n_cells=_CELLS,
-        recorded=() if numbers else recorded_section(comparison).parts,
+        recorded=() if numbers else own_results_section(comparison).parts,
         chosen=chosen,
         curves=_curves(comparison.base, comparison.head),
         data_lines=() if data is None else data_lines(data),
@@ -103,17 +104,17 @@ def render_page(comparison: Comparison, chosen: Chosen) -> str:
         confidence=confidence,
         where=_where,
         reason=_reason,
-        signed=signed,
+        with_sign=with_sign,
         p_value=p_value,
         is_link=lambda url: url.startswith(("http://", "https://")),
     )
 
 
-_Shown = tuple[tuple[str, ...], str, str, bool]
+_DifferenceRow = tuple[tuple[str, ...], str, str, bool]
 """A row: its cells, the word behind its name, its chart, and whether it decides."""
 
 
-def _metrics(numbers: Numbers) -> list[_Shown]:
+def _metrics(numbers: Numbers) -> list[_DifferenceRow]:
     # Log loss has no upper limit: it would flatten all others.
     extent = _extent([item for name, item in numbers.metrics.items() if name != "log_loss"], numbers.margin)
     rows = []
@@ -126,7 +127,7 @@ def _metrics(numbers: Numbers) -> list[_Shown]:
     return rows
 
 
-def _classes(numbers: Numbers) -> list[_Shown]:
+def _classes(numbers: Numbers) -> list[_DifferenceRow]:
     extent = _extent([row.f1 for row in numbers.per_class.values() if row.f1 is not None], 0)
     rows = []
     for label, (*cells, word_) in class_rows(numbers).items():
@@ -159,7 +160,7 @@ def _cell(numbers: Numbers, row: int, column: int) -> dict[str, Any]:
     }
 
 
-def _changed_cells(numbers: Numbers) -> Table | None:
+def _confusion_changes(numbers: Numbers) -> ComparisonTable | None:
     """Return the errors whose counts changed, those most first."""
     difference = numbers.confusion[1] - numbers.confusion[0]
     np.fill_diagonal(difference, 0)
@@ -169,37 +170,37 @@ def _changed_cells(numbers: Numbers) -> Table | None:
         (
             *(base.shorten(numbers.labels[place], 60) for place in (row, column)),
             *(f"{matrix[row, column]:,}" for matrix in numbers.confusion),
-            signed(int(difference[row, column]), 0),
+            with_sign(int(difference[row, column]), 0),
         )
         for row, column in places[order]
     ]
-    return Table(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
+    return ComparisonTable(("actual class", "predicted as", "base", "head", "change"), tuple(rows)) if rows else None
 
 
 def _reliability(numbers: Numbers) -> str | None:
     both = dict(zip(("base", "head"), numbers.reliability, strict=True))
-    tables = {side: rows for side, rows in both.items() if rows is not None}
+    tables = {revision: rows for revision, rows in both.items() if rows is not None}
     if not tables:
         return None
     return base.lines_svg(
-        {side: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for side, rows in tables.items()},
+        {revision: list(zip(rows["confidence"], rows["accuracy"], strict=True)) for revision, rows in tables.items()},
         name="Accuracy by confidence, of base and head",
         x_label="confidence",
         y_low=0.0,
-        dots={side: list(rows["n"] / rows["n"].max()) for side, rows in tables.items()},
+        dots={revision: list(rows["n"] / rows["n"].max()) for revision, rows in tables.items()},
     )
 
 
-def _curves(before: Side | None, after: Side) -> list[tuple[str, str]]:
-    """Return title and chart of each column of both sides' training curves."""
-    sides = {
-        name: read_curves(None if side is None else side.read("plots/train/curves.csv"))
-        for name, side in (("base", before), ("head", after))
+def _curves(before: Revision | None, after: Revision) -> list[tuple[str, str]]:
+    """Return title and chart of each column of both revisions' training curves."""
+    revisions = {
+        name: read_curves(None if revision is None else revision.read("plots/train/curves.csv"))
+        for name, revision in (("base", before), ("head", after))
     }
-    columns = dict.fromkeys(column for table in sides.values() for column in table.columns[1:])
+    columns = dict.fromkeys(column for table in revisions.values() for column in table.columns[1:])
     charts = []
     for column in columns:
-        lines = {name: _points(table, column) for name, table in sides.items()}
+        lines = {name: _points(table, column) for name, table in revisions.items()}
         if any(lines.values()):
             title = str(column).replace("_", " ")
             charts.append((title, base.lines_svg(lines, name=f"{title} of base and head", x_label="epoch")))
@@ -213,18 +214,18 @@ def _points(table: pd.DataFrame, column: str) -> list[tuple[float, float]]:
     return [(x, y) for x, y in zip(*both, strict=True) if abs(x) < 1e12 and abs(y) < 1e12]
 
 
-def _where(row: Row) -> str:
+def _where(row: ImageRow) -> str:
     """Return the splits of an image whose row tells both."""
     return " → ".join(dict.fromkeys(filter(None, (row["base_split"], row["head_split"])))) or "no split"
 
 
-def _reason(row: Row) -> str:
+def _reason(row: ImageRow) -> str:
     """Return why an image is or was dropped; another version's reason may be unknown."""
     text = word(row["head_reason"] or row["base_reason"] or "")
     return {**REASONS, **straddling.REASONS}.get(text, base.shorten(text).replace("_", " "))
 
 
-def _counts(data: DataDifference) -> list[Table]:
+def _counts(data: DataDifference) -> list[ComparisonTable]:
     """Return how many images changed, by class, source and reason, if by more than one."""
     kinds = [kind for kind in CHANGES if data.count(kind)]
     found = []
@@ -234,5 +235,5 @@ def _counts(data: DataDifference) -> list[Table]:
                 (base.shorten(str(name), 60), *map(str, row)) for name, row in table[kinds].head(_LISTED).iterrows()
             ]
             left = len(table) - len(rows)
-            found.append(Table((what, *kinds), tuple(rows), f"and {left:,} more" if left else ""))
+            found.append(ComparisonTable((what, *kinds), tuple(rows), f"and {left:,} more" if left else ""))
     return found

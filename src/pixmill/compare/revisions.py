@@ -1,93 +1,73 @@
-"""Which commits two sides stand for: by the name that a person wrote, or by default."""
+"""Both revisions of a comparison, read from Git, DVC or MLflow, without a checkout."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections import defaultdict
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
+import pandas as pd
+
+from pixmill.compare.comparison import Revision
+from pixmill.compare.git_revisions import WORKSPACE, GitRevision, choose, find
+from pixmill.compare.parquet import Kind, read_table
+from pixmill.compare.trees import IN_DVC, DvcStore, Tree
+from pixmill.compare.uncalibrated import CALIBRATION, is_calibrated, read_calibration
 from pixmill.core.errors import PixmillError
 from pixmill.core.git import git
+from pixmill.core.workspace import Workspace
+from pixmill.evaluate.measure import convert_metrics
+from pixmill.metrics.calibration import Calibration
+from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
+from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
+from pixmill.state.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
+from pixmill.state.stages import Stages, find_changed_input, first_outdated
 
-__all__ = ["WORKSPACE", "Revision", "choose", "find"]
+__all__ = ["calibration_of", "read_each", "read_revisions", "read_tables"]
 
-WORKSPACE = "workspace"
+_IN_MLFLOW = ("models:/", "runs:/")
 
-_REF = re.compile(r"refs/(?:heads|tags|remotes|exps/[0-9a-f]{2}/[0-9a-f]{38})/(.+)")
-"""Branches, tags, branches of remotes, and experiments of DVC, which lie below the commit they started from."""
+_METRICS = "plots/evaluate/full.json"
+_WEIGHTS = "artifacts/train/model.weights.h5"
 
-_INPUTS = (
-    "data.dvc", "dvc.lock", "dvc.yaml", "metrics", "params.yaml", "pixmill.lock", "plots", "requirements.txt",
-    "review.csv",
-)  # fmt: skip
-_CODE = ("src", "stages")
+_IS_CALIBRATED = "is_calibrated"
+"""Attribute of a table: whether its probabilities are."""
 
-_DEEPEN = "git fetch --unshallow origin '+refs/heads/*:refs/remotes/origin/*'"
-
-
-@dataclass(frozen=True)
-class Revision:
-    """Hold which commit a name stands for.
-
-    Args:
-        name: The name, such as ``main`` or ``workspace``.
-        title: For people: ``main (1a2b3c4 Train longer)``.
-        commit: The full hash; the workspace's is HEAD, ``None`` where there is none.
-        checkout: What ``git checkout`` takes for it.
-    """
-
-    name: str
-    title: str
-    commit: str | None
-    checkout: str
-
-    @property
-    def is_workspace(self) -> bool:
-        """Whether it is the working tree."""
-        return self.name == WORKSPACE
-
-
-def find(root: Path, name: str) -> Revision:
-    """Return the revision of a name.
-
-    Args:
-        root: The project's folder.
-        name: ``workspace``, or a commit, branch, tag or DVC experiment.
-
-    Raises:
-        PixmillError: There is none of this name, or more than one.
-    """
-    head = _commit(root, "HEAD")
-    if name == WORKSPACE:
-        return Revision(name, "the workspace", head, "HEAD")
-    if git(root, "rev-parse", "--git-dir") is None:
-        raise PixmillError(
-            f"{root} is in no Git repository, so it has no '{name}'", next="git init && git add . && git commit"
-        )
-    if head is None:
-        raise PixmillError(f"there is no commit yet, so there is no '{name}'", next="git add . && git commit")
-    named = _named(root)
-    refs = named.get(name, {})
-    if len(set(refs.values())) > 1:
-        raise PixmillError(f"'{name}' is ambiguous", next=f"write {' or '.join(sorted(refs))}")
-    # No name begins with a dash, and Git would take it for an option.
-    commit = None if name.startswith("-") else next(iter(refs.values()), None) or _commit(root, name)
-    if commit is None:
-        raise _unknown(root, name, list(named))
-    is_ref = any(ref.startswith(("refs/heads/", "refs/tags/", "refs/remotes/")) for ref in refs)
-    return Revision(name, _title(root, name, commit), commit, name if is_ref else commit[:10])
+_TABLES: dict[str, tuple[str, dict[str, Kind]]] = {
+    "predictions": (
+        "artifacts/evaluate/predictions.parquet",
+        {"id": "key", "split": "key", "label": "key", "predicted": "key", "loss": "number", "p_*": "number"},
+    ),
+    "manifest": (
+        "artifacts/split/manifest.parquet",
+        {
+            "id": "key",
+            "label": "text",
+            "split": "text",
+            "verdict": "key",
+            **dict.fromkeys(("reason", "source", "image_url", "path", "cluster"), "text?"),
+            **dict.fromkeys(("short_side", "aspect_ratio", "brightness", "sharpness"), "number?"),
+        },
+    ),
+    "pairs": ("artifacts/validate/pairs.parquet", {"a": "key", "b": "key", "similarity": "number?"}),
+}
+"""The tables of a revision by its fields: their path, and the kinds of those columns that are of use."""
 
 
-def choose(root: Path, base: str | None, head: str | None) -> tuple[Revision | None, Revision]:
-    """Return what is compared with what.
+def read_revisions(
+    workspace: Workspace, base: str | None = None, head: str | None = None
+) -> tuple[Revision | None, Revision]:
+    """Read what is compared.
+
+    Large files are not fetched. What neither DVC's cache nor its remote delivers is ``None``, with a sentence in
+    :attr:`Revision.missing`; so is the run, where MLflow does not respond.
 
     Args:
-        root: The project's folder.
-        base: A name; default: the merge base with the main branch. On the main branch it is HEAD, compared with the
-            workspace, or its parent, if the workspace is as committed.
-        head: A name; default: the workspace.
+        workspace: The project's workspace.
+        base: A commit, branch, tag or DVC experiment, ``workspace``, ``runs:/<run id>``, or a model in MLflow as in
+            :func:`pixmill.record.model_lookup.resolve`. Default: as in
+            :func:`pixmill.compare.git_revisions.choose`; HEAD, if the head is in MLflow.
+        head: Likewise; default: the workspace.
 
     Returns:
         Base and head; no base if the head is the first commit.
@@ -95,83 +75,281 @@ def choose(root: Path, base: str | None, head: str | None) -> tuple[Revision | N
     Raises:
         PixmillError: A name is unknown or ambiguous, or this clone does not reach back far enough.
     """
-    after = find(root, head or WORKSPACE)
-    if base is not None:
-        return find(root, base), after
-    last = find(root, "HEAD") if after.is_workspace else after
-    main = _main_branch(root)
-    shallow = git(root, "rev-parse", "--is-shallow-repository") == "true\n"
-    start = (git(root, "merge-base", main, str(last.commit)) or "").strip() if main else ""
-    if not start and (main or shallow):
-        lack = f"no common commit with {main}" if main else "no main branch"
-        message = f"this clone has {lack}" if shallow else f"HEAD has {lack}"
-        raise PixmillError(message, next=_DEEPEN if shallow else "say what to compare with: pixmill compare BASE")
-    branch = (git(root, "symbolic-ref", "--short", "-q", "HEAD") or "").strip()
-    if main and start != last.commit and (head or branch != main.removeprefix("origin/")):
-        return _merge_base(root, main, start), after
-    if after.is_workspace:
-        if _differs(root):
-            return last, after
-        after = last
-    parents = (git(root, "log", "-1", "--format=%P", str(last.commit)) or "").split()
-    if not parents and shallow:
-        raise PixmillError(f"this clone does not have the parent of {after.title}", next=_DEEPEN)
-    if not parents:
-        return None, after
-    return Revision(parents[0][:7], _title(root, parents[0], parents[0]), parents[0], parents[0][:10]), after
+    if not any(name and name.startswith(_IN_MLFLOW) for name in (base, head)):
+        before, after = choose(workspace.root, base, head)
+        sources = _Sources(workspace)
+        first = None if before is None else _of_revision(before, sources)
+        return first, _of_revision(after, sources)
+    one, other = read_each(workspace, (base or "HEAD", head or WORKSPACE))
+    return one, other
 
 
-def _merge_base(root: Path, main: str, commit: str) -> Revision:
-    if _commit(root, main) == commit:
-        return find(root, main)
-    return Revision(commit[:7], f"{_title(root, commit, commit)}, where {main} was left", commit, commit[:10])
+def read_each(workspace: Workspace, names: Iterable[str]) -> Iterator[Revision]:
+    """Yield the revision of each name, as :func:`read_revisions` reads it.
+
+    Args:
+        workspace: The project's workspace.
+        names: As in :func:`read_revisions`.
+
+    Raises:
+        PixmillError: A name is unknown or ambiguous.
+    """
+    sources = _Sources(workspace)
+    for name in names:
+        if name.startswith(_IN_MLFLOW):
+            yield _of_run(workspace, name, sources)
+        else:
+            yield _of_revision(find(workspace.root, name), sources)
 
 
-def _main_branch(root: Path) -> str | None:
-    remote = (git(root, "symbolic-ref", "--short", "-q", "refs/remotes/origin/HEAD") or "").strip()
-    names = (remote, "origin/main", "origin/master", "main", "master")
-    return next((name for name in names if name and _commit(root, name)), None)
+class _Sources:
+    """Where revisions come from: Git, DVC and MLflow.
+
+    ``trees`` holds where the images of runs are, by the hash of their splits: to open one takes a second.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.store = DvcStore(workspace.root)
+        self.runs = RunReader(workspace)
+        self.trees: dict[str | None, Tree | None] = {}
 
 
-def _differs(root: Path) -> bool:
-    """Tell whether the workspace differs from HEAD in what makes results, or in results."""
-    status = git(root, "--no-optional-locks", "status", "--porcelain", "--", *_INPUTS, *_CODE)
-    return bool(status)
+def _of_revision(revision: GitRevision, sources: _Sources) -> Revision:
+    tree = Tree(sources.store, revision)
+    missing: list[str] = []
+    found = _Documents(revision.name, tree.read, tree.faults, lambda: tree.remake)
+    if not found.stages and "dvc.lock" not in tree.faults:
+        missing.append(f"{revision.name} has no dvc.lock, so no results; to make them: {tree.remake}.")
+    missing += _caution(tree, found.stages)
+    tables = read_tables(tree, missing) if found.stages else {}
+    metrics = found.metrics(missing) if found.stages else None
+    # First the run, whose hash is in the folder that may not be had.
+    run = _run_of(tree, sources.runs, missing) if found.stages else None
+    calibration = calibration_of(tree, tables.get("predictions"), missing)
+    return Revision(
+        name=revision.name,
+        title=revision.title,
+        commit=revision.commit,
+        is_workspace=revision.is_workspace,
+        params=found.params,
+        lock=found.stages,
+        metrics=metrics,
+        predictions=tables.get("predictions"),
+        manifest=tables.get("manifest"),
+        pairs=tables.get("pairs"),
+        run=run,
+        missing=tuple(missing),
+        read=tree.read,
+        calibration=calibration,
+        faults=found.describe_faults,
+    )
 
 
-def _commit(root: Path, name: str) -> str | None:
-    found = git(root, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-    return found and found.strip()
+class _Documents:
+    """The small files of a revision; what is wrong with one is added to ``faults``, by its path."""
+
+    def __init__(
+        self, revision: str, read: Callable[[str], bytes | None], faults: dict[str, str], remake: Callable[[], str]
+    ) -> None:
+        self._revision, self._read, self._faults, self._remake = revision, read, faults, remake
+        self.params: str | None = self._of("params.yaml", _params)
+        self.stages: Stages = self._of("dvc.lock", read_stages) or {}
+
+    def metrics(self, missing: list[str]) -> dict[str, Any] | None:
+        """Return the figures of evaluate."""
+        figures: dict[str, Any] | None = self._of(_METRICS, read_metrics)
+        if figures is None and _METRICS not in self._faults:
+            missing.append(f"{self._revision} has no readable {_METRICS}.")
+        return figures and convert_metrics(figures)
+
+    def describe_faults(self) -> tuple[str, ...]:
+        """Return what is wrong, one sentence for each file."""
+        return tuple(
+            _describe_fault(path, fault, self._revision, self._remake()) for path, fault in self._faults.items()
+        )
+
+    def _of(self, path: str, parse: Callable[[bytes], Any]) -> Any:
+        content = self._read(path)
+        try:
+            return None if content is None else parse(content)
+        except Malformed as fault:
+            self._faults[path] = str(fault)
+            return None
 
 
-def _title(root: Path, name: str, commit: str) -> str:
-    described = (
-        git(root, "log", "-1", "--no-show-signature", "--format=%h %<(200,trunc)%s", commit) or commit[:7]
-    ).strip()
-    short, _, subject = described.partition(" ")
-    subject = re.sub(r"^dvc: commit experiment \w+$", "DVC experiment", subject)
-    subject = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in subject)
-    return f"{short} ({subject})" if commit.startswith(name) else f"{name} ({short} {subject})"
+def _params(content: bytes) -> str:
+    read_yaml(content, "params.yaml")
+    return content.decode()
 
 
-def _named(root: Path) -> dict[str, dict[str, str]]:
-    """Return the commits of all refs by short and full name."""
-    names: dict[str, dict[str, str]] = defaultdict(dict)
-    for line in (git(root, "for-each-ref", "--format=%(refname) %(objectname) %(*objectname)") or "").splitlines():
-        ref, *objects = line.split(" ")
-        if match := _REF.fullmatch(ref):
-            # An annotated tag is an object of its own, and leads to a commit.
-            names[match[1]][ref] = objects[-1] or objects[0]
-    return names
+def _of_run(workspace: Workspace, name: str, sources: _Sources) -> Revision:
+    """Return the revision of a run, by the files that were logged with it; its images by its data's hash in DVC."""
+    run, title = _resolve(workspace, name, sources.runs)
+    faults: dict[str, str] = {}
+    found = _Documents(name, lambda path: sources.runs.read(run.id, path), faults, lambda: "dvc repro")
+    predictions = sources.runs.read(run.id, PREDICTIONS)
+    missing: list[str] = []
+    tables: Mapping[str, pd.DataFrame | None] = {}
+    split = run.tags.get("pixmill.dvc.artifacts/split")
+    if split not in sources.trees:
+        sources.trees[split] = _tree_with(sources.store, split)
+    tree = sources.trees[split]
+    if tree is None:
+        missing.append(f"{name}: no commit of this clone has its data, so images cannot be compared: git fetch --all.")
+    else:
+        tables = read_tables(tree, missing, ("manifest", "pairs"))
+    commit = run.tags.get("pixmill.commit")
+
+    def again() -> str:
+        return sources.store.at(commit, "dvc repro") if commit else "dvc repro"
+
+    if predictions is None:
+        missing.append(f"{name} has no {PREDICTIONS} in MLflow; to make it: {again()}.")
+    table = None if predictions is None else _table(predictions, "predictions", faults)
+    calibration: Calibration | None = Calibration()
+    if table is not None and not table.attrs[_IS_CALIBRATED]:
+        calibration = read_calibration(
+            lambda: sources.runs.read_model(run.id, IN_MODEL),
+            lambda: f"the run has no model with it; to make it: {again()}",
+            name,
+            missing,
+        )
+    return Revision(
+        name=name,
+        title=title,
+        commit=commit,
+        is_workspace=False,
+        params=found.params,
+        lock=found.stages,
+        metrics=found.metrics(missing),
+        predictions=table,
+        manifest=tables.get("manifest"),
+        pairs=tables.get("pairs"),
+        run=run,
+        missing=tuple(missing),
+        read=_reader(sources.store, commit, tree),
+        calibration=calibration,
+        faults=lambda: (
+            *found.describe_faults(),
+            *(_Documents(name, tree.read, tree.faults, lambda: tree.remake).describe_faults() if tree else ()),
+        ),
+    )
 
 
-def _unknown(root: Path, name: str, names: list[str]) -> PixmillError:
-    if (
-        re.fullmatch("[0-9a-f]{4,40}", name)
-        and len((git(root, "rev-parse", f"--disambiguate={name}") or "").split()) > 1
-    ):
-        return PixmillError(f"more than one commit begins with '{name}'", next="write more of the hash")
-    elsewhere = [known for known in names if known.endswith(f"/{name}")]
-    close = elsewhere or difflib.get_close_matches(name, [*names, WORKSPACE], 3)
-    hint = f"did you mean {' or '.join(close)}?" if close else "git branch -a, dvc exp list -A"
-    return PixmillError(f"there is no commit, branch, tag or experiment '{name}'", next=hint)
+def _resolve(workspace: Workspace, name: str, runs: RunReader) -> tuple[MlflowRun, str]:
+    """Return the run that a name in MLflow stands for, and the name for people."""
+    if match := re.fullmatch(r"runs:/([^/]+)(?:/[^/]+)?/?", name):
+        run = runs.get(match[1])
+        return run, f"run {run.name} ({run.id[:8]})"
+    from pixmill.record.model_lookup import resolve
+    from pixmill.record.store import view_hint
+
+    found = resolve(name, workspace)
+    if found.run is None:
+        raise PixmillError(
+            f"{name} belongs to no run in MLflow, so its predictions are unknown", next=view_hint(found.store)
+        )
+    title = f"{found.name} version {found.version}" if found.version else f"model of run {found.name}"
+    return runs.get(found.run), title
+
+
+def _caution(tree: Tree, stages: Stages) -> list[str]:
+    """Tell whether the results are of an earlier run: then the numbers do not show what the inputs would give."""
+    earlier = f"The results of {tree.revision.name} are of an earlier run"
+    try:
+        changed = find_changed_input(stages, tree.read)
+    except Malformed:
+        changed = None  # told where the file is read
+    if changed:
+        return [f"{earlier}: {changed} has changed since; to update them: {tree.remake}."]
+    if stage := first_outdated(stages):
+        return [f"{earlier}: the last run stopped at {stage}; to update them: {tree.remake}."]
+    return []
+
+
+def read_tables(
+    tree: Tree, missing: list[str], names: tuple[str, ...] = tuple(_TABLES)
+) -> dict[str, pd.DataFrame | None]:
+    """Return the tables that can be had; for the others there is a sentence for each reason."""
+    tables: dict[str, pd.DataFrame | None] = {}
+    reasons: dict[str, list[str]] = {}
+    for name in names:
+        path = _TABLES[name][0]
+        content = tree.read(path)
+        tables[name] = None if content is None else _table(content, name, tree.faults)
+        if path in tree.faults:
+            missing.append(_describe_fault(path, tree.faults[path], tree.revision.name, tree.remake))
+        elif content is None:
+            reason = tree.trouble(path) or f"its stages did not make them; to make them: {tree.remake}"
+            reasons.setdefault(reason, []).append(name)
+    missing += [f"{tree.revision.name}: no {', '.join(what)}: {reason}." for reason, what in reasons.items()]
+    return tables
+
+
+def calibration_of(tree: Tree, predictions: pd.DataFrame | None, missing: list[str]) -> Calibration | None:
+    """Return :attr:`Revision.calibration` of a revision.
+
+    Args:
+        tree: Its files.
+        predictions: As :func:`read_tables` returns them.
+        missing: What could not be read, to which a sentence is added if the calibration is needed and cannot be had.
+    """
+    if predictions is None or predictions.attrs[_IS_CALIBRATED]:
+        return Calibration()
+    return read_calibration(
+        lambda: tree.read(CALIBRATION),
+        lambda: tree.trouble(CALIBRATION) or f"train did not make it; to make it: {tree.remake}",
+        tree.revision.name,
+        missing,
+    )
+
+
+def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | None:
+    path, kinds = _TABLES[name]
+    try:
+        table = read_table(content, kinds)
+    except Malformed as fault:
+        faults[path] = str(fault)
+        return None
+    table.attrs[_IS_CALIBRATED] = is_calibrated(content)
+    return table
+
+
+def _describe_fault(path: str, fault: str, revision: str, remake: str) -> str:
+    """Return what is wrong with a file as a sentence, with the command that helps."""
+    stage = path.split("/")[1] if path.startswith(("artifacts/", "plots/")) else None
+    if stage and fault.startswith(TOO_LARGE):
+        return f"{path} of {revision} {fault}, which is more than compare reads."
+    helps = f"to make it again: {remake} -f {stage}" if stage else f"to see who wrote it: git log --stat -- {path}"
+    return f"{path} of {revision} {fault}; {helps}."
+
+
+def _run_of(tree: Tree, runs: RunReader, missing: list[str]) -> MlflowRun | None:
+    """Return the run that trained the model of a revision."""
+    weights = tree.md5(_WEIGHTS)
+    try:
+        return runs.newest(weights) if weights else None
+    except PixmillError as error:
+        missing.append(f"No MLflow run: {error.message}; {error.next}.")
+        return None
+
+
+def _tree_with(store: DvcStore, split: str | None) -> Tree | None:
+    """Return a tree whose ``dvc.lock`` names this version of ``artifacts/split``; ``None`` if there is none."""
+    commits = split and git(store.root, "log", "--all", "--format=%h", f"-S{split}", "--", "dvc.lock")
+    for name in (*(commits or "").split(), WORKSPACE):
+        tree = Tree(store, find(store.root, name))
+        if split and split.encode() in (tree.read("dvc.lock") or b""):
+            return tree
+    return None
+
+
+def _reader(store: DvcStore, commit: str | None, data: Tree | None) -> Callable[[str], bytes | None]:
+    """Return what reads the code of a commit, and the images of another with the same data."""
+    code = commit and Tree(store, GitRevision(commit, commit, commit, commit))
+
+    def read(path: str) -> bytes | None:
+        tree = data if path.startswith(IN_DVC) else code
+        return tree.read(path) if tree else None
+
+    return read

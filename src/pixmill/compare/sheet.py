@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.data import CHANGES
-from pixmill.compare.report import Row, labels_of, rows_of
+from pixmill.compare.description import ImageRow, labels_of, rows_of
+from pixmill.compare.image_changes import CHANGES
 from pixmill.pages.base import figure_png, shorten
-from pixmill.pages.base.thumbnails import Shown, each_thumbnail
+from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 
-__all__ = ["Chosen", "choose", "contact_sheet"]
+__all__ = ["ImageSelection", "choose", "contact_sheet"]
 
 _FLIPS, _SAMPLES, _NEAR = 36, 12, 6
 """The most flips that are shown, images of a change, and pairs of near-duplicates."""
@@ -30,8 +30,8 @@ _IMAGE_BYTES = 20_000
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Hold the images to show, as rows of the comparison's tables.
+class ImageSelection:
+    """The images that a comparison shows, as rows of its tables.
 
     Args:
         lost: Flips that are now wrong.
@@ -41,18 +41,18 @@ class Chosen:
         uris: The images as ``data:`` URIs by id, without those that cannot be had or do not decode.
     """
 
-    lost: list[Row]
-    gained: list[Row]
-    samples: dict[str, list[Row]]
-    near: list[Row]
+    lost: list[ImageRow]
+    gained: list[ImageRow]
+    samples: dict[str, list[ImageRow]]
+    near: list[ImageRow]
     uris: dict[str, str]
 
 
-def choose(comparison: Comparison) -> Chosen:
+def choose(comparison: Comparison) -> ImageSelection:
     """Choose and load flips, half of each kind unless one has fewer, and samples of each change of the data.
 
     Args:
-        comparison: The comparison. Its sides are asked for the files.
+        comparison: The comparison. Its revisions are asked for the files.
     """
     numbers, data = comparison.numbers, comparison.data
     lost, gained = [], []
@@ -69,12 +69,12 @@ def choose(comparison: Comparison) -> Chosen:
     rows = [*lost, *gained, *(row for rows in samples.values() for row in rows), *near]
     ids = dict.fromkeys([row["id"] for row in rows] + [row["test_id"] for row in near])
     names: list[str] = []
-    uris = list(each_thumbnail(_found(comparison, list(ids), names)))
+    uris = list(each_thumbnail(_load_images(comparison, list(ids), names)))
     loaded = {name: uri for name, uri in zip(names, uris, strict=True) if uri is not None}
-    return Chosen(lost, gained, samples, near, loaded)
+    return ImageSelection(lost, gained, samples, near, loaded)
 
 
-def contact_sheet(chosen: Chosen) -> bytes | None:
+def contact_sheet(chosen: ImageSelection) -> bytes | None:
     """Return flips and samples of the data's changes as one PNG file of at most 1.5 MB.
 
     Args:
@@ -95,31 +95,31 @@ def contact_sheet(chosen: Chosen) -> bytes | None:
     return next(content for content in contents if len(content) <= _MOST_BYTES)
 
 
-def _flip_title(row: Row) -> str:
+def _flip_title(row: ImageRow) -> str:
     before, after = (shorten(str(row[name]), 24) for name in ("base_predicted", "head_predicted"))
     return f"{'now right' if row['gained'] else 'now wrong'}:\n{before} → {after}"
 
 
-def _spread(rows: pd.DataFrame) -> list[Row]:
+def _spread(rows: pd.DataFrame) -> list[ImageRow]:
     """Return rows at equal distances: they are sorted by class, so that each may be seen."""
     places = np.unique(np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).round().astype(int))
     return rows_of(rows.iloc[places])
 
 
-def _found(comparison: Comparison, ids: list[str], names: list[str]) -> Iterator[Shown]:
+def _load_images(comparison: Comparison, ids: list[str], names: list[str]) -> Iterator[Thumbnail]:
     """Yield the images that can be had, each after its id has been added to ``names``."""
     places: dict[str, list[Any]] = {name: [] for name in ids}
-    for side in (comparison.head, comparison.base):
-        if side is not None and side.manifest is not None and "path" in side.manifest:
-            rows = side.manifest[side.manifest["id"].isin(ids) & side.manifest["path"].notna()]
+    for revision in (comparison.head, comparison.base):
+        if revision is not None and revision.manifest is not None and "path" in revision.manifest:
+            rows = revision.manifest[revision.manifest["id"].isin(ids) & revision.manifest["path"].notna()]
             for name, path in zip(rows["id"], rows["path"], strict=True):
-                places[name].append((side, path))
+                places[name].append((revision, path))
     for name, found in places.items():
-        contents = (side.read(f"artifacts/scrape/{path}") for side, path in found)
+        contents = (revision.read(f"artifacts/scrape/{path}") for revision, path in found)
         content = next((content for content in contents if content is not None), None)
         if content is not None:
             names.append(name)
-            yield Shown(name, content, most=_IMAGE_BYTES)
+            yield Thumbnail(name, content, most=_IMAGE_BYTES)
 
 
 def _pixels(uri: str) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 
 from pixmill.compare.comparison import Comparison
-from pixmill.compare.report import Link, Table, printable, sections
+from pixmill.compare.description import ComparisonTable, RunLink, printable, sections
 
-__all__ = ["comparison_text", "drawn"]
+__all__ = ["comparison_text", "draw_table"]
 
 _WIDTH = 100
 """Columns of a line."""
@@ -22,19 +22,19 @@ def comparison_text(comparison: Comparison) -> str:
     Names of files, classes and commits have no control characters, which could lead a terminal astray.
     """
     base = "nothing" if comparison.base is None else comparison.base.title
-    lines = [*_wrapped(comparison.sentence, ""), *_wrapped(f"Base: {base}. Head: {comparison.head.title}.", "")]
+    lines = [*_wrap(comparison.sentence, ""), *_wrap(f"Base: {base}. Head: {comparison.head.title}.", "")]
     for section in sections(comparison, most=_MOST):
-        lines += ["", *_wrapped(section.title, "")]
+        lines += ["", *_wrap(section.title, "")]
         for part in section.parts:
-            if isinstance(part, Table):
-                lines += drawn(part)
+            if isinstance(part, ComparisonTable):
+                lines += draw_table(part)
             else:
                 for line in part:
-                    lines += _wrapped(f"{line.name}, {line.url}" if isinstance(line, Link) else line, "  ")
+                    lines += _wrap(f"{line.name}, {line.url}" if isinstance(line, RunLink) else line, "  ")
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrap(text: str, indent: str) -> list[str]:
     return textwrap.wrap(
         printable(text),
         _WIDTH,
@@ -45,7 +45,7 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def drawn(table: Table, width: int = _WIDTH) -> list[str]:
+def draw_table(table: ComparisonTable, width: int = _WIDTH) -> list[str]:
     """Return the lines of a table; its widest columns are cut until it fits.
 
     Args:

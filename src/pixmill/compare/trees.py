@@ -14,12 +14,12 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import Any
 
-from pixmill.compare.revisions import Revision
+from pixmill.compare.git_revisions import GitRevision
 from pixmill.core.git import git
 from pixmill.state.documents import Malformed, read_stages
 from pixmill.state.uncommitted import commit_first
 
-__all__ = ["IN_DVC", "Damaged", "Store", "Tree"]
+__all__ = ["IN_DVC", "DamagedFileError", "DvcStore", "Tree"]
 
 IN_DVC = ("artifacts/", "data/", "reports/")
 """Folders that DVC holds; all else is in Git."""
@@ -32,7 +32,7 @@ _SECONDS = 30
 """How long a remote may take for one file: the timeouts and retries of its own add up to many minutes."""
 
 
-class Store:
+class DvcStore:
     """DVC's cache and remote, as all trees of a project read them.
 
     Args:
@@ -72,7 +72,7 @@ class Store:
 
         Raises:
             Malformed: It is larger than ``most`` bytes.
-            Damaged: It is not what its hash says.
+            DamagedFileError: It is not what its hash says.
             Exception: Whatever DVC, or the client of its remote, raises.
         """
         place = self.repo.cache.local
@@ -83,7 +83,7 @@ class Store:
             raise Malformed(f"is larger than {most >> 20} MiB")
         content: bytes = place.fs.cat_file(path)
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):  # as DVC does
-            raise Damaged(os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root))
+            raise DamagedFileError(os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root))
         return content
 
     def within(self, folder: str, path: str) -> str | None:
@@ -128,7 +128,7 @@ class Tree:
         faults: What is wrong with files that were read, by path, such as ``is larger than 1 MiB``.
     """
 
-    def __init__(self, store: Store, revision: Revision) -> None:
+    def __init__(self, store: DvcStore, revision: GitRevision) -> None:
         self.revision = revision
         self._store = store
         self.faults: dict[str, str] = {}
@@ -214,7 +214,7 @@ class Tree:
             return None
         from dvc.exceptions import DvcException
 
-        if isinstance(error, Damaged):
+        if isinstance(error, DamagedFileError):
             # DVC itself keeps a file that is there, whatever it holds.
             told = f"{path} is damaged in DVC's cache or remote; to make it again: rm -f {error}"
             return f"{told} && {self.remake} -f {path.split('/')[1]}"
@@ -256,7 +256,7 @@ class Tree:
             return None
 
 
-class Damaged(Exception):  # noqa: N818 (a fact about a file, which the caller reports)
+class DamagedFileError(Exception):
     """Raised with the path of the file in DVC's cache that is not what its name says."""
 
 

@@ -68,7 +68,7 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
     Args:
         root: The project's folder, which holds the database where no other place is named.
     """
-    from pixmill.record.store import StoreError, check_store, shown, tracking_uri
+    from pixmill.record.store import StoreError, check_store, tracking_uri, without_password
 
     try:
         uri = tracking_uri(Workspace(root, root))
@@ -79,9 +79,9 @@ def check_mlflow(root: Path) -> Iterator[Finding]:
         check_store(uri)
     except StoreError as error:
         status = Status.BAD if uri.startswith("sqlite") else Status.WARNING
-        yield Finding("MLflow", status, f"{shown(uri)} {error.message}: runs stay pending", next=error.next)
+        yield Finding("MLflow", status, f"{without_password(uri)} {error.message}: runs stay pending", next=error.next)
     else:
-        yield Finding("MLflow", Status.OK, shown(uri))
+        yield Finding("MLflow", Status.OK, without_password(uri))
 
 
 def check_network() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.learn import describe_model, export_classifier, save_calibration, save_classifier
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
-from pixmill.record.run import Run
+from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.stages import training_run
 from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
 
@@ -34,7 +34,7 @@ def main(workspace: Workspace, params: Params) -> None:
         sys.exit(error.status)
 
 
-def _write(workspace: Workspace, params: Params, trained: Trained, record: Run) -> None:
+def _write(workspace: Workspace, params: Params, trained: Trained, record: RunRecorder) -> None:
     """Write the results, then record the run."""
     root, folder, model = workspace.root, fresh_folder(workspace.root / "artifacts" / "train"), trained.classifier
     settings, samples = params.train, draw_samples(trained.training, params.train, labels=trained.labels, root=root)

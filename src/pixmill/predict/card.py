@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from pixmill import __version__
-from pixmill.pages.evaluate import reading
+from pixmill.pages.evaluate import sentences
 from pixmill.predict.agreement import Agreement
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.facts import Facts
@@ -82,7 +82,7 @@ def render_card(
     known = [(label, row) for label, row in metrics.get("per_class", {}).items() if row["f1"] is not None]
     template = files("pixmill.predict").joinpath("card.md").read_text(encoding="utf-8")
     text = environment.from_string(template).render(
-        reading=reading,
+        sentences=sentences,
         version=__version__,
         front_matter=_front_matter(facts, checked, licence),
         facts=facts,

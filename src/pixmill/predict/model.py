@@ -122,14 +122,14 @@ def current_version(spec: str, root: Path | None = None) -> str:
     Raises:
         PixmillError: There is no such model, or MLflow does not respond.
     """
-    from pixmill.record.models import resolve
+    from pixmill.record.model_lookup import resolve
 
     found = resolve(spec, _workspace(root))
     return found.version or found.key
 
 
 def _recorded(spec: str, root: Path | None) -> Model:
-    from pixmill.record.models import fetch, resolve
+    from pixmill.record.model_lookup import fetch, resolve
 
     workspace = _workspace(root)
     found = resolve(spec, workspace)

@@ -4,13 +4,13 @@ A run is written to a folder when its stage ends, and uploaded to MLflow from th
 stays pending in that folder for ``pixmill sync``. The stages import no more of this than they use.
 
 - ``stages``: the run of a training, and of an evaluation, which finds its training by the weights
-- ``run``: collects a run's records; a training is also logged live
+- ``run_recorder``: collects a run's records; a training is also logged live
 - ``epochs``: live logging of a training's epochs and folds
 - ``pending``: a run as files
 - ``delivery``: uploads a run from its files; idempotent
 - ``sync``: uploads all pending runs, at the end of a stage and in ``pixmill sync``
 - ``store``: the tracking store, and whether it responds
 - ``lineage``: provenance of a run: commit, DVC hashes and process
-- ``runs``: reads what MLflow has of trainings; ``models``: finds a model by its name
-- ``model``: models in MLflow's format; ``standalone`` and ``served``: the code packaged with the classifier
+- ``run_lookup``: reads what MLflow has of trainings; ``model_lookup``: finds a model by its name
+- ``model_format``: models in MLflow's format; ``standalone`` and ``served``: the code packaged with the classifier
 """

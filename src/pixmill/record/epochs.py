@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from pixmill.record.run import Run
+from pixmill.record.run_recorder import RunRecorder
 from pixmill.train import OnEpoch
 from pixmill.train.history import Epoch, Timing
 
 __all__ = ["fold_run", "log_epochs"]
 
 
-def log_epochs(run: Run) -> OnEpoch:
+def log_epochs(run: RunRecorder) -> OnEpoch:
     """Return what records each epoch in a run, with the time when it ended.
 
     A solver's iterations, which have no learning rate, come all at once: they are sent with the rest of the run.
@@ -27,7 +27,7 @@ def log_epochs(run: Run) -> OnEpoch:
 
 
 @contextlib.contextmanager
-def fold_run(run: Run, number: int) -> Iterator[OnEpoch]:
+def fold_run(run: RunRecorder, number: int) -> Iterator[OnEpoch]:
     """Open a child run for a fold, and yield the callback that logs its epochs.
 
     Args:

@@ -23,7 +23,7 @@ def now() -> int:
 
 @dataclass
 class RunData:
-    """Hold everything to be logged for a run, except its files.
+    """Everything to be logged for a run, except its files.
 
     Args:
         stage: ``train`` or ``evaluate``.

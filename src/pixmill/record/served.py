@@ -24,7 +24,7 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Load the classifier with the code in the model's folder."""
-        module = _imported(Path(context.artifacts["code"]), "learn.classifier")
+        module = _import_copy(Path(context.artifacts["code"]), "learn.classifier")
         self._classifier = module.Classifier.load(Path(context.artifacts["classifier"]))
 
     def predict(self, context: Any, model_input: list[bytes], params: dict[str, Any] | None = None):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -45,7 +45,7 @@ class ImageClassifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return table.astype(dict.fromkeys(numbers, "float64")).astype({"sure": "boolean"})
 
 
-def _imported(folder: Path, module: str) -> Any:
+def _import_copy(folder: Path, module: str) -> Any:
     """Return a module of the package in a folder, imported under the package's own name."""
     if str(folder.parent) not in sys.path:
         # Last on the path, so it shadows nothing; the package name is unique.

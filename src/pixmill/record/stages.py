@@ -11,7 +11,7 @@ from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, WEIGHTS
 from pixmill.record.lineage import code_tags, data_tags, process_tags, source_tags
 from pixmill.record.pending import RunData
-from pixmill.record.run import Run
+from pixmill.record.run_recorder import RunRecorder
 from pixmill.record.store import quiet_mlflow
 
 __all__ = ["evaluation_run", "training_run"]
@@ -25,7 +25,7 @@ def training_run(
     dataset: str,
     parent: str | None = None,
     name: str | None = None,
-) -> Iterator[Run]:
+) -> Iterator[RunRecorder]:
     """Open the run of a training, and record it completely when the block succeeds.
 
     Within ``mlflow run`` it is the project's run (``MLFLOW_RUN_ID``), unless that already contains a training: then it
@@ -45,7 +45,7 @@ def training_run(
     quiet_mlflow()
     data = RunData("train", name=name or _name(params), parent=parent)
     data.origin, data.tags = source_tags("train") | process_tags(), code_tags(root) | data_tags(root)
-    run = Run(workspace, data)
+    run = RunRecorder(workspace, data)
     run.log_params(params)
     run.log_parts(dataset, {"train": "training", "val": "validation"})
     for name in ("params.yaml", "pixmill.lock"):
@@ -57,7 +57,7 @@ def training_run(
 
 
 @contextlib.contextmanager
-def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifacts/split") -> Iterator[Run]:
+def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifacts/split") -> Iterator[RunRecorder]:
     """Add to the run of the training that produced the weights, when the block ends.
 
     The run is searched for in all experiments, newest first, regardless of ``MLFLOW_RUN_ID``, and its status does not
@@ -76,7 +76,7 @@ def evaluation_run(workspace: Workspace, *, weights: str, dataset: str = "artifa
     linked = os.environ.get("MLFLOW_RUN_ID") or f"weights:{weights}"
     data = RunData("evaluate", name="evaluation", weights=weights)
     data.origin = {WEIGHTS: weights, LINKED: linked} | source_tags("evaluate") | code_tags(root) | data_tags(root)
-    run = Run(workspace, data)
+    run = RunRecorder(workspace, data)
     run.log_parts(dataset, {"test": "testing"})
     run.log_file(root / "dvc.lock", "dvc.lock")
     with run.ending():

@@ -27,9 +27,9 @@ __all__ = [
     "experiment_name",
     "line_of",
     "quiet_mlflow",
-    "shown",
     "tracking_uri",
-    "viewing",
+    "view_hint",
+    "without_password",
 ]
 
 _SECONDS = 3
@@ -83,17 +83,17 @@ def experiment_name(root: Path) -> str:
     return os.environ.get("MLFLOW_EXPERIMENT_NAME") or read_project(root).name or "pixmill"
 
 
-def viewing(uri: str) -> str:
+def view_hint(uri: str) -> str:
     """Return how to see a store's runs: the address of the server, or the command that serves the database."""
     if uri.startswith(("http:", "https:")):
-        return shown(uri)
+        return without_password(uri)
     path = database_file(uri)
     if path is not None and path.parent == Path.cwd().resolve():
         uri = f"sqlite:///{path.name}"
-    return f"mlflow ui --backend-store-uri {shown(uri)}"
+    return f"mlflow ui --backend-store-uri {without_password(uri)}"
 
 
-def shown(uri: str) -> str:
+def without_password(uri: str) -> str:
     """Return a tracking URI without user and password, for messages."""
     return re.sub(r"//[^/@]*@", "//", uri)
 

@@ -13,9 +13,17 @@ import filelock
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import close_dead_runs, deliver
 from pixmill.record.pending import RunData, pending_folders
-from pixmill.record.store import StoreError, connect, database_file, line_of, quiet_mlflow, shown, tracking_uri
+from pixmill.record.store import (
+    StoreError,
+    connect,
+    database_file,
+    line_of,
+    quiet_mlflow,
+    tracking_uri,
+    without_password,
+)
 
-__all__ = ["Synced", "sync"]
+__all__ = ["SyncResult", "sync"]
 
 _MOST = 100
 """Maximum number of pending runs."""
@@ -28,8 +36,8 @@ _ABANDONED_SECONDS = 86_400
 
 
 @dataclass
-class Synced:
-    """Hold the result of a sync.
+class SyncResult:
+    """What a sync sent, and what is still pending.
 
     Args:
         uri: The tracking URI, without a password.
@@ -63,7 +71,7 @@ class Synced:
         return "; ".join(parts) or "no pending runs"
 
 
-def sync(workspace: Workspace) -> Synced:
+def sync(workspace: Workspace) -> SyncResult:
     """Upload all pending runs in ``.pixmill/record/``, oldest first, and close those of killed processes.
 
     They go to the current :func:`~pixmill.record.store.tracking_uri`. If more than 100 are still pending, the oldest
@@ -73,7 +81,7 @@ def sync(workspace: Workspace) -> Synced:
         workspace: The project's workspace.
     """
     uri, place = tracking_uri(workspace), workspace.scratch("record")
-    result = Synced(shown(uri))
+    result = SyncResult(without_password(uri))
     quiet_mlflow()
     try:
         with filelock.FileLock(place / "lock", timeout=_LOCK_SECONDS):
@@ -95,7 +103,7 @@ def sync(workspace: Workspace) -> Synced:
     return result
 
 
-def _deliver_all(place: Path, uri: str, home: Path, result: Synced) -> None:
+def _deliver_all(place: Path, uri: str, home: Path, result: SyncResult) -> None:
     folders = pending_folders(place)
     path = database_file(uri)
     if not folders and path is not None and not path.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pixmill.compare.comparison import NotComparable
+from pixmill.compare.comparison import NotComparableError
 from pixmill.compute import Limits
 from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, PixmillError
@@ -208,7 +208,7 @@ def _flips(root: Path, only: Kind | None) -> tuple[pd.DataFrame | None, str]:
 
     try:
         return read_flips(root, fetch=only == "flips"), ""
-    except NotComparable as reason:
+    except NotComparableError as reason:
         return None, str(reason) if only else ""
     except PixmillError:
         if only:

@@ -42,7 +42,7 @@ def test_the_least_and_the_most_certain_are_those_of_a_full_sort() -> None:
     assert [guess.path for guess in sample.least] == [row["path"] for row in ordered[:48]]
     for of in sample.classes:
         of_class = [row["path"] for row in ordered if row["predicted"] == of.label]
-        most, others, least = of.shown(16)
+        most, others, least = of.examples(16)
         assert [guess.path for guess in most] == of_class[::-1][:16]
         assert [guess.path for guess in least] == of_class[:16][::-1]
         assert len(others) == 16
@@ -65,7 +65,7 @@ def test_copies_of_an_image_are_shown_once() -> None:
     sample = taken(copies)
     assert [guess.path for guess in sample.random] == ["copy-0.jpg"]
     assert [guess.path for guess in sample.least] == ["copy-0.jpg"]
-    assert [list(map(len, of.shown(16))) for of in sample.classes] == [[1, 0, 0]]
+    assert [list(map(len, of.examples(16))) for of in sample.classes] == [[1, 0, 0]]
     assert sample.classes[0].n == 5
 
 
@@ -77,7 +77,7 @@ def test_with_more_classes_fewer_images_of_each_are_kept() -> None:
     ]
     sample = taken(table, labels)
     assert sample.limit == 2
-    assert all([len(kind) for kind in of.shown(sample.limit)] == [2, 2, 2] for of in sample.classes)
+    assert all([len(kind) for kind in of.examples(sample.limit)] == [2, 2, 2] for of in sample.classes)
 
 
 def test_the_largest_of_very_many_probabilities_are_kept_largest_first() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.compute import Limits
 from pixmill.core.params import SplitParams
-from pixmill.pages.split.page import Deck, render_report
+from pixmill.pages.split.page import SplitCards, render_report
 from pixmill.split.splitting import split
 from tests.split.conftest import CLASSES, pairs_table, write_project
 
@@ -87,7 +87,7 @@ def test_a_class_that_lacks_images_is_said_with_what_mends_it(project):
 
 
 def test_an_image_that_cannot_be_shown_is_said_so(found, project):
-    shown = Deck(found, project.images, PARAMS).samples()["train"][0].shown
+    shown = SplitCards(found, project.images, PARAMS).samples()["train"][0].shown
     content = shown.path.read_bytes()
     shown.path.write_bytes(b"")
     try:
@@ -102,7 +102,7 @@ def test_the_same_split_gives_the_same_page(found, page, project):
 
 def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found, project):
     manifest = found.manifest.set_index("id")
-    for part, cards in Deck(found, project.images, PARAMS).samples().items():
+    for part, cards in SplitCards(found, project.images, PARAMS).samples().items():
         names = [card.shown.id for card in cards]
         assert {manifest.at[name, "split"] for name in names} == {part}
         assert names != sorted(names)
@@ -110,14 +110,14 @@ def test_samples_are_of_their_part_and_do_not_follow_the_order_of_the_ids(found,
 
 
 def test_places_count_every_kept_image_once(found, project):
-    rows, more = Deck(found, project.images, PARAMS).places()
+    rows, more = SplitCards(found, project.images, PARAMS).places()
     assert more == 0
     assert [name for name, *_ in rows] == ["folder · shop.test", "folder · evil.test"]
     assert sum(sum(counts) for _, *counts in rows) == found.manifest["split"].notna().sum()
 
 
 def test_groups_are_the_largest_first(found, project):
-    rows, more = Deck(found, project.images, PARAMS).groups()
+    rows, more = SplitCards(found, project.images, PARAMS).groups()
     assert rows == sorted(rows, key=lambda row: (-row[2], row[0]))
     assert {n for _, _, n in rows} == {2}
     assert len(rows) <= 25

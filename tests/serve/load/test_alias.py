@@ -39,7 +39,7 @@ class Registry:
 
     def register(self, key: str, **calibration: float) -> str:
         """Register a classifier with another calibration, and return its version."""
-        from pixmill.record.model import save_classifier_model
+        from pixmill.record.model_format import save_classifier_model
 
         folder = self._root / key
         shutil.copytree(self._trained, folder)

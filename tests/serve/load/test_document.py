@@ -54,7 +54,7 @@ def test_the_client_in_python_works(server, photographs, tmp_path, monkeypatch, 
 def test_an_alias_is_set_as_described(trained_folder, tmp_path):
     import mlflow
 
-    from pixmill.record.model import save_classifier_model
+    from pixmill.record.model_format import save_classifier_model
     from pixmill.record.store import quiet_mlflow
 
     quiet_mlflow()

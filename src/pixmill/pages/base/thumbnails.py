@@ -15,7 +15,7 @@ from pixmill.compute import Limits, map_batches
 from pixmill.images import Undecodable, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
-__all__ = ["Shown", "each_thumbnail", "thumbnails"]
+__all__ = ["Thumbnail", "each_thumbnail", "thumbnails"]
 
 _LIMITS = Limits(seconds=20, memory=1 << 30)
 """What one image may take, as validate's own defaults."""
@@ -31,8 +31,8 @@ _STEPS = ((480, 85), (400, 82), (320, 80), (256, 80), (208, 78), (160, 76), (160
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """Say which image is shown, and how.
+class Thumbnail:
+    """An image to show, and how.
 
     Args:
         id: The image's id: the sha256 that its bytes must have.
@@ -54,8 +54,8 @@ class Shown:
 
 
 def thumbnails(
-    images: Iterable[Shown], *, limits: Limits | None = _LIMITS, workers: int | None = None
-) -> dict[Shown, str]:
+    images: Iterable[Thumbnail], *, limits: Limits | None = _LIMITS, workers: int | None = None
+) -> dict[Thumbnail, str]:
     """Return ``data:`` URIs of those images that are there and decode, in their order; words must do for the others.
 
     Args:
@@ -69,7 +69,7 @@ def thumbnails(
 
 
 def each_thumbnail(
-    images: Iterable[Shown | None], *, limits: Limits | None = _LIMITS, workers: int | None = None
+    images: Iterable[Thumbnail | None], *, limits: Limits | None = _LIMITS, workers: int | None = None
 ) -> Iterator[str | None]:
     """Yield the ``data:`` URI of each image, ``None`` for one that is missing or does not decode.
 
@@ -82,11 +82,11 @@ def each_thumbnail(
     return map_batches(_batch, images, batch_size=_BATCH, workers=workers, limits=limits, lost=lost, local=True)
 
 
-def _batch(images: Sequence[Shown | None]) -> list[str | None]:
+def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
     return [None if image is None else _uri(image) for image in images]
 
 
-def _uri(image: Shown) -> str | None:
+def _uri(image: Thumbnail) -> str | None:
     try:
         pixels = decode(_content(image), max_pixels=image.max_pixels).pixels
     except Undecodable:
@@ -96,7 +96,7 @@ def _uri(image: Shown) -> str | None:
     return thumbnail_uri(pixels) if image.most is None else _largest_uri(pixels, image.most)
 
 
-def _content(image: Shown) -> bytes:
+def _content(image: Thumbnail) -> bytes:
     if isinstance(image.path, Path):
         return read_verified(image.path, image.id)
     if hashlib.sha256(image.path).hexdigest() != image.id:

@@ -19,8 +19,8 @@ from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
 from pixmill.pages.base import figure_svg, lines_svg, render_page
-from pixmill.pages.base.thumbnails import Shown, thumbnails
-from pixmill.pages.evaluate import reading
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
+from pixmill.pages.evaluate import sentences
 from pixmill.pages.evaluate.figures import confusion_figure
 
 __all__ = ["render_report"]
@@ -63,34 +63,34 @@ def render_report(evaluation: Evaluation, root: Path, growth: Growth | None) -> 
         "pixmill.pages.evaluate",
         "page.html",
         metrics=metrics,
-        headline=reading.headline(metrics, evaluation.interval_confidence),
-        meaning=reading.meaning(metrics),
-        cautions=list(reading.cautions(metrics)),
-        steps=list(reading.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),
-        calibration=reading.calibration_sentence(metrics),
-        threshold=reading.threshold_sentence(metrics, evaluation.target_accuracy),
+        headline=sentences.headline(metrics, evaluation.interval_confidence),
+        meaning=sentences.meaning(metrics),
+        cautions=list(sentences.cautions(metrics)),
+        steps=list(sentences.next_steps(metrics, confusions, ranking=ranking, slices=slices, growth=growth)),
+        calibration=sentences.calibration_sentence(metrics),
+        threshold=sentences.threshold_sentence(metrics, evaluation.target_accuracy),
         top=_top(metrics),
         per_class=_per_class(metrics["per_class"], confusions),
         table=_cells(matrix, {_anchor(cell, labels) for cell, _ in evaluation.cells}) if is_table else None,
         matrix="" if is_table else figure_svg(confusion_figure(matrix, labels)),
         labels=labels,
-        confusions=[reading.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
+        confusions=[sentences.confusion_sentence(confusion) for confusion in confusions[:_CONFUSIONS]],
         reliability=_reliability(reliability),
         coverage=_coverage(evaluation.plots["coverage"], metrics),
         slices=slices.to_dict("records"),
-        worse=reading.worse_slices(slices),
-        mistakes=[_mistake(item, heatmaps) for item in evaluation.mistakes],
-        typical=[_typical(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
+        worse=sentences.worse_slices(slices),
+        mistakes=[_mistake_card(item, heatmaps) for item in evaluation.mistakes],
+        typical=[_typical_card(item, heatmaps) for item in evaluation.typical if item.id in heatmaps],
         named_right=int(np.count_nonzero(np.diag(matrix))),
         has_looks=bool(heatmaps),
         cells=[_cell(*cell, labels) for cell in evaluation.cells],
-        unsure=[_unsure(item) for item in evaluation.unsure],
-        sample=[_sampled(item) for item in evaluation.sample],
+        unsure=[_unsure_card(item) for item in evaluation.unsure],
+        sample=[_sample_card(item) for item in evaluation.sample],
         sample_right=sum(item.right for item in evaluation.sample),
-        doubts=None if evaluation.ranking is None else [_doubt(doubt) for doubt in evaluation.doubts],
+        doubts=None if evaluation.ranking is None else [_doubt_card(doubt) for doubt in evaluation.doubts],
         doubtful=doubtful,
-        suggestions=reading.labels_sentence(ranking) if ranking is not None and doubtful else "",
-        unlabelled=_unlabelled(evaluation, root),
+        suggestions=sentences.labels_sentence(ranking) if ranking is not None and doubtful else "",
+        unlabelled=_view_unlabelled(evaluation, root),
         wrong=int(matrix.sum() - np.trace(matrix)),
     )
 
@@ -168,12 +168,12 @@ def _card(
     }
 
 
-def _mistake(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+def _mistake_card(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.truth:.1f} % {item.label}"]
     return _card(item, f"Predicted {item.predicted}, actual {item.label}", sure, heatmaps)
 
 
-def _typical(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+def _typical_card(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
     return _card(item, item.label, [f"{100 * item.confidence:.1f} % confidence, correct"], heatmaps)
 
 
@@ -191,22 +191,22 @@ def _anchor(cell: Confusion, labels: Sequence[str]) -> str:
     return f"cell-{labels.index(cell.actual)}-{labels.index(cell.predicted)}"
 
 
-def _unsure(item: Example) -> dict[str, Any]:
+def _unsure_card(item: Example) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.second_confidence:.1f} % {item.second}"]
     return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"actual: {item.label}"])
 
 
-def _sampled(item: Example) -> dict[str, Any]:
+def _sample_card(item: Example) -> dict[str, Any]:
     lines = [f"{100 * item.confidence:.0f} % confidence", *([] if item.right else [f"actual: {item.label}"])]
     return _card(item, f"{'✓' if item.right else '✗'} {item.predicted}", lines)
 
 
-def _doubt(item: Doubt) -> dict[str, Any]:
+def _doubt_card(item: Doubt) -> dict[str, Any]:
     lines = [f"label score {item.score:.2f}", f"{item.split} split"]
     return _card(item, f"Label {item.label}, perhaps {item.suggested}", lines)
 
 
-def _unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
+def _view_unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
     table, folder = evaluation.unlabelled, evaluation.unlabelled_folder
     if folder is None:
         return None
@@ -221,7 +221,7 @@ def _unlabelled(evaluation: Evaluation, root: Path) -> dict[str, Any] | None:
     of_class = [(str(label), int(n), distinct[distinct["predicted"] == label]) for label, n in counts.items()]
     tables = [random, distinct[::-1][:_UNSURE], *(rows[:_OF_CLASS] for _, _, rows in of_class[:_CLASSES])]
     groups: list[list[dict[Any, Any]]] = [rows.to_dict("records") for rows in tables]
-    images = {row["path"]: Shown(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
+    images = {row["path"]: Thumbnail(row["id"], root / folder / row["path"]) for rows in groups for row in rows}
     uris = thumbnails(images.values())
     cards = [[_guess(row, uris.get(images[row["path"]])) for row in rows] for rows in groups]
     return {

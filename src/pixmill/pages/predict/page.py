@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from pixmill.learn.reasons import meaning
 from pixmill.pages.base import histogram_svg, render_page
-from pixmill.pages.base.thumbnails import Shown, each_thumbnail
-from pixmill.pages.predict.sample import Class, Guess, Sample
+from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
+from pixmill.pages.predict.sample import Guess, PredictedClass, Sample
 
-__all__ = ["Content", "Facts", "render_gallery"]
+__all__ = ["Content", "ModelFacts", "render_gallery"]
 
 Content = Callable[[str], Path | bytes | None]
 """Returns the file or the bytes of the image at a row's ``path``, or ``None``."""
@@ -29,7 +29,7 @@ _FEW = 24
 """Up to this many images are all shown at once, and not again by class."""
 
 
-class Facts(Protocol):
+class ModelFacts(Protocol):
     """What the page tells of the model, such as ``pixmill.predict.Model``."""
 
     @property
@@ -58,7 +58,7 @@ class Facts(Protocol):
 
 
 def render_gallery(
-    rows: Iterable[Mapping[str, Any]], model: Facts, *, content: Content, workers: int | None = None
+    rows: Iterable[Mapping[str, Any]], model: ModelFacts, *, content: Content, workers: int | None = None
 ) -> str:
     """Return a page as HTML that works offline: under 5 MB, whatever the number of images and classes.
 
@@ -109,9 +109,9 @@ def _render(page: Mapping[str, Any], uris: Mapping[str, str]) -> str:
     return render_page("pixmill.pages.predict", "page.html", **page, uris=uris)
 
 
-def _galleries(of: Class, limit: int) -> list[tuple[str, list[Guess]]]:
+def _galleries(of: PredictedClass, limit: int) -> list[tuple[str, list[Guess]]]:
     """Return a class's most certain images, random others and the least certain; all in one if they are few."""
-    most, random, least = of.shown(limit)
+    most, random, least = of.examples(limit)
     if len(most) + len(random) + len(least) == of.n:
         return [("", [*most, *random, *least])]
     named = [("Most certain", most), ("Random", random), ("Least certain", least)]
@@ -121,14 +121,14 @@ def _galleries(of: Class, limit: int) -> list[tuple[str, list[Guess]]]:
 def _images(guesses: Sequence[Guess], content: Content, most: int, workers: int | None) -> dict[str, str]:
     """Return the ``data:`` URIs of images by id."""
     distinct = {guess.id: guess.path for guess in guesses}
-    uris = each_thumbnail(_found(distinct, content, most), workers=workers)
+    uris = each_thumbnail(_load_images(distinct, content, most), workers=workers)
     return {name: uri for name, uri in zip(distinct, uris, strict=True) if uri is not None}
 
 
-def _found(paths: Mapping[str, str], content: Content, most: int) -> Iterator[Shown | None]:
+def _load_images(paths: Mapping[str, str], content: Content, most: int) -> Iterator[Thumbnail | None]:
     for name, path in paths.items():
         found = content(path)
-        yield None if found is None else Shown(name, found, most=most)
+        yield None if found is None else Thumbnail(name, found, most=most)
 
 
 def _histogram(sample: Sample, threshold: float | None) -> str:

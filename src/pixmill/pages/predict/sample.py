@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Class", "Guess", "Sample", "Unread"]
+__all__ = ["Guess", "PredictedClass", "Sample", "UnreadableFiles"]
 
 _OVERALL = 48
 """Images in the random sample and among the least certain."""
@@ -33,7 +33,7 @@ _Key = tuple[float, str]
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Hold what is shown of a predicted image.
+    """What is shown of a predicted image.
 
     Args:
         path: Its path or URL.
@@ -71,7 +71,7 @@ class _Lowest:
 
 
 @dataclass(slots=True)
-class Class:
+class PredictedClass:
     """Count the images of a predicted class, and keep some."""
 
     label: str
@@ -81,7 +81,7 @@ class Class:
     _most: _Lowest = field(default_factory=_Lowest)
     _random: _Lowest = field(default_factory=_Lowest)
 
-    def shown(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
+    def examples(self, limit: int) -> tuple[list[Guess], list[Guess], list[Guess]]:
         """Return the most certain images, random others and the least certain, each from most to least certain.
 
         No image is in two of them.
@@ -96,7 +96,7 @@ class Class:
 
 
 @dataclass(slots=True)
-class Unread:
+class UnreadableFiles:
     """Count the files that are unreadable for one reason, and keep the first few paths."""
 
     n: int = 0
@@ -122,9 +122,9 @@ class Sample:
     def __init__(self, labels: Sequence[str]) -> None:
         self.n = self.read = self.unsure = 0
         self.histogram = ([0] * _BINS, [0] * _BINS)
-        self.unread: dict[str, Unread] = {}
+        self.unread: dict[str, UnreadableFiles] = {}
         self._columns = [f"p_{label}" for label in labels]
-        self._classes: dict[str, Class] = {}
+        self._classes: dict[str, PredictedClass] = {}
         self._random, self._least = _Lowest(), _Lowest()
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ class Sample:
         self.n += 1
         label = row["predicted"]
         if label is None:
-            of_reason = self.unread.setdefault(row["reason"] or "unreadable", Unread())
+            of_reason = self.unread.setdefault(row["reason"] or "unreadable", UnreadableFiles())
             of_reason.n += 1
             if len(of_reason.paths) < _FILES:
                 of_reason.paths.append(row["path"])
@@ -145,12 +145,12 @@ class Sample:
         self.read += 1
         self.unsure += unsure
         self.histogram[unsure][min(_BINS - 1, int(confidence * _BINS))] += 1
-        of_class = self._classes.setdefault(label, Class(label))
+        of_class = self._classes.setdefault(label, PredictedClass(label))
         of_class.n += 1
         of_class.unsure += unsure
         self._keep(row, confidence, of_class)
 
-    def _keep(self, row: Mapping[str, Any], confidence: float, of_class: Class) -> None:
+    def _keep(self, row: Mapping[str, Any], confidence: float, of_class: PredictedClass) -> None:
         name = row["id"][-_DIGITS:]
         least, most, random = (confidence, name), (-confidence, name), (0.0, name)
         limit = self.limit
@@ -178,7 +178,7 @@ class Sample:
         return max(1, min(_OF_CLASS, _OF_ALL_CLASSES // (3 * max(1, len(self._classes)))))
 
     @property
-    def classes(self) -> list[Class]:
+    def classes(self) -> list[PredictedClass]:
         """The predicted classes, those with most images first."""
         return sorted(self._classes.values(), key=lambda of_class: (-of_class.n, of_class.label))
 

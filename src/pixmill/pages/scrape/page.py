@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import render_page
-from pixmill.pages.base.thumbnails import Shown, thumbnails
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.image_store import Image
 from pixmill.scrape.judge import LEFT_ALONE
@@ -71,7 +71,9 @@ def render_report(result: ScrapeResult, output: Path) -> str:
     labels = list(dict.fromkeys(of_search.search.query.label for of_search in searches))
     samples = {label: list(tally.examples[label].items()) for label in labels}
     shown = {
-        image: Shown(image.id, output / "images" / image.name) for of_class in samples.values() for image, _ in of_class
+        image: Thumbnail(image.id, output / "images" / image.name)
+        for of_class in samples.values()
+        for image, _ in of_class
     }
     uris = thumbnails(shown.values())
     # Most frequent first.

@@ -16,12 +16,12 @@ from pixmill.core.params import SplitParams
 from pixmill.expectations import failures
 from pixmill.images.parts import PARTS
 from pixmill.pages.base import render_page, shorten
-from pixmill.pages.base.thumbnails import Shown, thumbnails
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-__all__ = ["Card", "Deck", "render_report"]
+__all__ = ["Card", "SplitCards", "render_report"]
 
 _ROWS = 400
 """Classes that tables list."""
@@ -42,16 +42,16 @@ def render_report(
         folder: What the paths in the manifest are relative to.
         workers: Processes that decode; default: one a processor.
     """
-    deck = Deck(split, folder, params)
-    lost, samples = list(deck.lost()), deck.samples()
-    met = [card for item in lost for gone, stays, _ in item["meetings"] for card in (gone, stays)]
-    cards = [*met, *(card for sample in samples.values() for card in sample)]
+    split_cards = SplitCards(split, folder, params)
+    drops, samples = list(split_cards.drops()), split_cards.samples()
+    paired = [card for item in drops for gone, stays, _ in item["pairs"] for card in (gone, stays)]
+    cards = [*paired, *(card for sample in samples.values() for card in sample)]
     counts = count_by(split.manifest, "split", PARTS, split.classes)
     sizes = {part: sum(counts[part].values()) for part in PARTS}
     stopping = failures(split.outcomes)
-    places, more_places = deck.places()
-    groups, more_groups = deck.groups()
-    missing, more_missing = deck.missing_tests()
+    places, more_places = split_cards.places()
+    groups, more_groups = split_cards.groups()
+    missing, more_missing = split_cards.missing_tests()
     figures = metrics(split)
     return render_page(
         "pixmill.pages.split",
@@ -70,7 +70,7 @@ def render_report(
         more_classes=len(split.classes) - _ROWS,
         folds=_folds(split),
         more_folds=(split.folds or 0) - _FOLDS,
-        lost=lost,
+        drops=drops,
         samples=samples,
         places=places,
         more_places=more_places,
@@ -95,7 +95,7 @@ def _folds(split: Split) -> list[tuple[str | int, ...]]:
     return [*rows, ("all", *(sum(counts[fold].values()) for fold in shown))]
 
 
-_MEETINGS = 12
+_PAIRS = 12
 """Dropped images of one reason that are shown with the one that stays."""
 
 _SAMPLE = 18
@@ -112,15 +112,15 @@ def _reason(text: str) -> str:
 
 
 class Card(NamedTuple):
-    """Hold what is shown of an image: how it is drawn, its short id, and lines of text."""
+    """What is shown of an image: its thumbnail, its short id, and lines of text."""
 
-    shown: Shown
+    shown: Thumbnail
     title: str
     lines: tuple[str, ...]
 
 
-class Deck:
-    """Deal the cards of a split.
+class SplitCards:
+    """What the page shows of a split: cards of its images, and tables.
 
     Args:
         split: What the stage found.
@@ -135,10 +135,10 @@ class Deck:
         self._manifest = split.manifest
         self._index = pd.Index(split.manifest["id"].to_numpy(object))
 
-    def lost(self) -> Iterator[dict[str, Any]]:
+    def drops(self) -> Iterator[dict[str, Any]]:
         """Yield what was dropped here, by reason.
 
-        Each is ``reason``, ``meaning``, ``count`` and ``meetings``, the most alike first: some that were dropped, each
+        Each is ``reason``, ``meaning``, ``count`` and ``pairs``, the most alike first: some that were dropped, each
         with what stays because of it, and how alike they are (``None`` where the pixels are the same, or what they
         share is the group).
         """
@@ -147,8 +147,8 @@ class Deck:
             rows = dropped[dropped["word"] == word]
             if rows.empty:
                 continue
-            first = rows.sort_values(["similarity", "id"], ascending=[False, True]).head(_MEETINGS)
-            meetings = [
+            first = rows.sort_values(["similarity", "id"], ascending=[False, True]).head(_PAIRS)
+            pairs = [
                 (
                     self._card(row["id"], f"dropped from {row['part']}"),
                     self._card(row["other"]),
@@ -156,7 +156,7 @@ class Deck:
                 )
                 for row in first.to_dict("records")
             ]
-            yield {"reason": word, "meaning": meaning, "count": len(rows), "meetings": meetings}
+            yield {"reason": word, "meaning": meaning, "count": len(rows), "pairs": pairs}
 
     def samples(self) -> dict[str, list[Card]]:
         """Return a random sample of each part as a model sees it, the same each time."""
@@ -165,7 +165,7 @@ class Deck:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
             # An id is a digest: its last digits are random, and nothing else depends on them.
             chosen = heapq.nsmallest(_SAMPLE, names, key=lambda name: str(name)[-16:])
-            samples[part] = [self._sampled(str(name)) for name in chosen]
+            samples[part] = [self._model_card(str(name)) for name in chosen]
         return samples
 
     def missing_tests(self) -> tuple[list[tuple[str | None, ...]], int]:
@@ -223,15 +223,15 @@ class Deck:
             fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
-        return Card(self._shown(row), name[:12], tuple(line for line in lines if line))
+        return Card(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
-    def _sampled(self, name: str) -> Card:
+    def _model_card(self, name: str) -> Card:
         """Return an image as a model sees it."""
         row, params = self._row(name), self._params
-        return Card(self._shown(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
+        return Card(self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
 
-    def _shown(self, row: pd.Series, *shape: Any) -> Shown:
-        return Shown(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
+    def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:
+        return Thumbnail(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)
 
     def _row(self, name: str) -> pd.Series:
         row: pd.Series = self._manifest.iloc[self._index.get_loc(name)]

@@ -31,7 +31,7 @@ _GAP, _PAPER = 4, 255
 
 @dataclass(frozen=True)
 class Samples:
-    """Hold images and what became of them.
+    """Training images, as packed and as augmented.
 
     Args:
         labels: One a row.

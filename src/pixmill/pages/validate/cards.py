@@ -15,7 +15,7 @@ from pixmill.pages.base import shorten
 from pixmill.validate.reasons import word
 from pixmill.validate.validation import Validation
 
-__all__ = ["CARDS", "Card", "Deck", "Rows", "Spread"]
+__all__ = ["CARDS", "ImageCard", "ImageSet", "Rows", "ValidationCards"]
 
 CARDS = 12
 """The most cards, or sets of cards, of one kind, whatever the number of images."""
@@ -33,8 +33,8 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Card:
-    """Hold what is shown of an image.
+class ImageCard:
+    """What is shown of an image.
 
     Args:
         id: Its id.
@@ -63,8 +63,8 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Hold images to be shown side by side.
+class ImageSet:
+    """Images to be shown side by side.
 
     Args:
         title: What they have in common.
@@ -74,13 +74,13 @@ class Spread:
     """
 
     title: str
-    cards: list[Card]
+    cards: list[ImageCard]
     warning: str = ""
     more: int = 0
 
 
-class Deck:
-    """Deal the cards of a validation; an image is named by its row in the manifest.
+class ValidationCards:
+    """The cards of a validation; an image is named by its row in the manifest.
 
     All rows are read by columns, so that a card costs the same among a thousand images or a million.
 
@@ -109,9 +109,9 @@ class Deck:
         self.others = np.full(len(self.manifest), -1)
         self.others[told.index] = self.rows(told[2]) if len(told) else []
         self._sightings = validation.sightings
-        seen = self.rows(self._sightings["id"])
-        self._order = np.argsort(seen, kind="stable")
-        self._starts = np.searchsorted(seen[self._order], np.arange(len(self.manifest) + 1))
+        rows = self.rows(self._sightings["id"])
+        self._order = np.argsort(rows, kind="stable")
+        self._starts = np.searchsorted(rows[self._order], np.arange(len(self.manifest) + 1))
         self.times = np.diff(self._starts)
 
     def rows(self, ids: Iterable[Any]) -> Rows:
@@ -121,7 +121,7 @@ class Deck:
 
     def card(
         self, row: int, *facts: str, verdict: bool = False, everywhere: bool = False, place: str | None = None
-    ) -> Card:
+    ) -> ImageCard:
         """Return an image's card.
 
         Args:
@@ -132,7 +132,7 @@ class Deck:
             place: The one place to name.
         """
         told = [] if pd.isna(self._of(row, "width")) else [self._size(row)]
-        return Card(
+        return ImageCard(
             id=str(self._of(row, "id")),
             label=self._label(row),
             facts=(*told, *facts),
@@ -143,9 +143,9 @@ class Deck:
             bytes=int(self._of(row, "bytes")),
         )
 
-    def spread(
+    def image_set(
         self, title: str, rows: Sequence[int], *, warning: str = "", facts: Sequence[str] = (), verdict: bool = True
-    ) -> Spread:
+    ) -> ImageSet:
         """Return images side by side, of many the first few.
 
         Args:
@@ -160,24 +160,24 @@ class Deck:
             self.card(row, *filter(None, [fact]), verdict=verdict, everywhere=True)
             for row, fact in zip(rows[:_MEMBERS], told, strict=False)
         ]
-        return Spread(title, cards, warning, max(0, len(rows) - _MEMBERS))
+        return ImageSet(title, cards, warning, max(0, len(rows) - _MEMBERS))
 
     def places(self, row: int) -> str:
-        """Return the first few of all places where an image was seen."""
-        places = self.seen(row, "image_url") or self.seen(row, "page_url")
+        """Return the first few of all places where an image was values_of."""
+        places = self.values_of(row, "image_url") or self.values_of(row, "page_url")
         if not places:
             return self._place(row)
         more = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
         return ", ".join(shorten(place) for place in places[:_PLACES]) + more
 
-    def seen(self, row: int, column: str) -> list[str]:
+    def values_of(self, row: int, column: str) -> list[str]:
         """Return the different values of a column over all sightings of an image."""
         sightings = self._order[self._starts[row] : self._starts[row + 1]]
         return list(dict.fromkeys(self._sightings[column].iloc[sightings].dropna()))
 
     def labels(self, row: int) -> list[str]:
         """Return the labels that an image came as."""
-        return sorted(self.seen(row, "label"))
+        return sorted(self.values_of(row, "label"))
 
     def _of(self, row: int, column: str) -> Any:
         return self.manifest.at[row, column]

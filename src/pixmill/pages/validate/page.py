@@ -14,16 +14,16 @@ from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import histogram_svg, render_page, shorten
-from pixmill.pages.base.thumbnails import Shown, thumbnails
-from pixmill.pages.validate.cards import Card, Deck, Spread
-from pixmill.pages.validate.sections import (
+from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
+from pixmill.pages.validate.cards import ImageCard, ImageSet, ValidationCards
+from pixmill.pages.validate.image_sections import (
+    count_dropped_by_class,
     doubtful,
-    dropped_by_class,
     leaks,
+    most_repeated_files,
     near_duplicates,
     offenders,
     placeholders,
-    repeated_files,
     sheets,
 )
 from pixmill.validate.decisions import Decision
@@ -57,20 +57,20 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         params: What the stage was run with.
         workers: Processes that decode; default: one a processor. ``0`` decodes in this process, without limits.
     """
-    deck = Deck(validation)
+    images = ValidationCards(validation)
     labels = list(validation.classes["label"])
     followed = sorted(validation.review.followed.values(), key=lambda decision: decision.line)
-    offending = list(offenders(deck))
+    offending = list(offenders(images))
     decided = [name for name, decision in validation.review.followed.items() if decision.verb != "drop"]
-    doubts = list(doubtful(deck, params, decided=decided))
-    near, groups = near_duplicates(deck, validation.pairs, validation.pairs_across_labels())
-    standing, every = placeholders(deck, validation.repeated)
-    leaking = leaks(deck, validation.leaks)
-    repeated, files = repeated_files(deck)
-    sampled = sheets(deck, labels)
+    doubts = list(doubtful(images, params, decided=decided))
+    near, groups = near_duplicates(images, validation.pairs, validation.pairs_across_labels())
+    standing, every = placeholders(images, validation.repeated)
+    leaking = leaks(images, validation.leaks)
+    repeated, files = most_repeated_files(images)
+    sampled = sheets(images, labels)
     # Where the page is full, what comes last has no thumbnail.
     cards = [
-        *_cards(spread for item in offending for spread in item["spreads"]),
+        *_cards(image_set for item in offending for image_set in item["image_sets"]),
         *_cards(leaking),
         *standing,
         *_cards(near),
@@ -79,7 +79,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         *repeated,
         *(card for sheet in sampled.values() for card in sheet),
     ]
-    shown = (Shown(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
+    shown = (Thumbnail(card.id, folder / card.path, params.max_pixels) for card in cards if card.readable)
     figures = metrics(validation)
     return render_page(
         "pixmill.pages.validate",
@@ -87,8 +87,8 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         formats=OTHER_FORMATS,
         figures=figures,
         shrinkage=shrinkage(figures.get("given_test", {})),
-        outcomes=_ranked(validation.outcomes),
-        failed={severity: _failed(validation.outcomes, severity) for severity in _SEVERITIES},
+        outcomes=_rank(validation.outcomes),
+        failed={severity: _names_of_failures(validation.outcomes, severity) for severity in _SEVERITIES},
         classes=_smallest(validation.classes).to_dict("records"),
         balance=validation.classes.head(_ROWS).to_dict("records"),
         labels=labels,
@@ -98,13 +98,13 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         most_ranges=_RANGES,
         dimensions=dimension_table(validation.manifest, labels).to_dict("records"),
         sizes=DIMENSIONS,
-        typical=_typical(deck, labels),
+        typical=_class_medians(images, labels),
         measures=_TYPICAL,
         shortcuts=validation.shortcuts.to_dict("records"),
         charts=[_chart(item.trimmed()) for item in distributions(validation.manifest, params)],
         unreadable=[item for item in offending if item["reason"] in UNREADABLE],
         offenders=[item for item in offending if item["reason"] not in UNREADABLE],
-        dropped=dropped_by_class(deck).head(_ROWS),
+        dropped=count_dropped_by_class(images).head(_ROWS),
         doubtful=doubts,
         placeholders=standing,
         more_placeholders=every - len(standing),
@@ -115,14 +115,15 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         repeated=repeated,
         more_repeated=files - len(repeated),
         followed=[
-            (*_told(item), item.label or None, shorten(item.by), shorten(item.why)) for item in followed[:_DECISIONS]
+            (*_describe_decision(item), item.label or None, shorten(item.by), shorten(item.why))
+            for item in followed[:_DECISIONS]
         ],
         more_followed=len(followed) - _DECISIONS,
-        powerless=[(*_told(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
+        powerless=[(*_describe_decision(item), why) for item, why in validation.review.powerless[:_DECISIONS]],
         more_powerless=len(validation.review.powerless) - _DECISIONS,
         sheets=sampled,
-        shop=bool((deck.manifest["source"] == "shop").any()),
-        uris=_fitting(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
+        shop=bool((images.manifest["source"] == "shop").any()),
+        uris=_take_until_full(thumbnails(shown, limits=_limits(params, workers), workers=workers)),
     )
 
 
@@ -136,25 +137,25 @@ def _smallest(classes: pd.DataFrame) -> pd.DataFrame:
     return classes if len(classes) <= _BARS else classes.sort_values("n", kind="stable").head(_BARS)
 
 
-def _cards(spreads: Iterable[Spread]) -> Iterator[Card]:
-    return (card for spread in spreads for card in spread.cards)
+def _cards(image_sets: Iterable[ImageSet]) -> Iterator[ImageCard]:
+    return (card for image_set in image_sets for card in image_set.cards)
 
 
-def _ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def _rank(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return what failed first, the most severe before the others."""
     return sorted(outcomes, key=lambda outcome: (outcome.success, _SEVERITIES.index(outcome.check.severity)))
 
 
-def _failed(outcomes: Sequence[Outcome], severity: str) -> list[str]:
+def _names_of_failures(outcomes: Sequence[Outcome], severity: str) -> list[str]:
     """Return the names of the expectations of a severity that failed, each once."""
     return list(
         dict.fromkeys(item.check.name for item in outcomes if not item.success and item.check.severity == severity)
     )
 
 
-def _typical(deck: Deck, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
+def _class_medians(images: ValidationCards, labels: Sequence[str]) -> list[dict[Hashable, Any]]:
     """Return the median of each measure over the kept images of each class."""
-    kept = deck.manifest.loc[deck.kept, ["label", *_TYPICAL]]
+    kept = images.manifest.loc[images.kept, ["label", *_TYPICAL]]
     table = kept.groupby("label", observed=True)[list(_TYPICAL)].median().reindex(list(labels[:_ROWS]))
     return [dict(row) for row in table.rename_axis("label").reset_index().to_dict("records")]
 
@@ -164,11 +165,11 @@ def _chart(found: Distribution) -> tuple[str, str]:
     return scale.title, histogram_svg(scale.edges, counts, ticks=scale.ticks, marks=scale.limits, name=scale.title)
 
 
-def _told(decision: Decision) -> tuple[int, str, str]:
+def _describe_decision(decision: Decision) -> tuple[int, str, str]:
     return decision.line, shorten(decision.image), decision.verb
 
 
-def _fitting(uris: Mapping[Shown, str]) -> dict[str, str]:
+def _take_until_full(uris: Mapping[Thumbnail, str]) -> dict[str, str]:
     """Return thumbnails by id: the first ones, as many as the page has room for."""
     chosen: dict[str, str] = {}
     left = _BYTES

@@ -36,14 +36,14 @@ def is_calibrated(content: bytes) -> bool:
 
 
 def read_calibration(
-    read: Callable[[], bytes | None], why: Callable[[], str], side: str, missing: list[str]
+    read: Callable[[], bytes | None], why: Callable[[], str], revision: str, missing: list[str]
 ) -> Calibration | None:
-    """Return the calibration of a side with uncalibrated predictions; without one, add a sentence to what is missing.
+    """Return the calibration of a revision with uncalibrated predictions; without one, say so among what is missing.
 
     Args:
         read: Returns the bytes of its ``calibration.json``; ``None`` if it cannot be had.
         why: Returns why it cannot be had, and what helps.
-        side: The side's name.
+        revision: The revision's name.
         missing: What could not be read, one sentence each.
     """
     content = read()
@@ -59,7 +59,7 @@ def read_calibration(
             if type(temperature) in (int, float) and 1 / _LARGEST <= temperature <= _LARGEST:
                 return Calibration(float(temperature))
     missing.append(
-        f"{side}: its predictions are from before calibration, as earlier versions wrote them, and {CALIBRATION} "
+        f"{revision}: its predictions are from before calibration, as earlier versions wrote them, and {CALIBRATION} "
         f"{'is broken' if content is not None else f'cannot be read ({why()})'}; log loss, calibration error, areas "
         "under curves and confidences are left out."
     )

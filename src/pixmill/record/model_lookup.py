@@ -20,16 +20,16 @@ from pixmill.record.store import (
     database_file,
     line_of,
     quiet_mlflow,
-    shown,
     tracking_uri,
-    viewing,
+    view_hint,
+    without_password,
 )
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-__all__ = ["MODEL", "Found", "asking", "fetch", "open_store", "resolve"]
+__all__ = ["MODEL", "MlflowModel", "asking", "fetch", "open_store", "resolve"]
 
 MODEL, _FILES = "classifier", "artifacts/classifier"
 """The name of a run's model that takes the bytes of images, and its files within the model."""
@@ -38,8 +38,8 @@ _FORMS = "models:/NAME/VERSION, models:/NAME@ALIAS, models:/MODEL_ID or runs:/RU
 
 
 @dataclass(frozen=True)
-class Found:
-    """Say which model in MLflow a name stands for.
+class MlflowModel:
+    """The model in MLflow that a name stands for.
 
     Args:
         uri: The name.
@@ -64,7 +64,7 @@ class Found:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def resolve(uri: str, workspace: Workspace) -> Found:
+def resolve(uri: str, workspace: Workspace) -> MlflowModel:
     """Return the model that a name stands for now.
 
     Args:
@@ -79,15 +79,15 @@ def resolve(uri: str, workspace: Workspace) -> Found:
     with asking(uri, store):
         client = open_store(store)
         if match := re.fullmatch(r"models:/(m-[0-9a-f]{32})", uri):
-            return _logged(client, uri, store, client.get_logged_model(match[1]))
+            return _from_logged_model(client, uri, store, client.get_logged_model(match[1]))
         if match := re.fullmatch(r"runs:/([^/]+)(?:/([^/]+))?/?", uri):
-            return _logged(client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL))
+            return _from_logged_model(client, uri, store, _of_run(client, uri, match[1], match[2] or MODEL))
         if match := re.fullmatch(r"models:/([^/@]+)(?:/(\d+|latest)|@([^/@]+))", uri):
-            return _registered(client, uri, store, *match.groups())
+            return _from_registry(client, uri, store, *match.groups())
     raise PixmillError(f"'{uri}' does not name a model in MLflow", next=f"write {_FORMS}")
 
 
-def fetch(found: Found, folder: Path) -> Path:
+def fetch(found: MlflowModel, folder: Path) -> Path:
     """Return the folder with a classifier's files, downloaded unless it is there already.
 
     Only these files are fetched, and nothing in them is code.
@@ -109,7 +109,7 @@ def fetch(found: Found, folder: Path) -> Path:
         repository = get_artifact_repository(found.location, tracking_uri=found.store)
         description = Path(repository.download_artifacts("MLmodel", name)).read_text(encoding="utf-8")
         if not _is_ours(yaml.safe_load(description)):
-            raise _foreign(found)
+            raise _foreign_error(found)
         files = Path(repository.download_artifacts(_FILES, name))
         try:
             files.rename(folder)
@@ -145,14 +145,16 @@ def open_store(store: str) -> MlflowClient:
     return MlflowClient(store, os.environ.get("MLFLOW_REGISTRY_URI") or store)
 
 
-def _registered(client: MlflowClient, uri: str, store: str, name: str, version: str | None, alias: str | None) -> Found:
+def _from_registry(
+    client: MlflowClient, uri: str, store: str, name: str, version: str | None, alias: str | None
+) -> MlflowModel:
     if alias is not None:
         entry = client.get_model_version_by_alias(name, alias)
     elif version == "latest":
         entries = client.search_model_versions(f"name = '{name}'")
         if not entries:
             raise PixmillError(
-                f"MLflow at {shown(store)} has no model '{name}'", next=f"check the name: {viewing(store)}"
+                f"MLflow at {without_password(store)} has no model '{name}'", next=f"check the name: {view_hint(store)}"
             )
         entry = max(entries, key=lambda each: int(each.version))
     else:
@@ -160,12 +162,12 @@ def _registered(client: MlflowClient, uri: str, store: str, name: str, version: 
     # The database tells the id by the source alone.
     source = re.fullmatch(r"models:/(m-[0-9a-f]{32})", entry.source or "")
     if model_id := entry.model_id or (source and source[1]):
-        found = _logged(client, uri, store, client.get_logged_model(model_id))
-        return Found(**vars(found) | {"name": name, "version": str(entry.version)})
+        found = _from_logged_model(client, uri, store, client.get_logged_model(model_id))
+        return MlflowModel(**vars(found) | {"name": name, "version": str(entry.version)})
     location = client.get_model_version_download_uri(name, entry.version)
     key = hashlib.sha256(location.encode()).hexdigest()[:32]
     run = client.get_run(entry.run_id) if entry.run_id else None
-    return Found(uri, store, location, key, name, str(entry.version), **_facts(run))
+    return MlflowModel(uri, store, location, key, name, str(entry.version), **_facts(run))
 
 
 def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedModel:
@@ -177,10 +179,10 @@ def _of_run(client: MlflowClient, uri: str, run_id: str, name: str) -> LoggedMod
     raise PixmillError(f"{uri}: the run has no model '{name}'; its models: {names}", next=f"write {_FORMS}")
 
 
-def _logged(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> Found:
+def _from_logged_model(client: MlflowClient, uri: str, store: str, model: LoggedModel) -> MlflowModel:
     run = client.get_run(model.source_run_id) if model.source_run_id else None
     name = run.info.run_name if run and run.info.run_name else model.name
-    return Found(uri, store, model.artifact_location, model.model_id, name, None, **_facts(run))
+    return MlflowModel(uri, store, model.artifact_location, model.model_id, name, None, **_facts(run))
 
 
 def _facts(run: Run | None) -> dict[str, Any]:
@@ -199,7 +201,7 @@ def _is_ours(description: Any) -> bool:
     return False
 
 
-def _foreign(found: Found) -> PixmillError:
+def _foreign_error(found: MlflowModel) -> PixmillError:
     advice = f"take the run's model '{MODEL}', which has preprocessing and calibration"
     advice += f": runs:/{found.run}" if found.run else ""
     return PixmillError(f"{found.uri} is not a model '{MODEL}' of Pixmill (it may be the run's 'keras')", next=advice)
@@ -219,7 +221,7 @@ def asking(uri: str, store: str) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise PixmillError(f"MLflow at {shown(store)} {error.message}", next=error.next) from error
+        raise PixmillError(f"MLflow at {without_password(store)} {error.message}", next=error.next) from error
     except (PixmillError, KeyboardInterrupt):
         raise
     except Exception as error:
@@ -227,6 +229,6 @@ def asking(uri: str, store: str) -> Iterator[None]:
         if isinstance(error, ModuleNotFoundError) and error.name in ("mlflow", "sqlalchemy"):
             raise
         raise PixmillError(
-            f"{uri}: MLflow at {shown(store)} says: {line_of(error)}",
+            f"{uri}: MLflow at {without_password(store)} says: {line_of(error)}",
             next="check the name and MLFLOW_TRACKING_URI",
         ) from error

@@ -10,18 +10,18 @@ import pandas as pd
 
 from pixmill.core.params import ValidateParams
 from pixmill.pages.base import shorten
-from pixmill.pages.validate.cards import CARDS, Card, Deck, Rows, Spread
+from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
 
 __all__ = [
     "SHEETS",
+    "count_dropped_by_class",
     "doubtful",
-    "dropped_by_class",
     "leaks",
+    "most_repeated_files",
     "near_duplicates",
     "offenders",
     "placeholders",
-    "repeated_files",
     "sheets",
 ]
 
@@ -39,27 +39,27 @@ _NO_LABEL = "several labels"
 _ORIGIN = r"(?i)^(?:[a-z]+://(?P<host>[^/?#]*)|(?P<folder>.*)/)"
 
 
-def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
+def offenders(images: ValidationCards) -> Iterator[dict[str, Any]]:
     """Yield what was dropped, by reason in the order of the vocabulary.
 
     Each is the ``reason`` and its ``meaning``; ``count`` images; ``origins``, the hosts and folders that most of them
-    came from, each with how many, and how many came from ``elsewhere``; some of them as ``cards``, or as ``spreads``
+    came from, each with how many, and how many came from ``elsewhere``; some of them as ``cards``, or as ``image_sets``
     beside the images that the reason names, the largest sets first; and how many ``more`` cards or sets there are.
     """
-    words = deck.words.to_numpy(dtype=object)
+    words = images.words.to_numpy(dtype=object)
     for name in REASONS:
         rows = np.flatnonzero(words == name)
         if not len(rows):
             continue
-        cards: list[Card] = []
-        spreads: list[Spread] = []
+        cards: list[ImageCard] = []
+        image_sets: list[ImageSet] = []
         total = 0
         if name in _BESIDE:
-            sets, total = _sets(rows, deck.others[rows] if name == "repeated" else None, deck)
-            spreads = [deck.spread(_title(name, len(members)), members) for members in sets]
+            sets, total = _sets(rows, images.others[rows] if name == "repeated" else None, images)
+            image_sets = [images.image_set(_title(name, len(members)), members) for members in sets]
         elif name not in _ELSEWHERE:
-            cards, total = [deck.card(row) for row in rows[:CARDS].tolist()], len(rows)
-        origins = _origins(deck.manifest.iloc[rows])
+            cards, total = [images.card(row) for row in rows[:CARDS].tolist()], len(rows)
+        origins = _origins(images.manifest.iloc[rows])
         yield {
             "reason": name,
             "meaning": REASONS[name],
@@ -67,17 +67,17 @@ def offenders(deck: Deck) -> Iterator[dict[str, Any]]:
             "origins": origins,
             "elsewhere": len(rows) - sum(n for _, n in origins),
             "cards": cards,
-            "spreads": spreads,
-            "more": total - len(cards) - len(spreads),
+            "image_sets": image_sets,
+            "more": total - len(cards) - len(image_sets),
         }
 
 
-def dropped_by_class(deck: Deck) -> pd.DataFrame:
+def count_dropped_by_class(images: ValidationCards) -> pd.DataFrame:
     """Return how many images were dropped: one row a class, one column a reason in the order of the vocabulary.
 
     The rows are sorted by label; last come those without one, as :data:`_NO_LABEL`.
     """
-    dropped = pd.DataFrame({"label": deck.manifest["label"].astype(object), "reason": deck.words})[~deck.kept]
+    dropped = pd.DataFrame({"label": images.manifest["label"].astype(object), "reason": images.words})[~images.kept]
     labels = dropped["label"].where(dropped["label"].notna(), None)
     table = dropped.groupby([labels, "reason"], dropna=False).size().unstack(fill_value=0)
     table = table.reindex(columns=[name for name in REASONS if name in table.columns])
@@ -87,7 +87,7 @@ def dropped_by_class(deck: Deck) -> pd.DataFrame:
     return table
 
 
-def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]], int]:
+def _sets(rows: Rows, leaders: Rows | None, images: ValidationCards) -> tuple[list[list[int]], int]:
     """Return the sets that offenders make with the images that they resemble, and how many there are.
 
     The largest sets come first; within one what is kept, then by id.
@@ -95,11 +95,13 @@ def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]]
     Args:
         rows: The offenders.
         leaders: The image that each of them belongs to; by default they belong to those with the same pixels.
-        deck: The images.
+        images: The images.
     """
     if leaders is None:
         # What has no pixels is like nothing else.
-        table = deck.manifest[["width", "height"]].assign(pixels=deck.manifest["pixels"].fillna(deck.manifest["id"]))
+        table = images.manifest[["width", "height"]].assign(
+            pixels=images.manifest["pixels"].fillna(images.manifest["id"])
+        )
         involved = table[table["pixels"].isin(table["pixels"].iloc[rows])]
         parts = involved.groupby(["pixels", "width", "height"], sort=False, dropna=False).ngroup().to_numpy()
         members = involved.index.to_numpy()
@@ -110,7 +112,7 @@ def _sets(rows: Rows, leaders: Rows | None, deck: Deck) -> tuple[list[list[int]]
     sizes = np.bincount(parts)
     largest = offending[np.argsort(-sizes[offending], kind="stable")][:CARDS]
     sets = [members[parts == part] for part in largest]
-    return [some[np.lexsort((some, ~deck.kept[some]))].tolist() for some in sets], len(offending)
+    return [some[np.lexsort((some, ~images.kept[some]))].tolist() for some in sets], len(offending)
 
 
 def _title(name: str, members: int) -> str:
@@ -147,7 +149,9 @@ _DOUBTS = (
 """The title, the column, the threshold, the condition beyond it, and the line on a card."""
 
 
-def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+def doubtful(
+    images: ValidationCards, params: ValidateParams, *, decided: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Yield the extremes of each measure among the kept images.
 
     Each is a ``title``; what it means to be ``beyond`` the threshold, and the ``parameter`` that holds it; the
@@ -156,25 +160,25 @@ def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = (
     some are beyond the threshold only of such; and how many ``more`` of them there are.
 
     Args:
-        deck: The images.
+        images: The images.
         params: The thresholds.
         decided: Ids of images that people decided to keep, which need no review.
     """
-    settled = np.isin(np.arange(len(deck.manifest)), deck.rows(sorted(decided)))
+    settled = np.isin(np.arange(len(images.manifest)), images.rows(sorted(decided)))
     above = np.zeros_like(settled)
     for title, column, parameter, beyond, fact in _DOUBTS:
         section, key = parameter.split(".")
         limit = getattr(getattr(params, section), key)
-        values = deck.manifest[column].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = images.manifest[column].to_numpy(dtype=np.float64, na_value=np.nan)
         if column == "aspect_ratio":
             values = np.maximum(values, 1 / np.where(values > 0, values, np.nan))
         # The smaller, the worse.
         badness = -values if key.startswith("max") else values
-        out = deck.kept & (badness < (-limit if key.startswith("max") else limit))
+        out = images.kept & (badness < (-limit if key.startswith("max") else limit))
         bad = out & ~settled
         # Ordinary photographs and products differ in shape; what is not half as long as allowed helps no one to choose.
         near = values > limit / 2 if key.startswith("max") else ~np.isnan(values)
-        rows = np.flatnonzero(bad & ~above if bad.any() else deck.kept & ~settled & near)
+        rows = np.flatnonzero(bad & ~above if bad.any() else images.kept & ~settled & near)
         worst = rows[np.argsort(badness[rows], kind="stable")][: CARDS if bad.any() else _EXTREMES].tolist()
         again = int((bad & above).sum())
         yield {
@@ -184,26 +188,26 @@ def doubtful(deck: Deck, params: ValidateParams, *, decided: Collection[str] = (
             "count": int(bad.sum()),
             "settled": int((out & settled).sum()),
             "above": again,
-            "cards": [deck.card(row, fact.format(values[row])) for row in worst],
+            "cards": [images.card(row, fact.format(values[row])) for row in worst],
             "more": int(bad.sum()) - again - len(worst) if bad.any() else 0,
         }
         above |= bad
 
 
-def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[Spread], int]:
+def near_duplicates(images: ValidationCards, pairs: pd.DataFrame, across: pd.DataFrame) -> tuple[list[ImageSet], int]:
     """Return the groups of near-duplicates, and how many there are.
 
     Those with different labels come first, then the largest. A pair that joins two groups, where a chain was cut, is
     shown by itself if its labels differ.
 
     Args:
-        deck: The images.
+        images: The images.
         pairs: The columns of :data:`pixmill.core.manifest.PAIRS`.
         across: The pairs with different labels to review.
     """
-    one, other, alike = deck.rows(pairs["a"]), deck.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
-    groups = deck.rows(deck.manifest["group"])
-    labels = deck.manifest["label"].to_numpy(dtype=object, na_value="")
+    one, other, alike = images.rows(pairs["a"]), images.rows(pairs["b"]), pairs["similarity"].to_numpy(dtype=np.float64)
+    groups = images.rows(images.manifest["group"])
+    labels = images.manifest["label"].to_numpy(dtype=object, na_value="")
     crossing = pd.MultiIndex.from_frame(pairs[["a", "b"]]).isin(pd.MultiIndex.from_frame(across[["a", "b"]]))
     joining = groups[one] != groups[other]
     sizes = np.bincount(groups[groups >= 0], minlength=len(groups))
@@ -211,24 +215,26 @@ def near_duplicates(deck: Deck, pairs: pd.DataFrame, across: pd.DataFrame) -> tu
     warned = np.isin(large, groups[one[crossing & ~joining]])
     loose = np.flatnonzero(crossing & joining)
     first = loose[np.argsort(-alike[loose], kind="stable")][:CARDS]
-    spreads = [_spread(deck, [one[place], other[place]], pairs.iloc[[place]], crossing=True) for place in first]
+    image_sets = [
+        _duplicate_set(images, [one[place], other[place]], pairs.iloc[[place]], crossing=True) for place in first
+    ]
     for place in np.lexsort((large, -sizes[large], ~warned)).tolist()[:CARDS]:
         members = np.flatnonzero(groups == large[place])
         within = pairs[np.isin(one, members) & np.isin(other, members)]
         # Of many members each label shows one first.
         turns = pd.Series(labels[members]).groupby(labels[members]).cumcount().to_numpy()
         order = members[np.lexsort((members, labels[members], turns))].tolist()
-        spreads.append(_spread(deck, order, within, crossing=bool(warned[place])))
-    spreads.sort(key=lambda spread: not spread.warning)
-    return spreads[:CARDS], len(large) + len(loose)
+        image_sets.append(_duplicate_set(images, order, within, crossing=bool(warned[place])))
+    image_sets.sort(key=lambda image_set: not image_set.warning)
+    return image_sets[:CARDS], len(large) + len(loose)
 
 
-def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> Spread:
+def _duplicate_set(images: ValidationCards, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: bool) -> ImageSet:
     """Return images side by side, each with how alike it is to that of the others which it is most like."""
     nearest = pd.concat([pairs.set_index(end)["similarity"] for end in ("a", "b")]).groupby(level=0).max()
-    likeness = nearest.reindex(deck.manifest["id"].iloc[list(rows)]).to_numpy()
+    likeness = nearest.reindex(images.manifest["id"].iloc[list(rows)]).to_numpy()
     low, high = pairs["similarity"].min(), pairs["similarity"].max()
-    return deck.spread(
+    return images.image_set(
         f"{len(rows):,} images, similarity {low:.4f}{f' to {high:.4f}' if high > low else ''}",
         rows,
         warning="different labels" if crossing else "",
@@ -237,58 +243,58 @@ def _spread(deck: Deck, rows: Sequence[int], pairs: pd.DataFrame, *, crossing: b
     )
 
 
-def placeholders(deck: Deck, repeated: pd.DataFrame) -> tuple[list[Card], int]:
+def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> tuple[list[ImageCard], int]:
     """Return the placeholders, those at the most URLs first, and how many there are.
 
     Args:
-        deck: The images.
+        images: The images.
         repeated: The columns of :data:`pixmill.validate.findings.REPEATED`.
     """
     found = repeated[repeated["kind"] == "placeholder"]
     found = found.sort_values(["addresses", "images", "id"], ascending=[False, False, True])
     first = found.head(CARDS)
     cards = [
-        deck.card(
+        images.card(
             row,
-            f"{_count(images, 'file', 'files')}, {_count(addresses, 'URL', 'URLs')}",
+            f"{_count(files, 'file', 'files')}, {_count(addresses, 'URL', 'URLs')}",
             # The card of an image without a label lists its labels already.
-            *([f"labelled {shorten(labels)}"] if deck.labelled[row] else []),
+            *([f"labelled {shorten(labels)}"] if images.labelled[row] else []),
             verdict=True,
             everywhere=True,
         )
-        for row, images, addresses, labels in zip(
-            deck.rows(first["id"]).tolist(), first["images"], first["addresses"], first["labels"], strict=True
+        for row, files, addresses, labels in zip(
+            images.rows(first["id"]).tolist(), first["images"], first["addresses"], first["labels"], strict=True
         )
     ]
     return cards, len(found)
 
 
-def leaks(deck: Deck, found: pd.DataFrame) -> list[Spread]:
+def leaks(images: ValidationCards, found: pd.DataFrame) -> list[ImageSet]:
     """Return the first images that are in two of the given splits, each pair with both places.
 
     Args:
-        deck: The images.
+        images: The images.
         found: The columns of :data:`pixmill.validate.findings.LEAKS`.
     """
     first = found.head(CARDS)
-    rows = zip(deck.rows(first["id"]).tolist(), deck.rows(first["other"]).tolist(), strict=True)
+    rows = zip(images.rows(first["id"]).tolist(), images.rows(first["other"]).tolist(), strict=True)
     return [
-        Spread(
+        ImageSet(
             "The same file" if row == other else "The same pixels",
             [
-                deck.card(row, f"in {leak.part}", place=str(leak.place)),
-                deck.card(other, f"in {leak.other_part}", place=str(leak.other_place)),
+                images.card(row, f"in {leak.part}", place=str(leak.place)),
+                images.card(other, f"in {leak.other_part}", place=str(leak.other_place)),
             ],
         )
         for leak, (row, other) in zip(first.itertuples(index=False), rows, strict=True)
     ]
 
 
-def repeated_files(deck: Deck) -> tuple[list[Card], int]:
-    """Return files that were seen more than once, most often first, and how many there are."""
-    often = np.flatnonzero(deck.times > 1)
-    first = often[np.argsort(-deck.times[often], kind="stable")][:CARDS].tolist()
-    return [deck.card(row, f"found {deck.times[row]:,} times", everywhere=True) for row in first], len(often)
+def most_repeated_files(images: ValidationCards) -> tuple[list[ImageCard], int]:
+    """Return files that were values_of more than once, most often first, and how many there are."""
+    often = np.flatnonzero(images.times > 1)
+    first = often[np.argsort(-images.times[often], kind="stable")][:CARDS].tolist()
+    return [images.card(row, f"found {images.times[row]:,} times", everywhere=True) for row in first], len(often)
 
 
 def _count(number: int, one: str, many: str) -> str:
@@ -302,19 +308,19 @@ _ALL, _LEAST, _MOST = 600, 2, 32
 """Images of all sheets together, and bounds for one."""
 
 
-def sheets(deck: Deck, labels: Sequence[str]) -> dict[str, list[Card]]:
+def sheets(images: ValidationCards, labels: Sequence[str]) -> dict[str, list[ImageCard]]:
     """Return a random sample of each class's kept images.
 
     Args:
-        deck: The images.
+        images: The images.
         labels: The classes; of many the first ones have a sheet.
     """
     shown = list(labels[:SHEETS])
     size = min(_MOST, max(_LEAST, _ALL // max(1, len(shown))))
-    rows = np.flatnonzero(deck.kept)
+    rows = np.flatnonzero(images.kept)
     # An id is a digest: its last digits are random, and nothing else depends on them.
-    dice = np.array(deck.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
+    dice = np.array(images.manifest["id"].iloc[rows].str[-16:].to_numpy(dtype=object), dtype="S16")
     drawn = rows[np.argsort(dice, kind="stable")]
-    by_label = pd.Series(drawn).groupby(deck.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)
-    chosen = by_label.groupby(deck.manifest["label"].iloc[by_label].to_numpy(dtype=object)).agg(list)
-    return {label: [deck.card(row) for row in chosen.get(label, [])] for label in shown}
+    by_label = pd.Series(drawn).groupby(images.manifest["label"].iloc[drawn].to_numpy(dtype=object)).head(size)
+    chosen = by_label.groupby(images.manifest["label"].iloc[by_label].to_numpy(dtype=object)).agg(list)
+    return {label: [images.card(row) for row in chosen.get(label, [])] for label in shown}

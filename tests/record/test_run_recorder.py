@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_metric
 
-from pixmill.record.run import accepted
+from pixmill.record.run_recorder import sanitize_names
 
 PARTS = st.text(string.ascii_letters + "&'+. -_@é中/:", max_size=6)
 NAMES = st.one_of(PARTS, PARTS.map(lambda name: f"test_f1.{name}"), PARTS.map(lambda name: name * 60))
@@ -19,14 +19,14 @@ NAMES = st.one_of(PARTS, PARTS.map(lambda name: f"test_f1.{name}"), PARTS.map(la
 @settings(max_examples=50)
 @given(st.lists(NAMES, unique=True))
 def test_mlflow_takes_every_name_and_no_value_is_lost(names):
-    result = accepted({name: number for number, name in enumerate(names)})
+    result = sanitize_names({name: number for number, name in enumerate(names)})
     assert list(result.values()) == list(range(len(names)))
     for name in result:
         _validate_metric(name, 1.0, 0, 0)
 
 
 def test_equal_names_are_numbered_and_plain_ones_stay():
-    assert accepted({"R&B": 1, "R+B": 2, "R_B": 3, "T-shirt top": 4}) == {
+    assert sanitize_names({"R&B": 1, "R+B": 2, "R_B": 3, "T-shirt top": 4}) == {
         "R_B": 1,
         "R_B_2": 2,
         "R_B_3": 3,
@@ -39,7 +39,7 @@ def test_equal_names_are_numbered_and_plain_ones_stay():
     [("..", "_"), ("/f1", "_/f1"), ("a//b", "a/_/b"), ("a/../b", "a/_/b"), ("f1.", "f1"), ("f" * 300, "f" * 240)],
 )
 def test_a_name_that_mlflow_would_take_for_another_path_is_changed(name, recorded):
-    assert accepted({name: 1}) == {recorded: 1}
+    assert sanitize_names({name: 1}) == {recorded: 1}
 
 
 def test_class_names_of_any_kind_are_recorded(training, store, capsys):

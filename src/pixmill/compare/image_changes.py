@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compare.changes import changed_params
-from pixmill.compare.comparison import DataDifference, Drift, Side
+from pixmill.compare.changes import find_changed_params
+from pixmill.compare.comparison import DataDifference, Drift, Revision
 from pixmill.core.params import ReviewParams
 from pixmill.metrics.comparison import holm
 from pixmill.validate.reasons import word
@@ -21,7 +21,7 @@ CHANGES = ("added", "removed", "relabelled", "moved", "dropped", "restored")
 """What can have happened to an image, in the order of tables and pages."""
 
 _FACTS = ("label", "split", "reason")
-"""What is compared of an image, of both sides."""
+"""What is compared of an image, of both revisions."""
 
 _ORIGIN = ("source", "image_url", "path")
 _MEASURES = ("short_side", "aspect_ratio", "brightness", "sharpness")
@@ -41,24 +41,24 @@ _FEWEST = 10
 _SIGNIFICANT = 0.05
 
 
-def compare_data(base: Side, head: Side, review: ReviewParams) -> DataDifference | None:
-    """Compare the images of two sides.
+def compare_data(base: Revision, head: Revision, review: ReviewParams) -> DataDifference | None:
+    """Compare the images of two revisions.
 
     Each image that differs is one row, with its most important change:
 
-    - ``added`` and ``removed``: the other side does not know the image. ``head_reason`` of an added image is why it was
-      dropped at once, ``base_reason`` of a removed one why it had been dropped before; mostly they are null.
-    - ``dropped`` and ``restored``: both sides know it, and one keeps it.
+    - ``added`` and ``removed``: the other revision does not know the image. ``head_reason`` of an added image is why
+      it was dropped at once, ``base_reason`` of a removed one why it had been dropped before; mostly they are null.
+    - ``dropped`` and ``restored``: both revisions know it, and one keeps it.
     - ``relabelled``: both keep it, under different labels; it may have changed splits, too.
     - ``moved``: both keep it under the same label, in different splits.
 
     The column ``source`` is ``feedback`` for images that came through the inbox. Absent values are ``pd.NA``.
 
-    If one side has no manifest, only the kept images are compared, which predictions list as well. A dropped image then
-    counts as removed, and its source is unknown unless the other side has a manifest.
+    If one revision has no manifest, only the kept images are compared, which predictions list as well. A dropped image
+    then counts as removed, and its source is unknown unless the other revision has a manifest.
 
-    Drift is measured between the kept images of both sides: class shares by their total variation distance with a
-    chi-squared test, measurements by the Kolmogorov-Smirnov statistic. Images that are in both sides make these
+    Drift is measured between the kept images of both revisions: class shares by their total variation distance with a
+    chi-squared test, measurements by the Kolmogorov-Smirnov statistic. Images that are in both revisions make these
     p-values too large rather than too small. Features are compared by what the head's model predicts for added images
     and for all others: the largest statistic over the classes, with Bonferroni's correction (Lipton, Wang and Smola,
     "Detecting and Correcting for Label Shift with Black Box Predictors", ICML 2018; Rabanser, Günnemann and Lipton,
@@ -71,22 +71,22 @@ def compare_data(base: Side, head: Side, review: ReviewParams) -> DataDifference
         review: Its ``drift`` is the smallest distance that counts.
 
     Returns:
-        The difference; ``None`` if a side has neither manifest nor predictions.
+        The difference; ``None`` if a revision has neither manifest nor predictions.
     """
     complete = base.manifest is not None and head.manifest is not None
     before, after = _images(base, complete=complete), _images(head, complete=complete)
     if before is None or after is None:
         return None
     images = _differences(before, after)
-    first, second = (side.loc[side["kept"], ["label", *_MEASURES]] for side in (before, after))
+    first, second = (revision.loc[revision["kept"], ["label", *_MEASURES]] for revision in (before, after))
     added = images.loc[images["change"] == "added", "id"]
     tested = after.loc[after["split"] == "test", "id"]
     return DataDifference(
         base_images=int(before["kept"].sum()),
         head_images=int(after["kept"].sum()),
         resplit=tuple(
-            f"{change.name} changed from {_shown(change.base)} to {_shown(change.head)}"
-            for change in changed_params(base.params, head.params)
+            f"{change.name} changed from {_to_text(change.base)} to {_to_text(change.head)}"
+            for change in find_changed_params(base.params, head.params)
             if change.name in _SPLITTING
         ),
         images=images,
@@ -121,7 +121,7 @@ def _counts(key: pd.Series[Any], change: pd.Series[Any]) -> pd.DataFrame:
     return counts.loc[order].rename_axis(columns=None)
 
 
-def _shown(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return "null" if value is None else str(value)
 
 
@@ -129,12 +129,12 @@ def _class(images: pd.DataFrame) -> pd.Series[Any]:
     return images["head_label"].fillna(images["base_label"])
 
 
-def _images(side: Side, *, complete: bool) -> pd.DataFrame | None:
-    """Return a side's images with ``kept``: all, or only those that are kept."""
-    frame = side.predictions if side.manifest is None else side.manifest
+def _images(revision: Revision, *, complete: bool) -> pd.DataFrame | None:
+    """Return a revision's images with ``kept``: all, or only those that are kept."""
+    frame = revision.predictions if revision.manifest is None else revision.manifest
     if frame is None:
         return None
-    kept = np.ones(len(frame), bool) if side.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
+    kept = np.ones(len(frame), bool) if revision.manifest is None else (frame["verdict"] == "keep").to_numpy(bool)
     if not complete:
         frame, kept = frame[kept], kept[kept]
     frame = frame.reindex(columns=["id", *_FACTS, *_ORIGIN, *_MEASURES]).astype(
@@ -145,8 +145,8 @@ def _images(side: Side, *, complete: bool) -> pd.DataFrame | None:
 
 def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     first, second = (
-        side.set_index("id")[["kept", *_FACTS]].add_prefix(f"{name}_")
-        for name, side in (("base", before), ("head", after))
+        revision.set_index("id")[["kept", *_FACTS]].add_prefix(f"{name}_")
+        for name, revision in (("base", before), ("head", after))
     )
     both = first.join(second, how="outer")
     was, stays = (both[f"{name}_kept"].fillna(value=False) for name in ("base", "head"))
@@ -171,8 +171,8 @@ def _differences(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 def _origins(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return where images came from by id, as the head says if it has a manifest, else the base."""
-    sides = (after, before) if after["source"].notna().any() else (before, after)
-    known = pd.concat(sides).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
+    revisions = (after, before) if after["source"].notna().any() else (before, after)
+    known = pd.concat(revisions).drop_duplicates("id").set_index("id")[list(_ORIGIN)]
     feedback = known["source"].isin(_LOCAL) & known["image_url"].str.contains(_FEEDBACK, na=False)
     return known.assign(source=known["source"].mask(feedback, "feedback"))
 
@@ -198,12 +198,14 @@ def _distances(before: pd.DataFrame, after: pd.DataFrame) -> Iterator[tuple[str,
     """Yield what was measured, its distance and its p-value."""
     from scipy.stats import chi2_contingency
 
-    counts = pd.concat([side["label"].value_counts() for side in (before, after)], axis=1).fillna(0).to_numpy(float)
+    counts = (
+        pd.concat([revision["label"].value_counts() for revision in (before, after)], axis=1).fillna(0).to_numpy(float)
+    )
     if counts.sum(axis=0).min() >= _FEWEST:
         first, second = (counts / counts.sum(axis=0)).T
         yield "class shares", float(np.abs(first - second).sum() / 2), float(chi2_contingency(counts).pvalue)
     for name in _MEASURES:
-        values = [side[name].dropna().to_numpy(np.float32) for side in (before, after)]
+        values = [revision[name].dropna().to_numpy(np.float32) for revision in (before, after)]
         if min(map(len, values)) >= _FEWEST:
             yield name.replace("_", " "), *_kolmogorov_smirnov(*values)
 

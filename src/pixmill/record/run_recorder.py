@@ -17,9 +17,9 @@ from pixmill.core.workspace import Workspace
 from pixmill.pages.base import figure_png
 from pixmill.record.delivery import WEIGHTS, close_dead_runs, open_run
 from pixmill.record.lineage import data_hashes, image_count
-from pixmill.record.model import save_classifier_model, save_keras_model
+from pixmill.record.model_format import save_classifier_model, save_keras_model
 from pixmill.record.pending import RunData, now
-from pixmill.record.store import StoreError, connect, line_of, shown, tracking_uri
+from pixmill.record.store import StoreError, connect, line_of, tracking_uri, without_password
 from pixmill.record.sync import sync
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-__all__ = ["Run", "accepted"]
+__all__ = ["RunRecorder", "sanitize_names"]
 
 _FOREIGN = re.compile(r"[^\w.\- /]|\A\.\.|(?<![^/])\.*(?=/|\Z)", re.ASCII)
 """What MLflow rejects in parameter and metric names on at least one platform: characters, two dots at the start, and
@@ -42,14 +42,14 @@ _VALUE = 6000
 Value = TypeVar("Value")
 
 
-class Run:
+class RunRecorder:
     """Collect a run's records; when its stage has ended, write them to files and upload them to MLflow.
 
     A run that is :meth:`opened <open>` is also logged live, on a best-effort basis: after the first failure nothing
     more is sent before the end. Anything that cannot be saved, because the disk is full or a model cannot be converted,
     is reported in a line at the end.
 
-    >>> run = Run(Workspace(root=Path(), home=Path()), RunData("train", started=0))
+    >>> run = RunRecorder(Workspace(root=Path(), home=Path()), RunData("train", started=0))
     >>> run.log_params({"train.epochs": 30})
     >>> run.log_metrics({"test_accuracy": 0.9, "test_f1.R&B": 0.8}, timestamp=1000)
     >>> run.data.points
@@ -61,7 +61,7 @@ class Run:
         parent: The parent run; default: none.
     """
 
-    def __init__(self, workspace: Workspace, data: RunData, parent: Run | None = None) -> None:
+    def __init__(self, workspace: Workspace, data: RunData, parent: RunRecorder | None = None) -> None:
         self.data = data
         self.faults: list[str] = []
         self._workspace, self._root = workspace, parent or self
@@ -85,7 +85,7 @@ class Run:
         self._send(partial(open_run, data=self.data, home=self._workspace.home))
 
     @contextlib.contextmanager
-    def child(self, name: str, params: Mapping[str, Any]) -> Iterator[Run]:
+    def child(self, name: str, params: Mapping[str, Any]) -> Iterator[RunRecorder]:
         """Open a child run, for a fold or a trial.
 
         Args:
@@ -93,7 +93,7 @@ class Run:
             params: Its parameters, flattened.
         """
         data = RunData("train", name=name, parent=self.data.run_id, origin=self.data.origin)
-        child = Run(self._workspace, data, self._root)
+        child = RunRecorder(self._workspace, data, self._root)
         self.data.children.append(data)
         child.log_params(params)
         child._send(partial(open_run, data=data, home=self._workspace.home))
@@ -122,7 +122,7 @@ class Run:
         """Write the run of a successful stage, upload all pending runs, and report failures in a line."""
         self.data.ended = now()
         try:
-            folder = self._made_folder()
+            folder = self._make_folder()
             for name, content in self._contents.items():
                 path = folder / "artifacts" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ class Run:
 
     def log_params(self, params: Mapping[str, Any]) -> None:
         """Log parameters, flattened: ``{"train.epochs": 30}``."""
-        self.data.params |= {name: str(value)[:_VALUE] for name, value in accepted(params).items()}
+        self.data.params |= {name: str(value)[:_VALUE] for name, value in sanitize_names(params).items()}
 
     def set_weights(self, digest: str) -> None:
         """Set the md5 of the weights file, by which an evaluation finds this run."""
@@ -168,7 +168,9 @@ class Run:
         from mlflow.entities import Metric
 
         moment = now() if timestamp is None else timestamp
-        points = [[name, float(value), moment, step] for name, value in accepted(figures).items() if value is not None]
+        points = [
+            [name, float(value), moment, step] for name, value in sanitize_names(figures).items() if value is not None
+        ]
         self.data.points += points
         if live:
             self._send(lambda client: client.log_batch(str(self.run_id), [Metric(*point) for point in points]))
@@ -259,25 +261,25 @@ class Run:
         if isinstance(error, StoreError):
             reason = f"{error.message}; {error.next}"
         _say(
-            f"warning: MLflow at {shown(tracking_uri(self._workspace))} {reason}. Training continues; the run is sent "
-            "when it ends, or later with: pixmill sync"
+            f"warning: MLflow at {without_password(tracking_uri(self._workspace))} {reason}. Training continues; the "
+            "run is sent when it ends, or later with: pixmill sync"
         )
 
-    def _made_folder(self) -> Path:
+    def _make_folder(self) -> Path:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix=".part-", dir=self._workspace.scratch("record")))
         return self._folder
 
     def _save_model(self, name: str, save: Callable[[Path], None]) -> None:
         try:
-            models = self._made_folder() / "models"
+            models = self._make_folder() / "models"
             models.mkdir(exist_ok=True)
             save(models / name)
         except Exception as error:  # noqa: BLE001 (MLflow and converters raise what they like)
             self.faults.append(f"the model {name} ({line_of(error)})")
 
 
-def accepted(named: Mapping[str, Value]) -> dict[str, Value]:
+def sanitize_names(named: Mapping[str, Value]) -> dict[str, Value]:
     """Return the same values under names that MLflow accepts.
 
     Invalid characters become ``_``, and long names are cut. If two names collide, the later gets a number, so no value

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from pixmill.core.params import ValidateParams
-from pixmill.pages.validate.cards import Deck, Spread
-from pixmill.pages.validate.sections import (
+from pixmill.pages.validate.cards import ImageSet, ValidationCards
+from pixmill.pages.validate.image_sections import (
+    count_dropped_by_class,
     doubtful,
-    dropped_by_class,
     leaks,
+    most_repeated_files,
     near_duplicates,
     offenders,
     placeholders,
-    repeated_files,
     sheets,
 )
 from pixmill.validate import Decision
@@ -28,7 +28,7 @@ def test_reasons_come_in_the_order_of_the_vocabulary_with_their_counts() -> None
         unread(22, "truncated", image_url="HTTPS://b.example?x"),
         unread(23, "html", image_url=None, page_url="http://c.example/page"),
     ]
-    found = list(offenders(Deck(validation(rows))))
+    found = list(offenders(ValidationCards(validation(rows))))
     assert [(item["reason"], item["count"], len(item["cards"]), item["more"]) for item in found] == [
         ("html", 1, 1, 0),
         ("truncated", 21, 12, 9),
@@ -47,7 +47,7 @@ def test_of_many_origins_the_commonest_are_named() -> None:
         for host in range(1, 7)
         for number in range(host)
     ]
-    [found] = offenders(Deck(validation(rows)))
+    [found] = offenders(ValidationCards(validation(rows)))
     assert found["origins"] == [("6.example", 6), ("5.example", 5), ("4.example", 4), ("3.example", 3)]
     assert found["elsewhere"] == 3
 
@@ -60,17 +60,17 @@ def test_copies_stand_beside_what_was_kept_the_largest_set_first() -> None:
         *[dropped(number, f"duplicate_pixels:{key(3)}", pixels="q") for number in range(4, 14)],
         kept(20, pixels="p", width=50),
     ]
-    [found] = offenders(Deck(validation(rows)))
+    [found] = offenders(ValidationCards(validation(rows)))
     assert (found["count"], found["cards"], found["more"]) == (11, [], 0)
-    assert [spread.title for spread in found["spreads"]] == [
+    assert [image_set.title for image_set in found["image_sets"]] == [
         "11 images with the same pixels",
         "2 images with the same pixels",
     ]
-    assert [(spread.cards[0].id, spread.cards[0].verdict) for spread in found["spreads"]] == [
+    assert [(image_set.cards[0].id, image_set.cards[0].verdict) for image_set in found["image_sets"]] == [
         (key(3), "kept"),
         (key(1), "kept"),
     ]
-    assert found["spreads"][0].more == 5
+    assert found["image_sets"][0].more == 5
 
 
 def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
@@ -82,18 +82,18 @@ def test_a_conflict_of_one_file_is_shown_by_itself() -> None:
         ],
         sightings=[seen(1, "coat"), seen(1, "shoe")],
     )
-    [found] = offenders(Deck(made))
-    assert [{card.label for card in spread.cards} for spread in found["spreads"]] == [
+    [found] = offenders(ValidationCards(made))
+    assert [{card.label for card in image_set.cards} for image_set in found["image_sets"]] == [
         {"coat", "shoe"},
         {"labelled coat and shoe"},
     ]
-    assert found["spreads"][1].title == "The same file under several labels"
+    assert found["image_sets"][1].title == "The same file under several labels"
 
 
 def test_near_duplicates_without_number_stand_beside_the_one_that_is_kept() -> None:
     rows = [kept(1), *[dropped(number, f"repeated:{key(1)}") for number in range(2, 6)], kept(9)]
-    [found] = offenders(Deck(validation([*rows, dropped(6, f"repeated:{key(9)}")])))
-    assert [(spread.title, spread.cards[0].id) for spread in found["spreads"]] == [
+    [found] = offenders(ValidationCards(validation([*rows, dropped(6, f"repeated:{key(9)}")])))
+    assert [(image_set.title, image_set.cards[0].id) for image_set in found["image_sets"]] == [
         ("5 near-duplicates", key(1)),
         ("2 near-duplicates", key(9)),
     ]
@@ -101,8 +101,8 @@ def test_near_duplicates_without_number_stand_beside_the_one_that_is_kept() -> N
 
 def test_placeholders_and_leaks_are_counted_here_and_shown_elsewhere() -> None:
     rows = [dropped(1, "placeholder", None), dropped(2, f"leak:{key(3)}", pixels="p"), kept(3, pixels="p")]
-    found = list(offenders(Deck(validation(rows))))
-    assert [(item["reason"], item["count"], item["cards"], item["spreads"], item["more"]) for item in found] == [
+    found = list(offenders(ValidationCards(validation(rows))))
+    assert [(item["reason"], item["count"], item["cards"], item["image_sets"], item["more"]) for item in found] == [
         ("placeholder", 1, [], [], 0),
         ("leak", 1, [], [], 0),
     ]
@@ -117,8 +117,8 @@ def test_of_many_sets_some_are_shown_and_the_rest_is_counted() -> None:
             dropped(100 + number, f"duplicate_pixels:{key(number)}", pixels=str(number)),
         )
     ]
-    [found] = offenders(Deck(validation(rows)))
-    assert (len(found["spreads"]), found["more"]) == (12, 8)
+    [found] = offenders(ValidationCards(validation(rows)))
+    assert (len(found["image_sets"]), found["more"]) == (12, 8)
 
 
 def test_the_table_counts_each_dropped_image_once() -> None:
@@ -130,21 +130,21 @@ def test_the_table_counts_each_dropped_image_once() -> None:
         unread(4, "html", "shoe"),
         unread(5, "html", "shoe"),
     ]
-    table = dropped_by_class(Deck(validation(rows)))
+    table = count_dropped_by_class(ValidationCards(validation(rows)))
     assert list(table.columns) == ["html", "too_small", "label_conflict", "duplicate_pixels"]
     assert table.to_dict("index") == {
         "coat": {"html": 0, "too_small": 0, "label_conflict": 0, "duplicate_pixels": 1},
         "shoe": {"html": 2, "too_small": 1, "label_conflict": 0, "duplicate_pixels": 0},
         "several labels": {"html": 0, "too_small": 0, "label_conflict": 1, "duplicate_pixels": 0},
     }
-    assert len(dropped_by_class(Deck(validation([kept(0)])))) == 0
+    assert len(count_dropped_by_class(ValidationCards(validation([kept(0)])))) == 0
 
 
 PARAMS = ValidateParams(blank={"min_entropy": 1.0})
 
 
 def found(*rows, decided=()) -> dict[str, dict[str, Any]]:
-    return {item["title"]: item for item in doubtful(Deck(validation(rows)), PARAMS, decided=decided)}
+    return {item["title"]: item for item in doubtful(ValidationCards(validation(rows)), PARAMS, decided=decided)}
 
 
 def test_the_darkest_come_first_and_only_kept_ones() -> None:
@@ -205,9 +205,9 @@ def test_where_nothing_is_kept_nothing_is_in_doubt() -> None:
     assert all(not item["count"] and not item["cards"] for item in found().values())
 
 
-def near(rows, pairs, followed=None) -> tuple[list[Spread], int]:
+def near(rows, pairs, followed=None) -> tuple[list[ImageSet], int]:
     made = validation(rows, pairs=pairs, followed=followed)
-    return near_duplicates(Deck(made), made.pairs, made.pairs_across_labels())
+    return near_duplicates(ValidationCards(made), made.pairs, made.pairs_across_labels())
 
 
 def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
@@ -217,15 +217,15 @@ def group(leader: int, *members: int, label: str = "coat") -> list[dict]:
 def test_groups_across_labels_come_first_then_the_largest() -> None:
     rows = [*group(1, 2, 3), *group(4, 5), *group(6), kept(7, "shoe", group=key(6)), kept(8)]
     pairs = [(1, 2, 0.991), (2, 3, 0.995), (4, 5, 0.999), (6, 7, 1.0)]
-    spreads, count = near(rows, pairs)
+    image_sets, count = near(rows, pairs)
     assert count == 3
-    assert [spread.title for spread in spreads] == [
+    assert [image_set.title for image_set in image_sets] == [
         "2 images, similarity 1.0000",
         "3 images, similarity 0.9910 to 0.9950",
         "2 images, similarity 0.9990",
     ]
-    assert [spread.warning for spread in spreads] == ["different labels", "", ""]
-    told = {card.id: card.facts[-1] for card in spreads[1].cards}
+    assert [image_set.warning for image_set in image_sets] == ["different labels", "", ""]
+    told = {card.id: card.facts[-1] for card in image_sets[1].cards}
     assert told == {
         key(1): "similarity to nearest 0.9910",
         key(2): "similarity to nearest 0.9950",
@@ -235,9 +235,9 @@ def test_groups_across_labels_come_first_then_the_largest() -> None:
 
 def test_a_pair_across_labels_that_joins_two_groups_is_shown_by_itself() -> None:
     rows = [*group(1, 2), kept(3, "shoe"), kept(4)]
-    spreads, count = near(rows, [(1, 2, 0.99), (2, 3, 0.993), (2, 4, 0.994)])
+    image_sets, count = near(rows, [(1, 2, 0.99), (2, 3, 0.993), (2, 4, 0.994)])
     assert count == 2
-    assert [({card.id for card in spread.cards}, bool(spread.warning)) for spread in spreads] == [
+    assert [({card.id for card in image_set.cards}, bool(image_set.warning)) for image_set in image_sets] == [
         ({key(2), key(3)}, True),
         ({key(1), key(2)}, False),
     ]
@@ -245,22 +245,22 @@ def test_a_pair_across_labels_that_joins_two_groups_is_shown_by_itself() -> None
 
 def test_each_label_of_a_large_group_is_shown() -> None:
     rows = [*group(1, *range(2, 40)), *group(1, label="shoe")[1:], kept(99, "shoe", group=key(1))]
-    [spread], _ = near(rows, [(1, number, 0.99) for number in [*range(2, 40), 99]])
-    assert {card.label for card in spread.cards} == {"coat", "shoe"}
-    assert (len(spread.cards), spread.more) == (6, 34)
+    [image_set], _ = near(rows, [(1, number, 0.99) for number in [*range(2, 40), 99]])
+    assert {card.label for card in image_set.cards} == {"coat", "shoe"}
+    assert (len(image_set.cards), image_set.more) == (6, 34)
 
 
 def test_labels_that_a_person_decided_are_no_warning() -> None:
     rows, pairs = [*group(1), kept(2, "shoe", group=key(1))], [(1, 2, 0.99)]
     decided = {number: Decision(number, key(number), "keep") for number in (1, 2)}
-    assert [spread.warning for spread in near(rows, pairs)[0]] == ["different labels"]
-    assert [spread.warning for spread in near(rows, pairs, decided)[0]] == [""]
+    assert [image_set.warning for image_set in near(rows, pairs)[0]] == ["different labels"]
+    assert [image_set.warning for image_set in near(rows, pairs, decided)[0]] == [""]
 
 
 def test_of_many_groups_some_are_shown_and_all_are_counted() -> None:
     rows = [row for number in range(20) for row in group(number, 100 + number)]
-    spreads, count = near(rows, [(number, 100 + number, 0.99) for number in range(20)])
-    assert (len(spreads), count) == (12, 20)
+    image_sets, count = near(rows, [(number, 100 + number, 0.99) for number in range(20)])
+    assert (len(image_sets), count) == (12, 20)
 
 
 def test_without_near_duplicates_there_is_nothing_to_show() -> None:
@@ -271,7 +271,7 @@ def test_without_near_duplicates_there_is_nothing_to_show() -> None:
 def test_a_file_that_was_seen_often_is_told_with_its_places() -> None:
     sightings = [seen(1, "coat", f"data/coat/{number}.png") for number in range(5)]
     made = validation([kept(1), kept(2), kept(3)], sightings=[*sightings, seen(2), seen(3), seen(3, "shoe")])
-    repeated, files = repeated_files(Deck(made))
+    repeated, files = most_repeated_files(ValidationCards(made))
     assert files == 2
     assert [(card.id, card.facts[-1]) for card in repeated] == [(key(1), "found 5 times"), (key(3), "found 2 times")]
     assert repeated[0].place == "data/coat/0.png, data/coat/1.png, data/coat/2.png and 2 more"
@@ -287,7 +287,7 @@ def test_placeholders_are_told_with_how_often_and_as_what_they_came() -> None:
             (3, "conflict", 2, 2, "coat, shoe"),
         ],
     )
-    cards, count = placeholders(Deck(made), made.repeated)
+    cards, count = placeholders(ValidationCards(made), made.repeated)
     assert count == 2
     assert [(card.id, card.verdict, card.facts[1:]) for card in cards] == [
         (key(2), "kept", ("7 files, 99 URLs", "labelled coat")),
@@ -304,7 +304,7 @@ def test_leaks_are_shown_with_both_places() -> None:
             (2, "train", "data/train/coat/c.png", 3, "val", "data/val/coat/d.png"),
         ],
     )
-    same, alike = leaks(Deck(made), made.leaks)
+    same, alike = leaks(ValidationCards(made), made.leaks)
     assert (same.title, [(card.id, card.facts[-1], card.place) for card in same.cards]) == (
         "The same file",
         [(key(1), "in train", "data/train/coat/a.png"), (key(1), "in test", "data/test/coat/b.png")],
@@ -317,26 +317,26 @@ def test_leaks_are_shown_with_both_places() -> None:
 
 def test_a_sheet_holds_kept_images_of_its_class_in_no_order_of_their_ids() -> None:
     rows = [kept(number) for number in range(50)] + [kept(100, "shoe"), dropped(101, "too_small", "shoe")]
-    dealt = sheets(Deck(validation(rows)), ["coat", "shoe", "hat"])
-    drawn = [card.id for card in dealt["coat"]]
+    shown = sheets(ValidationCards(validation(rows)), ["coat", "shoe", "hat"])
+    drawn = [card.id for card in shown["coat"]]
     assert len(set(drawn)) == 32
     assert set(drawn) <= {key(number) for number in range(50)}
     assert drawn != sorted(drawn)
-    assert [card.id for card in dealt["shoe"]] == [key(100)]
-    assert dealt["hat"] == []
+    assert [card.id for card in shown["shoe"]] == [key(100)]
+    assert shown["hat"] == []
 
 
 def test_more_images_leave_most_of_a_sheet_as_it_was() -> None:
-    first = sheets(Deck(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
-    again = sheets(Deck(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
+    first = sheets(ValidationCards(validation([kept(number) for number in range(100)])), ["coat"])["coat"]
+    again = sheets(ValidationCards(validation([kept(number) for number in range(110)])), ["coat"])["coat"]
     assert len({card.id for card in first} & {card.id for card in again}) > 20
 
 
 def test_with_many_classes_sheets_are_smaller_and_the_first_have_one() -> None:
     labels = [f"class {number:03}" for number in range(310)]
     rows = [kept(100 * place + number, label) for place, label in enumerate(labels) for number in range(15)]
-    deck = Deck(validation(rows, classes=labels))
-    assert {len(cards) for cards in sheets(deck, labels[:60]).values()} == {10}
-    dealt = sheets(deck, labels)
-    assert list(dealt) == labels[:300]
-    assert {len(cards) for cards in dealt.values()} == {2}
+    cards_of = ValidationCards(validation(rows, classes=labels))
+    assert {len(cards) for cards in sheets(cards_of, labels[:60]).values()} == {10}
+    shown = sheets(cards_of, labels)
+    assert list(shown) == labels[:300]
+    assert {len(cards) for cards in shown.values()} == {2}

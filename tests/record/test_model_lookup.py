@@ -11,7 +11,7 @@ import yaml
 from pixmill.core.errors import PixmillError
 from pixmill.learn import Classifier
 from pixmill.predict import current_version, find_model
-from pixmill.record.models import fetch, resolve
+from pixmill.record.model_lookup import fetch, resolve
 from pixmill.record.stages import evaluation_run
 from tests.images.samples import encoded, shapes
 

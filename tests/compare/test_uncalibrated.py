@@ -9,23 +9,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compare.calibration import read_calibration
 from pixmill.compare.comparing import compare
-from pixmill.compare.document import comparison_json
 from pixmill.compare.gate import judge
+from pixmill.compare.json_document import comparison_json
 from pixmill.compare.markdown import comparison_markdown
 from pixmill.compare.numbers import compare_numbers, find_flips
 from pixmill.compare.page import render_page
 from pixmill.compare.sheet import choose
 from pixmill.compare.text import comparison_text
+from pixmill.compare.uncalibrated import read_calibration
 from pixmill.core.params import ReviewParams, parse_params
 from pixmill.evaluate.predictions import apply_calibration, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import expected_calibration_error
 from pixmill.metrics.probabilities import losses, tempered
 from pixmill.review.doubts import _labels
+from tests.compare.made_revisions import LABELS, from_probabilities, make_revision, write_predictions
 from tests.compare.projects import dvc, git, write
-from tests.compare.sides import LABELS, from_probabilities, make_side, write_predictions
 
 TEMPERATURE = 0.07
 PARAMS = parse_params("classes: [coat, shirt, sneaker]\nscrape: {snapshot: '2026-11-20'}\nevaluate: {draws: 200}\n")
@@ -99,7 +99,7 @@ def test_an_earlier_base_is_compared_with_its_calibration(project, workspace, un
 
 
 def test_flips_have_the_confidence_that_each_side_delivers(underconfident, delivered):
-    base, head = make_side(underconfident, calibration=Calibration(TEMPERATURE)), make_side(flipped(delivered))
+    base, head = make_revision(underconfident, calibration=Calibration(TEMPERATURE)), make_revision(flipped(delivered))
     flips = find_flips(base, head).set_index("id")
     expected = delivered.set_index("id").filter(like="p_").max(axis=1)
     assert flips["base_confidence"].to_numpy() == pytest.approx(expected[flips.index].to_numpy())
@@ -141,8 +141,8 @@ def test_a_reviewer_is_told_only_confidences_that_are_known(underconfident, deli
         def still_labelled(flips):
             return flips
 
-    sides = make_side(underconfident, calibration=None), make_side(flipped(delivered))
-    flips = compare_numbers(*sides, PARAMS.review, PARAMS.evaluate).flips
+    revisions = make_revision(underconfident, calibration=None), make_revision(flipped(delivered))
+    flips = compare_numbers(*revisions, PARAMS.review, PARAMS.evaluate).flips
     ((_, _, why, lost),) = _labels(Material, flips)
     said = why.format_map(lost.iloc[0].to_dict())
     assert said.startswith(f"Labelled '{lost['label'].iloc[0]}', which the base's model predicted; the model now predi")

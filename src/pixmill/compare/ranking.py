@@ -12,13 +12,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from pixmill.compare.changes import changed_params
-from pixmill.compare.comparison import NotComparable, Side, signed
+from pixmill.compare.changes import find_changed_params
+from pixmill.compare.comparison import NotComparableError, Revision, with_sign
+from pixmill.compare.description import NONE, ComparisonTable, p_value, printable
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES, compare_numbers
-from pixmill.compare.parallel import parallel
-from pixmill.compare.report import NONE, Table, p_value, printable
-from pixmill.compare.sides import read_each
-from pixmill.compare.text import drawn
+from pixmill.compare.parallel_plot import parallel_plot
+from pixmill.compare.revisions import read_each
+from pixmill.compare.text import draw_table
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import significant
 from pixmill.core.git import git
@@ -29,9 +29,9 @@ from pixmill.core.workspace import Workspace
 from pixmill.metrics.comparison import Difference, holm
 from pixmill.pages.base import render_page, shorten
 from pixmill.record.delivery import WEIGHTS
-from pixmill.record.runs import list_runs
+from pixmill.record.run_lookup import list_runs
 
-__all__ = ["Row", "Runs", "compare_runs", "render_runs", "runs_text"]
+__all__ = ["RankedModel", "Ranking", "compare_runs", "render_runs", "runs_text"]
 
 _MOST = 50
 """Rows of a table that is still read."""
@@ -46,8 +46,8 @@ _NO_ORIGIN = ("review.", "evaluate.")
 
 
 @dataclass(frozen=True)
-class Row:
-    """Hold one model.
+class RankedModel:
+    """A model and its place among the others.
 
     Args:
         name: Of the experiment, else of the run.
@@ -83,8 +83,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Runs:
-    """Hold all models.
+class Ranking:
+    """All models, best first.
 
     Args:
         metric: ``review.metric``.
@@ -97,13 +97,13 @@ class Runs:
 
     metric: str
     confidence: float
-    rows: tuple[Row, ...]
-    others: tuple[Row, ...]
+    rows: tuple[RankedModel, ...]
+    others: tuple[RankedModel, ...]
     left_out: bool
     missing: tuple[str, ...]
 
 
-def compare_runs(workspace: Workspace, params: Params) -> Runs:
+def compare_runs(workspace: Workspace, params: Params) -> Ranking:
     """Compare the newest experiments and runs with the best of them.
 
     The best is the one with the best ``review.metric`` among those with the project's classes and the test images that
@@ -119,7 +119,7 @@ def compare_runs(workspace: Workspace, params: Params) -> Runs:
     metric, confidence = params.review.metric, params.evaluate.confidence
     sign = -1 if metric in LOWER_IS_BETTER else 1
     pairs, left_out, missing = _read(workspace, metric)
-    tested = [_tested(side) for _, side in pairs]
+    tested = [_test_set(revision) for _, revision in pairs]
     mine = [key for key in tested if key and key[0] == frozenset(params.classes)] or list(filter(None, tested))
     usual = Counter(mine).most_common(1)[0][0] if mine else None
     # A figure of other test images does not tell which model is better, so these come last.
@@ -128,13 +128,15 @@ def compare_runs(workspace: Workspace, params: Params) -> Runs:
     order = sorted(range(len(pairs)), key=lambda place: (tested[place] != usual, -scores[place]))
     pairs = [pairs[place] for place in order]
     best = pairs[0][1] if usual is not None and pairs[0][0].value is not None else None
-    rows = [_compared(row, side, best, params) for row, side in pairs]
-    rows = _judged(_differing(rows, [side.params for _, side in pairs]), sign, 1 - confidence)
+    rows = [_compare_with_best(row, revision, best, params) for row, revision in pairs]
+    rows = _with_p_values(
+        _with_params_that_differ(rows, [revision.params for _, revision in pairs]), sign, 1 - confidence
+    )
     others = sorted((row for row in rows if row.why), key=lambda row: -row.started)
-    return Runs(metric, confidence, tuple(row for row in rows if not row.why), tuple(others), left_out, missing)
+    return Ranking(metric, confidence, tuple(row for row in rows if not row.why), tuple(others), left_out, missing)
 
 
-def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[Row, Side]], bool, tuple[str, ...]]:
+def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[RankedModel, Revision]], bool, tuple[str, ...]]:
     """Return the newest models with what was read of them, whether there are older ones, and what could not be read."""
     experiments, missing = _experiments(workspace.root), []
     try:
@@ -144,8 +146,8 @@ def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[Row, Side]], bo
             raise
         recorded, missing = [], [f"No runs: {error.message}; {error.next}."]
     refs = [ref for _, ref in experiments[:_MOST]]
-    sides = dict(zip(refs, _sides(workspace, refs), strict=True))
-    known = {side.run.tags[WEIGHTS] for side in sides.values() if side.run}
+    revisions = dict(zip(refs, _read_slim(workspace, refs), strict=True))
+    known = {revision.run.tags[WEIGHTS] for revision in revisions.values() if revision.run}
     # Of several runs with the same weights, the newest.
     runs = {run.tags[WEIGHTS]: run for run in reversed(recorded) if run.tags[WEIGHTS] not in known}
     started = {f"runs:/{run.id}": float(run.tags.get("pixmill.started", 0)) for run in runs.values()}
@@ -153,33 +155,33 @@ def _read(workspace: Workspace, metric: str) -> tuple[list[tuple[Row, Side]], bo
     if not all_:
         raise PixmillError("there are no experiments, and no runs with results in MLflow", next="dvc repro")
     names = [name for _, name in all_[:_MOST] if name in started]
-    sides |= zip(names, _sides(workspace, names), strict=True)
-    rows = [(_row(sides[name], time, metric), sides[name]) for time, name in all_[:_MOST]]
-    found = [(row, replace(side, name=row.name)) for row, side in rows]
+    revisions |= zip(names, _read_slim(workspace, names), strict=True)
+    rows = [(_row(revisions[name], time, metric), revisions[name]) for time, name in all_[:_MOST]]
+    found = [(row, replace(revision, name=row.name)) for row, revision in rows]
     return found, len(all_) > _MOST, tuple(missing)
 
 
-def _sides(workspace: Workspace, names: Sequence[str]) -> Iterator[Side]:
-    """Yield sides with their test predictions and clusters alone, since dozens are held at once."""
-    for side in track(read_each(workspace, names), "Read results", len(names), unit="model"):
-        manifest, predictions = side.manifest, side.predictions
+def _read_slim(workspace: Workspace, names: Sequence[str]) -> Iterator[Revision]:
+    """Yield revisions with their test predictions and clusters alone, since dozens are held at once."""
+    for revision in track(read_each(workspace, names), "Read results", len(names), unit="model"):
+        manifest, predictions = revision.manifest, revision.predictions
         if predictions is not None:
             predictions = predictions[predictions["split"] == "test"]
             if manifest is not None and "cluster" in manifest:
                 manifest = manifest.loc[manifest["id"].isin(predictions["id"]), ["id", "cluster"]]
         none: dict[str, bytes] = {}
-        yield replace(side, predictions=predictions, manifest=manifest, pairs=None, lock={}, read=none.get)
+        yield replace(revision, predictions=predictions, manifest=manifest, pairs=None, lock={}, read=none.get)
 
 
-def _row(side: Side, started: float, metric: str) -> Row:
-    is_run = side.name.startswith("runs:/")
-    name = side.name.rpartition("/")[2]
-    metrics = side.metrics or {}
-    return Row(
-        name=f"{side.run.name} ({name[:8]})" if is_run and side.run else name,
-        kind="run" if is_run else "experiment and run" if side.run else "experiment",
+def _row(revision: Revision, started: float, metric: str) -> RankedModel:
+    is_run = revision.name.startswith("runs:/")
+    name = revision.name.rpartition("/")[2]
+    metrics = revision.metrics or {}
+    return RankedModel(
+        name=f"{revision.run.name} ({name[:8]})" if is_run and revision.run else name,
+        kind="run" if is_run else "experiment and run" if revision.run else "experiment",
         started=started,
-        url=side.run.url if side.run else None,
+        url=revision.run.url if revision.run else None,
         params={},
         n=metrics.get("n", 0),
         value=metrics.get(metric),
@@ -197,31 +199,31 @@ def _experiments(root: Path) -> list[tuple[float, str]]:
     return [(float(time), ref) for time, ref in rows if _EXPERIMENT.fullmatch(ref)]
 
 
-def _tested(side: Side) -> tuple[frozenset[str], int] | None:
+def _test_set(revision: Revision) -> tuple[frozenset[str], int] | None:
     """Return the classes, and a hash of the test images; ``None`` without predictions."""
-    if side.predictions is None:
+    if revision.predictions is None:
         return None
-    labels = frozenset(name.removeprefix("p_") for name in map(str, side.predictions) if name.startswith("p_"))
-    return labels, hash(tuple(sorted(side.predictions["id"])))
+    labels = frozenset(name.removeprefix("p_") for name in map(str, revision.predictions) if name.startswith("p_"))
+    return labels, hash(tuple(sorted(revision.predictions["id"])))
 
 
-def _compared(row: Row, side: Side, best: Side | None, params: Params) -> Row:
-    if side is best:
+def _compare_with_best(row: RankedModel, revision: Revision, best: Revision | None, params: Params) -> RankedModel:
+    if revision is best:
         return replace(row, common=row.n)
     if row.value is None or best is None:
         return replace(row, why="its metrics or predictions cannot be read")
     try:
-        numbers = compare_numbers(best, side, params.review, params.evaluate)
-    except NotComparable as reason:
+        numbers = compare_numbers(best, revision, params.review, params.evaluate)
+    except NotComparableError as reason:
         return replace(row, why=str(reason).removeprefix("Not comparable: "))
     return replace(row, common=numbers.n, difference=numbers.decisive)
 
 
-def _differing(rows: list[Row], texts: list[str | None]) -> list[Row]:
+def _with_params_that_differ(rows: list[RankedModel], texts: list[str | None]) -> list[RankedModel]:
     """Return the rows with the params in which they differ from each other."""
     first = texts[0]
     changes = [
-        {each.name: each for each in changed_params(first, text) if not each.name.startswith(_NO_ORIGIN)}
+        {each.name: each for each in find_changed_params(first, text) if not each.name.startswith(_NO_ORIGIN)}
         for text in texts
     ]
     common = {name: each.base for changed in changes for name, each in changed.items()}
@@ -231,7 +233,7 @@ def _differing(rows: list[Row], texts: list[str | None]) -> list[Row]:
     ]
 
 
-def _judged(rows: list[Row], sign: int, level: float) -> list[Row]:
+def _with_p_values(rows: list[RankedModel], sign: int, level: float) -> list[RankedModel]:
     """Return the rows with their p-values by Holm's method over all that were compared."""
     adjusted = iter(holm([row.difference.p for row in rows if row.difference]).tolist())
     result = []
@@ -243,9 +245,9 @@ def _judged(rows: list[Row], sign: int, level: float) -> list[Row]:
     return result
 
 
-def render_runs(runs: Runs) -> str:
+def render_runs(runs: Ranking) -> str:
     """Return the page ``reports/runs.html``."""
-    plot = parallel(
+    plot = parallel_plot(
         [row.params for row in runs.rows],
         METRIC_NAMES[runs.metric],
         [row.value or 0 for row in runs.rows],
@@ -253,7 +255,7 @@ def render_runs(runs: Runs) -> str:
     )
     return render_page(
         "pixmill.compare",
-        "runs.html",
+        "ranking.html",
         runs=runs,
         plot=plot,
         metric=METRIC_NAMES[runs.metric],
@@ -262,35 +264,35 @@ def render_runs(runs: Runs) -> str:
         params=[*(runs.rows or runs.others)[0].params],
         cells=_cells,
         when=_when,
-        shown=_shown,
+        format_value=_format_value,
         most=_MOST,
     )
 
 
-def runs_text(runs: Runs) -> str:
+def runs_text(runs: Ranking) -> str:
     """Return the table as plain text, at most 120 characters wide, with the params in which each run differs."""
     level = f"({100 * runs.confidence:g} % CI)"
     headings = ("name", f"{METRIC_NAMES[runs.metric]} {level}", "images", f"difference {level}", "p", "")
     cells = [(shorten(row.name, 32), *_cells(row), "worse" if row.worse else "") for row in runs.rows]
-    heading, *table = drawn(Table(headings, tuple(cells)), _WIDE) if cells else [""]
+    heading, *table = draw_table(ComparisonTable(headings, tuple(cells)), _WIDE) if cells else [""]
     lines = [_summary(runs), "", heading]
     for row, line in zip(runs.rows, table, strict=True):
         best = {} if row is runs.rows[0] else runs.rows[0].params
-        told = [f"{name}={_shown(value)}" for name, value in row.params.items() if best.get(name, ...) != value]
+        told = [f"{name}={_format_value(value)}" for name, value in row.params.items() if best.get(name, ...) != value]
         text = f"{row.kind}, {_when(row)}{': ' if told else ''}{', '.join(told)}"
-        lines += [line, *_wrapped(text, "    ")]
+        lines += [line, *_wrap(text, "    ")]
     notes = [f"{row.name}, {_when(row)}, is not comparable with the best: {row.why}" for row in runs.others]
     notes += [f"Only the newest {_MOST} are shown."] if runs.left_out else []
     for note in (*notes, *runs.missing):
-        lines += ["", *_wrapped(note)]
+        lines += ["", *_wrap(note)]
     return "\n".join(lines)
 
 
-def _wrapped(text: str, indent: str = "") -> list[str]:
+def _wrap(text: str, indent: str = "") -> list[str]:
     return wrap(printable(text), _WIDE, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def _summary(runs: Runs) -> str:
+def _summary(runs: Ranking) -> str:
     """Return the result in a sentence."""
     if not runs.rows:
         return "No run or experiment can be compared."
@@ -301,16 +303,16 @@ def _summary(runs: Runs) -> str:
     return f"{sentence}; {worse or 'none'} of the other {others} {'is' if worse == 1 else 'are'} significantly worse."
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return plain(significant(value))
 
 
-def _when(row: Row) -> str:
+def _when(row: RankedModel) -> str:
     """Return when a model was trained, in local time."""
     return datetime.fromtimestamp(row.started, UTC).astimezone().strftime("%Y-%m-%d %H:%M") if row.started else NONE
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: RankedModel) -> tuple[str, ...]:
     """Return the figures of a row as both tables show them: metric, images, difference and adjusted p."""
     value = NONE if row.value is None else f"{row.value:.3f}"
     if row.low is not None and row.high is not None:
@@ -319,4 +321,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     found = row.difference
     if found is None or row.p is None:
         return value, images, "best", ""
-    return value, images, f"{signed(found.difference)} ({signed(found.low)} to {signed(found.high)})", p_value(row.p)
+    return (
+        value,
+        images,
+        f"{with_sign(found.difference)} ({with_sign(found.low)} to {with_sign(found.high)})",
+        p_value(row.p),
+    )

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pixmill.compare.comparison import Change, Changes, Comparison, DataDifference, Numbers, Side
-from pixmill.compare.data import CHANGES
-from pixmill.compare.report import RECORDED, rows_of
+from pixmill.compare.comparison import Change, Changes, Comparison, DataDifference, Numbers, Revision
+from pixmill.compare.description import RECORDED, rows_of
+from pixmill.compare.image_changes import CHANGES
 from pixmill.core.files import significant
 from pixmill.metrics.comparison import Difference
 
@@ -24,8 +24,8 @@ def comparison_json(comparison: Comparison) -> str:
         "sentence": comparison.sentence,
         "gate": comparison.gate.result,
         "rules": [asdict(rule) for rule in comparison.gate.rules],
-        "base": None if comparison.base is None else _side(comparison.base),
-        "head": _side(comparison.head),
+        "base": None if comparison.base is None else _revision(comparison.base),
+        "head": _revision(comparison.head),
         **_numbers(numbers),
         "data": None if data is None else _data(data),
         "changes": None if changes is None else _changes(changes),
@@ -34,10 +34,10 @@ def comparison_json(comparison: Comparison) -> str:
     return json.dumps(significant(document), indent=2, allow_nan=False, ensure_ascii=False, default=str)
 
 
-def _side(side: Side) -> dict[str, Any]:
-    recorded = None if side.metrics is None else {name: side.metrics.get(name) for name in RECORDED}
-    run = None if side.run is None else {"id": side.run.id, "name": side.run.name, "url": side.run.url}
-    return {"name": side.name, "title": side.title, "commit": side.commit, "recorded": recorded, "run": run}
+def _revision(revision: Revision) -> dict[str, Any]:
+    recorded = None if revision.metrics is None else {name: revision.metrics.get(name) for name in RECORDED}
+    run = None if revision.run is None else {"id": revision.run.id, "name": revision.run.name, "url": revision.run.url}
+    return {"name": revision.name, "title": revision.title, "commit": revision.commit, "recorded": recorded, "run": run}
 
 
 def _numbers(numbers: Numbers | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 
 from pixmill.evaluate.mistakes import Confusion
 from pixmill.metrics.growth import UNMEASURED, Growth
-from pixmill.pages.evaluate.reading import (
+from pixmill.pages.evaluate.sentences import (
     calibration_sentence,
     cautions,
     confusion_sentence,

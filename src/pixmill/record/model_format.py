@@ -40,7 +40,7 @@ def save_keras_model(model: keras.Model, folder: Path) -> None:
         str(folder),
         signature=ModelSignature(schema(model.input_shape), schema(model.output_shape)),
         input_example=np.full((1, *model.input_shape[1:]), 127, np.float32),
-        pip_requirements=_pinned("keras", "tensorflow"),
+        pip_requirements=_pin("keras", "tensorflow"),
     )
 
 
@@ -65,7 +65,7 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
             str(folder),
             python_model=str(_SERVED),
             artifacts={"classifier": str(temporary / "classifier"), "code": str(code)},
-            pip_requirements=_pinned(
+            pip_requirements=_pin(
                 "mlflow", "numpy", "pandas", "pillow", *(["ai-edge-litert"] if converted else ["keras", "tensorflow"])
             ),
         )
@@ -73,5 +73,5 @@ def save_classifier_model(classifier: Path, folder: Path) -> None:
         shutil.rmtree(cache, ignore_errors=True)
 
 
-def _pinned(*packages: str) -> list[str]:
+def _pin(*packages: str) -> list[str]:
     return [f"{package}=={version(package)}" for package in packages]

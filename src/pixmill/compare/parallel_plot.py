@@ -10,7 +10,7 @@ from typing import Any
 from pixmill.core.params.reference import plain
 from pixmill.pages.base import shorten
 
-__all__ = ["Axis", "Parallel", "parallel"]
+__all__ = ["Axis", "ParallelPlot", "parallel_plot"]
 
 _AXES = 8
 """Params that have an axis: with more, nobody follows a line."""
@@ -24,7 +24,7 @@ _APART = 13
 
 @dataclass(frozen=True)
 class Axis:
-    """Hold one axis.
+    """One axis of the plot.
 
     Args:
         name: The full name of what it shows.
@@ -44,8 +44,8 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Parallel:
-    """Hold the drawing.
+class ParallelPlot:
+    """The axes of a parallel plot, with their places in the drawing.
 
     Args:
         axes: From left to right; the last is the metric.
@@ -70,9 +70,9 @@ class Parallel:
         return (self.bottom - self.axes[-1].heights[place]) / _HEIGHT
 
 
-def parallel(
+def parallel_plot(
     params: Sequence[Mapping[str, Any]], metric: str, values: Sequence[float], *, lower_is_better: bool
-) -> Parallel | None:
+) -> ParallelPlot | None:
     """Return the plot; ``None`` where there is nothing to see: one run, or no param that differs.
 
     Args:
@@ -92,7 +92,7 @@ def parallel(
         for place, (name, end) in enumerate(zip(names[:_AXES], ends, strict=False))
     ]
     axes.append(_axis(metric, metric, _LEFT + len(axes) * _GAP, values, digits=3, upside_down=lower_is_better))
-    return Parallel(tuple(axes), axes[-1].x + _RIGHT, _TOP, _TOP + _HEIGHT, max(0, len(names) - _AXES))
+    return ParallelPlot(tuple(axes), axes[-1].x + _RIGHT, _TOP, _TOP + _HEIGHT, max(0, len(names) - _AXES))
 
 
 def _axis(

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from pixmill.compare.comparison import Change, Changes, Comparison, DataDifference, Gate, Numbers, Side, signed
-from pixmill.compare.data import CHANGES
+from pixmill.compare.comparison import Change, Changes, Comparison, DataDifference, Gate, Numbers, Revision, with_sign
+from pixmill.compare.image_changes import CHANGES
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.core.params.reference import plain
 from pixmill.metrics.comparison import Difference
@@ -22,10 +22,10 @@ __all__ = [
     "FLIPPED",
     "NONE",
     "RECORDED",
-    "Link",
-    "Row",
-    "Section",
-    "Table",
+    "ComparisonSection",
+    "ComparisonTable",
+    "ImageRow",
+    "RunLink",
     "better_or_worse",
     "changes_section",
     "class_rows",
@@ -35,9 +35,9 @@ __all__ = [
     "mcnemar_line",
     "metric_name",
     "metric_rows",
+    "own_results_section",
     "p_value",
     "printable",
-    "recorded_section",
     "rows_of",
     "sections",
     "steps_section",
@@ -47,7 +47,7 @@ NONE = "\N{EN DASH}"
 """Stands for a value that is not there."""
 
 RECORDED = ("accuracy", "macro_f1", "log_loss", "ece", "n")
-"""What is shown of each side's own record where the two cannot be compared image by image."""
+"""What is shown of each revision's own record where the two cannot be compared image by image."""
 
 FLIPPED = {False: "Right before, wrong now", True: "Wrong before, right now"}
 """What happened to a prediction, by whether the head is right."""
@@ -61,13 +61,13 @@ _NUMBER = re.compile(r"[<+\N{MINUS SIGN}-]? ?[\d.,]+( to [+\N{MINUS SIGN}]?[\d.]
 _CHANGED = {"moved": "moved to another split", "restored": "restored, which the base drops"}
 """Changes of images whose name says too little."""
 
-Row = dict[Any, Any]
-Lines = tuple["str | Link", ...]
+ImageRow = dict[Any, Any]
+Lines = tuple["str | RunLink", ...]
 
 
 @dataclass(frozen=True)
-class Table:
-    """Hold a table.
+class ComparisonTable:
+    """A table of text, whatever the format.
 
     Args:
         headings: Of the columns.
@@ -87,16 +87,16 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Link:
-    """Hold the address of something with its name."""
+class RunLink:
+    """A name that leads to an address."""
 
     name: str
     url: str
 
 
 @dataclass(frozen=True)
-class Section:
-    """Hold one subject of a comparison.
+class ComparisonSection:
+    """One subject of a comparison.
 
     Args:
         title: Its heading.
@@ -105,23 +105,23 @@ class Section:
     """
 
     title: str
-    parts: tuple[Table | Lines, ...]
+    parts: tuple[ComparisonTable | Lines, ...]
     detail: bool = False
 
 
-def sections(comparison: Comparison, *, most: int) -> list[Section]:
-    """Return what a comparison says beyond its verdict, without what is the same on both sides.
+def sections(comparison: Comparison, *, most: int) -> list[ComparisonSection]:
+    """Return what a comparison says beyond its verdict, without what is the same on both revisions.
 
     Args:
         comparison: The comparison.
         most: Rows or lines of a kind; of more, the count is told.
     """
     numbers, data, changes = comparison.numbers, comparison.data, comparison.changes
-    found = [Section("Missing", (_few(comparison.missing, most, "more"),))]
+    found = [ComparisonSection("Missing", (_few(comparison.missing, most, "more"),))]
     if numbers is not None:
         found += [_metrics(numbers), _classes(numbers, most), steps_section(numbers), _flips(numbers, most)]
     else:
-        found.append(recorded_section(comparison))
+        found.append(own_results_section(comparison))
     if data is not None:
         found.append(_data(data, most))
     if changes is not None:
@@ -130,15 +130,15 @@ def sections(comparison: Comparison, *, most: int) -> list[Section]:
     return [_gate(comparison.gate, most), *(section for section in found if any(section.parts))]
 
 
-def recorded_section(comparison: Comparison) -> Section:
-    """Return each side's own results, for where images cannot be compared one by one."""
-    metrics = [(side and side.metrics) or {} for side in (comparison.base, comparison.head)]
+def own_results_section(comparison: Comparison) -> ComparisonSection:
+    """Return each revision's own results, for where images cannot be compared one by one."""
+    metrics = [(revision and revision.metrics) or {} for revision in (comparison.base, comparison.head)]
     rows = [
-        ("test images" if name == "n" else metric_name(name), *(_value(side.get(name)) for side in metrics))
+        ("test images" if name == "n" else metric_name(name), *(_value(revision.get(name)) for revision in metrics))
         for name in RECORDED
-        if any(side.get(name) is not None for side in metrics)
+        if any(revision.get(name) is not None for revision in metrics)
     ]
-    return Section("Recorded results, each on its own test split", _table(("metric", "base", "head"), rows))
+    return ComparisonSection("Recorded results, each on its own test split", _table(("metric", "base", "head"), rows))
 
 
 def metric_rows(numbers: Numbers) -> dict[str, tuple[str, ...]]:
@@ -166,15 +166,15 @@ def class_rows(numbers: Numbers) -> dict[str, tuple[str, ...]]:
     return rows
 
 
-def steps_section(numbers: Numbers) -> Section:
+def steps_section(numbers: Numbers) -> ComparisonSection:
     """Return the way from the base's result to the head's, with what each step adds."""
     before = [None, *(step.value for step in numbers.steps)]
     rows = [
-        (step.what, f"{step.n:,}", _value(step.value), "" if start is None else signed(step.value - start))
+        (step.what, f"{step.n:,}", _value(step.value), "" if start is None else with_sign(step.value - start))
         for step, start in zip(numbers.steps, before, strict=False)
     ]
     headings = ("step", "test images", metric_name(numbers.metric), "change")
-    return Section("From the base's own result to the head's", _table(headings, rows))
+    return ComparisonSection("From the base's own result to the head's", _table(headings, rows))
 
 
 def data_lines(data: DataDifference) -> Lines:
@@ -189,12 +189,12 @@ def data_lines(data: DataDifference) -> Lines:
     return tuple(lines)
 
 
-def changes_section(changes: Changes, most: int) -> Section:
+def changes_section(changes: Changes, most: int) -> ComparisonSection:
     """Return what differs in params, packages, stages and commits."""
     params, packages = ([_change(item) for item in items] for items in (changes.params, changes.packages))
     stages = [f"{change.stage} ran: {', '.join(change.reasons)}" for change in changes.stages]
     commits = [f"commit {commit}: {subject}" for commit, subject in changes.commits]
-    return Section(
+    return ComparisonSection(
         "Params, code and packages",
         (
             *_table(("param", "base", "head"), params, most, "more params"),
@@ -206,7 +206,7 @@ def changes_section(changes: Changes, most: int) -> Section:
 
 
 def mcnemar_line(numbers: Numbers) -> str:
-    """Return how many images only one side gets right, and whether that may be chance."""
+    """Return how many images only one revision gets right, and whether that may be chance."""
     test = numbers.mcnemar
     counts = f"Right in the base only: {_count(test.lost, 'image')}; in the head only: {test.gained:,}"
     return f"{counts} (McNemar's exact test: {_p_is(test.p)})."
@@ -229,22 +229,24 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def confidence(row: Row, side: str) -> str:
-    """Return the confidence of one side's prediction of a flipped image; empty if it is unknown."""
-    value = row[f"{side}_confidence"]
+def confidence(row: ImageRow, revision: str) -> str:
+    """Return the confidence of one revision's prediction of a flipped image; empty if it is unknown."""
+    value = row[f"{revision}_confidence"]
     return "" if value is None else f"{100 * value:.0f} %"
 
 
-def labels_of(row: Row) -> str:
+def labels_of(row: ImageRow) -> str:
     """Return the label of an image of the data's difference, or both if they differ."""
-    sides = ("base",) if row["change"] == "removed" else ("head",)
-    labels = [row[f"{side}_label"] for side in (("base", "head") if row["change"] == "relabelled" else sides)]
+    revisions = ("base",) if row["change"] == "removed" else ("head",)
+    labels = [
+        row[f"{revision}_label"] for revision in (("base", "head") if row["change"] == "relabelled" else revisions)
+    ]
     return " → ".join("conflicting" if label is None else shorten(label, 40) for label in labels)
 
 
-def rows_of(table: pd.DataFrame) -> list[Row]:
+def rows_of(table: pd.DataFrame) -> list[ImageRow]:
     """Return a table's rows, with ``None`` where a value is missing."""
-    rows: list[Row] = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows: list[ImageRow] = table.astype(object).where(table.notna(), None).to_dict("records")
     return rows
 
 
@@ -253,63 +255,70 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
-def _gate(gate: Gate, most: int) -> Section:
+def _gate(gate: Gate, most: int) -> ComparisonSection:
     violated = sorted((rule for rule in gate.rules if rule.result != "pass"), key=lambda rule: rule.result != "fail")
     kept = f"{len(gate.rules) - len(violated):,} of {_count(len(gate.rules), 'limit')} kept"
     lines = [f"{rule.name}: {rule.sentence}" for rule in violated]
     title = f"Gate: {gate.result} ({kept if gate.rules else 'no limits apply'})"
-    return Section(title, (_few(lines, most, "more limits"),))
+    return ComparisonSection(title, (_few(lines, most, "more limits"),))
 
 
-def _metrics(numbers: Numbers) -> Section:
+def _metrics(numbers: Numbers) -> ComparisonSection:
     title = f"Metrics on {_count(numbers.n, 'common test image')}"
     if numbers.clusters != numbers.n:
         title += f" ({numbers.clusters:,} without near-duplicates)"
     if not any(item.difference for item in numbers.metrics.values()) and numbers.flips.empty:
-        return Section(title, ())
+        return ComparisonSection(title, ())
     headings = ("metric", "base", "head", "difference", _interval(numbers), "")
-    return Section(title, (*_table(headings, [*metric_rows(numbers).values()]), (mcnemar_line(numbers),)))
+    return ComparisonSection(title, (*_table(headings, [*metric_rows(numbers).values()]), (mcnemar_line(numbers),)))
 
 
-def _classes(numbers: Numbers, most: int) -> Section:
+def _classes(numbers: Numbers, most: int) -> ComparisonSection:
     """Return the classes whose F1 changed by more than chance."""
     changed = [row for label, row in class_rows(numbers).items() if better_or_worse(numbers.per_class[label].f1)]
     headings = ("class", "images", "base F1", "head F1", "difference", _interval(numbers), "p (Holm)", "")
-    return Section("Classes that changed", _table(headings, changed, most, "more classes"))
+    return ComparisonSection("Classes that changed", _table(headings, changed, most, "more classes"))
 
 
-def _flips(numbers: Numbers, most: int) -> Section:
-    parts: list[Table | Lines] = []
+def _flips(numbers: Numbers, most: int) -> ComparisonSection:
+    parts: list[ComparisonTable | Lines] = []
     for gained, title in FLIPPED.items():
         rows = [
             (
                 row["id"][:12],
                 row["label"],
-                *(f"{row[f'{side}_predicted']} {confidence(row, side)}".rstrip() for side in ("base", "head")),
+                *(
+                    f"{row[f'{revision}_predicted']} {confidence(row, revision)}".rstrip()
+                    for revision in ("base", "head")
+                ),
             )
             for row in rows_of(numbers.flips[numbers.flips["gained"] == gained])
         ]
         if rows:
             parts += [(f"{title}: {_count(len(rows), 'image')}",)]
             parts += _table(("image", "class", "base says", "head says"), rows, most, "more images")
-    return Section("Predictions that flipped", tuple(parts), detail=True)
+    return ComparisonSection("Predictions that flipped", tuple(parts), detail=True)
 
 
-def _data(data: DataDifference, most: int) -> Section:
+def _data(data: DataDifference, most: int) -> ComparisonSection:
     drift = [
         f"Drift of {item.what}: distance {item.distance:.2f} ({_p_is(item.p)})" for item in data.drift if item.drifted
     ]
     near = [(row["id"][:12], row["test_id"][:12], f"{row['similarity']:.3f}") for row in rows_of(data.near_test)]
     title = f"Data: {_count(data.head_images, 'kept image')}, {data.base_images:,} in the base"
     headings = ("new image", "nearly duplicates test image", "similarity")
-    return Section(title, ((*data_lines(data), *drift), *_table(headings, near, most, "more images")))
+    return ComparisonSection(title, ((*data_lines(data), *drift), *_table(headings, near, most, "more images")))
 
 
-def _runs(base: Side | None, head: Side) -> Section:
-    runs = [(what, side.run) for what, side in (("Base", base), ("Head", head)) if side is not None and side.run]
+def _runs(base: Revision | None, head: Revision) -> ComparisonSection:
+    runs = [
+        (what, revision.run)
+        for what, revision in (("Base", base), ("Head", head))
+        if revision is not None and revision.run
+    ]
     if len(runs) == 2 and runs[0][1].id == runs[1][1].id:
         runs = []
-    return Section("MLflow", (tuple(Link(f"{what}: {run.name}", run.url) for what, run in runs),))
+    return ComparisonSection("MLflow", (tuple(RunLink(f"{what}: {run.name}", run.url) for what, run in runs),))
 
 
 def _change(change: Change) -> tuple[str, str, str]:
@@ -317,7 +326,7 @@ def _change(change: Change) -> tuple[str, str, str]:
     return change.name, base, head
 
 
-def _kind(row: Row) -> str:
+def _kind(row: ImageRow) -> str:
     """Return by what images of a change are counted."""
     if row["change"] == "moved":
         return f"{row['base_split']} → {row['head_split']}"
@@ -336,13 +345,15 @@ def _counts(kinds: Iterable[str]) -> str:
 
 def _table(
     headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int | None = None, others: str = ""
-) -> tuple[Table, ...]:
+) -> tuple[ComparisonTable, ...]:
     """Return a table, or nothing without rows."""
     left = 0 if most is None else len(rows) - most
-    return (Table(headings, tuple(rows[:most]), f"and {left:,} {others}" if left > 0 else ""),) if rows else ()
+    return (
+        (ComparisonTable(headings, tuple(rows[:most]), f"and {left:,} {others}" if left > 0 else ""),) if rows else ()
+    )
 
 
-def _few(lines: Sequence[str | Link], most: int, others: str) -> Lines:
+def _few(lines: Sequence[str | RunLink], most: int, others: str) -> Lines:
     left = len(lines) - most
     return (*lines[:most], *([f"and {left:,} {others}"] if left > 0 else []))
 
@@ -351,8 +362,8 @@ def _figures(item: Difference) -> tuple[str, ...]:
     return (
         _value(item.first),
         _value(item.second),
-        signed(item.difference),
-        f"{signed(item.low)} to {signed(item.high)}",
+        with_sign(item.difference),
+        f"{with_sign(item.low)} to {with_sign(item.high)}",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
-from pixmill.record.runs import PREDICTIONS, Runs, list_runs
+from pixmill.record.run_lookup import PREDICTIONS, RunReader, list_runs
 from pixmill.record.stages import evaluation_run
 from tests.ports import unused_port
 
@@ -46,7 +46,7 @@ def evaluated(training, store):
 
 def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_folder):
     older, run_id = evaluated(WEIGHTS), evaluated(WEIGHTS, model=trained_folder)
-    runs = Runs(store.workspace)
+    runs = RunReader(store.workspace)
     run = runs.get(run_id)
     longest = max(run.seconds, runs.get(older).seconds)
     # From the database itself, and from MLflow's client.
@@ -67,7 +67,7 @@ def test_a_run_is_found_by_its_id_and_by_its_weights(evaluated, store, trained_f
 
 
 def test_files_of_a_run_are_read(evaluated, store):
-    run_id, runs = evaluated(WEIGHTS), Runs(store.workspace)
+    run_id, runs = evaluated(WEIGHTS), RunReader(store.workspace)
     assert runs.read(run_id, PREDICTIONS) == f"predictions of {WEIGHTS}".encode()
     assert runs.read(run_id, "predictions/others.parquet") is runs.read(run_id, "no.txt") is None
 
@@ -89,7 +89,7 @@ def test_evaluated_trainings_are_listed_newest_first(evaluated, trained, store):
 def test_a_run_without_a_training_of_its_own_has_no_duration(evaluated, store):
     evaluated.evaluate(WEIGHTS)
     running = store.client.create_run(store.runs()[0].info.experiment_id).info.run_id
-    runs = Runs(store.workspace)
+    runs = RunReader(store.workspace)
     assert runs.newest(WEIGHTS).seconds is runs.get(running).seconds is None
 
 
@@ -97,7 +97,7 @@ def test_a_training_that_was_reused_took_as_long_as_when_it_ran(evaluated, store
     first, reused = evaluated(WEIGHTS), evaluated(WEIGHTS)
     began = store.client.get_run(first).info.start_time
     store.client.set_terminated(first, end_time=began + 90_000)
-    found = Runs(store.workspace).newest(WEIGHTS)
+    found = RunReader(store.workspace).newest(WEIGHTS)
     assert (found.id, found.seconds) == (reused, 90)
 
 
@@ -106,7 +106,7 @@ def test_what_does_not_respond_is_told(tmp_path, store, monkeypatch):
         list_runs(Workspace(root=tmp_path / "other", home=tmp_path / "other"))
     assert not (tmp_path / "other").exists()
     with pytest.raises(PixmillError, match=r"runs:/none: MLflow at sqlite:.* says: .*not found"):
-        Runs(store.workspace).get("none")
+        RunReader(store.workspace).get("none")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(PixmillError, match=r"MLflow at sqlite:.* says: .*not a database"):

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, ks_2samp
 
-from pixmill.compare.comparison import DataDifference, Side
-from pixmill.compare.data import CHANGES, compare_data, tables
+from pixmill.compare.comparison import DataDifference, Revision
+from pixmill.compare.image_changes import CHANGES, compare_data, tables
 from pixmill.core.params import ReviewParams
-from tests.compare.sides import LABELS, from_probabilities, make_predictions, make_side
+from tests.compare.made_revisions import LABELS, from_probabilities, make_predictions, make_revision
 
 FACTS = ["base_label", "head_label", "base_split", "head_split", "base_reason", "head_reason"]
 COLUMNS = ["id", "change", *FACTS, "source", "image_url", "path"]
@@ -41,11 +41,11 @@ def manifest(images: dict[str, Any], **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({**table, **columns})
 
 
-def side(images: dict[str, Any] | None = None, predictions: pd.DataFrame | None = None, **fields: Any) -> Side:
-    return make_side(predictions, None if images is None else manifest(images), **fields)
+def revision(images: dict[str, Any] | None = None, predictions: pd.DataFrame | None = None, **fields: Any) -> Revision:
+    return make_revision(predictions, None if images is None else manifest(images), **fields)
 
 
-def compare(base: Side, head: Side, drift: float = 0.1) -> DataDifference:
+def compare(base: Revision, head: Revision, drift: float = 0.1) -> DataDifference:
     data = compare_data(base, head, ReviewParams(drift=drift))
     assert data is not None
     return data
@@ -78,7 +78,7 @@ AFTER = {
 
 
 def test_each_image_that_differs_has_one_row() -> None:
-    data = compare(side(BEFORE), side(AFTER))
+    data = compare(revision(BEFORE), revision(AFTER))
     assert list(data.images.columns) == COLUMNS
     assert changes(data) == {
         "i": "added",
@@ -112,11 +112,11 @@ def test_each_image_that_differs_has_one_row() -> None:
 def test_rows_are_sorted_by_change_then_class_then_id() -> None:
     base = {"x": ("coat", "train"), "y": ("coat", "train"), "z": ("shirt", "train")}
     head = {"q": ("shirt", "train"), "r": ("coat", "train"), "p": ("shirt", "train"), "z": ("coat", "train")}
-    assert list(compare(side(base), side(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
+    assert list(compare(revision(base), revision(head)).images["id"]) == ["r", "p", "q", "x", "y", "z"]
 
 
 def test_images_are_counted_by_class_source_and_reason() -> None:
-    found = tables(compare(side(BEFORE), side(AFTER)))
+    found = tables(compare(revision(BEFORE), revision(AFTER)))
     assert {name: (table.index.name, tuple(table.columns)) for name, table in found.items()} == {
         name: (name, CHANGES) for name in ("class", "source", "reason")
     }
@@ -144,14 +144,14 @@ def test_images_from_the_inbox_show_it() -> None:
         "keras": None,
     }
     head = manifest(dict.fromkeys("abcd", ("coat", "train")), source=list(urls), image_url=list(urls.values()))
-    data = compare(side({"z": ("coat", "train")}), make_side(None, head))
+    data = compare(revision({"z": ("coat", "train")}), make_revision(None, head))
     assert data.images["source"].tolist() == ["feedback", "feedback", "google", "keras", "folder"]
     assert tables(data)["source"]["added"].to_dict() == {"feedback": 2, "folder": 0, "google": 1, "keras": 1}
 
 
 def test_a_feedback_folder_is_no_feedback() -> None:
     head = manifest({"a": ("coat", "train")}, image_url=["data/feedback-2026-11-22-x/1.jpg"])
-    assert compare(side({}), make_side(None, head)).images["source"].tolist() == ["folder"]
+    assert compare(revision({}), make_revision(None, head)).images["source"].tolist() == ["folder"]
 
 
 @pytest.mark.parametrize(
@@ -167,32 +167,32 @@ def test_a_feedback_folder_is_no_feedback() -> None:
     ],
 )
 def test_params_that_move_images_are_said(before: str, after: str, said: tuple[str, ...]) -> None:
-    data = compare(side(BEFORE, params=PARAMS.format(before)), side(AFTER, params=PARAMS.format(after)))
+    data = compare(revision(BEFORE, params=PARAMS.format(before)), revision(AFTER, params=PARAMS.format(after)))
     assert data.resplit == said
 
 
 def test_without_one_manifest_kept_images_are_compared() -> None:
     predictions = make_predictions([0, 1, 1], [0, 1, 1], ids=["a", "b", "i"], split="train")
-    forth = compare(side(BEFORE), make_side(predictions))
+    forth = compare(revision(BEFORE), make_revision(predictions))
     assert changes(forth) == {"i": "added", "d": "removed", "e": "removed", "g": "removed", "b": "relabelled"}
     assert (forth.base_images, forth.head_images) == (5, 3)
     sources = dict(zip(forth.images["id"], forth.images["source"], strict=True))
     assert sources.pop("i") is pd.NA
     assert set(sources.values()) == {"folder"}, "the manifest that is there tells"
-    back = compare(make_side(predictions), side(BEFORE))
+    back = compare(make_revision(predictions), revision(BEFORE))
     assert changes(back) == {"d": "added", "e": "added", "g": "added", "i": "removed", "b": "relabelled"}
     assert set(tables(forth)["source"].index) == {"folder"}
     assert tables(forth)["reason"].empty
 
 
 def test_without_manifest_and_predictions_nothing_is_compared() -> None:
-    assert compare_data(make_side(None), side(BEFORE), ReviewParams()) is None
-    assert compare_data(side(BEFORE), make_side(None), ReviewParams()) is None
+    assert compare_data(make_revision(None), revision(BEFORE), ReviewParams()) is None
+    assert compare_data(revision(BEFORE), make_revision(None), ReviewParams()) is None
 
 
 def test_identical_data_differs_in_nothing() -> None:
     images = {f"image-{place:05d}": (LABELS[place % 3], "test") for place in range(30)}
-    here = side(images, make_predictions(np.arange(30) % 3, np.zeros(30, int)))
+    here = revision(images, make_predictions(np.arange(30) % 3, np.zeros(30, int)))
     data = compare(here, here, drift=0)
     assert data.images.empty
     assert data.near_test.empty
@@ -206,13 +206,13 @@ def test_identical_data_differs_in_nothing() -> None:
 def test_few_images_have_no_distribution(images: int) -> None:
     few = {f"a{place}": ("coat", "train") for place in range(images)}
     many = {f"b{place}": ("coat", "train") for place in range(20)}
-    data = compare(side(few), side(many))
+    data = compare(revision(few), revision(many))
     assert (data.drift, data.count("added"), data.base_images) == ((), 20, images)
 
 
 def test_without_manifests_class_shares_are_compared() -> None:
     coats, both = make_predictions([0] * 30, [0] * 30), make_predictions([0, 1] * 15, [0] * 30)
-    (shares,) = compare(make_side(coats), make_side(both)).drift
+    (shares,) = compare(make_revision(coats), make_revision(both)).drift
     assert (shares.what, shares.distance, shares.drifted) == ("class shares", 0.5, True)
 
 
@@ -230,23 +230,23 @@ def test_drift_is_that_of_scipy_with_the_correction_of_holm() -> None:
     shares = chi2_contingency(counts).pvalue
     assert brightness.pvalue < shares < 0.05 < sharpness.pvalue
 
-    found = {drift.what: drift for drift in compare(make_side(None, before), make_side(None, after)).drift}
+    found = {drift.what: drift for drift in compare(make_revision(None, before), make_revision(None, after)).drift}
     assert found["brightness"].distance == pytest.approx(brightness.statistic, rel=1e-9, abs=0)
     assert found["brightness"].p == pytest.approx(5 * brightness.pvalue, rel=1e-9, abs=0)
     assert found["class shares"].distance == pytest.approx(0.5 - 1 / 3, rel=1e-9, abs=0)
     assert found["class shares"].p == pytest.approx(4 * shares, rel=1e-9, abs=0)
     assert found["sharpness"].p == pytest.approx(min(1, 3 * sharpness.pvalue), rel=1e-9, abs=0)
     assert {what for what, drift in found.items() if drift.drifted} == {"brightness", "class shares"}
-    back = compare(make_side(None, after), make_side(None, before)).drift
+    back = compare(make_revision(None, after), make_revision(None, before)).drift
     assert [(drift.what, drift.distance) for drift in back] == [
         (drift.what, drift.distance) for drift in found.values()
     ]
-    small = compare(make_side(None, before), make_side(None, after), drift=0.3).drift
+    small = compare(make_revision(None, before), make_revision(None, after), drift=0.3).drift
     assert {drift.what for drift in small if drift.drifted} == {"brightness"}, "significant, but below the threshold"
 
 
-def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Side, Side]:
-    """Return sides of 200 images and some more, whose predictions are surer by ``shift``."""
+def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Revision, Revision]:
+    """Return revisions of 200 images and some more, whose predictions are surer by ``shift``."""
     rng = np.random.default_rng(2)
     names = [f"{place:04}" for place in range(200 + added)]
     first = rng.uniform(0.3, 0.6, len(names)) + shift * (np.arange(len(names)) >= 200)
@@ -254,7 +254,7 @@ def _with_added(added: int, *, shift: float, split: str = "test") -> tuple[Side,
     predictions = from_probabilities(np.zeros(len(names), int), given, ids=names)
     predictions["split"] = np.where(np.arange(len(names)) < 200, "test", split)
     images = {name: ("coat", split) for name, split in zip(names, predictions["split"], strict=True)}
-    return side(dict(list(images.items())[:200])), side(images, predictions)
+    return revision(dict(list(images.items())[:200])), revision(images, predictions)
 
 
 def test_features_of_added_images_are_compared_by_predictions() -> None:
@@ -285,8 +285,14 @@ def test_predictions_without_probabilities_tell_nothing_of_features(broken: dict
     ids = [f"image-{number:05d}" for number in range(40)]
     images = dict.fromkeys(ids, ("coat", "test"))
     table = make_predictions([0] * 40, [0] * 40).drop(columns=[f"p_{label}" for label in LABELS]).assign(**broken)
-    drift = compare(side(dict(list(images.items())[:20])), side(images, table)).drift
-    assert [item.what for item in drift] == ["class shares", "short side", "aspect ratio", "brightness", "sharpness"]
+    drift = compare(revision(dict(list(images.items())[:20])), revision(images, table)).drift
+    assert [item.what for item in drift] == [
+        "class shares",
+        "short side",
+        "aspect ratio",
+        "brightness",
+        "sharpness",
+    ]
 
 
 def test_new_images_near_a_test_image_are_found_both_ways() -> None:
@@ -294,7 +300,7 @@ def test_new_images_near_a_test_image_are_found_both_ways() -> None:
     head = {**base, "d": ("coat", "train"), "m": ("coat", "test"), "n": ("coat", "train"), "o": ("coat", "test")}
     pairs = [("a", "n", 0.98), ("b", "n", 0.99), ("d", "n", 0.97), ("a", "c", 0.99), ("m", "o", 0.99), ("c", "m", 0.99)]
     table = pd.DataFrame(pairs, columns=["a", "b", "similarity"])
-    near = compare(side(base), side(head, pairs=table)).near_test
+    near = compare(revision(base), revision(head, pairs=table)).near_test
     assert [tuple(row) for row in near.itertuples(index=False)] == [
         ("m", "o", 0.99),
         ("o", "m", 0.99),
@@ -312,7 +318,7 @@ many = st.dictionaries(st.sampled_from("abcdefghij"), rows, max_size=10)
 @settings(max_examples=25)
 @given(many, many)
 def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], after: dict[str, Any]) -> None:
-    data = compare(side(before), side(after))
+    data = compare(revision(before), revision(after))
     of = {change: set(data.images.loc[data.images["change"] == change, "id"]) for change in CHANGES}
     assert len(data.images) == sum(map(len, of.values())) == len(set(data.images["id"]))
     assert set(before) - of["removed"] | of["added"] == set(after)
@@ -333,7 +339,7 @@ def test_the_differences_lead_from_the_base_to_the_head(before: dict[str, Any], 
 @given(many, many)
 def test_the_way_back_is_the_reverse(before: dict[str, Any], after: dict[str, Any]) -> None:
     opposite = {"added": "removed", "removed": "added", "dropped": "restored", "restored": "dropped"}
-    forth, back = compare(side(before), side(after)), compare(side(after), side(before))
+    forth, back = compare(revision(before), revision(after)), compare(revision(after), revision(before))
     assert changes(back) == {name: opposite.get(change, change) for name, change in changes(forth).items()}
     swapped = back.images.rename(
         columns={

@@ -14,14 +14,14 @@ import yaml
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.delivery import LINKED, WEIGHTS
-from pixmill.record.models import MODEL, asking, open_store
-from pixmill.record.store import database_file, shown, tracking_uri
+from pixmill.record.model_lookup import MODEL, asking, open_store
+from pixmill.record.store import database_file, tracking_uri, without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["CALIBRATION", "PREDICTIONS", "MlflowRun", "Runs", "list_runs"]
+__all__ = ["CALIBRATION", "PREDICTIONS", "MlflowRun", "RunReader", "list_runs"]
 
 PREDICTIONS = "predictions/predictions.parquet"
 """Where a run has what evaluate predicted."""
@@ -38,7 +38,7 @@ _LISTED = 100
 
 @dataclass(frozen=True)
 class MlflowRun:
-    """Hold what MLflow knows of a run.
+    """A run, as MLflow knows it.
 
     Args:
         id: The run's id.
@@ -57,7 +57,7 @@ class MlflowRun:
     tags: Mapping[str, str]
 
 
-class Runs:
+class RunReader:
     """Read the runs of a workspace's MLflow.
 
     Args:
@@ -107,7 +107,7 @@ class Runs:
             longest = max(filter(None, map(_seconds, found)), default=None)
             return replace(self._facts(found[0]), seconds=longest) if found else None
 
-    def evaluated(self, limit: int = _LISTED) -> list[MlflowRun]:
+    def list_evaluated(self, limit: int = _LISTED) -> list[MlflowRun]:
         """Return the finished trainings of all experiments that have predictions, newest first, without folds.
 
         Args:
@@ -146,7 +146,7 @@ class Runs:
 
     def _facts(self, run: Run) -> MlflowRun:
         info = run.info
-        server = shown(self._store).rstrip("/") if self._store.startswith("http") else _UI
+        server = without_password(self._store).rstrip("/") if self._store.startswith("http") else _UI
         return MlflowRun(
             id=info.run_id,
             name=info.run_name or info.run_id[:8],
@@ -195,9 +195,9 @@ def _seconds(run: Run) -> float | None:
 
 
 def list_runs(workspace: Workspace, *, limit: int = _LISTED) -> list[MlflowRun]:
-    """Return :meth:`Runs.evaluated` of a workspace.
+    """Return :meth:`RunReader.list_evaluated` of a workspace.
 
     Raises:
         PixmillError: MLflow does not respond within seconds, or there is no database yet.
     """
-    return Runs(workspace).evaluated(limit)
+    return RunReader(workspace).list_evaluated(limit)

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.compare.document import comparison_json
+from pixmill.compare.json_document import comparison_json
 from pixmill.metrics.comparison import Difference
-from tests.compare.compared import comparison, data, numbers, side
+from tests.compare.compared import comparison, data, numbers, revision
 
 
 def read(text: str) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def test_without_a_base_or_predictions_it_has_the_same_keys() -> None:
 
 def test_a_side_tells_its_recorded_results() -> None:
     record = {"accuracy": 0.91234567, "macro_f1": 0.9, "log_loss": 0.3, "ece": 0.02, "n": 262, "per_class": {}}
-    document = read(comparison_json(comparison(head=side("cnn", metrics=record, run=None))))
+    document = read(comparison_json(comparison(head=revision("cnn", metrics=record, run=None))))
     assert document["head"]["recorded"] == {
         "accuracy": 0.912346,
         "macro_f1": 0.9,

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pixmill.compare.comparison import Side
+from pixmill.compare.comparison import Revision
 from pixmill.evaluate.predictions import CALIBRATED
 
 LABELS = ("coat", "shirt", "sneaker")
@@ -66,8 +66,8 @@ def write_predictions(path: Path, table: pd.DataFrame) -> None:
     pq.write_table(pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(CALIBRATED), path)
 
 
-def make_side(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Side:
-    """Return a side with these predictions; any other field by its name."""
+def make_revision(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = None, **over: Any) -> Revision:
+    """Return a revision with these predictions; any other field by its name."""
     fields: dict[str, Any] = {
         "name": "head",
         "title": "head (1a2b3c4 Train longer)",
@@ -81,4 +81,4 @@ def make_side(predictions: pd.DataFrame | None, manifest: pd.DataFrame | None = 
         "missing": (),
         "read": lambda _: None,
     }
-    return Side(predictions=predictions, manifest=manifest, **{**fields, **over})
+    return Revision(predictions=predictions, manifest=manifest, **{**fields, **over})

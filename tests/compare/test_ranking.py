@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pixmill.compare import runs as module
+from pixmill.compare import ranking as module
 from pixmill.compare.numbers import compare_numbers
-from pixmill.compare.runs import Runs, compare_runs, render_runs, runs_text
+from pixmill.compare.ranking import Ranking, compare_runs, render_runs, runs_text
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.metrics.comparison import holm
 from pixmill.metrics.scores import scores
 from pixmill.record.store import connect
-from tests.compare.sides import make_predictions, make_side, write_predictions
+from tests.compare.made_revisions import make_predictions, make_revision, write_predictions
 
 PIPELINE = """\
 stages:
@@ -142,11 +142,11 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="module")
-def runs(project: Workspace, params: Params) -> Runs:
+def runs(project: Workspace, params: Params) -> Ranking:
     return compare_runs(project, params)
 
 
-def test_each_model_has_one_row_and_the_best_is_first(runs: Runs) -> None:
+def test_each_model_has_one_row_and_the_best_is_first(runs: Ranking) -> None:
     assert [(row.name.split(" ")[0], row.kind) for row in runs.rows] == [
         ("wide", "experiment and run"),
         ("plain", "experiment"),
@@ -162,23 +162,23 @@ def test_each_model_has_one_row_and_the_best_is_first(runs: Runs) -> None:
     assert plain.url is None
 
 
-def test_differences_are_those_of_the_pairs_and_adjusted_together(runs: Runs, params: Params) -> None:
-    first = make_side(predictions(20))
+def test_differences_are_those_of_the_pairs_and_adjusted_together(runs: Ranking, params: Params) -> None:
+    first = make_revision(predictions(20))
     pairs = [
-        compare_numbers(first, make_side(predictions(wrong)), params.review, params.evaluate).decisive
+        compare_numbers(first, make_revision(predictions(wrong)), params.review, params.evaluate).decisive
         for wrong in (24, 80)
     ]
     assert [row.difference for row in runs.rows[1:]] == pairs
     assert [row.p for row in runs.rows[1:]] == holm([pair.p for pair in pairs]).tolist()
 
 
-def test_what_cannot_be_compared_is_listed_with_why(runs: Runs) -> None:
+def test_what_cannot_be_compared_is_listed_with_why(runs: Ranking) -> None:
     assert [row.name.split(" ")[0] for row in runs.others] == ["other", "moved"]
     assert str(runs.others[0].why).startswith("the classes differ; only wide has sneaker and only other")
     assert str(runs.others[1].why).startswith("no image is in the test split of both")
 
 
-def test_params_that_differ_are_told_and_no_others(runs: Runs) -> None:
+def test_params_that_differ_are_told_and_no_others(runs: Ranking) -> None:
     assert [row.params for row in runs.rows] == [
         {"train.epochs": 10, "train.learning_rate": 0.1},
         {"train.epochs": 20, "train.learning_rate": 0.001},
@@ -186,7 +186,7 @@ def test_params_that_differ_are_told_and_no_others(runs: Runs) -> None:
     ]
 
 
-def test_the_table_fits_a_terminal(runs: Runs) -> None:
+def test_the_table_fits_a_terminal(runs: Ranking) -> None:
     lines = runs_text(runs).splitlines()
     assert lines[0] == "wide has the best macro-F1, 0.917; 1 of the other 2 is significantly worse."
     assert max(map(len, lines)) <= 120
@@ -197,7 +197,7 @@ def test_the_table_fits_a_terminal(runs: Runs) -> None:
     assert "is not comparable with the best: no image is in the test split of both wide and moved (" in " ".join(lines)
 
 
-def test_the_page_draws_a_line_for_each_and_escapes_names(runs: Runs) -> None:
+def test_the_page_draws_a_line_for_each_and_escapes_names(runs: Ranking) -> None:
     page = render_runs(runs)
     assert page.count('class="line"') == 3
     assert page.count('class="run best"') == 1

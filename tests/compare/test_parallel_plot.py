@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from pixmill.compare.parallel import parallel
+from pixmill.compare.parallel_plot import parallel_plot
 
 
 def drawn(columns: dict[str, list], values: list[float], *, lower_is_better: bool = False):
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return parallel(rows, "macro-F1", values, lower_is_better=lower_is_better)
+    return parallel_plot(rows, "macro-F1", values, lower_is_better=lower_is_better)
 
 
 def test_numbers_are_placed_by_size_and_by_magnitude_over_two_decades() -> None:
@@ -64,4 +64,4 @@ def test_sixty_runs_and_many_params_stay_readable() -> None:
 def test_where_nothing_differs_nothing_is_drawn() -> None:
     assert drawn({"train.epochs": [1]}, [0.5]) is None
     assert drawn({"train.epochs": [1, 1]}, [0.5, 0.6]) is None
-    assert parallel([], "macro-F1", [], lower_is_better=False) is None
+    assert parallel_plot([], "macro-F1", [], lower_is_better=False) is None

@@ -75,8 +75,9 @@ bench-%: ## run benchmarks/<name>.py (QUICK=1 for a short one)
 	@$(MAKE) browser data
 	@$(BIN)/python benchmarks/$*.py
 
-reference: setup ## regenerate docs/params.md and its JSON Schema
+reference: setup ## regenerate docs/params.md, its JSON Schema, and the code in the deps of dvc.yaml
 	@$(BIN)/python -m pixmill.core.params.reference
+	@$(BIN)/python -m pixmill.provenance.dependencies
 
 requirements: setup ## regenerate the pinned packages (UPGRADE=1: newest releases)
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev --no-header --no-annotate \

@@ -10,11 +10,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from pixmill.core.cache import Cache
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import BackboneParams
 from pixmill.images.parts import Shards, open_shards, shard_path, write_header
 from pixmill.learn import extract_features
-from pixmill.learn.features import FeatureStore, _extract
+from pixmill.learn.features import _extract, open_store
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 PARAMS = BackboneParams()
@@ -74,15 +75,15 @@ def test_workers_that_read_packed_files_give_the_bytes_of_this_process(see, tmp_
 def test_a_killed_worker_ends_the_pass_which_then_goes_on(see, tmp_path, monkeypatch) -> None:
     pixels, ids = some_pixels(300), some_ids(300)
     monkeypatch.setattr("pixmill.learn.features._CHUNK", 32)
-    write = FeatureStore.write
+    write = Cache.write
 
-    def kill_after(store, names, rows):
-        write(store, names, rows)
+    def kill_after(cache, contents):
+        write(cache, contents)
         for process in multiprocessing.active_children():
             process.kill()
 
     with monkeypatch.context() as patched, pytest.raises(PixmillError, match="a worker process died in"):
-        patched.setattr(FeatureStore, "write", kill_after)
+        patched.setattr(Cache, "write", kill_after)
         see(pixels, ids, tmp_path)
     assert rows_in(tmp_path) in range(32, 300, 32)
     np.testing.assert_array_equal(see(pixels, ids, tmp_path), see(pixels, ids, tmp_path / "undisturbed"))
@@ -125,7 +126,7 @@ def test_a_scratch_that_cannot_be_used_stops_nothing(see, tmp_path, capsys) -> N
     (tmp_path / "taken").write_text("a file where the folder would be")
     pixels, ids = some_pixels(2), some_ids(2)
     found = see(pixels, ids, tmp_path / "taken")
-    assert "features cannot be cached in " in capsys.readouterr().err
+    assert "is not used in this run: " in capsys.readouterr().err
     np.testing.assert_array_equal(found, see(pixels, ids, tmp_path / "scratch"))
 
 
@@ -133,7 +134,7 @@ def extracted(count, scratch, width=1280):
     """Return features that are no more than each image's number."""
     names = np.array([number.to_bytes(32, "big") for number in range(count)], "V32")
     compute = (np.full(width, row, np.float32) for row in range(count))
-    return _extract(names, FeatureStore(scratch / "key.sqlite"), lambda _: compute, scratch)
+    return _extract(names, open_store(scratch / "key.sqlite"), lambda _: compute, scratch)
 
 
 def test_features_above_a_size_lie_in_a_file_without_a_name(tmp_path, monkeypatch) -> None:
@@ -166,76 +167,19 @@ def test_each_image_has_its_id(see, tmp_path) -> None:
         see(some_pixels(2), some_ids(3), tmp_path)
 
 
-def names_of(*numbers):
-    return [bytes([number]) * 32 for number in numbers]
-
-
-def rows_of(*numbers, width=4):
-    return np.array([[number + column / 10 for column in range(width)] for number in numbers], np.float32)
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = FeatureStore(tmp_path / "key.sqlite")
-    store.write(names_of(1, 2), rows_of(1, 2))
-    yield store
-    store.close()
-
-
-def test_rows_are_read_by_name_also_by_another_process(store, tmp_path) -> None:
-    with contextlib.closing(FeatureStore(tmp_path / "key.sqlite")) as other:
-        other.write(names_of(2, 3), rows_of(2, 3))
-    rows = store.read(names_of(3, 4, 1))
-    assert list(rows) == names_of(1, 3)
-    np.testing.assert_array_equal(np.stack(list(rows.values())), rows_of(1, 3))
-
-
-def test_a_store_of_another_key_knows_nothing_of_it(store, tmp_path) -> None:
-    with contextlib.closing(FeatureStore(tmp_path / "other.sqlite")) as other:
-        assert other.read(names_of(1)) == {}
-
-
-def test_a_damaged_store_is_announced_and_not_used(tmp_path, capsys) -> None:
-    (tmp_path / "key.sqlite").write_bytes(b"no database" * 100)
-    store = FeatureStore(tmp_path / "key.sqlite")
-    assert store.read(names_of(1)) == {}
-    store.write(names_of(1), rows_of(1))
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("key.sqlite: file is not a database; delete the file if this happens again")
-    store.close()
-
-
-@pytest.mark.linux
-def test_a_full_disk_costs_what_does_not_fit_and_no_more(store, tmp_path, capsys) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
-        for _ in range(2):
-            store.write(names_of(*range(3, 40)), rows_of(*range(3, 40), width=400))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("features cannot be cached in ")
-    with contextlib.closing(FeatureStore(tmp_path / "key.sqlite")) as again:
-        assert list(again.read(names_of(*range(40)))) == names_of(1, 2)
-
-
-def test_the_stores_used_last_stay_where_all_are_too_large(store, tmp_path, monkeypatch) -> None:
-    for age, key in enumerate(["last", "old"]):
-        with contextlib.closing(FeatureStore(tmp_path / f"{key}.sqlite")) as other:
-            other.write(names_of(1), rows_of(1))
-        os.utime(tmp_path / f"{key}.sqlite", (1e9 - age, 1e9 - age))
-    monkeypatch.setattr("pixmill.learn.features._MOST_BYTES", 3 * (tmp_path / "key.sqlite").stat().st_size)
-    with contextlib.closing(FeatureStore(tmp_path / "new.sqlite")) as new:
-        new.write(names_of(1), rows_of(1))
-    assert {path.name for path in tmp_path.iterdir()} == {"key.sqlite", "last.sqlite", "new.sqlite"}
-
-
-def test_stores_in_use_stay_however_large_they_are(store, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("pixmill.learn.features._MOST_BYTES", 1)
-    with contextlib.closing(FeatureStore(tmp_path / "new.sqlite")) as new:
-        new.write(names_of(1), rows_of(1))
-    assert {path.name for path in tmp_path.iterdir()} == {"key.sqlite", "new.sqlite"}
+@pytest.mark.parametrize(("most", "left"), [(3, {"key", "last", "new"}), (0, {"key", "new"})])
+def test_the_stores_used_last_stay_where_all_are_too_large(tmp_path, monkeypatch, most: int, left: set[str]) -> None:
+    ages = {"old": 1e9 - 1, "last": 1e9, "key": None, "new": None}
+    for key, used in ages.items():
+        with open_store(tmp_path / f"{key}.sqlite") as store:
+            if key == "new":
+                monkeypatch.setattr(
+                    "pixmill.learn.features._MOST_BYTES", most * (tmp_path / "key.sqlite").stat().st_size
+                )
+            store.write({b"name": b"features"})
+        if used:
+            os.utime(tmp_path / f"{key}.sqlite", (used, used))
+    assert {path.stem for path in tmp_path.iterdir()} == left
 
 
 SCRIPT = """
@@ -248,13 +192,13 @@ from pixmill.core.params import BackboneParams
 from tests.learn.conftest import THREADS, some_ids, some_pixels
 
 module._CHUNK = 32
-write = module.FeatureStore.write
+write = module.Cache.write
 
 def write_and_tell(store, names, rows):
     write(store, names, rows)
     print("kept", flush=True)
 
-module.FeatureStore.write = write_and_tell
+module.Cache.write = write_and_tell
 extract_features(some_pixels(5000), some_ids(5000), BackboneParams(), scratch=Path(sys.argv[1]), threads=THREADS)
 """
 
@@ -278,4 +222,4 @@ def test_a_killed_pass_goes_on_where_it_was(see, converted, tmp_path, start, rep
 def rows_in(folder):
     (path,) = folder.glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(path)) as database:
-        return database.execute("SELECT count(*) FROM features").fetchone()[0]
+        return database.execute("SELECT count(*) FROM cache").fetchone()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from pixmill.provenance.lock import (
     stage_digests,
     write_lock,
 )
+from tests.provenance.conftest import Edited
 
 PACKAGE = Path(pixmill.__file__).parent
 DIGEST = "12e3456789012345"  # which YAML takes for a number
@@ -41,12 +41,6 @@ def installed() -> Lock:
     return installed_lock()
 
 
-@pytest.fixture(scope="module")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("copy") / "pixmill"
-    return Path(shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__")))
-
-
 ALL = " ".join(SECTIONS)
 LINE = ("\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef ")
 
@@ -58,7 +52,7 @@ LINE = ("\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef ")
             [
                 ("train/fitting.py", '"""', '# A comment.\n"""Another docstring. '),
                 ("pages/train/page.py", *LINE),
-                ("record/run.py", *LINE),
+                ("record/run_recorder.py", *LINE),
                 ("pipeline/__init__.py", *LINE),
                 ("core/errors.py", "\n\n\nclass ", "\n\n\nANOTHER = 1\n\n\nclass "),
                 ("core/params/train.py", "Batch size.", "Images in a batch."),
@@ -83,20 +77,10 @@ LINE = ("\n\n\ndef ", "\n\n\nANOTHER = 1\n\n\ndef ")
     ],
 )
 def test_the_stages_that_an_edit_decides_have_another_digest(
-    package: Path, installed: Lock, edits: list[tuple[str, str, str]], stages: str
+    edited: Edited, installed: Lock, edits: list[tuple[str, str, str]], stages: str
 ) -> None:
-    texts = {path: (package / path).read_text(encoding="utf-8") for path, _, _ in edits}
-    edited = dict(texts)
-    for path, old, new in edits:
-        assert old in edited[path]
-        edited[path] = edited[path].replace(old, new, 1)
-    try:
-        for path, text in edited.items():
-            (package / path).write_text(text, encoding="utf-8")
+    with edited(*edits) as package:
         found = stage_digests(package)
-    finally:
-        for path, text in texts.items():
-            (package / path).write_text(text, encoding="utf-8")
     assert [name for name in SECTIONS if found[name] != installed.digests[name]] == stages.split()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-STAGES = ("scrape", "validate", "split", "train", "evaluate")
+from pixmill.provenance.code import form_and_imports
+from pixmill.provenance.modules import Modules
 
 
 @dataclass(frozen=True)
@@ -28,54 +30,36 @@ class Source:
 
     def imports(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the dotted names that a module imports, its functions included unless told otherwise."""
-        tree = self.tree(module)
-        nodes = _outside_functions(tree) if top_level_only else list(ast.walk(tree))
-        found: set[str] = set()
-        for node in nodes:
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{module} imports by a relative name"
-                found.add(node.module or "")
-                found |= {f"{node.module}.{alias.name}" for alias in node.names}
-        return found
+        code = self.modules[module].read_text(encoding="utf-8")
+        if top_level_only:
+            code = ast.unparse(ast.Module(_outside_functions(ast.parse(code)), []))
+        assert "\nfrom ." not in code, f"{module} imports by a relative name"
+        return {*form_and_imports(code.encode())[1]}
 
     def closure(self, module: str, *, top_level_only: bool = False) -> set[str]:
         """Return the modules of ours that a module needs, directly or not, each with the packages around it."""
-        reached: set[str] = set()
-        waiting = [module]
-        while waiting:
-            name = waiting.pop()
-            if name in reached or name not in self.modules:
-                continue
-            reached.add(name)
-            waiting += self.imports(name, top_level_only=top_level_only)
-            waiting += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-        return reached
+        modules = Modules(self.root / "src" / "pixmill", self.root / "stages")
+        return modules.closure([module], imports=partial(self.imports, top_level_only=top_level_only))
 
 
-def _outside_functions(tree: ast.Module) -> list[ast.AST]:
-    found: list[ast.AST] = []
+def _outside_functions(tree: ast.Module) -> list[ast.stmt]:
+    """Return the imports that run with the module."""
+    found: list[ast.stmt] = []
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            continue
-        found.append(node)
-        waiting += ast.iter_child_nodes(node)
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.append(node)
+        typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        if not typing_only and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
     return found
 
 
 @pytest.fixture(scope="session")
 def source(repository: Path) -> Source:
     """Every module of the product."""
-    modules = {}
-    for folder, base in ((repository / "src" / "pixmill", repository / "src"), (repository / "stages", repository)):
-        for path in folder.rglob("*.py"):
-            if "template" in path.parts:
-                continue  # the files of a new project
-            parts = path.relative_to(base).with_suffix("").parts
-            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return Source(repository, modules)
+    modules = Modules(repository / "src" / "pixmill", repository / "stages")
+    paths = {module: path for module in modules if (path := modules.path(module))}
+    # Those of the template are the files of a new project.
+    return Source(repository, {name: path for name, path in paths.items() if "template" not in path.parts})

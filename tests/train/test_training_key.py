@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-import pixmill
 from pixmill.core.params import FeaturesParams, TrainParams, flat
 from pixmill.images.parts import load_parts
-from pixmill.train import training_key as module
-from pixmill.train.training_key import deciding_code, deciding_params, training_key
+from pixmill.train.training_key import deciding_params, training_key
 from tests.train.conftest import CLASSES, PARAMS, SIZE
 
 
@@ -73,56 +66,6 @@ def test_ids_labels_and_folds_count(parts, packed, column):
     rows = parts["val"].rows
     rows.loc[0, column] = rows.loc[1, column]
     assert training_key(packed, parts, PARAMS, labels=CLASSES) != before
-
-
-@pytest.fixture
-def code(tmp_path, monkeypatch):
-    """A copy of the code, in place of the code."""
-    copy = tmp_path / "pixmill"
-    shutil.copytree(Path(pixmill.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(module.pixmill, "__file__", str(copy / "__init__.py"))
-    return copy
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "counts"),
-    [
-        ("train/steps.py", lambda text: text + "\n# a comment\n", False),
-        ("train/steps.py", lambda text: text.replace('"""One training step', '"""Another docstring: one step'), False),
-        ("train/steps.py", lambda text: text.replace("momentum=params.momentum", "momentum=0.5"), True),
-        ("learn/networks.py", lambda text: text + "\nONE = 1\n", True),
-        ("images/parts.py", lambda text: text + "\nONE = 1\n", True),
-        ("train/checkpoints.py", lambda text: text + "\nONE = 1\n", False),
-        ("pages/train/page.py", lambda text: text + "\nONE = 1\n", False),
-        ("record/run.py", lambda text: text + "\nONE = 1\n", False),
-    ],
-)
-def test_code_that_computes_counts_but_for_what_people_read(key, code, name, change, counts):
-    before = key()
-    text = (code / name).read_text(encoding="utf-8")
-    assert change(text) != text
-    (code / name).write_text(change(text), encoding="utf-8")
-    assert (key() != before) is counts
-
-
-def test_every_module_that_training_imports_counts_or_is_known_to_decide_nothing():
-    script = "import sys, pixmill.train; print(*(name for name in sys.modules if name.startswith('pixmill.')))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    package = Path(pixmill.__file__).parent
-    counted = {".".join(("pixmill", *path.relative_to(package).with_suffix("").parts)) for path in deciding_code()}
-    # What `pixmill.images` imports beside the packed parts decodes files, which is done before.
-    read = {name for name in done.stdout.split() if name.startswith(("pixmill.images.parts", "pixmill.learn."))}
-    fitted = {name for name in done.stdout.split() if name.startswith("pixmill.train.")}
-    keeping = {
-        "pixmill.train.checkpoints",
-        "pixmill.train.interruption",
-        "pixmill.train.learning_curve",
-        "pixmill.learn.classifier",
-        "pixmill.learn.export",
-        "pixmill.learn.litert",
-    }
-    assert (read | fitted) - counted <= {*keeping, "pixmill.learn.folder"}
-    assert "pixmill.train.steps" in counted
 
 
 def test_the_pixels_of_the_test_part_do_not_count(key, packed):

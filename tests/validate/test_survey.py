@@ -253,7 +253,7 @@ def test_a_killed_pass_is_taken_up_where_it_was(
     command = [sys.executable, "-c", KILLED, tmp_path / "rows.parquet", scrape.folder, scratch]
 
     def written() -> bool:
-        return any(path.stat().st_size > 30_000 for path in scratch.glob("found-*.sqlite"))
+        return any(path.stat().st_size > 30_000 for path in scratch.glob("measures-*.sqlite"))
 
     with subprocess.Popen(command) as process:
         while not written():

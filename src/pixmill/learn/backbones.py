@@ -23,15 +23,12 @@ from pixmill.learn.determinism import first_line
 from pixmill.learn.folder import strange_part
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
-from pixmill.provenance.code import code_digest
+from pixmill.provenance.results import digest_code
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["APPLICATIONS", "backbone_digest", "build_backbone", "runtime_version"]
-
-_SOURCES = ("backbones.py", "determinism.py", "export.py", "extraction.py", "features.py", "lite0.py", "litert.py")
-"""The modules that affect features."""
 
 
 def build_backbone(params: BackboneParams, *, image_size: int, seed: int, root: Path | None = None) -> keras.Model:
@@ -121,7 +118,7 @@ def backbone_digest(params: BackboneParams, *, seed: int, root: Path | None = No
         parts.append(f"{plugin_digest('backbones', params.name.removeprefix('plugin:'), root or Path())} seed {seed}")
     parts += [f"{name} {importlib.metadata.version(name)}" for name in ("keras", "numpy", "tensorflow")]
     parts.append(f"litert {runtime_version()}")
-    parts.append(code_digest(Path(__file__).with_name(name) for name in _SOURCES))
+    parts.append(digest_code("backbone"))
     return blake3("\n".join(parts).encode()).hexdigest(length=16)
 
 

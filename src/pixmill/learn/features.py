@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
@@ -20,9 +19,10 @@ from blake3 import blake3
 
 from pixmill.compute import map_batches
 from pixmill.compute.storage import Address, addresses
+from pixmill.core.cache import Cache
 from pixmill.core.files import keep_newest
 from pixmill.core.params import BackboneParams
-from pixmill.core.progress import Progress, announce, track
+from pixmill.core.progress import Progress, track
 from pixmill.images.parts import Chosen, Part, Shards
 from pixmill.learn import extraction
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
@@ -30,12 +30,12 @@ from pixmill.learn.determinism import fix_threads
 from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import load_litert
 from pixmill.learn.precision import machine
-from pixmill.provenance.code import code_digest
+from pixmill.provenance.results import digest_code
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["FeatureStore", "extract_features", "part_features"]
+__all__ = ["extract_features", "open_store", "part_features"]
 
 _BATCH = 32
 """Images per batch; for TensorFlow the last one is padded: its rounding may depend on the batch size."""
@@ -52,87 +52,26 @@ _IDLE = 24 * 3600.0
 _IN_MEMORY = 256 * 2**20
 """Maximum size in bytes of features that are returned in memory: 52,428 images at 1,280 features."""
 
-_PATIENCE = 60.0
-"""Seconds that a write waits for another process."""
-
 Features = npt.NDArray[np.float32]
 Pixels = Shards | Chosen | npt.NDArray[np.uint8]
 Names = npt.NDArray[np.void]
 Compute = Callable[[npt.NDArray[np.int64]], Generator[Features, None, None]]
 """Takes rows; yields the features of each image, in order."""
-Done = TypeVar("Done")
 Items = TypeVar("Items", Sequence[bytes], npt.NDArray[np.int64])
 
 
-class FeatureStore:
-    """Cache rows of features by name, in an SQLite database that several processes may share.
+def open_store(path: Path) -> Cache:
+    """Return the cache of features whose file has this name.
 
-    A kill in the middle of a write leaves it intact. It only saves time, so problems with it never stop the pass: if it
-    cannot be used (damage, a full or read-only disk), the pass continues without it and prints a line.
-
-    >>> import tempfile
-    >>> store = FeatureStore(Path(tempfile.mkdtemp(), "key.sqlite"))
-    >>> store.write([b"one"], np.ones((1, 2), np.float32))
-    >>> store.read([b"one", b"two"])
-    {b'one': array([1., 1.], dtype=float32)}
-
-    Args:
-        path: The file; its name identifies everything that the rows depend on besides their names. If all stores in
-            its folder together are too large, the oldest of those that were not used for a day are deleted.
+    If all stores in its folder together are too large, the oldest of those that were not used for a day are deleted.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._database: sqlite3.Connection | None = None
-        self._usable = True
+    def tidy() -> None:
+        os.utime(path)
+        files = (file for file in path.parent.glob("[!.]*") if file.suffix in (".sqlite", ".tflite"))
+        keep_newest(files, _MOST_BYTES, idle=_IDLE)
 
-    def read(self, names: Sequence[bytes]) -> dict[bytes, Features]:
-        """Return the cached rows, by name."""
-
-        def select(database: sqlite3.Connection) -> dict[bytes, Features]:
-            known: dict[bytes, Features] = {}
-            for chunk in _chunks(names):
-                places = ",".join("?" * len(chunk))
-                rows = database.execute(f"SELECT name, content FROM features WHERE name IN ({places})", chunk)  # noqa: S608
-                known |= {name: np.frombuffer(row, "<f4") for name, row in rows}
-            return known
-
-        return self._attempt(select, {})
-
-    def write(self, names: Sequence[bytes], rows: Features) -> None:
-        """Cache rows, all or nothing."""
-
-        def insert(database: sqlite3.Connection) -> None:
-            content = [(name, row.astype("<f4").tobytes()) for name, row in zip(names, rows, strict=True)]
-            with database:
-                # Another process may have been first.
-                database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", content)
-
-        self._attempt(insert, None)
-
-    def close(self) -> None:
-        """Close the database."""
-        if self._database is not None:
-            self._database.close()
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], Done], otherwise: Done) -> Done:
-        """Return the result of the work, or the alternative if the database is unusable."""
-        if not self._usable:
-            return otherwise
-        try:
-            if self._database is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._database = sqlite3.connect(self._path, timeout=_PATIENCE)
-                self._database.execute("CREATE TABLE IF NOT EXISTS features (name BLOB PRIMARY KEY, content BLOB)")
-                os.utime(self._path)
-                files = self._path.parent.glob("[!.]*")
-                keep_newest((file for file in files if file.suffix in (".sqlite", ".tflite")), _MOST_BYTES, idle=_IDLE)
-            return work(self._database)
-        # A damaged row has another length.
-        except (OSError, sqlite3.Error, ValueError) as error:
-            announce(f"features cannot be cached in {self._path}: {error}; delete the file if this happens again")
-            self._usable = False
-            return otherwise
+    return Cache(path, tidy=tidy)
 
 
 def extract_features(
@@ -181,14 +120,13 @@ def extract_features(
     file = file or convert_backbone(params, scratch=scratch, threads=threads, **origin)
     if file:
         network = file.read_bytes()
-        code = code_digest([Path(__file__), Path(extraction.__file__)])
-        key = blake3(f"{runtime_version()} {code}".encode()).update(network)
+        key = blake3(f"{runtime_version()} {digest_code('features')}".encode()).update(network)
         compute: Compute = partial(_by_litert, network, pixels)
     else:
         fix_threads(threads)
         key = blake3(f"{backbone_digest(params, seed=seed, root=root)} {side} {threads} {machine()}".encode())
         compute = partial(_by_tensorflow, lambda: build_backbone(params, **origin), pixels)
-    return _extract(names, FeatureStore(scratch / f"{key.hexdigest(length=16)}.sqlite"), compute, scratch)
+    return _extract(names, open_store(scratch / f"{key.hexdigest(length=16)}.sqlite"), compute, scratch)
 
 
 def part_features(
@@ -214,7 +152,7 @@ def part_features(
     return extract_features(pixels, ids, params, scratch=scratch, threads=threads, **options)
 
 
-def _extract(names: Names, cache: FeatureStore, compute: Compute, scratch: Path) -> Features:
+def _extract(names: Names, cache: Cache, compute: Compute, scratch: Path) -> Features:
     """Return the cached features, and compute and cache the others."""
     features: Features | None = None
     missing = np.ones(len(names), bool)
@@ -226,13 +164,13 @@ def _extract(names: Names, cache: FeatureStore, compute: Compute, scratch: Path)
         features[rows] = values
         missing[rows] = False
 
-    with contextlib.closing(cache) as store:
+    with cache:
         with Progress("Cached features", len(names)) as progress:
             for rows in _chunks(np.arange(len(names))):
-                known = store.read(names[rows].tolist())
+                known = cache.read(names[rows].tolist())
                 found = [row for row in rows.tolist() if names[row].item() in known]
                 if found:
-                    put(np.array(found), [known[names[row].item()] for row in found])
+                    put(np.array(found), [np.frombuffer(known[names[row].item()], "<f4") for row in found])
                 progress.advance(len(rows))
         rows = np.flatnonzero(missing)
         if len(rows):
@@ -243,7 +181,8 @@ def _extract(names: Names, cache: FeatureStore, compute: Compute, scratch: Path)
                     for row in islice(computed, len(chunk)):
                         values.append(row)
                         progress.advance(note=note)
-                    store.write(names[chunk].tolist(), np.stack(values))
+                    contents = (row.astype("<f4").tobytes() for row in values)
+                    cache.write(dict(zip(names[chunk].tolist(), contents, strict=True)))
                     put(chunk, values)
     assert features is not None
     return features

@@ -7,14 +7,12 @@ that changes nothing else runs nothing again.
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +25,9 @@ from pixmill.core.errors import ParamsError, PixmillError
 from pixmill.core.files import write_text
 from pixmill.core.origin import Origin, parse_origin
 from pixmill.core.params import parse_yaml, read_text
-from pixmill.provenance.code import form_and_imports, normal_form
+from pixmill.provenance.defaults import defaults_of
+from pixmill.provenance.modules import Modules
+from pixmill.provenance.results import code_of
 
 __all__ = [
     "FILE",
@@ -58,30 +58,6 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 visits no site again."""
 
 _PACKAGE = Path(pixmill.__file__).parent
-
-_TELLING = ("pixmill.cli", "pixmill.pages", "pixmill.record")
-"""Packages that show or record results."""
-
-_PARAMS = "pixmill.core.params"
-
-_INDIFFERENT = (
-    "pixmill",  # its version
-    "pixmill.compute.cluster",
-    "pixmill.compute.connection",
-    "pixmill.compute.node",
-    "pixmill.provenance.code",
-    "pixmill.core.errors",
-    "pixmill.core.extras",
-    "pixmill.provenance.lock",
-    "pixmill.core.origin",
-    "pixmill.project.plugins",
-    "pixmill.core.process",
-    "pixmill.core.progress",
-    "pixmill.project.pyproject",
-    "pixmill.core.workspace",
-)
-"""Modules that do not affect an output: they word errors, handle signals, show progress, find folders and plugins, or
-bring rows to a pass and its results back."""
 
 LIBRARIES = (
     "ai-edge-litert",
@@ -217,8 +193,17 @@ def stage_digests(package: Path) -> dict[str, str]:
     Returns:
         16 hexadecimal digits by stage, the same on every system and version of Python.
     """
-    source = _Source(package)
-    return {stage: source.digest(stage) for stage in SECTIONS}
+    return {stage: _stage_digest(stage, package) for stage in SECTIONS}
+
+
+def _stage_digest(stage: str, package: Path) -> str:
+    modules = Modules(package)
+    forms, needed = defaults_of(SECTIONS[stage], modules)
+    forms |= {module: modules.form(module) for module in code_of(stage, modules, also=needed)}
+    digest = blake3()
+    for name, form in sorted(forms.items()):
+        digest.update(f"{name}\n{form}\n".encode())
+    return str(digest.hexdigest(length=8))
 
 
 def text_digest(text: str) -> str:
@@ -269,7 +254,7 @@ def check_stage(root: Path, stage: str) -> None:
     if (
         stage not in SECTIONS
         or (lock := read_lock(root)) is None
-        or lock.digests[stage] == _Source(_PACKAGE).digest(stage)
+        or lock.digests[stage] == _stage_digest(stage, _PACKAGE)
     ):
         return
     message, back = f"{_other_code(lock)} for {stage}", ""
@@ -291,110 +276,3 @@ def _stay(lock: Lock) -> str:
         return f", or to stay with {lock.version}: install it again from where you had it"
     forced = ("--force-reinstall", "--no-deps") if lock.version == pixmill.__version__ else ()
     return f", or to stay with {lock.version}: {lock.origin.command(lock.extras, *forced)}"
-
-
-class _Source:
-    """The modules of a package, each read once."""
-
-    def __init__(self, package: Path) -> None:
-        self._package = package
-        self.path = cache(self._path)
-        self.module = cache(self._module)
-        self.names = cache(self._names)
-        self.definition = cache(self._definition)
-
-    def digest(self, stage: str) -> str:
-        forms, modules = self._params(SECTIONS[stage])
-        closure = self._closure([f"pixmill.pipeline.{stage}", *modules])
-        forms |= {module: self.module(module)[0] for module in closure if module not in _INDIFFERENT}
-        digest = blake3()
-        for name, form in sorted(forms.items()):
-            digest.update(f"{name}\n{form}\n".encode())
-        return str(digest.hexdigest(length=8))
-
-    def _path(self, module: str) -> Path | None:
-        first, *rest = module.split(".")
-        if first != "pixmill":
-            return None
-        path = self._package.joinpath(*rest)
-        return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
-
-    def _code(self, module: str) -> bytes:
-        path = self.path(module)
-        assert path is not None
-        return path.read_bytes()
-
-    def _closure(self, start: Iterable[str]) -> set[str]:
-        reached: set[str] = set()
-        waiting = [*start]
-        while waiting:
-            module = waiting.pop()
-            runs = module == "pixmill.pipeline"  # what every stage is run by, not what one does
-            if module not in reached and not runs and not _within(module, *_TELLING, _PARAMS):
-                reached.add(module)
-                waiting += self.module(module)[1]
-        return reached
-
-    def _module(self, module: str) -> tuple[str, set[str]]:
-        """Return a module's form, and the modules that it needs: those that it imports, and the packages around it."""
-        form, imported = form_and_imports(self._code(module))
-        around = {module.rsplit(".", depth)[0] for depth in range(1, module.count(".") + 1)}
-        return form, {name for name in imported | around if self.path(name)}
-
-    def _params(self, sections: Iterable[str]) -> tuple[dict[str, str], set[str]]:
-        """Return what the values of some sections follow from, by name, and the modules that it needs besides.
-
-        That are the sections' defaults and methods, and all that these and the types of fields name.
-        """
-        forms: dict[str, str] = {}
-        modules: set[str] = set()
-        waiting = [(f"{_PARAMS}.document", f"Params.{section}") for section in sections]
-        while waiting:
-            module, name = waiting.pop()
-            found = self.names(module).get(name)
-            if isinstance(found, ast.ImportFrom) and _within(found.module or "", _PARAMS):
-                waiting.append((found.module or "", name))
-            elif isinstance(found, ast.ImportFrom):
-                modules |= {found.module or ""} if self.path(found.module or "") else set()
-            elif found is not None and (key := f"{module}:{name}") not in forms:
-                forms[key], used = self.definition(module, name)
-                waiting += [(module, other) for other in used]
-        return forms, modules
-
-    def _names(self, module: str) -> dict[str, ast.AST]:
-        """Return what binds each name of a module, and each field of its classes."""
-        names: dict[str, ast.AST] = {}
-        for node in ast.parse(self._code(module)).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                names[node.name] = node
-                fields = (each for each in node.body if isinstance(each, ast.AnnAssign))
-                names |= {f"{node.name}.{ast.unparse(each.target).removesuffix('_')}": each for each in fields}
-            elif isinstance(node, ast.ImportFrom):
-                names |= {alias.name: node for alias in node.names}
-            elif isinstance(node, ast.Assign | ast.AnnAssign):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names |= {ast.unparse(target): node for target in targets}
-        return names
-
-    def _definition(self, module: str, name: str) -> tuple[str, set[str]]:
-        """Return the form of what binds a name, and the names in it."""
-        node = self.names(module)[name]
-        used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
-        return normal_form(_Values().visit(node)), used
-
-
-class _Values(ast.NodeTransformer):
-    """Leave out what a field says besides its default: its type, bounds, description and examples."""
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        node.annotation = ast.Constant(None)
-        return self.generic_visit(node)
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id == "Field":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg in ("default", "default_factory")]
-        return self.generic_visit(node)
-
-
-def _within(module: str, *packages: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)

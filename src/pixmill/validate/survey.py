@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from pixmill.compute import Limits, Loss, map_batches
 from pixmill.compute.storage import Address, Stored, addresses
+from pixmill.core.cache import Cache
 from pixmill.core.progress import Progress
 from pixmill.images import Undecodable, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
-from pixmill.validate.cache import Cache, version
+from pixmill.validate.cache import open_cache
 
 __all__ = ["RECORD", "Surveyed", "pack", "survey", "tabulate"]
 
@@ -155,7 +156,7 @@ def survey(
         PixmillError: Nodes of a cluster cannot read the images.
     """
     with ExitStack() as opened:
-        cache = None if scratch is None else opened.enter_context(Cache(scratch, version(max_pixels)))
+        cache = None if scratch is None else opened.enter_context(open_cache(scratch, max_pixels))
         lost = None if limits is None else _lost
         at = folder.__truediv__ if workers == 0 else addresses(folder)
         asked = _rows(rows, at, max_pixels, cache)
@@ -167,7 +168,7 @@ def survey(
             for place, (name, (record, lasting)) in enumerate(zip(rows["id"], results, strict=True)):
                 records[place] = np.frombuffer(record, RECORD)[0]
                 if lasting and cache is not None:
-                    fresh[name] = record
+                    fresh[bytes.fromhex(name)] = record
                 progress.advance()
                 if cache is not None and (len(fresh) >= _CHUNK or time.monotonic() - since > _SECONDS):
                     cache.write(fresh)
@@ -182,8 +183,8 @@ def _rows(rows: pd.DataFrame, at: Callable[[str], Address], max_pixels: int, cac
     """Yield what workers are asked."""
     for start in range(0, len(rows), _CHUNK):
         some = rows.iloc[start : start + _CHUNK]
-        cached = {} if cache is None else cache.read(some["id"].tolist())
-        known = {name: record for name, record in cached.items() if len(record) == RECORD.itemsize}
+        cached = {} if cache is None else cache.read([bytes.fromhex(name) for name in some["id"]])
+        known = {name.hex(): record for name, record in cached.items() if len(record) == RECORD.itemsize}
         for name, path in zip(some["id"], some["path"], strict=True):
             yield _Row(name, at(path), max_pixels, known.get(name))
 

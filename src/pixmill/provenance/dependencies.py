@@ -1,0 +1,60 @@
+"""The code in the ``deps:`` of ``dvc.yaml``, written from what each stage imports: ``make reference``."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+from pixmill.provenance.lock import SECTIONS
+from pixmill.provenance.modules import Modules
+
+__all__ = ["main", "with_dependencies"]
+
+_BY_MODULE = ("pipeline", "record")
+"""Packages of which a stage runs some modules only; of pages, it runs those of its own name."""
+
+
+def with_dependencies(text: str, root: Path) -> str:
+    """Return ``dvc.yaml`` with the code that each stage runs in place of the code in its ``deps:``.
+
+    Args:
+        text: The file.
+        root: The repository.
+    """
+    modules = Modules(root / "src" / "pixmill", root / "stages")
+    for stage in SECTIONS:
+        code = sorted(
+            {
+                _entry(path.relative_to(root))
+                for module in modules.closure([f"stages.{stage}"])
+                if module != "pixmill" and (path := modules.path(module))
+            },
+            key=lambda entry: (entry.startswith("src/"), entry),
+        )
+        start = text.index("    deps: [", text.index(f"\n  {stage}:\n"))
+        end = text.index("]\n", start)
+        others = [
+            dep for dep in re.findall(r"[^\s,]+", text[start + 11 : end]) if not dep.startswith(("src/", "stages/"))
+        ]
+        lines = textwrap.wrap(", ".join([*code, *others]), 114, break_long_words=False, break_on_hyphens=False)
+        text = f"{text[:start]}    deps: [\n" + textwrap.indent("\n".join(lines), " " * 6) + f"\n    {text[end:]}"
+    return text
+
+
+def _entry(path: Path) -> str:
+    """Return the dependency that covers a module: its file, or the folder of a package that runs as a whole."""
+    top = path.parts[2:-1]
+    if path.parts[0] == "stages" or not top or top[0] in _BY_MODULE or (top[0] == "pages" and len(top) == 1):
+        return path.as_posix()
+    return Path("src", "pixmill", *top[: 2 if top[0] == "pages" else 1]).as_posix()
+
+
+def main() -> None:
+    """Write ``dvc.yaml`` of the current folder."""
+    path = Path("dvc.yaml")
+    path.write_text(with_dependencies(path.read_text(encoding="utf-8"), Path.cwd()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Which code decides which result: one table, for ``pixmill.lock``, ``dvc.yaml`` and the keys of caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from blake3 import blake3
+
+import pixmill
+from pixmill.provenance.defaults import PARAMS
+from pixmill.provenance.modules import Modules, is_within
+
+__all__ = ["RESULTS", "Result", "code_of", "digest_code"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What decides a result: its entry modules and all that they import, but for what is left out.
+
+    Args:
+        entries: The modules where its computation begins.
+        within: Packages and modules outside of which nothing decides it; default: all but those that show results.
+        without: Modules that are imported and do not affect it.
+    """
+
+    entries: tuple[str, ...]
+    within: tuple[str, ...] = ("pixmill",)
+    without: tuple[str, ...] = ()
+
+
+SHOWING = ("pixmill.cli", "pixmill.pages", "pixmill.record")
+"""Packages that show or record results."""
+
+INDIFFERENT = (
+    "pixmill.compute.cluster",
+    "pixmill.compute.connection",
+    "pixmill.compute.node",
+    "pixmill.core.cache",
+    "pixmill.core.errors",
+    "pixmill.core.extras",
+    "pixmill.core.origin",
+    "pixmill.core.process",
+    "pixmill.core.progress",
+    "pixmill.core.workspace",
+    "pixmill.project",
+    "pixmill.provenance",
+)
+"""Modules that affect no result: they word errors, handle signals, show progress, find folders and plugins, keep what
+was computed, or bring rows to a pass and its results back."""
+
+_SEARCH = ("groups", "index", "neighbours", "similarity")
+_SAVING = ("pixmill.learn.classifier", "pixmill.learn.folder")
+
+RESULTS: Mapping[str, Result] = {
+    # The outputs of stages, in pixmill.lock. Scrape is not here: no change of code visits a site again.
+    "validate": Result(("pixmill.pipeline.validate",)),
+    "split": Result(("pixmill.pipeline.split",)),
+    "train": Result(("pixmill.pipeline.train",)),
+    "evaluate": Result(("pixmill.pipeline.evaluate",)),
+    # What validate measures of an image.
+    "measures": Result(
+        ("pixmill.validate.survey",),
+        within=("pixmill.images", "pixmill.validate.survey"),
+        without=("pixmill.images.fit", *(f"pixmill.images.likeness.{name}" for name in _SEARCH)),
+    ),
+    # What a backbone makes of pixels; from a network in one file that follows from no code of ours; the weights.
+    "backbone": Result(
+        ("pixmill.learn.features",),
+        within=("pixmill.learn",),
+        without=(*_SAVING, "pixmill.learn.augmentation", "pixmill.learn.exported", "pixmill.learn.networks"),
+    ),
+    "features": Result(("pixmill.learn.features",), within=("pixmill.learn.features", "pixmill.learn.extraction")),
+    "weights": Result(
+        ("pixmill.train.training",),
+        within=("pixmill.images.parts", "pixmill.learn", "pixmill.train"),
+        without=(
+            *_SAVING,
+            "pixmill.learn.export",
+            "pixmill.learn.litert",
+            "pixmill.train.checkpoints",
+            "pixmill.train.interruption",
+            "pixmill.train.learning_curve",
+        ),
+    ),
+}
+
+
+def code_of(name: str, modules: Modules, *, also: Iterable[str] = ()) -> set[str]:
+    """Return the modules that decide a result, besides params.
+
+    Args:
+        name: One of :data:`RESULTS`.
+        modules: Those of ``pixmill``.
+        also: Other modules where its computation begins.
+    """
+    result = RESULTS[name]
+    # What every stage is run by is not what one does.
+    reached = modules.closure(
+        [*result.entries, *also],
+        leave_out=lambda module: module == "pixmill.pipeline" or is_within(module, *SHOWING, PARAMS),
+    )
+    return {
+        module
+        for module in reached - {"pixmill"}  # its version
+        if is_within(module, *result.within) and not is_within(module, *INDIFFERENT, *result.without)
+    }
+
+
+@cache
+def digest_code(name: str, package: Path = Path(pixmill.__file__).parent) -> str:
+    """Return a digest of the code that decides a result; comments, docstrings and layout do not change it.
+
+    >>> digest_code("features") != digest_code("backbone")
+    True
+
+    Args:
+        name: One of :data:`RESULTS`.
+        package: The folder ``pixmill``.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    modules = Modules(package)
+    digest = blake3()
+    for module in sorted(code_of(name, modules)):
+        digest.update(f"{module}\n{modules.form(module)}\n".encode())
+    return digest.hexdigest()

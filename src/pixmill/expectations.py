@@ -10,6 +10,7 @@ import pandas as pd
 
 from pixmill.core.errors import GateError
 from pixmill.core.params import Severity
+from pixmill.core.words import count
 
 if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
@@ -220,10 +221,14 @@ def gate_error(outcomes: Iterable[Outcome], *, report: str, fix: str = "fix the 
     parameters = list(dict.fromkeys(name for outcome in failed for name in outcome.check.parameters))
     advice = list(dict.fromkeys(outcome.advice for outcome in failed if outcome.advice is not None))
     lines = [line for outcome in failed for line in _lines(outcome, most=_LINES)]
-    count = f"{len(names)} critical check{'s' if len(names) > 1 else ''} failed"
     edit = f"{fix}, or edit {', '.join(parameters)} in params.yaml" if parameters else fix
     return GateError(
-        "\n".join([f"the gate stopped the pipeline: {count}", *(f"  {line}" for line in lines)]),
+        "\n".join(
+            [
+                f"the gate stopped the pipeline: {count(len(names), 'critical check')} failed",
+                *(f"  {line}" for line in lines),
+            ]
+        ),
         next="; ".join([*advice, f"open {report}", edit, "then: dvc repro"]),
     )
 

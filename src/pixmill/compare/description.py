@@ -14,6 +14,7 @@ from pixmill.compare.comparison import Change, Changes, Comparison, DataDifferen
 from pixmill.compare.image_changes import CHANGES
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.core.params.reference import plain
+from pixmill.core.words import count
 from pixmill.metrics.comparison import Difference
 from pixmill.pages.base import shorten
 from pixmill.validate.reasons import word
@@ -183,7 +184,7 @@ def data_lines(data: DataDifference) -> Lines:
     for change in CHANGES:
         rows = rows_of(data.images[data.images["change"] == change])
         if rows:
-            line = f"{_count(len(rows), 'image')} {_CHANGED.get(change, change)}: {_counts(map(_kind, rows))}"
+            line = f"{count(len(rows), 'image')} {_CHANGED.get(change, change)}: {_counts(map(_kind, rows))}"
             sources = f" (source: {_counts(row['source'] or 'unknown' for row in rows)})" if change == "added" else ""
             lines.append(f"{line}{sources}")
     return tuple(lines)
@@ -208,7 +209,7 @@ def changes_section(changes: Changes, most: int) -> ComparisonSection:
 def mcnemar_line(numbers: Numbers) -> str:
     """Return how many images only one revision gets right, and whether that may be chance."""
     test = numbers.mcnemar
-    counts = f"Right in the base only: {_count(test.lost, 'image')}; in the head only: {test.gained:,}"
+    counts = f"Right in the base only: {count(test.lost, 'image')}; in the head only: {test.gained:,}"
     return f"{counts} (McNemar's exact test: {_p_is(test.p)})."
 
 
@@ -257,14 +258,14 @@ def printable(text: str) -> str:
 
 def _gate(gate: Gate, most: int) -> ComparisonSection:
     violated = sorted((rule for rule in gate.rules if rule.result != "pass"), key=lambda rule: rule.result != "fail")
-    kept = f"{len(gate.rules) - len(violated):,} of {_count(len(gate.rules), 'limit')} kept"
+    kept = f"{len(gate.rules) - len(violated):,} of {count(len(gate.rules), 'limit')} kept"
     lines = [f"{rule.name}: {rule.sentence}" for rule in violated]
     title = f"Gate: {gate.result} ({kept if gate.rules else 'no limits apply'})"
     return ComparisonSection(title, (_few(lines, most, "more limits"),))
 
 
 def _metrics(numbers: Numbers) -> ComparisonSection:
-    title = f"Metrics on {_count(numbers.n, 'common test image')}"
+    title = f"Metrics on {count(numbers.n, 'common test image')}"
     if numbers.clusters != numbers.n:
         title += f" ({numbers.clusters:,} without near-duplicates)"
     if not any(item.difference for item in numbers.metrics.values()) and numbers.flips.empty:
@@ -295,7 +296,7 @@ def _flips(numbers: Numbers, most: int) -> ComparisonSection:
             for row in rows_of(numbers.flips[numbers.flips["gained"] == gained])
         ]
         if rows:
-            parts += [(f"{title}: {_count(len(rows), 'image')}",)]
+            parts += [(f"{title}: {count(len(rows), 'image')}",)]
             parts += _table(("image", "class", "base says", "head says"), rows, most, "more images")
     return ComparisonSection("Predictions that flipped", tuple(parts), detail=True)
 
@@ -305,7 +306,7 @@ def _data(data: DataDifference, most: int) -> ComparisonSection:
         f"Drift of {item.what}: distance {item.distance:.2f} ({_p_is(item.p)})" for item in data.drift if item.drifted
     ]
     near = [(row["id"][:12], row["test_id"][:12], f"{row['similarity']:.3f}") for row in rows_of(data.near_test)]
-    title = f"Data: {_count(data.head_images, 'kept image')}, {data.base_images:,} in the base"
+    title = f"Data: {count(data.head_images, 'kept image')}, {data.base_images:,} in the base"
     headings = ("new image", "nearly duplicates test image", "similarity")
     return ComparisonSection(title, ((*data_lines(data), *drift), *_table(headings, near, most, "more images")))
 
@@ -369,10 +370,6 @@ def _figures(item: Difference) -> tuple[str, ...]:
 
 def _interval(numbers: Numbers) -> str:
     return f"{100 * numbers.confidence:g} % CI"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _p_is(p: float) -> str:

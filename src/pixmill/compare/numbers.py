@@ -13,6 +13,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers, Revision, Step, Verdict, with_sign
 from pixmill.core.params import EvaluateParams, ReviewParams
+from pixmill.core.words import count
 from pixmill.evaluate.predictions import apply_calibration, class_indices
 from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
 from pixmill.metrics.confidence import reliability
@@ -103,7 +104,7 @@ def compare_numbers(base: Revision, head: Revision, review: ReviewParams, evalua
         overall = {name: row for name, row in overall.items() if name not in _OF_PROBABILITIES}
     if review.metric not in overall:
         raise NotComparableError(
-            f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {_count(len(ids), 'test image')} of "
+            f"Not comparable: {METRIC_NAMES[review.metric]} is undefined on the {count(len(ids), 'test image')} of "
             f"both {_name(base)} and {_name(head)}."
         )
     predicted = first.argmax(axis=1), second.argmax(axis=1)
@@ -155,7 +156,7 @@ def give_verdict(numbers: Numbers) -> tuple[Verdict, str]:
     row, margin = numbers.decisive, numbers.margin
     sign = -1 if numbers.metric in LOWER_IS_BETTER else 1
     low, high = sorted((sign * row.low, sign * row.high))
-    images = _count(numbers.n, "test image")
+    images = count(numbers.n, "test image")
     figures, worse = _figures(numbers), _worse_classes(numbers)
     if all(found.low == found.high == 0 for found in numbers.metrics.values()):
         return "same", f"Same: both predict the same on all {images}."
@@ -315,9 +316,9 @@ def _steps(
         return ()
     way = [(f"{_name(base)} on its own test split", before)]
     if alone:
-        way.append((f"on the {_count(len(ids), 'test image')} of both", own))
+        way.append((f"on the {count(len(ids), 'test image')} of both", own))
     if changed:
-        way.append((f"with {_count(changed, 'changed label')}", _TestSplit(ids, common.actual, own.values)))
+        way.append((f"with {count(changed, 'changed label')}", _TestSplit(ids, common.actual, own.values)))
     way.append((f"{_name(head)} on the same images", common))
     if new:
         way.append((f"{_name(head)} on its own test split", after))
@@ -378,7 +379,3 @@ def _worse_classes(numbers: Numbers) -> str:
 
 def _name(revision: Revision) -> str:
     return "the workspace" if revision.is_workspace else revision.name
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"

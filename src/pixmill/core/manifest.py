@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import replacing
+from pixmill.core.words import count
 
 __all__ = [
     "PAIRS",
@@ -219,5 +220,4 @@ def shrinkage(found: dict[str, Any]) -> str:
         return ""
     given, kept = found["given"], found["kept"]
     reasons = ", ".join(f"{word.replace('_', ' ')} {n:,}" for word, n in found["dropped"].items())
-    images = f"{given:,} given test image{'' if given == 1 else 's'}"
-    return f"{images} became {kept:,}: {given - kept:,} dropped ({reasons})"
+    return f"{count(given, 'given test image')} became {kept:,}: {given - kept:,} dropped ({reasons})"

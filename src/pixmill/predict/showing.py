@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pixmill.core.words import count
 from pixmill.predict.model import Model
 from pixmill.predict.outputs import Row
 
@@ -49,7 +50,7 @@ class Tally:
             model: The model.
         """
         read = sum(self._classes.values())
-        lines = [f"{self.n:,} image{'' if self.n == 1 else 's'}, predicted by {_title(model)}"]
+        lines = [f"{count(self.n, 'image')}, predicted by {_title(model)}"]
         listed = self._classes.most_common(_CLASSES)
         width = max((len(_plain(name)) for name, _ in listed), default=0)
         lines += [f"  {_plain(name):{width}}  {n:>9,}  {100 * n / read:5.1f} %" for name, n in listed]

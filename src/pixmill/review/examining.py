@@ -15,10 +15,11 @@ import yaml
 from pixmill.core.dvc import cache_folder, is_cached, read_listing
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
+from pixmill.core.words import count
 from pixmill.review.journal import SHORTEST, Accepted, Changed, Journal, Line, copy_of, line_of
 from pixmill.serve.inbox import Inbox
 
-__all__ = ["State", "count", "describe_missing", "describe_state", "examine", "find_in"]
+__all__ = ["State", "describe_missing", "describe_state", "examine", "find_in"]
 
 _UNLABELLED = "unlabelled"
 """The folder of ``data/`` that no class ever takes."""
@@ -153,15 +154,6 @@ def describe_missing(root: Path) -> tuple[list[str], str] | None:
     if not (root / _FILE).is_file():
         return None
     return describe_state(examine(Journal(Inbox(root / "inbox"), root), only_absent=True))
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "image"), count(1200, "image")
-    ('1 image', '1,200 images')
-    """
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def find_in(data: Path, sizes: Mapping[str, int]) -> set[str]:

@@ -11,9 +11,10 @@ from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, LockedError
 from pixmill.core.files import storage_errors, write_text
 from pixmill.core.params import Params
+from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.images import Undecodable, read_verified
-from pixmill.review.examining import count, describe_state, examine
+from pixmill.review.examining import describe_state, examine
 from pixmill.review.journal import Accepted, Changed, Journal, copy_of
 from pixmill.serve.inbox import Inbox, write_durably
 from pixmill.state.uncommitted import commit_command, commit_first

@@ -16,9 +16,10 @@ from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.git import git
 from pixmill.core.params import Params
+from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
-from pixmill.review.examining import State, count, describe_state
+from pixmill.review.examining import State, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
 from pixmill.review.journal import Journal
 from pixmill.review.ledger import Ledger

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from pixmill.core.params import Severity, ValidateParams
+from pixmill.core.words import count
 from pixmill.expectations import Advise, Check, Result, Tell
 from pixmill.validate.shortcuts import shortcut_check
 
@@ -241,7 +242,7 @@ def _of_classes(params: ValidateParams) -> Iterator[Check]:
         severity=params.min_per_class.severity,
         parameters=("validate.min_per_class.count",),
         wanted=f"at least {params.min_per_class.count:,}",
-        tell=_per_class(lambda row, _: f"class '{row['label']}' has {_images(row['n'])}"),
+        tell=_per_class(lambda row, _: f"class '{row['label']}' has {count(row['n'], 'image')}"),
     )
     yield _balance("warning", params.class_balance.warning, "; or set train.class_weights: true")
     # Weights do not move the gate.
@@ -260,7 +261,8 @@ def _balance(severity: Literal["warning", "critical"], least: float, otherwise: 
         wanted=f"at least {least:g}",
         tell=_per_class(
             lambda row, largest: (
-                f"class '{row['label']}' has {_images(row['n'])}, {row['ratio_to_largest']:.3g} of the largest class "
+                f"class '{row['label']}' has {count(row['n'], 'image')}, "
+                f"{row['ratio_to_largest']:.3g} of the largest class "
                 f"'{largest['label']}' ({largest['n']:,})"
             )
         ),
@@ -286,7 +288,7 @@ def _offenders(rows: pd.DataFrame, column: str, bad: Callable[[pd.Series[Any]], 
 
 def _conflicts(rows: pd.DataFrame) -> list[str]:
     """Return how many images were found under which labels."""
-    return [f"{_images(n)} found under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
+    return [f"{count(n, 'image')} found under several labels: {labels}" for labels, n in _counts(rows["conflict"])]
 
 
 def _placeholders(rows: pd.DataFrame) -> list[str]:
@@ -299,7 +301,7 @@ def _leaks(rows: pd.DataFrame) -> list[str]:
     """Return how many images of each class are in which splits, with an example."""
     counts = rows.groupby(["label", "leak"], as_index=False).agg(n=("id", "size"), places=("leak_places", "first"))
     return [
-        f"{_images(n)} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
+        f"{count(n, 'image')} of class '{label}' {'is' if n == 1 else 'are'} in both {parts}, for example {places}"
         for label, parts, n, places in counts.itertuples(index=False)
     ]
 
@@ -319,7 +321,7 @@ def _undeclared(classes: Sequence[str]) -> Tell:
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:
         labels = rows["label"].dropna()
         counts = labels[~labels.isin(list(classes))].value_counts().sort_index()
-        return [f"{_images(n)} with the undeclared label '{label}'" for label, n in counts.items()] or [
+        return [f"{count(n, 'image')} with the undeclared label '{label}'" for label, n in counts.items()] or [
             "no undeclared labels"
         ]
 
@@ -349,10 +351,9 @@ def _restore(_: Result, rows: pd.DataFrame) -> str | None:
     if not missing + changed:
         return None
     what = "missing" if not changed else "changed" if not missing else "missing or changed"
-    count = f"{missing + changed:,} {what} file{'' if missing + changed == 1 else 's'}"
     # `dvc checkout` deletes what is in its way, even where its cache lacks the replacement.
     return (
-        f"restore the {count} of artifacts/scrape with: "
+        f"restore the {count(missing + changed, f'{what} file')} of artifacts/scrape with: "
         "mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape"
     )
 
@@ -361,8 +362,3 @@ def _counts(texts: pd.Series[Any]) -> list[tuple[str, int]]:
     """Return different texts, the most frequent first, of equals by name."""
     counts = texts.value_counts()
     return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda item: (-item[1], item[0]))
-
-
-def _images(count: int) -> str:
-    """Return a number of images in words."""
-    return f"{count:,} image{'' if count == 1 else 's'}"

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.words import count
+
 __all__ = ["class_table", "image_table", "pair_table"]
 
 _MEASURES = ("width", "height", "format", "brightness", "sharpness", "entropy")
@@ -87,7 +89,7 @@ def _findings(repeated: pd.DataFrame, leaks: pd.DataFrame) -> Iterator[pd.DataFr
     )
     yield conflicts[["labels"]].rename(columns={"labels": "conflict"})
     clauses = [
-        f"was found at {addresses:,} URL{'' if addresses == 1 else 's'}, labelled {labels}"
+        f"was found at {count(addresses, 'URL')}, labelled {labels}"
         for addresses, labels in zip(placeholders["addresses"], placeholders["labels"], strict=True)
     ]
     yield placeholders[["addresses"]].assign(placeholder=clauses)

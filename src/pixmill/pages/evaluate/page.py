@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pixmill.core.words import count
 from pixmill.evaluate import Evaluation
 from pixmill.evaluate.evaluation import Pixels
 from pixmill.evaluate.labels import Doubt
@@ -181,7 +182,7 @@ def _cell(cell: Confusion, examples: Sequence[Example], labels: Sequence[str]) -
     right = cell.actual == cell.predicted
     what = f"{cell.actual}, correct" if right else f"{cell.actual} predicted as {cell.predicted}"
     return {
-        "title": f"{what}: {cell.count:,} image{'' if cell.count == 1 else 's'}",
+        "title": f"{what}: {count(cell.count, 'image')}",
         "anchor": _anchor(cell, labels),
         "cards": [_card(item, f"{100 * item.confidence:.0f} % confidence", []) for item in examples],
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.core.params import ValidateParams
+from pixmill.core.words import count
 from pixmill.pages.base import shorten
 from pixmill.pages.validate.cards import CARDS, ImageCard, ImageSet, Rows, ValidationCards
 from pixmill.validate.reasons import REASONS
@@ -256,7 +257,7 @@ def placeholders(images: ValidationCards, repeated: pd.DataFrame) -> tuple[list[
     cards = [
         images.card(
             row,
-            f"{_count(files, 'file', 'files')}, {_count(addresses, 'URL', 'URLs')}",
+            f"{count(files, 'file')}, {count(addresses, 'URL')}",
             # The card of an image without a label lists its labels already.
             *([f"labelled {shorten(labels)}"] if images.labelled[row] else []),
             verdict=True,
@@ -295,10 +296,6 @@ def most_repeated_files(images: ValidationCards) -> tuple[list[ImageCard], int]:
     often = np.flatnonzero(images.times > 1)
     first = often[np.argsort(-images.times[often], kind="stable")][:CARDS].tolist()
     return [images.card(row, f"found {images.times[row]:,} times", everywhere=True) for row in first], len(often)
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
 
 
 SHEETS = 300

@@ -11,7 +11,7 @@ import pytest
 
 from pixmill import __version__
 from pixmill.cli import main
-from pixmill.provenance.lock import installed_lock, write_lock
+from pixmill.provenance.lock import lock_of_installation, write_lock
 
 
 def exit_code(*arguments: str) -> int:
@@ -85,7 +85,7 @@ def test_check_compares_what_is_installed_with_the_lock(
     (tmp_path / "params.yaml").write_bytes((repository / "params.yaml").read_bytes())
     (tmp_path / "data").symlink_to(repository / "data")
     monkeypatch.chdir(tmp_path)
-    lock = installed_lock()
+    lock = lock_of_installation()
     write_lock(tmp_path, replace(lock, version="0.0.9", libraries={**lock.libraries, "numpy": "1.0"}))
     exit_code("check")
     shown = capsys.readouterr().err

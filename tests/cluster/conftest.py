@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pixmill.compute import cluster as module
-from pixmill.compute.cluster import Cluster, chosen_cluster
+from pixmill.compute.cluster import Cluster, choose_cluster
 from pixmill.web.browser import find_browser
 from tests.cluster.ray_nodes import RayCluster
 from tests.end_to_end.conftest import copy_of_finished as copy_of_finished
@@ -32,7 +32,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 def disconnect() -> None:
     """Leave the Ray cluster that passes of this process ran on: it may be connected to one alone."""
-    module._connected.cache_clear()
+    module._connect.cache_clear()
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
 
@@ -50,7 +50,7 @@ def ray_cluster() -> Iterator[RayCluster]:
 def cluster(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     """Have passes run on the cluster."""
     monkeypatch.setenv("PIXMILL_COMPUTE", ray_cluster.address)
-    chosen = chosen_cluster()
+    chosen = choose_cluster()
     assert chosen is not None
     return chosen
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from pixmill.compute import Limits
-from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.cluster import choose_cluster
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
@@ -75,7 +75,7 @@ def blind(project, blind_nodes, monkeypatch):
 
     def use():
         monkeypatch.setenv("PIXMILL_COMPUTE", blind_nodes)
-        assert not chosen_cluster().sees(project.images)
+        assert not choose_cluster().sees(project.images)
 
     return use
 

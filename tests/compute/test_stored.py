@@ -12,7 +12,7 @@ import pytest
 
 from pixmill.compute import stored
 from pixmill.compute.storage import read_range
-from pixmill.compute.stored import Stored, fetched, filled, read_stored, sealed
+from pixmill.compute.stored import Stored, fetch_files, fill, read_stored, seal
 from pixmill.core.errors import StorageError
 
 LOCAL = pickle.dumps(fsspec.filesystem("file"))
@@ -39,8 +39,8 @@ def test_ranges_are_those_of_the_file(place, tmp_path):
 def test_rows_get_the_bytes_of_their_files_and_others_stay(place):
     rows = [Row(1, place), Row(2, b"bytes"), place, "text", Row(3, None)]
     expected = [Row(1, b"0123456789"), Row(2, b"bytes"), b"0123456789", "text", Row(3, None)]
-    assert [filled(row) for row in rows] == expected
-    assert [pickle.loads(row) for row in fetched([*map(sealed, rows)])] == expected
+    assert [fill(row) for row in rows] == expected
+    assert [pickle.loads(row) for row in fetch_files([*map(seal, rows)])] == expected
 
 
 def test_an_absent_object_is_a_message(tmp_path):
@@ -89,7 +89,7 @@ def test_files_that_were_not_begun_are_not_read_once_one_has_failed(place, monke
         raise StorageError("away")
 
     monkeypatch.setattr(stored, "read_stored", read)
-    rows = fetched([sealed(place) for _ in range(40)])
+    rows = fetch_files([seal(place) for _ in range(40)])
     threading.Timer(0.2, failed.set).start()
     with pytest.raises(StorageError, match="away"):
         next(rows)

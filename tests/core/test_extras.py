@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from pixmill.core.extras import missing_package, name_missing_package, needed
+from pixmill.core.extras import list_requirements, missing_package, name_missing_package
 from pixmill.core.origin import install_command
 
 
@@ -18,7 +18,9 @@ def nothing_installed(monkeypatch):
 
 
 def test_an_extra_includes_what_it_names():
-    base, serve, pipeline = ({one.name for one in needed(extras)} for extras in ((), ("serve",), ("pipeline",)))
+    base, serve, pipeline = (
+        {one.name for one in list_requirements(extras)} for extras in ((), ("serve",), ("pipeline",))
+    )
     assert base < serve < pipeline
     assert "numpy" in base
     assert "fastapi" in serve - base

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from pixmill.cli import _parser
-from pixmill.core.extras import needed
+from pixmill.core.extras import list_requirements
 
 REPOSITORY = Path(__file__).parents[2]
 DEPLOY = REPOSITORY / "deploy"
@@ -38,7 +38,7 @@ def test_the_service_is_pinned_as_the_pipeline_is():
 
 
 def test_it_has_what_the_extras_ask_for():
-    asked = {requirement.name for requirement in needed(["serve", "bucket"])}
+    asked = {requirement.name for requirement in list_requirements(["serve", "bucket"])}
     chosen = {re.split(r"[ =]", block)[0] for block in pins(DEPLOY / "requirements.txt").values()}
     assert asked | {"setuptools"} <= chosen
     assert chosen.isdisjoint(

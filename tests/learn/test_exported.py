@@ -17,7 +17,7 @@ from pixmill.learn import Classifier, load_classifier
 from pixmill.learn.export import fold_batch_norm
 from pixmill.learn.exported import Exported, load_exported, read_exported, write_exported
 from pixmill.learn.litert import quiet
-from pixmill.predict.conversion import calibrated
+from pixmill.predict.conversion import calibrate
 from tests.images.samples import encoded, shapes
 
 DESCRIPTION = Exported(
@@ -41,7 +41,7 @@ def network(trained_folder, tmp_path_factory):
     """The bytes of a LiteRT network that returns calibrated probabilities."""
     path = tmp_path_factory.mktemp("network") / "network.tflite"
     with quiet():
-        fold_batch_norm(calibrated(load_classifier(trained_folder)[0], 0.4)).export(
+        fold_batch_norm(calibrate(load_classifier(trained_folder)[0], 0.4)).export(
             str(path), format="litert", verbose=False
         )
     return path.read_bytes()

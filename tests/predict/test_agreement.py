@@ -14,7 +14,7 @@ from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import Classifier, load_classifier
 from pixmill.learn.inference import answers_schema
-from pixmill.predict.conversion import calibrated, convert
+from pixmill.predict.conversion import calibrate, convert
 from pixmill.predict.inputs import find_images
 from pixmill.predict.model import find_model
 from pixmill.predict.predicting import predict
@@ -25,7 +25,7 @@ from tests.learn.test_exported import DESCRIPTION
 
 def exported_file(folder, path):
     """Write the tiny classifier as ``pixmill export`` does."""
-    network = calibrated(load_classifier(folder)[0], DESCRIPTION.temperature)
+    network = calibrate(load_classifier(folder)[0], DESCRIPTION.temperature)
     convert("litert", network, path, description=DESCRIPTION, training=None)
     return path
 

@@ -13,7 +13,7 @@ import yaml
 from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.predict.agreement import Agreement
-from pixmill.predict.card import escaped, render_card
+from pixmill.predict.card import escape, render_card
 from pixmill.predict.facts import Facts, gather
 from tests.evaluate.conftest import completed
 from tests.learn.test_exported import DESCRIPTION
@@ -130,7 +130,7 @@ def test_names_from_strangers_are_shown_as_they_are(facts):
     ],
 )
 def test_markdown_is_escaped(text, expected):
-    assert escaped(text) == expected
+    assert escape(text) == expected
 
 
 def test_the_facts_come_from_the_projects_files(repository, tmp_path, metrics):

@@ -18,7 +18,7 @@ import pytest
 from pixmill.core.errors import DataError
 from pixmill.learn import Classifier
 from pixmill.learn.inference import Located
-from pixmill.predict.fetching import fetched
+from pixmill.predict.fetching import fetch_inputs
 from pixmill.predict.inputs import Input, Url, find_images
 from pixmill.predict.journal import Journal
 from pixmill.predict.predicting import Output, check_outputs, predict, predict_to_files
@@ -89,7 +89,7 @@ def test_urls_are_fetched_ahead_and_keep_their_places(model, photos):
 def test_few_urls_are_fetched_ahead():
     with Site() as site:
         inputs = (Input(str(number), Url(f"http://{NAME}/{number}.jpg")) for number in range(1000))
-        stream = fetched(inputs, site.network())
+        stream = fetch_inputs(inputs, site.network())
         for _ in range(5):
             next(stream)
         stream.close()
@@ -99,7 +99,7 @@ def test_few_urls_are_fetched_ahead():
 def test_without_urls_nothing_is_opened(monkeypatch, photos):
     monkeypatch.setattr("pixmill.predict.fetching._Fetching", None)
     path = photos / "00.jpeg"
-    (pair,) = fetched([Input("a", Located(path, photos))])
+    (pair,) = fetch_inputs([Input("a", Located(path, photos))])
     assert pair == (Input("a", Located(path, photos)), Located(path, photos))
 
 

@@ -17,7 +17,7 @@ from pixmill.provenance.lock import (
     Lock,
     check_code,
     check_stage,
-    installed_lock,
+    lock_of_installation,
     other_libraries,
     read_lock,
     stage_digests,
@@ -38,7 +38,7 @@ LOCK = Lock(
 
 @pytest.fixture(scope="module")
 def installed() -> Lock:
-    return installed_lock()
+    return lock_of_installation()
 
 
 ALL = " ".join(SECTIONS)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, TRAIN, VAL, folds_of, given_sides, place, places, sides_of
+from pixmill.split.assignment import TEST, TRAIN, VAL, folds_of, keep_given, place, places, sides_of
 from tests.split.conftest import ids
 
 SALTS = st.text(max_size=8)
@@ -61,14 +61,14 @@ def test_what_people_gave_is_kept_and_the_rest_goes_by_the_hash():
     at = np.array([0.05, 0.05, 0.05, 0.5])
     given_by_people = np.array([TRAIN, VAL, TEST, -1], np.int8)
     sides = sides_of(at, val=0.15, test=0.2)
-    assert given_sides(sides, given_by_people, at, val=0.15).tolist() == [TRAIN, VAL, TEST, TRAIN]
+    assert keep_given(sides, given_by_people, at, val=0.15).tolist() == [TRAIN, VAL, TEST, TRAIN]
 
 
 def test_where_people_made_no_validation_part_it_is_taken_from_training():
     at = np.array([0.05, 0.16, 0.05, 0.16])
     given_by_people = np.array([TRAIN, TRAIN, TEST, -1], np.int8)
     sides = sides_of(at, val=0.15, test=0.2)
-    assert given_sides(sides, given_by_people, at, val=0.15).tolist() == [VAL, TRAIN, TEST, TEST]
+    assert keep_given(sides, given_by_people, at, val=0.15).tolist() == [VAL, TRAIN, TEST, TEST]
 
 
 def test_folds_are_even_and_of_other_dice_than_parts():

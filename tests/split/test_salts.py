@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from pixmill.core.params import SplitParams
-from pixmill.split import suggested_salt
+from pixmill.split import suggest_salt
 from pixmill.split.salts import names_of
 from pixmill.split.splitting import assign
 from tests.split.conftest import CLASSES, ids, pairs_table, table
@@ -45,7 +45,7 @@ def test_the_salt_that_is_named_divides_both_classes():
     manifest = uneven()
     before = counts(manifest, SplitParams())
     assert (before["test", "coat"], before["test", "dress"]) == (12, 26)
-    said = suggested_salt(manifest, SplitParams(), classes=CLASSES)
+    said = suggest_salt(manifest, SplitParams(), classes=CLASSES)
     assert "of 98 images of 'coat', where 20 are expected. Of 1,000 salts, pixmill-" in said
     assert "; it draws a new test set.\nNext: before you compare results, set split.salt: pixmill-" in said
     params = SplitParams(salt=re.search(r"split.salt: (pixmill-\d+)", said)[1])
@@ -53,13 +53,13 @@ def test_the_salt_that_is_named_divides_both_classes():
     assert all(abs(after["test", label] - 19.6) < 2 for label in CLASSES)
     assert all(abs(after["val", label] - 14.7) < 2 for label in CLASSES)
     assert f"(test: {after['test', 'coat']} of 98 'coat', {after['test', 'dress']} of 98 'dress')" in said
-    assert suggested_salt(manifest, params, classes=CLASSES) is None
+    assert suggest_salt(manifest, params, classes=CLASSES) is None
 
 
 @pytest.mark.parametrize(("classes", "each", "least", "most"), [(2, 98, 4, 14), (5, 250, 0, 1), (10, 1000, 0, 0)])
 def test_it_is_named_for_small_data(classes, each, least, most):
     found = [
-        suggested_salt(drawn(classes, each, seed=seed), SplitParams(), classes=classes_of(classes))
+        suggest_salt(drawn(classes, each, seed=seed), SplitParams(), classes=classes_of(classes))
         for seed in range(3 if each == 1000 else 30)
     ]
     assert least <= sum(said is not None for said in found) <= most
@@ -70,7 +70,7 @@ def test_a_class_with_too_few_of_many_classes_is_seen_though_its_share_is_small(
     at = assign(table(images["id"], images["label"].tolist()), pairs_table([]), SplitParams(), classes=classes_of(10))
     sides = at.manifest.set_index("id")["split"]
     lacking = (images["label"] == "class 3") & (images["id"].map(sides) == "test")
-    said = suggested_salt(images[~lacking], SplitParams(), classes=classes_of(10))
+    said = suggest_salt(images[~lacking], SplitParams(), classes=classes_of(10))
     assert said.startswith("test has 0 of ")
     assert "images of 'class 3', where" in said
     assert "'class 4', …)" in said
@@ -79,14 +79,14 @@ def test_a_class_with_too_few_of_many_classes_is_seen_though_its_share_is_small(
 def test_given_splits_stay_and_need_no_salt():
     given = uneven()
     given["given_split"] = ["test" if row < 30 else "val" if row < 60 else "train" for row in range(len(given))]
-    assert suggested_salt(given, SplitParams(), classes=CLASSES) is None
+    assert suggest_salt(given, SplitParams(), classes=CLASSES) is None
 
 
 def test_validation_alone_is_drawn_where_only_it_was_not_given():
     manifest = uneven()
     manifest["given_split"] = ["test" if row % 5 == 0 else "train" for row in range(len(manifest))]
     strict = SplitParams.model_validate({"class_shares": {"tolerance": 0.01}})
-    said = suggested_salt(manifest, strict, classes=CLASSES)
+    said = suggest_salt(manifest, strict, classes=CLASSES)
     assert said.startswith("val has ")
     assert re.search(r"best \(val: 1\d of 98 'coat', 1\d of 98 'dress'\), judged by counts alone\.\nNext: ", said)
 
@@ -96,4 +96,4 @@ def test_groups_are_hashed_whole_and_where_no_salt_helps_none_is_named():
     manifest["page_url"] = pd.array([f"https://a.test/{label}" for label in manifest["label"]], manifest["id"].dtype)
     params = SplitParams(group_by="page")
     assert set(names_of(manifest, params)) == {f"page https://a.test/{label}" for label in CLASSES}
-    assert suggested_salt(manifest, params, classes=CLASSES) is None
+    assert suggest_salt(manifest, params, classes=CLASSES) is None

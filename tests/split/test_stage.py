@@ -20,7 +20,7 @@ from pixmill.core.params import SplitParams, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.images.parts import load_parts
 from pixmill.pipeline.split import main
-from pixmill.split import suggested_salt
+from pixmill.split import suggest_salt
 from tests.split.conftest import CLASSES
 
 PARAMS = """
@@ -93,8 +93,8 @@ def test_it_writes_all_that_is_promised(command, project):
 
 def test_it_names_a_better_salt_and_changes_nothing(command, project):
     salts = (f"poor {number}" for number in range(50))
-    poor = next(salt for salt in salts if suggested_salt(project.manifest, SplitParams(salt=salt), classes=CLASSES))
-    said = suggested_salt(project.manifest, SplitParams(salt=poor), classes=CLASSES)
+    poor = next(salt for salt in salts if suggest_salt(project.manifest, SplitParams(salt=salt), classes=CLASSES))
+    said = suggest_salt(project.manifest, SplitParams(salt=poor), classes=CLASSES)
     text = f"classes: [coat, dress]\nscrape: {{snapshot: '2026-11-20'}}\nsplit: {{image_size: 8, salt: {poor}}}\n"
     (project.root / "params.yaml").write_text(text)
     done = subprocess.run(**command, capture_output=True, text=True)

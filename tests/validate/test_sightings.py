@@ -7,14 +7,14 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.validate.sightings import PARTS, SEEN, Seen, seen
+from pixmill.validate.sightings import PARTS, SEEN, Seen, collect_seen
 
 IDS = pd.Series(["a", "b", "c"], dtype="string")
 
 
 def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> Seen:
     """Return sightings: id, label, page, address of the image, given part."""
-    return seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
+    return collect_seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
 
 
 def test_what_became_no_image_is_passed_over() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
-from pixmill.validate.sightings import PARTS, SEEN, seen
+from pixmill.validate.sightings import PARTS, SEEN, collect_seen
 from pixmill.validate.verdicts import Twins, find_twins, judge
 
 
@@ -39,7 +39,7 @@ def twins(*rows: tuple[str, int, str | None], claims: list[bool] | None = None, 
         np.array([row[2] for row in rows], dtype=object),
         claims=np.array(claims or [True] * len(rows), bool),
         settled=chosen,
-        seen=seen(pd.Series(names, dtype="string"), pd.DataFrame(places, columns=list(SEEN)).astype("string")),
+        seen=collect_seen(pd.Series(names, dtype="string"), pd.DataFrame(places, columns=list(SEEN)).astype("string")),
         repeats=4,
     )
 
@@ -117,7 +117,7 @@ def judged(*cases: Mapping[str, Any], **decisions: Decision) -> Judged:
         for place in range(places)
     ]
     frame = pd.DataFrame(sightings, columns=["id", "label", "page_url", "image_url", "given_split"]).astype("string")
-    found = judge(table, decisions, seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
+    found = judge(table, decisions, collect_seen(table["id"], frame), classes=("coat", "shoe", "sock"), params=PARAMS)
     told = {name: text for name, text in zip(table["id"], found.reasons, strict=True) if text is not None}
     return Judged(told, dict(zip(table["id"], found.labels, strict=True)), found.powerless)
 

@@ -20,14 +20,14 @@ def run(_: argparse.Namespace) -> None:
     from pixmill.compute.connection import cluster_address
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
-    from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
+    from pixmill.provenance.lock import check_code, lock_of_installation, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
     from pixmill.state.uncommitted import describe_uncommitted
     from pixmill.use import find_issues, salt_for_folders
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
-        installed = installed_lock()
+        installed = lock_of_installation()
         check_code(lock, installed)
         if lock.version != installed.version:
             same = f"pixmill {installed.version} gives the same results as {lock.version}"

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.pool import Pool
 from pixmill.compute.process import Limits, Loss
-from pixmill.compute.stored import filled
-from pixmill.compute.worker import checked
+from pixmill.compute.stored import fill
+from pixmill.compute.worker import check_results
 
 __all__ = ["default_workers", "map_batches"]
 
@@ -80,13 +80,13 @@ def map_batches(
     if limits is None and (workers == 0 or alone):
         # A single batch is not worth starting a process.
         while batch := list(islice(stream, batch_size)):
-            yield from checked(function(batch), batch)
+            yield from check_results(function(batch), batch)
         return
-    if not local and not alone and (cluster := chosen_cluster()):
+    if not local and not alone and (cluster := choose_cluster()):
         yield from cluster.run(function, stream, batch_size, limits, lost)
         return
     if alone:
-        stream = map(filled, stream)
+        stream = map(fill, stream)
     pool = Pool(function, workers, limits)
     try:
         yield from pool.run(stream, batch_size, lost)

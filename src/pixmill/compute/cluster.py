@@ -18,14 +18,14 @@ import pixmill
 from pixmill.compute.connection import cluster_address, connect, reason, refusal
 from pixmill.compute.node import Needs, Order, Witness, find_lack, run_batch, versions, witnesses
 from pixmill.compute.process import Limits, Loss, name_of
-from pixmill.compute.stored import sealed
+from pixmill.compute.stored import seal
 from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
 from pixmill.project.pyproject import read_project
 
-__all__ = ["Cluster", "chosen_cluster", "cluster_address"]
+__all__ = ["Cluster", "choose_cluster", "cluster_address"]
 
 _BATCHES = 4
 """Batches in progress per processor of the cluster."""
@@ -43,14 +43,14 @@ _PROBE_SECONDS = 120.0
 """Time that the nodes have to say what they lack: a node that joined just now gets the packages first."""
 
 
-def chosen_cluster() -> Cluster | None:
+def choose_cluster() -> Cluster | None:
     """Return the cluster that ``PIXMILL_COMPUTE`` names, connected to; ``None`` for this machine."""
     address = cluster_address()
-    return None if address is None else _connected(address)
+    return None if address is None else _connect(address)
 
 
 @functools.cache
-def _connected(address: str) -> Cluster:
+def _connect(address: str) -> Cluster:
     return Cluster(address)
 
 
@@ -140,7 +140,7 @@ class Cluster:
             while True:
                 while len(running) < _BATCHES * max(1, self.processors) and (batch := list(islice(rows, size))):
                     # Without limits a pass may read its files itself, and only parts of them.
-                    packed = [sealed(row) if limits else pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
+                    packed = [seal(row) if limits else pickle.dumps(row, pickle.HIGHEST_PROTOCOL) for row in batch]
                     running.append((self._ask(task.remote, name, order, packed), batch))
                 if not running:
                     return

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pixmill.compute.pool import Pool
 from pixmill.compute.process import Limits, Loss
-from pixmill.compute.stored import Waiting, fetched
+from pixmill.compute.stored import Waiting, fetch_files
 from pixmill.compute.worker import Parcel, Raised
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
@@ -167,7 +167,7 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | Waiting]) -> tuple
         # Files that wait in the guarded process would count against its memory.
         at_once = 1 if any(isinstance(row, Waiting) for row in rows) else len(rows)
         pool, needs = _pool(name, order)
-        for result in pool.run(fetched(rows), at_once, lambda _, loss: loss):
+        for result in pool.run(fetch_files(rows), at_once, lambda _, loss: loss):
             results.append(result)
         # Of a folder that vanished meanwhile, images would be missing.
         if lacking := _unseen(needs):

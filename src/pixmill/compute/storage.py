@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.stored import Stored, read_stored
 
-__all__ = ["Address", "Stored", "addresses", "read_range", "seen"]
+__all__ = ["Address", "Stored", "addresses", "is_shared", "read_range"]
 
 Address = Path | Stored
 
 
-def seen(folder: Path, *, writable: bool = False) -> bool:
+def is_shared(folder: Path, *, writable: bool = False) -> bool:
     """Tell whether all workers see, or may write to, a folder as this process does; on this machine they do."""
-    cluster = chosen_cluster()
+    cluster = choose_cluster()
     return cluster is None or cluster.sees(folder.absolute(), writable=writable)
 
 
@@ -34,7 +34,7 @@ def addresses(folder: Path) -> Callable[[str], Address]:
             function, a file is new to DVC.
     """
     folder = folder.absolute()
-    if seen(folder):
+    if is_shared(folder):
         return folder.__truediv__
     from pixmill.compute.remote import objects
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError, StorageError
 
-__all__ = ["Stored", "Waiting", "fetched", "filled", "read_stored", "sealed"]
+__all__ = ["Stored", "Waiting", "fetch_files", "fill", "read_stored", "seal"]
 
 _PATIENCE = 60.0
 """Seconds for which a remote that fails is asked again, beside the retries of its own client."""
@@ -76,7 +76,7 @@ def read_stored(place: Stored, start: int = 0, end: int | None = None) -> bytes:
     """
     if start == end or place.path.endswith(_EMPTY):
         return b""
-    storage, latest = _opened(place.storage), time.monotonic() + _PATIENCE
+    storage, latest = _open(place.storage), time.monotonic() + _PATIENCE
     for wait in chain(_WAITS, repeat(_WAITS[-1])):
         try:
             content: bytes = storage.cat_file(place.path, start=start or None, end=end)
@@ -97,7 +97,7 @@ def read_stored(place: Stored, start: int = 0, end: int | None = None) -> bytes:
     raise AssertionError
 
 
-def filled(row: Any) -> Any:
+def fill(row: Any) -> Any:
     """Return a row with the bytes of the file that it names in a remote; any other row as it is.
 
     Args:
@@ -110,24 +110,24 @@ def filled(row: Any) -> Any:
     return row if file is None else _with(row, read_stored(file, 0, _MOST))
 
 
-def sealed(row: Any) -> bytes | Waiting:
+def seal(row: Any) -> bytes | Waiting:
     """Return a row pickled, with the file that a node must fetch for it, if any, beside it.
 
     Args:
-        row: As for :func:`filled`.
+        row: As for :func:`fill`.
     """
     content, file = pickle.dumps(row, pickle.HIGHEST_PROTOCOL), _file_of(row)
     return content if file is None else Waiting(content, file)
 
 
-def fetched(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
+def fetch_files(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
     """Yield rows pickled with the bytes of their files, several of which are read at a time.
 
     For guarded passes: neither the time nor the memory that a remote takes counts against an image's limits, and a
     process that decodes has no access to the remote.
 
     Args:
-        rows: From :func:`sealed`.
+        rows: From :func:`seal`.
 
     Raises:
         PixmillError: As of :func:`read_stored`.
@@ -161,10 +161,10 @@ class _Filled:
         self._parts = row, content
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[bytes, bytes]]:
-        return _unpickled, self._parts
+        return _unpickle, self._parts
 
 
-def _unpickled(row: bytes, content: bytes) -> Any:
+def _unpickle(row: bytes, content: bytes) -> Any:
     return _with(pickle.loads(row), content)  # noqa: S301 (from the machine that this node works for)
 
 
@@ -178,7 +178,7 @@ def _file_of(row: Any) -> Stored | None:
 
 
 @functools.cache
-def _opened(storage: bytes) -> Any:
+def _open(storage: bytes) -> Any:
     try:
         return pickle.loads(storage)  # noqa: S301 (from the machine that this node works for)
     except ModuleNotFoundError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pixmill.core.process import die_with_parent
 
-__all__ = ["Kind", "Parcel", "Raised", "checked", "serve"]
+__all__ = ["Kind", "Parcel", "Raised", "check_results", "serve"]
 
 Kind = Literal["ready", "results", "memory", "raised"]
 """Kinds of message: idle and ready for a batch; results of the next rows; the next row exceeded its memory; or the
@@ -55,11 +55,11 @@ class Parcel:
         """Return the pass, for pickled rows."""
         function = pickle.loads(self.content)  # noqa: S301 (from the owner)
 
-        def opened(rows: Sequence[bytes]) -> list[bytes]:
+        def unpack_rows(rows: Sequence[bytes]) -> list[bytes]:
             results = function([pickle.loads(row) for row in rows])  # noqa: S301 (likewise)
             return [pickle.dumps(result, pickle.HIGHEST_PROTOCOL) for result in results]
 
-        return opened
+        return unpack_rows
 
 
 def serve(
@@ -86,7 +86,7 @@ def serve(
             return
     if sys.platform == "linux" and memory is not None:
         _limit_memory(memory)
-    connection.send_bytes(_pickled("ready", None))
+    connection.send_bytes(_pickle("ready", None))
     while True:
         try:
             request = connection.recv_bytes()
@@ -98,12 +98,12 @@ def serve(
             size = len(batch) if memory is None else 1
             for start in range(0, len(batch), size):
                 rows = batch[start : start + size]
-                connection.send_bytes(_pickled("results", checked(function(rows), rows)))
+                connection.send_bytes(_pickle("results", check_results(function(rows), rows)))
         except BaseException as error:  # noqa: BLE001 (the owner raises it)
-            connection.send_bytes(_pickled("memory", None) if memory and _lacks_memory(error) else _defect(error))
+            connection.send_bytes(_pickle("memory", None) if memory and _lacks_memory(error) else _defect(error))
 
 
-def checked(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
+def check_results(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
     """Return the results of a batch if there is one per row.
 
     Raises:
@@ -114,7 +114,7 @@ def checked(results: Sequence[Any], batch: Sequence[Any]) -> Sequence[Any]:
     return results
 
 
-def _pickled(kind: Kind, content: Any) -> bytes:
+def _pickle(kind: Kind, content: Any) -> bytes:
     return pickle.dumps((kind, content), pickle.HIGHEST_PROTOCOL)
 
 
@@ -122,10 +122,10 @@ def _defect(error: BaseException) -> bytes:
     """Pickle an exception with its traceback, or its text if it cannot be pickled."""
     text = "".join(traceback.format_exception(error))
     try:
-        message = _pickled("raised", (error, text))
+        message = _pickle("raised", (error, text))
         pickle.loads(message)  # noqa: S301 (what was pickled a line above)
     except Exception:  # noqa: BLE001 (whatever a class of exceptions does when it is pickled)
-        message = _pickled("raised", (RuntimeError(f"{type(error).__qualname__}: {error}"), text))
+        message = _pickle("raised", (RuntimeError(f"{type(error).__qualname__}: {error}"), text))
     return message
 
 

@@ -15,13 +15,13 @@ from pixmill.core.origin import install_command
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-__all__ = ["missing_package", "name_missing_package", "needed"]
+__all__ = ["list_requirements", "missing_package", "name_missing_package"]
 
 _PACKAGES = {"sklearn": "scikit-learn", "mlflow": "mlflow-skinny"}
 """Packages that are not named as what they are imported by; the small MLflow has all that predicting needs."""
 
 
-def needed(extras: Iterable[str]) -> Iterator[Requirement]:
+def list_requirements(extras: Iterable[str]) -> Iterator[Requirement]:
     """Yield what Pixmill needs on this machine, with some extras and those that they include.
 
     Args:
@@ -55,7 +55,7 @@ def missing_package(error: ModuleNotFoundError, command: str, *, extras: Iterabl
         return None  # A module of a package that is there, or of another version of it.
     names = {module.replace("_", "-"), _PACKAGES.get(module, "")}
     for extra in (*extras, "pipeline"):
-        for requirement in needed([extra]):
+        for requirement in list_requirements([extra]):
             if requirement.name in names:
                 message = f"`{command}` needs the package {requirement.name}, which is not installed"
                 return PixmillError(message, next=install_command(extra))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["FOLDER", "composed", "folded"]
+__all__ = ["FOLDER", "fold", "to_nfc"]
 
 FOLDER = r"^(?!([cC][oO][nN]|[pP][rR][nN]|[aA][uU][xX]|[nN][uU][lL]|([cC][oO][mM]|[lL][pP][tT])[1-9]) *(\.|$)).*[^. ]$"
 """A folder's name on every system: Windows keeps these names for devices, with any extension, and drops a dot or space
 at the end. It is valid in Python and in JSON Schema, whose patterns have no flags."""
 
 
-def composed(name: str) -> str:
+def to_nfc(name: str) -> str:
     r"""Return a name in Unicode's composed form (NFC); macOS may write é as two characters.
 
     >>> composed("cafe\N{COMBINING ACUTE ACCENT}") == "caf\N{LATIN SMALL LETTER E WITH ACUTE}"
@@ -20,10 +20,10 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def folded(name: str) -> str:
+def fold(name: str) -> str:
     """Return a name without regard to case, equal for names such as ``straße`` and ``Strasse``.
 
     >>> folded("Straße")
     'strasse'
     """
-    return composed(name.casefold())
+    return to_nfc(name.casefold())

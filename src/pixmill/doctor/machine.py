@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixmill.core.errors import PixmillError
-from pixmill.core.extras import needed
+from pixmill.core.extras import list_requirements
 from pixmill.core.origin import install_command
 from pixmill.doctor.finding import Finding, Status
 
@@ -59,7 +59,7 @@ def check_packages(root: Path) -> Iterator[Finding]:
         advice, requirements = "pip install -r requirements.txt", _read_requirements(root / "requirements.txt")
     else:
         pin = _pin(root)
-        requirements = chain([pin], needed(pin.extras))
+        requirements = chain([pin], list_requirements(pin.extras))
         if pin.url or not pin.specifier.contains(metadata.version("pixmill"), prereleases=True):
             advice = f"pip install {shlex.quote(str(pin))}"
         else:
@@ -93,7 +93,7 @@ def check_code(root: Path) -> Iterator[Finding]:
     try:
         if (project := lock.read_lock(root)) is None:
             return
-        lock.check_code(project, installed := lock.installed_lock())
+        lock.check_code(project, installed := lock.lock_of_installation())
     except PixmillError as error:
         yield Finding("code", Status.BAD, error.message, next=error.next)
         return

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pixmill.compute import default_workers
-from pixmill.compute.cluster import chosen_cluster
+from pixmill.compute.cluster import choose_cluster
 from pixmill.core.errors import BrowserError, ParamsError, PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.doctor.finding import Finding, Status
@@ -51,7 +51,7 @@ def check_browser() -> Iterator[Finding]:
 def check_compute() -> Iterator[Finding]:
     """Tell which processors passes over images use, and whether a cluster gives the results of this machine."""
     try:
-        if (cluster := chosen_cluster()) is None:
+        if (cluster := choose_cluster()) is None:
             yield Finding("compute", Status.OK, f"{default_workers()} processors of this machine")
             return
         cluster.check()

@@ -110,9 +110,9 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
     """
     kind = _kind(content)
     with _quiet(kind):
-        image, box = _loaded(kind, content, max_pixels)
+        image, box = _load(kind, content, max_pixels)
         orientation = _orientation(kind, image)
-        if _closed_early(kind, content, image):
+        if _is_closed_early(kind, content, image):
             raise Undecodable("truncated", "the data end before the last pixel")
     try:
         seen = as_seen(image, orientation=orientation)
@@ -137,7 +137,7 @@ def header_size(content: bytes) -> tuple[int, int]:
     """
     kind = _kind(content)
     size = _webp_size(content) if kind == "webp" else (0, 0)
-    with _quiet(kind), _named_errors():
+    with _quiet(kind), _name_errors():
         return size if all(size) else _reader(kind)(io.BytesIO(content)).size
 
 
@@ -159,7 +159,7 @@ def _kind(content: bytes) -> str:
     return kind
 
 
-def _loaded(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
+def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFile, tuple[int, int, int, int]]:
     """Return a loaded image, and the box of it that the file stores."""
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         # The caller's limit applies; Pillow's own would trigger first.
@@ -169,7 +169,7 @@ def _loaded(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.Image
     reader, size = _reader(kind), _webp_size(content) if kind == "webp" else (0, 0)
     if size[0] * size[1] > max_pixels:
         raise Undecodable("too_many_pixels", f"{size[0]} x {size[1]}")
-    with _named_errors():
+    with _name_errors():
         try:
             image = reader(io.BytesIO(content))
             size = image.size
@@ -224,7 +224,7 @@ def _scale_transparency(image: ImageFile.ImageFile, *, depth: int) -> None:
 
 
 @contextlib.contextmanager
-def _named_errors() -> Iterator[None]:
+def _name_errors() -> Iterator[None]:
     """Turn any decoder exception into a reason: hostile bytes can make decoders raise anything."""
     try:
         yield
@@ -255,7 +255,7 @@ def _orientation(kind: str, image: Image.Image) -> int:
     return 1
 
 
-def _closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
+def _is_closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool:
     """Tell whether a JPEG was truncated but still has an end marker, which decoders accept silently.
 
     They leave the rest grey. If the last pixel is grey, the image is decoded again with additional coded data: if that
@@ -272,7 +272,7 @@ def _closed_early(kind: str, content: bytes, image: ImageFile.ImageFile) -> bool
     if end is None:
         return False
     longer = content[: end.start()] + bytes(8192) + content[end.start() :]
-    return _loaded(kind, longer, image.width * image.height)[0] != image
+    return _load(kind, longer, image.width * image.height)[0] != image
 
 
 @lru_cache

@@ -41,17 +41,17 @@ def fit(
     height, width = pixels.shape[:2]
     image = Image.fromarray(np.ascontiguousarray(pixels))
     if aspect == "stretch" or height == width:
-        return _resized(image, (size, size), resize)
+        return _resize(image, (size, size), resize)
     if aspect == "crop":
         side = min(height, width)
         left, top = (width - side) // 2, (height - side) // 2
-        return _resized(image.crop((left, top, left + side, top + side)), (size, size), resize)
+        return _resize(image.crop((left, top, left + side, top + side)), (size, size), resize)
     longest = max(height, width)
     inner = max(1, round(width * size / longest)), max(1, round(height * size / longest))
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     canvas = np.empty((size, size, 3), dtype=np.uint8)
     canvas[:] = _edge_colour(pixels)
-    canvas[top : top + inner[1], left : left + inner[0]] = _resized(image, inner, resize)
+    canvas[top : top + inner[1], left : left + inner[0]] = _resize(image, inner, resize)
     return canvas
 
 
@@ -76,7 +76,7 @@ def thumbnail_uri(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
-def _resized(image: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
+def _resize(image: Image.Image, size: tuple[int, int], resize: Resize) -> npt.NDArray[np.uint8]:
     return np.asarray(image.resize(size, Image.Resampling[resize.upper()]), dtype=np.uint8)
 
 

@@ -46,7 +46,12 @@ def png_bytes(pixels: npt.NDArray[np.uint8]) -> bytes:
     scanlines[:, 1:] = rows
     header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
     return b"".join(
-        (_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", _stored(scanlines.tobytes())), _chunk(b"IEND", b""))
+        (
+            _SIGNATURE,
+            _chunk(b"IHDR", header),
+            _chunk(b"IDAT", _deflate_stored(scanlines.tobytes())),
+            _chunk(b"IEND", b""),
+        )
     )
 
 
@@ -64,7 +69,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _stored(data: bytes) -> bytes:
+def _deflate_stored(data: bytes) -> bytes:
     """Frame data as a zlib stream of stored blocks (RFC 1950)."""
     stream = [b"\x78\x01"]
     for start in range(0, len(data), _STORED_MAX):

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pixmill.compute import Limits, Loss, default_workers, map_batches
-from pixmill.compute.cluster import chosen_cluster
-from pixmill.compute.storage import Address, Stored, seen
+from pixmill.compute.cluster import choose_cluster
+from pixmill.compute.storage import Address, Stored, is_shared
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
 from pixmill.images import Undecodable, read_image
@@ -204,8 +204,8 @@ def predict_images(
     first = list(islice(stream, _BATCH + 1))
     rows = chain(first, stream)
     # A single batch runs here.
-    if len(first) > _BATCH and chosen_cluster():
-        sees, model = functools.cache(seen), model.absolute()
+    if len(first) > _BATCH and choose_cluster():
+        sees, model = functools.cache(is_shared), model.absolute()
         function = (Pass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
         rows = (_sent(row, sees) for row in rows)
     yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
@@ -259,7 +259,7 @@ def _content(row: Path | bytes | Located) -> bytes | Prediction:
 
 
 def _answer(classifier: Classifier, row: Row) -> Answer:
-    assert not isinstance(row, Stored)  # pixmill.compute.stored.filled
+    assert not isinstance(row, Stored)  # pixmill.compute.stored.fill
     content = row if isinstance(row, Prediction) else _content(row)
     if isinstance(content, Prediction):
         return Answer(None, content)

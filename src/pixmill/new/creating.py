@@ -23,7 +23,7 @@ from pixmill.new.outcome import describe_files, describe_images, next_steps
 from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed_files, render
-from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
+from pixmill.provenance.lock import FILE, lock_of_installation, read_lock, text_digest, write_lock
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 
@@ -122,7 +122,7 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     if spec.remote is not None and not had_remote:
         dvc(root, "remote", "add", "-d", "storage", _remote_url(spec.remote))
     if not (root / FILE).exists():
-        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
+        write_lock(root, replace(lock_of_installation(), template=template, origin=supply.origin))
     said = [
         *describe_files(root, files, kept, supply.origin, extras),
         *(() if found is None or had_images else found.remarks),

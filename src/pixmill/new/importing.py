@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import fresh_folder
-from pixmill.core.names import composed, folded
+from pixmill.core.names import fold, to_nfc
 from pixmill.core.progress import track
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.images.listing import files_below
@@ -73,12 +73,12 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     top = _innermost(folder)
     splits, remarks = _splits(top)
     listed = {
-        (f"{split}/" if split else "", composed(path.name)): path
+        (f"{split}/" if split else "", to_nfc(path.name)): path
         for split, base in splits.items()
         for path in _folders(base)
     }
     labels = sorted({label for _, label in listed})
-    wanted = [composed(name) for name in classes] or labels
+    wanted = [to_nfc(name) for name in classes] or labels
     if missing := [name for name in wanted if name not in labels]:
         raise DataError(
             f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
@@ -161,7 +161,7 @@ def _splits(top: Path) -> tuple[dict[str | None, Path], list[str]]:
     """Return the folders of the splits, or the one folder of all classes, and remarks."""
     found: dict[str | None, Path] = {}
     for split, words in _SPLITS.items():
-        named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", folded(path.name)))]
+        named = [path for path in _folders(top) if words & set(re.split(r"[\W_]+", fold(path.name)))]
         inner = [path for path in map(_innermost, named) if len(_folders(path)) > 1]
         if len(inner) > 1:
             raise DataError(

@@ -16,7 +16,7 @@ from pixmill.predict.agreement import Agreement
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.facts import Facts
 
-__all__ = ["MARK", "agreement_rows", "escaped", "render_card"]
+__all__ = ["MARK", "agreement_rows", "escape", "render_card"]
 
 MARK = "# Written by `pixmill export`, which replaces this file as long as this line is in it."
 """A comment in the front matter, by which a later export knows the file."""
@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-def escaped(text: object) -> str:
+def escape(text: object) -> str:
     r"""Return text that Markdown shows as it is, on one line: names and licences come from strangers.
 
     >>> print(escaped("[T-shirt](http://a.test) <b>|\n# top"))
@@ -69,7 +69,7 @@ def render_card(
     import jinja2
 
     environment = jinja2.Environment(  # noqa: S701 (Markdown: finalize escapes it)
-        finalize=lambda value: escaped(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
+        finalize=lambda value: escape(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pixmill.images.parts import Part
 
-__all__ = ["FORMATS", "calibrated", "convert", "install_missing"]
+__all__ = ["FORMATS", "calibrate", "convert", "install_missing"]
 
 FORMATS = {"litert": "model.tflite", "int8": "model_int8.tflite", "onnx": "model.onnx", "keras": "model.keras"}
 """File names by format."""
@@ -51,7 +51,7 @@ def install_missing(name: str) -> str | None:
     return install_command("onnx") if name == "onnx" else "pip install ai-edge-litert"
 
 
-def calibrated(model: keras.Model, temperature: float | None) -> keras.Model:
+def calibrate(model: keras.Model, temperature: float | None) -> keras.Model:
     """Return a classifier whose outputs are calibrated probabilities; it may share the given one's weights.
 
     Args:
@@ -79,7 +79,7 @@ def convert(name: str, model: keras.Model, path: Path, *, description: Exported,
 
     Args:
         name: A key of :data:`FORMATS`.
-        model: The classifier, as :func:`calibrated` returns it.
+        model: The classifier, as :func:`calibrate` returns it.
         path: The file to write, with the ending of its format.
         description: What belongs to the model.
         training: The training split, whose images calibrate int8.

@@ -19,7 +19,7 @@ from pixmill.learn.determinism import first_line
 from pixmill.learn.exported import LABELS, Exported, labels_text
 from pixmill.predict.agreement import Agreement, measure, open_exported
 from pixmill.predict.card import MARK, render_card
-from pixmill.predict.conversion import FORMATS, calibrated, convert, install_missing
+from pixmill.predict.conversion import FORMATS, calibrate, convert, install_missing
 from pixmill.predict.facts import gather
 from pixmill.predict.model import find_model
 
@@ -87,8 +87,8 @@ def export(
     announce("loading the model")
     classifier, description = _load(folder, root)
     parts = load_parts(root / "artifacts" / "split", description.labels, side=description.image_size)
-    model = calibrated(load_classifier(folder)[0], description.temperature)
-    rows, expected = _expected(classifier, parts["test"])
+    model = calibrate(load_classifier(folder)[0], description.temperature)
+    rows, expected = _sample(classifier, parts["test"])
     _clear(output)
     write_text(output / LABELS, labels_text(description.labels))
     for name in FORMATS:
@@ -133,7 +133,7 @@ def _load(folder: Path, root: Path) -> tuple[Classifier, Exported]:
     )
 
 
-def _expected(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _sample(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return rows of the test split, evenly spread if there are many, and the model's probabilities of these."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(_CHECKED, len(part))).astype(np.int64))
     batches = (part.pixels[row][None] for row in track(rows.tolist(), "Predict", len(rows)))

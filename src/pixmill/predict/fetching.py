@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pixmill.learn.inference import Row
     from pixmill.web.fetch import Fetcher, Network
 
-__all__ = ["fetched"]
+__all__ = ["fetch_inputs"]
 
 _AHEAD = 16
 """Inputs that are looked at ahead of their turn, and so URLs that are fetched at the same time."""
 
 
-def fetched(inputs: Iterable[Input], network: Network | None = None) -> Generator[tuple[Input, Row], None, None]:
+def fetch_inputs(inputs: Iterable[Input], network: Network | None = None) -> Generator[tuple[Input, Row], None, None]:
     """Yield each input, in order, with its file or its bytes, or with the reason why there are none.
 
     Args:
@@ -39,15 +39,15 @@ def fetched(inputs: Iterable[Input], network: Network | None = None) -> Generato
             else:
                 ahead.append((each, each.source))
             if len(ahead) > _AHEAD:
-                yield _finished(*ahead.popleft())
+                yield _finish(*ahead.popleft())
         while ahead:
-            yield _finished(*ahead.popleft())
+            yield _finish(*ahead.popleft())
     finally:
         if fetching is not None:
             fetching.close()
 
 
-def _finished(each: Input, row: Row | Future[Row]) -> tuple[Input, Row]:
+def _finish(each: Input, row: Row | Future[Row]) -> tuple[Input, Row]:
     return each, row.result() if isinstance(row, Future) else row
 
 

@@ -74,7 +74,7 @@ def find_model(spec: str | None, root: Path | None) -> Model:
         PixmillError: There is no such model, it is not one of Pixmill's, or MLflow does not respond.
     """
     if spec is not None and spec.startswith(_IN_MLFLOW):
-        return _recorded(spec, root)
+        return _find_recorded(spec, root)
     if spec is None and root is None:
         raise PixmillError(
             f"{Path.cwd()} is not in a project, so it has no model of its own",
@@ -128,7 +128,7 @@ def current_version(spec: str, root: Path | None = None) -> str:
     return found.version or found.key
 
 
-def _recorded(spec: str, root: Path | None) -> Model:
+def _find_recorded(spec: str, root: Path | None) -> Model:
     from pixmill.record.model_lookup import fetch, resolve
 
     workspace = _workspace(root)

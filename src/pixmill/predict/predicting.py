@@ -15,7 +15,7 @@ from pixmill.core.files import write_text
 from pixmill.core.progress import Progress
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.learn.inference import predict_images
-from pixmill.predict.fetching import fetched
+from pixmill.predict.fetching import fetch_inputs
 from pixmill.predict.inputs import Images, Input
 from pixmill.predict.journal import Journal
 from pixmill.predict.model import Model
@@ -109,7 +109,7 @@ def predict(
     waiting: deque[Input] = deque()
 
     def images() -> Generator[Image, None, None]:
-        with closing(fetched(inputs, network)) as found:
+        with closing(fetch_inputs(inputs, network)) as found:
             for each, image in found:
                 waiting.append(each)
                 yield image

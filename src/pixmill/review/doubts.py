@@ -143,10 +143,10 @@ def find_doubts(
         "conflicts": _conflicts(material),
         "near-duplicates": _near_duplicates(material),
         "outliers": _outliers(habits, places),
-        "dropped": _dropped(material),
+        "dropped": _dropped_cases(material),
     }
     for kind, title, why, images in _labels(material, flips):
-        found[kind] = _asked(kind, title, why, images, habits, places)
+        found[kind] = _label_cases(kind, title, why, images, habits, places)
     return list(chain.from_iterable(found.get(kind, ()) for kind in KINDS if only in (None, kind)))
 
 
@@ -194,7 +194,7 @@ def _conflicts(material: Material) -> Iterator[Case]:
             "conflicts",
             "Conflicting labels",
             f"{files} found as {_join_names(list(names))}. Which label is right?",
-            tuple(_varied(rows, material.labels)),
+            tuple(_vary(rows, material.labels)),
         )
 
 
@@ -280,7 +280,7 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _asked(
+def _label_cases(
     kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, Habits], places: _Places
 ) -> Iterator[Case]:
     """Yield the cases of a kind that :func:`_labels` describes, with typical images of both classes beside."""
@@ -303,7 +303,7 @@ def _outliers(habits: Mapping[str, Habits], places: _Places) -> Iterator[Case]:
         yield Case("outliers", "Outlier of its class", item.why, (item.row,), beside=beside)
 
 
-def _dropped(material: Material) -> Iterator[Case]:
+def _dropped_cases(material: Material) -> Iterator[Case]:
     """Yield images that a rule dropped and a decision can keep."""
     reasons = material.manifest["reason"].dropna()
     words = reasons.map(word)
@@ -346,7 +346,7 @@ def _came_as(material: Material, row: int) -> list[str]:
     return [label] if label is not None else sorted({seen["label"] for seen in material.sightings(row)})
 
 
-def _varied(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
+def _vary(rows: Sequence[int], labels: Sequence[str | None]) -> list[int]:
     """Return the rows with one of each label first, so that the first few show every label."""
     nth = pd.Series([labels[row] or "" for row in rows]).groupby(lambda place: labels[rows[place]] or "").cumcount()
     return [row for _, row in sorted(zip(nth.tolist(), rows, strict=True))]

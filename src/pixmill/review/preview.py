@@ -52,7 +52,7 @@ def _preview(source: Source) -> bytes | str:
         return error.reason
 
 
-def _lost(_: Source, loss: Loss) -> bytes | str:
+def _name_loss(_: Source, loss: Loss) -> bytes | str:
     return loss
 
 
@@ -121,7 +121,7 @@ class Previews:
                     batch_size=1,
                     workers=self._workers,
                     limits=self._limits,
-                    lost=_lost,
+                    lost=_name_loss,
                     local=True,
                 )
                 for name, preview in zip(names, found, strict=True):

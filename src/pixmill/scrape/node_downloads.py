@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from yarl import URL
 
-from pixmill.compute.cluster import Cluster, chosen_cluster
+from pixmill.compute.cluster import Cluster, choose_cluster
 from pixmill.compute.connection import reason, refusal
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
@@ -80,7 +80,7 @@ class NodeDownloads:
 
     async def _start(self) -> list[_Node]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        if (cluster := await asyncio.to_thread(chosen_cluster)) is None:
+        if (cluster := await asyncio.to_thread(choose_cluster)) is None:
             return []
         if not await asyncio.to_thread(cluster.sees, self._folder, writable=True):
             announce(f"Scrape: this machine downloads: not all nodes of {cluster.address} can write to {self._folder}")

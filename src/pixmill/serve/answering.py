@@ -74,7 +74,7 @@ class Answering:
     def _answer(self, row: Asked | Looked) -> Answer | bytes | str:
         if isinstance(row, Asked):
             return (self._alone if row.alone else self._busy)([row.content])[0]
-        return _explained(row, self._alone.classifier, self._heat)
+        return _heatmap(row, self._alone.classifier, self._heat)
 
     def _heat(self, pixels: Pixels, label: int) -> Any:
         from pixmill.evaluate.gradcam import attention_of_features
@@ -112,7 +112,7 @@ class Gradients:
 
     def __call__(self, rows: Sequence[Looked]) -> list[bytes | str]:
         """Return for each row its PNG, or in a word why there is none."""
-        return [_explained(row, self._classifier, self._heat) for row in rows]
+        return [_heatmap(row, self._classifier, self._heat) for row in rows]
 
     def _heat(self, pixels: Pixels, label: int) -> Any:
         from pixmill.evaluate.gradcam import attention
@@ -121,7 +121,7 @@ class Gradients:
         return None if heat is None else heat[0]
 
 
-def _explained(row: Looked, classifier: Classifier, heat: Any) -> bytes | str:
+def _heatmap(row: Looked, classifier: Classifier, heat: Any) -> bytes | str:
     """Return the image with a heatmap on it, as a PNG of the network's size."""
     from pixmill.evaluate.gradcam import heated
     from pixmill.images.png import png_bytes

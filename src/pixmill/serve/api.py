@@ -48,7 +48,7 @@ class Desk:
 
     def __init__(self, settings: Settings, models: Models, metrics: Metrics, web: Web | None) -> None:
         self.settings, self._models, self._metrics, self._web = settings, models, metrics, web
-        self.inbox = _opened(settings)
+        self.inbox = _open_inbox(settings)
         self.examples = ExampleImages(settings.root)
 
     @property
@@ -153,14 +153,14 @@ def routes(desk: Desk) -> APIRouter:
                 rows.append(_row(Answer(None, Prediction(reason=content.reason)), loaded.model.labels, name))
             else:
                 rows.append(_row(next(rest), loaded.model.labels, name))
-        return JSONResponse({"model": _served(loaded), "predictions": rows})
+        return JSONResponse({"model": _model_facts(loaded), "predictions": rows})
 
     if settings.urls:
 
         @router.post(
             "/fetch",
             response_class=Response,
-            responses=schemas.answered("application/octet-stream", "The image's bytes.")
+            responses=schemas.describe_answer("application/octet-stream", "The image's bytes.")
             | schemas.problems(400, 401, 403, 413, 415, 421, 422, 429, 503),
             openapi_extra=schemas.address_body(),
         )
@@ -177,7 +177,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.post(
         "/explain",
         response_class=Response,
-        responses=schemas.answered("image/png", "The image in grey, with what speaks for the class in colour.")
+        responses=schemas.describe_answer("image/png", "The image in grey, with what speaks for the class in colour.")
         | schemas.problems(400, 401, 403, 404, 413, 415, 421, 422, 503),
         openapi_extra=schemas.image_body(),
     )
@@ -193,7 +193,7 @@ def routes(desk: Desk) -> APIRouter:
         facts = loaded.model
         return JSONResponse(
             {
-                **_served(loaded),
+                **_model_facts(loaded),
                 "commit": facts.commit,
                 "classes": facts.labels,
                 "threshold": facts.threshold,
@@ -221,7 +221,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/examples/{id}",
         response_class=Response,
-        responses=schemas.answered("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
+        responses=schemas.describe_answer("image/jpeg", "The image.") | schemas.problems(401, 404, 421, 503),
     )
     async def example(id: str) -> Response:  # noqa: A002
         """Return a test image."""
@@ -259,7 +259,7 @@ def routes(desk: Desk) -> APIRouter:
                         extension=EXTENSIONS[sniff(image.content)],
                         prediction={key: row[key] for key in ("label", "confidence", "sure", "probabilities")},
                         label=label or None,
-                        model=_served(loaded),
+                        model=_model_facts(loaded),
                         original=next((example.id for example in examples if example.jpeg == image.content), None),
                     ),
                 )
@@ -273,7 +273,7 @@ def routes(desk: Desk) -> APIRouter:
     return router
 
 
-def _opened(settings: Settings) -> inbox.Inbox | Bucket | None:
+def _open_inbox(settings: Settings) -> inbox.Inbox | Bucket | None:
     """Return the inbox; a bucket that does not answer just now keeps no prediction from being served.
 
     Raises:
@@ -291,7 +291,7 @@ def _opened(settings: Settings) -> inbox.Inbox | Bucket | None:
     return box
 
 
-def _served(loaded: Loaded) -> dict[str, Any]:
+def _model_facts(loaded: Loaded) -> dict[str, Any]:
     return {"name": loaded.model.name, "version": loaded.model.version, "digest": loaded.model.digest}
 
 

@@ -73,7 +73,7 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, on_unexpected)
-    described = functools.lru_cache(1)(functools.partial(_described, app, settings))
+    described = functools.lru_cache(1)(functools.partial(_describe, app, settings))
     app.openapi = lambda: described(models.current.model.labels if models.current else ())  # type: ignore[method-assign]
     return Gate(app, settings, metrics)
 
@@ -104,7 +104,7 @@ def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:
     @app.get(
         "/metrics",
         response_class=Response,
-        responses=schemas.answered("text/plain", "In Prometheus' format.") | schemas.problems(421),
+        responses=schemas.describe_answer("text/plain", "In Prometheus' format.") | schemas.problems(421),
     )
     async def metrics_() -> Response:
         """Return counts for Prometheus."""
@@ -130,7 +130,7 @@ async def _on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG
     return Response(status_code=499)
 
 
-def _described(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict[str, Any]:
+def _describe(app: FastAPI, settings: Settings, labels: tuple[str, ...]) -> dict[str, Any]:
     """Return the OpenAPI document, with the classes of a model."""
     from fastapi.openapi.utils import get_openapi
 

@@ -91,7 +91,7 @@ async def read_images(request: Request, *, urls: bool) -> list[Image | WebImage]
         if not urls and any(isinstance(image, WebImage) for image in images):
             raise Problem(403, "This server fetches no URLs: send the image itself.")
     else:
-        raise _unsupported("multipart/form-data, image/*, application/octet-stream or application/json", kind)
+        raise _unsupported_type("multipart/form-data, image/*, application/octet-stream or application/json", kind)
     return images
 
 
@@ -105,7 +105,7 @@ async def one_image(request: Request) -> Image:
     if _is_raw(kind):
         return Image(await request.body())
     if kind != "multipart/form-data":
-        raise _unsupported("multipart/form-data, image/* or application/octet-stream", kind)
+        raise _unsupported_type("multipart/form-data, image/* or application/octet-stream", kind)
     form = await _read_form(request, max_files=1)
     images = [image for name, image in form if name == "file" and isinstance(image, Image)]
     if len(images) != 1:
@@ -139,7 +139,7 @@ async def read_correction(request: Request) -> tuple[Image, str]:
     """
     kind = _kind(request)
     if kind != "multipart/form-data":
-        raise _unsupported("multipart/form-data", kind)
+        raise _unsupported_type("multipart/form-data", kind)
     form = await _read_form(request, max_files=1)
     images = [part for name, part in form if name == "file" and isinstance(part, Image)]
     labels = [part for name, part in form if name == "label" and isinstance(part, str)]
@@ -194,7 +194,7 @@ async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
     """
     kind = _kind(request)
     if kind != "application/json":
-        raise _unsupported("application/json", kind)
+        raise _unsupported_type("application/json", kind)
     body, marks = bytearray(), 0
     async for chunk in request.stream():
         marks += sum(map(chunk.count, b",:[{"))
@@ -264,7 +264,7 @@ def _validate(schema: type[Schema], document: Any) -> Schema:
         raise Problem(422, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
-def _unsupported(expected: str, kind: str) -> Problem:
+def _unsupported_type(expected: str, kind: str) -> Problem:
     received = f"'{kind}'" if kind else "none"
     return Problem(415, f"Expected a body of {expected}; received {received}.")
 

@@ -97,7 +97,7 @@ class Bucket:
             Away: The storage does not answer.
             StorageError: There is no such bucket, or it may not be used.
         """
-        with self._told():
+        with self._translate_errors():
             self._usage()
             self._put("checked", b"")
 
@@ -116,7 +116,7 @@ class Bucket:
             StorageError: It could not be written, :class:`Away` if the storage does not answer.
         """
         body = line_of(correction) + content
-        with self._told(then="send the feedback again"):
+        with self._translate_errors(then="send the feedback again"):
             count, size = self._usage()
             if count >= self._max_entries or size + len(body) > self._max_bytes:
                 raise Full(
@@ -144,7 +144,7 @@ class Bucket:
         """
         moved = strange = 0
         known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
-        with self._told(), self._alone() as still_alone, ThreadPoolExecutor(_AT_A_TIME) as pool:
+        with self._translate_errors(), self._alone() as still_alone, ThreadPoolExecutor(_AT_A_TIME) as pool:
             dropped = self.drop(inbox.dropped())
             keys = [key for key, _ in self._objects("corrections/")]
             batches = [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
@@ -176,7 +176,7 @@ class Bucket:
         Raises:
             StorageError: The bucket may not be used, or does not answer.
         """
-        with self._told():
+        with self._translate_errors():
             there = {key.rpartition("/")[2] for key, _ in self._objects("dropped/")}
             for name in set(names) - there:
                 self._put(f"dropped/{name}", b"")
@@ -232,20 +232,20 @@ class Bucket:
             if held == mine or age > _STALE:  # It is ours where a request was repeated whose answer was lost.
                 tag = self._put_if(mine, IfMatch=answer["ETag"])
             if tag is None:
-                raise self._locked(held)
+                raise self._lock_error(held)
 
         def still_alone() -> None:
             nonlocal tag
             tag = tag and self._put_if(mine, IfMatch=tag)
             if tag is None:
-                raise self._locked(self._get("moving")[0])
+                raise self._lock_error(self._get("moving")[0])
 
         try:
             yield still_alone
         finally:
             if tag is not None:
                 # If this fails, the next review waits until it is stale.
-                with contextlib.suppress(StorageError), self._told():
+                with contextlib.suppress(StorageError), self._translate_errors():
                     self._delete("moving")
 
     def _put_if(self, body: bytes, **condition: str) -> str | None:
@@ -259,7 +259,7 @@ class Bucket:
                 return None
             raise
 
-    def _locked(self, who: bytes) -> LockedError:
+    def _lock_error(self, who: bytes) -> LockedError:
         host = who.decode(errors="replace").partition(" ")[0]
         return LockedError(
             f"a review on {host} is moving the corrections out of {self.url}, or was killed while it did",
@@ -267,7 +267,7 @@ class Bucket:
         )
 
     @contextlib.contextmanager
-    def _told(self, then: str | None = None) -> Iterator[None]:
+    def _translate_errors(self, then: str | None = None) -> Iterator[None]:
         """Raise what the storage says as a :class:`StorageError`.
 
         Args:

@@ -57,11 +57,11 @@ def check(model: Model, submit: Callable[[bytes, bool], Future[Any]], *, workers
         for alone in (False, True):
             # As many at the same time as there are workers, so that all answer some.
             answers += [future.result() for future in [submit(image, alone) for _ in range(workers)]]
-        labels.append(_agreed(model, answers))
+        labels.append(_common_class(model, answers))
     return labels
 
 
-def _agreed(model: Model, answers: list[Any]) -> str:
+def _common_class(model: Model, answers: list[Any]) -> str:
     """Return the class that all answers to one image name.
 
     Raises:
@@ -72,21 +72,21 @@ def _agreed(model: Model, answers: list[Any]) -> str:
     for answer in answers:
         told = answer.prediction if isinstance(answer, Answer) else None
         if told is None or told.label is None or told.probabilities is None:
-            raise _refused(model, f"a test image has no prediction: {told.reason if told else answer}")
+            raise _refusal(model, f"a test image has no prediction: {told.reason if told else answer}")
         given = told.probabilities
         if given.shape != (len(model.labels),) or not np.isfinite(given).all():
-            raise _refused(model, f"expected {len(model.labels)} finite probabilities, received {given}")
+            raise _refusal(model, f"expected {len(model.labels)} finite probabilities, received {given}")
         if abs(given.sum() - 1) > _TOLERANCE:
-            raise _refused(model, f"its probabilities of a test image sum to {given.sum()}")
+            raise _refusal(model, f"its probabilities of a test image sum to {given.sum()}")
         if first is not None and not np.array_equal(first, given):
-            raise _refused(model, "two answers to the same image differ")
+            raise _refusal(model, "two answers to the same image differ")
         first, label = given, told.label
     try:
         JSONResponse([{**asdict(model), "path": None}, answers[-1].prediction.as_row(model.labels)])
     except ValueError as error:
-        raise _refused(model, f"an answer cannot be written as JSON: {error}") from error
+        raise _refusal(model, f"an answer cannot be written as JSON: {error}") from error
     return label
 
 
-def _refused(model: Model, why: str) -> PixmillError:
+def _refusal(model: Model, why: str) -> PixmillError:
     return PixmillError(f"{model.path} is not fit to serve: {why}", next="train it again: dvc repro -f train")

@@ -63,7 +63,7 @@ class Loaded:
         self._gradients: Service[Looked, bytes | str] | None = None
         self._lock = threading.Lock()
         try:
-            self._path = _copied(model.path, self._folder)
+            self._path = _copy(model.path, self._folder)
             # Where Keras runs the network, it uses all processors itself.
             workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
             self._service: Service[Asked | Looked, Answer | bytes | str] = Service(
@@ -143,7 +143,7 @@ def _sweep(own: Path) -> None:
             continue  # Somebody else's, held, or gone.
 
 
-def _copied(path: Path, folder: Path) -> Path:
+def _copy(path: Path, folder: Path) -> Path:
     """Copy what a classifier is loaded from, and return where to."""
     if not path.is_dir():
         return Path(shutil.copy(path, folder))

@@ -76,10 +76,10 @@ class Models:
             version = await asyncio.to_thread(self._version)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with MLflow or the files: the next look may succeed)
             if self._is_recorded:
-                _LOG.warning("cannot look for a newer model: %s", _said(error))
+                _LOG.warning("cannot look for a newer model: %s", _describe(error))
             else:
                 self._seen = None  # The old files may come back.
-                self._refuse(self._named(""), error)
+                self._refuse(self._name(""), error)
             return
         if version == self._seen:
             return
@@ -89,10 +89,10 @@ class Models:
             self._seen = model.version or (version if self._is_recorded else model.digest)
             await self._replace(model)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with it: the old one serves on)
-            self._refuse(self._named(version), error)
+            self._refuse(self._name(version), error)
 
     def _refuse(self, name: str, error: Exception) -> None:
-        refused = f"{name}: {_said(error)}"
+        refused = f"{name}: {_describe(error)}"
         if refused != self.refused:  # One line, however often it is tried.
             _LOG.error("refused a newer model, the old one serves on: %s", refused)
         self.refused = refused
@@ -129,7 +129,7 @@ class Models:
     def _is_recorded(self) -> bool:
         return (self._settings.model or "").startswith(("models:", "runs:"))
 
-    def _named(self, version: str) -> str:
+    def _name(self, version: str) -> str:
         spec = self._settings.model or str(Path(self._settings.root or "") / "artifacts" / "train")
         return f"{spec} (version {version})" if self._is_recorded else spec
 
@@ -138,5 +138,5 @@ def _title(model: Model) -> str:
     return f"{model.name} {model.version}" if model.version else f"{model.name} {model.digest[:12]}"
 
 
-def _said(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     return error.message if isinstance(error, PixmillError) else repr(error)

@@ -34,9 +34,9 @@ __all__ = [
     "Served",
     "Split",
     "address_body",
-    "answered",
     "cells_body",
     "correction_body",
+    "describe_answer",
     "image_body",
     "images_body",
     "label_parameter",
@@ -54,14 +54,14 @@ class _Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _decoded(text: Any) -> bytes:
+def _decode(text: Any) -> bytes:
     if not isinstance(text, str):
         raise ValueError("expected base64")
     return base64.b64decode(text, validate=True)
 
 
 Base64 = Annotated[
-    bytes, PlainValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
+    bytes, PlainValidator(_decode), WithJsonSchema({"type": "string", "format": "byte", "pattern": _BASE64})
 ]
 _Scalar = bool | float | str | None
 Several = Annotated[list[Base64], Field(min_length=1, max_length=MAX_IMAGES)]
@@ -235,7 +235,7 @@ _MEANINGS = {
 }
 
 
-def answered(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+def describe_answer(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
     """Return the description of an answer that is not JSON."""
     schema = {"type": "string"} if media_type.startswith("text/") else BINARY
     return {200: {"description": description, "content": {media_type: {"schema": schema}}}}

@@ -34,7 +34,7 @@ def routes(desk: Desk) -> APIRouter:
     @router.get(
         "/ping",
         response_class=Response,
-        responses=schemas.answered("text/plain", "Ready.") | schemas.problems(421, 503),
+        responses=schemas.describe_answer("text/plain", "Ready.") | schemas.problems(421, 503),
     )
     async def ping() -> Response:
         """Answer with 200 once the model is ready."""

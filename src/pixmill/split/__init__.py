@@ -10,7 +10,7 @@
 """
 
 from pixmill.split.packing import pack
-from pixmill.split.salts import suggested_salt
+from pixmill.split.salts import suggest_salt
 from pixmill.split.splitting import Split, metrics, plot_table, split, summary
 
-__all__ = ["Split", "metrics", "pack", "plot_table", "split", "suggested_salt", "summary"]
+__all__ = ["Split", "metrics", "pack", "plot_table", "split", "suggest_salt", "summary"]

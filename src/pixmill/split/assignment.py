@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pixmill.images.parts import PARTS
 
-__all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "given_sides", "place", "places", "sides_of"]
+__all__ = ["TEST", "TRAIN", "VAL", "Sides", "folds_of", "keep_given", "place", "places", "sides_of"]
 
 Sides = npt.NDArray[np.int8]
 """The split of each image as an index into :data:`.PARTS`: the later a split, the higher its rank."""
@@ -48,7 +48,7 @@ def sides_of(at: npt.NDArray[np.float64], *, val: float, test: float) -> Sides:
     return np.where(at < test, TEST, np.where(at < test + val, VAL, TRAIN)).astype(np.int8)
 
 
-def given_sides(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val: float) -> Sides:
+def keep_given(sides: Sides, given: Sides, at: npt.NDArray[np.float64], *, val: float) -> Sides:
     """Return the splits, with given ones kept.
 
     Where no validation split was given, it is drawn from the given training split by the hash.

@@ -62,7 +62,7 @@ def tables(
         "pixels": Table(_sides_of(kept["pixels"], kept["split"])),
         "pairs": Table(_pairs(kept, pairs, "split")),
         "shares": Table(_shares(manifest, classes), named_by=("label", "part")),
-        "given": Table(_given(manifest)),
+        "given": Table(_given_rows(manifest)),
         "given and dropped": Table(given_test_rows(manifest)[["given_split", "reason"]]),
     }
     for part in PARTS:
@@ -292,7 +292,7 @@ def _shares(manifest: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "part", "share", "of_all", "difference"])
 
 
-def _given(manifest: pd.DataFrame) -> pd.DataFrame:
+def _given_rows(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the images that people put into test and that validate kept, with where they are."""
     here = manifest["split"].notna() | manifest["reason"].fillna("").astype(object).str.startswith("straddles")
     rows = manifest[here & (manifest["given_split"] == "test").fillna(False)]

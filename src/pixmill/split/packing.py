@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.compute import Limits, Loss, map_batches
-from pixmill.compute.cluster import chosen_cluster
-from pixmill.compute.storage import Address, Stored, addresses, seen
+from pixmill.compute.cluster import choose_cluster
+from pixmill.compute.storage import Address, Stored, addresses, is_shared
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import replacing, reserve, write_json
 from pixmill.core.params import SplitParams
@@ -73,7 +73,9 @@ def pack(
                 temporary = stack.enter_context(replacing(shard_path(folder, part, number)))
                 reserve(temporary, count * row_bytes)
                 shards[part].append(temporary)
-        writer: _Writer = "worker" if chosen_cluster() is None else "node" if seen(folder, writable=True) else "driver"
+        writer: _Writer = (
+            "worker" if choose_cluster() is None else "node" if is_shared(folder, writable=True) else "driver"
+        )
         tasks = _tasks(kept, images, shards, rows, params, writer)
         results = map_batches(_pack_all, tasks, workers=workers, limits=limits, lost=_refuse)
         for packed in track(results, "Pack", len(kept)):
@@ -95,7 +97,7 @@ class _Task:
     Args:
         id: The sha256 of its bytes.
         path: Its file, for messages.
-        file: Where workers read it, or what is in it (:func:`pixmill.compute.stored.filled`).
+        file: Where workers read it, or what is in it (:func:`pixmill.compute.stored.fill`).
         pixels: Width times height, as validate found it.
         shard: The file that it goes to.
         row: Its place there.

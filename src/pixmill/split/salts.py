@@ -10,10 +10,10 @@ import pandas as pd
 
 from pixmill.core.params import SplitParams
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, TRAIN, VAL, Sides, given_sides, places, sides_of
+from pixmill.split.assignment import TEST, TRAIN, VAL, Sides, keep_given, places, sides_of
 from pixmill.split.grouping import group_names
 
-__all__ = ["given_of", "names_of", "suggested_salt"]
+__all__ = ["given_sides", "names_of", "suggest_salt"]
 
 _SALTS = 1000
 """Salts that are tried."""
@@ -51,12 +51,12 @@ def names_of(images: pd.DataFrame, params: SplitParams) -> Texts:
     return np.where(pd.isna(groups), ids, groups)
 
 
-def given_of(images: pd.DataFrame) -> Sides:
+def given_sides(images: pd.DataFrame) -> Sides:
     """Return the given split of each image; below 0 where there is none."""
     return pd.Index(PARTS).get_indexer(pd.Index(images["given_split"].to_numpy(object))).astype(np.int8)
 
 
-def suggested_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> str | None:
+def suggest_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequence[str]) -> str | None:
     """Return a sentence that names the salt which divides the classes best, where the present one divides them badly.
 
     That is where a class has less than half of its expected images in val or test, or where shares differ by more than
@@ -72,14 +72,14 @@ def suggested_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequen
     """
     rows, names = pd.factorize(names_of(images, params))
     labels = pd.Index(classes).get_indexer(pd.Index(images["label"].to_numpy(object)))
-    given = given_of(images)
+    given = given_sides(images)
 
     def divided(salt: str) -> Table:
         at = places(names, salt)[rows]
-        sides = given_sides(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
+        sides = keep_given(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
         return _table(sides, labels, len(classes))
 
-    wanted = _expected(given, labels, params, len(classes))
+    wanted = _expected_counts(given, labels, params, len(classes))
     now = divided(params.salt)
     if not _is_bad(now, wanted, params.class_shares.tolerance):
         return None
@@ -107,7 +107,7 @@ def _table(sides: npt.NDArray[np.integer], labels: npt.NDArray[np.integer], clas
     return cells.reshape(len(PARTS), classes).astype(np.float64)
 
 
-def _expected(given: Sides, labels: npt.NDArray[np.integer], params: SplitParams, classes: int) -> Table:
+def _expected_counts(given: Sides, labels: npt.NDArray[np.integer], params: SplitParams, classes: int) -> Table:
     """Return how many images of each class belong into each split on average over all salts."""
     table = np.zeros((len(PARTS), classes))
     drawn = not (given == VAL).any()

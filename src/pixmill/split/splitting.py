@@ -15,10 +15,10 @@ from pixmill.core.manifest import SPLIT, given_test
 from pixmill.core.params import SplitParams
 from pixmill.expectations import Outcome, run_checks, verdicts_by_name
 from pixmill.images.parts import PARTS
-from pixmill.split.assignment import TEST, Sides, folds_of, given_sides, places, sides_of
+from pixmill.split.assignment import TEST, Sides, folds_of, keep_given, places, sides_of
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import clusters, group_names
-from pixmill.split.salts import given_of, names_of, suggested_salt
+from pixmill.split.salts import given_sides, names_of, suggest_salt
 from pixmill.split.straddling import REASONS, Links, fold_straddlers, straddlers
 
 __all__ = ["Assignment", "Split", "assign", "metrics", "plot_table", "split", "summary"]
@@ -51,7 +51,7 @@ class Split(Assignment):
         classes: The labels, in the order of the params.
         outcomes: What came of each expectation.
         folds: How many folds there are; ``None`` where none were asked for.
-        salt: What :func:`pixmill.split.salts.suggested_salt` says.
+        salt: What :func:`pixmill.split.salts.suggest_salt` says.
     """
 
     pairs: pd.DataFrame
@@ -77,7 +77,7 @@ def split(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, c
     outcomes = run_checks(
         checks(params, classes), tables(assigned.manifest, pairs, assigned.groups, classes, folds=params.folds)
     )
-    salt = suggested_salt(manifest[manifest["verdict"] == "keep"], params, classes=classes)
+    salt = suggest_salt(manifest[manifest["verdict"] == "keep"], params, classes=classes)
     return Split(
         **vars(assigned), pairs=pairs, classes=tuple(classes), outcomes=outcomes, folds=params.folds, salt=salt
     )
@@ -126,7 +126,7 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
             "other": ids[against[gone]],
         }
     )
-    return Assignment(_completed(manifest, kept, dropped, staying, folds, named), groups, dropped)
+    return Assignment(_complete(manifest, kept, dropped, staying, folds, named), groups, dropped)
 
 
 _WORDS = np.array(list(REASONS), object)
@@ -160,10 +160,10 @@ def _numbers(names: pd.Series) -> npt.NDArray[np.int64]:
 def _sides(kept: pd.DataFrame, names: Texts, params: SplitParams) -> Sides:
     """Return the part of each image, before anything straddles."""
     at = places(names, params.salt)
-    return given_sides(sides_of(at, val=params.val, test=params.test), given_of(kept), at, val=params.val)
+    return keep_given(sides_of(at, val=params.val, test=params.test), given_sides(kept), at, val=params.val)
 
 
-def _completed(
+def _complete(
     manifest: pd.DataFrame,
     kept: npt.NDArray[np.int64],
     dropped: pd.DataFrame,

@@ -57,7 +57,7 @@ def notes(root: Path) -> list[str]:
         return lines + next_
     lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
     committed = _committed_stages(root)
-    if (stage := _failed(root, lock, results) or first_outdated(lock)) is not None:
+    if (stage := _find_failed(root, lock, results) or first_outdated(lock)) is not None:
         lines += [
             *next_,
             f"These results are from an earlier run: the last run stopped at {stage}.",
@@ -115,7 +115,7 @@ def _is_restorable(root: Path) -> bool:
     return cache is not None and all(out["path"] in tracked or is_cached(cache, out.get("md5", "")) for out in outputs)
 
 
-def _failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
+def _find_failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
     """Return the first stage that removed or wrote one of the changed files and then failed."""
     for name, stage in stages.items():
         for out in stage.get("outs", []):

@@ -141,7 +141,7 @@ def _folders(data: Path, params: Params) -> Iterator[Issue]:
 
 
 def salt_for_folders(root: Path, params: Params) -> str | None:
-    """Return :func:`pixmill.split.suggested_salt` for the images of ``data/``.
+    """Return :func:`pixmill.split.suggest_salt` for the images of ``data/``.
 
     ``None`` for other sources or much data, and where pandas, of the extra ``pipeline``, is not installed.
 
@@ -169,8 +169,8 @@ def salt_for_folders(root: Path, params: Params) -> str | None:
     # pandas takes longer to import than everything before it.
     import pandas as pd
 
-    from pixmill.split import suggested_salt
+    from pixmill.split import suggest_salt
 
     columns = ["id", "label", "source", "page_url", "image_url", "given_split"]
     images = pd.DataFrame(rows, columns=columns, dtype=object).drop_duplicates("id")
-    return suggested_salt(images, params.split, classes=params.classes)
+    return suggest_salt(images, params.split, classes=params.classes)

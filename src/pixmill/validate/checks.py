@@ -167,7 +167,7 @@ def _of_labels(params: ValidateParams, classes: Sequence[str]) -> Iterator[Check
         severity=params.labels_declared.severity,
         parameters=("classes",),
         wanted=f"only {', '.join(classes)}" if len(classes) <= _NAMED else f"only the {len(classes):,} classes",
-        tell=_undeclared(classes),
+        tell=_tell_undeclared(classes),
     )
     yield _none("conflicts", params.conflicts.severity, "severity", "no conflicting labels", _conflicts, _DECIDE)
 
@@ -315,7 +315,7 @@ def _across_labels(_: Result, pairs: pd.DataFrame) -> list[str]:
     return lines or ["no near-duplicate pair has different labels"]
 
 
-def _undeclared(classes: Sequence[str]) -> Tell:
+def _tell_undeclared(classes: Sequence[str]) -> Tell:
     """Return the messages about labels that are not among the classes."""
 
     def tell(_: Result, rows: pd.DataFrame) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from pixmill.core.errors import ReviewError
-from pixmill.core.names import composed
+from pixmill.core.names import to_nfc
 
 __all__ = ["HEADER", "Decision", "Names", "match_decisions", "names_of", "read_decisions", "render_decisions"]
 
@@ -187,7 +187,7 @@ def _decision(line: int, row: list[str], classes: Sequence[str]) -> Decision:
     if len(row) != len(HEADER):
         raise _refusal(line, f"{len(HEADER)} values ({', '.join(HEADER)})", str(len(row)))
     image, verb, label, by, why = row
-    label = composed(label)
+    label = to_nfc(label)
     if not _DIGITS.fullmatch(image.lower()) and "/" not in image:
         raise _refusal(line, "an image's id (at least 8 digits of it), path or URL", repr(image))
     if verb not in get_args(Verb):

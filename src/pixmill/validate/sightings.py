@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PARTS", "SEEN", "Seen", "seen"]
+__all__ = ["PARTS", "SEEN", "Seen", "collect_seen"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -80,7 +80,7 @@ class Seen:
 _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 
-def seen(ids: pd.Series[str], sightings: pd.DataFrame) -> Seen:
+def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> Seen:
     """Return the sightings of some images.
 
     Args:

@@ -117,7 +117,7 @@ class _Row:
 
     Args:
         id: The sha256 of the bytes that it must have.
-        file: Where the file is, or what is in it (:func:`pixmill.compute.stored.filled`).
+        file: Where the file is, or what is in it (:func:`pixmill.compute.stored.fill`).
         max_pixels: The most pixels that are decoded.
         known: Its record, where the cache has one.
     """
@@ -157,7 +157,7 @@ def survey(
     """
     with ExitStack() as opened:
         cache = None if scratch is None else opened.enter_context(open_cache(scratch, max_pixels))
-        lost = None if limits is None else _lost
+        lost = None if limits is None else _record_loss
         at = folder.__truediv__ if workers == 0 else addresses(folder)
         asked = _rows(rows, at, max_pixels, cache)
         results = map_batches(_look, asked, workers=workers, limits=limits, lost=lost)
@@ -206,5 +206,5 @@ def _record(row: _Row) -> tuple[bytes, bool]:
     return row.known, False
 
 
-def _lost(_: _Row, loss: Loss) -> tuple[bytes, bool]:
+def _record_loss(_: _Row, loss: Loss) -> tuple[bytes, bool]:
     return pack(loss), False

@@ -21,7 +21,7 @@ from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
 from pixmill.validate.plugins import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
-from pixmill.validate.sightings import PARTS, Seen, seen
+from pixmill.validate.sightings import PARTS, Seen, collect_seen
 from pixmill.validate.survey import Surveyed, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
@@ -153,7 +153,7 @@ def conclude(
         root: As for :func:`validate`.
     """
     rows = _distinct(manifest)
-    where = seen(rows["id"], sightings)
+    where = collect_seen(rows["id"], sightings)
     decisions = list(decisions)
     matched, gone = match_decisions(decisions, names_of(decisions, rows, sightings))
     table = rows.assign(**surveyed.table)

@@ -90,7 +90,7 @@ def find_twins(
     of, rival, twin = (np.full(len(images), -1, np.int64) for _ in range(3))
     of[rows] = sets
     rival[rows] = np.where(codes != label[sets], front[sets], other[sets])
-    kept = _kept(sets, codes, rows, images["part"].to_numpy()[rows], stands)
+    kept = _choose_kept(sets, codes, rows, images["part"].to_numpy()[rows], stands)
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
     many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _MANY_LABELS)
@@ -124,7 +124,7 @@ def _first(sets: Indices, rows: Indices, among: Flags, count: int) -> Indices:
     return first
 
 
-def _kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], stands: Flags) -> Indices:
+def _choose_kept(sets: Indices, codes: Indices, rows: Indices, parts: npt.NDArray[np.int8], stands: Flags) -> Indices:
     """Return for each image the row of the one that is kept of its set and label; -1 where none stands."""
     both = sets * (int(codes.max(initial=0)) + 2) + codes + 1
     key, unique = pd.factorize(both)
@@ -223,7 +223,7 @@ def judge(
         classes: The declared labels.
         params: Limits of size and format, and what a placeholder is.
     """
-    decided, verbs, labels = _decided(images, decisions)
+    decided, verbs, labels = _apply_decisions(images, decisions)
     reasons = _by_itself(images, verbs, labels, classes, params)
     settled = ((verbs == "keep") | (verbs == "relabel")) & (reasons == None)  # noqa: E711 (place by place)
     claims = (reasons == None) | (reasons == "label_conflict")  # noqa: E711
@@ -252,7 +252,9 @@ def _compare(reasons: Words, twins: Twins, images: pd.DataFrame) -> None:
     reasons[np.append(twins.placeholder & twins.several, False)[twins.of]] = reason("placeholder")
 
 
-def _decided(images: pd.DataFrame, decisions: Mapping[str, Decision]) -> tuple[npt.NDArray[np.int64], Words, Words]:
+def _apply_decisions(
+    images: pd.DataFrame, decisions: Mapping[str, Decision]
+) -> tuple[npt.NDArray[np.int64], Words, Words]:
     """Return the rows that people decided on, and each image's verb (or ``None``) and label."""
     rows = pd.Index(images["id"]).get_indexer(pd.Index(list(decisions), dtype=object)) if decisions else _NONE
     verbs = np.full(len(images), None, dtype=object)

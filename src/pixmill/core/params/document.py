@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from pixmill.core.errors import ParamsError
-from pixmill.core.names import folded
+from pixmill.core.names import fold
 from pixmill.core.params.reading import NEXT, parse_yaml, read_text
 from pixmill.core.params.refusal import refusals
 from pixmill.core.params.review import ReviewParams
@@ -54,11 +54,11 @@ class Params(Section):
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         seen: dict[str, str] = {}
         for name in names:
-            if (other := seen.get(folded(name))) is not None:
+            if (other := seen.get(fold(name))) is not None:
                 same = "more than once" if other == name else f"beside {other!r}: some systems take them for the same"
                 raise ValueError(f"expected distinct names, received {name!r} {same}")
-            seen[folded(name)] = name
-            if folded(name) in _RESERVED:
+            seen[fold(name)] = name
+            if fold(name) in _RESERVED:
                 raise ValueError(f"expected names other than {', '.join(sorted(_RESERVED))}, received {name!r}")
         return names
 
@@ -77,10 +77,10 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _unlabelled_apart(self) -> Self:
+    def _check_unlabelled(self) -> Self:
         folder = self.evaluate.unlabelled
-        labelled = {"train", "val", "test", *map(folded, self.classes)}
-        if folder is not None and folded(folder.split("/")[1]) in labelled:
+        labelled = {"train", "val", "test", *map(fold, self.classes)}
+        if folder is not None and fold(folder.split("/")[1]) in labelled:
             raise ValueError(
                 f"evaluate.unlabelled: expected a folder that is neither a class nor a split, received {folder!r}"
             )
@@ -135,7 +135,7 @@ def parse_params(text: str) -> Params:
     Raises:
         ParamsError: The text is no YAML mapping, or a key is unknown, missing or wrong; one line for each.
     """
-    return _checked(parse_yaml(text))
+    return _check(parse_yaml(text))
 
 
 def load_params(root: Path) -> Params:
@@ -148,7 +148,7 @@ def load_params(root: Path) -> Params:
         ParamsError: The file is absent or cannot be read, or says something that it must not.
     """
     content = parse_yaml(read_text(root / "params.yaml"))
-    params = _checked(content)
+    params = _check(content)
     names = [field.alias or name for name, field in Params.model_fields.items()]
     absent = [name for name in names if name not in content and name not in _OF_NO_STAGE]
     if absent and (root / "dvc.yaml").exists():
@@ -190,14 +190,14 @@ def parse_overrides(params: Params, texts: Mapping[str, str]) -> dict[str, Any]:
         if isinstance(current[name], str):
             # A text may look like a number, such as the salt 7.
             try:
-                _checked(content)
+                _check(content)
             except ParamsError:
                 owner[key] = values[name] = text
-    _checked(content)
+    _check(content)
     return values
 
 
-def _checked(content: Any) -> Params:
+def _check(content: Any) -> Params:
     if not isinstance(content, dict):
         kind = "nothing" if content is None else type(content).__name__
         raise ParamsError(f"params.yaml: expected sections, received {kind}", next=NEXT)

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from pixmill.core.errors import ParamsError
 from pixmill.core.params.document import Params, load_params
 from pixmill.core.params.reading import parse_yaml, read_text
-from pixmill.core.params.refusal import described
+from pixmill.core.params.refusal import describe
 
 __all__ = ["InForce", "Reference", "has_key", "in_force", "main", "markdown", "plain", "reference", "schema"]
 
@@ -63,7 +63,7 @@ def reference(section: type[BaseModel] = Params, prefix: str = "") -> Iterator[R
             yield from reference(inner, f"{name}.")
             continue
         default = ... if field.is_required() else _data(field.default)
-        expected = described(Annotated[field.annotation, field]) if inner is None else "a list of sections"
+        expected = describe(Annotated[field.annotation, field]) if inner is None else "a list of sections"
         yield Reference(name, meaning, expected, default, (field.examples or [None])[0])
         if inner is not None:
             yield from reference(inner, f"{name}[].")
@@ -183,19 +183,21 @@ def markdown() -> str:
 
 def schema() -> str:
     """Return the JSON Schema of ``params.yaml``, which editors complete and check by."""
-    content = _untitled(Params.model_json_schema())
+    content = _without_titles(Params.model_json_schema())
     content = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Pixmill's params.yaml", **content}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _untitled(content: Any) -> Any:
+def _without_titles(content: Any) -> Any:
     """Leave out titles, which repeat the names, and what a section's class says to developers."""
     if isinstance(content, list):
-        return [_untitled(item) for item in content]
+        return [_without_titles(item) for item in content]
     if not isinstance(content, dict):
         return content
     useless = ("title", "description") if "properties" in content else ("title",)
-    return {key: _untitled(item) for key, item in content.items() if key not in useless or not isinstance(item, str)}
+    return {
+        key: _without_titles(item) for key, item in content.items() if key not in useless or not isinstance(item, str)
+    }
 
 
 def main() -> None:

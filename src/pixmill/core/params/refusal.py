@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pixmill.core.params.scrape import API, CONTACT, HOST, ORIGIN
 from pixmill.core.params.sections import PLUGIN
 
-__all__ = ["described", "refusals"]
+__all__ = ["describe", "refusals"]
 
 _PATTERNS = {
     r"^\d{4}-\d{2}-\d{2}$": "a date in quotes, 'YYYY-MM-DD'",
@@ -53,9 +53,9 @@ def refusals(model: type[BaseModel], error: ValidationError) -> list[str]:
 
 
 def _line(model: type[BaseModel], detail: Any) -> str:
-    location = _told(model, detail["loc"])
+    location = _locate(model, detail["loc"])
     name = ".".join(_key(part) for part in location if part != "[key]") or "params.yaml"
-    received = _shown(detail["input"])
+    received = _quote(detail["input"])
     if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = _keys(_bare(_field_at(model, location[:-1])))
         close = difflib.get_close_matches(str(location[-1]), known, n=1)
@@ -63,7 +63,7 @@ def _line(model: type[BaseModel], detail: Any) -> str:
             return f"{name}: unknown key; did you mean {close[0]}?"
         return f"{name}: expected one of the keys {', '.join(known)}, received {received}"
     if detail["type"] == "missing":
-        return f"{name}: expected {described(_field_at(model, location))}, received nothing"
+        return f"{name}: expected {describe(_field_at(model, location))}, received nothing"
     if detail["type"] == "value_error":
         message = str(detail["ctx"]["error"])
         if not location:
@@ -71,10 +71,10 @@ def _line(model: type[BaseModel], detail: Any) -> str:
         return f"{name}: {message}"
     if detail["type"] == "string_type" and isinstance(detail["input"], int | float):
         received += " without quotes"
-    return f"{name}: expected {described(_field_at(model, location))}, received {received}"
+    return f"{name}: expected {describe(_field_at(model, location))}, received {received}"
 
 
-def _told(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+def _locate(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str, ...]:
     """Return a location without the kinds, of several that a value may be of, which are no place in the file."""
     for depth in range(1, len(location)):
         found = _bare(_field_at(model, location[:depth]))
@@ -89,7 +89,7 @@ def _key(part: int | str) -> str:
     return text if text.isprintable() and text else repr(text)
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, date):
@@ -133,18 +133,18 @@ def _some(annotation: Any) -> Any:
     return _bare(next(item for item in get_args(annotation) if item is not type(None)))
 
 
-def described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
+def describe(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
     """Return in words which values an annotation with its constraints accepts.
 
-    >>> described(Annotated[int, FieldInfo(ge=1, le=5)])
+    >>> describe(Annotated[int, FieldInfo(ge=1, le=5)])
     'a whole number from 1 to 5'
     """
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
-        return described(inner, (*constraints, *_constraints(metadata)))
+        return describe(inner, (*constraints, *_constraints(metadata)))
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        return " or ".join(described(item, constraints) for item in arguments)
+        return " or ".join(describe(item, constraints) for item in arguments)
     if annotation is type(None):
         return "null"
     if origin is Literal:
@@ -153,11 +153,11 @@ def described(annotation: Any, constraints: tuple[Any, ...] = ()) -> str:
         least = max((getattr(item, "min_length", 0) or 0 for item in constraints), default=0)
         items = f"{f'at least {least} ' if least else ''}item{'s' if least != 1 else ''}"
         most = min((item.max_length for item in constraints if getattr(item, "max_length", None)), default=None)
-        return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {described(arguments[0])}"
+        return f"a list of {items}, {f'{most:,} at most, ' if most else ''}each {describe(arguments[0])}"
     if origin is dict:
         if get_origin(arguments[0]) is not Literal:
             return "a mapping from classes"
-        return f"a mapping from any of {', '.join(get_args(arguments[0]))} to {described(arguments[1])}"
+        return f"a mapping from any of {', '.join(get_args(arguments[0]))} to {describe(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return f"a section with the keys {', '.join(_keys(annotation))}"
     if annotation is bool:

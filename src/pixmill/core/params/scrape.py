@@ -19,7 +19,7 @@ from pydantic import (
     field_validator,
 )
 
-from pixmill.core.names import composed
+from pixmill.core.names import to_nfc
 from pixmill.core.params.sections import PLUGIN, ClassName, Count, Section, Share
 
 __all__ = ["SOURCES", "FolderParams", "KerasParams", "ScrapeParams", "UrlsParams", "WikimediaParams"]
@@ -46,7 +46,7 @@ Hosts = Annotated[tuple[Annotated[str, StringConstraints(pattern=HOST)], ...], F
 Origins = Annotated[tuple[Annotated[str, StringConstraints(pattern=ORIGIN)], ...], Field(strict=False)]
 
 
-def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+def _check_names(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name not in SOURCES and not re.fullmatch(rf"(?:site|plugin):{PLUGIN}", name):
             close = difflib.get_close_matches(name, SOURCES, n=1)
@@ -63,7 +63,7 @@ _NAMES = {"anyOf": [{"enum": [*SOURCES]}, {"type": "string", "pattern": f"^(site
 Sources = Annotated[
     tuple[str, ...],
     BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
-    AfterValidator(_known),
+    AfterValidator(_check_names),
     PlainSerializer(lambda names: names[0] if len(names) == 1 else names),
     Field(min_length=1, strict=False),
     WithJsonSchema({"anyOf": [_NAMES, {"type": "array", "items": _NAMES, "minItems": 1}]}),
@@ -71,14 +71,14 @@ Sources = Annotated[
 """One source or several, in order."""
 
 
-def _spelled_once(value: object) -> object:
-    names = Counter(composed(name) for name in value if isinstance(name, str)) if isinstance(value, dict) else Counter()
+def _spell(value: object) -> object:
+    names = Counter(to_nfc(name) for name in value if isinstance(name, str)) if isinstance(value, dict) else Counter()
     if twice := [name for name, count in names.items() if count > 1]:
         raise ValueError(f"expected each class once, received {twice[0]!r} in two Unicode spellings")
     return value
 
 
-_ONCE = BeforeValidator(_spelled_once)
+_ONCE = BeforeValidator(_spell)
 
 
 class FolderParams(Section):

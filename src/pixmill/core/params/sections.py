@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from pixmill.core.names import FOLDER, composed
+from pixmill.core.names import FOLDER, to_nfc
 
 __all__ = [
     "ClassName",
@@ -42,8 +42,8 @@ Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """A billion images is far beyond what one journal holds, and still fits every counter."""
 
 
-def _composed(name: Any) -> Any:
-    return composed(name) if isinstance(name, str) else name
+def _compose(name: Any) -> Any:
+    return to_nfc(name) if isinstance(name, str) else name
 
 
 def _folder(name: str) -> str:
@@ -57,7 +57,7 @@ def _folder(name: str) -> str:
 # JSON Schema has JavaScript's regular expressions, in which \w is ASCII alone.
 ClassName = Annotated[
     str,
-    BeforeValidator(_composed),
+    BeforeValidator(_compose),
     StringConstraints(pattern=r"^[^\W_][\w .&'+-]*$", max_length=64),
     AfterValidator(_folder),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 64, "pattern": FOLDER}),

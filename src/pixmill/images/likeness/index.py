@@ -89,7 +89,7 @@ class Index:
         flat = views.reshape(-1, SIDE, SIDE)
         queries = np.concatenate([self.points(flat[start : start + _BLOCK]) for start in range(0, len(flat), _BLOCK)])
         least = np.float32(correlation) - _MARGIN
-        for cell, some in self._visited(queries, np.sqrt(2 - 2 * least)):
+        for cell, some in self._visit(queries, np.sqrt(2 - 2 * least)):
             start, stop = self._starts[cell : cell + 2]
             row, step = some // views.shape[1], max(1, _PRODUCTS // len(some))
             for first in range(start, stop, step):
@@ -101,7 +101,7 @@ class Index:
                 found, place = np.divmod(np.unique(row[query] * count + place), count)
                 yield found, self._places[first + place]
 
-    def _visited(self, queries: Floats, radius: np.float32) -> Iterator[tuple[int, Indices]]:
+    def _visit(self, queries: Floats, radius: np.float32) -> Iterator[tuple[int, Indices]]:
         """Yield each cell that may hold points within the radius of some queries, with those."""
         further = radius * self._apart + _MARGIN
         keys = []

@@ -83,7 +83,7 @@ def near_duplicates(
             seen = views(greys[ones], mirror=mirror)
             likes = []
             for row, others in _candidates(index, seen, ones, ledger.kept, similarity):
-                alike, scores = _compared(seen[row], others, hashes, greys, distance=distance, similarity=similarity)
+                alike, scores = _compare(seen[row], others, hashes, greys, distance=distance, similarity=similarity)
                 likes.append((int(ones[row]), alike, scores))
             return likes
 
@@ -120,7 +120,7 @@ def _candidates(
     yield from zip(rows.tolist(), np.split(other[order], starts[1:]), strict=False)
 
 
-def _compared(
+def _compare(
     seen: Greys,
     others: Indices,
     hashes: npt.NDArray[np.uint64],

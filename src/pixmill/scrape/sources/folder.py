@@ -9,7 +9,7 @@ from typing import Literal
 
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
-from pixmill.core.names import composed, folded
+from pixmill.core.names import fold, to_nfc
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.failure import SearchFailed
@@ -94,7 +94,7 @@ class FolderSource(LocalSource):
             return None
         plural = len(there or folders) > 1
         if not there:
-            alike = sorted({name for _, name in self._named if folded(name) == folded(label)})
+            alike = sorted({name for _, name in self._named if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {'are' if plural else 'is'} missing{but}"
         if not files:
@@ -141,7 +141,7 @@ class FolderSource(LocalSource):
         found: dict[tuple[Path, str], list[str]] = {}
         for folder in self._parts.values():
             for name in _visible(folder):
-                found.setdefault((folder, composed(name)), []).append(name)
+                found.setdefault((folder, to_nfc(name)), []).append(name)
         return found
 
     def queries(self, label: str, texts: Sequence[str]) -> list[Query]:  # noqa: ARG002 (a folder needs no words)

@@ -12,7 +12,7 @@ from typing import Self
 import pandas as pd
 
 from pixmill.core.errors import DataError, StorageError
-from pixmill.core.names import composed
+from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
 from pixmill.core.progress import Progress
 from pixmill.scrape.candidate import Candidate, Query
@@ -142,7 +142,7 @@ class UrlsSource(Source):
                 yield from read_images(path, members)
             elif kind in ROWS:
                 for rows in ROWS[kind](path):
-                    rows["label"] = rows["label"].map(composed, na_action="ignore")
+                    rows["label"] = rows["label"].map(to_nfc, na_action="ignore")
                     self._unlabelled[path] += int(rows["label"].isna().sum())
                     others = set(rows["label"].dropna().unique()) - set(classes)
                     self._others |= set(sorted(others)[: _NAMED - len(self._others)])
@@ -154,7 +154,7 @@ class UrlsSource(Source):
         for path, kind in self._lists:
             if kind in _NAME_READERS:
                 for name, label in _NAME_READERS[kind](path):
-                    labels[composed(name)].add(label)
+                    labels[to_nfc(name)].add(label)
         return labels
 
 
@@ -182,7 +182,7 @@ def classes_by_label(
     """
     result: dict[str, list[str]] = {}
     for name in classes:
-        for text in map(composed, labels.get(name, [name])):
+        for text in map(to_nfc, labels.get(name, [name])):
             meant = names.get(text.casefold(), set())
             if len(meant) > 1:
                 raise DataError(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser.grid import Grid, chosen_grid
+from pixmill.web.browser.grid import Grid, choose_grid
 from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, Kind
 
 __all__ = ["Browser", "choose_browser", "find_browser", "install_browser"]
@@ -62,7 +62,7 @@ def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid
     Raises:
         BrowserError: Nothing fits, or the address of the grid is none.
     """
-    return chosen_grid(environ) or find_browser(environ=environ)
+    return choose_grid(environ) or find_browser(environ=environ)
 
 
 def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
@@ -80,8 +80,8 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
         BrowserError: There is no browser, no driver, they do not fit each other, or too few files may be open.
     """
     _require_files()
-    kind, binary = _chosen_browser(environ)
-    driver = _chosen_file("PIXMILL_DRIVER", environ)
+    kind, binary = _choose_browser(environ)
+    driver = _choose_file("PIXMILL_DRIVER", environ)
     step = _CHOICE if _is_chosen(environ) else _INSTALL
     if binary is None or driver is None:
         with contextlib.suppress(BrowserError):  # What is missing is named below.
@@ -146,19 +146,19 @@ def _is_chosen(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("PIXMILL_BROWSER") or environ.get("PIXMILL_DRIVER"))
 
 
-def _chosen_browser(environ: Mapping[str, str]) -> tuple[Kind, Path | None]:
+def _choose_browser(environ: Mapping[str, str]) -> tuple[Kind, Path | None]:
     chosen = (environ.get("PIXMILL_BROWSER") or "chrome").lower()
     if chosen == "chromium":  # Selenium Manager knows it as a Chrome only.
         binary = shutil.which("chromium") or shutil.which("chromium-browser")
         return CHROMIUM, Path(binary) if binary else None
     if chosen in KINDS:
         return KINDS[chosen], None
-    path = _chosen_file("PIXMILL_BROWSER", environ)
+    path = _choose_file("PIXMILL_BROWSER", environ)
     name = path.name.lower() if path else ""
     return FIREFOX if "firefox" in name else EDGE if "edge" in name else CHROMIUM, path
 
 
-def _chosen_file(variable: str, environ: Mapping[str, str]) -> Path | None:
+def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
     if not (chosen := environ.get(variable)):
         return None
     if not Path(chosen).is_file():

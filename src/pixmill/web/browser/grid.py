@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from urllib3.exceptions import HTTPError
 
-__all__ = ["Grid", "chosen_grid", "client_config", "count_browsers", "end_session", "wait_for_browser"]
+__all__ = ["Grid", "choose_grid", "client_config", "count_browsers", "end_session", "wait_for_browser"]
 
 _QUEUE_SECONDS = 600.0
 """How long a full grid is waited for, which itself gives up after its ``--session-request-timeout``, usually 300 s."""
@@ -50,7 +50,7 @@ class Grid:
     proxy_port: int = 0
 
 
-def chosen_grid(environ: Mapping[str, str] = os.environ) -> Grid | None:
+def choose_grid(environ: Mapping[str, str] = os.environ) -> Grid | None:
     """Return the grid that ``PIXMILL_WEBDRIVER_URL`` names, or ``None`` where it is not set.
 
     Args:

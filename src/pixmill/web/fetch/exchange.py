@@ -182,7 +182,7 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
     chunks = response.content.iter_chunked(_CHUNK)
     body = bytearray()
     try:
-        async for chunk in _inflated(chunks, request.max_bytes) if coding in _COMPRESSED else chunks:
+        async for chunk in _inflate(chunks, request.max_bytes) if coding in _COMPRESSED else chunks:
             body += chunk
             if len(body) > request.max_bytes:
                 if not request.cut:
@@ -194,7 +194,7 @@ async def _read(response: aiohttp.ClientResponse, url: URL, request: Request) ->
     return Fetched(content, str(url), _validator(headers.get("ETag")), _validator(headers.get("Last-Modified")))
 
 
-async def _inflated(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+async def _inflate(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
     inflater = zlib.decompressobj(_ANY_WRAPPER)
     async for chunk in chunks:
         # One byte above the limit is enough to know; a bomb never unfolds further.

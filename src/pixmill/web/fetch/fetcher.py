@@ -98,7 +98,7 @@ class Fetcher:
         Args:
             url: An absolute http(s) URL.
         """
-        return _expected(await self._get(url, _ANSWER))
+        return _not_unchanged(await self._get(url, _ANSWER))
 
     async def finds(self, url: str) -> bool:
         """Tell whether the host of a URL has an address, public or not; nothing is sent to it."""
@@ -183,10 +183,10 @@ class Fetcher:
         return await self._exchange.ask(url, request, seconds)
 
     async def _get_rules(self, url: str) -> Fetched | Refused:
-        return _expected(await self._get(url, _RULES))
+        return _not_unchanged(await self._get(url, _RULES))
 
 
-def _expected(outcome: Fetched | Unchanged | Refused) -> Fetched | Refused:
+def _not_unchanged(outcome: Fetched | Unchanged | Refused) -> Fetched | Refused:
     """Rule out what comes only where somebody has a version already."""
     assert not isinstance(outcome, Unchanged)
     return outcome

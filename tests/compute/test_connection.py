@@ -11,7 +11,7 @@ from pixmill.compute import map_batches
 from pixmill.compute.connection import _tell, cluster_address, refusal
 from pixmill.core.errors import PixmillError
 from pixmill.core.origin import install_command
-from pixmill.doctor import State
+from pixmill.doctor import Status
 from pixmill.doctor.services import check_compute
 from tests.compute.passes import doubled
 from tests.ports import unused_port
@@ -40,7 +40,7 @@ def test_a_pass_is_refused_before_it_starts_elsewhere(monkeypatch) -> None:
         list(map_batches(doubled, range(9), batch_size=2))
     assert list(map_batches(doubled, range(9), batch_size=2, local=True)) == [2 * row for row in range(9)]
     (finding,) = check_compute()
-    assert finding.state is State.BAD
+    assert finding.status is Status.BAD
     assert finding.next
 
 

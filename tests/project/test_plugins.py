@@ -8,7 +8,7 @@ from pixmill.core.errors import PluginError
 from pixmill.core.params import parse_params
 from pixmill.project.plugins import load_plugin, plugin_digest
 from pixmill.scrape.sources import open_sources
-from pixmill.use import problems
+from pixmill.use import find_issues
 
 SOURCE = """
 from pixmill.scrape.sources import LocalSource
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_said_and_check_says_it_too(root, name, said):
     with pytest.raises(PluginError) as caught:
         load_plugin("sources", name, root)
     assert said in str(caught.value)
-    found = [problem for problem in problems(root, parse_params(PARAMS.format(name))) if problem.stops]
+    found = [problem for problem in find_issues(root, parse_params(PARAMS.format(name))) if problem.stops]
     assert [(problem.message, problem.next) for problem in found] == [(caught.value.message, caught.value.next)]
 
 

@@ -15,7 +15,7 @@ from pixmill.core.origin import Origin
 from pixmill.core.params import load_params
 from pixmill.images.png import write_png
 from pixmill.project.pyproject import read_project
-from pixmill.provenance.lock import lock_of_installation, read_lock
+from pixmill.provenance.lock import installed_lock, read_lock
 
 New = Callable[..., str]
 
@@ -83,7 +83,7 @@ def test_a_project_of_your_own_images(
     assert f"url = {tmp_path}/storage" in (root / ".dvc" / "config").read_text()
     lock = read_lock(root)
     assert lock is not None
-    assert lock.digests == lock_of_installation().digests
+    assert lock.digests == installed_lock().digests
     assert lock.origin == Origin(f"./{WHEEL}")
 
     # The same again, after some of it was lost, completes it and touches nothing else.

@@ -16,7 +16,7 @@ from pixmill.new import upgrading
 from pixmill.new.supply import INDEX_NOTE, Supply
 from pixmill.new.template import SCHEMA, managed_files, render
 from pixmill.new.upgrading import apply_upgrade, plan_upgrade
-from pixmill.provenance.lock import Lock, lock_of_installation, read_lock, text_digest, write_lock
+from pixmill.provenance.lock import Lock, installed_lock, read_lock, text_digest, write_lock
 
 CHANGELOG = """# Changelog
 
@@ -40,7 +40,7 @@ CHANGELOG = """# Changelog
 
 @pytest.fixture(scope="module")
 def installed() -> Lock:
-    return lock_of_installation()
+    return installed_lock()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pixmill.provenance.lock import (
     Lock,
     check_code,
     check_stage,
-    lock_of_installation,
+    installed_lock,
     other_libraries,
     read_lock,
     stage_digests,
@@ -38,7 +38,7 @@ LOCK = Lock(
 
 @pytest.fixture(scope="module")
 def installed() -> Lock:
-    return lock_of_installation()
+    return installed_lock()
 
 
 ALL = " ".join(SECTIONS)

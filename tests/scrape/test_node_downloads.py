@@ -48,7 +48,7 @@ class Apart:
 
 
 def test_where_nodes_cannot_write_to_the_folder_this_machine_downloads(ask, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(node_downloads, "chosen_cluster", Apart)
+    monkeypatch.setattr(node_downloads, "choose_cluster", Apart)
     assert ask("http://hats.test/1.jpg") is None
     line = f"this machine downloads: not all nodes of ray://head.test:10001 can write to {tmp_path / 'pictures'}"
     assert capsys.readouterr().err == f"Scrape: {line}\n"

@@ -155,6 +155,6 @@ class ReadOnly:
 def test_what_nodes_may_not_write_this_process_writes(project, manifest, monkeypatch, tmp_path):
     pack(manifest, project.images, tmp_path / "here", PARAMS, LIMITS, workers=1)
     for module in (packing, storage, batches):
-        monkeypatch.setattr(module, "chosen_cluster", ReadOnly)
+        monkeypatch.setattr(module, "choose_cluster", ReadOnly)
     pack(manifest, project.images, project.out, PARAMS, LIMITS)
     assert open_shards(project.out, "train")[:].tobytes() == open_shards(tmp_path / "here", "train")[:].tobytes()

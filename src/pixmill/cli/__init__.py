@@ -1,8 +1,13 @@
 """The command ``pixmill``: everything around the pipeline.
 
-A verb is a module of its name, listed in ``_VERBS``: its docstring is its help, ``run(arguments)`` does the work, and
-``add_options(parser)`` and ``EXAMPLES`` complete the help. What is slow to import, or of an extra, is imported in
-``run``; ``EXTRAS`` names those that may be enough for the verb, where not all of ``pipeline`` is needed.
+To add a verb, write a module of its name and list it in ``_VERBS``:
+
+- its docstring is its help;
+- ``EXAMPLES`` are commands, each with what it does; the first one stands in ``pixmill --help``, too;
+- ``NOTES`` (optional) end its help;
+- ``add_options(parser)`` (optional) declares its arguments;
+- ``run(arguments)`` does the work. What is slow to import, or of an extra, is imported there;
+- ``EXTRAS`` (optional) names extras that may be enough for it, where not all of ``pipeline`` is needed.
 """
 
 from __future__ import annotations
@@ -61,36 +66,30 @@ _VERBS: tuple[ModuleType, ...] = (
 )
 """In the order of the help."""
 
-_EPILOG = """\
-examples:
-  pixmill new shoes --demo   make a project of your own, here with the bundled images
-  pixmill use best           replace params.yaml with a recipe; without a name: list them
-  pixmill check              check params.yaml
-  pixmill params             print all params and their values
-  pixmill data               fill an empty data/ with the bundled images
-  pixmill doctor             check this machine: packages, browser, MLflow, disk
-  pixmill scrape --dry-run   show what a scrape would visit, and how long it takes
-  pixmill scrape --probe bing "silk saree"
-                             show what each selector finds on the page
-  pixmill review             review labels, duplicates, outliers and wrong predictions
-  pixmill shop --open        open the bundled shop in your browser
-  pixmill browser --install  find or install a browser with its driver
-  pixmill summary            print the results of the last run
-  pixmill compare main       what did the change do, and does it matter?
-  pixmill predict photo.jpg  predict the class of an image
-  pixmill serve --open       try the model in your browser, or by its API
-  pixmill export             export the model for other runtimes
-  pixmill upgrade --check    does the project fit this version of Pixmill?
+_COLUMN = 46
+"""A longer command has its meaning on the next line."""
 
-The pipeline itself runs with DVC: `dvc repro`.
-"""
+_PIPELINE = "The pipeline itself runs with DVC: `dvc repro`.\n"
+
+
+def _epilog(examples: Sequence[tuple[str, str]], notes: str) -> str:
+    """Return commands with what they do, each in a line, aligned; and the notes below."""
+    width = max((len(command) for command, meaning in examples if meaning and len(command) <= _COLUMN), default=0)
+    lines = [
+        f"  {command}"
+        + (f"\n  {'':{width}}   {meaning}" if len(command) > width else f"{'':{width - len(command)}}   {meaning}")
+        if meaning
+        else f"  {command}"
+        for command, meaning in examples
+    ]
+    return "\n".join(("examples:", *lines, *(("", notes) if notes else ("",))))
 
 
 def _parser() -> Parser:
     parser = Parser(
         prog="pixmill",
         description="Build an image classifier from images on the web, or from your own.",
-        epilog=_EPILOG,
+        epilog=_epilog([verb.EXAMPLES[0] for verb in _VERBS], _PIPELINE),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"pixmill {__version__}")
@@ -101,7 +100,7 @@ def _parser() -> Parser:
             verb.__name__.rpartition(".")[2],
             help=f"{text[:1].lower()}{text[1:]}".partition("\n")[0].removesuffix("."),
             description=text,
-            epilog=getattr(verb, "EXAMPLES", None),
+            epilog=_epilog(verb.EXAMPLES, getattr(verb, "NOTES", "")),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if hasattr(verb, "add_options"):

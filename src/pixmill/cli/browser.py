@@ -7,6 +7,8 @@ import os
 
 from pixmill.cli.parser import say
 
+EXAMPLES = (("pixmill browser --install", "find or install a browser with its driver"),)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

@@ -14,20 +14,22 @@ from pathlib import Path
 from pixmill.cli.parser import project_root, say
 from pixmill.core.errors import DataError
 
+EXAMPLES = (("pixmill check", "check params.yaml, and the images and lists that it names"),)
+
 
 def run(_: argparse.Namespace) -> None:
     """Print the classes and sources, what is amiss, and a better salt; exit 1 where a run would stop."""
     from pixmill.compute.connection import cluster_address
     from pixmill.core.params import load_params
     from pixmill.pages.base import shorten
-    from pixmill.provenance.lock import check_code, lock_of_installation, other_libraries, read_lock
+    from pixmill.provenance.lock import check_code, installed_lock, other_libraries, read_lock
     from pixmill.review.examining import describe_missing
     from pixmill.state.uncommitted import describe_uncommitted
     from pixmill.use import find_issues, salt_for_folders
 
     root = project_root()
     if (lock := read_lock(root)) is not None:
-        installed = lock_of_installation()
+        installed = installed_lock()
         check_code(lock, installed)
         if lock.version != installed.version:
             same = f"pixmill {installed.version} gives the same results as {lock.version}"

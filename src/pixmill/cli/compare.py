@@ -26,16 +26,17 @@ if TYPE_CHECKING:
     from pixmill.core.params import Params
     from pixmill.core.workspace import Workspace
 
-EXAMPLES = """\
-examples:
-  pixmill compare                        the workspace against main, or the last commit
-  pixmill compare main --open            what your branch changes, as a page
-  pixmill compare v1.0 my-experiment     a tag and a DVC experiment
-  pixmill compare models:/garments@champion     a model in MLflow against the workspace
-  pixmill compare main HEAD --gate       exit 1 if a limit of `review` is violated
-  pixmill compare --json | jq .verdict
-  pixmill compare --runs                 all runs and experiments, best first
-
+EXAMPLES = (
+    ("pixmill compare main", "what does the change do, and does it matter?"),
+    ("pixmill compare main --open", "what your branch changes, as a page"),
+    ("pixmill compare", "the workspace against main, or the last commit"),
+    ("pixmill compare v1.0 my-experiment", "a tag and a DVC experiment"),
+    ("pixmill compare models:/garments@champion", "a model in MLflow against the workspace"),
+    ("pixmill compare main HEAD --gate", "exit 1 if a limit of `review` is violated"),
+    ("pixmill compare --json | jq .verdict", ""),
+    ("pixmill compare --runs", "all runs and experiments, best first"),
+)
+NOTES = """\
 Exit codes: 0; 1 with --gate if the gate fails; 2 on errors, and if a file of
 HEAD is malformed.
 """

@@ -9,6 +9,8 @@ import argparse
 
 from pixmill.cli.parser import project_root, say
 
+EXAMPLES = (("pixmill data", "fill an empty data/ with the bundled images"),)
+
 
 def run(_: argparse.Namespace) -> None:
     """Fill ``data/`` and record it in DVC's cache."""

@@ -10,6 +10,8 @@ import sys
 
 from pixmill.cli.parser import project_root
 
+EXAMPLES = (("pixmill doctor", "check this machine: packages, browser, MLflow, disk"),)
+
 
 def run(_: argparse.Namespace) -> None:
     """Print the findings; exit 1 if something is missing."""

@@ -19,12 +19,11 @@ from pixmill.cli.parser import project_root, say
 _FORMATS = ("litert", "int8", "onnx", "keras")
 """Those of ``pixmill.predict.conversion``, whose import would slow down every other command."""
 
-EXAMPLES = """\
-examples:
-  pixmill export                   all formats, to exported/
-  pixmill export litert int8       for phones
-  pixmill export onnx --output to-share --license cc-by-4.0
-"""
+EXAMPLES = (
+    ("pixmill export", "export the model in all formats, to exported/"),
+    ("pixmill export litert int8", "for phones"),
+    ("pixmill export onnx --output to-share --license cc-by-4.0", ""),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

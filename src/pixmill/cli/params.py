@@ -11,14 +11,14 @@ import json
 
 from pixmill.cli.parser import project_root
 
-EXAMPLES = """\
-examples:
-  pixmill params                       all
-  pixmill params --changed             only those that differ from their defaults
-  pixmill params train.epochs          one, with its meaning, values and default
-  pixmill params train.augmentation    a section
-  pixmill params --json                as JSON
-
+EXAMPLES = (
+    ("pixmill params", "print all params and their values"),
+    ("pixmill params --changed", "only those that differ from their defaults"),
+    ("pixmill params train.epochs", "one, with its meaning, values and default"),
+    ("pixmill params train.augmentation", "a section"),
+    ("pixmill params --json", "as JSON"),
+)
+NOTES = """\
 You can add any key to params.yaml. For one experiment, ++ sets a key whether
 or not the file has it:
   dvc exp run -S '++train.minutes=5'

@@ -17,15 +17,14 @@ from pixmill.cli.parser import find_project, say
 
 EXTRAS = ("serve", "registry")
 
-EXAMPLES = """\
-examples:
-  pixmill predict photo.jpg                     what is it?
-  pixmill predict photos/ --csv answers.csv     a table for spreadsheets
-  pixmill predict photos/ --html gallery.html   a page to look through
-  pixmill predict 'photos/**/*.png' https://example.org/shoe.jpg
-  find . -name '*.jpg' -newer last | pixmill predict - --jsonl answers.jsonl
-  pixmill predict photo.jpg --model models:/garments@champion
-"""
+EXAMPLES = (
+    ("pixmill predict photo.jpg", "predict the class of an image"),
+    ("pixmill predict photos/ --csv answers.csv", "a table for spreadsheets"),
+    ("pixmill predict photos/ --html gallery.html", "a page to look through"),
+    ("pixmill predict 'photos/**/*.png' https://example.org/shoe.jpg", ""),
+    ("find . -name '*.jpg' -newer last | pixmill predict - --jsonl answers.jsonl", ""),
+    ("pixmill predict photo.jpg --model models:/garments@champion", ""),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

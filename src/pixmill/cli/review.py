@@ -14,6 +14,11 @@ import argparse
 
 from pixmill.cli.parser import inbox, port, project_root
 
+EXAMPLES = (
+    ("pixmill review", "review labels, duplicates, outliers and wrong predictions"),
+    ("pixmill review --only feedback", "only the corrections that users sent"),
+)
+
 EXTRAS = ("bucket",)
 
 _KINDS = ("feedback", "conflicts", "near-duplicates", "flips", "labels", "errors", "uncertain", "outliers", "dropped")

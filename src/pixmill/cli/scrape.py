@@ -11,6 +11,11 @@ import sys
 from pixmill.cli.parser import project_root
 from pixmill.core.errors import PixmillError
 
+EXAMPLES = (
+    ("pixmill scrape --dry-run", "show what a scrape would visit, and how long it takes"),
+    ('pixmill scrape --probe bing "silk saree"', "show what each selector finds on the page"),
+)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

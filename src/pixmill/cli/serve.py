@@ -16,15 +16,16 @@ from pixmill.core.errors import PixmillError
 
 EXTRAS = ("serve", "registry", "bucket")
 
-EXAMPLES = """\
-examples:
-  pixmill serve --open                          the project's model, in your browser
-  pixmill serve --model models:/garments@champion
-                                                follow an alias of MLflow's registry
-  pixmill serve --model garments.tflite --host 0.0.0.0 --api-keys keys.txt
-                                                an exported file, for other machines
-  curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict
-
+EXAMPLES = (
+    ("pixmill serve --open", "try the model in your browser, or by its API"),
+    ("pixmill serve --model models:/garments@champion", "follow an alias of MLflow's registry"),
+    (
+        "pixmill serve --model garments.tflite --host 0.0.0.0 --api-keys keys.txt",
+        "an exported file, for other machines",
+    ),
+    ("curl -F file=@photo.jpg http://127.0.0.1:8000/v1/predict", ""),
+)
+NOTES = """\
 API keys also come from PIXMILL_API_KEYS, separated by commas; credentials for a
 bucket from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its server from
 AWS_ENDPOINT_URL, where it is not Amazon's.

@@ -9,6 +9,8 @@ import argparse
 
 from pixmill.cli.parser import port, project_root
 
+EXAMPLES = (("pixmill shop --open", "open the bundled shop in your browser"),)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the verb."""

@@ -14,6 +14,8 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json
 from pixmill.core.workspace import Workspace
 
+EXAMPLES = (("pixmill summary", "print the results of the last run"),)
+
 __all__ = ["run", "runs_page", "summary"]
 
 

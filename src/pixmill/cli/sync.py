@@ -12,6 +12,8 @@ import sys
 
 from pixmill.cli.parser import project_root
 
+EXAMPLES = (("pixmill sync", "send pending runs to MLflow"),)
+
 
 def run(_: argparse.Namespace) -> None:
     """Print what was sent; exit 1 if runs are still pending."""

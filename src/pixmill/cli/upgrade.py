@@ -21,13 +21,12 @@ from pixmill.core.errors import PixmillError
 if TYPE_CHECKING:
     from pixmill.core.origin import Origin
 
-EXAMPLES = """\
-examples:
-  pixmill upgrade            adapt the project to the installed version
-  pixmill upgrade WHEEL      install this build first: a wheel, its URL, or git+https://…@<commit>
-  pixmill upgrade 0.2.0      install this version first, where Pixmill comes from a package index
-  pixmill upgrade --check    print what would change; exit 1 if anything would
-"""
+EXAMPLES = (
+    ("pixmill upgrade --check", "does the project fit this version? Exit 1 if not"),
+    ("pixmill upgrade", "adapt the project to the installed version"),
+    ("pixmill upgrade WHEEL", "install this build first: a wheel, its URL, or git+https://…@<commit>"),
+    ("pixmill upgrade 0.2.0", "install this version first, where Pixmill comes from a package index"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

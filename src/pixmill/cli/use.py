@@ -10,13 +10,12 @@ import argparse
 
 from pixmill.cli.parser import project_root
 
-EXAMPLES = """\
-examples:
-  pixmill use                    list the recipes
-  pixmill use best               the recommended recipe
-  pixmill use best --keep-data   only its model, for your own images
-  pixmill use garments --open    a shop recipe, with openly licensed images instead
-"""
+EXAMPLES = (
+    ("pixmill use best", "replace params.yaml with the recommended recipe"),
+    ("pixmill use", "list the recipes"),
+    ("pixmill use best --keep-data", "only its model, for your own images"),
+    ("pixmill use garments --open", "a shop recipe, with openly licensed images instead"),
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

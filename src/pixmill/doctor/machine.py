@@ -93,7 +93,7 @@ def check_code(root: Path) -> Iterator[Finding]:
     try:
         if (project := lock.read_lock(root)) is None:
             return
-        lock.check_code(project, installed := lock.lock_of_installation())
+        lock.check_code(project, installed := lock.installed_lock())
     except PixmillError as error:
         yield Finding("code", Status.BAD, error.message, next=error.next)
         return

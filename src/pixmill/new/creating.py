@@ -23,7 +23,7 @@ from pixmill.new.outcome import describe_files, describe_images, next_steps
 from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_origin, find_supply
 from pixmill.new.template import managed_files, render
-from pixmill.provenance.lock import FILE, lock_of_installation, read_lock, text_digest, write_lock
+from pixmill.provenance.lock import FILE, installed_lock, read_lock, text_digest, write_lock
 from pixmill.scrape.sources import row_of
 from pixmill.use import Recipe, find_recipe
 
@@ -87,19 +87,15 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     root = spec.folder.resolve()
     _require_place(root, spec)
     name, package = project_names(root)
-    if spec.mlflow is not None:
-        _require_url(spec.mlflow)
     found = _find_images(spec, root)
-    recipe = None if (root / _PARAMS).exists() else _choose_recipe(spec, root, found)
-    _require_params(read_text(root / _PARAMS) if recipe is None else recipe.file(root), spec, given=recipe is None)
-
-    if recipe is not None and "shop" in recipe.params().scrape.source and not _ensure_browser(report):
-        recipe = recipe.with_images([*CLASSES], source="folder")
+    recipe = _choose_recipe(spec, root, found, report)
     lock = read_lock(root)
     own = None if lock is None else Supply(lock.origin or Origin(f"pixmill=={lock.version}"))
     supply = own or find_supply(None if spec.pixmill is None else find_origin(spec.pixmill))
-    had_images = (root / "data.dvc").exists() or holds_files(root / "data")
-    had_remote = _has_remote(root)
+    remarks = [] if found is None or _has_images(root) else list(found.remarks)
+    if unused := _unused_options(spec, root, no_recipe=recipe is None, pinned=own is not None):
+        remarks.append(f"Not used, since the project has its own already: {', '.join(unused)}")
+
     root.mkdir(parents=True, exist_ok=True)
     if not (root / ".git").exists() and git(root, "init", "-b", "main") is None:
         raise PixmillError(f"`git init` failed in {root}", next=f"git init -b main {root}")
@@ -113,37 +109,41 @@ def create(spec: ProjectSpec, *, report: Callable[[str], None]) -> list[str]:
     kept = {path: (root / path).read_text("utf-8", "replace") for path in files if (root / path).exists()}
     if supply.wheel is not None:
         write_bytes(root / supply.origin.text, supply.wheel)
-    for path, text in files.items():
+    for path in files:
         if path not in kept:
-            write_text(root / path, text)
+            write_text(root / path, files[path])
     if not (root / "data.dvc").exists():
         _fill_data(root, spec, found, report)
         dvc(root, "add", "data")
-    if spec.remote is not None and not had_remote:
+    if spec.remote is not None and not _has_remote(root):
         dvc(root, "remote", "add", "-d", "storage", _remote_url(spec.remote))
     if not (root / FILE).exists():
-        write_lock(root, replace(lock_of_installation(), template=template, origin=supply.origin))
-    said = [
-        *describe_files(root, files, kept, supply.origin, extras),
-        *(() if found is None or had_images else found.remarks),
-    ]
-    unused = {
-        "--recipe": spec.recipe != "best" and recipe is None,
-        "--classes": spec.classes and recipe is None,
-        "--from": spec.source and had_images,
-        "--remote": spec.remote and had_remote,
-        "--mlflow": spec.mlflow and "pyproject.toml" in kept,
-        "--pixmill": spec.pixmill and own,
-    }
-    if names := [name for name, is_unused in unused.items() if is_unused]:
-        said.append(f"Not used, since the project has its own already: {', '.join(names)}")
+        write_lock(root, replace(installed_lock(), template=template, origin=supply.origin))
     if supply.origin.from_index:
-        said.append(INDEX_NOTE)
-    return [*said, *describe_images(root), "Next:", *next_steps(root, Path.cwd().resolve())]
+        remarks.append(INDEX_NOTE)
+    changes = describe_files(root, files, kept, supply.origin, extras)
+    return [*changes, *remarks, *describe_images(root), "Next:", *next_steps(root, Path.cwd().resolve())]
+
+
+def _unused_options(spec: ProjectSpec, root: Path, *, no_recipe: bool, pinned: bool) -> list[str]:
+    """Return the options that change nothing, since the project has its own params, images, remote, … already."""
+    unused = {
+        "--recipe": spec.recipe != "best" and no_recipe,
+        "--classes": spec.classes and no_recipe,
+        "--from": spec.source and _has_images(root),
+        "--remote": spec.remote and _has_remote(root),
+        "--mlflow": spec.mlflow and (root / "pyproject.toml").exists(),
+        "--pixmill": spec.pixmill and pinned,
+    }
+    return [name for name, is_unused in unused.items() if is_unused]
+
+
+def _has_images(root: Path) -> bool:
+    return (root / "data.dvc").exists() or holds_files(root / "data")
 
 
 def _require_place(root: Path, spec: ProjectSpec) -> None:
-    """Refuse a folder that has other things in it than an unfinished project, and one inside another repository."""
+    """Refuse a folder of other things than an unfinished project, one inside another repository, and wrong options."""
     pipeline = root / "dvc.yaml"
     unfinished = pipeline.exists() and not (root / FILE).exists()  # The lock is written last.
     if root != Path.cwd() and not unfinished and root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -175,24 +175,19 @@ def _require_place(root: Path, spec: ProjectSpec) -> None:
             )
     if spec.demo and (spec.source is not None or spec.classes):
         raise PixmillError("--demo has its own images and classes", next="leave out --from and --classes, or --demo")
+    if spec.mlflow is not None:
+        url = urlsplit(spec.mlflow)
+        if url.scheme not in ("http", "https") or not url.hostname or set(spec.mlflow) & {'"', "\\"}:
+            raise PixmillError(
+                f"--mlflow: expected the address of a server, received '{spec.mlflow}'",
+                next="give one such as https://mlflow.example.org",
+            )
 
 
-def _require_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or '"' in url or "\\" in url:
-        raise PixmillError(
-            f"--mlflow: expected the address of a server, received '{url}'",
-            next="give one such as https://mlflow.example.org",
-        )
-
-
-def _require_params(text: str, spec: ProjectSpec, *, given: bool) -> None:
+def _require_params(text: str, what: str, fix: str) -> None:
     try:
         parse_params(text)
     except ParamsError as error:
-        what, fix = "these classes are not valid", "correct --classes" if spec.classes else "rename the folder"
-        if given:
-            what, fix = f"{_PARAMS} is there, but not valid", "correct it, or move it elsewhere"
         raise ParamsError(f"{what}:\n{error.message}", next=f"{fix}, and repeat the command") from None
 
 
@@ -213,9 +208,24 @@ def _find_images(spec: ProjectSpec, root: Path) -> LabelledFolder | None:
     return found
 
 
-def _choose_recipe(spec: ProjectSpec, root: Path, found: LabelledFolder | None) -> Recipe:
-    """Return the recipe with the project's classes and source."""
-    recipe = find_recipe(root, spec.recipe)
+def _choose_recipe(
+    spec: ProjectSpec, root: Path, found: LabelledFolder | None, report: Callable[[str], None]
+) -> Recipe | None:
+    """Return the recipe with the project's classes and source; ``None`` where there are params, which are checked."""
+    if (root / _PARAMS).exists():
+        _require_params(
+            read_text(root / _PARAMS), "params.yaml is there, but not valid", "correct it, or move it elsewhere"
+        )
+        return None
+    recipe = _fill_recipe(find_recipe(root, spec.recipe), spec, found)
+    fix = "correct --classes" if spec.classes else "rename the folder"
+    _require_params(recipe.file(root), "these classes are not valid", fix)
+    if "shop" in recipe.params().scrape.source and not _ensure_browser(report):
+        return recipe.with_images([*CLASSES], source="folder")
+    return recipe
+
+
+def _fill_recipe(recipe: Recipe, spec: ProjectSpec, found: LabelledFolder | None) -> Recipe:
     # The recipe `best`, with the keys that people change.
     _, _, text = render("", "", Origin("."))[_PARAMS].partition("\n")
     whole = Recipe("best", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,25 +77,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
         for split, base in splits.items()
         for path in _folders(base)
     }
-    labels = sorted({label for _, label in listed})
-    wanted = [to_nfc(name) for name in classes] or labels
-    if missing := [name for name in wanted if name not in labels]:
-        raise DataError(
-            f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
-            next="correct --classes",
-        )
-    if len(wanted) == 1:
-        raise DataError(
-            f"{wanted[0]} is the only class; a classifier needs at least two",
-            next="name another one in --classes" if classes else f"add a folder of another class to {top}",
-        )
-    if not wanted:
-        loose = sum(_is_image(path) for path in top.iterdir())
-        has = f"{loose:,} images, but no" if loose else "no"
-        raise DataError(
-            f"{top} has {has} class folders; a classifier needs at least two classes",
-            next=f"put the images into {folder}/<class>/, and repeat the command",
-        )
+    wanted = _choose_classes(top, {label for _, label in listed}, classes)
     files = [
         (f"{split}{label}", name, path)
         for (split, label), base in listed.items()
@@ -103,7 +85,7 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
         for name, path in files_below(base)
     ]
     images: dict[str, dict[str, Path]] = {}
-    others: list[str] = []
+    others = []
     for place, name, path in track(files, "Look at files", len(files), unit="file"):
         if _is_image(path):
             taken = images.setdefault(place, {})
@@ -119,6 +101,30 @@ def find_images(folder: Path, classes: Sequence[str] = ()) -> LabelledFolder:
     if others:
         remarks.append(f"{len(others):,} files are not images and were left out: {_some(others)}")
     return LabelledFolder(images, tuple(wanted), "fixed" if None not in splits else "classes", tuple(remarks))
+
+
+def _choose_classes(top: Path, found: Set[str], classes: Sequence[str]) -> list[str]:
+    """Return those of the found classes that are wanted, in their order; refuse fewer than two."""
+    labels = sorted(found)
+    wanted = [to_nfc(name) for name in classes] or labels
+    if missing := [name for name in wanted if name not in found]:
+        raise DataError(
+            f"{top} has no folders for the classes {_some(missing)}; it has {_some(labels, 20)}",
+            next="correct --classes",
+        )
+    if len(wanted) == 1:
+        raise DataError(
+            f"{wanted[0]} is the only class; a classifier needs at least two",
+            next="name another one in --classes" if classes else f"add a folder of another class to {top}",
+        )
+    if not wanted:
+        loose = sum(_is_image(path) for path in top.iterdir())
+        has = f"{loose:,} images, but no" if loose else "no"
+        raise DataError(
+            f"{top} has {has} class folders; a classifier needs at least two classes",
+            next=f"put the images into {top}/<class>/, and repeat the command",
+        )
+    return wanted
 
 
 def copy_images(found: LabelledFolder, data: Path, *, scratch: Path) -> None:

@@ -20,7 +20,7 @@ from pixmill.core.params.reference import has_key, plain
 from pixmill.new.project_names import project_names
 from pixmill.new.supply import INDEX_NOTE, Supply, find_supply
 from pixmill.new.template import SCHEMA, before_project, managed_files, render
-from pixmill.provenance.lock import FILE, Lock, lock_of_installation, other_stages, read_lock, text_digest, write_lock
+from pixmill.provenance.lock import FILE, Lock, installed_lock, other_stages, read_lock, text_digest, write_lock
 
 __all__ = ["Upgrade", "apply_upgrade", "plan_upgrade", "project_extras"]
 
@@ -65,7 +65,7 @@ def plan_upgrade(root: Path) -> Upgrade:
     old = read_lock(root)
     if old is None:
         raise PixmillError(f"{root} has no {FILE}, so it was not made by `pixmill new`", next="pixmill new --help")
-    new = lock_of_installation()
+    new = installed_lock()
     supply = _supply(root, old, new)
     extras = project_extras(root) or "pipeline"
     rendered = render(*project_names(root), supply.origin, extras)

@@ -36,7 +36,7 @@ __all__ = [
     "Lock",
     "check_code",
     "check_stage",
-    "lock_of_installation",
+    "installed_lock",
     "other_libraries",
     "other_stages",
     "parse_lock",
@@ -173,7 +173,7 @@ def write_lock(root: Path, lock: Lock) -> None:
     write_text(root / FILE, _HEADER + "\n".join(lines) + "\n")
 
 
-def lock_of_installation() -> Lock:
+def installed_lock() -> Lock:
     """Return what the installed Pixmill and the packages around it would write, without the template's files."""
     libraries = {"python": ".".join(platform.python_version_tuple()[:2])}
     for distribution in LIBRARIES:

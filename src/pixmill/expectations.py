@@ -1,4 +1,11 @@
-"""A stage's checks, run by Great Expectations, and the error where a critical one fails."""
+"""A stage's checks, run by Great Expectations, and the error where a critical one fails.
+
+To add a check to Pixmill:
+
+1. Write a :class:`Check` in the ``checks.py`` of validate or split, on one of the stage's tables.
+2. Add a section with its threshold and severity to the stage's params.
+3. Test it with data that fails this check alone, and describe it in ``docs/validation.md`` or ``docs/split.md``.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +50,7 @@ _LINES_OF_WARNINGS = 3
 
 @dataclass(frozen=True)
 class Table:
-    """Hold a table that is checked.
+    """A table that is checked.
 
     Args:
         rows: The table; absent values are null.
@@ -75,7 +82,7 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True)
 class Check:
-    """Hold one expectation of one table.
+    """An expectation of one table.
 
     >>> check = Check(
     ...     name="enough",
@@ -125,7 +132,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what came of a check.
+    """The outcome of a check.
 
     Args:
         check: What was expected.

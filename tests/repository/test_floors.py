@@ -1,48 +1,40 @@
 """The layers hold: no module imports from one above its own."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 STAGES = {"scrape", "validate", "split", "train", "evaluate"}
-VERBS = {"bundled", "compare", "doctor", "new", "predict", "review", "serve", "state", "use"}
-TELLING = {"pages", "record"}
-ENTRANCES = {"__main__", "cli", "pipeline"}
 HEAVY = {"great_expectations", "keras", "matplotlib", "mlflow", "scipy", "selenium", "sklearn", "tensorflow"}
 NAMELESS = {"common", "helper", "helpers", "misc", "util", "utils"}
 
 
-def floor(module: str) -> int:
-    """Return 1 for an entrance, 2 for a verb or the state below, 3 for what tells, 4 for a stage, 5 for the ground."""
-    top, *rest = module.split(".")
-    if top == "stages" or not rest or rest[0] in ENTRANCES:
-        return 1
-    return 2 if rest[0] in VERBS else 3 if rest[0] in TELLING else 4 if rest[0] in STAGES else 5
+@pytest.fixture(scope="module")
+def layers(repository: Path) -> dict[str, int]:
+    """The layer of each package, counted from the top of the diagram in docs/architecture.md."""
+    text = (repository / "docs/architecture.md").read_text(encoding="utf-8")
+    diagram = text.partition("```mermaid\n")[2].partition("```")[0]
+    blocks = re.findall(r"subgraph l(\d+)\[[^\n]*\]\n(.*?)\n +end", diagram, re.DOTALL)
+    arrows = " --> ".join(f"l{number}" for number, _ in blocks)
+    assert arrows in diagram
+    return {name.strip().partition("[")[0]: int(number) for number, names in blocks for name in names.split("~~~")}
 
 
-def ours(source, module: str) -> set[str]:
-    return {name for name in source.imports(module) if name in source.modules and name != "pixmill"}
+def test_a_package_imports_only_from_layers_below_as_the_diagram_shows(source, layers) -> None:
+    def package(module: str) -> str:
+        return module.removeprefix("pixmill.").partition(".")[0]
 
-
-def test_no_module_imports_from_a_floor_above(source) -> None:
-    above = [
+    ours = {module: package(module) for module in source.modules if module not in {"pixmill", "pixmill.__main__"}}
+    assert {*ours.values()} == {*layers}
+    upward = [
         f"{module} imports {name}"
-        for module in source.modules
-        for name in ours(source, module)
-        if floor(name) < floor(module)
+        for module, here in ours.items()
+        for name in source.imports(module)
+        if (there := ours.get(name, here)) != here and layers[there] <= layers[here]
     ]
-    assert above == []
-
-
-def test_no_stage_imports_another(source) -> None:
-    crossing = [
-        f"{module} imports {name}"
-        for module in source.modules
-        for name in ours(source, module)
-        if floor(module) == floor(name) == 4 and module.split(".")[1] != name.split(".")[1]
-    ]
-    assert crossing == []
+    assert upward == []
 
 
 def test_the_package_itself_only_fixes_the_arithmetic(source) -> None:
@@ -68,7 +60,7 @@ def test_libraries_know_neither_dvc_nor_the_command_line(source) -> None:
         f"{module} imports {name}"
         for module in source.modules
         for name in source.imports(module)
-        if floor(module) == 4 and name.split(".")[0] in {"argparse", "dvc"}
+        if module.split(".")[1:2] in ([stage] for stage in STAGES) and name.split(".")[0] in {"argparse", "dvc"}
     ]
     assert knowing == []
 

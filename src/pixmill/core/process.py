@@ -52,7 +52,7 @@ def die_with_dvc() -> None:
         return
     import psutil  # here, since workers and browsers, which have a parent to watch and no dvc, need none of it
 
-    def told(process: psutil.Process) -> str | None:
+    def stage_of(process: psutil.Process) -> str | None:
         try:
             return process.environ().get("DVC_STAGE")
         except psutil.AccessDenied:
@@ -64,7 +64,7 @@ def die_with_dvc() -> None:
         psutil.Process().kill()
 
     try:
-        dvc = next((process for process in psutil.Process().parents() if told(process) != stage), None)
+        dvc = next((process for process in psutil.Process().parents() if stage_of(process) != stage), None)
     except psutil.NoSuchProcess:
         # It, or a shell before it, ended while it was being looked at.
         psutil.Process().kill()

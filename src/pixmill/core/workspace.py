@@ -55,7 +55,7 @@ class Workspace:
 
     @contextlib.contextmanager
     def lock(self, stage: str) -> Iterator[None]:
-        """Hold the only permission to write this workspace's outputs of a stage.
+        """Lock this workspace, so that no other process writes this workspace's outputs of a stage.
 
         The operating system drops the lock when its holder dies, however it dies.
 

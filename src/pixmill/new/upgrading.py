@@ -160,13 +160,13 @@ def _pin(root: Path, old: Origin | None, new: Origin, extras: str, lines: list[s
     name = "pyproject.toml"
     text, wanted = _text(root / name) or "", new.requirement(extras)
 
-    def pinned(match: re.Match[str]) -> str:
+    def pin(match: re.Match[str]) -> str:
         return f"{match['quote']}{new.requirement((match['extras'] or '').strip('[]'))}{match['quote']}"
 
     if new.is_path:
         changed, said = re.sub(_PIN.pattern + r"\s*,?[ \t]*", "", text), f"no pixmill, which is {wanted}"
     else:
-        changed, said = _PIN.sub(pinned, text), new.requirement()
+        changed, said = _PIN.sub(pin, text), new.requirement()
         if old is not None and old.is_path and not _PIN.search(text):
             changed = _DEPENDENCIES.sub(
                 lambda match: f'{match[0]}"{wanted}"{"" if match["empty"] else ", "}', text, count=1

@@ -17,7 +17,7 @@ GROUPS = {"sources": "scrape", "checks": "validate", "augmentations": "train", "
 
 @dataclass(frozen=True)
 class Project:
-    """Hold what a project says of itself.
+    """What ``pyproject.toml`` says of a project.
 
     Args:
         name: The project's name; empty where ``pyproject.toml`` has none.

@@ -80,7 +80,7 @@ _HEADER = "# The code that makes this project's results: written by `pixmill new
 
 @dataclass(frozen=True)
 class Lock:
-    """Hold what made a project's results.
+    """What made a project's results: versions, code and libraries.
 
     Args:
         version: Pixmill's.

@@ -1,4 +1,7 @@
-"""Recipes: params files that hold what differs from the defaults, Pixmill's and those in a project's ``recipes/``."""
+"""Recipes: params files that hold what differs from the defaults, Pixmill's and those in a project's ``recipes/``.
+
+To add one, write a file in ``use/recipes/`` with what differs from the defaults. Its first comment is its description.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,22 @@
-"""The parameters of a run: ``params.yaml``, parsed whole and refused by name.
+r"""The parameters of a run: ``params.yaml``, parsed whole and refused by name.
 
 - ``document``: the whole file, and its values by dotted name
 - ``sections``, ``scrape``, ``train``, ``validate`` and ``review``: one frozen class a section
 - ``reading``: YAML as DVC reads it
 - ``refusal``: what a wrong key is told
+
+To add a parameter:
+
+1. Add a field with limits, a description and an example to its section.
+2. Run ``make reference``, which writes ``docs/params.md`` and ``docs/params.schema.json``.
+3. Pass it from ``pixmill.pipeline`` to the library as a typed argument.
+4. Test a value that must be refused; run ``dvc repro`` and commit the results.
+
+It goes into ``params.yaml`` only if most projects decide it. The default applies wherever the key is left out:
+
+>>> params = parse_params("classes: [cat, dog]\nscrape: {source: folder, snapshot: '2026-11-20'}")
+>>> params.split.image_size
+224
 """
 
 from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params

@@ -30,7 +30,7 @@ _OF_NO_STAGE = {"review"}
 
 
 class Params(Section):
-    """Hold the whole of ``params.yaml``."""
+    """The whole of ``params.yaml``."""
 
     classes: tuple[ClassName, ...] = Field(
         min_length=2,

@@ -10,7 +10,7 @@ from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
-from pixmill.web.fetch import Fetcher, Limits, Manners, Network
+from pixmill.web.fetch import Fetcher, FetchLimits, Manners, Network
 
 told = arguments()
 folder = Path(told.folder)
@@ -18,7 +18,7 @@ BATCH = 256
 
 
 async def collect() -> None:
-    limits = Limits(connections=told.connections, per_host=told.connections)
+    limits = FetchLimits(connections=told.connections, per_host=told.connections)
     network = Network(served={"images.test:80": told.port})
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(folder, params) as journal:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from work import arguments, timed
 
-from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network
 
 told = arguments()
 folder = Path(told.folder)
 
 
 async def collect() -> None:
-    limits = Limits(connections=told.connections, per_host=told.connections)
+    limits = FetchLimits(connections=told.connections, per_host=told.connections)
     network = Network(served={"images.test:80": told.port})
     pending = iter(range(told.count))
     async with Fetcher(limits, Manners(), network) as fetcher:

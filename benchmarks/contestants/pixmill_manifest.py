@@ -18,7 +18,7 @@ from pixmill.core.params import SplitParams, ValidateParams
 from pixmill.images.likeness.hashing import perceptual_hash
 from pixmill.split import split
 from pixmill.validate import SEEN, metrics, validation
-from pixmill.validate.survey import Surveyed
+from pixmill.validate.survey import Survey
 
 CLASSES = tuple(f"class {number:02}" for number in range(100))
 TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
@@ -144,7 +144,7 @@ def take_through_validate(folder: Path, count: int) -> dict[str, float]:
     table = table.astype(dict.fromkeys(texts, TEXT))
     unread = table["failure"].notna()
     table.loc[unread, ["width", "height", "short_side", "pixels", "phash", "mode"]] = pd.NA
-    surveyed = Surveyed(table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r"))
+    surveyed = Survey(table, np.load(folder / "hashes.npy"), np.load(folder / "greys.npy", mmap_mode="r"))
     linking, real = [0.0], validation.near_duplicates
 
     def timed(*arguments: object, **options: object) -> object:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from looking import compete
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.params import ValidateParams
 from pixmill.validate.survey import survey
 
@@ -19,7 +19,7 @@ ids: dict[Path, str] = {}
 def look(paths: Sequence[Path], processes: int) -> int:
     rows = pd.DataFrame({"id": [ids[path] for path in paths], "path": [path.name for path in paths]})
     params = ValidateParams()
-    limits = Limits(seconds=params.timeout, memory=params.memory << 20)
+    limits = RowLimits(seconds=params.timeout, memory=params.memory << 20)
     found = survey(rows, paths[0].parent, max_pixels=params.max_pixels, limits=limits, workers=processes)
     return int(found.table["pixels"].notna().sum())
 

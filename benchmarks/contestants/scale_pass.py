@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.files import file_digest
 from pixmill.core.params import SplitParams, ValidateParams
 from pixmill.images.parts import shard_path
@@ -20,7 +20,7 @@ from pixmill.split.packing import pack
 from pixmill.validate.survey import survey
 
 VALIDATE, SPLIT = ValidateParams(), SplitParams(image_size=64)
-LIMITS = Limits(seconds=VALIDATE.timeout, memory=VALIDATE.memory << 20)
+LIMITS = RowLimits(seconds=VALIDATE.timeout, memory=VALIDATE.memory << 20)
 
 
 def validate(rows: pd.DataFrame, folder: Path, processes: int) -> str:

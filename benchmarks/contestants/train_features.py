@@ -11,7 +11,7 @@ from pixmill.core.params import BackboneParams
 from pixmill.learn import fix_threads
 from pixmill.learn.backbones import build_backbone
 from pixmill.learn.export import convert_backbone
-from pixmill.learn.extraction import Pass
+from pixmill.learn.extraction import FeaturePass
 
 told = told()
 fix_threads(2)
@@ -20,7 +20,7 @@ if told.precision == "litert":
     file = convert_backbone(BackboneParams(), image_size=SIDE, scratch=told.folder / "features", threads=2)
 
     def features():
-        return map_batches(Pass(file.read_bytes(), SIDE), (part.pixels[row] for row in range(len(part))))
+        return map_batches(FeaturePass(file.read_bytes(), SIDE), (part.pixels[row] for row in range(len(part))))
 
 else:
     import tensorflow as tf

@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.cli.summary import summary
 from pixmill.core.errors import ManifestError
-from pixmill.review.journal import Journal
+from pixmill.review.journal import DecisionLog
 from pixmill.serve.inbox import Inbox, correction_of
 
 METRICS = {
@@ -100,7 +100,7 @@ def test_accepted_images_that_have_vanished_are_named(project: Path) -> None:
     inbox = Inbox(project / "inbox")
     told = {"prediction": {"label": "coat"}, "label": "coat", "model": {"name": "m"}}
     name = inbox.add(b"image", correction_of(b"image", extension=".jpg", **told))
-    Journal(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
+    DecisionLog(inbox, project).accept(name, project / "data/coat/feedback-1.jpg", b"image", 1)
     text = summary(project)
     assert "1 image accepted on branch " in text
     assert "missing from data/: data/coat/feedback-1.jpg\nNext: pixmill review --restore" in text

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pixmill.compute import Limits, map_batches
+from pixmill.compute import RowLimits, map_batches
 from pixmill.compute.cluster import Cluster
 from pixmill.core.errors import PixmillError
 from pixmill.doctor import Status
@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:More than 10MB of messages"),  # pytest drops the filters of the connection
 ]
 
-GUARD: dict[str, Any] = {"limits": Limits(seconds=3, memory=1 << 29), "lost": lambda row, loss: (loss, row[1])}
+GUARD: dict[str, Any] = {"limits": RowLimits(seconds=3, memory=1 << 29), "lost": lambda row, loss: (loss, row[1])}
 
 
 def test_results_come_in_order_from_every_node(cluster: Cluster, ray_cluster: RayCluster) -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.params import BackboneParams, SplitParams
 from pixmill.evaluate.predictions import predict_unlabelled
 from pixmill.images.parts import open_shards, shard_path, write_header
@@ -21,7 +21,7 @@ from tests.split.conftest import write_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-LIMITS = Limits(60, 512 << 20)
+LIMITS = RowLimits(60, 512 << 20)
 SIDE, COUNT = 32, 320
 
 

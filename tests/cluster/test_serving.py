@@ -19,8 +19,8 @@ from pixmill.core.errors import LockedError, StorageError
 from pixmill.core.workspace import Workspace
 from pixmill.review.restoring import restore
 from pixmill.serve import bucket as module
-from pixmill.serve.bucket import Away, Bucket
-from pixmill.serve.inbox import Full, Inbox, correction_of
+from pixmill.serve.bucket import Bucket, StorageUnavailableError
+from pixmill.serve.inbox import Inbox, InboxFullError, correction_of
 from tests.ports import unused_port
 from tests.review.conftest import Project, Review, jpeg
 from tests.serve.conftest import Client
@@ -229,7 +229,7 @@ def test_what_a_killed_move_left_in_both_places_is_taken_once(url, s3, tmp_path)
     bucket, there = Bucket(url), Inbox(tmp_path / "inbox")
     names = [add(bucket, jpeg(seed)) for seed in range(20)]
     s3.refuse(math.inf, at="DELETE")
-    with pytest.raises(Away, match="Service is unable to handle request") as told:
+    with pytest.raises(StorageUnavailableError, match="Service is unable to handle request") as told:
         bucket.move_to(there)
     assert told.value.next == f"pixmill review --inbox {url}"
     assert 0 < len(ids(there)) < 20
@@ -246,7 +246,7 @@ def test_what_a_full_folder_took_is_no_longer_in_the_bucket(url, tmp_path):
     bucket, there = Bucket(url), Inbox(tmp_path / "inbox", max_entries=2)
     for seed in range(3):
         add(bucket, jpeg(seed))
-    with pytest.raises(Full, match="inbox is full"):
+    with pytest.raises(InboxFullError, match="inbox is full"):
         bucket.move_to(there)
     assert len(ids(there)) == 2
     assert len(keys(url)) == 1
@@ -343,14 +343,14 @@ def test_an_object_that_is_no_correction_stays(url, tmp_path):
 def test_it_is_full_at_its_number_and_its_size(url, monkeypatch):
     add(Bucket(url), jpeg(1))
     for limits in ({"max_entries": 1}, {"max_bytes": 2000}):
-        with pytest.raises(Full, match="has 1 corrections") as told:
+        with pytest.raises(InboxFullError, match="has 1 corrections") as told:
             add(Bucket(url, **limits), jpeg(2))
         assert told.value.next == f"pixmill review --inbox {url}"
     first, second = Bucket(url, max_entries=3), Bucket(url, max_entries=3)
     for seed, bucket in enumerate((first, second, first)):  # What others add is seen some seconds later.
         add(bucket, jpeg(seed))
     monkeypatch.setattr(module, "_COUNTED_SECONDS", 0.0)
-    with pytest.raises(Full):
+    with pytest.raises(InboxFullError):
         add(second, jpeg(4))
 
 
@@ -362,12 +362,12 @@ def test_a_wrong_key_is_told(url, monkeypatch):
     with pytest.raises(StorageError, match="Unable to locate credentials") as told:
         Bucket(url).check()
     assert "AWS_ACCESS_KEY_ID" in told.value.next
-    assert not isinstance(told.value, Away)
+    assert not isinstance(told.value, StorageUnavailableError)
 
 
 def test_a_storage_that_refuses_connections_is_away(url, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{unused_port()}")
-    with pytest.raises(Away, match="Could not connect"):
+    with pytest.raises(StorageUnavailableError, match="Could not connect"):
         Bucket(url).check()
 
 
@@ -376,6 +376,6 @@ def test_a_storage_that_hangs_is_given_up(url, monkeypatch):
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.server_address[1]}")
         monkeypatch.setattr(module, "_READ_SECONDS", 0.2)
         began = time.monotonic()
-        with pytest.raises(Away, match="timeout"):
+        with pytest.raises(StorageUnavailableError, match="timeout"):
             add(Bucket(url), jpeg(1))
     assert time.monotonic() - began < 10

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.compute.cluster import choose_cluster
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import SplitParams
@@ -27,7 +27,7 @@ from tests.split.conftest import write_project
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-LIMITS = Limits(60, 512 << 20)
+LIMITS = RowLimits(60, 512 << 20)
 
 
 def dvc(root, *words):

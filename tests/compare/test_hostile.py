@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pixmill.cli import main
 from pixmill.compare.parquet import read_table
-from pixmill.state.documents import Malformed, read_curves, read_metrics, read_stages, read_yaml
+from pixmill.state.documents import MalformedError, read_curves, read_metrics, read_stages, read_yaml
 from tests.compare.hostile import (
     HARMLESS,
     MALFORMED,
@@ -152,7 +152,7 @@ def test_a_page_that_unpacks_to_more_than_the_footer_says_is_refused():
     )
     assert len(content) < 1 << 20
 
-    with pytest.raises(Malformed, match="holds more than 512 MiB"):
+    with pytest.raises(MalformedError, match="holds more than 512 MiB"):
         read_table(bytes(content), {"id": "key"})
 
 
@@ -161,7 +161,7 @@ def test_a_dictionary_that_stands_for_gigabytes_is_refused():
     column = pa.array(np.zeros(1_000_000))
     content = parquet({f"p_{n}": column for n in range(200)}, compression="zstd", write_statistics=False)
     assert len(content) < 1 << 20
-    with limited_growth(100_000), pytest.raises(Malformed, match="holds more than 512 MiB"):
+    with limited_growth(100_000), pytest.raises(MalformedError, match="holds more than 512 MiB"):
         read_table(content, {"p_*": "number"})
 
 
@@ -203,7 +203,7 @@ def test_any_document_is_read_or_malformed(document):
         lambda text: read_stages(text, "data.dvc"),
         lambda text: read_yaml(text, "a"),
     ):
-        with contextlib.suppress(Malformed):
+        with contextlib.suppress(MalformedError):
             assert isinstance(read(content), dict)
 
 
@@ -216,7 +216,7 @@ def test_any_bytes_are_read_or_malformed(content):
         lambda text: read_table(text, KINDS),
         lambda text: read_table(b"PAR1" + text + b"PAR1", KINDS),
     ):
-        with contextlib.suppress(Malformed):
+        with contextlib.suppress(MalformedError):
             read(content)
 
 
@@ -243,7 +243,7 @@ columns = st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=4) | st
 )
 def test_any_schema_is_a_table_of_these_kinds_or_malformed(made, version, compression, dictionary):
     content = parquet(made, data_page_version=version, compression=compression, use_dictionary=dictionary)
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedError):
         table = read_table(content, KINDS)
         assert (
             {*KINDS} - {"p_*"} <= {*table.columns} == {name for name in made if name in KINDS or name.startswith("p_")}
@@ -255,5 +255,5 @@ def test_any_schema_is_a_table_of_these_kinds_or_malformed(made, version, compre
 def test_a_byte_that_is_another_makes_a_table_or_a_malformed_one(place, byte):
     content = bytearray(predictions())
     content[-1 - place % len(content)] = byte
-    with contextlib.suppress(Malformed):
+    with contextlib.suppress(MalformedError):
         read_table(bytes(content), KINDS)

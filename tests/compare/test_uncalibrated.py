@@ -22,7 +22,7 @@ from pixmill.core.params import ReviewParams, parse_params
 from pixmill.evaluate.predictions import apply_calibration, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import losses, tempered
+from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.review.doubts import _labels
 from tests.compare.made_revisions import LABELS, from_probabilities, make_revision, write_predictions
 from tests.compare.projects import dvc, git, write
@@ -38,7 +38,7 @@ def underconfident() -> pd.DataFrame:
     generator = np.random.default_rng(3)
     honest = generator.dirichlet([0.15, 0.15, 0.15], 400)
     actual = np.array([generator.choice(3, p=row) for row in honest])
-    return from_probabilities(actual, tempered(honest, 1 / TEMPERATURE))
+    return from_probabilities(actual, apply_temperature(honest, 1 / TEMPERATURE))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Loss, RowLimits, map_batches
 from tests.compute.passes import (
     Row,
     act,
@@ -29,9 +29,9 @@ from tests.compute.passes import (
 
 pytestmark = pytest.mark.linux
 
-LIMITS = Limits(seconds=0.7, memory=64 << 20)
+LIMITS = RowLimits(seconds=0.7, memory=64 << 20)
 
-PATIENT = Limits(seconds=60, memory=64 << 20)
+PATIENT = RowLimits(seconds=60, memory=64 << 20)
 """Where no row takes too long: on a busy machine any may."""
 
 
@@ -206,9 +206,9 @@ def test_nothing_is_left_behind() -> None:
 
 def test_limits_are_above_nothing() -> None:
     with pytest.raises(ValueError, match="seconds must be above 0, received nan"):
-        Limits(seconds=float("nan"), memory=1)
+        RowLimits(seconds=float("nan"), memory=1)
     with pytest.raises(ValueError, match="memory must be above 0, received 0"):
-        Limits(seconds=1, memory=0)
+        RowLimits(seconds=1, memory=0)
 
 
 def test_limits_need_a_process_and_an_answer_for_none_losts() -> None:
@@ -221,4 +221,4 @@ def test_limits_need_a_process_and_an_answer_for_none_losts() -> None:
 
 
 def test_more_memory_than_there_can_be_is_no_limit() -> None:
-    assert list(map_batches(identity, [1], workers=1, limits=Limits(60.0, 10**30), lost=none_lost)) == [1]
+    assert list(map_batches(identity, [1], workers=1, limits=RowLimits(60.0, 10**30), lost=none_lost)) == [1]

@@ -13,14 +13,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixmill.compute import Full, Limits, Service
+from pixmill.compute import RowLimits, Service, ServiceFullError
 from tests.compute.passes import Row, act, at_first, doubled, failing, processes, when_there
 
 pytestmark = pytest.mark.linux
 
-LIMITS = Limits(seconds=0.7, memory=64 << 20)
+LIMITS = RowLimits(seconds=0.7, memory=64 << 20)
 
-PATIENT = Limits(seconds=60, memory=64 << 20)
+PATIENT = RowLimits(seconds=60, memory=64 << 20)
 """Where no row takes too long: on a busy machine any may."""
 
 
@@ -67,12 +67,12 @@ def test_a_process_that_was_killed_while_idle_costs_no_row() -> None:
 
 def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=2) as service:
+    with Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=2) as service:
         service.wait()
         futures = [service.submit(str(gate)) for _ in range(3)]
         while service.waiting > 2:
             time.sleep(0.01)
-        with pytest.raises(Full, match="2 rows wait already"):
+        with pytest.raises(ServiceFullError, match="2 rows wait already"):
             service.submit(str(gate))
         assert futures[2].cancel()
         gate.touch()
@@ -82,10 +82,10 @@ def test_more_rows_than_may_wait_are_refused(tmp_path: Path) -> None:
 
 def test_rows_are_taken_together_or_not_at_all(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    with Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=0) as service:
+    with Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=0) as service:
         service.wait()
         futures = service.submit_all([str(gate)] * 3)
-        with pytest.raises(Full):
+        with pytest.raises(ServiceFullError):
             service.submit_all([str(gate)] * 2)
         gate.touch()
         assert [future.result() for future in futures] == [str(gate)] * 3
@@ -106,12 +106,12 @@ def test_what_the_function_raises_is_raised_by_the_future_alone(service: Service
 
 def test_what_was_taken_is_finished_at_the_end(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
-    service = Service(when_there, workers=1, limits=Limits(60, 64 << 20), waiting=9)
+    service = Service(when_there, workers=1, limits=RowLimits(60, 64 << 20), waiting=9)
     with service:
         futures = [service.submit(str(gate)) for _ in range(3)]
         threading.Timer(0.3, gate.touch).start()
     assert [future.result(0) for future in futures] == [str(gate)] * 3
-    with pytest.raises(Full, match="closing"):
+    with pytest.raises(ServiceFullError, match="closing"):
         service.submit("")
 
 

@@ -6,7 +6,7 @@ from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.predictions import apply_calibration, class_indices, probabilities_of
 from pixmill.metrics.calibration import calibrate
 from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import losses, tempered
+from pixmill.metrics.probabilities import apply_temperature, losses
 
 LABELS = ("a", "b", "c")
 
@@ -18,7 +18,7 @@ def predictions(images, *, sharpness):
     for part in ("train", "val", "test"):
         honest = generator.dirichlet([0.3, 0.3, 0.3], images)
         actual = [generator.choice(3, p=row) for row in honest]
-        given = tempered(honest, 1 / sharpness)
+        given = apply_temperature(honest, 1 / sharpness)
         table = pd.DataFrame(given, columns=[f"p_{label}" for label in LABELS])
         names = {"label": np.array(LABELS)[actual], "predicted": np.array(LABELS)[given.argmax(axis=1)]}
         tables.append(table.assign(id=[f"{part}{number:05}" for number in range(images)], split=part, **names))

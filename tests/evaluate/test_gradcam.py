@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pixmill.evaluate.gradcam import attention, attention_of_features, heated
+from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
 from pixmill.learn import fix_threads
 
 SIDE = 16
@@ -105,12 +105,12 @@ def test_heat_colours_what_has_evidence_and_leaves_the_rest_grey():
     image = np.full((4, 4, 3), (90, 120, 150), np.uint8)
     heat = np.zeros((4, 4), np.float32)
     heat[0, 0], heat[1, 1] = 1, 0.2
-    shown = heated(image, heat)
+    shown = overlay_heatmap(image, heat)
     assert shown[3, 3].tolist() == [120, 120, 120]
     assert shown[0, 0, 0] > 170
     assert shown[0, 0, 1] < 60
     assert shown[1, 1, 1] > shown[0, 0, 1]
-    assert np.array_equal(shown, heated(image, heat))
+    assert np.array_equal(shown, overlay_heatmap(image, heat))
 
 
 @pytest.mark.slow

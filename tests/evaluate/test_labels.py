@@ -12,8 +12,8 @@ from pixmill.evaluate.labels import (
     first_doubts,
     fold_numbers,
     held_out_probabilities,
+    principal_components,
     rank_labels,
-    reduced,
     suggested_classes,
 )
 from pixmill.images.parts import Part, Shards
@@ -129,20 +129,22 @@ def test_probabilities_sum_to_one_and_are_the_same_each_time():
 
 def test_the_directions_keep_distances_and_a_constant_feature_adds_nothing():
     features = CHANCE.normal(size=(40, 6)).astype(np.float32) * [1, 2, 3, 4, 5, 6] + 100
-    alone = reduced(features.astype(np.float32), np.arange(40))
-    beside = reduced(np.column_stack([features, np.full(40, 7)]).astype(np.float32), np.arange(40))
+    alone = principal_components(features.astype(np.float32), np.arange(40))
+    beside = principal_components(np.column_stack([features, np.full(40, 7)]).astype(np.float32), np.arange(40))
     standard = (features - features.mean(axis=0)) / features.std(axis=0)
     for found in (alone, beside):
         assert np.linalg.norm(found[3] - found[9]) == pytest.approx(np.linalg.norm(standard[3] - standard[9]), rel=1e-4)
 
 
 def test_many_features_become_few():
-    assert reduced(CHANCE.normal(size=(300, 400)).astype(np.float32), np.arange(300)).shape == (300, 128)
+    assert principal_components(CHANCE.normal(size=(300, 400)).astype(np.float32), np.arange(300)).shape == (300, 128)
 
 
 def test_images_that_do_not_count_affect_nothing():
     features, rows = CHANCE.normal(size=(60, 5)).astype(np.float32), np.arange(3, 60, 2)
-    np.testing.assert_array_equal(reduced(features, rows), reduced(features[rows], np.arange(len(rows))))
+    np.testing.assert_array_equal(
+        principal_components(features, rows), principal_components(features[rows], np.arange(len(rows)))
+    )
 
 
 CLASSES = ("a", "b", "c")

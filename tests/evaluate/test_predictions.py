@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.errors import DataError
 from pixmill.core.manifest import write_table
 from pixmill.evaluate.predictions import (
@@ -182,7 +182,7 @@ def labels_of(model):
 
 def test_an_image_that_takes_too_much_memory_costs_itself_alone(folder, trained_folder):
     (folder / "large.png").write_bytes(image(200, size=(6900, 6900)))
-    limits = Limits(seconds=60, memory=64 << 20)
+    limits = RowLimits(seconds=60, memory=64 << 20)
     table = predict_unlabelled(trained_folder, folder, limits=limits, workers=1).set_index("path")
     assert table.loc["large.png", "reason"] == "memory"
     assert table.loc["a.jpg", "predicted"]

@@ -148,7 +148,7 @@ def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated)
     for name in ("metrics/evaluate.json", "plots/evaluate/full.json"):
         found = json.loads((root / name).read_text())
         assert [found["log_loss"], found["ece"]] == pytest.approx([expected["log_loss"], expected["ece"]], rel=1e-5)
-    before = scores(tested.targets, classifier.uncalibrated(np.asarray(tested.pixels)))
+    before = scores(tested.targets, classifier.predict_uncalibrated(np.asarray(tested.pixels)))
     assert before["log_loss"] != pytest.approx(expected["log_loss"], rel=1e-3)
     for name in ("log_loss", "ece"):
         assert found["uncalibrated"][name] == pytest.approx(before[name], rel=1e-5)

@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images import EXTENSIONS, Undecodable, decode, fit, header_size
+from pixmill.images import EXTENSIONS, UndecodableError, decode, fit, header_size
 from pixmill.images.decode import decodable
 from pixmill.images.fit import thumbnail
 from tests.images.samples import ARITHMETIC_JPEG, GREEN, HEIC, RED, WHITE, chunk, encoded, halves, png_header, shapes
 
 
 def reason(content: bytes, **options: Any) -> str:
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(UndecodableError) as caught:
         decode(content, **options)
     return caught.value.reason
 
@@ -311,7 +311,7 @@ def test_no_damage_crashes_it(kind: str, damage: list[tuple[int, int]], cut: int
     for place, value in damage:
         content[place % len(content)] = value
     del content[cut % len(content) + 1 :]
-    with contextlib.suppress(Undecodable):
+    with contextlib.suppress(UndecodableError):
         pixels = decode(bytes(content), max_pixels=1_000_000).pixels
         assert pixels.dtype == np.uint8
         assert pixels.shape[2] == 3
@@ -339,7 +339,7 @@ def test_no_pixel_is_needed_for_the_size() -> None:
     ],
 )
 def test_what_has_no_size(content: bytes, why: str) -> None:
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(UndecodableError) as caught:
         header_size(content)
     assert caught.value.reason == why
 
@@ -349,7 +349,7 @@ def test_heic_is_decoded_where_a_decoder_is_installed() -> None:
         found = decode(HEIC)
         assert (found.format, found.pixels.shape) == ("heic", (16, 16, 3))
     else:
-        with pytest.raises(Undecodable) as caught:
+        with pytest.raises(UndecodableError) as caught:
             decode(HEIC)
         assert (caught.value.reason, caught.value.detail) == ("no_decoder", "heic")
 
@@ -378,7 +378,7 @@ def test_broken_files_say_nothing_on_the_terminal(capfd: pytest.CaptureFixture[s
     with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(harmed)) as image:
         image.load()
     assert "tempfile.tif" in capfd.readouterr().err
-    with warnings.catch_warnings(), pytest.raises(Undecodable, match="broken"):
+    with warnings.catch_warnings(), pytest.raises(UndecodableError, match="broken"):
         warnings.simplefilter("error")
         decode(bytes(harmed))
     sys.stderr.write("heard\n")

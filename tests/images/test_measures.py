@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from pixmill.core.params import ValidateParams
-from pixmill.images import Undecodable, decode
+from pixmill.images import UndecodableError, decode
 from pixmill.images import measures as module
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.measures import (
@@ -81,14 +81,14 @@ def test_blur_lowers_sharpness(measured) -> None:
     ],
 )
 def test_what_cannot_be_decoded_has_a_reason(measured, content: bytes, reason: str) -> None:
-    with pytest.raises(Undecodable, match=f"^{reason}"):
+    with pytest.raises(UndecodableError, match=f"^{reason}"):
         measured(content)
 
 
 def test_a_file_that_changed_or_is_gone_is_refused(measured, tmp_path: Path) -> None:
-    with pytest.raises(Undecodable, match="changed_bytes"):
+    with pytest.raises(UndecodableError, match="changed_bytes"):
         measured(image(7), name="0" * 64)
-    with pytest.raises(Undecodable, match="missing_file"):
+    with pytest.raises(UndecodableError, match="missing_file"):
         measure(tmp_path / "nowhere", "0" * 64, max_pixels=100)
 
 

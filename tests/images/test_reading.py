@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.images import Undecodable, read_image, read_verified
+from pixmill.images import UndecodableError, read_image, read_verified
 
 
 def refusal(path: Path | bytes, **options: int) -> str:
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(UndecodableError) as caught:
         read_image(path, **options)
     return caught.value.reason
 
@@ -59,12 +59,12 @@ def test_bytes_are_those_that_the_id_was_made_of_or_there_is_a_word(tmp_path: Pa
     (tmp_path / "other").write_bytes(b"others")
     assert read_verified(tmp_path / "image", name) == read_verified(b"bytes", name) == b"bytes"
     for place, reason in (("other", "changed_bytes"), ("nothing", "missing_file"), (".", "not_a_file")):
-        with pytest.raises(Undecodable) as caught:
+        with pytest.raises(UndecodableError) as caught:
             read_verified(tmp_path / place, name)
         assert caught.value.reason == reason
 
 
 def test_it_says_why_also_in_another_process() -> None:
-    error = pickle.loads(pickle.dumps(Undecodable("broken", "no end")))
+    error = pickle.loads(pickle.dumps(UndecodableError("broken", "no end")))
     assert (error.reason, error.detail, str(error)) == ("broken", "no end", "broken: no end")
-    assert str(Undecodable("empty")) == "empty"
+    assert str(UndecodableError("empty")) == "empty"

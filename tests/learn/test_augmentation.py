@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pixmill.core.params import AugmentationParams
-from pixmill.learn import Augmenter, augmented, fix_threads, reseed
+from pixmill.learn import Augmenter, fix_threads, preview_augmentation, reseed
 from pixmill.learn.augmentation import even_shares
 
 SIDE, LABELS = 24, 3
@@ -197,6 +197,6 @@ def test_shares_are_of_the_beta_distribution(alpha):
 
 def test_samples_for_people_are_images_of_the_first_epoch(pixels):
     params = OFF.model_copy(update={"flip": True, "brightness": 0.2})
-    sample = augmented(pixels[:6], params, seed=7)
+    sample = preview_augmentation(pixels[:6], params, seed=7)
     assert sample.dtype == np.uint8
     np.testing.assert_allclose(sample, change(pixels[:6], flip=True, brightness=0.2)[0], atol=0.5)

@@ -14,7 +14,7 @@ from pixmill.images import decode, fit
 from pixmill.images.parts import Part, Shards
 from pixmill.learn import Classifier, save_calibration
 from pixmill.metrics.calibration import Calibration, calibrate
-from pixmill.metrics.probabilities import tempered
+from pixmill.metrics.probabilities import apply_temperature
 from tests.images.samples import encoded, shapes
 
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(4)]
@@ -39,7 +39,7 @@ def test_files_and_their_pixels_get_the_same_answer(classifier):
 
 
 def test_answers_are_calibrated(classifier):
-    calibrated = tempered(classifier.uncalibrated(PIXELS), 0.4)
+    calibrated = apply_temperature(classifier.predict_uncalibrated(PIXELS), 0.4)
     for answer, probabilities in zip(classifier.predict(FILES), calibrated, strict=True):
         np.testing.assert_array_equal(answer.probabilities, probabilities)
         assert answer.label == classifier.labels[probabilities.argmax()]
@@ -58,7 +58,9 @@ def test_bytes_that_are_no_image_get_a_reason_and_cost_no_other_its_answer(class
 def test_keras_gives_the_same_to_rounding_without_a_converted_network(folder, classifier):
     (folder / "network.tflite").unlink()
     by_keras = Classifier.load(folder)
-    np.testing.assert_allclose(by_keras.uncalibrated(PIXELS), classifier.uncalibrated(PIXELS), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        by_keras.predict_uncalibrated(PIXELS), classifier.predict_uncalibrated(PIXELS), rtol=0, atol=1e-5
+    )
     assert [answer.label for answer in by_keras.predict(FILES)] == [
         answer.label for answer in classifier.predict(FILES)
     ]
@@ -66,7 +68,7 @@ def test_keras_gives_the_same_to_rounding_without_a_converted_network(folder, cl
 
 def test_calibration_is_found_on_validation_and_saved(folder, classifier):
     pixels = np.random.default_rng(3).integers(0, 256, (130, 24, 24, 3)).astype(np.uint8)
-    own = classifier.uncalibrated(pixels)
+    own = classifier.predict_uncalibrated(pixels)
     targets = np.where(np.arange(130) % 5 == 0, own.argmin(axis=1), own.argmax(axis=1)).astype(np.int32)
     validation = Part("val", pd.DataFrame({"cluster": map(str, range(130))}), targets, Shards([pixels]))
     save_calibration(folder, validation, target=0.75)

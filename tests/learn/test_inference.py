@@ -14,7 +14,7 @@ import pytest
 from pixmill.core.errors import ManifestError
 from pixmill.learn import Classifier
 from pixmill.learn.classifier import Prediction
-from pixmill.learn.inference import Located, Pass, answers_schema, predict_images
+from pixmill.learn.inference import Located, PredictionPass, answers_schema, predict_images
 from tests.images.samples import encoded, shapes
 
 FILES = [encoded(shapes(number, 40 + 7 * number, 30), "jpeg") for number in range(20)]
@@ -99,7 +99,7 @@ def test_a_classifier_that_cannot_be_loaded_is_a_message(trained_folder, tmp_pat
 
 def test_a_pass_travels_as_a_path_and_arrives_loaded(trained_folder, tmp_path, expected):
     folder = shutil.copytree(trained_folder, tmp_path / "train")
-    sent = pickle.dumps(Pass(folder))
+    sent = pickle.dumps(PredictionPass(folder))
     assert len(sent) < 1000
     arrived = pickle.loads(sent)
     shutil.rmtree(folder)

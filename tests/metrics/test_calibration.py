@@ -11,7 +11,7 @@ from scipy.special import softmax
 from scipy.stats import beta
 
 from pixmill.metrics.calibration import Calibration, best_temperature, calibrate, fewest_answers, sure_enough
-from pixmill.metrics.probabilities import losses, tempered
+from pixmill.metrics.probabilities import apply_temperature, losses
 from tests.metrics.parts import parts
 
 
@@ -33,7 +33,7 @@ def test_temperature_of_a_model_whose_logits_are_scaled_is_the_scale(temperature
     actual, overconfident, honest = sampled(temperature)
     found = best_temperature(actual, overconfident)
     assert found == pytest.approx(temperature, rel=0.05)
-    assert tempered(overconfident, temperature) == pytest.approx(honest, abs=1e-6)
+    assert apply_temperature(overconfident, temperature) == pytest.approx(honest, abs=1e-6)
 
 
 @given(parts())
@@ -43,7 +43,7 @@ def test_best_temperature_is_what_scipy_finds_by_search(part):
     assume(found is not None)
 
     def loss(logarithm):
-        return losses(actual, tempered(probabilities, float(np.exp(logarithm)))).mean()
+        return losses(actual, apply_temperature(probabilities, float(np.exp(logarithm)))).mean()
 
     searched = minimize_scalar(loss, bounds=(-3, 3), method="bounded", options={"xatol": 1e-10})
     assert loss(np.log(found)) <= searched.fun + 1e-9

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, bootstrap
 
 from pixmill.metrics.limits import accuracy_interval, score_limits
-from pixmill.metrics.probabilities import losses, tempered
+from pixmill.metrics.probabilities import apply_temperature, losses
 from pixmill.metrics.scores import scores
 from tests.metrics.parts import parts
 
@@ -72,7 +72,7 @@ def drawn(images, *, seed=1, sharpness=1.0):
     generator = np.random.default_rng(seed)
     honest = generator.dirichlet([0.4] * 3, images)
     actual = np.array([generator.choice(3, p=row) for row in honest])
-    return actual, tempered(honest, 1 / sharpness)
+    return actual, apply_temperature(honest, 1 / sharpness)
 
 
 def limits(actual, given, *, groups=None, draws=2000, labels=LABELS, **options):

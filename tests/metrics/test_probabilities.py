@@ -6,7 +6,7 @@ from hypothesis import given
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
-from pixmill.metrics.probabilities import losses, normalised, tempered
+from pixmill.metrics.probabilities import apply_temperature, losses, normalise
 from tests.metrics.parts import parts
 
 
@@ -25,7 +25,7 @@ def test_a_loss_is_finite_where_the_truth_was_given_nothing():
 def test_single_precision_keeps_the_order_of_classes_and_sums_to_one(part):
     _, probabilities = part
     single = probabilities.astype(np.float32)
-    values = normalised(single)
+    values = normalise(single)
     assert values.dtype == np.float64
     assert values.sum(axis=1) == pytest.approx(1, abs=1e-15)
     assert np.array_equal(values.argsort(axis=1, kind="stable"), single.argsort(axis=1, kind="stable"))
@@ -33,8 +33,8 @@ def test_single_precision_keeps_the_order_of_classes_and_sums_to_one(part):
 
 @given(parts())
 def test_what_is_exact_already_stays_as_it_is(part):
-    values = normalised(part[1].astype(np.float32))
-    assert np.array_equal(normalised(values), values)
+    values = normalise(part[1].astype(np.float32))
+    assert np.array_equal(normalise(values), values)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_exact_already_stays_as_it_is(part):
 )
 def test_what_is_no_distribution_is_refused(values):
     with pytest.raises(ValueError, match="expected probabilities"):
-        normalised(values)
+        normalise(values)
 
 
 def probabilities_at(logits, temperature=1.0):
@@ -54,12 +54,14 @@ def probabilities_at(logits, temperature=1.0):
 @given(parts())
 def test_tempered_is_the_softmax_of_the_divided_logits(part):
     values = (part[1] + 0.01) / (part[1] + 0.01).sum(axis=1, keepdims=True)
-    assert tempered(values, 2.5) == pytest.approx(probabilities_at(np.log(values), 2.5), abs=1e-9)
-    assert np.array_equal(tempered(part[1], 1), normalised(part[1]))
+    assert apply_temperature(values, 2.5) == pytest.approx(probabilities_at(np.log(values), 2.5), abs=1e-9)
+    assert np.array_equal(apply_temperature(part[1], 1), normalise(part[1]))
 
 
 @given(parts())
 def test_temperature_never_changes_which_class_is_first(part):
     _, probabilities = part
-    first = np.take_along_axis(tempered(probabilities, 3.0), probabilities.argmax(axis=1)[:, None], axis=1)[:, 0]
-    assert np.array_equal(first, tempered(probabilities, 3.0).max(axis=1))
+    first = np.take_along_axis(apply_temperature(probabilities, 3.0), probabilities.argmax(axis=1)[:, None], axis=1)[
+        :, 0
+    ]
+    assert np.array_equal(first, apply_temperature(probabilities, 3.0).max(axis=1))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from sklearn import metrics as reference
 
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.scores import among_top, class_scores, macro_f1, majority_accuracy, scores
 from tests.metrics.parts import parts
 
@@ -111,7 +111,7 @@ def test_the_top_of_the_ranking_is_scikit_learns_but_of_equals_the_first_come_fi
 @given(parts())
 def test_among_the_top_one_is_what_is_predicted(part):
     actual, probabilities = part
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     assert np.array_equal(among_top(actual, values, 1), values.argmax(axis=1) == actual)
 
 

@@ -18,7 +18,7 @@ from pixmill.evaluate import evaluate
 from pixmill.expectations import gate_error, warnings
 from pixmill.images.parts import load_parts
 from pixmill.learn import export_classifier, fix_threads, save_calibration, save_classifier
-from pixmill.learn.augmentation import augmented
+from pixmill.learn.augmentation import preview_augmentation
 from pixmill.scrape import forecast, scrape
 from pixmill.train import train
 from pixmill.train.training_key import training_key
@@ -147,11 +147,11 @@ def test_augmentation(project):
     fix_threads(2)
     parts = load_parts(packed, CLASSES, side=SIZE)
     pixels = np.asarray(parts["train"].pixels[np.arange(6)])
-    one, other = (augmented(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
+    one, other = (preview_augmentation(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
     assert (one != other).any()
-    assert (one == augmented(pixels, params.augmentation, seed=1, root=project)).all()
+    assert (one == preview_augmentation(pixels, params.augmentation, seed=1, root=project)).all()
     # Grain, and nothing else: the mean of a dark image hardly changes.
-    plain = augmented(pixels, still.augmentation, seed=1)
+    plain = preview_augmentation(pixels, still.augmentation, seed=1)
     assert 2 < np.abs(one.astype(float) - plain).mean() < 25
 
     def key_of(params):

@@ -14,7 +14,7 @@ from pixmill.core.files import read_json
 from pixmill.core.manifest import SPLIT, write_table
 from pixmill.predict.agreement import Agreement
 from pixmill.predict.card import escape, render_card
-from pixmill.predict.facts import Facts, gather
+from pixmill.predict.facts import ModelCard, gather
 from tests.evaluate.conftest import completed
 from tests.learn.test_exported import DESCRIPTION
 
@@ -32,7 +32,7 @@ def metrics(repository):
 
 @pytest.fixture
 def facts(metrics):
-    return Facts(
+    return ModelCard(
         description=replace(DESCRIPTION, labels=tuple(metrics["per_class"]), metrics={"accuracy": metrics["accuracy"]}),
         network="A logistic regression on features of EfficientNet-Lite0",
         confidence=0.95,

@@ -22,7 +22,7 @@ from pixmill.learn.exported import read_exported
 from pixmill.predict.card import render_card
 from pixmill.predict.conversion import FORMATS
 from pixmill.predict.export import export
-from pixmill.predict.facts import Facts
+from pixmill.predict.facts import ModelCard
 from tests.evaluate.conftest import completed
 from tests.images.packed import write_shards
 from tests.images.samples import encoded, shapes
@@ -174,7 +174,7 @@ def test_the_examples_in_the_card_run_and_agree(exported, project, tmp_path, mon
 @pytest.mark.parametrize("aspect", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(60, 40), (33, 71), (24, 24), (300, 7)])
 def test_the_preparation_in_the_card_is_pixmills_own(tmp_path, aspect, size):
-    facts = Facts(replace(DESCRIPTION, aspect=aspect), None, 0.95, {}, {}, {}, [])
+    facts = ModelCard(replace(DESCRIPTION, aspect=aspect), None, 0.95, {}, {}, {}, [])
     (code,) = re.findall(r"```python\n(.*?)```", render_card(facts, {}), re.DOTALL)
     image = shapes(3, *size)
     image.putalpha(image.convert("L"))

@@ -11,7 +11,7 @@ import pytest
 from pixmill.core.errors import LockedError
 from pixmill.predict import Model
 from pixmill.predict.inputs import Input
-from pixmill.predict.journal import Journal
+from pixmill.predict.journal import PredictionJournal
 
 MODEL = Model(Path("model"), "garments", None, "0" * 64, ("coat", "hat"), 8, 0.9)
 INPUTS = [Input(f"{number}.jpg", Path(f"{number}.jpg"), (number, 10 * number)) for number in range(5)]
@@ -30,7 +30,7 @@ def run(output, inputs, *, kill=None, model=MODEL):
     """Return the names of the inputs that were predicted, and all rows; stop before one."""
     done, rows = [], None
     try:
-        with Journal(output, model) as journal:
+        with PredictionJournal(output, model) as journal:
             reusing = True
             for each in inputs:
                 reusing = reusing and journal.reuse(each)
@@ -103,14 +103,14 @@ def test_a_file_that_is_no_journal_is_begun_anew(output, content):
 
 
 def test_two_processes_cannot_write_one_output(output):
-    with Journal(output, MODEL):
-        with pytest.raises(LockedError, match=r"another process writes answers\.csv"), Journal(output, MODEL):
+    with PredictionJournal(output, MODEL):
+        with pytest.raises(LockedError, match=r"another process writes answers\.csv"), PredictionJournal(output, MODEL):
             pass
         assert output.with_name("answers.csv.partial").exists()
 
 
 def test_a_row_is_on_the_disk_as_soon_as_it_is_added(output):
-    with Journal(output, MODEL) as journal:
+    with PredictionJournal(output, MODEL) as journal:
         journal.reuse(INPUTS[0])
         journal.add(INPUTS[0], {"path": "ä.jpg"})
         (_, line) = output.with_name("answers.csv.partial").read_text(encoding="utf-8").splitlines()

@@ -20,14 +20,14 @@ from pixmill.learn import Classifier
 from pixmill.learn.inference import Located
 from pixmill.predict.fetching import fetch_inputs
 from pixmill.predict.inputs import Input, Url, find_images
-from pixmill.predict.journal import Journal
+from pixmill.predict.journal import PredictionJournal
 from pixmill.predict.predicting import Output, check_outputs, predict, predict_to_files
 from tests.web.fetch.conftest import NAME, Site
 
 
 def written(model, words, *outputs, **options):
     images = find_images(words, io.BytesIO())
-    return list(predict_to_files(model, images, outputs, Journal(outputs[0].path, model), **options))
+    return list(predict_to_files(model, images, outputs, PredictionJournal(outputs[0].path, model), **options))
 
 
 def test_rows_come_in_the_order_of_the_images_with_the_classifiers_answers(model, photos):

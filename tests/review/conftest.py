@@ -24,8 +24,8 @@ from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
-from pixmill.review.ledger import Ledger
-from pixmill.review.material import Material, load_material
+from pixmill.review.ledger import ReviewFile
+from pixmill.review.material import ReviewData, load_material
 
 CLASSES = ("coat", "dress", "shoe")
 
@@ -161,15 +161,15 @@ class Project:
         )
         return Workspace(self.root, self.root)
 
-    def material(self) -> Material:
+    def material(self) -> ReviewData:
         return load_material(self.write().root)
 
     def params(self) -> Params:
         return parse_params((self.root / "params.yaml").read_text())
 
-    def ledger(self, material: Material | None = None) -> Ledger:
+    def ledger(self, material: ReviewData | None = None) -> ReviewFile:
         material = material or self.material()
-        return Ledger(self.review, CLASSES, material.names, lock=self.root / "review.lock")
+        return ReviewFile(self.review, CLASSES, material.names, lock=self.root / "review.lock")
 
     @property
     def review(self) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from pixmill.core.manifest import PAIRS
 from pixmill.review.doubts import KINDS, SHOWN, Case, find_doubts
-from pixmill.review.material import Material
+from pixmill.review.material import ReviewData
 from pixmill.validate.reasons import REASONS, UNREADABLE
 from tests.review.conftest import Project
 
@@ -126,7 +126,7 @@ def test_each_pair_is_in_one_case_of_few_images(many, edges):
     for (a, b), likeness in pairs.items():
         project.link(names[a], names[b], likeness)
     manifest, table, sightings = project.tables()
-    material = Material(manifest, table.astype({"similarity": float}), sightings)
+    material = ReviewData(manifest, table.astype({"similarity": float}), sightings)
     cases = find_doubts(material, only="near-duplicates")
     found = [
         (*sorted((case.members[link.a], case.members[link.b])), link.similarity)
@@ -202,7 +202,7 @@ def test_a_hundred_thousand_images_take_seconds():
     ends = chance.integers(count - 1, size=20_000)
     pairs = pd.DataFrame({"a": [names[end] for end in ends], "b": [names[end + 1] for end in ends]})
     start = time.process_time()
-    material = Material(manifest, pairs.drop_duplicates().assign(similarity=0.995), sightings)
+    material = ReviewData(manifest, pairs.drop_duplicates().assign(similarity=0.995), sightings)
     assert len(find_doubts(material)) > 5_000
     assert time.process_time() - start < 30
     assert list(pairs) == PAIRS.names[:2]

@@ -17,8 +17,8 @@ from pixmill.core.params import parse_params
 from pixmill.review.doubts import find_doubts
 from pixmill.review.examining import describe_state
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import Accepted, Journal
-from pixmill.review.review_session import Choice, Refusal, Session
+from pixmill.review.journal import Accepted, DecisionLog
+from pixmill.review.review_session import Choice, DecisionError, Session
 from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
 
@@ -53,7 +53,7 @@ def sit(project, inbox, data):
 
     def sit():
         material = project.material()
-        journal = Journal(inbox, project.root)
+        journal = DecisionLog(inbox, project.root)
         feedback = sort_feedback(inbox.entries()[0], material, data, journal.read()[0])
         images = WithInbox(material, feedback, CLASSES)
         desk = InboxLedger(project.ledger(material), inbox, feedback, images, data, journal)
@@ -104,7 +104,7 @@ def test_an_accepted_image_goes_into_the_folder_of_its_class_and_stays_in_the_in
     session, desk = sit()
     told = session.decide(0, [Choice(name, "keep")], "")
     assert (told["complete"], told["images"][0]["decision"]["verb"]) == (True, "keep")
-    assert (in_data(data), desk.moved()) == ([name_of(name, "dress")], 1)
+    assert (in_data(data), desk.count_moved()) == ([name_of(name, "dress")], 1)
     assert (data / name_of(name, "dress")).read_bytes() == jpeg(900)
     assert not project.review.exists()
     desk.settle()
@@ -228,7 +228,7 @@ def test_the_person_chooses_where_the_correction_is_no_class(send, sit, data, sa
     assert words in told["why"]
     assert told["images"][0]["label"] is None
     for choice in (Choice(name, "keep"), Choice(name, "relabel", "hat"), Choice(name, "relabel", "../coat")):
-        with pytest.raises(Refusal):
+        with pytest.raises(DecisionError):
             session.decide(0, [choice], "")
     assert in_data(data) == []
     session.decide(0, [Choice(name, "relabel", "shoe")], "")
@@ -247,7 +247,7 @@ def test_a_known_image_is_not_moved_but_relabelled(project, send, sit, data, inb
     session.undo()
     assert project.lines() == []
     session.decide(0, [Choice(name, "keep")], "")
-    assert (in_data(data), desk.keeps(name), desk.moved()) == ([], False, 0)
+    assert (in_data(data), desk.keeps(name), desk.count_moved()) == ([], False, 0)
     desk.settle()
     assert inbox.entries() == ([], 0)
 

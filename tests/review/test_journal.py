@@ -14,7 +14,7 @@ from pixmill.core.errors import DataError, LockedError
 from pixmill.review import ledger as ledger_module
 from pixmill.review.examining import describe_missing, examine
 from pixmill.review.feedback import Feedback, InboxLedger
-from pixmill.review.journal import Journal
+from pixmill.review.journal import DecisionLog
 from pixmill.review.restoring import restore
 from pixmill.serve.inbox import Inbox, correction_of
 from pixmill.validate.decisions import Decision
@@ -42,7 +42,7 @@ def name(project):
 
 @pytest.fixture
 def journal(project):
-    return Journal(Inbox(project.root / "inbox"), project.root)
+    return DecisionLog(Inbox(project.root / "inbox"), project.root)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from pixmill.core.errors import LockedError, ReviewError, StorageError
 from pixmill.review import ledger as module
-from pixmill.review.ledger import Ledger
+from pixmill.review.ledger import ReviewFile
 from pixmill.validate import read_decisions
 from pixmill.validate.decisions import HEADER, Decision, Names, match_decisions
 from tests.review.conftest import CLASSES
@@ -30,7 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def ledger(path):
-    return Ledger(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
+    return ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
 
 
 def texts(path):
@@ -126,7 +126,7 @@ def test_an_edit_between_two_decisions_is_kept(ledger, path):
 
 def test_two_reviews_at_the_same_time_lose_nothing(path):
     def write(names, by):
-        own = Ledger(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
+        own = ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
         for name in names:
             own.change({name: decision(name, by=by)})
 
@@ -192,7 +192,7 @@ CHANGE = st.one_of(
 def test_any_sequence_of_decisions_leaves_a_sound_file(tmp_path_factory, steps):
     """By page and by hand, with any text: readable, sorted, each image once, and the last word counts."""
     path = tmp_path_factory.mktemp("any") / "review.csv"
-    ledger = Ledger(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
+    ledger = ReviewFile(path, CLASSES, lambda _: NAMES, lock=path.with_suffix(".lock"))
     wanted = {}
     for place, change in steps:
         name = IDS[place]

@@ -10,11 +10,11 @@ import threading
 
 import pytest
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.errors import PixmillError
 from pixmill.review.doubts import find_doubts
 from pixmill.review.page_server import Server
-from pixmill.review.preview import Previews, Source
+from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_session import Session
 from tests.review.conftest import CLASSES, Project
 
@@ -65,9 +65,9 @@ def made(tmp_path_factory):
     session = Session(material, find_doubts(material), project.ledger(material), classes=CLASSES, by="mk")
 
     def source(name):
-        return Source(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+        return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
 
-    with Previews(source, limits=Limits(20, 1 << 30), workers=1) as previews, Server(session, previews) as server:
+    with Previews(source, limits=RowLimits(20, 1 << 30), workers=1) as previews, Server(session, previews) as server:
         yield project, server, names
 
 

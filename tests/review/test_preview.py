@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pixmill.compute import Limits
-from pixmill.review.preview import Previews, Source, preview_batch
+from pixmill.compute import RowLimits
+from pixmill.review.preview import ImageFile, Previews, preview_batch
 from tests.review.conftest import jpeg
 
-LIMITS = Limits(seconds=60, memory=1 << 30)
+LIMITS = RowLimits(seconds=60, memory=1 << 30)
 
 
 def source(path, name, max_pixels=10**6):
-    return Source(name, path, max_pixels)
+    return ImageFile(name, path, max_pixels)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def sources(project):
 
     def put(content):
         name = project.add(content=content)
-        return Source(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
+        return ImageFile(name, project.root / "artifacts/scrape" / project.rows[name]["path"], 10**6)
 
     return put
 
@@ -37,7 +37,7 @@ def test_an_image_is_served_small_and_without_a_byte_of_its_own(sources):
     exif[0x010E] = "the secret place"
     values = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     Image.fromarray(values).resize((2000, 1500)).save(buffer, "JPEG", exif=exif, comment=b"<script>alert(1)</script>")
-    (shown,) = preview_batch([Source(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})])
+    (shown,) = preview_batch([ImageFile(**{**vars(sources(buffer.getvalue())), "max_pixels": 10**7})])
     with Image.open(io.BytesIO(shown)) as image:
         assert (image.format, image.size) == ("JPEG", (1024, 768))
         assert not image.getexif()

@@ -4,7 +4,7 @@ import pytest
 
 from pixmill.core.errors import ReviewError
 from pixmill.review.doubts import find_doubts
-from pixmill.review.review_session import Choice, Refusal, Session
+from pixmill.review.review_session import Choice, DecisionError, Session
 from tests.review.conftest import CLASSES
 
 
@@ -103,7 +103,7 @@ def test_every_step_can_be_undone(project, pair, sit):
     told = session.undo()
     assert project.lines() == [f"{pair[0]},drop,,jo,"]
     assert (told["number"], told["undoable"], len(session.changed)) == (0, 0, 0)
-    with pytest.raises(Refusal, match="nothing to undo"):
+    with pytest.raises(DecisionError, match="nothing to undo"):
         session.undo()
 
 
@@ -111,7 +111,7 @@ def test_what_somebody_changed_meanwhile_is_not_undone(project, pair, sit):
     session = sit()
     session.decide(0, [Choice(pair[0], "keep")], "")
     project.review.write_text(f"image,decision,label,by,why\n{pair[0]},drop,,jo,\n")
-    with pytest.raises(Refusal, match="has been changed elsewhere"):
+    with pytest.raises(DecisionError, match="has been changed elsewhere"):
         session.undo()
     assert project.lines() == [f"{pair[0]},drop,,jo,"]
 
@@ -131,9 +131,9 @@ def test_a_choice_without_effect_is_refused(project, sit, choice, told):
     lost = project.add("hat", reason="label_undeclared")
     session = sit()
     name, *words = choice
-    with pytest.raises(Refusal, match=told):
+    with pytest.raises(DecisionError, match=told):
         session.decide(0, [Choice({"torn": torn, "lost": lost}.get(name, "0" * 64), *words)], "")
-    with pytest.raises(Refusal, match="its label 'hat' is not one of the classes"):
+    with pytest.raises(DecisionError, match="its label 'hat' is not one of the classes"):
         session.decide(1, [Choice(lost, "keep")], "")
     assert not project.review.exists()
     session.decide(1, [Choice(lost, "relabel", "shoe")], "")

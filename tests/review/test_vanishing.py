@@ -20,7 +20,7 @@ from pixmill.cli import main
 from pixmill.core.workspace import Workspace
 from pixmill.review import reviewing
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.journal import Journal
+from pixmill.review.journal import DecisionLog
 from pixmill.review.material import load_material
 from pixmill.review.restoring import restore
 from pixmill.review.reviewing import review
@@ -244,7 +244,10 @@ def test_a_killed_review_loses_nothing(committed, tmp_path, monkeypatch, capsys)
 def test_data_is_added_once_where_the_reviewer_pauses(committed, tmp_path, monkeypatch):
     project = copied(committed, tmp_path)
     inbox, material = Inbox(project.root / "inbox"), load_material(project.root)
-    feedback, journal = sort_feedback(inbox.entries()[0], material, project.root / "data"), Journal(inbox, project.root)
+    feedback, journal = (
+        sort_feedback(inbox.entries()[0], material, project.root / "data"),
+        DecisionLog(inbox, project.root),
+    )
     images = WithInbox(material, feedback, CLASSES)
     desk = InboxLedger(project.ledger(material), inbox, feedback, images, project.root / "data", journal)
     for name in ACCEPTED[:2]:

@@ -24,8 +24,8 @@ from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
 from pixmill.scrape.searches import FailedSearch, plan_searches
-from pixmill.scrape.sources import Opened
-from pixmill.web.fetch import Fetcher, Limits
+from pixmill.scrape.sources import OpenSources
+from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import Invented, Web
 
 
@@ -124,7 +124,7 @@ def crawl(web, tmp_path):
             judge = Judge(journal, params)
 
             async def within():
-                limits = Limits(connections=connections, attempts=attempts)
+                limits = FetchLimits(connections=connections, attempts=attempts)
                 async with Fetcher(limits, network=web.network) as fetcher:
                     collector = Collector(fetcher, journal, judge, connections=connections)
                     access = NetworkAccess(fetcher, web.network, tmp_path / ".pixmill" / "scrape")
@@ -158,7 +158,7 @@ def visit(run, web, monkeypatch):
 
         @contextlib.contextmanager
         def open_sources(names, *_, **__):
-            yield Opened({name: by_name[name] for name in names}, {})
+            yield OpenSources({name: by_name[name] for name in names}, {})
 
         monkeypatch.setattr(stage, "open_sources", open_sources)
         given = {"source": tuple(by_name), "expect_at_least": 0, "rate": None} | params

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 from pixmill.web.fetch import Network
 from tests.web.fetch.conftest import Site
 
@@ -62,8 +62,8 @@ class Invented:
         return [Query(label, text, url_of(f"?q={text}")) for text in texts]
 
     def search(self, query, access):
-        if self.kind != "list" and (refused := access.permitted(query.address)):
-            raise SearchFailed("robots", f"{query.address} must not be visited: {refused.reason}")
+        if self.kind != "list" and (refused := access.find_refusal(query.address)):
+            raise SearchError("robots", f"{query.address} must not be visited: {refused.reason}")
         self.asked.append(query.text)
         rank = 0
         for answer in self.answers.get(query.text, ()):

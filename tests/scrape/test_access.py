@@ -8,7 +8,7 @@ import pytest
 
 from pixmill.core.errors import BrowserError
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.access import NOWHERE, NetworkAccess, Stopped, open_access
+from pixmill.scrape.access import NOWHERE, NetworkAccess, StoppedError, open_access
 from pixmill.scrape.candidate import Query
 from pixmill.web.fetch import Fetcher
 from tests.scrape.invented import HOST, url_of
@@ -37,7 +37,7 @@ def within(web, tmp_path):
 def test_an_api_is_asked_and_a_page_is_only_permitted(within, web):
     web.answers |= {"/api": b"{}", "/robots.txt": b"User-agent: *\nDisallow: /"}
     assert within(lambda access: access.ask(url_of("api"))).content == b"{}"
-    assert within(lambda access: access.permitted(url_of("page"))).reason == "robots"
+    assert within(lambda access: access.find_refusal(url_of("page"))).reason == "robots"
     assert web.fetched() == [url_of("api")]
 
 
@@ -45,8 +45,8 @@ def test_a_run_that_ends_gives_no_way_out_any_more(within, web):
     def work(access):
         access.check()
         access.stop()
-        for way in (access.check, lambda: access.ask(url_of("api")), lambda: access.permitted(url_of("page"))):
-            with pytest.raises(Stopped):
+        for way in (access.check, lambda: access.ask(url_of("api")), lambda: access.find_refusal(url_of("page"))):
+            with pytest.raises(StoppedError):
                 way()
 
     within(work)
@@ -61,7 +61,7 @@ def test_who_waits_when_the_run_ends_waits_no_longer(within):
         begun = access.begin(never())
         threading.Timer(0.2, access.stop).start()
         began = time.monotonic()
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             access.result(begun)
         assert time.monotonic() - began < 10
         with pytest.raises(CancelledError):
@@ -83,7 +83,7 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
     web.answers["/page"] = (b"<title>Hats</title>", {"Content-Type": "text/html"})
 
     def work(access):
-        with pytest.raises(Stopped), access.browser() as driver:
+        with pytest.raises(StoppedError), access.browser() as driver:
             driver.get(url_of("page"))
             assert driver.title == "Hats"
             folder = access.witness(driver, QUERY)
@@ -101,7 +101,7 @@ def test_a_browser_in_the_cage_leaves_evidence_and_ends_with_the_run(within, web
 
 def test_what_lies_on_this_machine_needs_no_way_out():
     for way in (
-        lambda: NOWHERE.permitted(url_of("page")),
+        lambda: NOWHERE.find_refusal(url_of("page")),
         lambda: NOWHERE.ask(url_of("api")),
         lambda: NOWHERE.browser(),
         lambda: NOWHERE.witness(None, QUERY),

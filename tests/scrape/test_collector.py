@@ -9,10 +9,10 @@ from aiohttp import web as server
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
 from pixmill.scrape.collector import Collector
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
-from pixmill.web.fetch import Fetcher, Limits
+from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import url_of
 
 
@@ -30,7 +30,7 @@ def collect(web, tmp_path):
             settled = []
 
             async def within():
-                async with Fetcher(Limits(attempts=1), network=web.network) as fetcher:
+                async with Fetcher(FetchLimits(attempts=1), network=web.network) as fetcher:
                     collector = Collector(fetcher, journal, Judge(journal, params))
                     await asyncio.gather(*(collector.collect("source", "", batch, settled.append) for batch in batches))
 
@@ -104,7 +104,7 @@ def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect,
     gone, page, small = web.show(None, b"<!doctype html>", image(1))
     found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
     assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
-    assert all(sighting.thumbnail and sighting.image == Image.of(image(1)) for sighting in found)
+    assert all(sighting.thumbnail and sighting.image == StoredImage.of(image(1)) for sighting in found)
 
 
 def test_thumbnails_are_left_where_originals_come(web, collect, image):
@@ -126,14 +126,14 @@ def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, im
     (found,) = collect([candidate(tiny, thumbnail_url=small)])
     assert found.refused.reason == "smaller_than_thumbnail"
     assert found.thumbnail
-    assert found.image == Image.of(image(2, side=60))
+    assert found.image == StoredImage.of(image(2, side=60))
 
 
 @pytest.mark.parametrize("side", [20, 30])
 def test_an_original_that_is_as_large_as_its_thumbnail_is_taken(web, collect, image, side):
     original, small = web.show(image(1, side=side), image(2, side=20))
     (found,) = collect([candidate(original, thumbnail_url=small)])
-    assert (found.image, found.refused) == (Image.of(image(1, side=side)), None)
+    assert (found.image, found.refused) == (StoredImage.of(image(1, side=side)), None)
 
 
 def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
@@ -175,7 +175,7 @@ def test_what_changed_is_fetched_anew(versions, collect, image):
     collect(shown)
     versions |= {"version": '"2"', "content": image(2)}
     (sighting,) = collect(shown, snapshot="2026-11-21")
-    assert sighting.image == Image.of(image(2))
+    assert sighting.image == StoredImage.of(image(2))
     assert "unchanged" not in versions
 
 

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from pixmill.core.errors import BrowserError, BrowserLost
+from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.searches import plan_searches
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 from tests.scrape.invented import url_of
 
 
@@ -113,7 +113,7 @@ def test_no_more_candidates_than_are_known_ask_nobody(invented, crawl, hats, web
 
 def test_who_asks_for_more_and_is_blocked_keeps_what_there_was(invented, crawl, hats):
     crawl(invented({"hat": hats}), per_query=3)
-    found = crawl(invented({"hat": [SearchFailed("blocked", "go away")]}), per_query=5)
+    found = crawl(invented({"hat": [SearchError("blocked", "go away")]}), per_query=5)
     assert (found.failure, found.urls) == ("blocked", hats[:3])
 
 
@@ -135,7 +135,7 @@ def test_later_searches_fill_a_class_up(invented, crawl, hats, web):
 
 def test_a_changed_answer_never_leaves_a_class_short(invented, crawl, hats):
     """What an earlier answer held and the present one does not cannot count towards what is wanted."""
-    first = invented({"hat": [*hats[5:8], SearchFailed("stalled", "stopped")]}, name="site:first")
+    first = invented({"hat": [*hats[5:8], SearchError("stalled", "stopped")]}, name="site:first")
     second = invented({"hat": hats[3:]}, name="site:second")
     crawl(first, per_class=4)
     changed = invented({"hat": hats[:3]}, name="site:first")
@@ -173,7 +173,7 @@ def test_few_are_enough_where_few_are_wanted(invented, crawl, hats, limit):
 
 @pytest.mark.parametrize("per_class", [None, 8])
 def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, per_class):
-    stopped = SearchFailed("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
+    stopped = SearchError("stalled", "the page stopped", evidence=".pixmill/scrape/evidence/1")
     found = crawl(invented({"hat": [*hats[:3], stopped]}), per_class=per_class)
     assert found.failure == "stalled"
     assert str(found.failed[0]).endswith("the page stopped; saved page: .pixmill/scrape/evidence/1")
@@ -186,7 +186,7 @@ def test_a_page_that_breaks_off_leaves_what_it_gave(invented, crawl, hats, web, 
 
 
 def test_an_attempt_that_comes_less_far_takes_nothing_away(invented, crawl, hats):
-    failed = SearchFailed("blocked", "go away")
+    failed = SearchError("blocked", "go away")
     crawl(invented({"hat": [*hats[:6], failed]}))
     found = crawl(invented({"hat": [hats[0], failed]}))
     assert found.failure == "blocked"
@@ -202,7 +202,7 @@ def test_a_page_that_robots_txt_forbids_is_not_visited(invented, crawl, hats, we
 
 
 def test_a_search_that_fails_is_announced_and_stops_no_other(invented, crawl, hats, capsys):
-    source = invented({"hat": [SearchFailed("timeout", "slow")], "cap": hats})
+    source = invented({"hat": [SearchError("timeout", "slow")], "cap": hats})
     found = crawl(source, queries={"hat": ["hat", "cap"]})
     assert [failed.search.query.text for failed in found.failed] == ["hat"]
     assert found.urls == hats
@@ -211,7 +211,7 @@ def test_a_search_that_fails_is_announced_and_stops_no_other(invented, crawl, ha
 
 @pytest.mark.parametrize("failure", ["blocked", "captcha"])
 def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl, hats, failure):
-    blocking = invented({"hat": [SearchFailed(failure, "go away")], "cap": hats}, name="site:blocking")
+    blocking = invented({"hat": [SearchError(failure, "go away")], "cap": hats}, name="site:blocking")
     other = invented({"hat": hats[:1], "cap": hats[1:]}, name="site:other")
     found = crawl(blocking, other, queries={"hat": ["hat", "cap"]}, browsers=1)
     assert blocking.asked == ["hat"]
@@ -225,9 +225,9 @@ def test_a_source_that_blocks_is_asked_nothing_more_in_this_run(invented, crawl,
 
 
 def test_what_is_known_of_a_source_that_blocks_stays(invented, crawl, hats):
-    source = invented({"cap": [*hats[:4], SearchFailed("stalled", "stopped")], "hat": hats[5:6]})
+    source = invented({"cap": [*hats[:4], SearchError("stalled", "stopped")], "hat": hats[5:6]})
     crawl(source, queries={"hat": ["hat", "cap"]})
-    source.answers = {"hat": [SearchFailed("blocked", "go away")]}
+    source.answers = {"hat": [SearchError("blocked", "go away")]}
     found = crawl(source, queries={"hat": ["hat", "cap"]}, browsers=1, expect_at_least=2)
     assert source.asked.count("cap") == 1
     assert found.urls == [hats[5], *hats[:4]]
@@ -237,7 +237,7 @@ def test_failures_come_in_the_order_of_the_searches(invented, crawl):
     def dawdle():
         time.sleep(0.2)
 
-    source = invented({"a": [dawdle, SearchFailed("timeout", "slow")], "b": [SearchFailed("endless", "fast")]})
+    source = invented({"a": [dawdle, SearchError("timeout", "slow")], "b": [SearchError("endless", "fast")]})
     found = crawl(source, queries={"hat": ["a", "b"]})
     assert [failed.failure for failed in found.failed] == ["timeout", "endless"]
 
@@ -249,7 +249,7 @@ def test_searches_run_side_by_side(invented, crawl, hats):
 
 
 def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web, capsys):
-    source = invented({"hat": [*hats[:4], BrowserLost("the browser crashed")]})
+    source = invented({"hat": [*hats[:4], BrowserLostError("the browser crashed")]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=hats))
     found = crawl(source)
     assert (found.urls, found.failed) == (hats, [])
@@ -260,7 +260,7 @@ def test_a_lost_browser_is_replaced_once(invented, crawl, hats, web, capsys):
 
 
 def test_a_browser_that_is_lost_twice_is_a_failure_and_what_it_gave_stays(invented, crawl, hats):
-    lost = BrowserLost("the browser crashed", next="pixmill doctor")
+    lost = BrowserLostError("the browser crashed", next="pixmill doctor")
     source = invented({"hat": [*hats[:4], lost], "cap": hats[4:]})
     source.answers["hat"].insert(4, lambda: source.answers.update(hat=[hats[0], lost]))
     found = crawl(source, queries={"hat": ["hat", "cap"]})

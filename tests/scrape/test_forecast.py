@@ -5,7 +5,7 @@ import pytest
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape import forecast
 from pixmill.scrape import run as stage
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_only_a_higher_limit_is_another_question(after, look_ahead, invented, ha
 
 
 def test_what_broke_off_is_visited(after, invented, hats):
-    lines = after(invented({"hat": [*hats, SearchFailed("stalled", "the page stopped")]}))
+    lines = after(invented({"hat": [*hats, SearchError("stalled", "the page stopped")]}))
     assert lines[0].endswith("(to visit)")
 
 

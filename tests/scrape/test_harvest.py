@@ -4,11 +4,11 @@ from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.harvest import Harvest, manifest_frame, manifest_row, sighting_row
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Answers, Journal
 from pixmill.scrape.judge import Judge, address_of
 from pixmill.scrape.searches import plan_searches
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Refused
 
@@ -52,8 +52,8 @@ def answered(journal, invented, image):
         journal.keep_answers(search.name, Answers(candidates, None, complete=True))
         for rank, url in enumerate(urls):
             content = image(first + rank)
-            journal.images.add(Image.of(content), content)
-            journal.keep_outcome(address_of("", url), Image.of(content))
+            journal.images.add(StoredImage.of(content), content)
+            journal.keep_outcome(address_of("", url), StoredImage.of(content))
     return source
 
 
@@ -117,13 +117,13 @@ def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invent
 
 
 def test_a_list_that_breaks_off(harvest, invented, answered):
-    listed = invented({"hat": ["http://x.test/3", SearchFailed("no_results", "the end")]}, kind="list")
+    listed = invented({"hat": ["http://x.test/3", SearchError("no_results", "the end")]}, kind="list")
     found = harvest(listed)
     assert len(list(found)) == 1
     assert [str(failed) for failed in found.failed] == ["hat (source 'site:invented'): the end"]
 
 
-A, B, C = Image("aa" * 32, 10, "png"), Image("bb" * 32, 20, None), Image("cc" * 32, 30, "jpeg")
+A, B, C = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, None), StoredImage("cc" * 32, 30, "jpeg")
 GONE = Refused("http_404")
 SHOWN = [
     Sighting("shop", Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"), B),

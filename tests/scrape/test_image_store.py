@@ -1,7 +1,7 @@
 import pytest
 
 from pixmill.core.errors import ScrapeError
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 
 
 @pytest.fixture
@@ -12,22 +12,22 @@ def images(tmp_path):
 @pytest.fixture
 def kept(images, image):
     content = image(1)
-    kept = Image.of(content)
+    kept = StoredImage.of(content)
     images.add(kept, content)
     return kept
 
 
 @pytest.mark.parametrize(("kind", "extension"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
 def test_an_image_is_named_by_its_content(image, kind, extension):
-    named = Image.of(image(1, kind))
+    named = StoredImage.of(image(1, kind))
     assert named.name == f"{named.id[:2]}/{named.id}{extension}"
     assert named.format == kind.lower()
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"<html>", b"<svg>", b"PK\x03\x04"])
 def test_what_is_no_image_has_no_format(content):
-    assert Image.of(content).format is None
-    assert Image.of(content).name.endswith(".bin")
+    assert StoredImage.of(content).format is None
+    assert StoredImage.of(content).name.endswith(".bin")
 
 
 def test_an_image_is_kept(images, kept, image):
@@ -75,7 +75,7 @@ def test_an_image_that_vanished_is_named(images, kept, tmp_path):
 
 
 def test_pruning_keeps_what_it_is_told_to(images, kept, image):
-    other = Image.of(image(2))
+    other = StoredImage.of(image(2))
     images.add(other, image(2))
     (images.folder / "stray.txt").write_text("")
     (images.folder / "ff" / "deep").mkdir(parents=True)
@@ -93,13 +93,13 @@ def test_pruning_nothing(images):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_the_longest_side_is_told_by_the_header(images, image, kind):
     content = image(1, kind, side=60)
-    wide = Image.of(content)
+    wide = StoredImage.of(content)
     images.add(wide, content)
     assert images.longest_side(wide) == 60
 
 
 def test_what_has_no_header_has_no_side(images, kept, image):
-    cut = Image.of(image(1, "JPEG")[:20])
+    cut = StoredImage.of(image(1, "JPEG")[:20])
     assert images.longest_side(cut) is None  # it does not lie here at all
     images.add(cut, image(1, "JPEG")[:20])
     assert images.longest_side(cut) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import StorageError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Answers, Journal, hold_journal, read_journal
 from pixmill.web.fetch import Refused, Validators
 
@@ -28,11 +28,11 @@ ANSWERS = Answers(
     limit=None,
     complete=True,
 )
-IMAGE = Image("ab" * 32, 123, "png")
+IMAGE = StoredImage("ab" * 32, 123, "png")
 OUTCOMES = {
     "http://x.test/0.png": IMAGE,
     "http://x.test/1.png": Refused("http_404", "gone"),
-    "data:,x": Image("cd" * 32, 1, None),
+    "data:,x": StoredImage("cd" * 32, 1, None),
 }
 
 
@@ -124,7 +124,7 @@ def test_other_params_change_no_record(folder):
 
 
 def test_an_earlier_version_needs_validators_and_its_bytes(folder, image):
-    kept = Image.of(image(1))
+    kept = StoredImage.of(image(1))
     validators = Validators('"1"', "Fri, 20 Nov 2026 12:00:00 GMT", "http://x.test/")
     with Journal(folder, TODAY) as journal:
         journal.images.add(kept, image(1))
@@ -174,7 +174,7 @@ def test_a_write_ahead_log_that_is_cut_loses_its_end_only(tmp_path_factory, data
     folder, copy = (tmp_path_factory.mktemp(name) for name in ("cut", "copy"))
     with Journal(folder, TODAY) as journal:
         for number in range(20):
-            journal.keep_outcome(f"http://x.test/{number}", Image(f"{number:064x}", number, "png"))
+            journal.keep_outcome(f"http://x.test/{number}", StoredImage(f"{number:064x}", number, "png"))
         log = (folder / "journal.db-wal").read_bytes()
         shutil.copyfile(folder / "journal.db", copy / "journal.db")
     (copy / "journal.db-wal").write_bytes(log[: data.draw(st.integers(0, len(log)))])

@@ -7,7 +7,7 @@ import pytest
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape import judge as module
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import LEFT_ALONE, Judge, accept, address_of
 from pixmill.web.fetch import Refused
@@ -46,8 +46,8 @@ def keep(journal):
 
     def keep(url, came):
         if isinstance(came, bytes):
-            journal.images.add(Image.of(came), came)
-            came = Image.of(came)
+            journal.images.add(StoredImage.of(came), came)
+            came = StoredImage.of(came)
         journal.keep_outcome(address_of("", url), came)
         return came
 
@@ -79,13 +79,13 @@ def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
     digests = frozenset(hashlib.md5(content).hexdigest() for content in (gone, large))
     monkeypatch.setattr(module, "_PLACEHOLDERS", digests)
     assert accept(gone).reason == "placeholder"
-    assert accept(image(2)) == Image.of(image(2))
+    assert accept(image(2)) == StoredImage.of(image(2))
     assert len(large) > module._PLACEHOLDER_BYTES
-    assert accept(large) == Image.of(large)  # placeholders are small
+    assert accept(large) == StoredImage.of(large)  # placeholders are small
 
 
 def test_bytes_must_have_the_md5_that_is_promised(image):
-    assert accept(image(1), hashlib.md5(image(1)).hexdigest()) == Image.of(image(1))
+    assert accept(image(1), hashlib.md5(image(1)).hexdigest()) == StoredImage.of(image(1))
     assert accept(image(1), "0" * 32).reason == "wrong_md5"
 
 

@@ -8,9 +8,9 @@ import pytest
 from yarl import URL
 
 from pixmill.scrape import node_downloads
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.node_downloads import NodeDownloads
-from pixmill.web.fetch import Fetched, Limits, Network, Refused
+from pixmill.web.fetch import Fetched, FetchLimits, Network, Refused
 from pixmill.web.fetch.exchange import Request
 from tests.scrape.invented import HOST, url_of
 
@@ -21,7 +21,7 @@ IMAGE = Request("image/*", 100_000, store=lambda fetched: fetched)
 def ask(tmp_path):
     def ask(url, here=()):
         async def within():
-            async with NodeDownloads(tmp_path / "pictures", Limits(), None, Network(), frozenset(here)) as nodes:
+            async with NodeDownloads(tmp_path / "pictures", FetchLimits(), None, Network(), frozenset(here)) as nodes:
                 return await nodes.ask(URL(url), IMAGE, 5.0)
 
         return asyncio.run(within())
@@ -61,7 +61,7 @@ def test_hosts_are_spread_over_the_nodes_and_stay_there():
 
 
 def store(fetched, *, images):
-    image = Image.of(fetched.content)
+    image = StoredImage.of(fetched.content)
     images.add(image, fetched.content)
     return Fetched(b"", fetched.url)
 
@@ -72,12 +72,12 @@ def answers(web):
 
     def answers(*requests):
         async def within():
-            node = node_downloads._Downloads(Limits(), web.network, None)
+            node = node_downloads._Downloads(FetchLimits(), web.network, None)
             rows = [(number, URL(url), request, 5.0) for number, (url, request) in enumerate(requests)]
             await node.begin(pickle.loads(pickle.dumps(rows)))
             found = {}
             while len(found) < len(rows):
-                found |= dict(await node.finished())
+                found |= dict(await node.wait_for_answers())
             await node._exchange.__aexit__(None, None, None)
             return [found[number] for number in range(len(rows))]
 
@@ -91,7 +91,7 @@ def test_a_node_stores_what_comes_and_tells_the_rest(answers, hats, tmp_path, im
     (found, _), (refused, _) = answers((hats[3], storing), (url_of("gone"), storing))
     assert found == Fetched(b"", hats[3])
     assert refused == Refused("http_404")
-    assert ImageStore(tmp_path).holds(Image.of(image(3)))
+    assert ImageStore(tmp_path).holds(StoredImage.of(image(3)))
 
 
 def test_a_node_that_cannot_store_says_why(answers, hats, tmp_path):

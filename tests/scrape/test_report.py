@@ -6,7 +6,7 @@ import pytest
 from pixmill.images import OTHER_FORMATS
 from pixmill.pages.scrape import render_report
 from pixmill.pages.scrape.page import _MEANINGS, _meaning
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 
 
 def words(page):
@@ -38,7 +38,7 @@ def web_page(visit, invented, hats, web, output, image):
         name="site:first",
     )
     second = invented(
-        {"hat": [hats[0], SearchFailed("captcha", "it asks for a proof", evidence=".pixmill/scrape/evidence/1")]},
+        {"hat": [hats[0], SearchError("captcha", "it asks for a proof", evidence=".pixmill/scrape/evidence/1")]},
         name="site:second",
     )
     result = visit(first, second, robots_exceptions=("www.example.org",), queries={"hat": ["hat", "cap"]}, browsers=1)

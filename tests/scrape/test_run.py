@@ -10,8 +10,8 @@ import pixmill.scrape
 from pixmill.core.errors import DataError, ScrapeError
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, write_table
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.image_store import Image
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.sources import SearchError
 from pixmill.web.fetch import Network
 from tests.scrape.invented import Invented, url_of
 
@@ -247,7 +247,7 @@ class TestWeb:
         source = invented({"hat": [url_of(0)]})
         for day, shown in enumerate((1, 2, 2)):
             result = visit(source, snapshot=f"2026-11-2{day}")
-            assert list(result.manifest["id"]) == [Image.of(image(shown)).id]
+            assert list(result.manifest["id"]) == [StoredImage.of(image(shown)).id]
 
     def test_licences_that_nobody_wants(self, visit, invented, hats, web):
         free = "https://creativecommons.org/publicdomain/zero/1.0/"
@@ -264,7 +264,7 @@ class TestWeb:
         assert list(result.manifest["image_url"]) == [small]
         assert result.tally.total.thumbnails == 1
         assert sightings()[["id", "thumbnail", "reason", "image_url", "thumbnail_url"]].values.tolist() == [
-            [Image.of(image(1)).id, True, "http_404", gone, small]
+            [StoredImage.of(image(1)).id, True, "http_404", gone, small]
         ]
         without = visit(source, thumbnails=False)
         assert without.manifest.empty
@@ -297,7 +297,7 @@ class TestWeb:
 
 class TestCheck:
     def test_failures_are_named_one_a_line(self, visit, invented, hats):
-        source = invented({"hat": [*hats, SearchFailed("stalled", "the page stopped")], "cap": hats[:3]})
+        source = invented({"hat": [*hats, SearchError("stalled", "the page stopped")], "cap": hats[:3]})
         result = visit(source, classes=("hat", "cap"), expect_at_least=5)
         with pytest.raises(ScrapeError) as stop:
             result.check()
@@ -310,15 +310,15 @@ class TestCheck:
 
     @pytest.mark.parametrize(("tolerate", "stops"), [(0.0, True), (0.24, True), (0.25, False), (1.0, False)])
     def test_a_share_of_the_searches_may_fail(self, visit, invented, hats, tolerate, stops):
-        source = invented({"a": hats, "b": [SearchFailed("timeout", "too slow")], "c": hats, "d": hats})
+        source = invented({"a": hats, "b": [SearchError("timeout", "too slow")], "c": hats, "d": hats})
         result = visit(source, queries={"hat": ["a", "b", "c", "d"]}, tolerate=tolerate)
         if stops:
-            assert result.tolerated() == []
+            assert result.tolerated_failures() == []
             with pytest.raises(ScrapeError, match="too slow"):
                 result.check()
         else:
             result.check()
-            assert result.tolerated() == [
+            assert result.tolerated_failures() == [
                 "tolerated: hat (source 'site:invented' 'b'): too slow",
                 "to retry only the failed queries: dvc repro -f scrape",
             ]
@@ -330,7 +330,7 @@ class TestCheck:
             result.check()
 
     def test_a_class_whose_search_failed_is_named_once(self, visit, invented, hats):
-        source = invented({"hat": hats, "cap": [SearchFailed("no_results", "there are none")]})
+        source = invented({"hat": hats, "cap": [SearchError("no_results", "there are none")]})
         result = visit(source, classes=("hat", "cap"), tolerate=1.0)
         with pytest.raises(ScrapeError) as stop:
             result.check()

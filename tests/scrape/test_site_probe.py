@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pixmill.scrape.site_probe import Finding, ProbeReport, probe
+from pixmill.scrape.site_probe import ProbeReport, SelectorMatch, probe
 from pixmill.scrape.sources.definition import Buttons, load_site
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.browser import find_browser, open_browser
@@ -73,7 +73,7 @@ def test_what_each_selector_finds(world, ask):
 
 
 def test_the_words_of_a_page_command_no_terminal(tmp_path):
-    finding = Finding("selectors.title", "h2", True, 1, "a \x1b[2J hat\n")
+    finding = SelectorMatch("selectors.title", "h2", True, 1, "a \x1b[2J hat\n")
     report = ProbeReport("https://x.test/", load_site("amazon", None), tmp_path, findings=[finding])
     assert [line for line in report.lines() if "h2" in line] == ["        1 results  h2  e.g. a  [2J hat "]
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pixmill.scrape.candidate import Candidate, Query, Sighting
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.searches import FailedSearch, Search
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.site import SiteSource
@@ -9,7 +9,7 @@ from pixmill.scrape.tally import ScrapeTally
 from pixmill.web.fetch import Refused
 from tests.scrape.invented import Invented
 
-A, B = Image("aa" * 32, 10, "png"), Image("bb" * 32, 20, "png")
+A, B = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, "png")
 GONE = Refused("http_404")
 SHOP, LIST = Invented({}, name="site:shop"), Invented({}, name="site:list")
 HAT = Search(SHOP, Query("hat", "straw hat", "u"), "")
@@ -135,7 +135,7 @@ def hat(rank, image=None, refused=None, url="http://x.test/", **given):
 
 
 def images(count):
-    return [Image(f"{number:064x}", 10, "png") for number in range(count)]
+    return [StoredImage(f"{number:064x}", 10, "png") for number in range(count)]
 
 
 def test_the_first_different_images_of_a_class():
@@ -180,7 +180,7 @@ def remarks(*shown, source="amazon", text="silk saree", routes=(), thumbnails=Tr
     for rank, (image, thumbnail, refused) in enumerate(shown):
         route = routes[rank] if routes else None
         candidate = Candidate("saree", text, rank, image, thumbnail_url=thumbnail, route=route)
-        taken = Image(f"{rank:064x}", 10, "jpeg") if thumbnails or refused is None else None
+        taken = StoredImage(f"{rank:064x}", 10, "jpeg") if thumbnails or refused is None else None
         tally.add(search, Sighting(source, candidate, taken, refused))
     return tally.remarks()
 

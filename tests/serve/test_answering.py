@@ -11,19 +11,22 @@ from PIL import Image
 from pixmill.core.files import write_json
 from pixmill.core.params import BackboneParams, TrainParams
 from pixmill.learn import Classifier, build_classifier, export_classifier, fix_threads, save_classifier
-from pixmill.serve.answering import UNEXPLAINED, Answering, Asked, Looked
+from pixmill.serve.answering import UNEXPLAINED, Answering, HeatmapRequest, PredictionRequest
 from tests.serve.conftest import picture
 
 
 def test_the_threads_do_not_show(trained_folder: Path) -> None:
     answering = pickle.loads(pickle.dumps(Answering(trained_folder)))
-    one, all_ = answering([Asked(picture()), Asked(picture(), alone=True)])
+    one, all_ = answering([PredictionRequest(picture()), PredictionRequest(picture(), alone=True)])
     np.testing.assert_array_equal(one.prediction.probabilities, all_.prediction.probabilities)
     assert one.id == all_.id
 
 
 def test_a_network_without_feature_maps_is_not_explained(trained_folder: Path) -> None:
-    assert Answering(trained_folder)([Looked(picture()), Looked(b"no image")]) == [UNEXPLAINED, "unknown"]
+    assert Answering(trained_folder)([HeatmapRequest(picture()), HeatmapRequest(b"no image")]) == [
+        UNEXPLAINED,
+        "unknown",
+    ]
 
 
 @pytest.mark.slow
@@ -36,7 +39,7 @@ def test_a_head_on_a_backbone_is_explained_by_feature_maps(tmp_path: Path, conve
     export_classifier(model, params, tmp_path, scratch=tmp_path / "scratch")
     write_json(tmp_path / "calibration.json", {"temperature": 1.0, "threshold": None, "target_accuracy": 0.9})
     answering = Answering(tmp_path)
-    shown = answering([Looked(picture(size=(64, 64)), label) for label in ("a", "b", "c", None)])
+    shown = answering([HeatmapRequest(picture(size=(64, 64)), label) for label in ("a", "b", "c", None)])
     drawn = [np.asarray(Image.open(io.BytesIO(png))) for png in shown]
     assert {image.shape for image in drawn} == {(64, 64, 3)}
     best = Classifier.load(tmp_path).predict([picture(size=(64, 64))])[0].label

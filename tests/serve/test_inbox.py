@@ -16,7 +16,7 @@ import time
 import pytest
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
-from pixmill.serve.inbox import Full, Inbox, correction_of
+from pixmill.serve.inbox import Inbox, InboxFullError, correction_of
 
 SAID = {"label": "coat", "confidence": 0.75, "sure": True, "probabilities": {"coat": 0.75, "dress": 0.25}}
 MODEL = {"name": "garments", "version": "3", "digest": "ab" * 32}
@@ -91,7 +91,7 @@ def test_it_is_full_at_its_number_of_entries(tmp_path):
         add(inbox, content)
     before = files(inbox)
     for content in (b"1", b"3"):
-        with pytest.raises(Full, match="3 corrections, and takes at most 3") as refused:
+        with pytest.raises(InboxFullError, match="3 corrections, and takes at most 3") as refused:
             add(Inbox(tmp_path, max_entries=3), content)
     assert refused.value.next == "pixmill review"
     assert files(inbox) == before
@@ -102,7 +102,7 @@ def test_it_is_full_at_its_size_and_counts_each_image_once(tmp_path):
     for _ in range(3):
         add(inbox, bytes(60_000))
     for other in (inbox, Inbox(tmp_path, 100_000)):
-        with pytest.raises(Full):
+        with pytest.raises(InboxFullError):
             add(other, bytes(60_001))
     add(inbox, bytes(30_000))
     sizes = [path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()]
@@ -115,7 +115,7 @@ def test_what_was_dealt_with_makes_room_for_what_others_add(tmp_path):
     entries, _ = reviewer.entries()
     reviewer.remove(entries[1:])
     add(server, b"2", "shoe")
-    with pytest.raises(Full):
+    with pytest.raises(InboxFullError):
         add(server, b"3")
     reviewer.remove(entries)
     left, _ = reviewer.entries()
@@ -228,7 +228,7 @@ def add_through(inbox, text):
 def test_a_process_that_hangs_with_the_lock_is_told(inbox, monkeypatch):
     monkeypatch.setattr("pixmill.serve.inbox._PATIENCE", 0.05)
     add(inbox)
-    with Inbox(inbox.folder).locked(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
+    with Inbox(inbox.folder).lock(then=""), pytest.raises(LockedError, match=r"locked .*inbox"):
         add(inbox, b"2")
 
 

@@ -28,7 +28,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.files import read_json, write_json
 from pixmill.core.params import SplitParams
 from pixmill.learn import Classifier
@@ -128,7 +128,7 @@ def project(trained_folder, tmp_path_factory):
             "row": pd.array(range(6), dtype="Int32"),
         }
     )
-    pack(manifest, images, split, SplitParams(image_size=24), Limits(60, 512 << 20), workers=1)
+    pack(manifest, images, split, SplitParams(image_size=24), RowLimits(60, 512 << 20), workers=1)
     manifest.to_parquet(split / "manifest.parquet")
     with ThreadingHTTPServer(("127.0.0.1", 0), Site) as site:
         threading.Thread(target=site.serve_forever).start()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.serve.problems import Problem
+from pixmill.serve.problems import ProblemError
 from pixmill.serve.web import Rate, Web
 from pixmill.web.fetch import Network, Refused
 
@@ -49,7 +49,7 @@ def test_a_network_of_ipv6_counts_as_one_client() -> None:
         for client in ("2001:db8:0:1::1", "2001:db8:0:2::1", "192.0.2.1"):
             (refused,) = await web.fetch(client, ["http://127.0.0.1/"], print)
             assert isinstance(refused, Refused)
-        with pytest.raises(Problem) as told:
+        with pytest.raises(ProblemError) as told:
             await web.fetch("2001:db8:0:1:ffff::2", ["http://127.0.0.1/"], print)
         assert (told.value.status, told.value.headers) == (429, {"Retry-After": "60"})
 
@@ -66,7 +66,7 @@ def test_what_is_fetched_is_counted_as_held(tmp_path: Path) -> None:
     def hold(size: int) -> None:
         held.append(size)
         if sum(held) > 5000:
-            raise Problem(503, "too much")
+            raise ProblemError(503, "too much")
 
     held: list[int] = []
     (tmp_path / "a.png").write_bytes(bytes(3000))
@@ -74,7 +74,7 @@ def test_what_is_fetched_is_counted_as_held(tmp_path: Path) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         web = Web(10, 4000, Network(served={"images.test:80": server.server_port}))
         assert asyncio.run(web.fetch("a", ["http://images.test/a.png"], hold)) == [bytes(3000)]
-        with pytest.raises(Problem, match="too much"):
+        with pytest.raises(ProblemError, match="too much"):
             asyncio.run(web.fetch("a", ["http://images.test/a.png"] * 2, hold))
         server.shutdown()
     assert held == [3000] * 3

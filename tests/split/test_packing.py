@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pixmill.compute import Limits, batches, storage
+from pixmill.compute import RowLimits, batches, storage
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import read_json
 from pixmill.core.params import SplitParams
@@ -22,7 +22,7 @@ from pixmill.split import packing
 from pixmill.split.packing import pack
 from tests.split.conftest import HEIGHT, WIDTH
 
-LIMITS = Limits(60, 512 << 20)
+LIMITS = RowLimits(60, 512 << 20)
 PARAMS = SplitParams(image_size=20)
 
 
@@ -117,7 +117,7 @@ def test_an_image_that_takes_too_long_is_named_and_nothing_is_left(project, mani
     first["path"], first["width"], first["height"] = "vast.png", side, side
     (project.images / first["path"]).write_bytes(content.getvalue())
     with pytest.raises(SplitError) as caught:
-        pack(pd.DataFrame([first]), project.images, project.out, PARAMS, Limits(1e-9, 512 << 20), workers=1)
+        pack(pd.DataFrame([first]), project.images, project.out, PARAMS, RowLimits(1e-9, 512 << 20), workers=1)
     assert f"{first['path']} takes longer than validate.timeout" in caught.value.message
     assert f"{first['id'][:12]},drop" in caught.value.next
     assert files(project.out) == []

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixmill.split.assignment import TEST, TRAIN, VAL
-from pixmill.split.straddling import Links, crossing, fold_straddlers, nearest, straddlers
+from pixmill.split.straddling import SplitConstraints, crossing, fold_straddlers, nearest, straddlers
 
 COUNT = 12
 ROWS = st.integers(0, COUNT - 1)
@@ -26,7 +26,7 @@ SETS = st.lists(
 
 def links(pairs, sets=()):
     rows = np.array(pairs, np.int64).reshape(-1, 2)
-    return Links(rows[:, 0], rows[:, 1], list(sets))
+    return SplitConstraints(rows[:, 0], rows[:, 1], list(sets))
 
 
 LINKS = st.builds(links, PAIRS, SETS)

@@ -14,7 +14,7 @@ def test_a_scaling_is_that_of_all_features_and_folds_into_a_layer() -> None:
     np.testing.assert_allclose(np.delete(scaling.deviation, 2), np.delete(seen.astype(float).std(axis=0), 2), rtol=1e-9)
     assert scaling.deviation[2] == 1
     kernel, bias = chance.normal(size=(4, 3)), chance.normal(size=3)
-    folded, shifted = scaling.folded(kernel, bias)
+    folded, shifted = scaling.fold_into(kernel, bias)
     wanted = (seen - scaling.mean) / scaling.deviation @ kernel + bias
     np.testing.assert_allclose(seen @ folded + shifted, wanted, rtol=0, atol=1e-9)
 

@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.validate.reasons import UNREADABLE
 from pixmill.validate.survey import survey
 from tests.validate.conftest import image
 from tests.validate.hostile import PIXELS, Hostile, hostile_files
 
 MAX_PIXELS = 50_000_000
-LIMITS = Limits(seconds=60, memory=200 << 20)
+LIMITS = RowLimits(seconds=60, memory=200 << 20)
 
 
 def outcomes(paths: Sequence[Path], ids: Sequence[str]) -> list[str]:

@@ -7,12 +7,12 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.validate.sightings import PARTS, SEEN, Seen, collect_seen
+from pixmill.validate.sightings import PARTS, SEEN, SightingIndex, collect_seen
 
 IDS = pd.Series(["a", "b", "c"], dtype="string")
 
 
-def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> Seen:
+def look(*rows: tuple[str | None, str, str | None, str | None, str | None]) -> SightingIndex:
     """Return sightings: id, label, page, address of the image, given part."""
     return collect_seen(IDS, pd.DataFrame(rows, columns=list(SEEN)).astype("string"))
 

@@ -134,7 +134,7 @@ def test_no_value_is_lost_however_far_out_it_lies(values) -> None:
     some = found(*[kept(number, sharpness=value) for number, value in enumerate(values)])["sharpness"]
     assert some.kept.sum() == len(values)
     assert len(some.kept) == len(some.dropped) == len(some.scale.edges) - 1
-    trimmed = some.trimmed()
+    trimmed = some.trim()
     assert trimmed.kept.sum() == len(values)
     assert trimmed.scale.edges[0] <= 10 <= trimmed.scale.edges[-1]
 
@@ -147,11 +147,11 @@ def test_edges_rise_and_thresholds_lie_between_them(scale) -> None:
 
 
 def test_empty_ends_are_cut_off_but_for_a_margin() -> None:
-    trimmed = found(kept(1, brightness=100.0))["brightness"].trimmed()
+    trimmed = found(kept(1, brightness=100.0))["brightness"].trim()
     assert trimmed.scale.edges[0] == 8.0  # next to the threshold of 16
     assert trimmed.scale.edges[-1] == 112.0
     untouched = found()["brightness"]
-    assert untouched.trimmed() is untouched
+    assert untouched.trim() is untouched
 
 
 def read(text: str) -> list[dict[str, str]]:

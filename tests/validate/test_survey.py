@@ -13,13 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pixmill.compute import Limits
-from pixmill.images import Undecodable
+from pixmill.compute import RowLimits
+from pixmill.images import UndecodableError
 from pixmill.images import measures as measuring
 from pixmill.images.measures import Measures, measure
 from pixmill.validate import survey as module
 from pixmill.validate.reasons import UNREADABLE
-from pixmill.validate.survey import RECORD, Surveyed, pack, survey, tabulate
+from pixmill.validate.survey import RECORD, Survey, pack, survey, tabulate
 from tests.validate.conftest import Scrape, encoded, image, shapes
 
 levels = st.floats(0, 1e6, width=32)
@@ -125,12 +125,12 @@ def scratch(tmp_path: Path) -> Path:
     return folder
 
 
-def look(scrape: Scrape, scratch: Path | None = None, *, max_pixels: int = 1_000_000) -> Surveyed:
+def look(scrape: Scrape, scratch: Path | None = None, *, max_pixels: int = 1_000_000) -> Survey:
     manifest, _ = scrape.tables()
     return survey(manifest, scrape.folder, max_pixels=max_pixels, scratch=scratch, workers=0)
 
 
-def assert_same(one: Surveyed, other: Surveyed) -> None:
+def assert_same(one: Survey, other: Survey) -> None:
     pd.testing.assert_frame_equal(one.table, other.table)
     assert np.array_equal(one.hashes, other.hashes)
     assert np.array_equal(one.greys, other.greys)
@@ -163,7 +163,7 @@ def test_every_image_is_a_row_in_the_order_given(scrape: Scrape) -> None:
             assert int(line["phash"], 16) == found.hashes[place] == alone.phash
             assert found.greys[place].tobytes() == alone.grey
         else:
-            with pytest.raises(Undecodable, match=f"^{line['failure']}"):
+            with pytest.raises(UndecodableError, match=f"^{line['failure']}"):
                 measure(path, row.id, max_pixels=1_000_000)
     assert sorted(found.table["failure"].dropna()) == ["too_many_pixels", "truncated", "unknown"]
 
@@ -277,7 +277,7 @@ def test_what_is_lost_is_a_row_that_is_tried_again_another_day(scrape: Scrape, s
             manifest,
             scrape.folder,
             max_pixels=50_000_000,
-            limits=Limits(seconds=60, memory=megabytes << 20),
+            limits=RowLimits(seconds=60, memory=megabytes << 20),
             scratch=scratch,
             workers=2,
         ).table

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
 from pixmill.validate.sightings import PARTS, SEEN, collect_seen
-from pixmill.validate.verdicts import Twins, find_twins, judge
+from pixmill.validate.verdicts import DuplicateSets, find_twins, judge
 
 
-def twins(*rows: tuple[str, int, str | None], claims: list[bool] | None = None, settled: tuple[int, ...] = ()) -> Twins:
+def twins(
+    *rows: tuple[str, int, str | None], claims: list[bool] | None = None, settled: tuple[int, ...] = ()
+) -> DuplicateSets:
     """Return the sets of images given by pixels, width and label; each was seen at two addresses, one in common."""
     names = [f"{place:02}" for place in range(len(rows))]
     table = pd.DataFrame(

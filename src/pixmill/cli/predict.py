@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print what came out."""
     from pixmill.predict.inputs import find_images
-    from pixmill.predict.journal import Journal
+    from pixmill.predict.journal import PredictionJournal
     from pixmill.predict.model import find_model
     from pixmill.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
     from pixmill.predict.showing import FEW, Tally, table
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         print("\n".join(tally.lines(model)))
         say("Write every prediction to a file with --csv, --jsonl, --parquet or --html FILE")
         return
-    journal = Journal(outputs[0].path, model)
+    journal = PredictionJournal(outputs[0].path, model)
     images = find_images(arguments.inputs, stdin, [*journal.files, *(output.path for output in outputs)])
     try:
         for written in predict_to_files(model, images, outputs, journal):

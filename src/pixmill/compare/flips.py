@@ -12,7 +12,7 @@ from pixmill.compare.git_revisions import choose
 from pixmill.compare.numbers import find_flips
 from pixmill.compare.revisions import calibration_of, read_tables
 from pixmill.compare.trees import DvcStore, Tree
-from pixmill.state.documents import Malformed, read_stages
+from pixmill.state.documents import MalformedError, read_stages
 
 __all__ = ["read_flips"]
 
@@ -46,7 +46,7 @@ def _evaluate_outs(tree: Tree) -> list[Any] | None:
     """Return what evaluate made, by ``dvc.lock``."""
     try:
         outs: list[Any] | None = read_stages(tree.read("dvc.lock") or b"").get("evaluate", {}).get("outs")
-    except Malformed as fault:
+    except MalformedError as fault:
         raise NotComparableError(f"dvc.lock of {tree.revision.name} {fault}.") from None
     return outs
 

@@ -17,7 +17,7 @@ from pixmill.core.words import count
 from pixmill.evaluate.predictions import apply_calibration, class_indices
 from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
 from pixmill.metrics.confidence import reliability
-from pixmill.metrics.probabilities import losses, normalised
+from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
 
 __all__ = [
@@ -267,7 +267,7 @@ def _test_split(revision: Revision, labels: Sequence[str]) -> _TestSplit:
     try:
         if revision.calibration is not None and revision.calibration.temperature is not None:
             rows = apply_calibration(rows, labels, revision.calibration)
-        values = normalised(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
+        values = normalise(rows[[f"p_{label}" for label in labels]].to_numpy(np.float64))
     except (TypeError, ValueError):
         raise NotComparableError(
             f"Not comparable: the probabilities in the predictions of {_name(revision)} do not add up to one."

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pixmill.state.documents import Malformed
+from pixmill.state.documents import MalformedError
 
 __all__ = ["Kind", "read_table"]
 
@@ -52,30 +52,30 @@ def read_table(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
         Malformed: It is no Parquet, too large, or columns are absent or of another kind.
     """
     if len(content) > _BYTES:
-        raise Malformed(f"is larger than {_BYTES >> 20} MiB")
+        raise MalformedError(f"is larger than {_BYTES >> 20} MiB")
     try:
         return _read(content, columns)
     except (ArithmeticError, LookupError, MemoryError, OSError, TypeError, ValueError, pa.ArrowException):
-        raise Malformed("is broken") from None
+        raise MalformedError("is broken") from None
 
 
 def _read(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
     if content[-4:] == b"PAR1" and int.from_bytes(content[-8:-4], "little") > _FOOTER:
-        raise Malformed("has too many columns or parts")
+        raise MalformedError("has too many columns or parts")
     source = pa.BufferReader(content)
     footer = pq.read_metadata(source)
     if footer.num_columns * footer.num_row_groups > _CHUNKS:
-        raise Malformed("has too many columns or parts")
+        raise MalformedError("has too many columns or parts")
     rows = [max(0, footer.row_group(place).num_rows) for place in range(footer.num_row_groups)]
     if sum(rows) > _ROWS or footer.num_columns > _COLUMNS:
-        raise Malformed(f"has too many rows ({sum(rows):,}) or columns ({footer.num_columns:,})")
+        raise MalformedError(f"has too many rows ({sum(rows):,}) or columns ({footer.num_columns:,})")
     groups = [place for place, count in enumerate(rows) if count]
     schema = footer.schema.to_arrow_schema()
     kinds = _kinds(schema, footer, columns)
     # A page of a dictionary may be tiny, whatever the column takes in memory.
     widths = (4 if kind in _TEXTS or schema.field(name).type == pa.float32() else 8 for name, kind in kinds.items())
     if sum(rows) * sum(widths) > _BYTES:
-        raise Malformed(f"holds more than {_BYTES >> 20} MiB")
+        raise MalformedError(f"holds more than {_BYTES >> 20} MiB")
     _check_pages(content, footer, groups, [place for place, name in enumerate(schema.names) if name in kinds])
     # The words of a dictionary are held once until it is known how much they are together.
     texts = [name for name, kind in kinds.items() if kind in _TEXTS]
@@ -83,14 +83,14 @@ def _read(content: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
     table = file.read_row_groups(groups, columns=list(kinds), use_threads=False).select(list(kinds))
     arrays = {name: _text(table[name]) if name in texts else _number(table[name]) for name in kinds}
     if sum(array.nbytes for array in arrays.values()) > _BYTES:
-        raise Malformed(f"holds more than {_BYTES >> 20} MiB")
+        raise MalformedError(f"holds more than {_BYTES >> 20} MiB")
     result = pa.table(arrays)
     result.validate(full=True)
     for name, kind in kinds.items():
         if kind == "key" and result[name].null_count:
-            raise Malformed(f"lacks values of {name}")
+            raise MalformedError(f"lacks values of {name}")
     if kinds.get("id") == "key" and len(pc.unique(result["id"])) < len(result):
-        raise Malformed("lists an image twice")
+        raise MalformedError("lists an image twice")
     frame: pd.DataFrame = result.to_pandas()
     return frame
 
@@ -102,9 +102,9 @@ def _kinds(schema: pa.Schema, footer: pq.FileMetaData, columns: Mapping[str, Kin
     if lacking := sorted(
         name for name, kind in columns.items() if not kind.endswith("?") and name not in (*found, "p_*")
     ):
-        raise Malformed(f"lacks {', '.join(lacking)}")
+        raise MalformedError(f"lacks {', '.join(lacking)}")
     if len(kinds) < len(schema.names) or footer.num_columns != len(schema.names):
-        raise Malformed("has columns twice or nested")
+        raise MalformedError("has columns twice or nested")
     for name, kind in found.items():
         leaf, type_ = footer.schema.column(schema.names.index(name)), schema.field(name).type
         if pa.types.is_dictionary(type_):
@@ -113,7 +113,9 @@ def _kinds(schema: pa.Schema, footer: pq.FileMetaData, columns: Mapping[str, Kin
         text = pa.types.is_string(type_) or pa.types.is_large_string(type_)
         fits = pa.types.is_null(type_) or (number if kind.startswith("number") else text)
         if not fits or leaf.max_repetition_level or leaf.max_definition_level > 1:
-            raise Malformed(f"has {type_} in {name[:60]}, not {'numbers' if kind.startswith('number') else 'texts'}")
+            raise MalformedError(
+                f"has {type_} in {name[:60]}, not {'numbers' if kind.startswith('number') else 'texts'}"
+            )
     return found
 
 
@@ -123,7 +125,7 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         lengths = pc.binary_length(chunk.dictionary)
         size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
         if size > _BYTES:
-            raise Malformed(f"holds more than {_BYTES >> 20} MiB")
+            raise MalformedError(f"holds more than {_BYTES >> 20} MiB")
     return column.cast(pa.string())
 
 
@@ -153,7 +155,7 @@ def _check_pages(content: bytes, footer: pq.FileMetaData, groups: list[int], col
                     raise ValueError("pages that are not what they seem")
                 total += unpacked
                 if total > _BYTES:
-                    raise Malformed(f"holds more than {_BYTES >> 20} MiB")
+                    raise MalformedError(f"holds more than {_BYTES >> 20} MiB")
 
 
 def _pages(content: bytes, chunk: pq.ColumnChunkMetaData) -> Iterator[dict[int, Any]]:

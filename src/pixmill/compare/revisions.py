@@ -20,7 +20,7 @@ from pixmill.evaluate.measure import convert_metrics
 from pixmill.metrics.calibration import Calibration
 from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
-from pixmill.state.documents import TOO_LARGE, Malformed, read_metrics, read_stages, read_yaml
+from pixmill.state.documents import TOO_LARGE, MalformedError, read_metrics, read_stages, read_yaml
 from pixmill.state.stages import Stages, find_changed_input, first_outdated
 
 __all__ = ["calibration_of", "read_each", "read_revisions", "read_tables"]
@@ -172,7 +172,7 @@ class _Documents:
         content = self._read(path)
         try:
             return None if content is None else parse(content)
-        except Malformed as fault:
+        except MalformedError as fault:
             self._faults[path] = str(fault)
             return None
 
@@ -258,7 +258,7 @@ def _caution(tree: Tree, stages: Stages) -> list[str]:
     earlier = f"The results of {tree.revision.name} are of an earlier run"
     try:
         changed = find_changed_input(stages, tree.read)
-    except Malformed:
+    except MalformedError:
         changed = None  # told where the file is read
     if changed:
         return [f"{earlier}: {changed} has changed since; to update them: {tree.remake}."]
@@ -308,7 +308,7 @@ def _table(content: bytes, name: str, faults: dict[str, str]) -> pd.DataFrame | 
     path, kinds = _TABLES[name]
     try:
         table = read_table(content, kinds)
-    except Malformed as fault:
+    except MalformedError as fault:
         faults[path] = str(fault)
         return None
     table.attrs[_IS_CALIBRATED] = is_calibrated(content)

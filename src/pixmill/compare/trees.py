@@ -16,7 +16,7 @@ from typing import Any
 
 from pixmill.compare.git_revisions import GitRevision
 from pixmill.core.git import git
-from pixmill.state.documents import Malformed, read_stages
+from pixmill.state.documents import MalformedError, read_stages
 from pixmill.state.uncommitted import commit_first
 
 __all__ = ["IN_DVC", "DamagedFileError", "DvcStore", "Tree"]
@@ -80,7 +80,7 @@ class DvcStore:
             place = self.repo.cloud.get_remote_odb(command="pixmill compare")
         path = place.oid_to_path(md5)
         if (place.fs.size(path) or 0) > most:
-            raise Malformed(f"is larger than {most >> 20} MiB")
+            raise MalformedError(f"is larger than {most >> 20} MiB")
         content: bytes = place.fs.cat_file(path)
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5.removesuffix(".dir"):  # as DVC does
             raise DamagedFileError(os.path.relpath(self.repo.cache.local.oid_to_path(md5), self.root))
@@ -91,7 +91,7 @@ class DvcStore:
         if folder not in self._listings:
             self._listings[folder] = self.content(folder, _MOST_BYTES)
         if self._listings[folder][:9] not in (b'[{"md5": ', b"[]"):
-            raise Malformed("is in a folder whose listing in DVC is malformed")
+            raise MalformedError("is in a folder whose listing in DVC is malformed")
         # As DVC writes it: a folder of a million images, or of anything, is searched and not parsed.
         listing, named = self._listings[folder], f', "relpath": {json.dumps(path)}}}'.encode()
         start = listing.find(named)
@@ -147,7 +147,7 @@ class Tree:
             return None
         try:
             return self._read(path, _MOST.get(PurePosixPath(path).suffix, _MOST_BYTES))
-        except Malformed as fault:
+        except MalformedError as fault:
             self.faults[path] = str(fault)
             return None
 
@@ -157,7 +157,7 @@ class Tree:
             with file.open("rb") as opened:
                 content = opened.read(most + 1)
             if len(content) > most:
-                raise Malformed(f"is larger than {most >> 20} MiB")
+                raise MalformedError(f"is larger than {most >> 20} MiB")
             if md5 in (None, hashlib.md5(content, usedforsecurity=False).hexdigest()):  # as DVC does
                 return content
         if path.startswith(IN_DVC):
@@ -172,9 +172,9 @@ class Tree:
         if kind == "tree":
             return None
         if not mode.startswith("100"):
-            raise Malformed("is a link or a submodule, not a file")
+            raise MalformedError("is a link or a submodule, not a file")
         if int(size) > most:
-            raise Malformed(f"is larger than {most >> 20} MiB")
+            raise MalformedError(f"is larger than {most >> 20} MiB")
         text = git(self._store.root, "cat-file", "blob", blob)
         return None if text is None else text.encode("utf-8", "surrogateescape")
 
@@ -182,7 +182,7 @@ class Tree:
         """Return the md5 of a file in DVC by ``dvc.lock``; ``None`` if that is not to be had."""
         try:
             return self._md5(path)
-        except Malformed as fault:
+        except MalformedError as fault:
             self.faults[path] = str(fault)
             return None
 
@@ -200,7 +200,7 @@ class Tree:
         """The hash of each output, which a malformed ``dvc.lock`` does not tell."""
         outs: dict[str, str] = {}
         for file in ("dvc.lock", "data.dvc"):
-            with contextlib.suppress(Malformed):
+            with contextlib.suppress(MalformedError):
                 stages = read_stages(self.read(file) or b"", file)
                 outs |= {
                     out["path"]: out["md5"] for each in stages.values() for out in each.get("outs", ()) if "md5" in out
@@ -249,7 +249,7 @@ class Tree:
             return None
         try:
             return self._store.ask(question)
-        except Malformed:
+        except MalformedError:
             raise
         except Exception as error:  # noqa: BLE001 (remotes raise what they like)
             self._errors[_folder(path)] = error

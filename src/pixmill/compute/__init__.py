@@ -24,7 +24,7 @@ from the DVC remote. Only rows and results pass through this process, a few batc
 """
 
 from pixmill.compute.batches import default_workers, map_batches
-from pixmill.compute.process import Limits, Loss
-from pixmill.compute.service import Full, Service
+from pixmill.compute.process import Loss, RowLimits
+from pixmill.compute.service import Service, ServiceFullError
 
-__all__ = ["Full", "Limits", "Loss", "Service", "default_workers", "map_batches"]
+__all__ = ["Loss", "RowLimits", "Service", "ServiceFullError", "default_workers", "map_batches"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.pool import Pool
-from pixmill.compute.process import Limits, Loss
+from pixmill.compute.process import Loss, RowLimits
 from pixmill.compute.stored import fill
 from pixmill.compute.worker import check_results
 
@@ -32,7 +32,7 @@ def map_batches(
     *,
     batch_size: int = 32,
     workers: int | None = None,
-    limits: Limits | None = None,
+    limits: RowLimits | None = None,
     lost: Callable[[Row, Loss], Result] | None = None,
     local: bool = False,
 ) -> Iterator[Result]:

@@ -16,10 +16,10 @@ from typing import Any
 
 import pixmill
 from pixmill.compute.connection import cluster_address, connect, reason, refusal
-from pixmill.compute.node import Needs, Order, Witness, find_lack, run_batch, versions, witnesses
-from pixmill.compute.process import Limits, Loss, name_of
+from pixmill.compute.node import NodeRequirements, PassSpec, Witness, find_lack, run_batch, versions, witnesses
+from pixmill.compute.process import Loss, RowLimits, name_of
 from pixmill.compute.stored import seal
-from pixmill.compute.worker import Parcel, Raised
+from pixmill.compute.worker import PickledPass, RemoteError
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace
@@ -94,7 +94,7 @@ class Cluster:
 
         If so, a node that joins later and does not see it gets an error in place of rows.
         """
-        needs = Needs({}, {str(folder): self._witnesses(folder)}, [str(folder)] * writable)
+        needs = NodeRequirements({}, {str(folder): self._witnesses(folder)}, [str(folder)] * writable)
         if seen := all(lacking is None for lacking in self._probe(needs)):
             self._shared.add(folder)
         return seen
@@ -106,7 +106,7 @@ class Cluster:
             PixmillError: A node has other versions of packages or another kind of processor, or there is none.
         """
         self._check_processors()
-        for lacking in self._probe(Needs(self._versions, {})):
+        for lacking in self._probe(NodeRequirements(self._versions, {})):
             if lacking is not None:
                 raise lacking
 
@@ -115,7 +115,7 @@ class Cluster:
         function: Callable[[Sequence[Any]], Sequence[Any]],
         rows: Iterator[Any],
         batch_size: int,
-        limits: Limits | None,
+        limits: RowLimits | None,
         lost: Callable[[Any, Loss], Any] | None,
     ) -> Iterator[Any]:
         """Yield one result per row, in order, as :func:`pixmill.compute.map_batches` does.
@@ -129,9 +129,9 @@ class Cluster:
             self._told = True
             announce(f"ray: passes over images run on {self.address} (processors: {self.processors})")
         shared = {str(folder): self._witnesses(folder) for folder in self._shared if folder.is_dir()}
-        needs = Needs(self._versions, shared)
-        parcel = Parcel(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
-        order = self._ask(self.ray.put, pickle.dumps(Order(parcel, limits, needs), pickle.HIGHEST_PROTOCOL))
+        needs = NodeRequirements(self._versions, shared)
+        parcel = PickledPass(name_of(function), pickle.dumps(function, pickle.HIGHEST_PROTOCOL))
+        order = self._ask(self.ray.put, pickle.dumps(PassSpec(parcel, limits, needs), pickle.HIGHEST_PROTOCOL))
         name = uuid.uuid4().hex
         task = self.ray.remote(num_cpus=1, max_retries=_ATTEMPTS - 1)(run_batch)
         running: deque[tuple[Any, list[Any]]] = deque()
@@ -154,7 +154,7 @@ class Cluster:
                         yield lost(row, result)
                 if raised is not None:
                     error, text = pickle.loads(raised)  # noqa: S301 (likewise)
-                    raise error from Raised(text)
+                    raise error from RemoteError(text)
         finally:
             for reference, _ in running:
                 # What is lost needs no end.
@@ -217,7 +217,7 @@ class Cluster:
                 next="start a node that has some: ray start --address=HEAD:6379",
             )
 
-    def _probe(self, needs: Needs) -> Iterator[PixmillError | None]:
+    def _probe(self, needs: NodeRequirements) -> Iterator[PixmillError | None]:
         """Yield what each node that has processors lacks; a node that is lost meanwhile lacks nothing."""
         from ray.exceptions import RayError, RayTaskError
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

@@ -16,13 +16,13 @@ from itertools import islice
 from pathlib import Path
 
 from pixmill.compute.pool import Pool
-from pixmill.compute.process import Limits, Loss
-from pixmill.compute.stored import Waiting, fetch_files
-from pixmill.compute.worker import Parcel, Raised
+from pixmill.compute.process import Loss, RowLimits
+from pixmill.compute.stored import PendingRow, fetch_files
+from pixmill.compute.worker import PickledPass, RemoteError
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
 
-__all__ = ["Needs", "Order", "Witness", "find_lack", "run_batch", "versions", "witnesses"]
+__all__ = ["NodeRequirements", "PassSpec", "Witness", "find_lack", "run_batch", "versions", "witnesses"]
 
 _ENTRIES = 1000
 """Entries of a folder that are looked at for a file."""
@@ -34,7 +34,7 @@ Witness = tuple[str, int | None]
 
 
 @dataclass(frozen=True)
-class Needs:
+class NodeRequirements:
     """Hold what a node must have, so that its results are those of the machine that asks for them.
 
     Args:
@@ -49,7 +49,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Order:
+class PassSpec:
     """Hold what the batches of a pass have in common.
 
     Args:
@@ -58,9 +58,9 @@ class Order:
         needs: What a node must have to run it.
     """
 
-    parcel: Parcel
-    limits: Limits | None
-    needs: Needs
+    parcel: PickledPass
+    limits: RowLimits | None
+    needs: NodeRequirements
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
@@ -97,7 +97,7 @@ def find_lack(needs: bytes) -> bytes:
     """Return what this node lacks.
 
     Args:
-        needs: :class:`Needs`, pickled.
+        needs: :class:`NodeRequirements`, pickled.
 
     Returns:
         The error that says so, or ``None``, pickled.
@@ -105,7 +105,7 @@ def find_lack(needs: bytes) -> bytes:
     return pickle.dumps(_lack(pickle.loads(needs)))  # noqa: S301 (from the machine that this node works for)
 
 
-def _lack(needs: Needs) -> PixmillError | None:
+def _lack(needs: NodeRequirements) -> PixmillError | None:
     import ray
 
     here = ray.util.get_node_ip_address()
@@ -120,7 +120,7 @@ def _lack(needs: Needs) -> PixmillError | None:
     return _unseen(needs)
 
 
-def _unseen(needs: Needs) -> PixmillError | None:
+def _unseen(needs: NodeRequirements) -> PixmillError | None:
     """Return which shared folder this node does not see, or cannot write to."""
     import ray
 
@@ -146,16 +146,16 @@ def _sees(path: str, size: int | None) -> bool:
     return size is None or size == found.st_size
 
 
-_POOLS: dict[str, tuple[Pool, Needs]] = {}
+_POOLS: dict[str, tuple[Pool, NodeRequirements]] = {}
 """The guarded process of this process's last pass and what that needs, by its order."""
 
 
-def run_batch(name: str, order: bytes, rows: Sequence[bytes | Waiting]) -> tuple[list[bytes | Loss], bytes | None]:
+def run_batch(name: str, order: bytes, rows: Sequence[bytes | PendingRow]) -> tuple[list[bytes | Loss], bytes | None]:
     """Run a batch of pickled rows.
 
     Args:
         name: A name for the order, which may hold a network of many megabytes and is therefore no key.
-        order: An :class:`Order`, pickled.
+        order: An :class:`PassSpec`, pickled.
         rows: The rows, each pickled; the files of some are fetched here.
 
     Returns:
@@ -165,7 +165,7 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | Waiting]) -> tuple
     results: list[bytes | Loss] = []
     try:
         # Files that wait in the guarded process would count against its memory.
-        at_once = 1 if any(isinstance(row, Waiting) for row in rows) else len(rows)
+        at_once = 1 if any(isinstance(row, PendingRow) for row in rows) else len(rows)
         pool, needs = _pool(name, order)
         for result in pool.run(fetch_files(rows), at_once, lambda _, loss: loss):
             results.append(result)
@@ -179,16 +179,16 @@ def run_batch(name: str, order: bytes, rows: Sequence[bytes | Waiting]) -> tuple
         if not isinstance(error, Exception):
             raise  # The batch was cancelled.
         cause = error.__cause__
-        text = cause.args[0] if isinstance(cause, Raised) else "".join(traceback.format_exception(error))
+        text = cause.args[0] if isinstance(cause, RemoteError) else "".join(traceback.format_exception(error))
         return results, pickle.dumps((error, text))
     return results, None
 
 
-def _pool(name: str, content: bytes) -> tuple[Pool, Needs]:
+def _pool(name: str, content: bytes) -> tuple[Pool, NodeRequirements]:
     if name not in _POOLS:
         while _POOLS:
             _POOLS.popitem()[1][0].close()
-        order: Order = pickle.loads(content)  # noqa: S301 (from the machine that this node works for)
+        order: PassSpec = pickle.loads(content)  # noqa: S301 (from the machine that this node works for)
         if lacking := _lack(order.needs):
             raise lacking
         _POOLS[name] = Pool(order.parcel, 1, order.limits), order.needs

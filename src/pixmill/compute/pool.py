@@ -10,8 +10,8 @@ from itertools import islice
 from multiprocessing.connection import wait
 from typing import Any
 
-from pixmill.compute.process import STARTS, Limits, Loss, Task, Worker, name_of, not_starting
-from pixmill.compute.worker import Parcel
+from pixmill.compute.process import STARTS, Loss, RowLimits, Task, Worker, name_of, not_starting
+from pixmill.compute.worker import PickledPass
 from pixmill.core.errors import PixmillError
 
 __all__ = ["Pool"]
@@ -40,7 +40,10 @@ class Pool:
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Any]], Sequence[Any]] | Parcel, workers: int, limits: Limits | None = None
+        self,
+        function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass,
+        workers: int,
+        limits: RowLimits | None = None,
     ) -> None:
         self._function = function
         self._most = workers

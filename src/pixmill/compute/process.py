@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from typing import Any, Literal
 
-from pixmill.compute.worker import Kind, Parcel, Raised, serve
+from pixmill.compute.worker import Kind, PickledPass, RemoteError, serve
 from pixmill.core.errors import PixmillError
 
-__all__ = ["STARTS", "Limits", "Loss", "Task", "Worker", "name_of", "not_starting"]
+__all__ = ["STARTS", "Loss", "RowLimits", "Task", "Worker", "name_of", "not_starting"]
 
 Loss = Literal["timeout", "memory", "crashed"]
 """Why a row has no result: it timed out, it exceeded its memory, or its process died."""
@@ -30,7 +30,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Limits:
+class RowLimits:
     """Hold the limits of one row.
 
     Args:
@@ -63,15 +63,15 @@ class Task:
     again: bool = False
 
 
-def name_of(function: Callable[..., Any] | Parcel) -> str:
+def name_of(function: Callable[..., Any] | PickledPass) -> str:
     """Return a pass's name, with its module."""
-    if isinstance(function, Parcel):
+    if isinstance(function, PickledPass):
         return function.name
     function = getattr(function, "func", function)  # behind functools.partial
     return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 
-def not_starting(function: Callable[..., Any] | Parcel, code: int | None) -> PixmillError:
+def not_starting(function: Callable[..., Any] | PickledPass, code: int | None) -> PixmillError:
     """Return the error for workers that die before they are ready.
 
     Args:
@@ -91,7 +91,9 @@ class Worker:
     or when :meth:`end` is called.
     """
 
-    def __init__(self, function: Callable[[Sequence[Any]], Sequence[Any]] | Parcel, limits: Limits | None) -> None:
+    def __init__(
+        self, function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, limits: RowLimits | None
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.task: Task | None = None
         self.ready = False
@@ -134,7 +136,7 @@ class Worker:
         kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
         if kind == "raised":
             content, text = content
-            content.__cause__ = Raised(text)
+            content.__cause__ = RemoteError(text)
         return kind, content
 
     def kill(self) -> None:
@@ -167,7 +169,7 @@ def _no_interrupt() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_script(function: Callable[..., Any] | Parcel) -> Iterator[None]:
+def _no_script(function: Callable[..., Any] | PickledPass) -> Iterator[None]:
     """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
 
     ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from pixmill.compute.process import STARTS, Limits, Loss, Task, Worker, not_starting
+from pixmill.compute.process import STARTS, Loss, RowLimits, Task, Worker, not_starting
 
-__all__ = ["Full", "Service"]
+__all__ = ["Service", "ServiceFullError"]
 
 _START_SECONDS = 120
 """Time that a process has until it is ready."""
@@ -25,7 +25,7 @@ Row = TypeVar("Row")
 Result = TypeVar("Result")
 
 
-class Full(Exception):  # noqa: N818 (the name that the standard library's queue gives it)
+class ServiceFullError(Exception):
     """Say that as many rows wait as may, or that the service is closing."""
 
 
@@ -52,7 +52,7 @@ class Service(Generic[Row, Result]):
     """
 
     def __init__(
-        self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: Limits, waiting: int
+        self, function: Callable[[Sequence[Row]], Sequence[Result]], *, workers: int, limits: RowLimits, waiting: int
     ) -> None:
         if workers < 1 or waiting < 0:
             raise ValueError(f"expected workers >= 1 and waiting >= 0, received {workers} and {waiting}")
@@ -141,9 +141,9 @@ class Service(Generic[Row, Result]):
         jobs = [_Job[Row, Result](row) for row in rows]
         with self._state:
             if self._ended:
-                raise Full("the service is closing")
+                raise ServiceFullError("the service is closing")
             if len(self._jobs) >= self._most + len(self._threads) - self._busy:
-                raise Full(f"{len(self._jobs)} rows wait already")
+                raise ServiceFullError(f"{len(self._jobs)} rows wait already")
             self._jobs.extend(jobs)
             self._state.notify(len(jobs))
         return [job.future for job in jobs]
@@ -222,7 +222,7 @@ class Service(Generic[Row, Result]):
         again = False
         while True:
             if worker is None and (worker := self._start()) is None:
-                self._settle(job, error=self._defect or Full("the service is closing"))
+                self._settle(job, error=self._defect or ServiceFullError("the service is closing"))
                 return None
             try:
                 worker.give(Task([(0, job.row)], again))

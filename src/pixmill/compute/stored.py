@@ -14,7 +14,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError, StorageError
 
-__all__ = ["Stored", "Waiting", "fetch_files", "fill", "read_stored", "seal"]
+__all__ = ["PendingRow", "Stored", "fetch_files", "fill", "read_stored", "seal"]
 
 _PATIENCE = 60.0
 """Seconds for which a remote that fails is asked again, beside the retries of its own client."""
@@ -48,7 +48,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingRow:
     """Hold a pickled row whose file is fetched before a guarded process gets it.
 
     Args:
@@ -110,17 +110,17 @@ def fill(row: Any) -> Any:
     return row if file is None else _with(row, read_stored(file, 0, _MOST))
 
 
-def seal(row: Any) -> bytes | Waiting:
+def seal(row: Any) -> bytes | PendingRow:
     """Return a row pickled, with the file that a node must fetch for it, if any, beside it.
 
     Args:
         row: As for :func:`fill`.
     """
     content, file = pickle.dumps(row, pickle.HIGHEST_PROTOCOL), _file_of(row)
-    return content if file is None else Waiting(content, file)
+    return content if file is None else PendingRow(content, file)
 
 
-def fetch_files(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
+def fetch_files(rows: Sequence[bytes | PendingRow]) -> Iterator[bytes]:
     """Yield rows pickled with the bytes of their files, several of which are read at a time.
 
     For guarded passes: neither the time nor the memory that a remote takes counts against an image's limits, and a
@@ -132,7 +132,7 @@ def fetch_files(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
     Raises:
         PixmillError: As of :func:`read_stored`.
     """
-    if not any(isinstance(row, Waiting) for row in rows):
+    if not any(isinstance(row, PendingRow) for row in rows):
         yield from map(_fetch, rows)
         return
     coming = iter(rows)
@@ -148,7 +148,7 @@ def fetch_files(rows: Sequence[bytes | Waiting]) -> Iterator[bytes]:
             readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _fetch(row: bytes | Waiting) -> bytes:
+def _fetch(row: bytes | PendingRow) -> bytes:
     if isinstance(row, bytes):
         return row
     return pickle.dumps(_Filled(row.row, read_stored(row.file, 0, _MOST)), pickle.HIGHEST_PROTOCOL)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pixmill.core.process import die_with_parent
 
-__all__ = ["Kind", "Parcel", "Raised", "check_results", "serve"]
+__all__ = ["Kind", "PickledPass", "RemoteError", "check_results", "serve"]
 
 Kind = Literal["ready", "results", "memory", "raised"]
 """Kinds of message: idle and ready for a batch; results of the next rows; the next row exceeded its memory; or the
@@ -26,7 +26,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 glibc."""
 
 
-class Raised(Exception):  # noqa: N818 (the cause of another exception, not an error of its own)
+class RemoteError(Exception):
     """Carry the traceback of an exception raised in a worker.
 
     Args:
@@ -38,7 +38,7 @@ class Raised(Exception):  # noqa: N818 (the cause of another exception, not an e
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PickledPass:
     """Carry a pass to where only its worker process unpickles it, its rows and its results.
 
     To unpickle them may take much memory and many imports: a network, pandas.
@@ -63,7 +63,7 @@ class Parcel:
 
 
 def serve(
-    function: Callable[[Sequence[Any]], Sequence[Any]] | Parcel, connection: Connection, memory: int | None
+    function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, connection: Connection, memory: int | None
 ) -> None:
     """Process batches until the other end closes.
 
@@ -78,7 +78,7 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         _keep_freed_memory()
-    if isinstance(function, Parcel):
+    if isinstance(function, PickledPass):
         try:
             function = function.open()
         except Exception as error:  # noqa: BLE001 (the owner raises it)

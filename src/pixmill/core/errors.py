@@ -24,7 +24,7 @@ from __future__ import annotations
 
 __all__ = [
     "BrowserError",
-    "BrowserLost",
+    "BrowserLostError",
     "DataError",
     "GateError",
     "LockedError",
@@ -91,7 +91,7 @@ class BrowserError(PixmillError):
     """Tell what keeps a browser session from starting."""
 
 
-class BrowserLost(BrowserError):  # noqa: N818 (what happened to it, in one word)
+class BrowserLostError(BrowserError):
     """Tell where a browser crashed or no longer answers."""
 
 

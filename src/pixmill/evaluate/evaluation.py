@@ -17,12 +17,12 @@ from pixmill.core.manifest import SPLIT, read_table
 from pixmill.core.params import EvaluateParams, TrainParams
 from pixmill.core.progress import announce
 from pixmill.evaluate.baseline import histogram_figures
-from pixmill.evaluate.gradcam import attention, attention_of_features, heated
-from pixmill.evaluate.labels import Doubt, find_label_errors, first_doubts, search_backbone
+from pixmill.evaluate.gradcam import attention, attention_of_features, overlay_heatmap
+from pixmill.evaluate.labels import LabelIssue, find_label_errors, first_doubts, search_backbone
 from pixmill.evaluate.measure import measure, measure_confidence
 from pixmill.evaluate.mistakes import (
     Confusion,
-    Example,
+    PredictedImage,
     examples_by_cell,
     least_sure,
     random_predictions,
@@ -88,13 +88,13 @@ class Evaluation:
     matrix: npt.NDArray[np.int64]
     interval_confidence: float
     target_accuracy: float
-    mistakes: Sequence[Example]
-    cells: Sequence[tuple[Confusion, Sequence[Example]]]
-    typical: Sequence[Example]
+    mistakes: Sequence[PredictedImage]
+    cells: Sequence[tuple[Confusion, Sequence[PredictedImage]]]
+    typical: Sequence[PredictedImage]
     heatmaps: Mapping[str, Pixels]
-    unsure: Sequence[Example]
-    sample: Sequence[Example]
-    doubts: Sequence[Doubt]
+    unsure: Sequence[PredictedImage]
+    sample: Sequence[PredictedImage]
+    doubts: Sequence[LabelIssue]
 
     def summary(self) -> str:
         """Return in one line how good the model is on the test split."""
@@ -203,7 +203,9 @@ def evaluate(
     return evaluation
 
 
-def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example], *, threads: int) -> dict[str, Pixels]:
+def _heatmaps(
+    classifier: Classifier, trained: Path, examples: Sequence[PredictedImage], *, threads: int
+) -> dict[str, Pixels]:
     """Return Grad-CAM heatmaps for the predicted class, by image id."""
     if not examples:
         return {}
@@ -225,4 +227,4 @@ def _heatmaps(classifier: Classifier, trained: Path, examples: Sequence[Example]
         heat = attention(load_classifier(trained)[0], pixels, classes)
     if heat is None:
         return {}
-    return {item.id: heated(item.pixels, warmth) for item, warmth in zip(examples, heat, strict=True)}
+    return {item.id: overlay_heatmap(item.pixels, warmth) for item, warmth in zip(examples, heat, strict=True)}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from pixmill.learn.litert import Network
 
-__all__ = ["attention", "attention_of_features", "heated"]
+__all__ = ["attention", "attention_of_features", "overlay_heatmap"]
 
 _BATCH = 16
 """Images per batch: gradients keep all activations in memory."""
@@ -56,7 +56,7 @@ def attention(
         for start in range(0, len(pixels), _BATCH)
     ]
     side = pixels.shape[1]
-    return np.stack([_enlarged(heat, side) for heat in np.concatenate(maps)])
+    return np.stack([_upsample(heat, side) for heat in np.concatenate(maps)])
 
 
 def attention_of_features(
@@ -77,10 +77,10 @@ def attention_of_features(
     logits = head(maps.reshape(-1, channels)).reshape(count, height, width, -1)
     evidence = logits - head(np.zeros((1, channels), np.float32))
     chosen = np.maximum(evidence[np.arange(count), :, :, np.asarray(classes)], 0)
-    return np.stack([_enlarged(heat, side) for heat in chosen])
+    return np.stack([_upsample(heat, side) for heat in chosen])
 
 
-def heated(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Return the image in greyscale with the heatmap on top, from amber (weak) to red (strong).
 
     Args:
@@ -125,7 +125,7 @@ def _maps(
     return np.maximum(evidence, 0)
 
 
-def _enlarged(heat: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+def _upsample(heat: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
     most = float(heat.max())
     if not most > 0:
         return np.zeros((side, side), np.float32)

@@ -25,13 +25,13 @@ from pixmill.images.parts import Part, PartName
 __all__ = [
     "FEWEST",
     "LABELS",
-    "Doubt",
+    "LabelIssue",
     "find_label_errors",
     "first_doubts",
     "fold_numbers",
     "held_out_probabilities",
+    "principal_components",
     "rank_labels",
-    "reduced",
     "search_backbone",
     "suggested_classes",
 ]
@@ -76,7 +76,7 @@ native size, it is only slower."""
 
 
 @dataclass(frozen=True)
-class Doubt:
+class LabelIssue:
     """Hold one image whose label is likely wrong.
 
     Args:
@@ -123,7 +123,7 @@ def find_label_errors(
     return rank_labels(rows, targets, probabilities, [labels[place] for place in known])
 
 
-def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[Doubt]:
+def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit: int) -> list[LabelIssue]:
     """Return the most likely label errors with their images, in order of rank.
 
     Args:
@@ -136,7 +136,7 @@ def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
     for row in doubtful.to_dict("records"):
         part = parts[row["split"]]
         pixels = np.asarray(part.pixels[part.rows["id"].tolist().index(row["id"])])
-        doubts.append(Doubt(row["id"], row["label"], row["suggested"], float(row["score"]), row["split"], pixels))
+        doubts.append(LabelIssue(row["id"], row["label"], row["suggested"], float(row["score"]), row["split"], pixels))
     return doubts
 
 
@@ -221,7 +221,7 @@ def fold_numbers(targets: npt.NDArray[np.integer], groups: Sequence[str]) -> npt
     return table["group"].map(fold_of).to_numpy(np.int64)
 
 
-def reduced(features: npt.NDArray[np.float32], rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
+def principal_components(features: npt.NDArray[np.float32], rows: npt.NDArray[np.integer]) -> npt.NDArray[np.float64]:
     """Return the leading principal components of the standardised features.
 
     Labels are not used, so that no label leaks into the model that judges it. Features that lie in a file are read in
@@ -274,7 +274,7 @@ def held_out_probabilities(
     folds = fold_numbers(targets, groups)
     probabilities = np.zeros((len(targets), classes))
     with threadpool_limits(threads), warnings.catch_warnings():
-        vectors = reduced(features, np.arange(len(features)) if rows is None else rows)
+        vectors = principal_components(features, np.arange(len(features)) if rows is None else rows)
         # Three digits of precision are enough here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         for fold in range(_FOLDS):

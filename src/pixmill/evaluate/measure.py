@@ -12,7 +12,7 @@ from pixmill.evaluate.predictions import class_indices, probabilities_of
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.confidence import coverage_curve, expected_calibration_error, reliability
 from pixmill.metrics.limits import accuracy_interval, score_limits
-from pixmill.metrics.probabilities import losses, normalised
+from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, majority_accuracy, scores
 
 __all__ = ["HEADLINE", "convert_metrics", "headline", "measure", "measure_confidence"]
@@ -93,12 +93,12 @@ def measure_confidence(
 
     Returns:
         Entries of ``plots/evaluate/full.json``: the model's ``temperature`` and ``threshold``, which train fitted on
-        the validation split; ``confidence``, the mean on the test split; ``uncalibrated``, the test split's
+        the validation split; ``confidence``, the mean on the test split; ``predict_uncalibrated``, the test split's
         ``log_loss``, ``ece`` and mean ``confidence`` without the temperature; ``coverage``, the share of the test split
         that is sure, and ``covered_accuracy`` with its limits, the accuracy of that share. The last four are ``None``
         if there is no threshold.
 
-        Curves by plot name. ``calibrated`` and ``uncalibrated``: rows of
+        Curves by plot name. ``calibrated`` and ``predict_uncalibrated``: rows of
         :func:`pixmill.metrics.confidence.reliability` on the test split, after and before temperature scaling;
         ``coverage`` and ``coverage_val``: rows of :func:`~pixmill.metrics.confidence.coverage_curve` on the test and
         the validation split. Each is a table of its own, since DVC would join the columns of one table and plot gaps
@@ -107,7 +107,7 @@ def measure_confidence(
     tables = {name: predictions[predictions["split"] == name] for name in ("test", "val")}
     before, after = uncalibrated[uncalibrated["split"] == "test"], tables["test"]
     actual, given = class_indices(before["label"], labels), probabilities_of(before, labels)
-    certainty = {name: normalised(probabilities_of(table, labels)).max(axis=1) for name, table in tables.items()}
+    certainty = {name: normalise(probabilities_of(table, labels)).max(axis=1) for name, table in tables.items()}
     right = {name: (table["label"] == table["predicted"]).to_numpy(bool) for name, table in tables.items()}
 
     sure = certainty["test"] >= (np.inf if calibration.threshold is None else calibration.threshold)
@@ -122,7 +122,7 @@ def measure_confidence(
         "uncalibrated": {
             "log_loss": float(np.mean(losses(actual, given))),
             "ece": expected_calibration_error(actual, given),
-            "confidence": float(np.mean(normalised(given).max(axis=1))),
+            "confidence": float(np.mean(normalise(given).max(axis=1))),
         },
         "threshold": calibration.threshold,
         "coverage": None if calibration.threshold is None else float(np.mean(sure)),

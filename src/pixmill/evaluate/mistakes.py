@@ -14,7 +14,7 @@ from pixmill.images.parts import Part
 
 __all__ = [
     "Confusion",
-    "Example",
+    "PredictedImage",
     "commonest_confusions",
     "examples_by_cell",
     "least_sure",
@@ -45,7 +45,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Example:
+class PredictedImage:
     """Hold one image with its prediction.
 
     Args:
@@ -89,7 +89,9 @@ def commonest_confusions(matrix: npt.NDArray[np.int64], labels: Sequence[str]) -
     return sorted(confusions, key=lambda confusion: -confusion.count)
 
 
-def surest_mistakes(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
+def surest_mistakes(
+    predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int
+) -> list[PredictedImage]:
     """Return the misclassified images of a split, most confident first.
 
     Args:
@@ -102,7 +104,9 @@ def surest_mistakes(predictions: pd.DataFrame, part: Part, labels: Sequence[str]
     return _examples(_by_confidence(wrong, labels).head(limit), part, labels)
 
 
-def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
+def random_predictions(
+    predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int
+) -> list[PredictedImage]:
     """Return a random sample of images, the same each time.
 
     Args:
@@ -116,7 +120,7 @@ def random_predictions(predictions: pd.DataFrame, part: Part, labels: Sequence[s
     return _examples(predictions.loc[order], part, labels)
 
 
-def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
+def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[PredictedImage]:
     """Return the images with the smallest margin between the two most probable classes.
 
     Args:
@@ -130,7 +134,7 @@ def least_sure(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, 
     return _examples(predictions.iloc[order], part, labels)
 
 
-def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[Example]:
+def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str], *, limit: int) -> list[PredictedImage]:
     """Return the most confident correct prediction of each class.
 
     Args:
@@ -146,7 +150,7 @@ def typical_images(predictions: pd.DataFrame, part: Part, labels: Sequence[str],
 
 def examples_by_cell(
     predictions: pd.DataFrame, part: Part, matrix: npt.NDArray[np.int64], labels: Sequence[str]
-) -> list[tuple[Confusion, list[Example]]]:
+) -> list[tuple[Confusion, list[PredictedImage]]]:
     """Return the cells of the confusion matrix that hold images, each with its most confident predictions.
 
     Confusions come first, the most frequent at the front; then, of up to 30 classes, what was predicted correctly.
@@ -162,7 +166,7 @@ def examples_by_cell(
         counts = zip(labels, np.diag(matrix), matrix.sum(axis=1), strict=True)
         cells += [Confusion(label, label, int(right), int(n)) for label, right, n in counts if right]
     first = _by_confidence(predictions, labels).groupby(["label", "predicted"]).head(_OF_CELL)
-    shown: dict[tuple[str, str], list[Example]] = {(cell.actual, cell.predicted): [] for cell in cells}
+    shown: dict[tuple[str, str], list[PredictedImage]] = {(cell.actual, cell.predicted): [] for cell in cells}
     wanted = [kind in shown for kind in zip(first["label"], first["predicted"], strict=True)]
     for example in _examples(first[wanted], part, labels):
         shown[example.label, example.predicted].append(example)
@@ -175,7 +179,7 @@ def _by_confidence(rows: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
     return rows.assign(confidence=confidence).sort_values(["confidence", "id"], ascending=[False, True])
 
 
-def _examples(rows: pd.DataFrame, part: Part, labels: Sequence[str]) -> list[Example]:
+def _examples(rows: pd.DataFrame, part: Part, labels: Sequence[str]) -> list[PredictedImage]:
     place = {name: row for row, name in enumerate(part.rows["id"])}
     probabilities = probabilities_of(rows, labels)
     actual, predicted = (class_indices(rows[column], labels) for column in ("label", "predicted"))
@@ -183,7 +187,7 @@ def _examples(rows: pd.DataFrame, part: Part, labels: Sequence[str]) -> list[Exa
     others[np.arange(len(rows)), predicted] = -1
     second = others.argmax(axis=1)
     return [
-        Example(
+        PredictedImage(
             id=name,
             label=labels[truth],
             predicted=labels[first],

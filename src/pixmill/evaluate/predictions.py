@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.compute.storage import addresses
 from pixmill.core.errors import DataError
 from pixmill.core.progress import Progress, track
@@ -83,7 +83,7 @@ def predict_parts(
             for start in range(0, len(part), _BATCH):
                 rows = slice(start, min(start + _BATCH, len(part)))
                 if features is None:
-                    batches.append(classifier.uncalibrated(part.pixels[rows]))
+                    batches.append(classifier.predict_uncalibrated(part.pixels[rows]))
                 else:
                     batches.append(classifier.from_features(features[first + rows.start : first + rows.stop]))
                 progress.advance(len(batches[-1]))
@@ -149,7 +149,7 @@ def unlabelled_folder(root: Path, name: str) -> Path | None:
 
 
 def predict_unlabelled(
-    trained: Path, folder: Path, *, limits: Limits = LIMITS, workers: int | None = None
+    trained: Path, folder: Path, *, limits: RowLimits = LIMITS, workers: int | None = None
 ) -> pd.DataFrame:
     """Return predictions for every file in a folder and its subfolders, except hidden ones.
 

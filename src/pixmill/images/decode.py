@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, features
 
 from pixmill.images.appearance import as_seen
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.images.reading import Undecodable
+from pixmill.images.reading import UndecodableError
 
 __all__ = ["Decoded", "decodable", "decode", "header_size"]
 
@@ -113,11 +113,11 @@ def decode(content: bytes, *, max_pixels: int = 50_000_000) -> Decoded:
         image, box = _load(kind, content, max_pixels)
         orientation = _orientation(kind, image)
         if _is_closed_early(kind, content, image):
-            raise Undecodable("truncated", "the data end before the last pixel")
+            raise UndecodableError("truncated", "the data end before the last pixel")
     try:
         seen = as_seen(image, orientation=orientation)
     except ValueError as error:
-        raise Undecodable("broken", str(error)) from error
+        raise UndecodableError("broken", str(error)) from error
     if kind == "gif" and box != (0, 0, *image.size):
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(seen.crop(box), box[:2])
@@ -155,7 +155,7 @@ def decodable(kind: str) -> bool:
 def _kind(content: bytes) -> str:
     kind = sniff(content)
     if kind not in EXTENSIONS:
-        raise Undecodable(kind)
+        raise UndecodableError(kind)
     return kind
 
 
@@ -165,10 +165,10 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
         # The caller's limit applies; Pillow's own would trigger first.
         Image.MAX_IMAGE_PIXELS = max_pixels
     if kind == "webp" and len(content) < 8 + int.from_bytes(content[4:8], "little"):
-        raise Undecodable("truncated", "shorter than stated in its header")
+        raise UndecodableError("truncated", "shorter than stated in its header")
     reader, size = _reader(kind), _webp_size(content) if kind == "webp" else (0, 0)
     if size[0] * size[1] > max_pixels:
-        raise Undecodable("too_many_pixels", f"{size[0]} x {size[1]}")
+        raise UndecodableError("too_many_pixels", f"{size[0]} x {size[1]}")
     with _name_errors():
         try:
             image = reader(io.BytesIO(content))
@@ -180,13 +180,13 @@ def _load(kind: str, content: bytes, max_pixels: int) -> tuple[ImageFile.ImageFi
                 reader(io.BytesIO(content)).verify()
                 _scale_transparency(image, depth=content[24])
             if kind == "jpeg" and "progressive" in image.info and content.count(b"\xff\xda") > _SCANS:
-                raise Undecodable("too_complex", f"more than {_SCANS} scans")
+                raise UndecodableError("too_complex", f"more than {_SCANS} scans")
             # All at once: the decoder of arithmetic-coded JPEGs does not support streaming.
             image.decodermaxblock = max(image.decodermaxblock, len(content))
             image.load()
             # A HEIC's size may have changed on loading.
             _check_size(image, max_pixels)
-        except (MemoryError, Undecodable):
+        except (MemoryError, UndecodableError):
             raise
         except Exception:
             # Raises MemoryError if there is not enough memory to decode it.
@@ -211,7 +211,7 @@ def _check_size(image: ImageFile.ImageFile, max_pixels: int) -> None:
     tags = getattr(image, "tag_v2", {})
     tile = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)
     if image.width * image.height > max_pixels or tile > max(max_pixels, _TILE_PIXELS):
-        raise Undecodable("too_many_pixels", f"{image.width} x {image.height}")
+        raise UndecodableError("too_many_pixels", f"{image.width} x {image.height}")
 
 
 def _scale_transparency(image: ImageFile.ImageFile, *, depth: int) -> None:
@@ -228,15 +228,15 @@ def _name_errors() -> Iterator[None]:
     """Turn any decoder exception into a reason: hostile bytes can make decoders raise anything."""
     try:
         yield
-    except (MemoryError, Undecodable):
+    except (MemoryError, UndecodableError):
         raise
     except Image.DecompressionBombError as error:
-        raise Undecodable("too_many_pixels", str(error)) from error
+        raise UndecodableError("too_many_pixels", str(error)) from error
     except Exception as error:
         message = str(error)
         if "out of memory" in message:
             raise MemoryError(message) from error
-        raise Undecodable("truncated" if _CUT.search(message) else "broken", message) from error
+        raise UndecodableError("truncated" if _CUT.search(message) else "broken", message) from error
 
 
 def _orientation(kind: str, image: Image.Image) -> int:
@@ -283,7 +283,7 @@ def _reader(kind: str) -> Reader:
         Undecodable: No decoder is installed.
     """
     if not decodable(kind):
-        raise Undecodable("no_decoder", kind)
+        raise UndecodableError("no_decoder", kind)
     name, reader = _READERS[kind]
     module = importlib.import_module(name)
     if kind == "png":

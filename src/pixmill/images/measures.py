@@ -18,7 +18,7 @@ from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 __all__ = [
     "BORDER_LEVELS",
     "MEASURED_SIDE",
-    "Light",
+    "LumaStatistics",
     "Measures",
     "border",
     "light",
@@ -39,10 +39,10 @@ class Measures(NamedTuple):
         mode: The file's mode in Pillow's terms.
         pixels: The digest of the decoded pixels, see :func:`pixmill.images.measures.pixel_digest`.
         phash: The perceptual hash, see :mod:`pixmill.images.likeness.hashing`.
-        brightness: See :class:`pixmill.images.measures.Light`.
+        brightness: See :class:`pixmill.images.measures.LumaStatistics`.
         contrast: The same.
         sharpness: See :func:`pixmill.images.measures.sharpness`.
-        entropy: See :class:`pixmill.images.measures.Light`.
+        entropy: See :class:`pixmill.images.measures.LumaStatistics`.
         border: See :func:`pixmill.images.measures.border`.
         grey: See :func:`pixmill.images.likeness.hashing.small_grey`; 1,024 bytes, row by row.
     """
@@ -108,7 +108,7 @@ _STRIP = 4096
 """Pixels of the longer side that are filtered at a time; more than one strip have only images like a ribbon."""
 
 
-class Light(NamedTuple):
+class LumaStatistics(NamedTuple):
     """Hold the statistics of an image's luma histogram.
 
     Args:
@@ -136,7 +136,7 @@ def scale(size: tuple[int, int]) -> int:
     return max(1, min(longer // MEASURED_SIDE, (shorter - 1) // 2))
 
 
-def light(luma: Image.Image) -> Light:
+def light(luma: Image.Image) -> LumaStatistics:
     """Measure the histogram of greys.
 
     Args:
@@ -147,7 +147,7 @@ def light(luma: Image.Image) -> Light:
     used = counts[counts > 0]
     entropy = math.log2(size) - float(used @ np.log2(used)) / size
     # The maximum turns minus zero, and what rounding leaves below zero, to zero.
-    return Light(total / size, _variance(size, total, squares) ** 0.5, max(0.0, round(entropy, 4)))
+    return LumaStatistics(total / size, _variance(size, total, squares) ** 0.5, max(0.0, round(entropy, 4)))
 
 
 def sharpness(luma: npt.NDArray[np.uint8]) -> float:

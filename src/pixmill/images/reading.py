@@ -7,13 +7,13 @@ import os
 import stat
 from pathlib import Path
 
-__all__ = ["Undecodable", "read_image", "read_verified"]
+__all__ = ["UndecodableError", "read_image", "read_verified"]
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 """An ordinary ``open`` of a pipe without a writer would block forever; with ``O_NONBLOCK`` it returns."""
 
 
-class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
+class UndecodableError(Exception):
     """Raised when bytes are not a usable image.
 
     Args:
@@ -31,7 +31,7 @@ class Undecodable(Exception):  # noqa: N818 (an outcome that callers turn into a
         self.reason = reason
         self.detail = detail
 
-    def __reduce__(self) -> tuple[type[Undecodable], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[UndecodableError], tuple[str, str]]:
         return type(self), (self.reason, self.detail)
 
 
@@ -48,7 +48,7 @@ def read_image(source: Path | bytes, *, max_bytes: int = 1 << 30) -> bytes:
     """
     if isinstance(source, bytes):
         if len(source) > max_bytes:
-            raise Undecodable("too_many_bytes", f"{len(source)}")
+            raise UndecodableError("too_many_bytes", f"{len(source)}")
         return source
     # Checked by name first, since opening some devices has side effects, and again once it is open, since the name may
     # have been replaced.
@@ -72,15 +72,15 @@ def read_verified(source: Path | bytes, name: str) -> bytes:
     try:
         content = read_image(source)
     except OSError as error:
-        raise Undecodable("missing_file", str(error)) from error
+        raise UndecodableError("missing_file", str(error)) from error
     if hashlib.sha256(content).hexdigest() != name:
-        raise Undecodable("changed_bytes")
+        raise UndecodableError("changed_bytes")
     return content
 
 
 def _check(found: os.stat_result, max_bytes: int) -> int:
     if not stat.S_ISREG(found.st_mode):
-        raise Undecodable("not_a_file", stat.filemode(found.st_mode))
+        raise UndecodableError("not_a_file", stat.filemode(found.st_mode))
     if found.st_size > max_bytes:
-        raise Undecodable("too_many_bytes", f"{found.st_size}")
+        raise UndecodableError("too_many_bytes", f"{found.st_size}")
     return found.st_size

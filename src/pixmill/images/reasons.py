@@ -27,4 +27,4 @@ UNREADABLE = {
     "memory": "decoding took too much memory",
     "crashed": "the decoder crashed",
 }
-"""Every word of :class:`pixmill.images.Undecodable`, and of the limits on a row."""
+"""Every word of :class:`pixmill.images.UndecodableError`, and of the limits on a row."""

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pixmill.learn.augmentation import Augmenter, augmented
+    from pixmill.learn.augmentation import Augmenter, preview_augmentation
     from pixmill.learn.classifier import Classifier, save_calibration
     from pixmill.learn.determinism import fix_threads, reseed
     from pixmill.learn.export import export_classifier
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Augmenter",
     "Classifier",
-    "augmented",
     "backbone_variables",
     "build_classifier",
     "build_head",
@@ -48,6 +47,7 @@ __all__ = [
     "logits_graph",
     "objective",
     "part_features",
+    "preview_augmentation",
     "reseed",
     "save_calibration",
     "save_classifier",
@@ -55,7 +55,7 @@ __all__ = [
 
 _HOMES = {
     "Augmenter": "augmentation",
-    "augmented": "augmentation",
+    "preview_augmentation": "augmentation",
     "Classifier": "classifier",
     "save_calibration": "classifier",
     "fix_threads": "determinism",

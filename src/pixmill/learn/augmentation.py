@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-__all__ = ["Augmenter", "augmented", "even_shares"]
+__all__ = ["Augmenter", "even_shares", "preview_augmentation"]
 
 _ERASED, _LONG = (0.02, 0.33), 3.3
 """The erased share of an image, and the maximum aspect ratio of the rectangle (Zhong et al., 2020)."""
@@ -84,11 +84,11 @@ class Augmenter:
         else:
             pixels = _warp(pixels, amounts)
         if params.brightness or params.contrast:
-            pixels = _exposed(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
+            pixels = _change_exposure(pixels, params, tf.random.stateless_uniform([2, count, 1, 1, 1], seeds[2]))
         if params.erasing:
-            pixels = _erased(pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3]))
+            pixels = _erase(pixels, params.erasing, tf.random.stateless_uniform([5, count], seeds[3]))
         if self._plugin is not None:
-            pixels = self._changed(pixels, seeds[6])
+            pixels = self._apply_plugin(pixels, seeds[6])
         if params.mix == "none":
             return pixels, targets
         shares = even_shares(count, params.mix_alpha, seeds[4])
@@ -96,7 +96,7 @@ class Augmenter:
             return _mixup(pixels, targets, shares)
         return _cutmix(pixels, targets, shares, tf.random.stateless_uniform([count, 2], seeds[5]))
 
-    def _changed(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _apply_plugin(self, pixels: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Return what the plugin makes of images, clipped to 0 to 255."""
         import tensorflow as tf
 
@@ -116,7 +116,7 @@ class Augmenter:
         return [state + tf.stack([(8 * stream + draw) * _STREAM, 0]) for draw in range(7)]
 
 
-def augmented(
+def preview_augmentation(
     pixels: npt.NDArray[np.uint8], params: AugmentationParams, *, seed: int, root: Path | None = None
 ) -> npt.NDArray[np.uint8]:
     """Return augmented images as in a first epoch, to be inspected.
@@ -157,7 +157,7 @@ def _drawn_shapes(params: AugmentationParams, drawn: tf.Tensor) -> dict[str, tf.
     return amounts
 
 
-def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
+def _change_exposure(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) -> tf.Tensor:
     """Return images with changed contrast, about their own mean, and changed brightness."""
     import tensorflow as tf
 
@@ -168,7 +168,7 @@ def _exposed(pixels: tf.Tensor, params: AugmentationParams, drawn: tf.Tensor) ->
     return tf.clip_by_value(pixels + 255 * params.brightness * brighter, 0, 255)
 
 
-def _erased(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
+def _erase(pixels: tf.Tensor, share: float, drawn: tf.Tensor) -> tf.Tensor:
     """Return images, some of them with a rectangle filled with their mean colour."""
     import tensorflow as tf
 

@@ -193,13 +193,13 @@ def _application(
     if network.offset is not None:
         offset = network.offset if isinstance(network.offset, float) else list(network.offset)
         x = keras.layers.Rescaling(network.scale, offset=offset, name="rescaling")(x)
-    model = _built(network, x, download=weights == "imagenet", name=name)
+    model = _build(network, x, download=weights == "imagenet", name=name)
     if isinstance(weights, Path):
         _load_weights(model, weights, name)
     if network.reversed_channels and weights is not None:
         _reverse_channels(model)
     model = keras.Model(pixels, model.output, name=name)
-    return _flattened(model)
+    return _flatten(model)
 
 
 def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Path, *, seed: int) -> keras.Model:
@@ -226,7 +226,7 @@ def _plugin(pixels: keras.KerasTensor, x: keras.KerasTensor, name: str, root: Pa
         raise plugin_error("backbones", name, root, problem)
     if len(y.shape) == 4:
         y = keras.layers.GlobalAveragePooling2D()(y)
-    model = _flattened(keras.Model(pixels, y, name=name.replace("-", "_")))
+    model = _flatten(keras.Model(pixels, y, name=name.replace("-", "_")))
     nested = next((layer.name for layer in model.layers if isinstance(layer, keras.Model)), None)
     strange = f"the model '{nested}' as a layer" if nested else strange_part(json.loads(model.to_json()))
     if strange or model.output.dtype != "float32":
@@ -266,7 +266,7 @@ def _load_weights(model: keras.Model, path: Path, name: str) -> None:
         ) from error
 
 
-def _built(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
+def _build(network: _Network, x: keras.KerasTensor, *, download: bool, name: str) -> keras.Model:
     """Return the network as Keras builds it, with ImageNet weights or fresh ones."""
     import keras
 
@@ -307,7 +307,7 @@ def _reverse_channels(model: keras.Model) -> None:
     first.set_weights([kernel[:, :, ::-1, :], *others])
 
 
-def _flattened(model: keras.Model) -> keras.Model:
+def _flatten(model: keras.Model) -> keras.Model:
     """Return a model without nested Sequential ones, such as ConvNeXt's, and with the same names in each process."""
     import keras
 

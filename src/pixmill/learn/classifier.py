@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
-from pixmill.images import Undecodable, decode, fit
+from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
 from pixmill.learn.folder import load_classifier, read_description
 from pixmill.learn.litert import Network, converted_files, load_litert
@@ -70,7 +70,7 @@ class Prediction:
         confidence: Its calibrated probability, 0 to 1.
         sure: Whether the confidence reaches the threshold; also ``None`` if the model has none.
         probabilities: The calibrated probability of each class, in the order of the labels; ``float64``, sum 1.
-        reason: Why there is no prediction, one word as in :class:`pixmill.images.Undecodable`, or ``memory``.
+        reason: Why there is no prediction, one word as in :class:`pixmill.images.UndecodableError`, or ``memory``.
     """
 
     label: str | None = None
@@ -171,7 +171,7 @@ class Classifier:
         """
         return [self._predict(image) for image in images]
 
-    def uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+    def predict_uncalibrated(self, pixels: Pixels) -> npt.NDArray[np.float32]:
         """Return the uncalibrated probabilities, shape (n, classes).
 
         Args:
@@ -201,7 +201,7 @@ class Classifier:
             (self.calibration.temperature, self.calibration.threshold),
         )
         try:
-            outputs = self.uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
+            outputs = self.predict_uncalibrated(np.zeros((1, side, side, 3), np.uint8)).shape[1]
         except ValueError as error:
             raise ManifestError(
                 f"{folder}: the network expects other inputs: {error}", next="dvc repro -f train"
@@ -219,11 +219,11 @@ class Classifier:
     def _predict(self, image: bytes | Pixels) -> Prediction:
         try:
             pixels = image if isinstance(image, np.ndarray) else self.preprocessing(bytes(image))
-        except Undecodable as error:
+        except UndecodableError as error:
             return Prediction(reason=error.reason)
         except MemoryError:
             return Prediction(reason="memory")
-        probabilities = self.calibration.apply(self.uncalibrated(pixels[None]))[0]
+        probabilities = self.calibration.apply(self.predict_uncalibrated(pixels[None]))[0]
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
         return Prediction(self.labels[best], confidence, self.calibration.is_sure(confidence), probabilities)

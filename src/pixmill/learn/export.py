@@ -193,13 +193,13 @@ def fold_batch_norm(model: keras.Model) -> keras.Model:
     folded = keras.models.clone_model(model, clone_function=clone, call_function=call)
     for layer in (layer for layer in folded.layers if layer.weights):
         weights = model.get_layer(layer.name).get_weights()
-        layer.set_weights(_folded(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
+        layer.set_weights(_fold(layer, weights, norm_of[layer.name]) if layer.name in norm_of else weights)
     # Resizing would otherwise switch what follows it to training mode: it is a layer of augmentation, too.
     folded.trainable = False
     return folded
 
 
-def _folded(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
+def _fold(convolution: Any, weights: list[npt.NDArray[Any]], norm: Any) -> list[npt.NDArray[np.float32]]:
     """Return kernel and bias of a convolution that includes a batch norm."""
     from keras import layers
 

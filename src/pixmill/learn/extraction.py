@@ -12,13 +12,13 @@ import numpy.typing as npt
 from pixmill.compute.storage import Address, read_range
 from pixmill.learn.litert import Network, load_litert
 
-__all__ = ["Pass", "Row"]
+__all__ = ["FeaturePass", "Row"]
 
 Row = tuple[Address, int] | npt.NDArray[np.uint8]
 """An image: the file that holds its pixels, with the index of their first byte there; or the pixels themselves."""
 
 
-class Pass:
+class FeaturePass:
     """Compute the features of a batch of images, for :func:`pixmill.compute.map_batches`.
 
     It is pickled as its arguments alone, so once per worker, which loads the network with its first batch.
@@ -32,8 +32,8 @@ class Pass:
         self._content, self._side = network, side
         self._network: Network | None = None
 
-    def __reduce__(self) -> tuple[Callable[..., Pass], tuple[bytes, int]]:
-        return Pass, (self._content, self._side)
+    def __reduce__(self) -> tuple[Callable[..., FeaturePass], tuple[bytes, int]]:
+        return FeaturePass, (self._content, self._side)
 
     def __call__(self, rows: Sequence[Row]) -> list[npt.NDArray[np.float32]]:
         """Return one vector per row, in order."""

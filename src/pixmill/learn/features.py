@@ -228,11 +228,11 @@ def _by_litert(network: bytes, pixels: Pixels, rows: npt.NDArray[np.int64]) -> G
         # Sooner done than a process starts.
         yield from load_litert(network)(pixels[rows])
     else:
-        run = extraction.Pass(network, pixels.shape[1])
-        yield from map_batches(run, _located(pixels, rows), batch_size=_BATCH)
+        run = extraction.FeaturePass(network, pixels.shape[1])
+        yield from map_batches(run, _locate(pixels, rows), batch_size=_BATCH)
 
 
-def _located(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
+def _locate(pixels: Pixels, rows: npt.NDArray[np.int64]) -> Iterator[extraction.Row]:
     """Yield where workers find each image, or its pixels if it is not in a file."""
     within = functools.cache(addresses)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pixmill.compute import Limits, Loss, default_workers, map_batches
+from pixmill.compute import Loss, RowLimits, default_workers, map_batches
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.storage import Address, Stored, is_shared
 from pixmill.core.errors import PixmillError
 from pixmill.core.files import target_within
-from pixmill.images import Undecodable, read_image
+from pixmill.images import UndecodableError, read_image
 from pixmill.learn.classifier import Classifier, Prediction
 from pixmill.learn.determinism import fix_threads
 from pixmill.learn.litert import converted_files
@@ -25,9 +25,9 @@ from pixmill.learn.litert import converted_files
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LIMITS", "Answer", "Located", "Pass", "Row", "answers_schema", "predict_images", "stored_within"]
+__all__ = ["LIMITS", "Answer", "Located", "PredictionPass", "Row", "answers_schema", "predict_images", "stored_within"]
 
-LIMITS = Limits(seconds=20, memory=1 << 30)
+LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """Limits on one image: validate's defaults."""
 
 _KERAS_WORKERS = 4
@@ -104,7 +104,7 @@ def answers_schema(labels: Sequence[str]) -> pa.Schema:
     )
 
 
-class Pass:
+class PredictionPass:
     """Predict a batch of images, for :func:`pixmill.compute.map_batches`.
 
     It is pickled as its arguments alone. Unpickling it, in a worker process, loads the classifier; so no row's limits
@@ -159,29 +159,29 @@ class Pass:
         return self._classifier
 
 
-class _Parcel(Pass):
+class _Parcel(PredictionPass):
     """A pass that travels with the classifier's files, to nodes that do not see them."""
 
-    def __reduce__(self) -> tuple[Callable[..., Pass], tuple[str, dict[str, bytes], int | None]]:
+    def __reduce__(self) -> tuple[Callable[..., PredictionPass], tuple[str, dict[str, bytes], int | None]]:
         path = self._path.absolute()
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         content = {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
-        return _unpacked, (path.name, content, self._threads)
+        return _unpack, (path.name, content, self._threads)
 
 
-def _unpacked(name: str, files: dict[str, bytes], threads: int | None) -> Pass:
+def _unpack(name: str, files: dict[str, bytes], threads: int | None) -> PredictionPass:
     with TemporaryDirectory(prefix="pixmill-") as folder:
         for inside, content in files.items():
             file = Path(folder, name, inside)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
-        arrived = Pass.__new__(Pass)
+        arrived = PredictionPass.__new__(PredictionPass)
         arrived.__setstate__((Path(folder, name), threads))
         return arrived
 
 
 def predict_images(
-    model: Path, rows: Iterable[Row], *, limits: Limits = LIMITS, workers: int | None = None
+    model: Path, rows: Iterable[Row], *, limits: RowLimits = LIMITS, workers: int | None = None
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each image, in order; what is not an image, or exceeds the limits, gets a reason.
 
@@ -200,26 +200,26 @@ def predict_images(
     """
     if workers is None and _needs_keras(model):
         workers = min(_KERAS_WORKERS, default_workers())
-    function, stream = Pass(model), iter(rows)
+    function, stream = PredictionPass(model), iter(rows)
     first = list(islice(stream, _BATCH + 1))
     rows = chain(first, stream)
     # A single batch runs here.
     if len(first) > _BATCH and choose_cluster():
         sees, model = functools.cache(is_shared), model.absolute()
-        function = (Pass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
-        rows = (_sent(row, sees) for row in rows)
-    yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_lost)
+        function = (PredictionPass if sees(model if model.is_dir() else model.parent) else _Parcel)(model)
+        rows = (_make_readable(row, sees) for row in rows)
+    yield from map_batches(function, rows, batch_size=_BATCH, workers=workers, limits=limits, lost=_answer_loss)
 
 
 def _needs_keras(model: Path) -> bool:
     return model.is_dir() and not converted_files(model)
 
 
-def _lost(_: Row, loss: Loss) -> Answer:
+def _answer_loss(_: Row, loss: Loss) -> Answer:
     return Answer(None, Prediction(reason=loss))
 
 
-def _sent(row: Row, sees: Callable[[Path], bool]) -> Row:
+def _make_readable(row: Row, sees: Callable[[Path], bool]) -> Row:
     """Return a file as nodes can read it: by its absolute path if they see its folder, else its bytes."""
     if not isinstance(row, Path | Located):
         return row
@@ -252,7 +252,7 @@ def _content(row: Path | bytes | Located) -> bytes | Prediction:
         if isinstance(row, Located):
             return _leads_out(row) or read_image(row.path)
         return read_image(row)
-    except Undecodable as error:
+    except UndecodableError as error:
         return Prediction(reason=error.reason)
     except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks
         return Prediction(reason="unreadable")
@@ -266,7 +266,7 @@ def _answer(classifier: Classifier, row: Row) -> Answer:
     digest = hashlib.sha256(content).hexdigest()
     try:
         pixels = classifier.preprocessing(content)
-    except Undecodable as error:
+    except UndecodableError as error:
         return Answer(digest, Prediction(reason=error.reason))
     except (OSError, RuntimeError):
         return Answer(digest, Prediction(reason="unreadable"))

@@ -67,14 +67,14 @@ def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
 
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescaling")(pixels)
     x = layers.Conv2D(32, 3, 2, **_FORM, name="stem_conv")(x)
-    x = _normalised(x, "stem")
+    x = _normalise(x, "stem")
     number = 0
     for block in _STAGES:
         for place in range(block.repeats):
             x = _block(x, block, 1 if place else block.stride, f"block{number}")
             number += 1
     x = layers.Conv2D(1280, 1, **_FORM, name="top_conv")(x)
-    return _normalised(x, "top")
+    return _normalise(x, "top")
 
 
 def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> keras.KerasTensor:
@@ -85,9 +85,9 @@ def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> kera
     channels = int(x.shape[-1])
     if block.expansion != 1:
         expanded = layers.Conv2D(channels * block.expansion, 1, **_FORM, name=f"{name}_expand_conv")
-        x = _normalised(expanded(x), f"{name}_expand")
+        x = _normalise(expanded(x), f"{name}_expand")
     depthwise = layers.DepthwiseConv2D(block.kernel, stride, **_FORM, name=f"{name}_depthwise_conv")
-    x = _normalised(depthwise(x), f"{name}_depthwise")
+    x = _normalise(depthwise(x), f"{name}_depthwise")
     project = layers.Conv2D(block.filters, 1, **_FORM, name=f"{name}_project_conv")
     x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_project_bn")(project(x))
     if stride == 1 and channels == block.filters:
@@ -95,7 +95,7 @@ def _block(x: keras.KerasTensor, block: _Blocks, stride: int, name: str) -> kera
     return x
 
 
-def _normalised(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+def _normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     from keras import layers
 
     x = layers.BatchNormalization(epsilon=_EPSILON, name=f"{name}_bn")(x)

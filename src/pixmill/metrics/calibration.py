@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.probabilities import logits, losses, normalised, tempered
+from pixmill.metrics.probabilities import apply_temperature, logits, losses, normalise
 
 __all__ = ["Calibration", "best_temperature", "by_confidence", "calibrate", "fewest_answers", "sure_enough"]
 
@@ -66,7 +66,7 @@ class Calibration:
         Args:
             probabilities: Uncalibrated, shape (images, classes).
         """
-        return tempered(probabilities, self.temperature or 1.0)
+        return apply_temperature(probabilities, self.temperature or 1.0)
 
     def is_sure(self, confidence: float) -> bool | None:
         """Tell whether a prediction with this calibrated confidence is sure; ``None`` if there is no threshold."""
@@ -89,11 +89,11 @@ def calibrate(
     """
     best = best_temperature(actual, probabilities)
     if best is not None:
-        gain = losses(actual, probabilities) - losses(actual, tempered(probabilities, best))
+        gain = losses(actual, probabilities) - losses(actual, apply_temperature(probabilities, best))
         if 2 * len(np.unique(np.asarray(groups))) * gain.mean() <= _CHI_SQUARE:
             best = None
     temperature = None if best is None else float(f"{best:.6g}")
-    calibrated = tempered(probabilities, temperature or 1.0)
+    calibrated = apply_temperature(probabilities, temperature or 1.0)
     right = calibrated.argmax(axis=1) == actual
     return Calibration(temperature, sure_enough(calibrated.max(axis=1), right, groups, target), target)
 
@@ -118,7 +118,7 @@ def best_temperature(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLi
     """
     from scipy.optimize import brentq
 
-    scores = logits(normalised(probabilities))
+    scores = logits(normalise(probabilities))
     scores -= scores.max(axis=1, keepdims=True)
     truth = scores[np.arange(len(actual)), actual]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.metrics.limits import alike_at_least
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import among_top, scores
 
@@ -145,7 +145,7 @@ def paired_differences(
     >>> f1[1].first, f1[1].second
     (0.0, 1.0)
     """
-    both = [normalised(first), normalised(second)]
+    both = [normalise(first), normalise(second)]
     if both[0].shape != both[1].shape:
         raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
     judge = _Judge(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.metrics.calibration import by_confidence
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import normalise
 
 __all__ = ["BINS", "confidence_gaps", "coverage_curve", "expected_calibration_error", "reliability"]
 
@@ -31,7 +31,7 @@ def expected_calibration_error(actual: npt.NDArray[np.integer], probabilities: n
         actual: Class indices, shape (images,).
         probabilities: Shape (images, classes).
     """
-    bin_of, gap = confidence_gaps(actual, normalised(probabilities))
+    bin_of, gap = confidence_gaps(actual, normalise(probabilities))
     # A bin's gap times its images is a difference of sums, so empty bins need no special case.
     return float(np.abs(np.bincount(bin_of, weights=gap, minlength=BINS)).sum() / len(gap))
 
@@ -47,7 +47,7 @@ def reliability(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -
         One row per non-empty bin: ``low`` and ``high``, its bounds; ``n``, its images; ``confidence`` and ``accuracy``,
         their means.
     """
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     bin_of, _ = confidence_gaps(actual, values)
     bins, place, count = np.unique(bin_of, return_inverse=True, return_counts=True)
     return pd.DataFrame(
@@ -68,7 +68,7 @@ def confidence_gaps(
 
     Args:
         actual: Class indices, shape (images,).
-        values: Probabilities as :func:`pixmill.metrics.normalised` returns them.
+        values: Probabilities as :func:`pixmill.metrics.normalise` returns them.
     """
     confidence = values.max(axis=1)
     bin_of = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)

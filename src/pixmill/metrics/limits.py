@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import normalise
 from pixmill.metrics.resampling import SEED, group_numbers, percentiles, resampled_scores
 from pixmill.metrics.scores import class_scores, scores
 
@@ -98,7 +98,7 @@ def score_limits(
         confidence: Confidence level, > 0 and < 1, such as 0.95.
         top_k: As in :func:`pixmill.metrics.scores`.
     """
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     predicted = values.argmax(axis=1)
     drawn, drawn_of_classes = resampled_scores(actual, values, groups, draws=draws, top_k=top_k)
     figures = scores(actual, values, top_k=top_k)

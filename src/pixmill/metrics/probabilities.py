@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["logits", "losses", "normalised", "softmax", "tempered"]
+__all__ = ["apply_temperature", "logits", "losses", "normalise", "softmax"]
 
 _TOLERANCE = 1e-3
 """Tolerance of a row's sum: far above ``float32`` rounding, far below any real deviation."""
@@ -26,7 +26,7 @@ def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return result
 
 
-def normalised(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def normalise(probabilities: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return probabilities as ``float64`` whose rows sum to one exactly.
 
     A model computes in ``float32``, so its rows deviate from one by about 1e-7. Dividing by the sum keeps their order.
@@ -62,13 +62,13 @@ def losses(actual: npt.NDArray[np.integer], probabilities: npt.ArrayLike) -> npt
         actual: Class indices, shape (images,).
         probabilities: Shape (images, classes).
     """
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     given = values[np.arange(len(actual)), actual]
     result: npt.NDArray[np.float64] = -np.log(np.clip(given, _EPSILON, 1 - _EPSILON))
     return result
 
 
-def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
+def apply_temperature(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np.float64]:
     """Return temperature-scaled probabilities: above 1 less confident, below 1 more; the predicted class stays.
 
     They equal the softmax of the logits divided by the temperature.
@@ -77,7 +77,7 @@ def tempered(probabilities: npt.ArrayLike, temperature: float) -> npt.NDArray[np
         probabilities: Shape (images, classes).
         temperature: Above 0; 1 changes nothing.
     """
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     if temperature == 1:
         return values
     return softmax(logits(values) / temperature)
@@ -87,7 +87,7 @@ def logits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return logarithms of probabilities: the logits up to a constant per row.
 
     Args:
-        values: As :func:`normalised` returns them.
+        values: As :func:`normalise` returns them.
     """
     result: npt.NDArray[np.float64] = np.log(np.maximum(values, _EPSILON))
     return result

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.metrics.confidence import BINS, confidence_gaps
-from pixmill.metrics.probabilities import losses, normalised
+from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import among_top, ranked_classes
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def resampled_scores(
     """
     from scipy.sparse import csr_array
 
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     group_of = group_numbers(groups)
     draws = min(draws, max(_FEWEST, _WORK // values.size))
     classes, count = values.shape[1], int(group_of.max()) + 1
@@ -157,7 +157,7 @@ def resampled_scores(
                     "pr_auc": _mean_defined(average),
                 }
             )
-    return _joined(overall), _joined(per_class)
+    return _join(overall), _join(per_class)
 
 
 def ranking_sums(
@@ -200,7 +200,7 @@ def weighted_areas(sums: csr_array, weights: Drawn) -> tuple[Drawn, Drawn]:
     return roc, np.where(others > 0, average, np.nan)
 
 
-def _joined(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
+def _join(chunks: list[dict[str, Drawn]]) -> dict[str, Drawn]:
     return {name: np.concatenate([chunk[name] for chunk in chunks], axis=-1) for name in chunks[0]}
 
 

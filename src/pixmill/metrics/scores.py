@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixmill.metrics.confidence import expected_calibration_error
-from pixmill.metrics.probabilities import normalised
+from pixmill.metrics.probabilities import normalise
 
 __all__ = ["among_top", "class_scores", "macro_f1", "majority_accuracy", "ranked_classes", "scores"]
 
@@ -34,7 +34,7 @@ def scores(
     """
     from sklearn import metrics
 
-    values = normalised(probabilities)
+    values = normalise(probabilities)
     classes = np.arange(values.shape[1])
     predicted = values.argmax(axis=1)
     # With zero_division=nan scikit-learn leaves undefined classes out of a mean; balanced_accuracy_score would warn.

@@ -21,6 +21,6 @@ def main(workspace: Workspace, params: Params) -> None:
     write_figures(workspace.root, "scrape", headline=result.tally.headline(), full=result.tally.metrics())
     write_text(workspace.root / "reports" / "scrape.html", render_report(result, output))
     write_table(output / "manifest.parquet", result.manifest, SCRAPED)
-    for line in [str(result.tally), *result.remarks, *result.tolerated(), "reports/scrape.html"]:
+    for line in [str(result.tally), *result.remarks, *result.tolerated_failures(), "reports/scrape.html"]:
         print(f"scrape: {line}")  # noqa: T201
     result.check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.files import fresh_folder, write_figures, write_json, write_text
 from pixmill.core.manifest import PAIRS, SPLIT, VALIDATED, read_table, write_table
 from pixmill.core.params import Params
@@ -27,7 +27,7 @@ def main(workspace: Workspace, params: Params) -> None:
         params.split,
         classes=params.classes,
     )
-    limits = Limits(params.validate.timeout, params.validate.memory << 20)
+    limits = RowLimits(params.validate.timeout, params.validate.memory << 20)
     out = fresh_folder(root / "artifacts/split")
     # Written where the gate fails, too: you need it to fix the data.
     write_text(root / report, render_report(result, params.split, limits, folder=images))

@@ -96,7 +96,7 @@ def open_exported(path: Path) -> Callable[[Pixels], Probabilities]:
     """
     if path.suffix == ".tflite":
         classifier = Classifier.load(path)
-        return lambda pixels: classifier.calibration.apply(classifier.uncalibrated(pixels[None]))[0]
+        return lambda pixels: classifier.calibration.apply(classifier.predict_uncalibrated(pixels[None]))[0]
     if path.suffix == ".onnx":
         import onnxruntime
 

@@ -14,7 +14,7 @@ from pixmill import __version__
 from pixmill.pages.evaluate import sentences
 from pixmill.predict.agreement import Agreement
 from pixmill.predict.conversion import FORMATS
-from pixmill.predict.facts import Facts
+from pixmill.predict.facts import ModelCard
 
 __all__ = ["MARK", "agreement_rows", "escape", "render_card"]
 
@@ -52,7 +52,7 @@ def escape(text: object) -> str:
 
 
 def render_card(
-    facts: Facts,
+    facts: ModelCard,
     checked: Mapping[str, tuple[Agreement, int]],
     *,
     licence: str | None = None,
@@ -119,7 +119,7 @@ def agreement_rows(checked: Mapping[str, tuple[Agreement, int]]) -> list[list[st
     ]
 
 
-def _front_matter(facts: Facts, checked: Mapping[str, tuple[Agreement, int]], licence: str | None) -> str:
+def _front_matter(facts: ModelCard, checked: Mapping[str, tuple[Agreement, int]], licence: str | None) -> str:
     description, metrics = facts.description, facts.metrics
     libraries = list(dict.fromkeys(_LIBRARIES[name] for name in checked))
     content: dict[str, Any] = {

@@ -26,7 +26,7 @@ from pixmill.predict.model import find_model
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["Written", "export"]
+__all__ = ["ExportResult", "export"]
 
 CARD = "README.md"
 
@@ -35,7 +35,7 @@ _CHECKED = 2000
 
 
 @dataclass
-class Written:
+class ExportResult:
     """Hold what an export wrote.
 
     Args:
@@ -51,13 +51,13 @@ class Written:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-class _Refused(Exception):  # noqa: N818 (no error: an outcome)
+class _FormatError(Exception):
     pass
 
 
 def export(
     root: Path, output: Path, formats: Sequence[str] = (), *, max_drop: float = 0.03, licence: str | None = None
-) -> Written:
+) -> ExportResult:
     """Write the project's trained model to a folder, which replaces an earlier export there.
 
     A format that differs too much from the original, or that cannot be converted, is not written; the others are.
@@ -75,7 +75,7 @@ def export(
             the folder is one of the pipeline's or has a ``README.md`` of another origin.
     """
     _check(output, root)
-    result = Written(output)
+    result = ExportResult(output)
     missing = {name: command for name in formats or FORMATS if (command := install_missing(name))}
     if formats and missing:
         raise PixmillError(
@@ -99,14 +99,14 @@ def export(
         def check(path: Path, name: str = name) -> Agreement:
             found = measure(open_exported(path), parts["test"], rows, expected)
             if (reason := found.refusal(name, max_drop=max_drop)) is not None:
-                raise _Refused(reason)
+                raise _FormatError(reason)
             return found
 
         try:
             path = output / FORMATS[name]
             found = _write(name, model, path, description=description, training=parts["train"], check=check)
             result.checked[name] = found, path.stat().st_size
-        except _Refused as reason:
+        except _FormatError as reason:
             result.refused[name] = str(reason)
     card = render_card(gather(root, description), result.checked, licence=licence, refused=result.refused)
     write_text(output / CARD, card)
@@ -137,7 +137,9 @@ def _sample(classifier: Classifier, part: Part) -> tuple[npt.NDArray[np.int64], 
     """Return rows of the test split, evenly spread if there are many, and the model's probabilities of these."""
     rows = np.unique(np.linspace(0, len(part) - 1, min(_CHECKED, len(part))).astype(np.int64))
     batches = (part.pixels[row][None] for row in track(rows.tolist(), "Predict", len(rows)))
-    return rows, classifier.calibration.apply(np.concatenate([classifier.uncalibrated(batch) for batch in batches]))
+    return rows, classifier.calibration.apply(
+        np.concatenate([classifier.predict_uncalibrated(batch) for batch in batches])
+    )
 
 
 def _check(output: Path, root: Path) -> None:
@@ -172,7 +174,7 @@ def _write(
         try:
             convert(name, model, temporary, description=description, training=training)
             return check(temporary)
-        except (OSError, _Refused):
+        except (OSError, _FormatError):
             raise
         except Exception as error:
-            raise _Refused(f"{type(error).__name__}: {first_line(error)[:300]}") from error
+            raise _FormatError(f"{type(error).__name__}: {first_line(error)[:300]}") from error

@@ -16,11 +16,11 @@ from pixmill.learn.exported import Exported
 from pixmill.record.lineage import data_hashes
 from pixmill.scrape.licences import parse_licence
 
-__all__ = ["Facts", "gather"]
+__all__ = ["ModelCard", "gather"]
 
 
 @dataclass(frozen=True)
-class Facts:
+class ModelCard:
     """Hold what a model card says.
 
     Args:
@@ -42,7 +42,7 @@ class Facts:
     origins: list[tuple[str, str | None, int]]
 
 
-def gather(root: Path, description: Exported) -> Facts:
+def gather(root: Path, description: Exported) -> ModelCard:
     """Return the facts about the project's trained model.
 
     Args:
@@ -68,7 +68,7 @@ def gather(root: Path, description: Exported) -> Facts:
         metrics = convert_metrics(read_json(root / "plots" / "evaluate" / "full.json", stage="evaluate"))
     # Of the run, not those that params.yaml has now.
     train, evaluate = _params(root, "train"), _params(root, "evaluate")
-    return Facts(
+    return ModelCard(
         description=description,
         network=None if train is None else describe_model(TrainParams.model_validate(train)),
         confidence=EvaluateParams.model_validate(evaluate or {}).confidence,

@@ -15,13 +15,13 @@ from pixmill.core.errors import LockedError
 from pixmill.predict.inputs import Input
 from pixmill.predict.model import Model
 
-__all__ = ["Journal"]
+__all__ = ["PredictionJournal"]
 
 _FORMAT = 1
 """Goes up when an old row would mislead this code."""
 
 
-class Journal:
+class PredictionJournal:
     """A file of JSON lines beside the first output, in the order of the inputs; a context manager.
 
     The first line tells the model; the others hold an input's name and state, and its row. Those of an earlier run are

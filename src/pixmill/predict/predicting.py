@@ -16,8 +16,8 @@ from pixmill.core.progress import Progress
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.learn.inference import predict_images
 from pixmill.predict.fetching import fetch_inputs
-from pixmill.predict.inputs import Images, Input
-from pixmill.predict.journal import Journal
+from pixmill.predict.inputs import Input, Inputs
+from pixmill.predict.journal import PredictionJournal
 from pixmill.predict.model import Model
 from pixmill.predict.outputs import Row, write_csv, write_jsonl, write_parquet
 
@@ -121,7 +121,7 @@ def predict(
 
 
 def predict_to_files(
-    model: Model, images: Images, outputs: Iterable[Output], journal: Journal, **options: Any
+    model: Model, images: Inputs, outputs: Iterable[Output], journal: PredictionJournal, **options: Any
 ) -> Iterator[Row]:
     """Predict images and write the outputs; what an earlier, killed run has finished is not repeated.
 

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from pixmill.evaluate.predictions import class_indices, probabilities_of
-from pixmill.review.material import Material
-from pixmill.review.outliers import Habits, find_habits
+from pixmill.review.material import ReviewData
+from pixmill.review.outliers import ClassProfile, find_habits
 from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import REASONS, UNREADABLE, meaning, word
 
@@ -117,7 +117,7 @@ class Case:
 
 
 def find_doubts(
-    material: Material,
+    material: ReviewData,
     feedback: Iterable[Case] = (),
     *,
     flips: pd.DataFrame | None = None,
@@ -179,7 +179,7 @@ class _Places:
                 yield index
 
 
-def _conflicts(material: Material) -> Iterator[Case]:
+def _conflicts(material: ReviewData) -> Iterator[Case]:
     """Yield images that came under several labels, with all others of the same pixels."""
     table = material.manifest[["pixels", "width", "height", "reason"]]
     torn = table["reason"].str.startswith("label_conflict").fillna(False).to_numpy(bool)
@@ -198,7 +198,7 @@ def _conflicts(material: Material) -> Iterator[Case]:
         )
 
 
-def _near_duplicates(material: Material) -> Iterator[Case]:
+def _near_duplicates(material: ReviewData) -> Iterator[Case]:
     """Yield sets of near-duplicates that together hold every verified pair once; those across labels come first."""
     pairs, similarity = material.pairs, material.similarity
     labels = np.array([label or "" for label in material.labels], dtype=object)
@@ -228,7 +228,7 @@ def _near_duplicates(material: Material) -> Iterator[Case]:
         )
 
 
-def _labels(material: Material, flips: pd.DataFrame | None) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
+def _labels(material: ReviewData, flips: pd.DataFrame | None) -> Iterator[tuple[Kind, str, str, pd.DataFrame]]:
     """Yield the kinds that ask whether the label is right or another: kind, title, the sentence, and the images.
 
     The images are rows of a table with ``row``, ``label``, ``other`` and what the sentence names, the most urgent
@@ -281,7 +281,7 @@ def _with_second(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label_cases(
-    kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, Habits], places: _Places
+    kind: Kind, title: str, why: str, images: pd.DataFrame, habits: Mapping[str, ClassProfile], places: _Places
 ) -> Iterator[Case]:
     """Yield the cases of a kind that :func:`_labels` describes, with typical images of both classes beside."""
     chosen = images.iloc[list(places.give(images["row"].tolist()))]
@@ -292,7 +292,7 @@ def _label_cases(
         yield Case(kind, title, why.format_map(values), (item["row"],), beside=beside, suggestion=item["other"])
 
 
-def _outliers(habits: Mapping[str, Habits], places: _Places) -> Iterator[Case]:
+def _outliers(habits: Mapping[str, ClassProfile], places: _Places) -> Iterator[Case]:
     found = sorted(
         ((item, habit) for habit in habits.values() for item in habit.outliers()),
         key=lambda pair: (-pair[0].score, pair[0].row),
@@ -303,7 +303,7 @@ def _outliers(habits: Mapping[str, Habits], places: _Places) -> Iterator[Case]:
         yield Case("outliers", "Outlier of its class", item.why, (item.row,), beside=beside)
 
 
-def _dropped_cases(material: Material) -> Iterator[Case]:
+def _dropped_cases(material: ReviewData) -> Iterator[Case]:
     """Yield images that a rule dropped and a decision can keep."""
     reasons = material.manifest["reason"].dropna()
     words = reasons.map(word)
@@ -340,7 +340,7 @@ def _covers(pairs: Sequence[Sequence[int]], order: Sequence[int]) -> Iterator[li
         yield taken
 
 
-def _came_as(material: Material, row: int) -> list[str]:
+def _came_as(material: ReviewData, row: int) -> list[str]:
     """Return the label of an image, or all that it came under."""
     label = material.labels[row]
     return [label] if label is not None else sorted({seen["label"] for seen in material.sightings(row)})

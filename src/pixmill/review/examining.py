@@ -16,7 +16,7 @@ from pixmill.core.dvc import cache_folder, is_cached, read_listing
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.core.words import count
-from pixmill.review.journal import SHORTEST, Accepted, Changed, Journal, Line, copy_of, line_of
+from pixmill.review.journal import SHORTEST, Accepted, Changed, DecisionLog, Line, copy_of, line_of
 from pixmill.serve.inbox import Inbox
 
 __all__ = ["State", "describe_missing", "describe_state", "examine", "find_in"]
@@ -59,7 +59,7 @@ class State:
     malformed: list[str] = field(default_factory=list)
 
 
-def examine(journal: Journal, *, only_absent: bool = False) -> State:
+def examine(journal: DecisionLog, *, only_absent: bool = False) -> State:
     """Compare what was decided with ``data/``, ``review.csv`` and the last commits of this and the decisions' branches.
 
     A commit holds an image if the folder that its ``data.dvc`` names has it, and DVC's cache holds that list and the
@@ -71,7 +71,7 @@ def examine(journal: Journal, *, only_absent: bool = False) -> State:
             incomplete: without such images, DVC need not start.
     """
     accepted, changed = journal.read()
-    state, root = State(malformed=journal.malformed()), journal.root
+    state, root = State(malformed=journal.malformed_lines()), journal.root
     images = [item for item in accepted.values() if not (only_absent and (root / item.file).is_file())]
     if images:
         _examine_images(state, journal, images)
@@ -88,7 +88,7 @@ def examine(journal: Journal, *, only_absent: bool = False) -> State:
     return state
 
 
-def _examine_images(state: State, journal: Journal, images: Sequence[Accepted]) -> None:
+def _examine_images(state: State, journal: DecisionLog, images: Sequence[Accepted]) -> None:
     root = journal.root
     cache = cache_folder(root)
     recorded = _recorded_files(cache, _text(root / "data.dvc"))
@@ -153,7 +153,7 @@ def describe_missing(root: Path) -> tuple[list[str], str] | None:
     """
     if not (root / _FILE).is_file():
         return None
-    return describe_state(examine(Journal(Inbox(root / "inbox"), root), only_absent=True))
+    return describe_state(examine(DecisionLog(Inbox(root / "inbox"), root), only_absent=True))
 
 
 def find_in(data: Path, sizes: Mapping[str, int]) -> set[str]:

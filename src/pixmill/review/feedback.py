@@ -17,13 +17,13 @@ from typing import Any
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files import storage_errors
 from pixmill.core.params import Params
-from pixmill.images import Undecodable, read_verified
+from pixmill.images import UndecodableError, read_verified
 from pixmill.review.doubts import Case
 from pixmill.review.examining import State, examine, find_in
-from pixmill.review.journal import Journal, Line, line_of
+from pixmill.review.journal import DecisionLog, Line, line_of
 from pixmill.review.ledger import one_line
-from pixmill.review.material import Material
-from pixmill.review.review_session import Decisions, Images
+from pixmill.review.material import ReviewData
+from pixmill.review.review_session import Decisions, ImageTable
 from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
 from pixmill.validate.decisions import Decision
 
@@ -51,7 +51,9 @@ class Feedback:
     accepted: tuple[Entry, ...] = ()
 
 
-def sort_feedback(entries: Sequence[Entry], material: Material, data: Path, accepted: Collection[str] = ()) -> Feedback:
+def sort_feedback(
+    entries: Sequence[Entry], material: ReviewData, data: Path, accepted: Collection[str] = ()
+) -> Feedback:
     """Compare the entries of an inbox with the manifest, and with the files in ``data/``.
 
     Args:
@@ -83,8 +85,8 @@ class WithInbox:
         classes: The declared labels; another label counts as none.
     """
 
-    def __init__(self, material: Material, feedback: Feedback, classes: Sequence[str]) -> None:
-        self._material: Images = material
+    def __init__(self, material: ReviewData, feedback: Feedback, classes: Sequence[str]) -> None:
+        self._material: ImageTable = material
         self._feedback = feedback
         self._new = feedback.new
         self._first = len(material.ids)
@@ -166,7 +168,13 @@ class InboxLedger:
     """
 
     def __init__(
-        self, ledger: Decisions, inbox: Inbox, feedback: Feedback, images: Images, folder: Path, journal: Journal
+        self,
+        ledger: Decisions,
+        inbox: Inbox,
+        feedback: Feedback,
+        images: ImageTable,
+        folder: Path,
+        journal: DecisionLog,
     ) -> None:
         self._ledger = ledger
         self._inbox = inbox
@@ -207,7 +215,7 @@ class InboxLedger:
             before[name] = self._carry_out(self._new[name], changes[name])
         return before
 
-    def moved(self) -> int:
+    def count_moved(self) -> int:
         """Return how many new images lie in ``data/`` now."""
         return len(self._taken) - self.dropped()
 
@@ -259,7 +267,7 @@ class InboxLedger:
 
     def sweep(self) -> None:
         """Remove what a killed review left half-written in the class folders."""
-        with self._inbox.locked(then="pixmill review"):
+        with self._inbox.lock(then="pixmill review"):
             for path in self._folder.glob("*/.part-*-feedback-*"):
                 path.unlink()
 
@@ -283,12 +291,12 @@ class InboxLedger:
         if new is not None and new != old:
             try:
                 content = read_verified(entry.path, entry.id)
-            except Undecodable as error:
+            except UndecodableError as error:
                 raise DataError(f"{entry.path} cannot be accepted: {error.reason}", next="drop it") from None
             # Noted first, so that at no time an image lies in data/ of which nobody would know that it is missing.
             self._journal.accept(entry.id, new, content, len(entry.corrections))
             try:
-                with self._inbox.locked(then="repeat the decision"):
+                with self._inbox.lock(then="repeat the decision"):
                     new.parent.mkdir(parents=True, exist_ok=True)
                     write_durably(new, content)
                     sync_folder(self._folder)

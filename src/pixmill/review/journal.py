@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from pixmill.core.git import git
 from pixmill.serve.inbox import Inbox, write_durably
 
-__all__ = ["SHORTEST", "Accepted", "Changed", "Journal", "Line", "copy_of", "line_of"]
+__all__ = ["SHORTEST", "Accepted", "Changed", "DecisionLog", "Line", "copy_of", "line_of"]
 
 Line = tuple[str, str, str, str, str]
 """A line of ``review.csv``: image, decision, label, by, why."""
@@ -91,7 +91,7 @@ class Changed(_Record):
 _PARSER: TypeAdapter[Accepted | Changed] = TypeAdapter(Accepted | Changed)
 
 
-class Journal:
+class DecisionLog:
     """Read and change ``decided.jsonl`` of an inbox.
 
     Args:
@@ -109,7 +109,7 @@ class Journal:
         accepted, changed, _ = self._parse()
         return accepted, changed
 
-    def malformed(self) -> list[str]:
+    def malformed_lines(self) -> list[str]:
         """Return the lines that are skipped."""
         return [line.decode(errors="replace") for line in self._parse()[2]]
 
@@ -177,7 +177,7 @@ class Journal:
     ) -> None:
         if not accept and not change:
             return
-        with self.inbox.locked(then="repeat the decision"):
+        with self.inbox.lock(then="repeat the decision"):
             accepted, changed, malformed = self._parse()
             for image, record in (change or {}).items():
                 old = changed.pop(image, None)

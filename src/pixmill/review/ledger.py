@@ -12,13 +12,13 @@ from pixmill.core.errors import LockedError
 from pixmill.core.files import storage_errors, write_text
 from pixmill.validate.decisions import Decision, Names, match_decisions, read_decisions, render_decisions
 
-__all__ = ["Ledger", "one_line"]
+__all__ = ["ReviewFile", "one_line"]
 
 _PATIENCE = 10.0
 """Seconds to wait for another `pixmill review` that is writing."""
 
 
-class Ledger:
+class ReviewFile:
     """Read and change ``review.csv``, which people may edit in other programs between two decisions.
 
     Args:

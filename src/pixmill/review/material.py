@@ -19,7 +19,7 @@ from pixmill.evaluate.predictions import predictions_schema
 from pixmill.validate.decisions import Decision, Names, names_of
 from pixmill.validate.reasons import meaning
 
-__all__ = ["Material", "load_material"]
+__all__ = ["ReviewData", "load_material"]
 
 _AGAIN = "dvc repro validate"
 
@@ -27,7 +27,7 @@ _PLACES = 3
 """Places of one image that are named."""
 
 
-class Material:
+class ReviewData:
     """Hold the tables, so that all that is known of one image is found at once.
 
     Args:
@@ -130,7 +130,7 @@ class Material:
         return rows
 
 
-def load_material(root: Path) -> Material:
+def load_material(root: Path) -> ReviewData:
     """Read the tables of a project.
 
     Args:
@@ -148,7 +148,7 @@ def load_material(root: Path) -> Material:
             f"{scraped / 'images'} is missing",
             next="mv artifacts/scrape artifacts/scrape.old && dvc checkout artifacts/scrape",
         )
-    return Material(
+    return ReviewData(
         manifest,
         read_table(validated / "pairs.parquet", PAIRS, stage="validate"),
         read_table(scraped / "sightings.parquet", SIGHTINGS, stage="scrape"),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["FEWEST", "Habits", "Outlier", "find_habits"]
+__all__ = ["FEWEST", "ClassProfile", "Outlier", "find_habits"]
 
 FEWEST = 10
 """A class of fewer kept images has no habits that one could be unlike."""
@@ -76,7 +76,7 @@ class Outlier:
     why: str
 
 
-class Habits:
+class ClassProfile:
     """Hold what the kept images of a class are like.
 
     Args:
@@ -118,7 +118,7 @@ class Habits:
         )
 
 
-def find_habits(manifest: pd.DataFrame) -> dict[str, Habits]:
+def find_habits(manifest: pd.DataFrame) -> dict[str, ClassProfile]:
     """Return the habits of each class, by label, of classes with at least :data:`FEWEST` kept images.
 
     Args:
@@ -127,7 +127,7 @@ def find_habits(manifest: pd.DataFrame) -> dict[str, Habits]:
     labels = manifest["label"].astype(object).where((manifest["verdict"] == "keep").to_numpy(bool))
     groups = labels.groupby(labels, sort=True).indices
     return {
-        str(label): Habits(str(label), np.asarray(rows), manifest.iloc[rows])
+        str(label): ClassProfile(str(label), np.asarray(rows), manifest.iloc[rows])
         for label, rows in groups.items()
         if len(rows) >= FEWEST
     }

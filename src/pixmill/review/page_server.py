@@ -70,7 +70,7 @@ class Server(LoopbackServer):
         self.key = secrets.token_urlsafe(24)
         self._ticket: str | None = secrets.token_urlsafe(24)
         try:
-            super().__init__(port, _Handler)
+            super().__init__(port, _PageHandler)
         except OSError as error:
             raise PixmillError(
                 f"the review cannot use port {port}: {error.strerror}", next="pixmill review --port 0"
@@ -96,7 +96,7 @@ class Server(LoopbackServer):
             return True
 
 
-class _Handler(LoopbackHandler):
+class _PageHandler(LoopbackHandler):
     """Answer one connection's requests."""
 
     server_version = "PixmillReview"

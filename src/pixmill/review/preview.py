@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pixmill.compute import Limits, Loss, map_batches
-from pixmill.images import Undecodable, decode, read_verified
+from pixmill.compute import Loss, RowLimits, map_batches
+from pixmill.images import UndecodableError, decode, read_verified
 from pixmill.images.fit import thumbnail
 
-__all__ = ["Previews", "Source", "preview_batch"]
+__all__ = ["ImageFile", "Previews", "preview_batch"]
 
 _SIDE, _QUALITY = 1024, 88
 _HELD = 256
@@ -25,7 +25,7 @@ _AT_ONCE = 24
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageFile:
     """Say where an image lies.
 
     Args:
@@ -39,20 +39,20 @@ class Source:
     max_pixels: int
 
 
-def preview_batch(sources: Sequence[Source]) -> list[bytes | str]:
+def preview_batch(sources: Sequence[ImageFile]) -> list[bytes | str]:
     """Return a JPEG of each image, at most 1024 pixels a side, or in one word why there is none."""
     return [_preview(source) for source in sources]
 
 
-def _preview(source: Source) -> bytes | str:
+def _preview(source: ImageFile) -> bytes | str:
     try:
         content = read_verified(source.path, source.id)
         return thumbnail(decode(content, max_pixels=source.max_pixels).pixels, _SIDE, quality=_QUALITY)
-    except Undecodable as error:
+    except UndecodableError as error:
         return error.reason
 
 
-def _name_loss(_: Source, loss: Loss) -> bytes | str:
+def _name_loss(_: ImageFile, loss: Loss) -> bytes | str:
     return loss
 
 
@@ -65,7 +65,7 @@ class Previews:
         workers: Processes that decode; default: one a processor.
     """
 
-    def __init__(self, source: Callable[[str], Source], *, limits: Limits, workers: int | None = None) -> None:
+    def __init__(self, source: Callable[[str], ImageFile], *, limits: RowLimits, workers: int | None = None) -> None:
         self._source = source
         self._limits = limits
         self._workers = workers

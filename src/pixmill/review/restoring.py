@@ -13,9 +13,9 @@ from pixmill.core.files import storage_errors, write_text
 from pixmill.core.params import Params
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
-from pixmill.images import Undecodable, read_verified
+from pixmill.images import UndecodableError, read_verified
 from pixmill.review.examining import describe_state, examine
-from pixmill.review.journal import Accepted, Changed, Journal, copy_of
+from pixmill.review.journal import Accepted, Changed, DecisionLog, copy_of
 from pixmill.serve.inbox import Inbox, write_durably
 from pixmill.state.uncommitted import commit_command, commit_first
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions
@@ -41,7 +41,7 @@ def restore(workspace: Workspace, params: Params) -> None:
         StorageError: The disk is full, or a file may not be written.
     """
     root = workspace.root
-    journal = Journal(Inbox(root / "inbox"), root)
+    journal = DecisionLog(Inbox(root / "inbox"), root)
     state = examine(journal)
     most = len(state.missing) + len(state.gone) + len(state.lost) + len(state.malformed)
     described = describe_state(state, most)
@@ -72,7 +72,7 @@ def restore(workspace: Workspace, params: Params) -> None:
     _refuse(journal, broken, others)
 
 
-def _refuse(journal: Journal, broken: list[Accepted], others: list[Accepted | Changed]) -> None:
+def _refuse(journal: DecisionLog, broken: list[Accepted], others: list[Accepted | Changed]) -> None:
     """Raise what was not restored, and what to do about it."""
     problems, steps = [], []
     if broken:
@@ -89,12 +89,12 @@ def _refuse(journal: Journal, broken: list[Accepted], others: list[Accepted | Ch
         raise DataError("\n".join(problems), next="; ".join(steps))
 
 
-def _put_back(journal: Journal, item: Accepted) -> bool:
+def _put_back(journal: DecisionLog, item: Accepted) -> bool:
     try:
         content = read_verified(copy_of(journal.inbox, item), item.image)
-    except Undecodable:
+    except UndecodableError:
         return False
-    with journal.inbox.locked(then="pixmill review --restore"):
+    with journal.inbox.lock(then="pixmill review --restore"):
         write_durably(journal.root / item.file, content)
     return True
 

@@ -11,10 +11,10 @@ from pixmill.core.errors import PixmillError
 from pixmill.review.doubts import KINDS, SHOWN, Case
 from pixmill.validate.decisions import Decision
 
-__all__ = ["Choice", "Decisions", "Images", "Refusal", "Session"]
+__all__ = ["Choice", "DecisionError", "Decisions", "ImageTable", "Session"]
 
 
-class Images(Protocol):
+class ImageTable(Protocol):
     """The images that cases are about, each known by its row."""
 
     @property
@@ -48,7 +48,7 @@ class Decisions(Protocol):
         ...
 
 
-class Refusal(PixmillError):  # noqa: N818 (what it is to the person, who made no error)
+class DecisionError(PixmillError):
     """Tell why a decision was not written."""
 
 
@@ -68,7 +68,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _Undo:
     """Hold what one choice changed, so that it can be undone: by id, what was written and what was there before."""
 
     case: int
@@ -90,7 +90,7 @@ class Session:
 
     def __init__(
         self,
-        images: Images,
+        images: ImageTable,
         cases: Sequence[Case],
         ledger: Decisions,
         *,
@@ -112,7 +112,7 @@ class Session:
         self._read: Mapping[str, Decision] | None = None
         self._decisions: dict[int, Decision] = {}
         self._settled: list[bool] = []
-        self._steps: list[_Step] = []
+        self._steps: list[_Undo] = []
         self._lock = threading.Lock()
 
     @property
@@ -167,7 +167,7 @@ class Session:
             changes = {choice.id: self._decision(choice, members, why) for choice in choices}
             before = self._ledger.change(changes)
             now = self._ledger.read()
-            self._steps.append(_Step(number, before, {name: now.get(name) for name in changes}))
+            self._steps.append(_Undo(number, before, {name: now.get(name) for name in changes}))
             return self._content(number)
 
     def undo(self) -> dict[str, Any]:
@@ -179,11 +179,11 @@ class Session:
         """
         with self._lock:
             if not self._steps:
-                raise Refusal("there is nothing to undo in this session")
+                raise DecisionError("there is nothing to undo in this session")
             step, now = self._steps[-1], self._ledger.read()
             for name, decision in step.after.items():
                 if _content(now.get(name)) != _content(decision):
-                    raise Refusal(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
+                    raise DecisionError(f"the decision on {name[:12]} has been changed elsewhere, so it was not undone")
             self._ledger.change(step.before)
             self._steps.pop()
             return self._content(step.case)
@@ -197,23 +197,23 @@ class Session:
 
     def _decision(self, choice: Choice, members: set[str], why: str) -> Decision | None:
         if choice.id not in members:
-            raise Refusal("that image is not in this case")
+            raise DecisionError("that image is not in this case")
         if choice.verb == "clear":
             return None
         row = self._images.row(choice.id)
         label = None if row is None else self._images.labels[row]
         if choice.verb == "relabel":
             if choice.label not in self._classes:
-                raise Refusal(f"expected one of the labels {', '.join(self._classes)}, received {choice.label!r}")
+                raise DecisionError(f"expected one of the labels {', '.join(self._classes)}, received {choice.label!r}")
             return Decision(0, choice.id, "relabel", choice.label, self._by, why)
         if choice.verb == "drop":
             return Decision(0, choice.id, "drop", "", self._by, why)
         if choice.verb != "keep":
-            raise Refusal(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
+            raise DecisionError(f"expected keep, drop, relabel or clear, received {choice.verb!r}")
         if label is None:
-            raise Refusal("it has no label, or several; use relabel to choose one")
+            raise DecisionError("it has no label, or several; use relabel to choose one")
         if label not in self._classes:
-            raise Refusal(f"its label '{label}' is not one of the classes; use relabel to choose one")
+            raise DecisionError(f"its label '{label}' is not one of the classes; use relabel to choose one")
         return Decision(0, choice.id, "keep", "", self._by, why)
 
     def _now(self) -> tuple[dict[int, Decision], list[bool]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from pixmill.compare.comparison import NotComparableError
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.dvc import add_data
 from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.git import git
@@ -21,11 +21,11 @@ from pixmill.core.workspace import Workspace
 from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.examining import State, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import Journal
-from pixmill.review.ledger import Ledger
+from pixmill.review.journal import DecisionLog
+from pixmill.review.ledger import ReviewFile
 from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
-from pixmill.review.preview import Previews, Source
+from pixmill.review.preview import ImageFile, Previews
 from pixmill.review.review_session import Session
 from pixmill.serve.bucket import Bucket
 from pixmill.serve.inbox import Inbox
@@ -74,7 +74,7 @@ def review(
     table = root / "artifacts/validate/manifest.parquet"
     stamp = _stamp(table)
     material = load_material(root)
-    ledger = Ledger(
+    ledger = ReviewFile(
         root / "review.csv",
         params.classes,
         material.names,
@@ -86,7 +86,7 @@ def review(
     if other is not None:
         _say_moved(other, box, inbox)
     entries, broken = box.entries()
-    journal = Journal(box, root)
+    journal = DecisionLog(box, root)
     feedback = sort_feedback(entries, material, root / "data", accepted=journal.read()[0])
     images = WithInbox(material, feedback, params.classes)
     folder = root / "data" / ("train" if params.scrape.folder.layout == "fixed" else "")
@@ -117,10 +117,10 @@ def review(
     scraped = root / "artifacts/scrape"
     paths = {name: scraped / path for name, path in zip(material.ids, material.manifest["path"], strict=True)}
     paths |= {entry.id: entry.path for entry in feedback.new}
-    limits = Limits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
+    limits = RowLimits(seconds=params.validate.timeout, memory=params.validate.memory << 20)
 
-    def source(name: str) -> Source:
-        return Source(name, paths[name], params.validate.max_pixels)
+    def source(name: str) -> ImageFile:
+        return ImageFile(name, paths[name], params.validate.max_pixels)
 
     try:
         with Previews(source, limits=limits) as previews, Server(session, previews, port=port) as server:
@@ -241,7 +241,7 @@ def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None
 
 def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:
     """Say what was decided, and what comes next."""
-    moved, dropped = desk.moved(), desk.dropped()
+    moved, dropped = desk.count_moved(), desk.dropped()
     written = sum(not desk.keeps(name) for name in session.changed)
     said = [f"{count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
     if moved or dropped:

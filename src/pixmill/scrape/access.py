@@ -12,13 +12,13 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pixmill.core.errors import BrowserError, BrowserLost, ParamsError
+from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.node_downloads import NodeDownloads
-from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
 from pixmill.web.fetch.location import host_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pixmill.web.browser import Browser, Grid
 
-__all__ = ["NOWHERE", "NetworkAccess", "Stopped", "open_access"]
+__all__ = ["NOWHERE", "NetworkAccess", "StoppedError", "open_access"]
 
 Result = TypeVar("Result")
 
@@ -37,7 +37,7 @@ _RESTART_SECONDS = 60.0
 """How long a grid that has opened browsers in this run is given to come back."""
 
 
-class Stopped(Exception):  # noqa: N818 (a request, not a fault)
+class StoppedError(Exception):
     """Ask a search to end, since the run does."""
 
 
@@ -48,7 +48,7 @@ class _Nowhere:
         raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
 
     journal: Journal | None = None
-    permitted = ask = browser = witness = _refuse
+    find_refusal = ask = browser = witness = _refuse
 
 
 NOWHERE = _Nowhere()
@@ -81,9 +81,9 @@ class NetworkAccess:
         self._has_started = False
         self._told: set[str] = set()
 
-    def permitted(self, url: str) -> Refused | None:
+    def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
-        return self.result(self.begin(self._fetcher.permitted(url)))
+        return self.result(self.begin(self._fetcher.find_refusal(url)))
 
     def ask(self, url: str) -> Fetched | Refused:
         """Return the answer of an API that is published for programs."""
@@ -119,12 +119,12 @@ class NetworkAccess:
             )
             try:
                 driver = stack.enter_context(opening)
-            except BrowserLost:
+            except BrowserLostError:
                 raise
             except BrowserError as error:
                 if not self._has_started:
                     raise
-                raise BrowserLost(error.message, next=error.next) from error
+                raise BrowserLostError(error.message, next=error.next) from error
             self._has_started = True
             execute = driver.execute
 
@@ -178,7 +178,7 @@ class NetworkAccess:
         """
         if self._stop.is_set():
             work.close()
-            raise Stopped
+            raise StoppedError
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def result(self, begun: Future[Result]) -> Result:
@@ -191,13 +191,13 @@ class NetworkAccess:
             wait([begun], timeout=_LOOK_SECONDS)
             if self._stop.is_set():
                 begun.cancel()
-                raise Stopped
+                raise StoppedError
         return begun.result()
 
     def check(self) -> None:
-        """Raise :class:`Stopped` where the run ends."""
+        """Raise :class:`StoppedError` where the run ends."""
         if self._stop.is_set():
-            raise Stopped
+            raise StoppedError
 
     def stop(self) -> None:
         """Ask all searches to end."""
@@ -245,7 +245,7 @@ async def open_access(
     reach = dataclasses.replace(
         given, served={**given.served, **served}, allowed=given.allowed | frozenset(params.allow_hosts)
     )
-    limits = Limits(
+    limits = FetchLimits(
         max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections, per_host=params.per_host
     )
     manners = Manners(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.web.fetch import Refused
 
 __all__ = ["Candidate", "Query", "Sighting"]
@@ -100,7 +100,7 @@ class Sighting:
 
     source: str
     candidate: Candidate
-    image: Image | None
+    image: StoredImage | None
     refused: Refused | None = None
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.judge import Judge, accept, address_of
 from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
@@ -105,6 +105,6 @@ class _Stored(Fetched):
 def _store(fetched: Fetched, *, images: ImageStore, md5: str | None) -> _Stored:
     """Judge what was fetched and keep what is accepted, in the process that fetched it."""
     outcome = accept(fetched.content, md5)
-    if isinstance(outcome, Image):
+    if isinstance(outcome, StoredImage):
         images.add(outcome, fetched.content)
     return _Stored(b"", fetched.url, fetched.etag, fetched.modified, outcome=outcome)

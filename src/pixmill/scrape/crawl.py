@@ -10,16 +10,16 @@ from concurrent.futures import Future
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from pixmill.core.errors import BrowserLost, ScrapeError
+from pixmill.core.errors import BrowserLostError, ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import Progress, announce
-from pixmill.scrape.access import NetworkAccess, Stopped
+from pixmill.scrape.access import NetworkAccess, StoppedError
 from pixmill.scrape.candidate import Candidate, Sighting
 from pixmill.scrape.collector import Collector
 from pixmill.scrape.dispatch import Dispatcher
 from pixmill.scrape.journal import Answers, Journal
 from pixmill.scrape.searches import FailedSearch, Search
-from pixmill.scrape.sources import SearchFailed
+from pixmill.scrape.sources import SearchError
 
 __all__ = ["Crawl", "least_expected"]
 
@@ -90,14 +90,14 @@ class Crawl:
         for worker in workers:
             worker.start()
         try:
-            await _ended(workers)
+            await _wait_for(workers)
         finally:
             self._access.stop()
             # A browser that waits for a page hears of no end; without a way out it waits no longer.
             await asyncio.to_thread(self._access.close)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LEAVE_SECONDS):
-                    await _ended(workers)
+                    await _wait_for(workers)
             self._progress.close()
         if self._broken:
             raise self._broken[0]
@@ -112,7 +112,7 @@ class Crawl:
                     self._access.check()
                     if self._params.per_class is None or len(ids) < self._params.per_class:
                         ids = self._carry_out(search, ids)
-        except Stopped:
+        except StoppedError:
             return
         except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
             self._broken.append(error)
@@ -186,10 +186,10 @@ class Crawl:
             try:
                 self._listen(search, attempts[-1])
                 return attempts[-1], None
-            except SearchFailed as error:
+            except SearchError as error:
                 failed = FailedSearch.of(search, error)
                 break
-            except BrowserLost as error:
+            except BrowserLostError as error:
                 message = f"{error.message} ({len(attempts)} attempts)"
                 failed = FailedSearch(search, "browser", message, advice=error.next)
                 if len(attempts) < _BROWSERS:
@@ -210,7 +210,7 @@ class Crawl:
             if close is not None:
                 close()
         if search.source.kind != "list" and dispatcher.taken < self._expected:
-            raise SearchFailed(
+            raise SearchError(
                 "too_few",
                 f"{search.query.address} returned {dispatcher.taken} candidates, expected at least {self._expected} "
                 "(scrape.expect_at_least)",
@@ -219,7 +219,7 @@ class Crawl:
     def _dispatcher(self, search: Search, ids: Set[str]) -> Dispatcher:
         class_ids = set(ids)
 
-        def settled(sighting: Sighting) -> None:
+        def settle(sighting: Sighting) -> None:
             with self._progress_lock:
                 self._refused += sighting.image is None
                 self._progress.advance(note=f"{self._refused:,} refused" if self._refused else "")
@@ -229,13 +229,13 @@ class Crawl:
         def begin(batch: list[Candidate]) -> Future[None]:
             with self._progress_lock:
                 self._progress.expect(len(batch))
-            return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settled))
+            return self._access.begin(self._collector.collect(search.source.name, search.world, batch, settle))
 
         keep = search.source.kind != "list"
         return Dispatcher(begin, self._access.result, class_ids, self._params, keep=keep)
 
 
-async def _ended(workers: Sequence[threading.Thread]) -> None:
+async def _wait_for(workers: Sequence[threading.Thread]) -> None:
     # Not by joining them in asyncio's own threads, whose end it would wait for even where the run is interrupted.
     while any(worker.is_alive() for worker in workers):
         await asyncio.sleep(_LOOK_SECONDS)

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.access import NOWHERE
 from pixmill.scrape.crawl import least_expected
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, read_journal
 from pixmill.scrape.judge import address_of
 from pixmill.scrape.licences import permits
 from pixmill.scrape.searches import Search, plan_searches
-from pixmill.scrape.sources import SearchFailed, open_sources, row_of
+from pixmill.scrape.sources import SearchError, open_sources, row_of
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.fetch import Refused
 
@@ -84,7 +84,7 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
         if source.name == "folder":
             try:
                 next(source.search(search.query, NOWHERE))
-            except SearchFailed as failed:
+            except SearchError as failed:
                 return failed.message, 0.0
         is_remote = source.name == "keras" and params.keras.path is None
         return ("downloaded once by Keras", _DOWNLOAD_SECONDS) if is_remote else ("on this machine", 0.0)
@@ -102,9 +102,9 @@ def _visit(search: Search, journal: Journal | None, params: ScrapeParams, ids: s
             outcome = journal.outcome(address) if journal else None
             count += 1
             left += outcome is None or (isinstance(outcome, Refused) and outcome.transient)
-            if isinstance(outcome, Image):
+            if isinstance(outcome, StoredImage):
                 ids.add(outcome.id)
-    except SearchFailed as failed:
+    except SearchError as failed:
         return failed.message, 0.0
     rate = _FETCHES if row.many_hosts or params.rate is None else params.rate
     if source.kind == "list":

@@ -14,11 +14,11 @@ from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import track
 from pixmill.scrape.access import NOWHERE
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import Judge
 from pixmill.scrape.searches import FailedSearch, Search
-from pixmill.scrape.sources import LocalSource, SearchFailed, is_local
+from pixmill.scrape.sources import LocalSource, SearchError, is_local
 from pixmill.web.fetch import Refused
 
 __all__ = ["Harvest", "manifest_frame", "manifest_row", "sighting_row"]
@@ -64,7 +64,7 @@ class Harvest:
             try:
                 for candidate in islice(self._candidates(search), self._params.per_query):
                     yield search, self._sighting(search, candidate)
-            except SearchFailed as error:
+            except SearchError as error:
                 self.failed.append(FailedSearch.of(search, error))
 
     def _candidates(self, search: Search) -> Iterator[Candidate]:
@@ -87,7 +87,7 @@ class Harvest:
         if isinstance(received, Refused):
             return Sighting(source.name, candidate, None, received)
         # Every file that people brought is taken as it is, so that validate can name what is wrong with it.
-        image = Image.of(received.content)
+        image = StoredImage.of(received.content)
         self._output.add(image, received.content)
         return Sighting(source.name, candidate, image)
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 from pixmill.core.errors import ScrapeError
 from pixmill.core.files import file_digest, replacing, write_bytes
-from pixmill.images import EXTENSIONS, Undecodable, header_size, sniff
+from pixmill.images import EXTENSIONS, UndecodableError, header_size, sniff
 
-__all__ = ["Image", "ImageStore"]
+__all__ = ["ImageStore", "StoredImage"]
 
 _OTHER = ".bin"
 """The extension of a file that is no image, which a person brought all the same."""
 
 
 @dataclass(frozen=True)
-class Image:
+class StoredImage:
     """Name some bytes for ever.
 
     Args:
@@ -34,7 +34,7 @@ class Image:
     format: str | None
 
     @classmethod
-    def of(cls, content: bytes) -> Image:
+    def of(cls, content: bytes) -> StoredImage:
         """Return the name of some bytes."""
         kind = sniff(content)
         return cls(hashlib.sha256(content).hexdigest(), len(content), kind if kind in EXTENSIONS else None)
@@ -64,11 +64,11 @@ class ImageStore:
         # What one process has hashed, another has not.
         return ImageStore, (self.folder,)
 
-    def path(self, image: Image) -> Path:
+    def path(self, image: StoredImage) -> Path:
         """Return where an image lies, or would."""
         return self.folder / image.name
 
-    def holds(self, image: Image) -> bool:
+    def holds(self, image: StoredImage) -> bool:
         """Tell whether an image lies here, byte for byte."""
         if _short(image) not in self._whole:
             path = self.path(image)
@@ -77,20 +77,20 @@ class ImageStore:
             self._whole.add(_short(image))
         return True
 
-    def add(self, image: Image, content: bytes) -> None:
+    def add(self, image: StoredImage, content: bytes) -> None:
         """Keep an image."""
         if not self.holds(image):
             write_bytes(self.path(image), content)
             self._whole.add(_short(image))
 
-    def longest_side(self, image: Image) -> int | None:
+    def longest_side(self, image: StoredImage) -> int | None:
         """Return the longer side of an image in pixels by its header, or ``None`` where that cannot be read."""
         try:
             return max(header_size(self.path(image).read_bytes()))
-        except (MemoryError, OSError, Undecodable):
+        except (MemoryError, OSError, UndecodableError):
             return None
 
-    def copy(self, image: Image, other: ImageStore) -> None:
+    def copy(self, image: StoredImage, other: ImageStore) -> None:
         """Keep an image that lies in another folder.
 
         A copy, not a link: whoever edits one must not change the other.
@@ -121,5 +121,5 @@ class ImageStore:
                 folder.rmdir()
 
 
-def _short(image: Image) -> int:
+def _short(image: StoredImage) -> int:
     return int(image.id[:16], 16)

@@ -19,12 +19,12 @@ from pixmill.core.files import remove_temporary
 from pixmill.core.params import ScrapeParams
 from pixmill.core.progress import announce
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Image, ImageStore
+from pixmill.scrape.image_store import ImageStore, StoredImage
 from pixmill.web.fetch import Refused, Validators
 
 __all__ = ["Answers", "Journal", "Outcome", "hold_journal", "read_journal"]
 
-Outcome = Image | Refused
+Outcome = StoredImage | Refused
 
 _FOLDER, _FILE = "journal", "journal.db"
 
@@ -125,7 +125,7 @@ class Journal:
         record = self._read("outcome", address)
         return None if record is None else _outcome(record)
 
-    def earlier_version(self, address: str) -> tuple[Image, Validators] | None:
+    def earlier_version(self, address: str) -> tuple[StoredImage, Validators] | None:
         """Return what another snapshot had of an address, if a server can compare it and its bytes are at hand.
 
         Of several snapshots it is the one with the latest date.
@@ -138,7 +138,7 @@ class Journal:
             except json.JSONDecodeError:
                 continue
             image, validators = _outcome(record), Validators(**record.get("validators", {}))
-            if isinstance(image, Image) and (validators.etag or validators.modified) and self.images.holds(image):
+            if isinstance(image, StoredImage) and (validators.etag or validators.modified) and self.images.holds(image):
                 return image, validators
         return None
 
@@ -235,7 +235,7 @@ def read_journal(params: ScrapeParams, scratch: Path) -> contextlib.AbstractCont
 def _outcome(record: dict[str, Any]) -> Outcome:
     if "reason" in record:
         return Refused(record["reason"], record["detail"])
-    return Image(record["id"], record["size"], record["format"])
+    return StoredImage(record["id"], record["size"], record["format"])
 
 
 def _key(kind: str, name: str) -> bytes:

@@ -7,11 +7,11 @@ import hashlib
 from pixmill.core.params import ScrapeParams
 from pixmill.images import OTHER_FORMATS, sniff
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal, Outcome
 from pixmill.scrape.licences import permits
 from pixmill.web.fetch import Refused
-from pixmill.web.fetch.location import BadURL, host_of, parse_url
+from pixmill.web.fetch.location import InvalidURLError, host_of, parse_url
 
 __all__ = ["LEFT_ALONE", "Judge", "accept", "address_of"]
 
@@ -50,7 +50,7 @@ def accept(content: bytes, md5: str | None = None) -> Outcome:
         content: What an address delivered.
         md5: The MD5 that its source promises, in hexadecimal; ``None`` where it promises none.
     """
-    image = Image.of(content)
+    image = StoredImage.of(content)
     if image.format is None:
         kind = sniff(content)
         title = OTHER_FORMATS.get(kind)
@@ -86,7 +86,7 @@ class Judge:
         It follows from the journal and the images alone, never from the order in which things were fetched.
         """
         outcome = self._original(world, candidate)
-        if isinstance(outcome, Image):
+        if isinstance(outcome, StoredImage):
             if self._is_only_thumbnail(candidate, outcome):
                 return Sighting(source, candidate, outcome if self._params.thumbnails else None, _ONLY_THUMBNAIL)
             return Sighting(source, candidate, outcome)
@@ -98,7 +98,7 @@ class Judge:
         if candidate.thumbnail_url is None:
             return False
         original = self._original(world, candidate)
-        return self._is_small(original) if isinstance(original, Image) else self._may_be_replaced(original)
+        return self._is_small(original) if isinstance(original, StoredImage) else self._may_be_replaced(original)
 
     def refused_licence(self, candidate: Candidate) -> Refused | None:
         """Return why a candidate's licence keeps us from it, or ``None`` where it does not."""
@@ -112,7 +112,7 @@ class Judge:
         What failed for a passing reason, or for one that the params no longer give, is tried once a run.
         """
         outcome = self._journal.outcome(address)
-        if outcome is None or isinstance(outcome, Image):
+        if outcome is None or isinstance(outcome, StoredImage):
             return outcome is not None and self._journal.images.holds(outcome)
         if self._journal.was_refused_now(address):
             return True
@@ -123,7 +123,7 @@ class Judge:
         """Tell whether the ``robots.txt`` of an address's host is overridden."""
         try:
             url = parse_url(address.split("\0", 2)[2])
-        except BadURL:
+        except InvalidURLError:
             return False
         return host_of(url.raw_host or "") in self._robots_exceptions
 
@@ -146,28 +146,28 @@ class Judge:
                 return Refused("smaller_than_thumbnail", "the original is smaller than its thumbnail")
         return outcome
 
-    def _thumbnail(self, world: str, candidate: Candidate) -> Image | None:
+    def _thumbnail(self, world: str, candidate: Candidate) -> StoredImage | None:
         if candidate.thumbnail_url is None:
             return None
         outcome = self._journal.outcome(address_of(world, candidate.thumbnail_url))
-        return outcome if isinstance(outcome, Image) else None
+        return outcome if isinstance(outcome, StoredImage) else None
 
     def _may_be_replaced(self, refused: Refused) -> bool:
         """Tell whether a thumbnail may stand in the place of an original that was refused."""
         return self._params.thumbnails and refused.reason not in {"licence", *LEFT_ALONE}
 
-    def _is_only_thumbnail(self, candidate: Candidate, image: Image) -> bool:
+    def _is_only_thumbnail(self, candidate: Candidate, image: StoredImage) -> bool:
         """Tell whether the image of a page of results looks like a small copy; an API knows its originals."""
         if candidate.route != "attribute" or candidate.image_url != candidate.thumbnail_url:
             return False
         side = self._journal.images.longest_side(image)
         return side is not None and side < max(_THUMBNAIL, candidate.width or 0, candidate.height or 0)
 
-    def _is_small(self, image: Image) -> bool:
+    def _is_small(self, image: StoredImage) -> bool:
         side = self._journal.images.longest_side(image)
         return side is not None and side < _THUMBNAIL
 
-    def _is_smaller(self, image: Image, other: Image) -> bool:
+    def _is_smaller(self, image: StoredImage, other: StoredImage) -> bool:
         """Tell whether an image is surely smaller than another: what cannot be measured suspects nothing."""
         side, other_side = (self._journal.images.longest_side(each) for each in (image, other))
         return side is not None and other_side is not None and side < other_side

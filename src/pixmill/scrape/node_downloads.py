@@ -18,7 +18,7 @@ from pixmill.compute.cluster import Cluster, choose_cluster
 from pixmill.compute.connection import reason, refusal
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
-from pixmill.web.fetch import Limits, Network
+from pixmill.web.fetch import FetchLimits, Network
 from pixmill.web.fetch.exchange import Answer, Exchange, Request
 
 __all__ = ["NodeDownloads"]
@@ -47,7 +47,9 @@ class NodeDownloads:
         here: Hosts that are left to this process.
     """
 
-    def __init__(self, folder: Path, limits: Limits, contact: str | None, network: Network, here: Set[str]) -> None:
+    def __init__(
+        self, folder: Path, limits: FetchLimits, contact: str | None, network: Network, here: Set[str]
+    ) -> None:
         self._folder = folder
         self._settings = (limits, network, contact)
         self._here = here
@@ -109,7 +111,7 @@ def _alive(cluster: Cluster) -> list[dict[str, Any]]:
 class _Node:
     """Have requests answered by a process on a node; where that is lost, by another, if need be on another node."""
 
-    def __init__(self, cluster: Cluster, place: int, settings: tuple[Limits, Network, str | None]) -> None:
+    def __init__(self, cluster: Cluster, place: int, settings: tuple[FetchLimits, Network, str | None]) -> None:
         self._cluster = cluster
         self._place = place
         self._settings = settings
@@ -209,7 +211,7 @@ class _Node:
 
     async def _receive(self, actor: Any) -> None:
         while True:
-            for number, answer in await _result(actor.finished.remote()):
+            for number, answer in await _result(actor.wait_for_answers.remote()):
                 self._losses = 0
                 _, waiting = self._asked.pop(number)
                 if waiting.done():  # nobody waits any more
@@ -228,7 +230,7 @@ async def _result(reference: Any) -> Any:
 class _Downloads:
     """Answer requests on a node; an actor."""
 
-    def __init__(self, limits: Limits, network: Network, contact: str | None) -> None:
+    def __init__(self, limits: FetchLimits, network: Network, contact: str | None) -> None:
         self._exchange = Exchange(limits, network, contact)
         self._is_open = False
         self._under_way: set[asyncio.Task[None]] = set()
@@ -244,7 +246,7 @@ class _Downloads:
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
-    async def finished(self) -> list[Answered]:
+    async def wait_for_answers(self) -> list[Answered]:
         """Wait for answers; return all that there are."""
         answered = [await self._finished.get()]
         while not self._finished.empty():

@@ -76,7 +76,7 @@ class ScrapeResult:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in refused.most_common())
         return f"{label}: no images, because all candidates were refused ({reasons})"
 
-    def tolerated(self) -> list[str]:
+    def tolerated_failures(self) -> list[str]:
         """Return a line for each search that failed where ``scrape.tolerate`` lets it."""
         if not self.tally.failed or not self._is_enough():
             return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.sources import SearchFailed, Source, is_local
+from pixmill.scrape.sources import SearchError, Source, is_local
 
 __all__ = ["FailedSearch", "Search", "plan_searches"]
 
@@ -58,7 +58,7 @@ class FailedSearch:
     advice: str | None = None
 
     @classmethod
-    def of(cls, search: Search, error: SearchFailed) -> FailedSearch:
+    def of(cls, search: Search, error: SearchError) -> FailedSearch:
         """Return what a source says of its failure, with the search that it is about."""
         return cls(search, error.failure, error.message, error.evidence, error.advice)
 

@@ -18,7 +18,7 @@ from pixmill.core.errors import ScrapeError
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.access import open_access
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.sources import Access, SearchFailed, open_sources
+from pixmill.scrape.sources import Access, SearchError, open_sources
 from pixmill.scrape.sources.browsing import Page, script
 from pixmill.scrape.sources.definition import Buttons, SiteDefinition, site_file
 from pixmill.scrape.sources.detail import NO_DETAIL, Details
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from pixmill.scrape.candidate import Query
 
-__all__ = ["Finding", "ProbeReport", "probe", "probe_source"]
+__all__ = ["ProbeReport", "SelectorMatch", "probe", "probe_source"]
 
 _CANDIDATES = 20
 """Results of the search that are read."""
@@ -45,7 +45,7 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True)
-class Finding:
+class SelectorMatch:
     """Say what one selector finds.
 
     Args:
@@ -81,7 +81,7 @@ class ProbeReport:
     site: SiteDefinition
     folder: Path
     candidates: list[Candidate] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[SelectorMatch] = field(default_factory=list)
     failure: str | None = None
     fix: str | None = None
 
@@ -90,7 +90,7 @@ class ProbeReport:
         """Note why a search failed, instead of raising it."""
         try:
             yield
-        except SearchFailed as failed:
+        except SearchError as failed:
             self.failure = failed.message if failed.advice is None else f"{failed.message}; {failed.advice}"
 
     def lines(self) -> Iterator[str]:
@@ -130,14 +130,14 @@ class ProbeReport:
         yield f"saved page and screenshot: {self.folder}{' (a product page: …-detail)' if visited else ''}"
 
 
-_FINDINGS = TypeAdapter(list[Finding])
+_FINDINGS = TypeAdapter(list[SelectorMatch])
 
 
-class _Lent:
+class _SharedBrowser:
     """Lend one browser to a search, which gives its other ways out as another does, and save what fails in a folder."""
 
     def __init__(self, access: Access, driver: WebDriver, folder: Path) -> None:
-        self.permitted, self.ask, self.journal = access.permitted, access.ask, access.journal
+        self.find_refusal, self.ask, self.journal = access.find_refusal, access.ask, access.journal
         self._driver, self._folder = driver, folder
 
     def browser(self) -> contextlib.nullcontext[WebDriver]:
@@ -162,7 +162,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
     query = source.queries("probe", [text])[0]
     report = ProbeReport(query.address, source.site, folder)
     with access.browser() as driver:
-        lent = _Lent(access, driver, folder)
+        lent = _SharedBrowser(access, driver, folder)
         results = copy.copy(source)
         results.site = source.site.model_copy(update={"detail": None})
         with report.noting():
@@ -174,7 +174,7 @@ def probe(source: SiteSource, text: str, access: Access, folder: Path) -> ProbeR
         if source.site.detail and report.failure is None:
             folder = folder.with_name(f"{folder.name}-detail")
             with report.noting():
-                _visit(Page(driver, source.site, query, _Lent(access, driver, folder)), report, folder)
+                _visit(Page(driver, source.site, query, _SharedBrowser(access, driver, folder)), report, folder)
     return report
 
 

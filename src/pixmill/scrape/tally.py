@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pixmill.scrape.candidate import Candidate, Sighting
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.searches import FailedSearch, Search
 from pixmill.scrape.sources.detail import NO_DETAIL
 from pixmill.scrape.sources.site import SiteSource
@@ -148,7 +148,7 @@ class ScrapeTally:
         self.total = Counts()
         self.parts: defaultdict[tuple[str, str, str], Counts] = defaultdict(Counts)
         self.searches = {search.name: SearchTally(search) for search in searches}
-        self.examples: defaultdict[str, dict[Image, Candidate]] = defaultdict(dict)
+        self.examples: defaultdict[str, dict[StoredImage, Candidate]] = defaultdict(dict)
         self.refused: Counter[str] = Counter()
         self.refused_examples: defaultdict[str, list[str]] = defaultdict(list)
         self.not_public: Counter[str] = Counter()

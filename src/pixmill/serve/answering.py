@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pixmill.images import Undecodable
+from pixmill.images import UndecodableError
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.inference import Answer, Pass
+from pixmill.learn.inference import Answer, PredictionPass
 from pixmill.learn.litert import BACKBONE, HEAD, converted_files, load_litert
 
 if TYPE_CHECKING:
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["UNEXPLAINED", "Answering", "Asked", "Gradients", "Looked"]
+__all__ = ["UNEXPLAINED", "Answering", "Gradients", "HeatmapRequest", "PredictionRequest"]
 
 UNEXPLAINED = "unexplained"
 """The word for an image that a network cannot say anything about."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictionRequest:
     """Hold an image that is to be predicted.
 
     Args:
@@ -38,7 +38,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class HeatmapRequest:
     """Hold an image of which to show where the model looked.
 
     Args:
@@ -65,14 +65,14 @@ class Answering:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._busy, self._alone = Pass(path), Pass(path, threads=None)
+        self._busy, self._alone = PredictionPass(path), PredictionPass(path, threads=None)
 
-    def __call__(self, rows: Sequence[Asked | Looked]) -> list[Answer | bytes | str]:
+    def __call__(self, rows: Sequence[PredictionRequest | HeatmapRequest]) -> list[Answer | bytes | str]:
         """Return for each row its prediction, or its PNG, or in a word why there is no PNG."""
         return [self._answer(row) for row in rows]
 
-    def _answer(self, row: Asked | Looked) -> Answer | bytes | str:
-        if isinstance(row, Asked):
+    def _answer(self, row: PredictionRequest | HeatmapRequest) -> Answer | bytes | str:
+        if isinstance(row, PredictionRequest):
             return (self._alone if row.alone else self._busy)([row.content])[0]
         return _heatmap(row, self._alone.classifier, self._heat)
 
@@ -110,7 +110,7 @@ class Gradients:
         self._model = load_classifier(self._path)[0]
         self._classifier = Classifier.load(self._path)
 
-    def __call__(self, rows: Sequence[Looked]) -> list[bytes | str]:
+    def __call__(self, rows: Sequence[HeatmapRequest]) -> list[bytes | str]:
         """Return for each row its PNG, or in a word why there is none."""
         return [_heatmap(row, self._classifier, self._heat) for row in rows]
 
@@ -121,15 +121,15 @@ class Gradients:
         return None if heat is None else heat[0]
 
 
-def _heatmap(row: Looked, classifier: Classifier, heat: Any) -> bytes | str:
+def _heatmap(row: HeatmapRequest, classifier: Classifier, heat: Any) -> bytes | str:
     """Return the image with a heatmap on it, as a PNG of the network's size."""
-    from pixmill.evaluate.gradcam import heated
+    from pixmill.evaluate.gradcam import overlay_heatmap
     from pixmill.images.png import png_bytes
 
     try:
         pixels = classifier.preprocessing(row.content)
-    except Undecodable as error:
+    except UndecodableError as error:
         return error.reason
     label = row.label or classifier.predict([pixels])[0].label
     warmth = heat(pixels, classifier.labels.index(label))
-    return UNEXPLAINED if warmth is None else png_bytes(heated(pixels, warmth))
+    return UNEXPLAINED if warmth is None else png_bytes(overlay_heatmap(pixels, warmth))

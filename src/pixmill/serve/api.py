@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from pixmill.compute import Full
+from pixmill.compute import ServiceFullError
 from pixmill.core.errors import PixmillError
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.classifier import Prediction
@@ -20,23 +20,23 @@ from pixmill.learn.inference import Answer
 from pixmill.learn.reasons import meaning
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
-from pixmill.serve.bodies import Image, WebImage, one_image, read_address, read_correction, read_images
-from pixmill.serve.bucket import Away, Bucket
+from pixmill.serve.bodies import UploadedImage, WebImage, one_image, read_address, read_correction, read_images
+from pixmill.serve.bucket import Bucket, StorageUnavailableError
 from pixmill.serve.examples import ExampleImages
-from pixmill.serve.loaded import Loaded
+from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.metrics import Metrics
 from pixmill.serve.models import Models
-from pixmill.serve.problems import Problem
+from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES, Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Refused
 
-__all__ = ["Desk", "routes"]
+__all__ = ["Endpoints", "routes"]
 
 _LOG = logging.getLogger("pixmill.serve")
 
 
-class Desk:
+class Endpoints:
     """Answer for whichever model serves now.
 
     Args:
@@ -52,7 +52,7 @@ class Desk:
         self.examples = ExampleImages(settings.root)
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """The model that answers.
 
         Raises:
@@ -62,7 +62,7 @@ class Desk:
             raise _busy("The server is starting or closing.", 5)
         return self._models.current
 
-    async def predict(self, contents: Sequence[bytes]) -> tuple[Loaded, list[Answer]]:
+    async def predict(self, contents: Sequence[bytes]) -> tuple[LoadedModel, list[Answer]]:
         """Return the answers for images, and the model that gave them.
 
         Raises:
@@ -73,7 +73,7 @@ class Desk:
             return loaded, []
         try:
             outcomes = await asyncio.gather(*map(asyncio.wrap_future, loaded.predict(contents)))
-        except Full as error:
+        except ServiceFullError as error:
             raise _busy("Too many images wait to be predicted.", 1) from error
         except PixmillError as error:
             _LOG.error("%s", error.message)
@@ -95,21 +95,21 @@ class Desk:
         """
         loaded = self.loaded
         if label is not None and label not in loaded.model.labels:
-            raise Problem(422, f"There is no class '{label}'.")
+            raise ProblemError(422, f"There is no class '{label}'.")
         if not loaded.explains:
-            raise Problem(404, "This model cannot show where it looked.")
+            raise ProblemError(404, "This model cannot show where it looked.")
         try:
             future = loaded.explain(content, label)
-        except Full as error:
+        except ServiceFullError as error:
             raise _busy("Too many images wait to be explained.", 1) from error
         shown = await asyncio.wrap_future(future)
         if isinstance(shown, bytes):
             return shown
         if shown == UNEXPLAINED:
-            raise Problem(404, "This model cannot show where it looked.")
-        raise Problem(422, f"{meaning(shown)}.")
+            raise ProblemError(404, "This model cannot show where it looked.")
+        raise ProblemError(422, f"{meaning(shown)}.")
 
-    async def fetch(self, request: Request, images: Sequence[Image | WebImage]) -> list[bytes | Refused]:
+    async def fetch(self, request: Request, images: Sequence[UploadedImage | WebImage]) -> list[bytes | Refused]:
         """Return the bytes of each image, those of URLs fetched.
 
         Raises:
@@ -122,10 +122,10 @@ class Desk:
             client = request.client.host if request.client else ""
             found = await self._web.fetch(client, urls, request.scope["hold"])
         fetched = iter(found)
-        return [image.content if isinstance(image, Image) else next(fetched) for image in images]
+        return [image.content if isinstance(image, UploadedImage) else next(fetched) for image in images]
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Endpoints) -> APIRouter:
     """Return the routes.
 
     Args:
@@ -169,7 +169,7 @@ def routes(desk: Desk) -> APIRouter:
             (content,) = await desk.fetch(request, [await read_address(request)])
             reason = content.reason if isinstance(content, Refused) else sniff(content)
             if isinstance(content, Refused) or reason not in EXTENSIONS:
-                raise Problem(422, f"{meaning(reason)}.")
+                raise ProblemError(422, f"{meaning(reason)}.")
             return Response(
                 content, media_type="application/octet-stream", headers={"Content-Disposition": "attachment"}
             )
@@ -186,7 +186,7 @@ def routes(desk: Desk) -> APIRouter:
         content = (await one_image(request)).content
         return Response(await desk.explain(content, label), media_type="image/png")
 
-    @router.get("/model", response_model=schemas.Facts, responses=schemas.problems(401, 421, 503))
+    @router.get("/model", response_model=schemas.ModelInfo, responses=schemas.problems(401, 421, 503))
     async def model() -> Response:
         """Tell what is known of the model, and what this server does with it."""
         loaded = desk.loaded
@@ -227,7 +227,7 @@ def routes(desk: Desk) -> APIRouter:
         """Return a test image."""
         found = (await desk.examples.of(desk.loaded.model.labels)).get(id)
         if found is None:
-            raise Problem(404, "There is no such example.")
+            raise ProblemError(404, "There is no such example.")
         return Response(found.jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     if desk.inbox is not None:
@@ -244,11 +244,11 @@ def routes(desk: Desk) -> APIRouter:
             """Keep an image with the class that it should have had; it is kept for good before the answer comes."""
             image, label = await read_correction(request)
             if label and label not in desk.loaded.model.labels:
-                raise Problem(422, f"There is no class '{label}'.")
+                raise ProblemError(422, f"There is no class '{label}'.")
             loaded, (answer,) = await desk.predict([image.content])
             row = _row(answer, loaded.model.labels, None)
             if answer.prediction.reason is not None:
-                raise Problem(422, row["message"])
+                raise ProblemError(422, row["message"])
             examples = (await desk.examples.of(loaded.model.labels)).values()
             try:
                 name = await asyncio.to_thread(
@@ -263,8 +263,8 @@ def routes(desk: Desk) -> APIRouter:
                         original=next((example.id for example in examples if example.jpeg == image.content), None),
                     ),
                 )
-            except inbox.Full as error:
-                raise Problem(503, "The inbox is full: it takes no more before it has been reviewed.") from error
+            except inbox.InboxFullError as error:
+                raise ProblemError(503, "The inbox is full: it takes no more before it has been reviewed.") from error
             except (PixmillError, OSError) as error:
                 _LOG.error("%s", error.message if isinstance(error, PixmillError) else error)
                 raise _busy("The inbox cannot be written just now.", 10) from error
@@ -286,12 +286,12 @@ def _open_inbox(settings: Settings) -> inbox.Inbox | Bucket | None:
     box = Bucket(settings.inbox, settings.inbox_bytes)
     try:
         box.check()
-    except Away as error:
+    except StorageUnavailableError as error:
         _LOG.warning("corrections are refused until the inbox answers: %s", error.message)
     return box
 
 
-def _model_facts(loaded: Loaded) -> dict[str, Any]:
+def _model_facts(loaded: LoadedModel) -> dict[str, Any]:
     return {"name": loaded.model.name, "version": loaded.model.version, "digest": loaded.model.digest}
 
 
@@ -310,5 +310,5 @@ def _row(answer: Answer, labels: Sequence[str], name: str | None) -> dict[str, A
     }
 
 
-def _busy(detail: str, seconds: int) -> Problem:
-    return Problem(503, detail, {"Retry-After": str(seconds)})
+def _busy(detail: str, seconds: int) -> ProblemError:
+    return ProblemError(503, detail, {"Retry-After": str(seconds)})

@@ -19,10 +19,10 @@ from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.serve import api, schemas, scoring
-from pixmill.serve.gate import Gate
+from pixmill.serve.gate import Admission
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
-from pixmill.serve.problems import Problem, on_http_exception, on_problem, on_unexpected
+from pixmill.serve.problems import ProblemError, on_http_exception, on_problem, on_unexpected
 from pixmill.serve.settings import Settings
 from pixmill.serve.web import Web
 from pixmill.web.fetch import Network
@@ -33,7 +33,7 @@ _FILES = Path(str(resources.files("pixmill.serve")))
 _SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 
 
-def create_app(settings: Settings, models: Models, network: Network | None = None) -> Gate:
+def create_app(settings: Settings, models: Models, network: Network | None = None) -> Admission:
     """Return the ASGI application.
 
     Args:
@@ -64,18 +64,18 @@ def create_app(settings: Settings, models: Models, network: Network | None = Non
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    desk = api.Desk(settings, models, metrics, web)
+    desk = api.Endpoints(settings, models, metrics, web)
     app.include_router(api.routes(desk))
     app.include_router(scoring.routes(desk))
     _add_operations(app, models, metrics)
     _add_pages(app)
-    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(ClientDisconnect, _on_gone)
     app.add_exception_handler(Exception, on_unexpected)
     described = functools.lru_cache(1)(functools.partial(_describe, app, settings))
     app.openapi = lambda: described(models.current.model.labels if models.current else ())  # type: ignore[method-assign]
-    return Gate(app, settings, metrics)
+    return Admission(app, settings, metrics)
 
 
 def _add_operations(app: FastAPI, models: Models, metrics: Metrics) -> None:

@@ -15,10 +15,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pixmill.serve import schemas
-from pixmill.serve.problems import Problem
+from pixmill.serve.problems import ProblemError
 from pixmill.serve.settings import MAX_IMAGES
 
-__all__ = ["Image", "WebImage", "one_image", "read_address", "read_cells", "read_correction", "read_images"]
+__all__ = ["UploadedImage", "WebImage", "one_image", "read_address", "read_cells", "read_correction", "read_images"]
 
 _MOST_MARKS = 100_000
 """Commas, colons and opening brackets in JSON, those in strings included: 16 URLs of 4,096 characters may have so many.
@@ -34,7 +34,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class UploadedImage:
     """Hold an image that came with a request.
 
     Args:
@@ -67,7 +67,7 @@ def _is_raw(kind: str) -> bool:
     return kind.startswith("image/") or kind == "application/octet-stream"
 
 
-async def read_images(request: Request, *, urls: bool) -> list[Image | WebImage]:
+async def read_images(request: Request, *, urls: bool) -> list[UploadedImage | WebImage]:
     """Return the images of a request, in order: at least one.
 
     Args:
@@ -78,24 +78,24 @@ async def read_images(request: Request, *, urls: bool) -> list[Image | WebImage]
         Problem: The body is none of the three forms, is malformed, or has no image or too many.
     """
     kind = _kind(request)
-    images: list[Image | WebImage]
+    images: list[UploadedImage | WebImage]
     if _is_raw(kind):
-        return [Image(await request.body())]
+        return [UploadedImage(await request.body())]
     if kind == "multipart/form-data":
         form = await _read_form(request, max_files=MAX_IMAGES)
-        images = [image for name, image in form if name == "file" and isinstance(image, Image)]
+        images = [image for name, image in form if name == "file" and isinstance(image, UploadedImage)]
         if not images:
-            raise Problem(422, "Send at least one part named 'file' with an image and its file name.")
+            raise ProblemError(422, "Send at least one part named 'file' with an image and its file name.")
     elif kind == "application/json":
         images = await _read_json(request, _images)
         if not urls and any(isinstance(image, WebImage) for image in images):
-            raise Problem(403, "This server fetches no URLs: send the image itself.")
+            raise ProblemError(403, "This server fetches no URLs: send the image itself.")
     else:
         raise _unsupported_type("multipart/form-data, image/*, application/octet-stream or application/json", kind)
     return images
 
 
-async def one_image(request: Request) -> Image:
+async def one_image(request: Request) -> UploadedImage:
     """Return the only image of a request, multipart or raw.
 
     Raises:
@@ -103,13 +103,13 @@ async def one_image(request: Request) -> Image:
     """
     kind = _kind(request)
     if _is_raw(kind):
-        return Image(await request.body())
+        return UploadedImage(await request.body())
     if kind != "multipart/form-data":
         raise _unsupported_type("multipart/form-data, image/* or application/octet-stream", kind)
     form = await _read_form(request, max_files=1)
-    images = [image for name, image in form if name == "file" and isinstance(image, Image)]
+    images = [image for name, image in form if name == "file" and isinstance(image, UploadedImage)]
     if len(images) != 1:
-        raise Problem(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
+        raise ProblemError(422, f"Send exactly one part named 'file' with an image; received {len(images)}.")
     return images[0]
 
 
@@ -131,7 +131,7 @@ async def read_cells(request: Request) -> list[bytes]:
     return await _read_json(request, _cells)
 
 
-async def read_correction(request: Request) -> tuple[Image, str]:
+async def read_correction(request: Request) -> tuple[UploadedImage, str]:
     """Return the image and the label of a correction, which is multipart.
 
     Raises:
@@ -141,14 +141,16 @@ async def read_correction(request: Request) -> tuple[Image, str]:
     if kind != "multipart/form-data":
         raise _unsupported_type("multipart/form-data", kind)
     form = await _read_form(request, max_files=1)
-    images = [part for name, part in form if name == "file" and isinstance(part, Image)]
+    images = [part for name, part in form if name == "file" and isinstance(part, UploadedImage)]
     labels = [part for name, part in form if name == "label" and isinstance(part, str)]
     if len(images) != 1 or len(labels) != 1:
-        raise Problem(422, "Send a part named 'file' with an image, and one named 'label' with a class or nothing.")
+        raise ProblemError(
+            422, "Send a part named 'file' with an image, and one named 'label' with a class or nothing."
+        )
     return images[0], labels[0]
 
 
-async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Image | str]]:
+async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, UploadedImage | str]]:
     """Return the parts of a multipart body, all in memory: the gate limits its size.
 
     A part without a file name is a text.
@@ -158,23 +160,23 @@ async def _read_form(request: Request, *, max_files: int) -> list[tuple[str, Ima
     """
     named = parse_options_header(request.headers["content-type"])[1]
     if not named.get(b"boundary"):
-        raise Problem(400, "The Content-Type names no boundary.")
+        raise ProblemError(400, "The Content-Type names no boundary.")
     if named.get(b"charset", b"utf-8").lower() != b"utf-8":
-        raise Problem(400, "The names of a multipart body are expected in UTF-8.")
+        raise ProblemError(400, "The names of a multipart body are expected in UTF-8.")
     parser = _Parser(request.headers, request.stream(), max_files=max_files, max_fields=max_files + 8)
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError) as error:
         if isinstance(error, MultiPartException) and error.message.startswith("Too many files"):
             raise _too_many(max_files) from error
-        raise Problem(400, f"The multipart body is malformed: {error}") from error
-    parts: list[tuple[str, Image | str]] = []
+        raise ProblemError(400, f"The multipart body is malformed: {error}") from error
+    parts: list[tuple[str, UploadedImage | str]] = []
     for name, part in form.multi_items():
         if isinstance(part, UploadFile):
-            parts.append((name, Image(part.file.read(), part.filename)))
+            parts.append((name, UploadedImage(part.file.read(), part.filename)))
             part.file.close()
         elif name == "file":
-            raise Problem(422, "A part 'file' has no file name, so it is a text and not an image.")
+            raise ProblemError(422, "A part 'file' has no file name, so it is a text and not an image.")
         else:
             parts.append((name, part))
     return parts
@@ -199,7 +201,7 @@ async def _read_json(request: Request, read: Callable[[Any], Read]) -> Read:
     async for chunk in request.stream():
         marks += sum(map(chunk.count, b",:[{"))
         if marks > _MOST_MARKS:
-            raise Problem(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
+            raise ProblemError(422, f"JSON may have {_MOST_MARKS:,} commas, colons and opening brackets at most.")
         body += chunk
     return await asyncio.to_thread(_parse, body, read)
 
@@ -208,7 +210,7 @@ def _parse(body: bytearray, read: Callable[[Any], Read]) -> Read:
     try:
         document = _JSON.validate_json(body)
     except ValidationError as error:
-        raise Problem(400, "The body is not JSON.") from error
+        raise ProblemError(400, "The body is not JSON.") from error
     _check_bounds(document)
     return read(document)
 
@@ -221,7 +223,9 @@ def _check_bounds(part: Any) -> None:
     """
     if isinstance(part, dict):
         if len(part) > _MOST_KEYS or any(len(key) > schemas.LONGEST_KEY for key in part):
-            raise Problem(422, f"An object may have {_MOST_KEYS} keys of {schemas.LONGEST_KEY} characters at most.")
+            raise ProblemError(
+                422, f"An object may have {_MOST_KEYS} keys of {schemas.LONGEST_KEY} characters at most."
+            )
         part = list(part.values())
     if isinstance(part, list):
         if len(part) > MAX_IMAGES:
@@ -230,9 +234,11 @@ def _check_bounds(part: Any) -> None:
             _check_bounds(inner)
 
 
-def _images(document: Any) -> list[Image | WebImage]:
-    entries = _validate(schemas.Images, document).images
-    return [WebImage(entry.url) if isinstance(entry, schemas.Address) else Image(entry.content) for entry in entries]
+def _images(document: Any) -> list[UploadedImage | WebImage]:
+    entries = _validate(schemas.ImageBatch, document).images
+    return [
+        WebImage(entry.url) if isinstance(entry, schemas.Address) else UploadedImage(entry.content) for entry in entries
+    ]
 
 
 def _cells(document: Any) -> list[bytes]:
@@ -245,9 +251,9 @@ def _cells(document: Any) -> list[bytes]:
             rows = _validate(schemas.Records, document).dataframe_records
             return [cell for row in rows for cell in row.values()]
         case {"dataframe_split": _}:
-            table = _validate(schemas.Split, document).dataframe_split
+            table = _validate(schemas.SplitTable, document).dataframe_split
             return [cell for row in table.data for cell in row]
-    raise Problem(422, "Expected an object with inputs, instances, dataframe_records or dataframe_split.")
+    raise ProblemError(422, "Expected an object with inputs, instances, dataframe_records or dataframe_split.")
 
 
 def _validate(schema: type[Schema], document: Any) -> Schema:
@@ -261,13 +267,13 @@ def _validate(schema: type[Schema], document: Any) -> Schema:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise Problem(422, f"{place}: {first['msg']}" if place else first["msg"]) from error
+        raise ProblemError(422, f"{place}: {first['msg']}" if place else first["msg"]) from error
 
 
-def _unsupported_type(expected: str, kind: str) -> Problem:
+def _unsupported_type(expected: str, kind: str) -> ProblemError:
     received = f"'{kind}'" if kind else "none"
-    return Problem(415, f"Expected a body of {expected}; received {received}.")
+    return ProblemError(415, f"Expected a body of {expected}; received {received}.")
 
 
-def _too_many(most: int) -> Problem:
-    return Problem(422, f"A request may have {most} images at most.")
+def _too_many(most: int) -> ProblemError:
+    return ProblemError(422, f"A request may have {most} images at most.")

@@ -22,9 +22,9 @@ from pydantic import ValidationError
 
 from pixmill.core.errors import LockedError, PixmillError, StorageError
 from pixmill.core.progress import track
-from pixmill.serve.inbox import Correction, Full, Inbox, line_of
+from pixmill.serve.inbox import Correction, Inbox, InboxFullError, line_of
 
-__all__ = ["Away", "Bucket"]
+__all__ = ["Bucket", "StorageUnavailableError"]
 
 _COUNTED_SECONDS = 10.0
 """How long a count of the objects holds. What other servers add meanwhile is not seen, so that limits may be exceeded
@@ -47,7 +47,7 @@ _ADVICE = {
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where it is not Amazon's, AWS_ENDPOINT_URL"
 
 
-class Away(StorageError):  # noqa: N818 (where the storage is)
+class StorageUnavailableError(StorageError):
     """Tell that the storage does not answer, or fails by itself: later it may do."""
 
 
@@ -113,13 +113,13 @@ class Bucket:
 
         Raises:
             Full: The inbox holds as much as it may.
-            StorageError: It could not be written, :class:`Away` if the storage does not answer.
+            StorageError: It could not be written, :class:`StorageUnavailableError` if the storage does not answer.
         """
         body = line_of(correction) + content
         with self._translate_errors(then="send the feedback again"):
             count, size = self._usage()
             if count >= self._max_entries or size + len(body) > self._max_bytes:
-                raise Full(
+                raise InboxFullError(
                     f"{self.url} is full: it has {count:,} corrections, and takes at most {self._max_entries:,} or "
                     f"{self._max_bytes >> 20:,} MiB",
                     next=f"pixmill review --inbox {self.url}",
@@ -279,12 +279,12 @@ class Bucket:
         try:
             yield
         except (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError) as error:
-            raise Away(f"{self.url}: {error}", next=then) from error
+            raise StorageUnavailableError(f"{self.url}: {error}", next=then) from error
         except exceptions.BotoCoreError as error:
             raise StorageError(f"{self.url}: {error}", next=_CREDENTIALS) from error
         except exceptions.ClientError as error:
             message = f"{self.url}: {error}"
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-                raise Away(message, next=then) from error
+                raise StorageUnavailableError(message, next=then) from error
             advice = _ADVICE.get(error.response["Error"]["Code"], _CREDENTIALS)
             raise StorageError(message, next=advice) from error

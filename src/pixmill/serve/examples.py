@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from pixmill.compute import Limits, Service
+from pixmill.compute import RowLimits, Service
 from pixmill.core.errors import PixmillError
 from pixmill.images.fit import thumbnail
 
@@ -17,7 +17,7 @@ __all__ = ["Example", "ExampleImages", "read_examples"]
 _OF_CLASS, _MOST = 2, 40
 """Images of each class, and of all together."""
 
-_LIMITS = Limits(seconds=60, memory=1 << 30)
+_LIMITS = RowLimits(seconds=60, memory=1 << 30)
 
 _QUALITY = 90
 

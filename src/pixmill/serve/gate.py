@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from pixmill.serve.metrics import Metrics
-from pixmill.serve.problems import Problem, answer
+from pixmill.serve.problems import ProblemError, answer
 from pixmill.serve.settings import Settings
 
-__all__ = ["Gate"]
+__all__ = ["Admission"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +36,7 @@ _DRAINED, _DRAIN_SECONDS = 64 << 20, 5.0
 sends is reset, and the client would never see the answer."""
 
 
-class Gate:
+class Admission:
     """Let requests pass to an ASGI application, or refuse them.
 
     Bodies are counted while they arrive: each against ``max_bytes``, all that are in memory against ``held_bytes``.
@@ -59,7 +59,7 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        passage = _Passage(self, scope, receive, send)
+        passage = _Request(self, scope, receive, send)
         began = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
@@ -76,32 +76,32 @@ class Gate:
             Problem: There would be too many.
         """
         if self._held + size > self._settings.held_bytes:
-            raise Problem(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
+            raise ProblemError(503, "Too much is being uploaded at once.", {"Retry-After": "1"})
         self._held += size
 
-    def refusal(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> Problem | None:
+    def refusal(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> ProblemError | None:
         """Return why a request must not pass, by its head alone."""
         host = headers.get(b"host", b"").decode("latin-1")
         hosts = self._settings.hosts
         if hosts is not None and _name(host) not in hosts:
-            return Problem(421, f"This server does not answer to the name '{_name(host)}'.")
+            return ProblemError(421, f"This server does not answer to the name '{_name(host)}'.")
         origin = headers.get(b"origin", b"").decode("latin-1")
         if self._settings.proxies:  # Which decide on the port, and on TLS.
             is_own = _name(origin.rpartition("//")[2]) == _name(host)
         else:
             is_own = origin.lower() == f"{scope['scheme']}://{host}".lower()
         if origin and not is_own and scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            return Problem(403, "Pages of other sites may not use this server.")
+            return ProblemError(403, "Pages of other sites may not use this server.")
         if self._keys and scope["path"].startswith(("/v1/", "/invocations")) and not self._has_key(headers):
-            return Problem(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
+            return ProblemError(401, "Send an API key: Authorization: Bearer KEY.", {"WWW-Authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self.max_bytes:
             return self.too_large()
         return None
 
-    def too_large(self) -> Problem:
+    def too_large(self) -> ProblemError:
         """Return the problem for a body above the limit."""
-        return Problem(413, f"The body may have {self.max_bytes} bytes.")
+        return ProblemError(413, f"The body may have {self.max_bytes} bytes.")
 
     def _has_key(self, headers: dict[bytes, bytes]) -> bool:
         kind, _, given = headers.get(b"authorization", b"").partition(b" ")
@@ -109,10 +109,10 @@ class Gate:
         return sum([hmac.compare_digest(given.strip(), key) for key in self._keys]) > 0 and kind.lower() == b"bearer"
 
 
-class _Passage:
+class _Request:
     """One request on its way."""
 
-    def __init__(self, gate: Gate, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    def __init__(self, gate: Admission, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._gate, self._scope, self._receive, self._send = gate, scope, receive, send
         scope["hold"] = self._hold  # For what a route fetches.
         self._headers = dict(scope["headers"])

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pixmill.core.errors import LockedError, PixmillError
 from pixmill.core.files import remove_temporary, replacing, storage_errors
 
-__all__ = ["Correction", "Entry", "Full", "Inbox", "correction_of", "line_of", "sync_folder", "write_durably"]
+__all__ = ["Correction", "Entry", "Inbox", "InboxFullError", "correction_of", "line_of", "sync_folder", "write_durably"]
 
 _ID, _EXTENSION = "^[0-9a-f]{64}$", "^[a-z0-9]{1,5}$"
 
@@ -34,7 +34,7 @@ _PATIENCE = 10.0
 """Seconds to wait for other processes that write into the same inbox."""
 
 
-class Full(PixmillError):  # noqa: N818 (what the inbox is)
+class InboxFullError(PixmillError):
     """Tell that the inbox takes no more before it has been reviewed."""
 
 
@@ -128,11 +128,11 @@ class Inbox:
             StorageError: The disk is full, or the folder may not be written; nothing was added.
         """
         name, line = correction.id, line_of(correction)
-        with self.locked(then="send the feedback again"):
+        with self.lock(then="send the feedback again"):
             self._catch_up()
             size = len(line) + (0 if name in self._sizes else len(content))
             if self._count >= self._max_entries or self._end + sum(self._sizes.values()) + size > self._max_bytes:
-                raise Full(
+                raise InboxFullError(
                     f"{self.folder} is full: it has {self._count:,} corrections, and takes at most "
                     f"{self._max_entries:,} or {self._max_bytes >> 20:,} MiB",
                     next="pixmill review",
@@ -225,7 +225,7 @@ class Inbox:
         """
         if not self._lines.exists():
             return
-        with self.locked(then="pixmill review"):
+        with self.lock(then="pixmill review"):
             self._catch_up()
             done = {item.model_dump_json() for entry in entries for item in entry.corrections}
             dropped = self.dropped()
@@ -243,7 +243,7 @@ class Inbox:
                 (self._images / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def locked(self, *, then: str) -> Iterator[None]:
+    def lock(self, *, then: str) -> Iterator[None]:
         """Keep all other processes and threads from writing into the inbox during the block.
 
         Args:
@@ -268,7 +268,7 @@ class Inbox:
                 lock.release()
 
     def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
-        with self.locked(then="repeat the decision"):
+        with self.lock(then="repeat the decision"):
             write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped()))).encode())
 
     def _read(self) -> bytes:

@@ -19,11 +19,11 @@ from pixmill.compute import Service
 from pixmill.learn.inference import Answer
 from pixmill.learn.litert import BACKBONE, HEAD, NETWORK, converted_files
 from pixmill.predict.model import Model
-from pixmill.serve.answering import Answering, Asked, Gradients, Looked
+from pixmill.serve.answering import Answering, Gradients, HeatmapRequest, PredictionRequest
 from pixmill.serve.golden import check, golden_images
 from pixmill.serve.settings import Settings
 
-__all__ = ["Loaded"]
+__all__ = ["LoadedModel"]
 
 _WEIGHTS = "model.weights.h5"
 _FILES = ("labels.json", "calibration.json", "model.json", _WEIGHTS, NETWORK, BACKBONE, HEAD)
@@ -34,7 +34,7 @@ _NEW_SECONDS = 60
 """Age from which a copy without a holder is taken for one that was left behind."""
 
 
-class Loaded:
+class LoadedModel:
     """Hold a model that answers requests.
 
     It works on a copy of the model's files, so that a worker that is replaced loads the same network again, whatever
@@ -60,13 +60,13 @@ class Loaded:
         _sweep(self._folder)
         self._held = filelock.FileLock(self._folder / _LOCK, blocking=False)
         self._held.acquire()
-        self._gradients: Service[Looked, bytes | str] | None = None
+        self._gradients: Service[HeatmapRequest, bytes | str] | None = None
         self._lock = threading.Lock()
         try:
             self._path = _copy(model.path, self._folder)
             # Where Keras runs the network, it uses all processors itself.
             workers = 1 if self._path.is_dir() and not converted_files(self._path) else settings.workers
-            self._service: Service[Asked | Looked, Answer | bytes | str] = Service(
+            self._service: Service[PredictionRequest | HeatmapRequest, Answer | bytes | str] = Service(
                 Answering(self._path), workers=workers, limits=settings.limits, waiting=settings.waiting * workers
             )
             self._service.__enter__()
@@ -75,8 +75,8 @@ class Loaded:
             raise
         try:
             self._service.wait()
-            self.golden = check(model, lambda *row: self._service.submit(Asked(*row)), workers=workers)
-            self._by_maps = isinstance(self._service.submit(Looked(golden_images()[0])).result(), bytes)
+            self.golden = check(model, lambda *row: self._service.submit(PredictionRequest(*row)), workers=workers)
+            self._by_maps = isinstance(self._service.submit(HeatmapRequest(golden_images()[0])).result(), bytes)
             by_keras = find_spec("tensorflow") and self._path.is_dir() and (self._path / _WEIGHTS).exists()
             self.explains = self._by_maps or bool(by_keras)
         except BaseException:
@@ -106,7 +106,7 @@ class Loaded:
             Full: Too many images wait; none is taken.
         """
         alone = len(images) == 1 and not self._service.busy and not self._service.waiting
-        return list(self._service.submit_all([Asked(image, alone) for image in images]))
+        return list(self._service.submit_all([PredictionRequest(image, alone) for image in images]))
 
     def explain(self, image: bytes, label: str | None) -> Future[Any]:
         """Return a future of a PNG, of a word why there is none, or of a loss.
@@ -116,7 +116,7 @@ class Loaded:
         Raises:
             Full: Too many images wait.
         """
-        row = Looked(image, label)
+        row = HeatmapRequest(image, label)
         if self._by_maps:
             return self._service.submit(row)
         with self._lock:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pixmill.core.errors import PixmillError
 from pixmill.predict.model import Model, current_version, find_model
-from pixmill.serve.loaded import Loaded
+from pixmill.serve.loaded import LoadedModel
 from pixmill.serve.settings import Settings
 
 __all__ = ["Models"]
@@ -32,7 +32,7 @@ class Models:
         self._settings = settings
         self._retiring: set[asyncio.Task[None]] = set()
         self._seen: str | None = None
-        self.current: Loaded | None = None
+        self.current: LoadedModel | None = None
         self.refused: str | None = None
 
     def open(self) -> None:
@@ -44,7 +44,7 @@ class Models:
         if self.current is None:
             model = find_model(self._settings.model, self._settings.root)
             self._seen = model.version or model.digest
-            self.current = Loaded(model, self._settings)
+            self.current = LoadedModel(model, self._settings)
 
     def close(self) -> None:
         """Finish what was taken, and end all workers."""
@@ -111,7 +111,7 @@ class Models:
             old.model = model  # The same network under another version.
             self.refused = None
             return
-        loaded = await asyncio.to_thread(Loaded, model, self._settings)
+        loaded = await asyncio.to_thread(LoadedModel, model, self._settings)
         changed = sum(a != b for a, b in zip(old.golden, loaded.golden, strict=True))
         _LOG.info(
             "serving %s instead of %s; %d of %d test images change their class",

@@ -10,12 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["MEDIA_TYPE", "Problem", "answer", "on_http_exception", "on_problem", "on_unexpected", "problem_bytes"]
+__all__ = ["MEDIA_TYPE", "ProblemError", "answer", "on_http_exception", "on_problem", "on_unexpected", "problem_bytes"]
 
 MEDIA_TYPE = "application/problem+json"
 
 
-class Problem(Exception):  # noqa: N818 (the name of RFC 9457)
+class ProblemError(Exception):
     """Say what is wrong with a request, or why it is not answered.
 
     Args:
@@ -35,7 +35,7 @@ def problem_bytes(status: int, detail: str) -> bytes:
     return json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
 
 
-def answer(problem: Problem) -> Response:
+def answer(problem: ProblemError) -> Response:
     """Return a problem as a response."""
     content = problem_bytes(problem.status, problem.detail)
     return Response(content, problem.status, problem.headers, MEDIA_TYPE)
@@ -43,7 +43,7 @@ def answer(problem: Problem) -> Response:
 
 async def on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Answer with a problem that a route raised."""
-    assert isinstance(error, Problem)
+    assert isinstance(error, ProblemError)
     return answer(error)
 
 
@@ -54,9 +54,9 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path}; /docs says what there is.",
         405: f"{request.url.path} does not answer to {request.method}.",
     }.get(error.status_code, str(error.detail))
-    return answer(Problem(error.status_code, detail, error.headers))
+    return answer(ProblemError(error.status_code, detail, error.headers))
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Answer a defect of ours; what it was stands in the log alone."""
-    return answer(Problem(500, "The server failed to answer this request; its log says why."))
+    return answer(ProblemError(500, "The server failed to answer this request; its log says why."))

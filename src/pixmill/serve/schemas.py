@@ -18,13 +18,12 @@ __all__ = [
     "Alive",
     "Bounds",
     "Content",
-    "Example",
     "Examples",
-    "Facts",
     "Filed",
-    "Images",
+    "ImageBatch",
     "Inputs",
     "Instances",
+    "ModelInfo",
     "Predicted",
     "Predictions",
     "ProblemDetails",
@@ -32,7 +31,8 @@ __all__ = [
     "Records",
     "Scores",
     "Served",
-    "Split",
+    "SplitTable",
+    "TestImage",
     "address_body",
     "cells_body",
     "correction_body",
@@ -79,7 +79,7 @@ class Address(_Schema):
     url: str = Field(max_length=4096, description="http or https.")
 
 
-class Images(_Schema):
+class ImageBatch(_Schema):
     """Images, or their addresses."""
 
     images: list[Content | Address] = Field(min_length=1, max_length=MAX_IMAGES)
@@ -111,7 +111,7 @@ class _Table(_Schema):
     data: list[Annotated[list[Base64], Field(min_length=1, max_length=1)]] = Field(min_length=1, max_length=MAX_IMAGES)
 
 
-class Split(_Schema):
+class SplitTable(_Schema):
     """A table of one column, as pandas writes it with ``orient="split"``."""
 
     dataframe_split: _Table
@@ -152,7 +152,7 @@ class Bounds(_Schema):
     max_images: int
 
 
-class Facts(Served):
+class ModelInfo(Served):
     """What is known of the model, and what this server does with it."""
 
     commit: str | None
@@ -166,7 +166,7 @@ class Facts(Served):
     limits: Bounds
 
 
-class Example(_Schema):
+class TestImage(_Schema):
     """A test image."""
 
     id: str
@@ -177,7 +177,7 @@ class Example(_Schema):
 class Examples(_Schema):
     """Some test images of each class; none outside of a project."""
 
-    examples: list[Example]
+    examples: list[TestImage]
 
 
 class Filed(_Schema):
@@ -248,7 +248,7 @@ def images_body(*, urls: bool) -> dict[str, Any]:
         urls: Whether an image may be named by its URL.
     """
     files = {"type": "array", "items": BINARY, "minItems": 1, "maxItems": MAX_IMAGES}
-    several = Images.model_json_schema()
+    several = ImageBatch.model_json_schema()
     entries = several.pop("$defs")
     several["properties"]["images"]["items"] = {"anyOf": list(entries.values())} if urls else entries["Content"]
     return _body(
@@ -263,7 +263,7 @@ def address_body() -> dict[str, Any]:
 
 def cells_body() -> dict[str, Any]:
     """Describe a body with images in one of the forms of MLflow's clients."""
-    forms = [model.model_json_schema() for model in (Inputs, Instances, Records, Split)]
+    forms = [model.model_json_schema() for model in (Inputs, Instances, Records, SplitTable)]
     forms[-1]["properties"]["dataframe_split"] = forms[-1].pop("$defs")["_Table"]
     return _body({"application/json": {"schema": {"anyOf": forms}}})
 

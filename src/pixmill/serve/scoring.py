@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from pixmill.serve import schemas
-from pixmill.serve.api import Desk
+from pixmill.serve.api import Endpoints
 from pixmill.serve.bodies import read_cells
 
 __all__ = ["routes"]
 
 
-def routes(desk: Desk) -> APIRouter:
+def routes(desk: Endpoints) -> APIRouter:
     """Return the routes.
 
     Args:

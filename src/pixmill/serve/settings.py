@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixmill.compute import Limits, default_workers
+from pixmill.compute import RowLimits, default_workers
 from pixmill.learn.inference import LIMITS
 
 __all__ = ["LOOPBACK", "MAX_IMAGES", "Settings"]
@@ -44,7 +44,7 @@ class Settings:
     model: str | None = None
     root: Path | None = None
     workers: int = field(default_factory=default_workers)
-    limits: Limits = LIMITS
+    limits: RowLimits = LIMITS
     waiting: int = 16
     max_bytes: int = 20 << 20
     held_bytes: int = 128 << 20

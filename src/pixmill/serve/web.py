@@ -9,8 +9,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-from pixmill.serve.problems import Problem
-from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Refused
+from pixmill.serve.problems import ProblemError
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
 
 __all__ = ["Rate", "Web"]
 
@@ -63,7 +63,7 @@ class Web:
     """
 
     def __init__(self, per_minute: int, max_bytes: int, network: Network | None = None) -> None:
-        self._limits = Limits(
+        self._limits = FetchLimits(
             max_bytes=max_bytes,
             timeout=_SECONDS,
             connect_timeout=_SECONDS / 2,
@@ -86,7 +86,7 @@ class Web:
             Problem: The client has had too many URLs fetched, or too much is in memory.
         """
         if seconds := self._rate.take(_network_of(client), len(urls)):
-            raise Problem(
+            raise ProblemError(
                 429,
                 "Too many URLs in a minute: wait, or send the image itself.",
                 {"Retry-After": str(math.ceil(seconds))},

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.storage import Address, Stored, addresses, is_shared
 from pixmill.core.errors import ManifestError, SplitError
 from pixmill.core.files import replacing, reserve, write_json
 from pixmill.core.params import SplitParams
 from pixmill.core.progress import track
-from pixmill.images import Undecodable, decode, fit, read_verified
+from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize
 from pixmill.images.parts import PARTS, plan_shards, shard_path, write_header
 
@@ -32,7 +32,7 @@ def pack(
     images: Path,
     folder: Path,
     params: SplitParams,
-    limits: Limits,
+    limits: RowLimits,
     *,
     workers: int | None = None,
     plan: Mapping[str, Sequence[int]] | None = None,
@@ -188,7 +188,7 @@ def _square(task: _Task) -> npt.NDArray[np.uint8]:
     assert not isinstance(task.file, Stored)
     try:
         pixels = decode(read_verified(task.file, task.id), max_pixels=task.pixels).pixels
-    except Undecodable as error:
+    except UndecodableError as error:
         if error.reason in _ALTERED:
             raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None
         raise ManifestError(f"{task.path} no longer decodes ({error})", next="dvc repro -f validate") from None

@@ -74,17 +74,17 @@ def suggest_salt(images: pd.DataFrame, params: SplitParams, *, classes: Sequence
     labels = pd.Index(classes).get_indexer(pd.Index(images["label"].to_numpy(object)))
     given = given_sides(images)
 
-    def divided(salt: str) -> Table:
+    def divide(salt: str) -> Table:
         at = places(names, salt)[rows]
         sides = keep_given(sides_of(at, val=params.val, test=params.test), given, at, val=params.val)
         return _table(sides, labels, len(classes))
 
     wanted = _expected_counts(given, labels, params, len(classes))
-    now = divided(params.salt)
+    now = divide(params.salt)
     if not _is_bad(now, wanted, params.class_shares.tolerance):
         return None
     salts = [f"pixmill-{number}" for number in range(1, 1 + min(_SALTS, _HASHES // len(names)))]
-    tables = [divided(salt) for salt in salts]
+    tables = [divide(salt) for salt in salts]
     far = [_off(table, wanted).max() if table[wanted > 0].all() else np.inf for table in tables]
     if not far or min(far) >= _BETTER * _off(now, wanted).max():
         return None

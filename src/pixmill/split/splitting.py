@@ -19,7 +19,7 @@ from pixmill.split.assignment import TEST, Sides, folds_of, keep_given, places, 
 from pixmill.split.checks import checks, count_by, tables
 from pixmill.split.grouping import clusters, group_names
 from pixmill.split.salts import given_sides, names_of, suggest_salt
-from pixmill.split.straddling import REASONS, Links, fold_straddlers, straddlers
+from pixmill.split.straddling import REASONS, SplitConstraints, fold_straddlers, straddlers
 
 __all__ = ["Assignment", "Split", "assign", "metrics", "plot_table", "split", "summary"]
 
@@ -102,8 +102,8 @@ def assign(manifest: pd.DataFrame, pairs: pd.DataFrame, params: SplitParams, *, 
     groups = None if params.group_by is None else group_names(manifest, params.group_by)
     named = None if groups is None else groups.iloc[kept].to_numpy(object)
     names = names_of(table, params)
-    alike = Links(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
-    grouped = Links(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
+    alike = SplitConstraints(*_rows(pairs, ids), sets=[_numbers(table["pixels"])])
+    grouped = SplitConstraints(*_NO_PAIRS, sets=[] if named is None else [_numbers(pd.Series(named))])
 
     sides = _sides(table, names, params)
     against, words = straddlers(sides, alike, grouped)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pixmill.split.assignment import TRAIN, VAL, Sides
 
-__all__ = ["REASONS", "Links", "crossing", "fold_straddlers", "nearest", "straddlers"]
+__all__ = ["REASONS", "SplitConstraints", "crossing", "fold_straddlers", "nearest", "straddlers"]
 
 REASONS = {
     "straddles": "a near-duplicate of it, or the same image, is in a higher-ranking split (test, then val, then train)",
@@ -27,7 +27,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Links:
+class SplitConstraints:
     """Hold which of n images must not be in different splits.
 
     Args:
@@ -41,7 +41,7 @@ class Links:
     sets: Sequence[Rows] = ()
 
 
-def nearest(wanted: npt.NDArray[np.bool_], links: Links) -> Rows:
+def nearest(wanted: npt.NDArray[np.bool_], links: SplitConstraints) -> Rows:
     """Return for each image the first of the wanted ones that it is linked to; n where there is none.
 
     A wanted image may find itself in a set.
@@ -64,7 +64,7 @@ def nearest(wanted: npt.NDArray[np.bool_], links: Links) -> Rows:
     return found
 
 
-def straddlers(sides: Sides, *kinds: Links) -> tuple[Rows, Rows]:
+def straddlers(sides: Sides, *kinds: SplitConstraints) -> tuple[Rows, Rows]:
     """Return which images must go, so that no link crosses parts.
 
     Of a link across parts the image in train goes, else the one in val: the test part keeps its images, whatever is
@@ -89,7 +89,7 @@ def straddlers(sides: Sides, *kinds: Links) -> tuple[Rows, Rows]:
     return against, kind
 
 
-def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
+def fold_straddlers(folds: npt.NDArray[np.int32], links: SplitConstraints) -> Rows:
     """Return for each image -1, or where it must go the row of the one in another fold that it is linked to.
 
     No fold ranks above another: in the order of the rows, which is that of the ids, an image goes where one before it
@@ -123,7 +123,7 @@ def fold_straddlers(folds: npt.NDArray[np.int32], links: Links) -> Rows:
     return against
 
 
-def crossing(sides: npt.NDArray[np.integer], links: Links) -> npt.NDArray[np.bool_]:
+def crossing(sides: npt.NDArray[np.integer], links: SplitConstraints) -> npt.NDArray[np.bool_]:
     """Tell for each pair whether its images are both on a side, and on two; below 0 is none."""
     one, other = sides[links.a], sides[links.b]
     apart: npt.NDArray[np.bool_] = (one >= 0) & (other >= 0) & (one != other)

@@ -15,10 +15,10 @@ from pixmill.core.params import parse_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TOO_LARGE", "Malformed", "read_curves", "read_metrics", "read_stages", "read_yaml"]
+__all__ = ["TOO_LARGE", "MalformedError", "read_curves", "read_metrics", "read_stages", "read_yaml"]
 
 TOO_LARGE = ("is larger than ", "holds more than ", "has too many ")
-"""How the text of :class:`Malformed` begins where the file may be sound, and is only more than is read."""
+"""How the text of :class:`MalformedError` begins where the file may be sound, and is only more than is read."""
 
 _JSON = 8 << 20
 """The most bytes of metrics."""
@@ -34,7 +34,7 @@ _PARTS = 1000
 """The most stages of ``dvc.lock``, and the most files of each."""
 
 
-class Malformed(Exception):  # noqa: N818 (a fact about a file, which the caller reports)
+class MalformedError(Exception):
     """Raised with what is wrong with a file, as the rest of a sentence that begins with its name; it is cut to a line.
 
     Args:
@@ -106,11 +106,11 @@ def read_yaml(content: bytes, file: str) -> Mapping[str, Any]:
     try:
         read = _parse(content.decode("utf-8"), file)
     except UnicodeDecodeError:
-        raise Malformed("is not UTF-8") from None
+        raise MalformedError("is not UTF-8") from None
     except ParamsError as error:
-        raise Malformed(f"is malformed: {error.message.removeprefix(f'{file}: ')}") from None
+        raise MalformedError(f"is malformed: {error.message.removeprefix(f'{file}: ')}") from None
     if read is not None and not isinstance(read, dict):
-        raise Malformed(f"is malformed: expected a mapping, received {type(read).__name__}")
+        raise MalformedError(f"is malformed: expected a mapping, received {type(read).__name__}")
     return read or {}
 
 
@@ -134,7 +134,7 @@ def read_stages(content: bytes, file: str = "dvc.lock") -> dict[str, dict[str, A
             }
         return {"": _Data(**_drop_nulls(document)).model_dump(exclude_unset=True)}
     except ValidationError as error:
-        raise Malformed(_describe_error(error)) from None
+        raise MalformedError(_describe_error(error)) from None
 
 
 def _drop_nulls(document: Mapping[Any, Any]) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def read_metrics(content: bytes) -> dict[str, Any]:
         Malformed: It is no JSON, too large, or a figure is no finite number.
     """
     if len(content) > _JSON:
-        raise Malformed(f"is larger than {_JSON >> 20} MiB")
+        raise MalformedError(f"is larger than {_JSON >> 20} MiB")
     try:
         return _metrics_model().model_validate_json(content).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise Malformed(_describe_error(error)) from None
+        raise MalformedError(_describe_error(error)) from None
 
 
 def _describe_error(error: ValidationError) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pixmill.core.errors import ParamsError
 from pixmill.provenance.lock import FILE
-from pixmill.state.documents import Malformed, read_stages, read_yaml
+from pixmill.state.documents import MalformedError, read_stages, read_yaml
 
 __all__ = ["Stages", "find_changed_input", "first_outdated", "stages_of"]
 
@@ -25,7 +25,7 @@ def stages_of(lock: str | None) -> Stages:
     """
     try:
         return read_stages((lock or "").encode("utf-8", "surrogateescape"))
-    except Malformed as fault:
+    except MalformedError as fault:
         raise ParamsError(f"dvc.lock {fault}", next="git diff dvc.lock") from None
 
 

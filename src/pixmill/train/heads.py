@@ -92,7 +92,7 @@ def fit_head(
         what=what,
     )
     kernel, bias, *others = head.get_weights()
-    layer = [part.astype(np.float32) for part in scaling.folded(kernel, bias)]
+    layer = [part.astype(np.float32) for part in scaling.fold_into(kernel, bias)]
     fuse(classifier, [*layer, *others])
     return replace(fitted, best=weights_of(classifier))
 

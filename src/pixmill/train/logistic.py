@@ -83,7 +83,7 @@ def fit_logistic(
         train_loss, train_accuracy = objective.figures(solution)
         told = f"loss {train_loss:.3f}"
         if validation is not None:
-            val_loss, val_accuracy = objective.validated(solution, *validation)
+            val_loss, val_accuracy = objective.validate(solution, *validation)
             told += f", validation accuracy {100 * val_accuracy:.1f} %"
             history.append(Epoch(len(history) + 1, train_loss, train_accuracy, val_loss, val_accuracy))
             seconds, begun = time.monotonic() - begun, time.monotonic()
@@ -152,7 +152,7 @@ class _Objective:
         """Return kernel and bias on raw features, for all labels."""
         kernel, bias = np.zeros((len(self._scaling.mean), self._labels)), np.full(self._labels, _ABSENT)
         kernel[:, self._classes], bias[self._classes] = self._parts(solution)
-        return self._scaling.folded(kernel, bias)
+        return self._scaling.fold_into(kernel, bias)
 
     def figures(self, solution: Array) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy of the training images, without weights and penalty."""
@@ -161,7 +161,7 @@ class _Objective:
         assert self._last is not None
         return self._last[1]
 
-    def validated(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
+    def validate(self, solution: Array, features: Features, targets: Targets) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy of other images."""
         layer = self.layer(solution)
 
@@ -174,7 +174,7 @@ class _Objective:
 
     def __call__(self, solution: Array) -> tuple[float, Array]:
         kernel, bias = self._parts(solution)
-        compute = partial(self._block, *self._scaling.folded(kernel, bias))
+        compute = partial(self._block, *self._scaling.fold_into(kernel, bias))
         figures, loss, slopes, sums = np.zeros(2), 0.0, np.zeros_like(kernel), np.zeros_like(bias)
         for parts in self._pool.map(compute, range(0, len(self._features), BLOCK)):
             figures += parts[0]

@@ -49,7 +49,7 @@ class Scaling:
         deviation = np.sqrt(squares / len(features))
         return cls(mean, np.where(deviation > 1e-7 * (1 + np.abs(mean)), deviation, 1.0))
 
-    def folded(
+    def fold_into(
         self, kernel: npt.NDArray[Any], bias: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Return kernel and bias of a layer on raw features that is equivalent to the given one on scaled features.

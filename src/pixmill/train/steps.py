@@ -90,8 +90,8 @@ class Trainer:
             tf.TensorSpec((None,), tf.float32),
             tf.TensorSpec((), tf.float32),
         ]
-        self._train = self._replicas.compiled(lambda *batch: self._add("train", self.step, batch), signature)
-        self._test = self._replicas.compiled(lambda *batch: self._add("test", self._score, batch), signature)
+        self._train = self._replicas.compile(lambda *batch: self._add("train", self.step, batch), signature)
+        self._test = self._replicas.compile(lambda *batch: self._add("test", self._score, batch), signature)
 
     def begin(self, epoch: int) -> None:
         """Seed all randomness for an epoch, and reset the sums.
@@ -204,7 +204,7 @@ class Trainer:
         variables = [variable for _, group, _ in self._groups for variable in group]
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         if self._params.clip_norm is not None:
-            gradients = self._replicas.clipped(gradients, self._params.clip_norm)
+            gradients = self._replicas.clip(gradients, self._params.clip_norm)
         for optimizer, group, _ in self._groups:
             optimizer.apply(gradients[: len(group)], group)
             gradients = gradients[len(group) :]

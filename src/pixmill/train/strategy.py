@@ -41,7 +41,7 @@ class Replicas:
         self._count = int(self._strategy.num_replicas_in_sync)
         self._alone = not tf.distribute.has_strategy()
 
-    def compiled(self, step: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
+    def compile(self, step: Callable[..., Any], signature: Sequence[tf.TensorSpec]) -> Callable[..., Any]:
         """Return a step as one graph, for batches of any size.
 
         XLA compiles this kind of network to code that is several times slower on CPUs.
@@ -83,7 +83,7 @@ class Replicas:
             return tuple(results)
         return tuple(self._strategy.reduce("SUM", result, axis=None) for result in results)
 
-    def clipped(self, gradients: list[tf.Tensor], norm: float) -> list[tf.Tensor]:
+    def clip(self, gradients: list[tf.Tensor], norm: float) -> list[tf.Tensor]:
         """Return this replica's share of the gradients, clipped to a global norm; within a step.
 
         The optimizer sums the shares.

@@ -35,7 +35,7 @@ from pixmill.train.training_key import training_key
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["OnEpoch", "OnFold", "Preprocessing", "Trained", "train"]
+__all__ = ["InputFormat", "OnEpoch", "OnFold", "Trained", "train"]
 
 
 _BATCH = 32
@@ -43,7 +43,7 @@ _BATCH = 32
 _TAKEN_OVER = "train: reused the weights of an earlier training: nothing they depend on has changed"
 
 
-class Preprocessing(TypedDict):
+class InputFormat(TypedDict):
     """Hold how an image becomes the model's input."""
 
     image_size: int
@@ -80,7 +80,7 @@ class Trained:
     images: dict[str, int]
     training: Part
     validation: Part
-    preprocessing: Preprocessing
+    preprocessing: InputFormat
     monitor: Monitor
     folds: tuple[FoldResult, ...]
     precision: Precision
@@ -312,7 +312,7 @@ def _enough_memory() -> Iterator[None]:
         ) from error
 
 
-def _preprocessing(path: Path) -> Preprocessing:
+def _preprocessing(path: Path) -> InputFormat:
     match read_json(path, stage="split"):
         case {"image_size": int(image_size), "aspect": str(aspect), "resize": str(resize)}:
             return {"image_size": image_size, "aspect": aspect, "resize": resize}

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.validate.sightings import PARTS, Seen
+from pixmill.validate.sightings import PARTS, SightingIndex
 from pixmill.validate.verdicts import Verdicts
 
 __all__ = ["LEAKS", "REPEATED", "find_leaks", "find_repeated"]
@@ -17,7 +17,7 @@ LEAKS = ("id", "part", "place", "other", "other_part", "other_place")
 Indices = npt.NDArray[np.int64]
 
 
-def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: Seen, stands_for: Indices) -> pd.DataFrame:
+def find_repeated(ids: pd.Series[str], verdicts: Verdicts, seen: SightingIndex, stands_for: Indices) -> pd.DataFrame:
     """Return the conflicts and placeholders without a decision, one row an image (all its copies together).
 
     Args:
@@ -61,7 +61,7 @@ def _numbers(chosen: Indices, count: int) -> Indices:
     return numbers
 
 
-def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen) -> list[str]:
+def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: SightingIndex) -> list[str]:
     """Return the labels of some sets of images, with those that they were seen with."""
     owners, codes = seen.pairs(of, seen.label)
     named = np.flatnonzero((of >= 0) & (labels != None))  # noqa: E711 (place by place)
@@ -72,7 +72,7 @@ def _labels(of: Indices, count: int, labels: npt.NDArray[np.object_], seen: Seen
     return list(texts.reindex(range(count), fill_value=""))
 
 
-def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: Seen) -> pd.DataFrame:
+def find_leaks(images: pd.DataFrame, verdicts: Verdicts, seen: SightingIndex) -> pd.DataFrame:
     """Return the images that are in two of the given splits, except those that a decision keeps.
 
     Args:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["PARTS", "SEEN", "Seen", "collect_seen"]
+__all__ = ["PARTS", "SEEN", "SightingIndex", "collect_seen"]
 
 Indices = npt.NDArray[np.int64]
 
@@ -22,7 +22,7 @@ SEEN = ("id", "label", "page_url", "image_url", "given_split")
 
 
 @dataclass(frozen=True)
-class Seen:
+class SightingIndex:
     """Hold the sightings of the images that are there, one place a sighting, in their order.
 
     Args:
@@ -80,7 +80,7 @@ class Seen:
 _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 
-def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> Seen:
+def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> SightingIndex:
     """Return the sightings of some images.
 
     Args:
@@ -95,7 +95,7 @@ def collect_seen(ids: pd.Series[str], sightings: pd.DataFrame) -> Seen:
     addresses = pc.coalesce(table["image_url"], table["page_url"])
     label, address = (column.combine_chunks().dictionary_encode() for column in (table["label"], addresses))
     part = pc.index_in(table["given_split"], value_set=pa.array(PARTS))
-    return Seen(
+    return SightingIndex(
         row=_codes(row),
         label=_codes(label.indices),
         labels=np.array(label.dictionary.to_pylist(), dtype=object),

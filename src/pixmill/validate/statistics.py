@@ -142,7 +142,7 @@ class Distribution:
     kept: Counts
     dropped: Counts
 
-    def trimmed(self) -> Distribution:
+    def trim(self) -> Distribution:
         """Return it without the empty bins at both ends; the gate's thresholds stay in sight."""
         edges, bins = self.scale.edges, len(self.kept)
         full = np.flatnonzero(self.kept + self.dropped)
@@ -256,7 +256,7 @@ def plot_tables(validation: Validation, params: ValidateParams) -> dict[str, str
         "classes": _csv(validation.classes[["label", "n"]]),
         "dimensions": _csv(dimension_table(validation.manifest, labels)),
         "sides": _csv(_sides([found[name] for name in _SIDE_COLUMNS])),
-        **{name: _csv(_measure(found[name].trimmed())) for name in _PLOTTED},
+        **{name: _csv(_measure(found[name].trim())) for name in _PLOTTED},
     }
 
 

@@ -13,16 +13,16 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from pixmill.compute import Limits, Loss, map_batches
+from pixmill.compute import Loss, RowLimits, map_batches
 from pixmill.compute.storage import Address, Stored, addresses
 from pixmill.core.cache import Cache
 from pixmill.core.progress import Progress
-from pixmill.images import Undecodable, read_verified
+from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
 from pixmill.validate.cache import open_cache
 
-__all__ = ["RECORD", "Surveyed", "pack", "survey", "tabulate"]
+__all__ = ["RECORD", "Survey", "pack", "survey", "tabulate"]
 
 RECORD = np.dtype(
     [
@@ -71,7 +71,7 @@ def pack(measures: Measures | str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class Survey:
     """Hold what was found of all images, in the order in which they were given.
 
     Args:
@@ -86,7 +86,7 @@ class Surveyed:
     greys: npt.NDArray[np.uint8]
 
 
-def tabulate(records: npt.NDArray[np.void]) -> Surveyed:
+def tabulate(records: npt.NDArray[np.void]) -> Survey:
     """Make columns of records, of type :data:`RECORD`, absent where there was a failure."""
     absent = records["failure"] != b""
     width, height = records["width"], records["height"]
@@ -99,7 +99,7 @@ def tabulate(records: npt.NDArray[np.void]) -> Surveyed:
     columns |= {name: _text(values, absent) for name, values in texts.items()}
     columns["failure"] = _text(records["failure"], ~absent)
     frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=_PANDAS.get)
-    return Surveyed(frame, records["phash"].copy(), records["grey"])
+    return Survey(frame, records["phash"].copy(), records["grey"])
 
 
 def _text(values: npt.NDArray[np.bytes_], absent: npt.NDArray[np.bool_]) -> pa.Array:
@@ -133,10 +133,10 @@ def survey(
     folder: Path,
     *,
     max_pixels: int,
-    limits: Limits | None = None,
+    limits: RowLimits | None = None,
     scratch: Path | None = None,
     workers: int | None = None,
-) -> Surveyed:
+) -> Survey:
     """Look at every image, or take from the cache what an earlier run has found of it.
 
     An image that fails is a row with a word, never an exception. Of every image the bytes are read and compared with
@@ -201,7 +201,7 @@ def _record(row: _Row) -> tuple[bytes, bool]:
         if row.known is None:
             return pack(measure(row.file, row.id, max_pixels=row.max_pixels)), True
         read_verified(row.file, row.id)
-    except Undecodable as error:
+    except UndecodableError as error:
         return pack(error.reason), error.reason not in _PASSING
     return row.known, False
 

@@ -10,19 +10,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.manifest import PAIRS, VALIDATED
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome, Table, run_checks
-from pixmill.images.likeness.groups import Links, groups
+from pixmill.images.likeness.groups import VerifiedPairs, groups
 from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
 from pixmill.validate.plugins import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
-from pixmill.validate.sightings import PARTS, Seen, collect_seen
-from pixmill.validate.survey import Surveyed, survey
+from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
+from pixmill.validate.survey import Survey, survey
 from pixmill.validate.tables import class_table, image_table, pair_table
 from pixmill.validate.verdicts import judge
 
@@ -113,7 +113,7 @@ def validate(
         PluginError: One of ``params.plugins`` is missing, or what it returns is no list of checks.
         ReviewError: Two decisions mean the same image, or one means several.
     """
-    limits = None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
+    limits = None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
     surveyed = survey(
         _distinct(manifest), folder, max_pixels=params.max_pixels, limits=limits, scratch=scratch, workers=workers
     )
@@ -131,7 +131,7 @@ def validate(
 
 def conclude(
     manifest: pd.DataFrame,
-    surveyed: Surveyed,
+    surveyed: Survey,
     sightings: pd.DataFrame,
     *,
     classes: Sequence[str],
@@ -175,7 +175,7 @@ def conclude(
     verdicts = verdicts.without(links.repeats, table["id"])
     both = verdicts.kept[links.a] & verdicts.kept[links.b]
     stands_for = links.repeats
-    links = Links(links.a[both], links.b[both], links.similarity[both], repeats=links.repeats[:0])
+    links = VerifiedPairs(links.a[both], links.b[both], links.similarity[both], repeats=links.repeats[:0])
     ids = table["id"]
     table["group"] = ids.iloc[groups(len(table), links)].to_numpy()
     pairs = pd.DataFrame(
@@ -230,7 +230,7 @@ def _distinct(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.drop_duplicates("id").sort_values("id", ignore_index=True)
 
 
-def _parts(given: pd.Series[str], where: Seen) -> npt.NDArray[np.int8]:
+def _parts(given: pd.Series[str], where: SightingIndex) -> npt.NDArray[np.int8]:
     """Return the part of a given split that each image is left in: of several the one that is held out longest."""
     known = pd.Categorical(given, categories=PARTS).codes
     parts: npt.NDArray[np.int8] = np.maximum(where.parts(len(given))[1], known)

@@ -12,9 +12,9 @@ import pandas as pd
 from pixmill.core.params import ValidateParams
 from pixmill.validate.decisions import Decision
 from pixmill.validate.reasons import UNREADABLE, reason, word
-from pixmill.validate.sightings import Seen
+from pixmill.validate.sightings import SightingIndex
 
-__all__ = ["Twins", "Verdicts", "find_twins", "judge"]
+__all__ = ["DuplicateSets", "Verdicts", "find_twins", "judge"]
 
 Flags = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
@@ -24,7 +24,7 @@ _MANY_LABELS = 3
 
 
 @dataclass(frozen=True)
-class Twins:
+class DuplicateSets:
     """Hold the sets of images with the same pixels; most images are a set by themselves.
 
     Args:
@@ -59,9 +59,9 @@ def find_twins(
     *,
     claims: Flags,
     settled: Flags,
-    seen: Seen,
+    seen: SightingIndex,
     repeats: int,
-) -> Twins:
+) -> DuplicateSets:
     """Return the sets of images with the same pixels and the same size, and who stands against whom.
 
     Where a person has decided to keep some of a set, only these stand, and the set counts as looked at. Else all do.
@@ -94,7 +94,7 @@ def find_twins(
     twin[rows] = np.where((kept == rows) | settled[rows] | (codes < 0), -1, kept)
     addresses = seen.kinds(of, count, seen.address)
     many = (addresses >= repeats) | (seen.kinds(of, count, seen.label) >= _MANY_LABELS)
-    return Twins(
+    return DuplicateSets(
         of=of,
         rival=rival,
         twin=twin,
@@ -154,7 +154,7 @@ class Verdicts:
     reasons: Words
     labels: Words
     settled: npt.NDArray[np.bool_]
-    twins: Twins
+    twins: DuplicateSets
     powerless: Sequence[tuple[Decision, str]]
 
     def words(self) -> Words:
@@ -191,7 +191,7 @@ class Verdicts:
 def judge(
     images: pd.DataFrame,
     decisions: Mapping[str, Decision],
-    seen: Seen,
+    seen: SightingIndex,
     *,
     classes: Collection[str],
     params: ValidateParams,
@@ -238,7 +238,7 @@ def judge(
     return Verdicts(reasons, labels, settled, twins, powerless)
 
 
-def _compare(reasons: Words, twins: Twins, images: pd.DataFrame) -> None:
+def _compare(reasons: Words, twins: DuplicateSets, images: pd.DataFrame) -> None:
     """Add why images are dropped for what other images there are."""
     ids, parts = images["id"], images["part"].to_numpy()
     copied = (twins.twin >= 0) & (twins.rival < 0)

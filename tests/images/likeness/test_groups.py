@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pixmill.images.likeness.groups import MOST_LIKES, Ledger, groups
+from pixmill.images.likeness.groups import MOST_LIKES, PairCollector, groups
 from pixmill.images.likeness.hashing import perceptual_hash, small_grey
 from pixmill.images.likeness.neighbours import Links, near_duplicates
 
@@ -17,7 +17,7 @@ def entered(count: int, likes: dict[int, list[int]], protected: list[int] | None
     """Enter who is like whom, image by image, and return the links."""
     flags = np.zeros(count, bool)
     flags[protected or []] = True
-    ledger = Ledger(count, flags)
+    ledger = PairCollector(count, flags)
     for one in range(count):
         others = np.array(sorted(likes.get(one, [])), np.int64)
         others = others[ledger.kept[others]] if ledger.kept[one] else others[:0]

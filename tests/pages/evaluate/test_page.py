@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from pixmill.evaluate import Evaluation
-from pixmill.evaluate.labels import Doubt
-from pixmill.evaluate.mistakes import Confusion, Example
+from pixmill.evaluate.labels import LabelIssue
+from pixmill.evaluate.mistakes import Confusion, PredictedImage
 from pixmill.images.png import png_bytes
 from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate.page import render_report
@@ -47,12 +47,12 @@ def pixels(number):
     return np.full((56, 56, 3), number, np.uint8)
 
 
-MISTAKES = [Example(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number)) for number in range(18)]
+MISTAKES = [PredictedImage(f"{number:064x}", *LABELS, 0.9, 0.1, "coat", 0.1, pixels(number)) for number in range(18)]
 SAMPLE = [
-    Example(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
+    PredictedImage(f"{number:064x}", "coat", LABELS[number % 2], 0.8, 0.1, "x", 0.1, pixels(number))
     for number in range(30, 36)
 ]
-DOUBTS = [Doubt(f"{number:064x}", "coat", "dress", 0.04, "val", pixels(number)) for number in range(40, 43)]
+DOUBTS = [LabelIssue(f"{number:064x}", "coat", "dress", 0.04, "val", pixels(number)) for number in range(40, 43)]
 PLOTS = {
     "calibrated": pd.DataFrame({"confidence": [0.6, 0.9], "accuracy": [0.5, 0.95], "n": [10, 230]}),
     "coverage": pd.DataFrame({"coverage": [0.5, 1.0], "accuracy": [1.0, 0.925]}),

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.params import SplitParams
 from pixmill.pages.split.page import SplitCards, render_report
 from pixmill.split.splitting import split
 from tests.split.conftest import CLASSES, pairs_table, write_project
 
-LIMITS = Limits(60, 512 << 20)
+LIMITS = RowLimits(60, 512 << 20)
 PARAMS = SplitParams(val=0.3, test=0.3, folds=2, group_by="page", image_size=16)
 HOSTILE = "http://evil.test/<script>alert(1)</script>/" + "x" * 300
 

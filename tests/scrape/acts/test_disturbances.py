@@ -13,7 +13,7 @@ import pytest
 from yarl import URL
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.judge import address_of
 from tests.scrape.acts.project import Project, is_image
@@ -50,7 +50,7 @@ def settled(made, urls):
     return {
         named(url)
         for url, outcome in outcomes.items()
-        if isinstance(outcome, Image) or (outcome is not None and not outcome.transient)
+        if isinstance(outcome, StoredImage) or (outcome is not None and not outcome.transient)
     }
 
 

@@ -13,7 +13,7 @@ class OneBrowser:
         self.journal = journal
         self.driver, self.folder, self.forbidden = driver, folder, forbidden
 
-    def permitted(self, url):
+    def find_refusal(self, url):
         return Refused("robots") if any(part in url for part in self.forbidden) else None
 
     def ask(self, url):

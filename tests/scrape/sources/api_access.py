@@ -7,7 +7,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
-from pixmill.web.fetch import Fetched, Fetcher, Limits, Network, Refused
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Network, Refused
 
 __all__ = ["ApiAccess"]
 
@@ -21,7 +21,7 @@ class ApiAccess:
     """
 
     def __init__(self, network: Network, timeout: float = 60.0) -> None:
-        self._fetcher = Fetcher(Limits(timeout=timeout, attempts=1), network=network)
+        self._fetcher = Fetcher(FetchLimits(timeout=timeout, attempts=1), network=network)
 
     def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()

@@ -9,7 +9,7 @@ from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.browsing import ANYTHING, Page, script
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.duckduckgo import DuckDuckGoSource
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.google import GoogleSource
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.browser import find_browser, open_browser
@@ -46,7 +46,7 @@ class Searches:
     def failing(self, name, text=TEXT):
         """Return what was found before the search failed, and the failure."""
         found = []
-        with pytest.raises(SearchFailed) as error:
+        with pytest.raises(SearchError) as error:
             found.extend(self.stream(name, text))
         return found, error.value
 

@@ -12,7 +12,7 @@ from pixmill.scrape.candidate import Query
 from pixmill.scrape.journal import Journal
 from pixmill.scrape.site_probe import probe
 from pixmill.scrape.sources.definition import parse_site
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.browser import find_browser, open_browser, visit
 from pixmill.web.fetch.proxy import Proxy
@@ -198,13 +198,13 @@ def test_a_product_page_is_judged_by_where_it_leads(search):
 def test_the_words_of_a_product_page_count_only_once_its_image_stays_away(search):
     (found,) = search("slow-robot")
     assert found.image_url == "http://shop.test/large/slow-robot.png"
-    with pytest.raises(SearchFailed, match="shows a CAPTCHA"):
+    with pytest.raises(SearchError, match="shows a CAPTCHA"):
         list(search("robot"))
 
 
 def test_an_unsound_selector_ends_the_search(search, server):
     unsound = SITE.model_copy(update={"detail": SITE.detail.model_copy(update={"image": ("#photo[",)})})
-    with pytest.raises(SearchFailed, match=r"expected CSS selectors, received '#photo\['"):
+    with pytest.raises(SearchError, match=r"expected CSS selectors, received '#photo\['"):
         list(search("photo,zoom", unsound))
     assert visited(server) == ["photo"]
 
@@ -213,7 +213,7 @@ def test_an_unsound_selector_ends_the_search(search, server):
 def test_a_product_page_that_blocks_ends_the_search(search, server, name, failure):
     found = search(f"photo,{name},zoom")
     assert next(found).route == "detail"
-    with pytest.raises(SearchFailed, match=f"shop.test/p/{name}") as error:
+    with pytest.raises(SearchError, match=f"shop.test/p/{name}") as error:
         next(found)
     assert error.value.failure == failure
     assert visited(server) == ["photo", name]
@@ -243,7 +243,7 @@ def test_product_pages_are_visited_once(search, server, tmp_path):
     """A site that blocks us goes on where it stopped; what may pass is tried again, and all with new selectors."""
     params = ScrapeParams(snapshot="2026-11-20")
     with Journal(tmp_path / "journal", params) as journal:
-        with pytest.raises(SearchFailed):
+        with pytest.raises(SearchError):
             list(search("photo,bare,gone,broken,refusing,zoom", journal=journal))
         server.asked.clear()
         found = list(search("photo,bare,gone,broken,zoom", journal=journal))
@@ -272,7 +272,7 @@ def test_wrong_selectors_are_given_up_after_ten_pages(search, server, monkeypatc
 
 def test_product_pages_count_towards_the_longest_search(search):
     site = SITE.model_copy(update={"settings": SITE.settings.model_copy(update={"longest": 1.0})})
-    with pytest.raises(SearchFailed, match="did not end within 1 s") as error:
+    with pytest.raises(SearchError, match="did not end within 1 s") as error:
         list(search(",".join(["late"] + [f"photo-{number}" for number in range(100)]), site))
     assert "settings.longest" in error.value.advice
 

@@ -5,7 +5,7 @@ import base64
 import pytest
 from selenium.common import WebDriverException
 
-from pixmill.scrape.sources.failure import SearchFailed, save_evidence
+from pixmill.scrape.sources.failure import SearchError, save_evidence
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from pixmill.scrape.sources.failure import SearchFailed, save_evidence
     [("wait", "wait"), ("a\x1b[2Jb\0", "a\\x1b[2Jb\\x00"), ("\ud83d", "\\ud83d"), ("\u202eevil", "\\u202eevil")],
 )
 def test_words_that_quote_a_site_are_escaped(said, shown):
-    assert str(SearchFailed("stalled", f"it says '{said}'")) == f"it says '{shown}'"
+    assert str(SearchError("stalled", f"it says '{said}'")) == f"it says '{shown}'"
 
 
 def test_words_without_an_end_are_cut():
-    said = SearchFailed("stalled", "x" * 10**6).message
+    said = SearchError("stalled", "x" * 10**6).message
     assert said == "x" * 8192
 
 

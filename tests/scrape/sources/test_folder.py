@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from pixmill.core.errors import DataError
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.folder import FolderSource
 from pixmill.web.fetch import Fetched
 
@@ -65,7 +65,7 @@ def test_every_folder_with_a_file_has_a_label(source, data):
 def test_images_without_a_label_are_no_class(source, data):
     (data / "unlabelled").mkdir()
     (data / "unlabelled" / "x.png").touch()
-    with pytest.raises(SearchFailed, match="data/unlabelled is never a class"):
+    with pytest.raises(SearchError, match="data/unlabelled is never a class"):
         found(source, "unlabelled")
 
 
@@ -86,7 +86,7 @@ def test_hidden_files_are_left_out(source, data):
 @pytest.mark.parametrize("label", ["missing", "empty"])
 def test_a_class_without_files_is_named(source, data, label):
     (data / "empty").mkdir()
-    with pytest.raises(SearchFailed, match=f"data/{label} is {label}") as caught:
+    with pytest.raises(SearchError, match=f"data/{label} is {label}") as caught:
         found(source, label)
     assert caught.value.failure == "no_results"
     assert caught.value.advice == "put images there, or set classes to the folders with images: boot, hat"
@@ -163,7 +163,7 @@ def test_a_split_without_one_of_its_parts_is_named(divided, part):
 
 
 def test_a_class_in_no_part_is_named(divided):
-    with pytest.raises(SearchFailed, match="data/test/cap and data/train/cap are missing"):
+    with pytest.raises(SearchError, match="data/test/cap and data/train/cap are missing"):
         found(FolderSource(divided, layout="fixed"), "cap")
 
 

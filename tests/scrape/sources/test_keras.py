@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pixmill.core.errors import DataError
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.keras import DATA_SETS, KerasSource
 
 COUNTS = {"train": 50, "test": 20}
@@ -103,7 +103,7 @@ def test_a_class_may_be_made_of_several(tmp_path):
 def test_an_unknown_class_is_refused_with_the_known_ones(tmp_path):
     source = KerasSource("fashion_mnist", write_npz(tmp_path))
     with pytest.raises(
-        SearchFailed, match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat"
+        SearchError, match=r"no class 'hat'; it has T-shirt/top, .*, Ankle boot; choose one in scrape\.queries\.hat"
     ) as caught:
         candidates_of(source, "hat")
     assert caught.value.failure == "no_results"

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from pixmill.scrape.licences import parse_licence
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.openverse import OpenverseSource
 from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import OpenverseApi, licence_of
@@ -32,7 +32,7 @@ def search(access, source=None, words="red hat"):
 
 
 def failure(candidates):
-    with pytest.raises(SearchFailed) as caught:
+    with pytest.raises(SearchError) as caught:
         list(candidates)
     return caught.value
 
@@ -117,7 +117,7 @@ def test_a_block_says_what_to_do(world, access):
 def test_what_came_before_a_block_holds(world, access):
     world.switch("openverse", "rate_limited", after=2)
     found = []
-    with pytest.raises(SearchFailed, match="page=3"):
+    with pytest.raises(SearchError, match="page=3"):
         for candidate in search(access):
             found.append(candidate)
     assert len(found) == 40

@@ -3,7 +3,7 @@
 import pytest
 
 from pixmill.scrape.sources.definition import Markers, States
-from pixmill.scrape.sources.page_state import Facts, classify
+from pixmill.scrape.sources.page_state import PageFacts, classify
 
 STATES = States(
     captcha=Markers(urls=("/sorry/",), selectors=("#captcha",), texts=("Are you a robot",)),
@@ -16,7 +16,7 @@ STATES = States(
 
 def judge(**seen):
     facts = {"status": 200, "url": "https://x.test/", "title": "", "text": "", "html": "", "count": 0, "marks": {}}
-    return classify(Facts(**facts | seen), STATES)
+    return classify(PageFacts(**facts | seen), STATES)
 
 
 @pytest.mark.parametrize(

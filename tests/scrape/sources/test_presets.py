@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.web.browser import find_browser, open_browser
 from pixmill.web.fetch.proxy import Proxy
@@ -64,7 +64,7 @@ def search(world, driver, tmp_path):
 @pytest.fixture
 def fails(search):
     def fails(name):
-        with pytest.raises(SearchFailed) as error:
+        with pytest.raises(SearchError) as error:
             search(name)
         return error.value
 
@@ -132,7 +132,7 @@ def test_a_robot_check_on_a_later_page_leaves_what_was_found(world, driver, tmp_
     world.switch("amazon", "robot_check", every=2)
     source = SiteSource(hasty(load_site("amazon", None)))
     found = []
-    with pytest.raises(SearchFailed) as error:
+    with pytest.raises(SearchError) as error:
         for candidate in source.search(source.queries("cloth", ["saree"])[0], OneBrowser(driver, tmp_path)):
             found.append(candidate.title)
     world.switch("amazon")

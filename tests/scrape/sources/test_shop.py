@@ -6,7 +6,7 @@ import pytest
 
 from pixmill.core.errors import DataError
 from pixmill.scrape.sources.definition import load_site
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.shop import ShopSource
 from pixmill.web.browser import find_browser, open_browser
 from pixmill.web.fetch.proxy import Proxy
@@ -63,7 +63,7 @@ def test_every_card_in_the_shops_own_order(shop, tmp_path):
         assert all(one.page_url.startswith("http://shop.pixmill.test/product/") for one in candidates)
         assert all(one.image_url.startswith(("http://shop.pixmill.test/media/", "data:image/")) for one in candidates)
         assert all(one.title and one.price.startswith("€ ") and one.thumbnail_url is None for one in candidates)
-        with pytest.raises(SearchFailed) as error:
+        with pytest.raises(SearchError) as error:
             list(shop.search(rain, access))
         assert error.value.failure == "no_results"
         assert "the bundled shop shows the images of data/" in error.value.advice

@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pixmill.core.errors import BrowserLost, ScrapeError
+from pixmill.core.errors import BrowserLostError, ScrapeError
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.definition import Buttons, Offset, parse_site
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource, Stillness
 from pixmill.scrape.sources.tile import Tile
 from pixmill.web.browser import find_browser, open_browser, visit
@@ -339,14 +339,14 @@ def test_without_a_mark_the_end_is_where_nothing_new_comes(read, name):
 def test_with_a_mark_a_page_that_loses_its_way_is_an_error_and_what_it_gave_holds(access, name):
     candidates = SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/{name}"), access)
     assert images(next(candidates) for _ in range(5)) == media(5)
-    with pytest.raises(SearchFailed, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'") as error:
+    with pytest.raises(SearchError, match=r"stopped after 5 results: .* nor the end mark \('\[data-end\]'") as error:
         next(candidates)
     assert error.value.failure == "stalled"
 
 
 def test_a_page_without_end_ends(read):
     assert images(read("unending", settings(OPEN, most=200))) == media(200)
-    with pytest.raises(SearchFailed, match="did not end within 1 s") as error:
+    with pytest.raises(SearchError, match="did not end within 1 s") as error:
         read("unending", settings(OPEN, longest=1.0))
     assert error.value.failure == "endless"
 
@@ -364,12 +364,12 @@ def test_pages_are_counted_where_no_link_leads_on(read):
 
 
 def test_a_next_page_on_another_site_is_not_visited(read):
-    with pytest.raises(SearchFailed, match=r"links to another site for its next page: http://evil\.test"):
+    with pytest.raises(SearchError, match=r"links to another site for its next page: http://evil\.test"):
         read("away", OPEN.model_copy(update={"next": Buttons(selectors=(".next",))}))
 
 
 def test_a_next_page_without_an_address_is_named(read):
-    with pytest.raises(SearchFailed, match=r"links to an invalid URL as its next page: http://\[x"):
+    with pytest.raises(SearchError, match=r"links to an invalid URL as its next page: http://\[x"):
         read("nowhere", OPEN.model_copy(update={"next": Buttons(selectors=(".next",))}))
 
 
@@ -379,7 +379,7 @@ def test_every_page_is_asked_permission_for(driver, tmp_path):
         Query("hat", "hat", "http://pages.test/pages0"), OneBrowser(driver, tmp_path, forbidden=["pages1"])
     )
     assert len([next(candidates) for _ in range(3)]) == 3
-    with pytest.raises(SearchFailed, match=r"pages1 .*robots\.txt") as error:
+    with pytest.raises(SearchError, match=r"pages1 .*robots\.txt") as error:
         next(candidates)
     assert error.value.failure == "robots"
     assert "scrape.robots_exceptions" in error.value.advice
@@ -391,9 +391,9 @@ def test_where_a_redirect_leads_needs_permission_too(driver, tmp_path):
         return list(SiteSource(QUICK).search(Query("hat", "hat", f"http://pages.test/moved?{name}"), access))
 
     assert images(read("short")) == media(3)
-    with pytest.raises(SearchFailed, match=r"pages\.test/short is disallowed by robots\.txt"):
+    with pytest.raises(SearchError, match=r"pages\.test/short is disallowed by robots\.txt"):
         read("short", ["test/short"])
-    with pytest.raises(SearchFailed, match="captcha-form") as error:
+    with pytest.raises(SearchError, match="captcha-form") as error:
         read("human", ["test/human"])
     assert error.value.failure == "captcha"
 
@@ -404,9 +404,9 @@ def test_a_button_that_leads_to_another_page_is_followed_as_a_link_is(driver, tm
         return list(SiteSource(OPEN).search(Query("hat", "hat", f"http://pages.test/{name}"), access))
 
     assert images(read("wandering?/pages2")) == [*media(3), *media(3, start=4)]
-    with pytest.raises(SearchFailed, match=r"pages1 is disallowed by robots\.txt"):
+    with pytest.raises(SearchError, match=r"pages1 is disallowed by robots\.txt"):
         read("wandering?/pages1")
-    with pytest.raises(SearchFailed, match="redirected to another site: ") as error:
+    with pytest.raises(SearchError, match="redirected to another site: ") as error:
         read("wandering?http://other.test/x")
     assert error.value.failure == "stalled"
 
@@ -454,7 +454,7 @@ def test_what_lies_over_results_hides_none(read, name):
 )
 def test_what_is_no_page_of_results_is_named_and_kept(read, name, failure, sign):
     began = time.monotonic()
-    with pytest.raises(SearchFailed) as error:
+    with pytest.raises(SearchError) as error:
         read(name, OPEN)
     assert time.monotonic() - began < 60
     assert error.value.failure == failure
@@ -469,12 +469,12 @@ def test_a_block_on_a_further_page_leaves_what_was_found(access):
     paged = OPEN.model_copy(update={"next": Buttons(selectors=(".next",))})
     candidates = SiteSource(paged).search(Query("hat", "hat", "http://pages.test/first"), access)
     assert images(next(candidates) for _ in range(3)) == media(3)
-    with pytest.raises(SearchFailed, match="shows a CAPTCHA"):
+    with pytest.raises(SearchError, match="shows a CAPTCHA"):
         next(candidates)
 
 
 def test_a_host_that_is_not_there(access):
-    with pytest.raises(SearchFailed) as error:
+    with pytest.raises(SearchError) as error:
         list(SiteSource(OPEN).search(Query("hat", "hat", "http://elsewhere.test/"), access))
     assert error.value.failure == "unreachable"
 
@@ -541,13 +541,13 @@ def test_a_browser_or_a_driver_that_dies_is_named(tmp_path, proxy, name):
             with contextlib.suppress(psutil.NoSuchProcess):  # a child of one that was killed just before
                 if process not in others and name in process.name():
                     process.kill()
-        with pytest.raises(BrowserLost, match=r"http://pages\.test/unending"):
+        with pytest.raises(BrowserLostError, match=r"http://pages\.test/unending"):
             list(candidates)
 
 
 @pytest.mark.parametrize("name", DECEITS)
 def test_a_page_that_deceives_every_script_ends_its_own_search_alone(read, name):
-    with pytest.raises(SearchFailed, match=r"cannot be (read|searched)"):
+    with pytest.raises(SearchError, match=r"cannot be (read|searched)"):
         read(f"deceitful-{name}")
 
 

@@ -9,11 +9,11 @@ def keys(tiles):
 
 def test_a_later_look_adds_and_forgets_nothing():
     thumb = Tile("a", thumbnail="t", title="A hat", route="thumbnail")
-    assert thumb.refined(Tile("a", image="i", route="click")) == Tile(
+    assert thumb.refine(Tile("a", image="i", route="click")) == Tile(
         "a", image="i", thumbnail="t", title="A hat", route="click"
     )
     whole = Tile("a", image="i")
-    assert whole.refined(Tile("a", image="other", title="B")) == whole
+    assert whole.refine(Tile("a", image="other", title="B")) == whole
 
 
 def test_tiles_keep_the_order_in_which_they_were_first_seen():

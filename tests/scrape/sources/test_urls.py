@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pixmill.core.errors import DataError
 from pixmill.core.params import UrlsParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.url_lists import hexadecimal_md5, kind_of
 from pixmill.scrape.sources.urls import UrlsSource
 
@@ -75,7 +75,7 @@ def find(tmp_path):
 
 def answer(source, label):
     (query,) = source.queries(label, [label])
-    with contextlib.suppress(SearchFailed):
+    with contextlib.suppress(SearchError):
         yield from source.search(query, access=None)
 
 
@@ -153,7 +153,7 @@ def test_rows_without_a_label_are_remarked_on(tmp_path):
 def test_a_class_that_no_list_has_is_named(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("url,label\nu,Kitten\n")
-    with urls_source([path], ["cat"]) as source, pytest.raises(SearchFailed) as caught:
+    with urls_source([path], ["cat"]) as source, pytest.raises(SearchError) as caught:
         list(source.search(source.queries("cat", ["cat"])[0], None))
     assert caught.value.failure == "no_results"
     assert caught.value.message.startswith("list.csv has no URL with the label 'cat'; it has Kitten; set scrape.")

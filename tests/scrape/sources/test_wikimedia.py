@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.wikimedia import COMMONS, WikimediaSource, plain_text
 from pixmill.web.fetch import Fetched
 from tests.scrape.replicas.apis import CommonsApi, CompanyWiki, licence_of
@@ -43,7 +43,7 @@ def search(access, *api):
 
 
 def failure(candidates):
-    with pytest.raises(SearchFailed) as caught:
+    with pytest.raises(SearchError) as caught:
         list(candidates)
     return caught.value
 
@@ -184,7 +184,7 @@ class Odd:
     "odd", [{"page": {"pageid": []}}, {"page": {"pageid": {}}}, {"info": {"mime": []}}, {"info": {"size": [1]}}]
 )
 def test_an_answer_of_odd_types_stops_nothing(odd):
-    with contextlib.suppress(SearchFailed):
+    with contextlib.suppress(SearchError):
         list(search(Odd(**odd)))
 
 

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from pixmill.web.browser import LoadTimeout, Unreachable, find_browser, open_browser, visit
+from pixmill.web.browser import LoadTimeoutError, UnreachableError, find_browser, open_browser, visit
 
 pytestmark = pytest.mark.browser
 
@@ -130,7 +130,7 @@ def test_no_page_reaches_what_is_not_public(driver, site, proxy, trap, until, na
     visit(driver, f"{HOME}trap")
     assert until(lambda: driver.execute_script("return window.gathered"), 20)
     for url in (f"http://{host}:{trap.port}/", f"https://{host}:{trap.port}/", f"{HOME}to?http://{host}:{trap.port}/"):
-        with pytest.raises(Unreachable):
+        with pytest.raises(UnreachableError):
             visit(driver, url)
     reasons = {each.reason for each in list(proxy.refusals)[before:] if each.port == trap.port}
     assert reasons, "the page tried nothing"
@@ -152,7 +152,7 @@ def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap
     monkeypatch.setattr("pixmill.web.browser.options.chromium_switches", lambda _: lesser)
     site.pages["/trap"] = hostile("127.0.0.1", trap)
     with open_browser(browser, proxy=proxy.url, profile=tmp_path, page_load_timeout=2.0) as driver:
-        with contextlib.suppress(LoadTimeout):
+        with contextlib.suppress(LoadTimeoutError):
             visit(driver, f"{HOME}trap")
         caught: set[str] = set()  # the two need not come at once
         assert until(lambda: caught.update(trap.caught()) or caught == {"tcp", "udp"})
@@ -173,6 +173,6 @@ def test_the_trap_catches_what_a_lesser_cage_lets_out(browser, site, proxy, trap
 )
 def test_only_pages_of_the_web_are_opened(driver, url):
     visit(driver, HOME)
-    with pytest.raises(Unreachable, match="only http and https"):
+    with pytest.raises(UnreachableError, match="only http and https"):
         visit(driver, url)
     assert driver.current_url == HOME

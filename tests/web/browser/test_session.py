@@ -14,8 +14,8 @@ import psutil
 import pytest
 from selenium.webdriver.common.by import By
 
-from pixmill.core.errors import BrowserError, BrowserLost
-from pixmill.web.browser import Browser, Grid, Unreachable, open_browser, visit
+from pixmill.core.errors import BrowserError, BrowserLostError
+from pixmill.web.browser import Browser, Grid, UnreachableError, open_browser, visit
 from pixmill.web.browser import driver as driver_module
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
@@ -234,7 +234,7 @@ def test_a_grid_that_does_not_reach_the_proxy_is_told_what_it_needs(grid, tmp_pa
 def test_a_browser_that_is_lost_on_a_grid_leaves_no_session(grid, proxy, tmp_path):
     with open_browser(Grid(grid.url), proxy=proxy.url, profile=tmp_path) as driver:
         os.kill(driver.capabilities["goog:processID"], signal.SIGKILL)
-        with pytest.raises(BrowserLost):
+        with pytest.raises(BrowserLostError):
             visit(driver, HOME)
         assert grid.sessions == set()
 
@@ -303,7 +303,7 @@ def test_an_authority_is_believed_where_it_is_given(browser, secure, tmp_path, t
             assert visit(driver, "https://www.google.com/").status == 200
             assert driver.title == "Secure"
         else:
-            with pytest.raises(Unreachable, match="ERR_CERT_AUTHORITY_INVALID"):
+            with pytest.raises(UnreachableError, match="ERR_CERT_AUTHORITY_INVALID"):
                 visit(driver, "https://www.google.com/")
 
 

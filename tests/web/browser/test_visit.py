@@ -3,7 +3,7 @@ import socket
 import pytest
 from selenium.webdriver.common.by import By
 
-from pixmill.web.browser import LoadTimeout, Unreachable, Visit, close_popups, open_browser, visit
+from pixmill.web.browser import LoadTimeoutError, UnreachableError, Visit, close_popups, open_browser, visit
 from pixmill.web.fetch.proxy import Proxy
 from pixmill.web.fetch.values import Network
 
@@ -42,12 +42,12 @@ def test_redirects_are_followed(driver):
 
 
 def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
-    with pytest.raises(Unreachable) as raised:
+    with pytest.raises(UnreachableError) as raised:
         visit(driver, "http://10.0.0.1/")
     assert raised.value.reason == (
         "10.0.0.1 is not a public address (if the host is yours: scrape.allow_hosts: ['10.0.0.1:80'])"
     )
-    with pytest.raises(Unreachable) as raised:
+    with pytest.raises(UnreachableError) as raised:
         visit(driver, "https://10.0.0.1/")
     assert raised.value.reason == (
         "ERR_TUNNEL_CONNECTION_FAILED "
@@ -56,19 +56,19 @@ def test_a_host_that_is_refused_is_told_from_a_page_that_refuses(driver):
 
 
 def test_an_unknown_host_has_no_address(driver):
-    with pytest.raises(Unreachable, match=r"nowhere\.invalid cannot be resolved"):
+    with pytest.raises(UnreachableError, match=r"nowhere\.invalid cannot be resolved"):
         visit(driver, "http://nowhere.invalid/")
 
 
 def test_a_page_that_never_comes_is_the_pages_fault(driver):
-    with pytest.raises(LoadTimeout):
+    with pytest.raises(LoadTimeoutError):
         visit(driver, "http://silent.test/")
     assert visit(driver, HOME).status == 200
 
 
 def test_what_has_come_of_a_page_that_never_ends_may_be_looked_at(driver, site):
     site.pages["/waits"] = '<p id=here>here</p><img src="http://silent.test/image">'
-    with pytest.raises(LoadTimeout):
+    with pytest.raises(LoadTimeoutError):
         visit(driver, f"{HOME}waits")
     assert driver.find_element(By.ID, "here").text == "here"
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 from selenium.common import TimeoutException
 
-from pixmill.core.errors import BrowserLost
-from pixmill.web.browser import LoadTimeout, Unreachable, open_browser, visit
+from pixmill.core.errors import BrowserLostError
+from pixmill.web.browser import LoadTimeoutError, UnreachableError, open_browser, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.linux]
 
@@ -54,7 +54,7 @@ def driver_pid(driver):
 
 def test_a_browser_that_is_killed(driver):
     os.kill(browser_pid(driver), signal.SIGKILL)
-    with pytest.raises(BrowserLost, match=f"crashed or hangs at {HOME}"):
+    with pytest.raises(BrowserLostError, match=f"crashed or hangs at {HOME}"):
         visit(driver, f"{HOME}other")
 
 
@@ -63,13 +63,13 @@ def test_a_page_whose_process_is_killed(driver):
     assert pages
     for page in pages:
         page.kill()
-    with pytest.raises(BrowserLost, match="the browser crashed"):
+    with pytest.raises(BrowserLostError, match="the browser crashed"):
         _ = driver.title
 
 
 def test_a_driver_that_is_killed(driver):
     os.kill(driver_pid(driver), signal.SIGKILL)
-    with pytest.raises(BrowserLost, match="the browser crashed"):
+    with pytest.raises(BrowserLostError, match="the browser crashed"):
         visit(driver, HOME)
 
 
@@ -78,12 +78,12 @@ def test_a_driver_that_is_killed(driver):
 def test_a_process_that_is_stopped(driver, whose):
     os.kill(whose(driver), signal.SIGSTOP)
     started = time.monotonic()
-    with pytest.raises(BrowserLost):
+    with pytest.raises(BrowserLostError):
         visit(driver, HOME)
     assert time.monotonic() - started < 30
     driver.command_executor.client_config.timeout = 60.0
     started = time.monotonic()
-    with pytest.raises(BrowserLost):
+    with pytest.raises(BrowserLostError):
         _ = driver.title
     assert time.monotonic() - started < 30, "a second command waited for a lost browser"
 
@@ -94,7 +94,7 @@ def test_a_process_that_is_stopped(driver, whose):
 def test_a_page_that_never_lets_go(driver, site, script):
     site.pages["/busy"] = f"<title>Busy</title><script>{script}</script>"
     started = time.monotonic()
-    with pytest.raises(BrowserLost, match=f"hangs at {HOME}busy"):
+    with pytest.raises(BrowserLostError, match=f"hangs at {HOME}busy"):
         visit(driver, f"{HOME}busy")
         time.sleep(0.5)
         _ = driver.title
@@ -111,7 +111,7 @@ def test_a_page_of_alerts_without_end(driver, site):
     # How ChromeDriver fares with them differs from run to run; that it ends does not.
     site.pages["/nags"] = "<script>setInterval(() => alert(1), 10)</script>"
     started = time.monotonic()
-    with contextlib.suppress(BrowserLost, LoadTimeout, Unreachable):
+    with contextlib.suppress(BrowserLostError, LoadTimeoutError, UnreachableError):
         visit(driver, f"{HOME}nags")
         visit(driver, HOME)
     assert time.monotonic() - started < 60

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pixmill.web.fetch import Fetcher, Limits, Network
+from pixmill.web.fetch import Fetcher, FetchLimits, Network
 from tests.connections import ConnectionServer
 from tests.web.fetch.inner import Trap
 
@@ -184,7 +184,7 @@ def use(site):
 
     def run(play, *, manners=None, network=None, **limits):
         async def within():
-            async with Fetcher(Limits(**limits), manners, network or site.network()) as fetcher:
+            async with Fetcher(FetchLimits(**limits), manners, network or site.network()) as fetcher:
                 return await play(fetcher)
 
         return asyncio.run(within())

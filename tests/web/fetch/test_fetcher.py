@@ -4,7 +4,7 @@ import time
 import pytest
 from aiohttp import web
 
-from pixmill.web.fetch import Fetched, Fetcher, Limits, Manners, Network, Unchanged, Validators
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Unchanged, Validators
 from pixmill.web.fetch.exchange import Exchange
 from pixmill.web.fetch.host import PATIENCE
 
@@ -27,7 +27,7 @@ def test_pages_are_visited_where_robots_txt_permits(site, use):
     urls = ("http://images.test/", "http://images.test/search?q=coat", "file:///etc/passwd")
 
     async def ask(fetcher):
-        return [await fetcher.permitted(url) for url in urls]
+        return [await fetcher.find_refusal(url) for url in urls]
 
     home, search, passwd = use(ask)
     assert home is None
@@ -44,7 +44,7 @@ def test_pages_keep_the_distance_that_robots_txt_asks_for(site, use):
     async def ask(fetcher):
         began = time.monotonic()
         for _ in range(3):
-            assert await fetcher.permitted("http://images.test/search?q=coat") is None
+            assert await fetcher.find_refusal("http://images.test/search?q=coat") is None
         return time.monotonic() - began
 
     assert use(ask) >= 0.4
@@ -55,7 +55,7 @@ def test_a_page_of_a_host_that_is_left_alone_is_not_visited(site, use):
 
     async def ask(fetcher):
         await fetcher.fetch("http://images.test/coat.png")
-        return await fetcher.permitted("http://images.test/")
+        return await fetcher.find_refusal("http://images.test/")
 
     assert use(ask).reason == "busy"
 
@@ -385,7 +385,7 @@ class Other:
 
     def __init__(self, network, left_to_us=()):
         self.network = network
-        self.exchange = Exchange(Limits(), network, None)
+        self.exchange = Exchange(FetchLimits(), network, None)
         self.asked = []
         self.left_to_us = left_to_us
 
@@ -404,7 +404,7 @@ def fetch_elsewhere(site):
 
     def run(other, *urls, manners=None):
         async def within():
-            async with other.exchange, Fetcher(Limits(), manners, other.network, other.ask) as fetcher:
+            async with other.exchange, Fetcher(FetchLimits(), manners, other.network, other.ask) as fetcher:
                 return [await fetcher.fetch(url, store=stored) for url in urls]
 
         return asyncio.run(within())

@@ -8,7 +8,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.web.fetch.guard import Forbidden, Guard, is_public
+from pixmill.web.fetch.guard import ForbiddenHostError, Guard, is_public
 from pixmill.web.fetch.values import Network
 from tests.web.fetch.inner import INNER_HOSTS
 
@@ -54,7 +54,7 @@ def test_a_name_that_changes_its_mind_gets_nowhere(trap, fetch, names, wire):
     asked.clear()
     first, second = connect(None, *[("rebound.example", trap.port)] * 2)
     assert isinstance(first, ConnectionRefusedError)
-    assert isinstance(second, Forbidden)
+    assert isinstance(second, ForbiddenHostError)
     assert wire == ["8.8.8.8"] * 3
     assert not trap.sprung()
 
@@ -116,7 +116,7 @@ def test_loopback_is_open_on_the_served_ports_only():
 
     guard.open_socket(info("127.0.0.1", 4711)).close()
     for address, port in (("127.0.0.1", 4712), ("127.0.0.2", 4711), ("10.0.0.1", 4711)):
-        with pytest.raises(Forbidden):
+        with pytest.raises(ForbiddenHostError):
             guard.open_socket(info(address, port))
 
 
@@ -154,8 +154,8 @@ def test_a_connection_elsewhere_is_refused(trap, names):
     network = Network(served={"images.test:80": trap.port})
     hosts = ["127.0.0.1", "[::1]", "::1", "::ffff:127.0.0.1", "127。0。0。1", "127.1", "inner.example", "both.example"]
     for host in hosts:
-        assert isinstance(connect(network, (host, trap.port)), Forbidden), host
-    assert isinstance(connect(network, ("images.test", trap.port)), Forbidden)
+        assert isinstance(connect(network, (host, trap.port)), ForbiddenHostError), host
+    assert isinstance(connect(network, ("images.test", trap.port)), ForbiddenHostError)
     assert not trap.sprung()
 
 
@@ -172,7 +172,7 @@ def test_a_trusted_origin_is_reached_on_its_port_and_by_its_name_only(site, name
     others = [("nas.example", site.port + 1), ("other.example", site.port), ("127.0.0.1", site.port)]
     answers = connect(network, ("nas.example", site.port), *others)
     assert answers[0] == b"within"
-    assert all(isinstance(answer, Forbidden) for answer in answers[1:])
+    assert all(isinstance(answer, ForbiddenHostError) for answer in answers[1:])
     assert len(site.requests) == 2
 
 
@@ -181,7 +181,7 @@ def test_a_trusted_address(site):
     network = Network(allowed=frozenset({f"127.0.0.1:{site.port}"}))
     answers = connect(network, ("127.0.0.1", site.port), ("127.0.0.1", site.port + 1), ("127.0.0.2", site.port))
     assert answers[0] == b"within"
-    assert all(isinstance(answer, Forbidden) for answer in answers[1:])
+    assert all(isinstance(answer, ForbiddenHostError) for answer in answers[1:])
 
 
 @pytest.mark.parametrize(

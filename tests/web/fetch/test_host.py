@@ -7,11 +7,11 @@ from yarl import URL
 
 from pixmill.web.fetch.exchange import retry_after
 from pixmill.web.fetch.host import _KEPT, LONGEST, PATIENCE, Hosts, pause
-from pixmill.web.fetch.values import Fetched, Limits, Manners, Refused
+from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Refused
 
 
 def hosts(manners=None, **limits):
-    return Hosts(Limits(**limits), manners or Manners())
+    return Hosts(FetchLimits(**limits), manners or Manners())
 
 
 def host(manners=None, **limits):

@@ -8,7 +8,7 @@ from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pixmill.web.fetch import Fetcher, Limits, Refused
+from pixmill.web.fetch import Fetcher, FetchLimits, Refused
 from pixmill.web.fetch.proxy import Proxy
 from tests.web.fetch.conftest import NAME, Site
 
@@ -65,7 +65,7 @@ def fetching(unknown_names):
     """A site and a fetcher for all examples, run on one event loop."""
     with pytest.MonkeyPatch.context() as patch, Site() as site, asyncio.Runner() as runner:
         patch.setattr("pixmill.web.fetch.host._FIRST", 0.01)
-        fetcher = Fetcher(Limits(attempts=1), network=site.network())
+        fetcher = Fetcher(FetchLimits(attempts=1), network=site.network())
         runner.run(fetcher.__aenter__())
         yield site, fetcher, runner
         runner.run(fetcher.__aexit__(None, None, None))
@@ -75,7 +75,7 @@ def fetching(unknown_names):
 @given(HOSTS, st.sampled_from(["http", "https"]))
 def test_a_url_of_any_host_has_an_outcome(fetching, host, scheme):
     _, fetcher, runner = fetching
-    for ask in (fetcher.fetch, fetcher.ask, fetcher.permitted):
+    for ask in (fetcher.fetch, fetcher.ask, fetcher.find_refusal):
         assert isinstance(runner.run(ask(f"{scheme}://{host}/x")), Refused)
 
 

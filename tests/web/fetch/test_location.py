@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from pixmill.web.fetch.location import BadURL, decode_data_uri, host_of, parse_url
+from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, host_of, parse_url
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from pixmill.web.fetch.location import BadURL, decode_data_uri, host_of, parse_u
     ],
 )
 def test_what_is_no_web_address_is_refused(text):
-    with pytest.raises(BadURL):
+    with pytest.raises(InvalidURLError):
         parse_url(text)
 
 
@@ -58,7 +58,7 @@ def test_letters_of_other_scripts_are_escaped():
 def test_any_text_is_a_web_address_or_refused(text):
     try:
         url = parse_url(text)
-    except BadURL:
+    except InvalidURLError:
         return
     assert url.scheme in ("http", "https")
     assert url.host
@@ -76,7 +76,7 @@ def test_a_plain_url_is_read_as_carefully_as_any(text):
         expected = None
     try:
         url = parse_url(text)
-    except BadURL:
+    except InvalidURLError:
         assert expected is None or not (expected[0] or "").strip(".")
         return
     assert (url.raw_host, url.port) == expected
@@ -101,7 +101,7 @@ def test_a_host_alone(text, host):
 
 @pytest.mark.parametrize("text", ["", ".", "a/b", "a:80", "user@host", "a b", "a\r\nb", "[::1", "a?b"])
 def test_what_is_no_host(text):
-    with pytest.raises(BadURL):
+    with pytest.raises(InvalidURLError):
         host_of(text)
 
 

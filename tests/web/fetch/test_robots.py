@@ -8,7 +8,7 @@ from yarl import URL
 from pixmill.web.fetch import Fetched, Manners, Network
 from pixmill.web.fetch.host import Hosts
 from pixmill.web.fetch.robots import _KEPT, Robots, opt_out
-from pixmill.web.fetch.values import Limits
+from pixmill.web.fetch.values import FetchLimits
 
 RULES = b"""
 User-agent: *
@@ -145,7 +145,7 @@ def test_memory_of_rules_is_bounded():
         return Fetched(b"User-agent: *\nDisallow: /closed", str(url))
 
     async def play():
-        robots, hosts = Robots(get), Hosts(Limits(), Manners())
+        robots, hosts = Robots(get), Hosts(FetchLimits(), Manners())
         for url in (URL(f"http://h{number}.test/closed") for number in [*range(_KEPT + 10), _KEPT, 0]):
             assert (await robots.refusal(url, hosts.of(url))).reason == "robots"
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pixmill.core.errors import DataError
 from pixmill.web.shop.catalogue import (
     BACKDROPS,
+    CardKind,
     Catalogue,
-    Kind,
     describe,
     display_name,
     price,
@@ -29,7 +29,7 @@ def catalogue(data):
 
 def test_every_image_has_one_product(catalogue, data):
     for label in ("sneaker", "red cat"):
-        products = [card.path for card in catalogue.classes[label] if card.kind is Kind.PRODUCT]
+        products = [card.path for card in catalogue.classes[label] if card.kind is CardKind.PRODUCT]
         assert sorted(products) == sorted(path for path in (data / label).iterdir() if not path.name.startswith("."))
 
 
@@ -40,24 +40,24 @@ def test_classes_are_folders(catalogue):
 
 def test_all_that_is_odd_occurs(catalogue):
     cards = catalogue.classes["sneaker"]
-    assert set(Counter(card.kind for card in cards)) == set(Kind)
+    assert set(Counter(card.kind for card in cards)) == set(CardKind)
     assert {card.inline for card in cards} == {None, "src", "data-src"}
     assert {card.mislabelled for card in catalogue.media.values()} == {None, "image/jpeg", "text/plain"}
-    assert catalogue.slow.kind is Kind.PRODUCT
+    assert catalogue.slow.kind is CardKind.PRODUCT
 
 
 def test_the_same_image_again_has_another_id_and_address(catalogue):
     cards = catalogue.classes["sneaker"]
-    for again in (card for card in cards if card.kind is Kind.AGAIN):
-        (product,) = (card for card in cards if card.kind is Kind.PRODUCT and card.path == again.path)
+    for again in (card for card in cards if card.kind is CardKind.AGAIN):
+        (product,) = (card for card in cards if card.kind is CardKind.PRODUCT and card.path == again.path)
         assert again.id != product.id
         assert again.image != product.image
 
 
 def test_only_extra_cards_lack_an_open_image(catalogue):
     for card in catalogue.products.values():
-        assert (card.image in catalogue.media) == (card.kind is not Kind.SOLD_OUT)
-        assert card.image.startswith("/media/private/") == (card.kind is Kind.MEMBERS)
+        assert (card.image in catalogue.media) == (card.kind is not CardKind.SOLD_OUT)
+        assert card.image.startswith("/media/private/") == (card.kind is CardKind.MEMBERS)
 
 
 def test_no_local_name_is_in_an_address(catalogue):
@@ -81,7 +81,7 @@ def test_one_image_more_changes_no_other_card(tmp_path):
 def test_addresses_keep_harmless_extensions_only(tmp_path, name):
     (tmp_path / "coat").mkdir()
     (tmp_path / "coat" / name.replace("/", "_")).write_bytes(b"")
-    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is Kind.PRODUCT)
+    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT)
     assert card.image.removeprefix("/media/").removesuffix(".jpg").isalnum()
 
 
@@ -131,7 +131,7 @@ def test_names_that_are_no_text_are_sold_too(tmp_path):
     folder.mkdir()
     (folder / os.fsdecode(b"\xff.png")).write_bytes(b"")
     catalogue = Catalogue(tmp_path)
-    (card,) = (card for card in catalogue.find("caf\\udce9") if card.kind is Kind.PRODUCT)
+    (card,) = (card for card in catalogue.find("caf\\udce9") if card.kind is CardKind.PRODUCT)
     assert Pages(catalogue).product(card.id, consented=True).encode()
 
 

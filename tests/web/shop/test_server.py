@@ -17,7 +17,7 @@ from protego import Protego
 
 from pixmill.core.errors import PixmillError
 from pixmill.web.shop import ORIGIN, Shop
-from pixmill.web.shop.catalogue import Catalogue, Kind
+from pixmill.web.shop.catalogue import CardKind, Catalogue
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +47,16 @@ def test_every_image_is_served_as_it_is(client, data, cards):
 
 
 def test_sold_out_images_are_gone(client, cards):
-    card = first(cards, Kind.SOLD_OUT)
+    card = first(cards, CardKind.SOLD_OUT)
     assert client.ask(card.image).status == 404
     assert "Sold out" in client.ask(f"/product/{card.id}").text
 
 
 def test_robots_txt_leaves_the_shop_open_and_members_images_alone(client, cards):
     robots = Protego.parse(client.ask("/robots.txt").text)
-    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, Kind.PRODUCT).image):
+    for address in ("/search?q=sneaker", f"/product/{cards[0].id}", first(cards, CardKind.PRODUCT).image):
         assert robots.can_fetch(ORIGIN + address, "Pixmill")
-    for address in ("/checkout", first(cards, Kind.MEMBERS).image):
+    for address in ("/checkout", first(cards, CardKind.MEMBERS).image):
         assert not robots.can_fetch(ORIGIN + address, "Pixmill")
     assert robots.crawl_delay("Pixmill") is None
 
@@ -117,7 +117,7 @@ def test_a_whole_address_counts_more_than_the_header(client):
 
 def test_head_gives_no_body(client, cards):
     assert client.ask("/", method="HEAD").body == b""
-    assert client.ask(first(cards, Kind.AGAIN).image, method="HEAD").body == b""
+    assert client.ask(first(cards, CardKind.AGAIN).image, method="HEAD").body == b""
     assert client.ask("/").status == 200
 
 
@@ -197,7 +197,7 @@ def test_an_image_that_went_missing_is_not_found(connect, tmp_path):
     (tmp_path / "coat").mkdir()
     path = tmp_path / "coat" / "0.png"
     path.write_bytes(b"")
-    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is Kind.PRODUCT)
+    (card,) = (card for card in Catalogue(tmp_path).classes["coat"] if card.kind is CardKind.PRODUCT)
     with Shop(tmp_path) as shop:
         client = connect(shop)
         path.unlink()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_LIKES", "Ledger", "Links", "groups"]
+__all__ = ["MOST_LIKES", "PairCollector", "VerifiedPairs", "groups"]
 
 Indices = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -17,7 +17,7 @@ MOST_LIKES = 50
 
 
 @dataclass(frozen=True)
-class Links:
+class VerifiedPairs:
     """Hold verified pairs by the places of their images, sorted, and the images that are repeated too often.
 
     Where an image is like more than :data:`MOST_LIKES` others (a placeholder, recompressed ten thousand times), pairs
@@ -39,7 +39,7 @@ class Links:
     repeats: Indices
 
 
-class Ledger:
+class PairCollector:
     """Keep pairs, and decide who is repeated, image by image in the order of their places.
 
     An image that is like one that stands for others is repeated of it; else, if it is like more than
@@ -81,7 +81,7 @@ class Ledger:
         self.kept[members] = False
         self._repeats.append(np.column_stack([members, np.full(len(members), stand_in)]))
 
-    def links(self) -> Links:
+    def links(self) -> VerifiedPairs:
         """Return the pairs of images that are kept, each once, with the best that any of their views reached."""
         (one, other), similarity = np.concatenate(self._pairs, axis=1), np.concatenate(self._similarity)
         kept = self.kept[one] & self.kept[other]
@@ -91,10 +91,10 @@ class Ledger:
         a, b, similarity = a[order], b[order], similarity[order]
         last = np.append((np.diff(a) != 0) | (np.diff(b) != 0), True)[: len(a)]
         repeats = np.concatenate(self._repeats)
-        return Links(a[last], b[last], similarity[last], repeats[np.argsort(repeats[:, 0])])
+        return VerifiedPairs(a[last], b[last], similarity[last], repeats[np.argsort(repeats[:, 0])])
 
 
-def groups(count: int, links: Links) -> Indices:
+def groups(count: int, links: VerifiedPairs) -> Indices:
     """Return for each of ``count`` images the leader of its group: itself, or an image that it is linked to.
 
     Groups are stars, not chains: of images that change a little from one to the next, A is like B and B like C, but A
@@ -102,7 +102,7 @@ def groups(count: int, links: Links) -> Indices:
     it among its likes; everybody else follows the leader that it is most like, of equals the first. No two leaders are
     alike, each follower is verified alike to its leader, and an image that comes or goes moves only those about it.
 
-    Repeated images (see :class:`pixmill.images.likeness.neighbours.Links`) follow the one that stands for them.
+    Repeated images (see :class:`pixmill.images.likeness.neighbours.VerifiedPairs`) follow the one that stands for them.
 
     Args:
         count: How many images there are.

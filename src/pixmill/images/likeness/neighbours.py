@@ -17,12 +17,12 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from pixmill.compute import default_workers
-from pixmill.images.likeness.groups import Ledger, Links
+from pixmill.images.likeness.groups import PairCollector, VerifiedPairs
 from pixmill.images.likeness.hashing import perceptual_hashes
 from pixmill.images.likeness.index import Index
 from pixmill.images.likeness.similarity import Compared, correlations, is_flat, views
 
-__all__ = ["Links", "near_duplicates"]
+__all__ = ["VerifiedPairs", "near_duplicates"]
 
 Flags = npt.NDArray[np.bool_]
 Greys = npt.NDArray[np.uint8]
@@ -53,7 +53,7 @@ def near_duplicates(
     among: Indices | None = None,
     protected: Flags | None = None,
     workers: int | None = None,
-) -> Links:
+) -> VerifiedPairs:
     """Return the pairs of images that are near-duplicates.
 
     The result depends neither on the number of workers nor on the machine; on the images' order only in which of many
@@ -70,7 +70,7 @@ def near_duplicates(
             they are in all their pairs, however many; default: none.
         workers: Number of threads; default: one per CPU. ``0`` means one.
     """
-    ledger = Ledger(len(greys), protected)
+    ledger = PairCollector(len(greys), protected)
     places = _not_flat(greys, np.arange(len(greys)) if among is None else among)
     if len(places) < 2:
         return ledger.links()

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pixmill.compute import Limits, map_batches
-from pixmill.images import Undecodable, decode, fit, read_verified
+from pixmill.compute import RowLimits, map_batches
+from pixmill.images import UndecodableError, decode, fit, read_verified
 from pixmill.images.fit import Aspect, Resize, thumbnail_uri
 
 __all__ = ["Thumbnail", "each_thumbnail", "thumbnails"]
 
-_LIMITS = Limits(seconds=20, memory=1 << 30)
+_LIMITS = RowLimits(seconds=20, memory=1 << 30)
 """What one image may take, as validate's own defaults."""
 
 _MAX_PIXELS = 50_000_000
@@ -54,7 +54,7 @@ class Thumbnail:
 
 
 def thumbnails(
-    images: Iterable[Thumbnail], *, limits: Limits | None = _LIMITS, workers: int | None = None
+    images: Iterable[Thumbnail], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
 ) -> dict[Thumbnail, str]:
     """Return ``data:`` URIs of those images that are there and decode, in their order; words must do for the others.
 
@@ -69,7 +69,7 @@ def thumbnails(
 
 
 def each_thumbnail(
-    images: Iterable[Thumbnail | None], *, limits: Limits | None = _LIMITS, workers: int | None = None
+    images: Iterable[Thumbnail | None], *, limits: RowLimits | None = _LIMITS, workers: int | None = None
 ) -> Iterator[str | None]:
     """Yield the ``data:`` URI of each image, ``None`` for one that is missing or does not decode.
 
@@ -89,7 +89,7 @@ def _batch(images: Sequence[Thumbnail | None]) -> list[str | None]:
 def _uri(image: Thumbnail) -> str | None:
     try:
         pixels = decode(_content(image), max_pixels=image.max_pixels).pixels
-    except Undecodable:
+    except UndecodableError:
         return None
     if image.side is not None:
         pixels = fit(pixels, image.side, image.aspect, image.resize)
@@ -100,7 +100,7 @@ def _content(image: Thumbnail) -> bytes:
     if isinstance(image.path, Path):
         return read_verified(image.path, image.id)
     if hashlib.sha256(image.path).hexdigest() != image.id:
-        raise Undecodable("changed_bytes")
+        raise UndecodableError("changed_bytes")
     return image.path
 
 

@@ -15,8 +15,8 @@ import pandas as pd
 from pixmill.core.words import count
 from pixmill.evaluate import Evaluation
 from pixmill.evaluate.evaluation import Pixels
-from pixmill.evaluate.labels import Doubt
-from pixmill.evaluate.mistakes import Confusion, Example, commonest_confusions
+from pixmill.evaluate.labels import LabelIssue
+from pixmill.evaluate.mistakes import Confusion, PredictedImage, commonest_confusions
 from pixmill.images.fit import thumbnail_uri
 from pixmill.metrics.growth import Growth
 from pixmill.pages.base import figure_svg, lines_svg, render_page
@@ -157,7 +157,10 @@ def _coverage(table: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
 
 
 def _card(
-    item: Example | Doubt, title: str, lines: Sequence[str], heatmaps: Mapping[str, Pixels] = MappingProxyType({})
+    item: PredictedImage | LabelIssue,
+    title: str,
+    lines: Sequence[str],
+    heatmaps: Mapping[str, Pixels] = MappingProxyType({}),
 ) -> dict[str, Any]:
     return {
         "uri": thumbnail_uri(item.pixels),
@@ -169,16 +172,16 @@ def _card(
     }
 
 
-def _mistake_card(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+def _mistake_card(item: PredictedImage, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.truth:.1f} % {item.label}"]
     return _card(item, f"Predicted {item.predicted}, actual {item.label}", sure, heatmaps)
 
 
-def _typical_card(item: Example, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
+def _typical_card(item: PredictedImage, heatmaps: Mapping[str, Pixels]) -> dict[str, Any]:
     return _card(item, item.label, [f"{100 * item.confidence:.1f} % confidence, correct"], heatmaps)
 
 
-def _cell(cell: Confusion, examples: Sequence[Example], labels: Sequence[str]) -> dict[str, Any]:
+def _cell(cell: Confusion, examples: Sequence[PredictedImage], labels: Sequence[str]) -> dict[str, Any]:
     right = cell.actual == cell.predicted
     what = f"{cell.actual}, correct" if right else f"{cell.actual} predicted as {cell.predicted}"
     return {
@@ -192,17 +195,17 @@ def _anchor(cell: Confusion, labels: Sequence[str]) -> str:
     return f"cell-{labels.index(cell.actual)}-{labels.index(cell.predicted)}"
 
 
-def _unsure_card(item: Example) -> dict[str, Any]:
+def _unsure_card(item: PredictedImage) -> dict[str, Any]:
     sure = [f"{100 * item.confidence:.1f} % {item.predicted}", f"{100 * item.second_confidence:.1f} % {item.second}"]
     return _card(item, f"{item.predicted} or {item.second}?", [*sure, f"actual: {item.label}"])
 
 
-def _sample_card(item: Example) -> dict[str, Any]:
+def _sample_card(item: PredictedImage) -> dict[str, Any]:
     lines = [f"{100 * item.confidence:.0f} % confidence", *([] if item.right else [f"actual: {item.label}"])]
     return _card(item, f"{'✓' if item.right else '✗'} {item.predicted}", lines)
 
 
-def _doubt_card(item: Doubt) -> dict[str, Any]:
+def _doubt_card(item: LabelIssue) -> dict[str, Any]:
     lines = [f"label score {item.score:.2f}", f"{item.split} split"]
     return _card(item, f"Label {item.label}, perhaps {item.suggested}", lines)
 

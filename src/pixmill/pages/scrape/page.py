@@ -10,7 +10,7 @@ from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import render_page
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.image_store import Image
+from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.judge import LEFT_ALONE
 from pixmill.scrape.run import ScrapeResult
 from pixmill.scrape.tally import SearchTally
@@ -118,7 +118,7 @@ def _meaning(reason: str) -> str:
     return f"HTTP {status} {phrases.get(int(status), '')}".rstrip()
 
 
-def _card(image: Image, candidate: Candidate, uri: str | None) -> tuple[str | None, str, list[str]]:
+def _card(image: StoredImage, candidate: Candidate, uri: str | None) -> tuple[str | None, str, list[str]]:
     """Return what is shown of an example: its ``data:`` URI where it can be decoded, its title, and further lines."""
     lines = (candidate.price, candidate.licence, candidate.author and f"by {candidate.author}", image.id[:12])
     return uri, candidate.title or "untitled", [line for line in lines if line]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.manifest import given_test_rows, shrinkage
 from pixmill.core.params import SplitParams
 from pixmill.expectations import failures
@@ -21,7 +21,7 @@ from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-__all__ = ["Card", "SplitCards", "render_report"]
+__all__ = ["ImageCard", "SplitCards", "render_report"]
 
 _ROWS = 400
 """Classes that tables list."""
@@ -31,7 +31,7 @@ _FOLDS = 20
 
 
 def render_report(
-    split: Split, params: SplitParams, limits: Limits, *, folder: Path, workers: int | None = None
+    split: Split, params: SplitParams, limits: RowLimits, *, folder: Path, workers: int | None = None
 ) -> str:
     """Return the page as HTML: under 5 MB, whatever the number of images.
 
@@ -111,7 +111,7 @@ def _reason(text: str) -> str:
     return word.replace("_", " ") + (f" with {other[:12]}" if other else "")
 
 
-class Card(NamedTuple):
+class ImageCard(NamedTuple):
     """What is shown of an image: its thumbnail, its short id, and lines of text."""
 
     shown: Thumbnail
@@ -158,9 +158,9 @@ class SplitCards:
             ]
             yield {"reason": word, "meaning": meaning, "count": len(rows), "pairs": pairs}
 
-    def samples(self) -> dict[str, list[Card]]:
+    def samples(self) -> dict[str, list[ImageCard]]:
         """Return a random sample of each part as a model sees it, the same each time."""
-        samples: dict[str, list[Card]] = {}
+        samples: dict[str, list[ImageCard]] = {}
         for part in PARTS:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
             # An id is a digest: its last digits are random, and nothing else depends on them.
@@ -216,19 +216,21 @@ class SplitCards:
         keyed = dropped.assign(a=sorted_ids[:, 0].astype(object), b=sorted_ids[:, 1].astype(object))
         return keyed.merge(pairs, on=["a", "b"], how="left")
 
-    def _card(self, name: str, fate: str = "") -> Card:
+    def _card(self, name: str, fate: str = "") -> ImageCard:
         """Return an image as it came, with its fate: by default where it stays."""
         row = self._row(name)
         if not fate:
             fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
-        return Card(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
+        return ImageCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
-    def _model_card(self, name: str) -> Card:
+    def _model_card(self, name: str) -> ImageCard:
         """Return an image as a model sees it."""
         row, params = self._row(name), self._params
-        return Card(self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],))
+        return ImageCard(
+            self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],)
+        )
 
     def _thumbnail(self, row: pd.Series, *shape: Any) -> Thumbnail:
         return Thumbnail(row["id"], self._folder / row["path"], int(row["width"] * row["height"]), *shape)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pixmill.core.params import TrainParams
 from pixmill.images.fit import thumbnail
 from pixmill.images.parts import Part
-from pixmill.learn import augmented
+from pixmill.learn import preview_augmentation
 from pixmill.learn.determinism import derived_seed
 
 __all__ = ["Samples", "draw_samples"]
@@ -74,7 +74,7 @@ def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], 
         pixels = np.ascontiguousarray(training.pixels[np.array([row[0] for row in rows])])
         # As one batch, so that images of different classes are mixed where they are.
         columns = [
-            augmented(pixels, params.augmentation, seed=derived_seed(params.seed, column), root=root)
+            preview_augmentation(pixels, params.augmentation, seed=derived_seed(params.seed, column), root=root)
             for column in range(_CHANGED)
         ]
         return Samples(names, np.stack([pixels, *columns], axis=1), augmented=True)

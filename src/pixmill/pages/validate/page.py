@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pixmill.compute import Limits
+from pixmill.compute import RowLimits
 from pixmill.core.manifest import shrinkage
 from pixmill.core.params import ValidateParams
 from pixmill.expectations import Outcome
@@ -101,7 +101,7 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
         typical=_class_medians(images, labels),
         measures=_TYPICAL,
         shortcuts=validation.shortcuts.to_dict("records"),
-        charts=[_chart(item.trimmed()) for item in distributions(validation.manifest, params)],
+        charts=[_chart(item.trim()) for item in distributions(validation.manifest, params)],
         unreadable=[item for item in offending if item["reason"] in UNREADABLE],
         offenders=[item for item in offending if item["reason"] not in UNREADABLE],
         dropped=count_dropped_by_class(images).head(_ROWS),
@@ -127,9 +127,9 @@ def render_report(validation: Validation, *, folder: Path, params: ValidateParam
     )
 
 
-def _limits(params: ValidateParams, workers: int | None) -> Limits | None:
+def _limits(params: ValidateParams, workers: int | None) -> RowLimits | None:
     # Limits apply to worker processes only.
-    return None if workers == 0 else Limits(seconds=params.timeout, memory=params.memory << 20)
+    return None if workers == 0 else RowLimits(seconds=params.timeout, memory=params.memory << 20)
 
 
 def _smallest(classes: pd.DataFrame) -> pd.DataFrame:

@@ -12,8 +12,8 @@
 
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.api import ApiSource, ask_json
-from pixmill.scrape.sources.catalogue import Opened, open_sources, row_of
-from pixmill.scrape.sources.failure import Failure, SearchFailed
+from pixmill.scrape.sources.catalogue import OpenSources, open_sources, row_of
+from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
 from pixmill.web.fetch import Fetched, Refused
 
@@ -25,10 +25,10 @@ __all__ = [
     "Fetched",
     "Kind",
     "LocalSource",
-    "Opened",
+    "OpenSources",
     "Query",
     "Refused",
-    "SearchFailed",
+    "SearchError",
     "Source",
     "ask_json",
     "is_local",

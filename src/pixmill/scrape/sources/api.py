@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Protocol
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import Failure, SearchFailed
+from pixmill.scrape.sources.failure import Failure, SearchError
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.web.fetch import Refused
 
@@ -49,7 +49,7 @@ class ApiSource(Source, Protocol):
             yield Candidate(query.label, query.text, rank, route="json", **self.fields(result))
             rank += 1
         if rank == 0:
-            raise SearchFailed("no_results", f"{query.address} has no results")
+            raise SearchError("no_results", f"{query.address} has no results")
 
     def address(self, words: str) -> str:
         """Return the address of the first answer to a search."""
@@ -78,13 +78,13 @@ def ask_json(access: Access, url: str, ends: Collection[str] = ()) -> dict[str, 
             return {}
         failure = _FAILURES.get(answer.reason, "unreachable")
         detail = f" ({answer.detail})" if answer.detail else ""
-        raise SearchFailed(failure, f"{url} failed: {answer.reason}{detail}", advice=_ADVICE.get(failure))
+        raise SearchError(failure, f"{url} failed: {answer.reason}{detail}", advice=_ADVICE.get(failure))
     try:
         content = json.loads(answer.content)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
-        raise SearchFailed("layout_changed", f"{url} did not return a JSON object")
+        raise SearchError("layout_changed", f"{url} did not return a JSON object")
     return content
 
 

@@ -15,17 +15,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.definition import SiteDefinition
-from pixmill.scrape.sources.failure import Failure, SearchFailed
-from pixmill.scrape.sources.page_state import Facts, PageState, Verdict, classify
+from pixmill.scrape.sources.failure import Failure, SearchError
+from pixmill.scrape.sources.page_state import PageFacts, PageState, Verdict, classify
 from pixmill.scrape.sources.source import Access
 from pixmill.scrape.sources.tile import Tile
-from pixmill.web.browser.visit import LoadTimeout, Unreachable, visit
+from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 
 if TYPE_CHECKING:
     from selenium.common import WebDriverException
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["ALTERNATIVES", "ANYTHING", "Look", "Page", "document", "script"]
+__all__ = ["ALTERNATIVES", "ANYTHING", "Page", "PageView", "document", "script"]
 
 Answer = TypeVar("Answer")
 
@@ -65,7 +65,7 @@ _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
 
 
 @dataclass(frozen=True)
-class Look:
+class PageView:
     """Hold what ``look.js`` sees.
 
     Args:
@@ -90,8 +90,8 @@ class Look:
 ANYTHING = TypeAdapter(object)
 """What a script returns whose answer is of no use."""
 
-_LOOK = TypeAdapter(Look)
-_FACTS = TypeAdapter(Facts)
+_LOOK = TypeAdapter(PageView)
+_FACTS = TypeAdapter(PageFacts)
 
 
 class Page:
@@ -177,7 +177,7 @@ class Page:
 
     def look(
         self, complete: Sequence[str], *, buttons: Sequence[str], smooth: bool = True, nudge: bool = False
-    ) -> Look:
+    ) -> PageView:
         """Return what ``look.js`` sees with the site's own script, and go one step on.
 
         Args:
@@ -247,7 +247,7 @@ class Page:
             SearchFailed: Always.
         """
         evidence = self.access.witness(self.driver, self.query)
-        raise SearchFailed(failure, f"{self.url} {what}", advice=advice, evidence=evidence)
+        raise SearchError(failure, f"{self.url} {what}", advice=advice, evidence=evidence)
 
     def _visit(self) -> None:
         """Load the page."""
@@ -255,9 +255,9 @@ class Page:
 
         try:
             visit(self.driver, self.url)
-        except LoadTimeout:
+        except LoadTimeoutError:
             self.fail("timeout", "did not load in time")
-        except Unreachable as error:
+        except UnreachableError as error:
             self.fail("unreachable", f"cannot be reached: {error.reason}", advice=_DOCTOR)
         except WebDriverException as error:
             self.fail("unreachable", f"cannot be opened: {_first_line(error)}")
@@ -289,11 +289,11 @@ class Page:
 
     def _permit(self, url: str) -> None:
         """Complain of a page that must not be visited."""
-        refused = self.access.permitted(url)
+        refused = self.access.find_refusal(url)
         if refused is None:
             return
         if refused.reason == "robots":
-            raise SearchFailed(
+            raise SearchError(
                 "robots",
                 f"{url} is disallowed by robots.txt",
                 advice="try another source (openverse and wikimedia have public APIs), or override robots.txt "
@@ -302,7 +302,7 @@ class Page:
         cause = "its host is in scrape.opt_out" if refused.reason == "opted_out" else refused.reason
         cause += f", {refused.detail}" if refused.detail else ""
         verb, advice = ("cannot", _DOCTOR) if refused.transient else ("must not", None)
-        raise SearchFailed("unreachable", f"{url} {verb} be visited: {cause}", advice=advice)
+        raise SearchError("unreachable", f"{url} {verb} be visited: {cause}", advice=advice)
 
 
 def _first_line(error: WebDriverException) -> str:

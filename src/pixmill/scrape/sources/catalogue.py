@@ -20,7 +20,7 @@ from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Kind, LocalSource, Source
 from pixmill.scrape.sources.wikimedia import WikimediaSource
 
-__all__ = ["CATALOGUE", "Opened", "Row", "open_sources", "row_of"]
+__all__ = ["CATALOGUE", "OpenSources", "Row", "open_sources", "row_of"]
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def row_of(name: str) -> Row:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenSources:
     """Hold the sources of a scrape.
 
     Args:
@@ -138,7 +138,9 @@ class Opened:
 
 
 @contextlib.contextmanager
-def open_sources(names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path) -> Iterator[Opened]:
+def open_sources(
+    names: Iterable[str], classes: Sequence[str], params: ScrapeParams, *, root: Path
+) -> Iterator[OpenSources]:
     """Open some sources.
 
     Args:
@@ -161,4 +163,4 @@ def open_sources(names: Iterable[str], classes: Sequence[str], params: ScrapePar
                 stack.enter_context(source)
             if isinstance(source, ShopSource):
                 served |= source.served
-        yield Opened(sources, served)
+        yield OpenSources(sources, served)

@@ -23,12 +23,12 @@ from pixmill.core.params import parse_yaml
 from pixmill.core.params.refusal import refusals
 
 __all__ = [
+    "BrowsingSettings",
     "Buttons",
     "Detail",
     "Markers",
     "Offset",
     "Rewrite",
-    "Settings",
     "SiteDefinition",
     "States",
     "load_site",
@@ -164,7 +164,7 @@ class Rewrite(_Part):
         return self
 
 
-class Settings(_Part):
+class BrowsingSettings(_Part):
     """Set the pace at which pages are gone through, and the limits.
 
     Args:
@@ -228,7 +228,7 @@ class SiteDefinition(_Part):
     offset: Offset | None = None
     end: Texts = ()
     states: States = States()
-    settings: Settings = Settings()
+    settings: BrowsingSettings = BrowsingSettings()
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

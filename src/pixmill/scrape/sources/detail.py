@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter
 
 from pixmill.scrape.sources.browsing import Page, document
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.tile import Tile
 
 __all__ = ["NO_DETAIL", "Details"]
@@ -80,7 +80,7 @@ class Details:
         self.page.status = 0  # that of the page before
         try:
             self.page.open(url)
-        except SearchFailed as failed:
+        except SearchError as failed:
             if self.page.status >= 400:
                 return None, f"status {self.page.status}"
             if failed.failure in ("robots", "timeout", "unreachable"):
@@ -96,7 +96,7 @@ class Details:
         if (arrived := self.page.arrived) != document(url):
             if not self._is_here(arrived):
                 return None, "another host"
-            if refused := self.page.access.permitted(arrived):
+            if refused := self.page.access.find_refusal(arrived):
                 return None, refused.reason
         return image, "not shown"
 

@@ -32,7 +32,7 @@ _ANSWER_CHARACTERS = 8_000_000
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Reply:
     """Hold one answer of the JSON.
 
     Args:
@@ -48,7 +48,7 @@ class _Answer:
     place: str | None = None
 
 
-_ANSWER = TypeAdapter(_Answer)
+_ANSWER = TypeAdapter(_Reply)
 
 
 class DuckDuckGoSource(SiteSource):
@@ -89,7 +89,7 @@ def _answers(page: Page) -> Iterator[Tile]:
         place = answer.place
 
 
-def _ask(page: Page, address: str, *, known: int) -> _Answer:
+def _ask(page: Page, address: str, *, known: int) -> _Reply:
     """Return one answer; without tiles where the first one is none, so that the page itself may be read.
 
     Raises:

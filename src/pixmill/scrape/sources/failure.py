@@ -13,7 +13,7 @@ from pixmill.web.fetch.values import legible
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["Failure", "SearchFailed", "save_evidence"]
+__all__ = ["Failure", "SearchError", "save_evidence"]
 
 Failure = Literal[
     "blocked",
@@ -48,7 +48,7 @@ _CHARACTERS = 4_000_000
 _HTML = "return document.documentElement?.outerHTML.slice(0, arguments[0]).toWellFormed() ?? '';"
 
 
-class SearchFailed(ScrapeError):  # noqa: N818 (an outcome that the crawl takes down)
+class SearchError(ScrapeError):
     """Tell why a search did not answer as it should.
 
     Args:

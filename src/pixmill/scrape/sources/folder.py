@@ -12,7 +12,7 @@ from pixmill.core.files import target_within
 from pixmill.core.names import fold, to_nfc
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
 from pixmill.web.fetch import Fetched, Refused
 
@@ -158,7 +158,7 @@ class FolderSource(LocalSource):
         for rank, (part, path) in enumerate(self.files(query.label)):
             yield Candidate(query.label, None, rank, path, title=path.rpartition("/")[2], given_split=part)
         if rank < 0:
-            raise SearchFailed("no_results", self.absence(query.label) or query.address, advice=self.advice())
+            raise SearchError("no_results", self.absence(query.label) or query.address, advice=self.advice())
 
     def read(self, address: str, *, max_bytes: int) -> Fetched | Refused:
         """Return the bytes of a file below the folder, and of none outside it.

@@ -96,7 +96,7 @@ class _Originals:
             self._fruitless = 0 if original else self._fruitless + 1
         if original is None:
             return dataclasses.replace(tile, route="thumbnail")
-        return tile.refined(dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail))
+        return tile.refine(dataclasses.replace(original, thumbnail=tile.thumbnail or original.thumbnail))
 
 
 def read_arrays(texts: Iterable[str]) -> list[tuple[set[Name], Tile]]:

@@ -18,7 +18,7 @@ from pixmill.core.errors import DataError
 from pixmill.images.idx import read_labelled
 from pixmill.images.png import png_bytes
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access, Kind, LocalSource
 from pixmill.web.fetch import Fetched, Refused
 
@@ -116,7 +116,7 @@ class KerasSource(LocalSource):
         data_set = self._data_set
         index = data_set.index(query.text or query.label)
         if index is None:
-            raise SearchFailed(
+            raise SearchError(
                 "no_results",
                 f"{query.address} has no class '{query.text}'; it has {', '.join(data_set.classes)}; choose "
                 f"one in scrape.queries.{query.label}",

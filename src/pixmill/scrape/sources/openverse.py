@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.licences import parse_licence
 from pixmill.scrape.sources.api import ApiSource, ask_json, number, text
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access
 
 __all__ = ["OpenverseSource"]
@@ -48,7 +48,7 @@ class OpenverseSource(ApiSource):
             answer = ask_json(access, self.address(query.text or query.label, page), ends)
             results = answer.get("results") if answer else []
             if not isinstance(results, list):
-                raise SearchFailed("layout_changed", f"{query.address} returned no 'results'")
+                raise SearchError("layout_changed", f"{query.address} returned no 'results'")
             yield from (result for result in results if isinstance(result, dict))
             pages = min(number(answer.get("page_count")) or 0, _MOST_PAGES)
             page += 1

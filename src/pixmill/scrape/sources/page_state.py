@@ -9,7 +9,7 @@ from typing import Literal
 
 from pixmill.scrape.sources.definition import Markers, States
 
-__all__ = ["Facts", "PageState", "Verdict", "classify"]
+__all__ = ["PageFacts", "PageState", "Verdict", "classify"]
 
 PageState = Literal["results", "captcha", "blocked", "consent", "empty", "js_shell", "unknown"]
 
@@ -24,7 +24,7 @@ _SHELL_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
-class Facts:
+class PageFacts:
     """Hold what ``state.js`` sees of a page.
 
     Args:
@@ -54,7 +54,7 @@ class Verdict:
     sign: str = ""
 
 
-def classify(facts: Facts, states: States) -> Verdict:
+def classify(facts: PageFacts, states: States) -> Verdict:
     """Return what a page is.
 
     Addresses and selectors speak first, then the status, then the results themselves: the text counts only where there
@@ -87,14 +87,14 @@ def classify(facts: Facts, states: States) -> Verdict:
     return Verdict("unknown")
 
 
-def _address(facts: Facts, markers: Markers) -> str:
+def _address(facts: PageFacts, markers: Markers) -> str:
     return next((f"address {pattern}" for pattern in markers.urls if re.search(pattern, facts.url)), "")
 
 
-def _mark(state: str, facts: Facts, states: States) -> str:
+def _mark(state: str, facts: PageFacts, states: States) -> str:
     return _address(facts, getattr(states, state)) or facts.marks.get(state, "")
 
 
-def _text(facts: Facts, markers: Markers) -> str:
+def _text(facts: PageFacts, markers: Markers) -> str:
     text = f"{facts.title}\n{facts.text}".casefold()
     return next((f"'{marker}'" for marker in markers.texts if marker.casefold() in text), "")

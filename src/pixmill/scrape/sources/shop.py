@@ -13,7 +13,7 @@ from pixmill.core.errors import DataError
 from pixmill.core.files import file_digest
 from pixmill.scrape.candidate import Candidate, Query
 from pixmill.scrape.sources.definition import SiteDefinition
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource
 from pixmill.scrape.sources.source import Access
 from pixmill.web.shop import ORIGIN, Shop
@@ -67,7 +67,7 @@ class ShopSource(SiteSource):
         """
         try:
             yield from super().search(query, access)
-        except SearchFailed as failed:
+        except SearchError as failed:
             if failed.failure == "no_results":
                 sold = f"the bundled shop shows the images of {self._data.name}/"
                 failed.advice = f"{sold}; use its folder names in classes or scrape.queries"

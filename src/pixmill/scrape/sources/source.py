@@ -23,7 +23,7 @@ class Access(Protocol):
     journal: Journal | None
     """Where product pages are remembered; ``None``: nowhere."""
 
-    def permitted(self, url: str) -> Refused | None:
+    def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
         ...
 

@@ -35,7 +35,7 @@ class Tile:
     height: int | None = None
     route: str | None = None
 
-    def refined(self, later: Tile) -> Tile:
+    def refine(self, later: Tile) -> Tile:
         """Return the tile with all that a later look knows better; what was known is never forgotten."""
         if self.image is not None:
             return self
@@ -83,7 +83,7 @@ class Tiles:
         known = self._tiles.get(tile.key)
         if known is None and self.full:
             return False
-        self._tiles[tile.key] = tile if known is None else known.refined(tile)
+        self._tiles[tile.key] = tile if known is None else known.refine(tile)
         return known is None or (known.image is None and tile.image is not None)
 
     def lacking(self) -> list[Tile]:

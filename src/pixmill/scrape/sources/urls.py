@@ -16,7 +16,7 @@ from pixmill.core.names import to_nfc
 from pixmill.core.params import UrlsParams
 from pixmill.core.progress import Progress
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.open_images import find_labels, read_images, read_names
 from pixmill.scrape.sources.source import Access, Kind, Source
 from pixmill.scrape.sources.url_lists import COLUMNS, ROWS, kind_of, read_synset_names
@@ -98,7 +98,7 @@ class UrlsSource(Source):
         if rank < 0:
             labels = "', '".join(self._labels.get(query.label, (query.label,)))
             others = f"; it has {', '.join(sorted(self._others))}" if self._others else ""
-            raise SearchFailed(
+            raise SearchError(
                 "no_results",
                 f"{query.address} has no URL with the label '{labels}'{others}; set scrape.urls.classes to the "
                 f"label of the class '{query.label}' in the lists",

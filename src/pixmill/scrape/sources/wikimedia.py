@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.sources.api import ApiSource, ask_json, dig, number, text
-from pixmill.scrape.sources.failure import SearchFailed
+from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.source import Access
 
 __all__ = ["COMMONS", "WikimediaSource", "plain_text"]
@@ -78,11 +78,11 @@ class WikimediaSource(ApiSource):
         further: object = {}
         for _ in range(_MOST_QUESTIONS):
             if not isinstance(further, dict):
-                raise SearchFailed("layout_changed", f"{query.address} returned an invalid continuation: {further!r}")
+                raise SearchError("layout_changed", f"{query.address} returned an invalid continuation: {further!r}")
             answer = self._ask(access, self.address(query.text or query.label, further))
             pages = dig(answer, "query", "pages") if "query" in answer else []  # left out where nothing is found
             if not isinstance(pages, list):
-                raise SearchFailed("layout_changed", f"{query.address} returned no 'query.pages'")
+                raise SearchError("layout_changed", f"{query.address} returned no 'query.pages'")
             images += [page for page in pages if text(dig(page, "imageinfo", 0, "mime")) in _RASTER]
             further = answer.get("continue")
             if further is None or answer.get("batchcomplete"):
@@ -90,7 +90,7 @@ class WikimediaSource(ApiSource):
                 images = []
             if further is None:
                 return
-        raise SearchFailed("endless", f"{query.address} did not end after {_MOST_QUESTIONS} responses")
+        raise SearchError("endless", f"{query.address} did not end after {_MOST_QUESTIONS} responses")
 
     def fields(self, result: dict[str, Any]) -> dict[str, Any]:
         """Return what a page and its image say."""
@@ -116,7 +116,7 @@ class WikimediaSource(ApiSource):
             time.sleep(self._pause if attempt else 0)
             try:
                 answer = ask_json(access, url)
-            except SearchFailed as failed:
+            except SearchError as failed:
                 if self._api != COMMONS and failed.failure in ("layout_changed", "unreachable"):
                     failed.advice = "check scrape.wikimedia.api (the wiki's page Special:Version names its api.php)"
                 raise
@@ -124,8 +124,8 @@ class WikimediaSource(ApiSource):
             if "error" not in answer:
                 return answer
             if code not in _PASSING:
-                raise SearchFailed("stalled", f"{url} returned the error '{code}': {info}")
-        raise SearchFailed(
+                raise SearchError("stalled", f"{url} returned the error '{code}': {info}")
+        raise SearchError(
             "blocked", f"{url} limits the request rate ('{code}': {info}); retry later (images found so far are kept)"
         )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pixmill.core.errors import BrowserError
 from pixmill.web.browser.grid import Grid, choose_grid
-from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, Kind
+from pixmill.web.browser.kind import CHROMIUM, EDGE, FIREFOX, KINDS, BrowserKind
 
 __all__ = ["Browser", "choose_browser", "find_browser", "install_browser"]
 
@@ -50,7 +50,7 @@ class Browser:
     driver: Path
     version: str
     driver_version: str
-    kind: Kind = CHROMIUM
+    kind: BrowserKind = CHROMIUM
 
 
 def choose_browser(*, environ: Mapping[str, str] = os.environ) -> Browser | Grid:
@@ -107,7 +107,7 @@ def find_browser(*, environ: Mapping[str, str] = os.environ) -> Browser:
     return Browser(binary, driver, version, driver_version, kind)
 
 
-def _fit(kind: Kind, version: str, driver_version: str) -> bool:
+def _fit(kind: BrowserKind, version: str, driver_version: str) -> bool:
     # geckodriver counts its own versions; each drives many of Firefox.
     return kind == FIREFOX or version.split(".")[0] == driver_version.split(".")[0]
 
@@ -146,7 +146,7 @@ def _is_chosen(environ: Mapping[str, str]) -> bool:
     return bool(environ.get("PIXMILL_BROWSER") or environ.get("PIXMILL_DRIVER"))
 
 
-def _choose_browser(environ: Mapping[str, str]) -> tuple[Kind, Path | None]:
+def _choose_browser(environ: Mapping[str, str]) -> tuple[BrowserKind, Path | None]:
     chosen = (environ.get("PIXMILL_BROWSER") or "chrome").lower()
     if chosen == "chromium":  # Selenium Manager knows it as a Chrome only.
         binary = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -166,7 +166,7 @@ def _choose_file(variable: str, environ: Mapping[str, str]) -> Path | None:
     return Path(chosen)
 
 
-def _ask_manager(kind: Kind, binary: Path | None, *options: str) -> tuple[Path | None, Path | None]:
+def _ask_manager(kind: BrowserKind, binary: Path | None, *options: str) -> tuple[Path | None, Path | None]:
     """Return the browser and the driver that Selenium Manager knows.
 
     Raises:

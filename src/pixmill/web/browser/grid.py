@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from pixmill.core.errors import BrowserError
-from pixmill.web.browser.kind import CHROMIUM, KINDS, Kind
+from pixmill.web.browser.kind import CHROMIUM, KINDS, BrowserKind
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.client_config import ClientConfig
@@ -45,7 +45,7 @@ class Grid:
     """
 
     url: str
-    kind: Kind = CHROMIUM
+    kind: BrowserKind = CHROMIUM
     login: tuple[str, str] | None = field(default=None, repr=False)
     proxy_port: int = 0
 

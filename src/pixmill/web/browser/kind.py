@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CHROMIUM", "EDGE", "FIREFOX", "KINDS", "Kind"]
+__all__ = ["CHROMIUM", "EDGE", "FIREFOX", "KINDS", "BrowserKind"]
 
 
 @dataclass(frozen=True)
-class Kind:
+class BrowserKind:
     """Describe the browsers that one driver drives.
 
     Args:
@@ -20,9 +20,9 @@ class Kind:
     title: str
 
 
-CHROMIUM = Kind("chrome", "Chromium or Chrome")
-EDGE = Kind("edge", "Edge")
-FIREFOX = Kind("firefox", "Firefox")
+CHROMIUM = BrowserKind("chrome", "Chromium or Chrome")
+EDGE = BrowserKind("edge", "Edge")
+FIREFOX = BrowserKind("firefox", "Firefox")
 
 KINDS = {"chrome": CHROMIUM, "chromium": CHROMIUM, "edge": EDGE, "firefox": FIREFOX}
 """The kinds by the names that ``PIXMILL_BROWSER`` may have."""

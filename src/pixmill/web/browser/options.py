@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pixmill.web.browser.kind import EDGE, FIREFOX, Kind
+from pixmill.web.browser.kind import EDGE, FIREFOX, BrowserKind
 
 if TYPE_CHECKING:
     from selenium.webdriver.common.options import ArgOptions
@@ -55,7 +55,7 @@ _CHROMIUM_PREFERENCES: dict[str, Any] = {
 
 
 def browser_options(
-    kind: Kind, *, binary: Path | None, profile: Path | None, proxy: str, authority: Path | None, headless: bool
+    kind: BrowserKind, *, binary: Path | None, profile: Path | None, proxy: str, authority: Path | None, headless: bool
 ) -> ArgOptions:
     """Return the options of a session: caged, with a profile of its own, and otherwise an ordinary browser.
 

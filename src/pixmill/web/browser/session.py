@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pixmill.core.errors import BrowserError, BrowserLost
+from pixmill.core.errors import BrowserError, BrowserLostError
 from pixmill.core.progress import announce
 from pixmill.web.browser.driver import SESSION, own_profile, running_driver
 from pixmill.web.browser.finder import Browser
 from pixmill.web.browser.grid import Grid, client_config, count_browsers, end_session, wait_for_browser
 from pixmill.web.browser.options import browser_options
-from pixmill.web.browser.visit import LoadTimeout, Unreachable, visit
+from pixmill.web.browser.visit import LoadTimeoutError, UnreachableError, visit
 from pixmill.web.browser.watch import Watch
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def open_browser(
         tell: Is given a line that says what is waited for where a grid has no browser at once.
 
     Yields:
-        The driver; each of its commands raises ``BrowserLost`` once the browser crashed or hangs. Chrome's own commands
-        go by ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
+        The driver; each of its commands raises ``BrowserLostError`` once the browser crashed or hangs. Chrome's own
+        commands go by ``execute("executeCdpCommand", {"cmd": …, "params": …})``.
 
     Raises:
         BrowserError: The driver or the browser does not start, or a grid's browser does not reach the proxy.
@@ -164,7 +164,7 @@ def _quit(driver: WebDriver, watch: Watch) -> None:
         return  # It has been killed, and would not answer.
     driver.command_executor.client_config.timeout = _QUIT_SECONDS
     # What does not leave in time is killed right after this.
-    with contextlib.suppress(BrowserLost, WebDriverException):
+    with contextlib.suppress(BrowserLostError, WebDriverException):
         driver.quit()
 
 
@@ -173,7 +173,7 @@ def _check_proxy(driver: WebDriver, grid: Grid, proxy: str) -> None:
     try:
         visit(driver, _REFUSED)
         reason = "it connects directly"
-    except (LoadTimeout, Unreachable) as error:
+    except (LoadTimeoutError, UnreachableError) as error:
         reason = error.message
         if " is not a public address" in reason:
             return

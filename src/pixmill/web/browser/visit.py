@@ -13,7 +13,7 @@ from pixmill.core.errors import PixmillError
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
 
-__all__ = ["LoadTimeout", "Unreachable", "Visit", "close_popups", "visit"]
+__all__ = ["LoadTimeoutError", "UnreachableError", "Visit", "close_popups", "visit"]
 
 _ARRIVAL = """
 const entry = performance.getEntriesByType("navigation")[0];
@@ -33,7 +33,7 @@ _NO_TUNNEL = {"ERR_TUNNEL_CONNECTION_FAILED", "proxyConnectFailure"}
 """What browsers call a host with TLS that the proxy does not lead to: they do not tell what the proxy says of it."""
 
 
-class Unreachable(PixmillError):  # noqa: N818 (an outcome that callers turn into a failure, not a fault)
+class UnreachableError(PixmillError):
     """Say why there is no page at a URL.
 
     Args:
@@ -47,7 +47,7 @@ class Unreachable(PixmillError):  # noqa: N818 (an outcome that callers turn int
         self.reason = reason
 
 
-class LoadTimeout(PixmillError):  # noqa: N818
+class LoadTimeoutError(PixmillError):
     """Say that a page does not finish to load; what has arrived of it may be looked at."""
 
 
@@ -80,13 +80,13 @@ def visit(driver: WebDriver, url: str) -> Visit:
 
     # A driver would open file:, view-source: and chrome: as well.
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise Unreachable(url, "only http and https URLs are opened")
+        raise UnreachableError(url, "only http and https URLs are opened")
     close_popups(driver)
     try:
         driver.get(url)
     except TimeoutException:
         close_popups(driver)
-        raise LoadTimeout(f"{url} did not load in time") from None
+        raise LoadTimeoutError(f"{url} did not load in time") from None
     except WebDriverException as error:
         if match := _NETWORK_ERROR.search(error.msg or ""):
             code = match["chromium"] or match["firefox"]
@@ -95,14 +95,14 @@ def visit(driver: WebDriver, url: str) -> Visit:
                 if code in _NO_TUNNEL
                 else ""
             )
-            raise Unreachable(url, code + meaning) from None
+            raise UnreachableError(url, code + meaning) from None
         raise
     close_popups(driver)
     # An alert that opens while a script runs takes its answer away.
     answers = (driver.execute_script(_ARRIVAL) for _ in range(_ALERTS))
     match next(filter(None, answers), [0, "it shows alert after alert"]):
         case [_, str(refusal)] if refusal:
-            raise Unreachable(url, refusal)
+            raise UnreachableError(url, refusal)
         case [int(status), _]:
             return Visit(driver.current_url, status)
         case _:  # The page changed what the words of a script mean.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pixmill.core.errors import BrowserLost
+from pixmill.core.errors import BrowserLostError
 
 if TYPE_CHECKING:
     from selenium.common import WebDriverException
@@ -46,7 +46,7 @@ _REPEAT_SECONDS = 0.1
 
 
 class Watch:
-    """Have every command of a driver, and of its elements, raise ``BrowserLost`` once the browser is lost.
+    """Have every command of a driver, and of its elements, raise ``BrowserLostError`` once the browser is lost.
 
     - The browser or the process of the page is gone: the driver says so.
     - A script, or alerts without end, keep the page's process busy for ever.
@@ -133,8 +133,8 @@ class Watch:
             self._client.timeout = usual
         return True
 
-    def _error(self) -> BrowserLost:
-        return BrowserLost(
+    def _error(self) -> BrowserLostError:
+        return BrowserLostError(
             f"the browser crashed or hangs at {self._place}",
             next="run the same command again; if it recurs: pixmill doctor",
         )

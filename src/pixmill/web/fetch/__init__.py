@@ -11,13 +11,13 @@
 
 from pixmill.web.fetch.exchange import USER_AGENT
 from pixmill.web.fetch.fetcher import Fetcher
-from pixmill.web.fetch.values import Fetched, Limits, Manners, Network, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Network, Refused, Unchanged, Validators
 
 __all__ = [
     "USER_AGENT",
+    "FetchLimits",
     "Fetched",
     "Fetcher",
-    "Limits",
     "Manners",
     "Network",
     "Refused",

@@ -17,10 +17,10 @@ import aiohttp
 from yarl import URL
 
 from pixmill import __version__
-from pixmill.web.fetch.guard import Forbidden, Guard
+from pixmill.web.fetch.guard import ForbiddenHostError, Guard
 from pixmill.web.fetch.location import parse_url
 from pixmill.web.fetch.robots import opt_out
-from pixmill.web.fetch.values import Fetched, Limits, Network, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import Fetched, FetchLimits, Network, Refused, Unchanged, Validators
 
 __all__ = ["USER_AGENT", "Answer", "Exchange", "Request", "retry_after"]
 
@@ -83,7 +83,7 @@ class Exchange:
         BadURL: The network names a host that is none.
     """
 
-    def __init__(self, limits: Limits, network: Network, contact: str | None) -> None:
+    def __init__(self, limits: FetchLimits, network: Network, contact: str | None) -> None:
         self._limits = limits
         self._network = network
         self._contact = contact
@@ -122,7 +122,7 @@ class Exchange:
         return answer, spent
 
 
-def _open_session(limits: Limits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
+def _open_session(limits: FetchLimits, guard: Guard, network: Network, contact: str | None) -> aiohttp.ClientSession:
     """Return a session for requests, which keeps no cookies and connects to nothing that the guard refuses."""
     trust = ssl.create_default_context()
     if network.authority is not None:
@@ -247,7 +247,7 @@ def _refusal(error: BaseException) -> Refused:
     """Name what went wrong, in words that hold no port and no moment."""
     name = type(error).__name__
     match getattr(error, "os_error", error):
-        case Forbidden(strerror=reason):
+        case ForbiddenHostError(strerror=reason):
             return Refused("private_address", reason or "")
     match error:
         case aiohttp.InvalidURL():

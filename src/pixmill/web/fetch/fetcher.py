@@ -13,11 +13,11 @@ from typing import Self
 from yarl import URL
 
 from pixmill.web.fetch.exchange import Answer, Exchange, Request
-from pixmill.web.fetch.guard import Forbidden
+from pixmill.web.fetch.guard import ForbiddenHostError
 from pixmill.web.fetch.host import LONGEST, Hosts, pause
-from pixmill.web.fetch.location import BadURL, decode_data_uri, parse_url
+from pixmill.web.fetch.location import InvalidURLError, decode_data_uri, parse_url
 from pixmill.web.fetch.robots import Robots
-from pixmill.web.fetch.values import Fetched, Limits, Manners, Network, Refused, Unchanged, Validators
+from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Network, Refused, Unchanged, Validators
 
 __all__ = ["Elsewhere", "Fetcher"]
 
@@ -49,12 +49,12 @@ class Fetcher:
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        limits: FetchLimits | None = None,
         manners: Manners | None = None,
         network: Network | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or FetchLimits()
         self._manners = manners or Manners()
         self._network = network or Network()
         self._elsewhere = elsewhere
@@ -105,13 +105,13 @@ class Fetcher:
         try:
             parsed = parse_url(url)
             await self._exchange.guard.resolve(parsed.raw_host or "", parsed.port or 0)
-        except Forbidden:
+        except ForbiddenHostError:
             return True
-        except (BadURL, OSError):
+        except (InvalidURLError, OSError):
             return False
         return True
 
-    async def permitted(self, url: str) -> Refused | None:
+    async def find_refusal(self, url: str) -> Refused | None:
         """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us.
 
         Whoever visits it, such as a browser, takes a turn at its host like our own requests, so that the distance that
@@ -122,7 +122,7 @@ class Fetcher:
         """
         try:
             parsed = parse_url(url)
-        except BadURL as error:
+        except InvalidURLError as error:
             return Refused("bad_url", str(error))
         host = self._hosts.of(parsed)
         refused = host.objection or await self._robots.refusal(parsed, host) or await host.enter()
@@ -139,7 +139,7 @@ class Fetcher:
         """
         try:
             url = parse_url(address)
-        except BadURL as error:
+        except InvalidURLError as error:
             return Refused("bad_url", str(error))
         left = self._limits.timeout  # Waiting for turns does not count.
         redirects = failures = 0

@@ -17,7 +17,7 @@ from yarl import URL
 from pixmill.web.fetch.location import host_of
 from pixmill.web.fetch.values import Network
 
-__all__ = ["Forbidden", "Guard", "is_public"]
+__all__ = ["ForbiddenHostError", "Guard", "is_public"]
 
 _LOOPBACK = "127.0.0.1"
 _LOOKUPS = 32
@@ -44,7 +44,7 @@ _NEVER = tuple(
 """Blocks that ``ipaddress`` calls global, wholly or in part, and that lead elsewhere or nowhere."""
 
 
-class Forbidden(OSError):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
+class ForbiddenHostError(OSError):
     """Say which host or address is not public.
 
     An ``OSError``, so that aiohttp treats it like any other connection that failed and closes what it opened.
@@ -130,7 +130,7 @@ class Guard(AbstractResolver):
         if origin in self._served:
             return [_result(host, _LOOPBACK, self._served[origin], socket.AF_INET)]
         if origin[0] in self._served_hosts:
-            raise Forbidden(f"{host} is not served on port {port}")
+            raise ForbiddenHostError(f"{host} is not served on port {port}")
         look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._lookups, look_up)
@@ -199,7 +199,7 @@ def _require_public(address: str, origin: tuple[str, int]) -> None:
         host, port = origin
         # The params take names and IPv4 addresses.
         advice = "" if ":" in host else f" (if the host is yours: scrape.allow_hosts: ['{host}:{port}'])"
-        raise Forbidden(f"{address} is not a public address{advice}")
+        raise ForbiddenHostError(f"{address} is not a public address{advice}")
 
 
 def _origin(key: str) -> tuple[str, int]:

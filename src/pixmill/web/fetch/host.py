@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from yarl import URL
 
 from pixmill.web.fetch.location import host_of
-from pixmill.web.fetch.values import Fetched, Limits, Manners, Refused, Unchanged
+from pixmill.web.fetch.values import Fetched, FetchLimits, Manners, Refused, Unchanged
 
 __all__ = ["LONGEST", "PATIENCE", "Host", "Hosts", "pause"]
 
@@ -62,7 +62,7 @@ class Host:
         robots_aside: Whether its ``robots.txt`` is overridden.
     """
 
-    def __init__(self, name: str, slots: asyncio.Semaphore, limits: Limits, manners: Manners) -> None:
+    def __init__(self, name: str, slots: asyncio.Semaphore, limits: FetchLimits, manners: Manners) -> None:
         labels = name.split(".")
         opted_out = any(".".join(labels[start:]) in manners.opt_out for start in range(len(labels)))
         self.objection = Refused("opted_out", f"{name} is in scrape.opt_out") if opted_out else None
@@ -153,7 +153,7 @@ class Hosts:
         BadURL: The settings name an invalid host.
     """
 
-    def __init__(self, limits: Limits, manners: Manners) -> None:
+    def __init__(self, limits: FetchLimits, manners: Manners) -> None:
         manners = dataclasses.replace(
             manners,
             opt_out=frozenset(map(host_of, manners.opt_out)),

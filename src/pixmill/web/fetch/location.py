@@ -11,7 +11,7 @@ from yarl import URL
 
 from pixmill.web.fetch.values import Fetched, Refused
 
-__all__ = ["BadURL", "decode_data_uri", "host_of", "parse_url"]
+__all__ = ["InvalidURLError", "decode_data_uri", "host_of", "parse_url"]
 
 _LONGEST = 8192
 _READY = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
@@ -21,7 +21,7 @@ _BLANK = re.compile(rb"\s+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-class BadURL(ValueError):  # noqa: N818 (an outcome that callers turn into a row, not a fault)
+class InvalidURLError(ValueError):
     """Say why a text is no URL that is fetched."""
 
 
@@ -35,16 +35,16 @@ def parse_url(text: str) -> URL:
         BadURL: The text is not an absolute http(s) URL.
     """
     if len(text) > _LONGEST:
-        raise BadURL(f"longer than {_LONGEST} characters")
+        raise InvalidURLError(f"longer than {_LONGEST} characters")
     try:
         url = URL(text)
         host, _ = url.host, url.port
     except (ValueError, IndexError) as error:  # yarl raises IndexError for http://[]@
-        raise BadURL(str(error)) from None
+        raise InvalidURLError(str(error)) from None
     if url.scheme not in ("http", "https"):
-        raise BadURL(f"expected http or https, received {url.scheme or 'no scheme'}")
+        raise InvalidURLError(f"expected http or https, received {url.scheme or 'no scheme'}")
     if not host or not host.strip("."):
-        raise BadURL("it has no host")
+        raise InvalidURLError("it has no host")
     if _READY.fullmatch(text):
         exact = URL(text, encoded=True)
         url = exact if exact.raw_host == url.raw_host and exact.port == url.port else url
@@ -64,9 +64,9 @@ def host_of(text: str) -> str:
     try:
         host = URL.build(scheme="http", host=bare).raw_host or ""
     except ValueError as error:
-        raise BadURL(str(error)) from None
+        raise InvalidURLError(str(error)) from None
     if not host.strip("."):
-        raise BadURL("it has no host")
+        raise InvalidURLError("it has no host")
     return host.rstrip(".")
 
 

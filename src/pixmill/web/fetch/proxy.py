@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Coroutine
 from http import HTTPStatus
 from typing import NamedTuple, Self
 
-from pixmill.web.fetch.guard import Forbidden, Guard
+from pixmill.web.fetch.guard import ForbiddenHostError, Guard
 from pixmill.web.fetch.values import Network
 
 __all__ = ["Proxy", "Refusal"]
@@ -96,7 +96,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-class _Answer(Exception):  # noqa: N818 (an answer, not a fault)
+class _AnsweredError(Exception):
     """Carry what the client receives instead of what it asked for."""
 
     def __init__(self, status: HTTPStatus, reason: str) -> None:
@@ -173,7 +173,7 @@ class Proxy:
             async with _closing(writer), asyncio.timeout(_TOTAL_SECONDS):
                 try:
                     await self._forward(reader, writer)
-                except _Answer as answer:
+                except _AnsweredError as answer:
                     writer.write(answer.message)
                     writer.write_eof()
                     # What is left unread would reset the connection, and take the answer with it.
@@ -193,9 +193,9 @@ class Proxy:
                 raise ValueError("invalid host or port")
             body_bytes = _body_bytes(fields)
         except asyncio.LimitOverrunError:
-            raise _Answer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long") from None
+            raise _AnsweredError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too long") from None
         except ValueError as error:
-            raise _Answer(HTTPStatus.BAD_REQUEST, str(error)) from None
+            raise _AnsweredError(HTTPStatus.BAD_REQUEST, str(error)) from None
         host_reader, host_writer = await self._connect(host, port)
         async with _closing(host_writer):
             if request.re is _TUNNEL:
@@ -212,10 +212,10 @@ class Proxy:
     async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         try:
             if _is_call_home(host) and f"{host}:{port}" not in self._network.served:
-                raise Forbidden(f"{host} is a telemetry host of browsers")
+                raise ForbiddenHostError(f"{host} is a telemetry host of browsers")
             async with asyncio.timeout(_CONNECT_SECONDS):
                 return await self._guard.open_connection(host, port)
-        except Forbidden as error:
+        except ForbiddenHostError as error:
             status, reason = HTTPStatus.FORBIDDEN, str(error.strerror)
         except socket.gaierror:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be resolved"
@@ -224,7 +224,7 @@ class Proxy:
         except (OSError, UnicodeError) as error:
             status, reason = HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}"
         self.refusals.append(Refusal(host, port, reason))
-        raise _Answer(status, reason)
+        raise _AnsweredError(status, reason)
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[bytes, _Fields]:
@@ -285,7 +285,7 @@ async def _copy_response(reader: asyncio.StreamReader, writer: asyncio.StreamWri
             first = b""
         line = _STATUS.fullmatch(first)
         if line is None or line["status"] == b"101":
-            raise _Answer(HTTPStatus.BAD_GATEWAY, "the host does not speak HTTP/1")
+            raise _AnsweredError(HTTPStatus.BAD_GATEWAY, "the host does not speak HTTP/1")
         status = line["status"]
     writer.write(_head(first, fields))
     await _copy(reader, writer)

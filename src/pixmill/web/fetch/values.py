@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Fetched", "Limits", "Manners", "Network", "Refused", "Unchanged", "Validators", "legible"]
+__all__ = ["FetchLimits", "Fetched", "Manners", "Network", "Refused", "Unchanged", "Validators", "legible"]
 
 _TRANSIENT = re.compile(
     r"busy|connection|host_down|incomplete|robots_unreachable|timeout|http_(?:408|429|500|502|503|504)"
@@ -17,7 +17,7 @@ _LONGEST_DETAIL = 200
 
 
 @dataclass(frozen=True)
-class Limits:
+class FetchLimits:
     """Bound what fetching may cost, here and at the other end.
 
     Args:

@@ -14,7 +14,7 @@ from typing import Literal
 from pixmill.core.errors import DataError
 from pixmill.core.files import target_within
 
-__all__ = ["BACKDROPS", "Card", "Catalogue", "Kind", "describe", "display_name", "price", "title"]
+__all__ = ["BACKDROPS", "CardKind", "Catalogue", "ProductCard", "describe", "display_name", "price", "title"]
 
 _INLINE_BYTES = 64 * 1024
 """Larger images are never inlined: a page of a hundred photographs of 5 MB each would help nobody."""
@@ -46,7 +46,7 @@ _PRAISE = (
 )
 
 
-class Kind(Enum):
+class CardKind(Enum):
     """Say why a card is there."""
 
     PRODUCT = "product"  # one for each image
@@ -56,7 +56,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ProductCard:
     """Describe one card, which is also one product.
 
     Args:
@@ -74,7 +74,7 @@ class Card:
 
     id: str
     label: str
-    kind: Kind
+    kind: CardKind
     title: str
     price: int
     backdrop: str
@@ -107,7 +107,7 @@ class Catalogue:
     """
 
     def __init__(self, data: Path) -> None:
-        self.classes: dict[str, tuple[Card, ...]] = {}
+        self.classes: dict[str, tuple[ProductCard, ...]] = {}
         self.links_out: list[Path] = []
         for folder in self._within(data, filter(Path.is_dir, _visible(data) if data.is_dir() else ())):
             label = _text(folder.name)
@@ -121,8 +121,8 @@ class Catalogue:
             )
         every = [card for cards in self.classes.values() for card in cards]
         self.products = {card.id: card for card in every}
-        self.media = {card.image: card for card in every if card.kind is not Kind.SOLD_OUT}
-        fetched = [card for card in every if card.kind is Kind.PRODUCT and card.inline is None]
+        self.media = {card.image: card for card in every if card.kind is not CardKind.SOLD_OUT}
+        fetched = [card for card in every if card.kind is CardKind.PRODUCT and card.inline is None]
         self.slow = min(fetched, key=lambda card: _number(card.id, "slow"), default=None)
 
     def _within(self, data: Path, paths: Iterable[Path]) -> Iterator[Path]:
@@ -132,15 +132,15 @@ class Catalogue:
             else:
                 yield path
 
-    def find(self, query: str) -> tuple[Card, ...]:
+    def find(self, query: str) -> tuple[ProductCard, ...]:
         """Return the cards that a query finds: those of the class of that name, or of that name in another case."""
         name = query.strip().casefold()
         alike = (cards for label, cards in self.classes.items() if label.strip().casefold() == name)
         return self.classes.get(query) or next(alike, ())
 
-    def display(self, label: str, count: int) -> tuple[Card, ...]:
+    def display(self, label: str, count: int) -> tuple[ProductCard, ...]:
         """Return the first few flawless cards of a class, for a shop window."""
-        fine = (card for card in self.classes[label] if card.kind is Kind.PRODUCT and card is not self.slow)
+        fine = (card for card in self.classes[label] if card.kind is CardKind.PRODUCT and card is not self.slow)
         return tuple(islice(fine, count))
 
 
@@ -153,26 +153,26 @@ def _text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _cards(label: str, path: Path) -> Iterator[Card]:
+def _cards(label: str, path: Path) -> Iterator[ProductCard]:
     """Yield the cards that one image leads to: its own and, now and then, another."""
     key = f"{label}/{_text(path.name)}"
-    yield _card(Kind.PRODUCT, label, path, key)
-    for kind, one_in in ((Kind.AGAIN, 12), (Kind.SOLD_OUT, 25), (Kind.MEMBERS, 25)):
+    yield _card(CardKind.PRODUCT, label, path, key)
+    for kind, one_in in ((CardKind.AGAIN, 12), (CardKind.SOLD_OUT, 25), (CardKind.MEMBERS, 25)):
         if _number(key, kind.value) % one_in == 0:
             yield _card(kind, label, path, f"{key}\0{kind.value}")
 
 
-def _card(kind: Kind, label: str, path: Path, key: str) -> Card:
+def _card(kind: CardKind, label: str, path: Path, key: str) -> ProductCard:
     id_ = f"{_number(key, 'product'):016x}"
     # Nothing of a local name becomes part of an address but a harmless extension, and that people sent it as feedback.
     suffix = path.suffix.lower()
     extension = suffix if re.fullmatch(r"\.[a-z0-9]{1,5}", suffix) else ""
     origin = re.match(r"feedback-\d{4}-\d\d-\d\d-", path.name)
-    folder = "/media/private" if kind is Kind.MEMBERS else "/media"
+    folder = "/media/private" if kind is CardKind.MEMBERS else "/media"
     # An inline image has no address, which would not tell where it came from.
-    may_be_inline = not origin and kind in (Kind.PRODUCT, Kind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
+    may_be_inline = not origin and kind in (CardKind.PRODUCT, CardKind.AGAIN) and path.stat().st_size <= _INLINE_BYTES
     wrong_type = "image/png" if suffix in (".jpg", ".jpeg") else "image/jpeg"
-    return Card(
+    return ProductCard(
         id=id_,
         label=label,
         kind=kind,

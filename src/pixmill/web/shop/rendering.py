@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from pixmill.images.formats import sniff
-from pixmill.web.shop.catalogue import Card, Catalogue, Kind, describe, display_name
+from pixmill.web.shop.catalogue import CardKind, Catalogue, ProductCard, describe, display_name
 
 __all__ = ["BATCH", "FIRST_PAUSE", "PAUSE_EVERY", "Pages", "content_type"]
 
@@ -45,7 +45,7 @@ class Pages:
         )
         self._templates.globals |= {
             "classes": {label: display_name(label) for label in catalogue.classes},
-            "Kind": Kind,
+            "CardKind": CardKind,
             "images": _images,
             "praise": lambda card: describe(card.id),
         }
@@ -54,7 +54,8 @@ class Pages:
         """Return the entrance: a window, a tile for each class, and a few novelties."""
         windows = {label: self._catalogue.display(label, 5) for label in self._catalogue.classes}
         counts = {
-            label: sum(card.kind is Kind.PRODUCT for card in cards) for label, cards in self._catalogue.classes.items()
+            label: sum(card.kind is CardKind.PRODUCT for card in cards)
+            for label, cards in self._catalogue.classes.items()
         }
         novelties = [card for place in range(3, 5) for cards in windows.values() for card in cards[place : place + 1]]
         return self._render("home.html", consented, windows=windows, counts=counts, novelties=novelties[:10])
@@ -95,7 +96,7 @@ class Pages:
         """Return a page that only says something."""
         return self._render("notice.html", consented, heading=heading, text=text)
 
-    def _batch(self, cards: tuple[Card, ...], page: int) -> dict[str, Any]:
+    def _batch(self, cards: tuple[ProductCard, ...], page: int) -> dict[str, Any]:
         end = page * BATCH
         return {
             "cards": cards[end - BATCH : end],
@@ -109,7 +110,7 @@ class Pages:
         )
 
 
-def _images(card: Card) -> dict[str, str]:
+def _images(card: ProductCard) -> dict[str, str]:
     """Return what a card's ``src`` and ``data-src`` hold; an absent ``data-src`` is empty."""
     if card.inline is None:
         return {"src": _PLACEHOLDER, "data_src": card.image}

@@ -62,14 +62,14 @@ class Shop(LoopbackServer):
         self.catalogue = Catalogue(data)
         self.pages = Pages(self.catalogue)
         try:
-            super().__init__(port, _Handler)
+            super().__init__(port, _ShopHandler)
         except OSError as error:
             raise PixmillError(
                 f"the shop cannot use port {port}: {error.strerror}", next=f"pixmill shop --port {port + 1}"
             ) from error
 
 
-class _Handler(LoopbackHandler):
+class _ShopHandler(LoopbackHandler):
     """Answer one connection's requests."""
 
     server_version = "PixmillShop"

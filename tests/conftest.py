@@ -223,7 +223,7 @@ def params() -> Params:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Put a backbone that is converted for LiteRT into a scratch folder; the conversion is done once and takes 10 s."""
     from pixmill.core.params import BackboneParams
-    from pixmill.learn.export import convert_backbone
+    from pixmill.learn.litert_export import convert_backbone
 
     def put(scratch: Path, side: int, params: BackboneParams | None = None) -> Path:
         # Processes that run tests side by side share it.
@@ -258,8 +258,8 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(trained_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny classifier in one file, as ``pixmill export`` writes it."""
     from pixmill.learn import load_classifier
-    from pixmill.learn.export import fold_batch_norm
     from pixmill.learn.exported import Exported, write_exported
+    from pixmill.learn.litert_export import fold_batch_norm
 
     path = tmp_path_factory.mktemp("exported") / "model.tflite"
     model, labels = load_classifier(trained_folder)

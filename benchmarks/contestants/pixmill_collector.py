@@ -7,9 +7,9 @@ from work import arguments, timed
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Candidate
-from pixmill.scrape.collector import Collector
+from pixmill.scrape.collection.collector import Collector
+from pixmill.scrape.collection.judge import Judge
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.judge import Judge
 from pixmill.web.fetch import Fetcher, FetchLimits, Manners, Network
 
 told = arguments()

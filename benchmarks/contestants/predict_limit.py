@@ -16,8 +16,8 @@ state = {}
 def prepare(model: Path) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from pixmill.learn.folder import read_description
     from pixmill.learn.litert import converted_files, quiet
+    from pixmill.learn.model_folder import read_description
 
     with quiet():
         networks = [Interpreter(str(model / name), num_threads=1) for name in reversed(converted_files(model))]

@@ -10,8 +10,8 @@ from pixmill.compute import map_batches
 from pixmill.core.params import BackboneParams
 from pixmill.learn import fix_threads
 from pixmill.learn.backbones import build_backbone
-from pixmill.learn.export import convert_backbone
 from pixmill.learn.extraction import FeaturePass
+from pixmill.learn.litert_export import convert_backbone
 
 told = told()
 fix_threads(2)

@@ -10,7 +10,7 @@ import pytest
 
 from pixmill.cli.summary import summary
 from pixmill.core.errors import ManifestError
-from pixmill.review.journal import DecisionLog
+from pixmill.review.decision_log import DecisionLog
 from pixmill.serve.inbox import Inbox, correction_of
 
 METRICS = {

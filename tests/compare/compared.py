@@ -25,8 +25,8 @@ from pixmill.compare.comparison import (
     StageChange,
     Step,
 )
-from pixmill.metrics.comparison import Difference, mcnemar
 from pixmill.metrics.confidence import reliability
+from pixmill.metrics.significance import Difference, mcnemar
 
 NAMES = ("coat", "dress", "shirt", "shoe", "trouser")
 CURVES = "epoch,val_loss,val_accuracy,learning_rate\n1,{0},0.8,\n2,{1},0.9,\n"

@@ -9,7 +9,7 @@ import pytest
 from pixmill.compare.comparison import Gate, MlflowRun, Numbers, Revision
 from pixmill.compare.gate import judge
 from pixmill.core.params import ReviewParams
-from pixmill.metrics.comparison import Difference, mcnemar
+from pixmill.metrics.significance import Difference, mcnemar
 
 METRICS = {
     "n": 200,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pixmill.compare.json_document import comparison_json
-from pixmill.metrics.comparison import Difference
+from pixmill.metrics.significance import Difference
 from tests.compare.compared import comparison, data, numbers, revision
 
 

@@ -20,8 +20,8 @@ from pixmill.compare.ranking import Ranking, compare_runs, render_runs, runs_tex
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
-from pixmill.metrics.comparison import holm
 from pixmill.metrics.scores import scores
+from pixmill.metrics.significance import holm
 from pixmill.record.store import connect
 from tests.compare.made_revisions import make_predictions, make_revision, write_predictions
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from pixmill.compare.comparison import Gate
 from pixmill.compare.text import comparison_text
-from pixmill.metrics.comparison import Difference, McNemar
+from pixmill.metrics.significance import Difference, McNemar
 from tests.compare.compared import comparison, data, difference, numbers, revision
 
 HOSTILE = "co\x1b[2Jat\nmore " + "x" * 300

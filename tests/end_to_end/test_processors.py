@@ -21,7 +21,7 @@ from pixmill.core.params import TrainParams
 from pixmill.evaluate.measure import measure
 from pixmill.images import decode, fit
 from pixmill.learn import build_classifier, export_classifier, extract_features, fix_threads, fuse
-from pixmill.learn.export import convert_backbone
+from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.litert import HEAD, load_litert
 from pixmill.metrics.calibration import best_temperature
 from pixmill.metrics.probabilities import losses, softmax, tempered

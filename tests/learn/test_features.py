@@ -114,7 +114,7 @@ def test_they_are_what_the_network_says(lite0, see, tmp_path) -> None:
 def test_a_backbone_that_cannot_be_converted_runs_in_tensorflow(see, threads, tmp_path, monkeypatch, capsys) -> None:
     pixels, ids = some_pixels(40), some_ids(40)
     by_litert = see(pixels, ids, tmp_path / "converted")
-    monkeypatch.setattr("pixmill.learn.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("pixmill.learn.litert_export.TOLERANCE", -1.0)
     found = extract_features(pixels, ids, PARAMS, scratch=tmp_path / "other", threads=threads)
     assert "inference needs TensorFlow (ValueError: its outputs differ from Keras')" in capsys.readouterr().err
     np.testing.assert_allclose(found, by_litert, rtol=0, atol=1e-4)

@@ -20,8 +20,8 @@ from pixmill.learn import Classifier
 from pixmill.learn.inference import Located
 from pixmill.predict.fetching import fetch_inputs
 from pixmill.predict.inputs import Input, Url, find_images
-from pixmill.predict.journal import PredictionJournal
 from pixmill.predict.predicting import Output, check_outputs, predict, predict_to_files
+from pixmill.predict.prediction_journal import PredictionJournal
 from tests.web.fetch.conftest import NAME, Site
 
 

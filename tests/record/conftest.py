@@ -76,7 +76,7 @@ def place(workspace):
 @pytest.fixture
 def training(workspace):
     """Open the run of a training with a few params."""
-    from pixmill.record.stages import training_run
+    from pixmill.record.stage_runs import training_run
 
     params = {"train.epochs": 3, "classes": ["coat", "dress"]}
     return lambda **more: training_run(workspace, params=params, dataset="artifacts/split", **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 from pixmill.record.sync import sync
 
 WEIGHTS = "a" * 32

@@ -13,7 +13,7 @@ import pytest
 from pixmill import __version__
 from pixmill.core.workspace import Workspace
 from pixmill.record.lineage import code_tags, data_hashes, data_tags, is_alive, process_tags, source_tags
-from pixmill.record.stages import training_run
+from pixmill.record.stage_runs import training_run
 
 LOCK = """
 schema: '2.0'

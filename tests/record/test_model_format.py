@@ -9,7 +9,7 @@ import pytest
 
 from pixmill.core.params import BlockParams, CnnParams, TrainParams
 from pixmill.learn import build_classifier, fix_threads
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 from pixmill.record.sync import sync
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (5, 8, 8, 3)).astype(np.float32)

@@ -12,7 +12,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.learn import Classifier
 from pixmill.predict import current_version, find_model
 from pixmill.record.model_lookup import fetch, resolve
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 from tests.images.samples import encoded, shapes
 
 FILE = encoded(shapes(3, 40, 30), "jpeg")

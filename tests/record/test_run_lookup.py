@@ -9,7 +9,7 @@ import pytest
 from pixmill.core.errors import PixmillError
 from pixmill.core.workspace import Workspace
 from pixmill.record.run_lookup import PREDICTIONS, RunReader, list_runs
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 from tests.ports import unused_port
 
 WEIGHTS = "a" * 32

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 from pixmill.record.sync import sync
 from tests.servers import MlflowServer
 

@@ -118,7 +118,7 @@ def test_the_copy_has_the_text_of_the_sources_under_its_own_name(tmp_path):
         assert text.replace(f"{folder.name}.", "pixmill.") in ("", (sources / path).read_text(encoding="utf-8"))
         assert "import pixmill" not in text
         assert "from pixmill." not in text
-    assert {"learn/classifier.py", "learn/litert.py", "learn/folder.py", "metrics/probabilities.py"} <= set(texts)
+    assert {"learn/classifier.py", "learn/litert.py", "learn/model_folder.py", "metrics/probabilities.py"} <= set(texts)
 
 
 def test_the_copy_holds_no_more_than_the_classifier_needs(tmp_path):

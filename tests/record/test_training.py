@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pixmill.record.stages import training_run
+from pixmill.record.stage_runs import training_run
 from pixmill.record.sync import sync
 
 

@@ -24,8 +24,8 @@ from pixmill.core.params import Params, parse_params
 from pixmill.core.workspace import Workspace
 from pixmill.evaluate.labels import LABELS
 from pixmill.evaluate.predictions import predictions_schema
-from pixmill.review.ledger import ReviewFile
 from pixmill.review.material import ReviewData, load_material
+from pixmill.review.review_file import ReviewFile
 
 CLASSES = ("coat", "dress", "shoe")
 

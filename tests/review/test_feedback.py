@@ -14,10 +14,10 @@ import pytest
 
 from pixmill.core.errors import DataError, StorageError
 from pixmill.core.params import parse_params
+from pixmill.review.decision_log import Accepted, DecisionLog
 from pixmill.review.doubts import find_doubts
 from pixmill.review.examining import describe_state
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import Accepted, DecisionLog
 from pixmill.review.review_session import Choice, DecisionError, Session
 from pixmill.serve.inbox import Inbox, correction_of
 from tests.review.conftest import CLASSES, jpeg
@@ -126,10 +126,10 @@ def test_a_decision_can_be_changed_and_undone(send, sit, data, inbox):
     session.decide(0, [Choice(name, "relabel", "shoe")], "")
     assert in_data(data) == [name_of(name, "shoe")]
     session.decide(0, [Choice(name, "drop")], "")
-    assert (in_data(data), inbox.dropped(), desk.dropped()) == ([], {name}, 1)
+    assert (in_data(data), inbox.dropped_ids(), desk.count_dropped()) == ([], {name}, 1)
     assert len(session.changed) == 3
     session.undo()
-    assert (in_data(data), inbox.dropped()) == ([name_of(name, "shoe")], frozenset())
+    assert (in_data(data), inbox.dropped_ids()) == ([name_of(name, "shoe")], frozenset())
     session.undo()
     assert in_data(data) == [name_of(name, "dress")]
     told = session.undo()
@@ -334,7 +334,7 @@ _REVIEWER = """
 import sys
 from pathlib import Path
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.journal import Journal
+from pixmill.review.decision_log import Journal
 from pixmill.review.review_session import Choice
 from pixmill.serve.inbox import Inbox
 from pixmill.validate.decisions import Decision

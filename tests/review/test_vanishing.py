@@ -19,8 +19,8 @@ import pytest
 from pixmill.cli import main
 from pixmill.core.workspace import Workspace
 from pixmill.review import reviewing
+from pixmill.review.decision_log import DecisionLog
 from pixmill.review.feedback import InboxLedger, WithInbox, sort_feedback
-from pixmill.review.journal import DecisionLog
 from pixmill.review.material import load_material
 from pixmill.review.restoring import restore
 from pixmill.review.reviewing import review

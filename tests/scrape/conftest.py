@@ -13,17 +13,17 @@ import pytest
 from PIL import Image
 
 from pixmill.core.params import ScrapeParams
-from pixmill.scrape import run as stage
 from pixmill.scrape import scrape
-from pixmill.scrape.access import NetworkAccess
 from pixmill.scrape.candidate import Sighting
-from pixmill.scrape.collector import Collector
-from pixmill.scrape.crawl import Crawl
-from pixmill.scrape.harvest import Harvest
+from pixmill.scrape.collection import run as stage
+from pixmill.scrape.collection.access import NetworkAccess
+from pixmill.scrape.collection.collector import Collector
+from pixmill.scrape.collection.crawl import Crawl
+from pixmill.scrape.collection.harvest import Harvest
+from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.collection.searches import FailedSearch, plan_searches
 from pixmill.scrape.image_store import ImageStore
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.judge import Judge
-from pixmill.scrape.searches import FailedSearch, plan_searches
 from pixmill.scrape.sources import OpenSources
 from pixmill.web.fetch import Fetcher, FetchLimits
 from tests.scrape.invented import Invented, Web

@@ -17,8 +17,8 @@ import pytest
 
 from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.collection.judge import address_of
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.judge import address_of
 from pixmill.scrape.sources.definition import load_site
 from pixmill.scrape.sources.shop import ShopSource
 from pixmill.web.fetch import USER_AGENT

@@ -135,7 +135,7 @@ def test_a_dropped_image_never_comes_again_until_it_is_restored(inbox):
     inbox.drop(name)
     inbox.remove([])
     assert files(inbox) == sorted(["dropped.txt", "feedback.jsonl", f"{kept}.jpg"])
-    assert inbox.dropped() == {name}
+    assert inbox.dropped_ids() == {name}
 
 
 def test_broken_lines_are_counted_and_kept(inbox):

@@ -53,9 +53,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Predict the images, and print what came out."""
     from pixmill.predict.inputs import find_images
-    from pixmill.predict.journal import PredictionJournal
     from pixmill.predict.model import find_model
     from pixmill.predict.predicting import FORMATS, Output, check_outputs, predict, predict_to_files
+    from pixmill.predict.prediction_journal import PredictionJournal
     from pixmill.predict.showing import FEW, Tally, table
 
     stdin = cast(BufferedIOBase, sys.stdin.buffer) if sys.stdin else None

@@ -37,7 +37,7 @@ def summary(root: Path) -> str:
     from pixmill.evaluate.measure import convert_metrics
     from pixmill.record.store import tracking_uri, view_hint
     from pixmill.review.examining import describe_missing
-    from pixmill.state.results import notes, way_back
+    from pixmill.state.result_status import notes, way_back
     from pixmill.state.uncommitted import commit_first
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pixmill.compare.comparison import with_sign
-from pixmill.metrics.comparison import Difference
+from pixmill.metrics.significance import Difference
 
 __all__ = ["interval_svg"]
 

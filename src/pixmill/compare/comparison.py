@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pixmill.metrics.calibration import Calibration
-from pixmill.metrics.comparison import Difference, McNemar
+from pixmill.metrics.significance import Difference, McNemar
 from pixmill.record.run_lookup import MlflowRun
 
 __all__ = [

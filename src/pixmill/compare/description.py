@@ -15,7 +15,7 @@ from pixmill.compare.image_changes import CHANGES
 from pixmill.compare.numbers import LOWER_IS_BETTER, METRIC_NAMES
 from pixmill.core.params.reference import plain
 from pixmill.core.words import count
-from pixmill.metrics.comparison import Difference
+from pixmill.metrics.significance import Difference
 from pixmill.pages.base import shorten
 from pixmill.validate.reasons import word
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pixmill.compare.changes import find_changed_params
 from pixmill.compare.comparison import DataDifference, Drift, Revision
 from pixmill.core.params import ReviewParams
-from pixmill.metrics.comparison import holm
+from pixmill.metrics.significance import holm
 from pixmill.validate.reasons import word
 
 __all__ = ["CHANGES", "compare_data", "tables"]

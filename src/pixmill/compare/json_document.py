@@ -11,7 +11,7 @@ from pixmill.compare.comparison import Change, Changes, Comparison, DataDifferen
 from pixmill.compare.description import RECORDED, rows_of
 from pixmill.compare.image_changes import CHANGES
 from pixmill.core.files import significant
-from pixmill.metrics.comparison import Difference
+from pixmill.metrics.significance import Difference
 
 __all__ = ["comparison_json"]
 

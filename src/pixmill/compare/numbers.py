@@ -15,10 +15,10 @@ from pixmill.compare.comparison import ClassNumbers, NotComparableError, Numbers
 from pixmill.core.params import EvaluateParams, ReviewParams
 from pixmill.core.words import count
 from pixmill.evaluate.predictions import apply_calibration, class_indices
-from pixmill.metrics.comparison import Difference, holm, mcnemar, paired_differences
 from pixmill.metrics.confidence import reliability
 from pixmill.metrics.probabilities import losses, normalise
 from pixmill.metrics.scores import class_scores, scores
+from pixmill.metrics.significance import Difference, holm, mcnemar, paired_differences
 
 __all__ = [
     "LOWER_IS_BETTER",

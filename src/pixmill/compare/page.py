@@ -29,7 +29,7 @@ from pixmill.compare.description import (
 )
 from pixmill.compare.image_changes import CHANGES, tables
 from pixmill.compare.sheet import ImageSelection
-from pixmill.metrics.comparison import Difference
+from pixmill.metrics.significance import Difference
 from pixmill.pages import base
 from pixmill.split import straddling
 from pixmill.state.documents import read_curves

@@ -26,7 +26,7 @@ from pixmill.core.params import Params
 from pixmill.core.params.reference import plain
 from pixmill.core.progress import track
 from pixmill.core.workspace import Workspace
-from pixmill.metrics.comparison import Difference, holm
+from pixmill.metrics.significance import Difference, holm
 from pixmill.pages.base import render_page, shorten
 from pixmill.record.delivery import WEIGHTS
 from pixmill.record.run_lookup import list_runs

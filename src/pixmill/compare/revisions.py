@@ -21,7 +21,7 @@ from pixmill.metrics.calibration import Calibration
 from pixmill.record.run_lookup import CALIBRATION as IN_MODEL
 from pixmill.record.run_lookup import PREDICTIONS, MlflowRun, RunReader
 from pixmill.state.documents import TOO_LARGE, MalformedError, read_metrics, read_stages, read_yaml
-from pixmill.state.stages import Stages, find_changed_input, first_outdated
+from pixmill.state.stage_inputs import Stages, find_changed_input, first_outdated
 
 __all__ = ["calibration_of", "read_each", "read_revisions", "read_tables"]
 

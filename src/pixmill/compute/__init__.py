@@ -24,7 +24,7 @@ from the DVC remote. Only rows and results pass through this process, a few batc
 """
 
 from pixmill.compute.batches import default_workers, map_batches
-from pixmill.compute.process import Loss, RowLimits
 from pixmill.compute.service import Service, ServiceFullError
+from pixmill.compute.worker_process import Loss, RowLimits
 
 __all__ = ["Loss", "RowLimits", "Service", "ServiceFullError", "default_workers", "map_batches"]

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 from pixmill.compute.cluster import choose_cluster
 from pixmill.compute.pool import Pool
-from pixmill.compute.process import Loss, RowLimits
 from pixmill.compute.stored import fill
 from pixmill.compute.worker import check_results
+from pixmill.compute.worker_process import Loss, RowLimits
 
 __all__ = ["default_workers", "map_batches"]
 

@@ -17,9 +17,9 @@ from typing import Any
 import pixmill
 from pixmill.compute.connection import cluster_address, connect, reason, refusal
 from pixmill.compute.node import NodeRequirements, PassSpec, Witness, find_lack, run_batch, versions, witnesses
-from pixmill.compute.process import Loss, RowLimits, name_of
 from pixmill.compute.stored import seal
 from pixmill.compute.worker import PickledPass, RemoteError
+from pixmill.compute.worker_process import Loss, RowLimits, name_of
 from pixmill.core.errors import PixmillError
 from pixmill.core.progress import announce
 from pixmill.core.workspace import Workspace

@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 from pixmill.compute.pool import Pool
-from pixmill.compute.process import Loss, RowLimits
 from pixmill.compute.stored import PendingRow, fetch_files
 from pixmill.compute.worker import PickledPass, RemoteError
+from pixmill.compute.worker_process import Loss, RowLimits
 from pixmill.core.arithmetic import instruction_set
 from pixmill.core.errors import PixmillError
 
@@ -35,7 +35,7 @@ Witness = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class NodeRequirements:
-    """Hold what a node must have, so that its results are those of the machine that asks for them.
+    """What a node must have, so that its results are those of the machine that asks for them.
 
     Args:
         versions: As :func:`versions` returns them there.
@@ -50,7 +50,7 @@ class NodeRequirements:
 
 @dataclass(frozen=True)
 class PassSpec:
-    """Hold what the batches of a pass have in common.
+    """What the batches of a pass have in common.
 
     Args:
         parcel: The pass.

@@ -10,8 +10,8 @@ from itertools import islice
 from multiprocessing.connection import wait
 from typing import Any
 
-from pixmill.compute.process import STARTS, Loss, RowLimits, Task, Worker, name_of, not_starting
 from pixmill.compute.worker import PickledPass
+from pixmill.compute.worker_process import STARTS, Loss, RowLimits, Task, Worker, name_of, not_starting
 from pixmill.core.errors import PixmillError
 
 __all__ = ["Pool"]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from pixmill.compute.process import STARTS, Loss, RowLimits, Task, Worker, not_starting
+from pixmill.compute.worker_process import STARTS, Loss, RowLimits, Task, Worker, not_starting
 
 __all__ = ["Service", "ServiceFullError"]
 

@@ -49,7 +49,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """Hold a pickled row whose file is fetched before a guarded process gets it.
+    """A pickled row whose file is fetched before a guarded process gets it.
 
     Args:
         row: The row.

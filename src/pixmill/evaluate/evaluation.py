@@ -38,8 +38,8 @@ from pixmill.evaluate.predictions import (
 from pixmill.evaluate.slices import COLUMNS, slice_figures, slices
 from pixmill.images.parts import load_parts
 from pixmill.learn import Classifier, fix_threads, load_classifier, part_features
-from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import BACKBONE, converted_files, load_litert
+from pixmill.learn.litert_export import convert_backbone
 
 __all__ = ["Evaluation", "Pixels", "evaluate"]
 
@@ -51,7 +51,7 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Hold the results of evaluating a classifier.
+    """The results of evaluating a classifier.
 
     Args:
         labels: The classes in the order of the model's outputs.

@@ -77,7 +77,7 @@ native size, it is only slower."""
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """Hold one image whose label is likely wrong.
+    """One image whose label is likely wrong.
 
     Args:
         id: The image's id.

@@ -29,7 +29,7 @@ _CONFUSIONS, _DIAGONAL, _OF_CELL = 40, 30, 4
 
 @dataclass(frozen=True)
 class Confusion:
-    """Hold how often one class was predicted as another.
+    """How often one class was predicted as another.
 
     Args:
         actual: The actual class.
@@ -46,7 +46,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class PredictedImage:
-    """Hold one image with its prediction.
+    """One image with its prediction.
 
     Args:
         id: The image's id.

@@ -17,8 +17,8 @@ from pixmill.core.progress import Progress, track
 from pixmill.images.listing import files_below
 from pixmill.images.parts import Part
 from pixmill.learn.classifier import Classifier
-from pixmill.learn.folder import read_description
 from pixmill.learn.inference import LIMITS, Located, answers_schema, predict_images, stored_within
+from pixmill.learn.model_folder import read_description
 from pixmill.metrics.calibration import Calibration
 from pixmill.metrics.probabilities import losses
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pixmill.metrics.comparison import holm, worse_than_rest
 from pixmill.metrics.limits import accuracy_interval
+from pixmill.metrics.significance import holm, worse_than_rest
 
 __all__ = ["COLUMNS", "slice_figures", "slices"]
 

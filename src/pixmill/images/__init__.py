@@ -15,7 +15,7 @@
 from pixmill.images.decode import Decoded, decode, header_size
 from pixmill.images.fit import ASPECTS, RESIZES, fit
 from pixmill.images.formats import EXTENSIONS, OTHER_FORMATS, sniff
-from pixmill.images.reading import UndecodableError, read_image, read_verified
+from pixmill.images.verified_reading import UndecodableError, read_image, read_verified
 
 __all__ = [
     "ASPECTS",

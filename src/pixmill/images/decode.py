@@ -21,7 +21,7 @@ from PIL import Image, ImageFile, features
 
 from pixmill.images.appearance import as_seen
 from pixmill.images.formats import EXTENSIONS, sniff
-from pixmill.images.reading import UndecodableError
+from pixmill.images.verified_reading import UndecodableError
 
 __all__ = ["Decoded", "decodable", "decode", "header_size"]
 
@@ -72,7 +72,7 @@ _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hold an image as displayed: upright by EXIF, transparency over white, the first frame of an animation.
+    """An image as displayed: upright by EXIF, transparency over white, the first frame of an animation.
 
     All metadata is removed: no EXIF, no text, no profile.
 

@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Measures(NamedTuple):
-    """Hold the measurements of one decoded image.
+    """The measurements of one decoded image.
 
     Args:
         width: In pixels, upright.
@@ -109,7 +109,7 @@ _STRIP = 4096
 
 
 class LumaStatistics(NamedTuple):
-    """Hold the statistics of an image's luma histogram.
+    """The statistics of an image's luma histogram.
 
     Args:
         brightness: The mean, 0 to 255.

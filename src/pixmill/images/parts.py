@@ -257,7 +257,7 @@ _COLUMNS = ("id", "label", "cluster", "fold")
 
 @dataclass(frozen=True)
 class Part:
-    """Hold the images of one split, read on demand.
+    """The images of one split, read on demand.
 
     Args:
         name: ``train``, ``val`` or ``test``.

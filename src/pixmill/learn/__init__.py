@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pixmill.learn.augmentation import Augmenter, preview_augmentation
     from pixmill.learn.classifier import Classifier, save_calibration
     from pixmill.learn.determinism import fix_threads, reseed
-    from pixmill.learn.export import export_classifier
     from pixmill.learn.features import extract_features, part_features
-    from pixmill.learn.folder import load_classifier, save_classifier
+    from pixmill.learn.litert_export import export_classifier
+    from pixmill.learn.model_folder import load_classifier, save_classifier
     from pixmill.learn.networks import (
         backbone_variables,
         build_classifier,

@@ -20,8 +20,8 @@ from pixmill.core.errors import TrainError
 from pixmill.core.files import file_digest
 from pixmill.core.params import BackboneParams
 from pixmill.learn.determinism import first_line
-from pixmill.learn.folder import strange_part
 from pixmill.learn.lite0 import WEIGHTS_SHA256, bundled_file, lite0_features, set_lite0_weights
+from pixmill.learn.model_folder import strange_part
 from pixmill.project.plugins import load_plugin, plugin_digest, plugin_error
 from pixmill.provenance.results import digest_code
 
@@ -149,7 +149,7 @@ _SMALLEST = 75
 
 
 class _Network(NamedTuple):
-    """Hold a network of Keras Applications and its preprocessing of pixels from 0 to 255."""
+    """A network of Keras Applications and its preprocessing of pixels from 0 to 255."""
 
     builder: str
     scale: float = 1.0

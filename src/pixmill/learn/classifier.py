@@ -15,8 +15,8 @@ from pixmill.core.errors import ManifestError
 from pixmill.core.files import read_json, write_json
 from pixmill.images import UndecodableError, decode, fit
 from pixmill.learn.exported import load_exported
-from pixmill.learn.folder import load_classifier, read_description
 from pixmill.learn.litert import Network, converted_files, load_litert
+from pixmill.learn.model_folder import load_classifier, read_description
 from pixmill.metrics.calibration import Calibration, calibrate
 from pixmill.metrics.probabilities import softmax
 
@@ -63,7 +63,7 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Hold the prediction for one image; everything but ``reason`` is ``None`` if there is none.
+    """The prediction for one image; everything but ``reason`` is ``None`` if there is none.
 
     Args:
         label: The most probable class; on a tie, the first.

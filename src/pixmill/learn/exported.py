@@ -22,8 +22,8 @@ import numpy.typing as npt
 from pixmill.core.errors import ManifestError
 from pixmill.core.files import write_bytes
 from pixmill.images import ASPECTS, RESIZES
-from pixmill.learn.folder import are_labels
 from pixmill.learn.litert import Network, load_litert
+from pixmill.learn.model_folder import are_labels
 
 if TYPE_CHECKING:
     from pixmill.images.fit import Aspect, Resize

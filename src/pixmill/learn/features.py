@@ -27,8 +27,8 @@ from pixmill.images.parts import Chosen, Part, Shards
 from pixmill.learn import extraction
 from pixmill.learn.backbones import backbone_digest, build_backbone, runtime_version
 from pixmill.learn.determinism import fix_threads
-from pixmill.learn.export import convert_backbone
 from pixmill.learn.litert import load_litert
+from pixmill.learn.litert_export import convert_backbone
 from pixmill.learn.precision import machine
 from pixmill.provenance.results import digest_code
 

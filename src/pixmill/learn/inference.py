@@ -56,7 +56,7 @@ reason why there is none: a prediction, which is passed on."""
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold the prediction for one image.
+    """The prediction for one image.
 
     Args:
         id: The sha256 of its bytes; ``None`` if they could not be read, or the row was given up.

@@ -53,7 +53,7 @@ def load_litert(model: Path | bytes, *, rank: int = 2, threads: int | None = Non
     """Return a network that LiteRT runs, one item at a time, so that no output depends on its batch.
 
     Args:
-        model: The file that :func:`pixmill.learn.export.convert` wrote, or its content.
+        model: The file that :func:`pixmill.learn.litert_export.convert` wrote, or its content.
         rank: Rank of the wanted output, including the batch; default: 2, a vector.
         threads: Threads per item, which do not affect the outputs; default: one per processor, at most 8.
 

@@ -35,7 +35,7 @@ _CHI_SQUARE = 3.841459
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Hold a model's temperature and confidence threshold.
+    """A model's temperature and confidence threshold.
 
     >>> calibration = Calibration(temperature=2.0, threshold=0.7)
     >>> calibration.apply([[0.9, 0.1]]).round(2)

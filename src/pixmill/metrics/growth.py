@@ -15,7 +15,7 @@ UNMEASURED = "Whether more images would help was not measured; to measure it, se
 
 @dataclass(frozen=True)
 class Growth:
-    """Hold the gain in accuracy from doubling the training set, with its 95 % CI.
+    """The gain in accuracy from doubling the training set, with its 95 % CI.
 
     >>> Growth(0.021, 0.008, 0.035).sentence()
     'Twice as many images would add about 2.1 points of accuracy (95 % CI +0.8 to +3.5).'

@@ -13,7 +13,7 @@ from pixmill.learn import describe_model
 from pixmill.learn.inference import answers_schema
 from pixmill.metrics.growth import Growth
 from pixmill.pages.evaluate import figures, render_report
-from pixmill.record.stages import evaluation_run
+from pixmill.record.stage_runs import evaluation_run
 
 __all__ = ["main"]
 

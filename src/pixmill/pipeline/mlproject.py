@@ -14,7 +14,7 @@ from typing import Any
 
 from pixmill.core.errors import PixmillError
 from pixmill.core.params import load_params, parse_overrides
-from pixmill.state.results import RESULTS, advice, is_committed
+from pixmill.state.result_status import RESULTS, advice, is_committed
 
 __all__ = ["main", "parse_arguments", "setting"]
 

@@ -12,7 +12,7 @@ from pixmill.learn import describe_model, export_classifier, save_calibration, s
 from pixmill.pages.train import curves_figure, draw_samples, render_report
 from pixmill.record.epochs import fold_run, log_epochs
 from pixmill.record.run_recorder import RunRecorder
-from pixmill.record.stages import training_run
+from pixmill.record.stage_runs import training_run
 from pixmill.train import Interrupted, Trained, curves_csv, is_chief, learning_curve_csv, train
 
 __all__ = ["main"]

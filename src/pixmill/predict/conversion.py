@@ -89,7 +89,7 @@ def convert(name: str, model: keras.Model, path: Path, *, description: Exported,
     """
     match name:
         case "litert":
-            from pixmill.learn.export import fold_batch_norm
+            from pixmill.learn.litert_export import fold_batch_norm
 
             with quiet():
                 fold_batch_norm(model).export(str(path), format="litert", verbose=False)
@@ -106,7 +106,7 @@ def _int8(model: keras.Model, training: Part) -> bytes:
     """Return a LiteRT model that computes in 8-bit integers, with ``float32`` input and output."""
     import tensorflow as tf
 
-    from pixmill.learn.export import fold_batch_norm
+    from pixmill.learn.litert_export import fold_batch_norm
 
     # Rows are in the order of ids, which are digests: evenly spread is as good as random.
     rows = np.unique(np.linspace(0, len(training) - 1, _CALIBRATING).astype(np.int64))

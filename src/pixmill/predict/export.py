@@ -36,7 +36,7 @@ _CHECKED = 2000
 
 @dataclass
 class ExportResult:
-    """Hold what an export wrote.
+    """The files that an export wrote.
 
     Args:
         folder: Where.

@@ -21,7 +21,7 @@ __all__ = ["ModelCard", "gather"]
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Hold what a model card says.
+    """The content of a model card.
 
     Args:
         description: The exported model.

@@ -20,7 +20,7 @@ from pixmill.images.listing import files_below, path_text
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Located
 
-__all__ = ["FORMULA", "Input", "Inputs", "Url", "find_images"]
+__all__ = ["FORMULA", "Input", "InputStream", "Url", "find_images"]
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ class Url(str):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Hold an image that is to be predicted.
+    """An image that is to be predicted.
 
     Args:
         name: Its path as it was written, or its URL; unlike anything that a spreadsheet takes for a formula.
@@ -56,7 +56,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Inputs:
+class InputStream:
     """The images that a person named; each iteration lists the folders anew, as a stream.
 
     Args:
@@ -104,7 +104,7 @@ class Inputs:
         return path.name in self._names and os.path.realpath(path) in self.ours
 
 
-def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterable[Path] = ()) -> Inputs:
+def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterable[Path] = ()) -> InputStream:
     """Return the images that a person names, of which there must be some for every word.
 
     A folder stands for all files in it and its subfolders, except hidden ones. A pattern such as ``photos/*.jpg`` or
@@ -119,7 +119,7 @@ def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterab
     Raises:
         DataError: There is no such file, a folder has none, or no file matches a pattern.
     """
-    images = Inputs(words, stdin)
+    images = InputStream(words, stdin)
     for word in words:
         if word != "-" and not _URL.match(word) and next(images._files(word), None) is None:
             missing = f"no file matches '{word}'" if glob.has_magic(word) else f"{word} does not exist"
@@ -131,7 +131,7 @@ def find_images(words: Sequence[str], stdin: BufferedIOBase | None, ours: Iterab
         raise DataError("standard input can be read only once", next="write - a single time")
     if "-" in words and stdin is None:
         raise DataError("standard input is closed", next="name images, folders, patterns or URLs (https://…)")
-    return Inputs(words, stdin, frozenset(map(os.path.realpath, ours)))
+    return InputStream(words, stdin, frozenset(map(os.path.realpath, ours)))
 
 
 def _matches(word: str) -> Iterator[Path]:

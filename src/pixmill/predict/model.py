@@ -20,8 +20,8 @@ from pixmill.core.files import file_digest, read_json
 from pixmill.core.git import git
 from pixmill.core.workspace import Workspace
 from pixmill.learn.exported import read_exported
-from pixmill.learn.folder import read_description
 from pixmill.learn.litert import converted_files
+from pixmill.learn.model_folder import read_description
 from pixmill.state.uncommitted import commit_first
 
 __all__ = ["Model", "current_version", "find_model"]

@@ -16,10 +16,10 @@ from pixmill.core.progress import Progress
 from pixmill.images import EXTENSIONS, OTHER_FORMATS, sniff
 from pixmill.learn.inference import predict_images
 from pixmill.predict.fetching import fetch_inputs
-from pixmill.predict.inputs import Input, Inputs
-from pixmill.predict.journal import PredictionJournal
+from pixmill.predict.inputs import Input, InputStream
 from pixmill.predict.model import Model
 from pixmill.predict.outputs import Row, write_csv, write_jsonl, write_parquet
+from pixmill.predict.prediction_journal import PredictionJournal
 
 if TYPE_CHECKING:
     from pixmill.learn.inference import Row as Image
@@ -121,7 +121,7 @@ def predict(
 
 
 def predict_to_files(
-    model: Model, images: Inputs, outputs: Iterable[Output], journal: PredictionJournal, **options: Any
+    model: Model, images: InputStream, outputs: Iterable[Output], journal: PredictionJournal, **options: Any
 ) -> Iterator[Row]:
     """Predict images and write the outputs; what an earlier, killed run has finished is not repeated.
 

@@ -116,7 +116,7 @@ def _title(model: Model) -> str:
 
 
 def _meaning(reason: str) -> str:
-    from pixmill.learn.reasons import meaning
+    from pixmill.learn.prediction_reasons import meaning
 
     words = meaning(reason)
     return f"{words[:1].lower()}{words[1:]}" if words[1:2] == words[1:2].lower() else words

@@ -52,7 +52,7 @@ INDIFFERENT = (
 was computed, or bring rows to a pass and its results back."""
 
 _SEARCH = ("groups", "index", "neighbours", "similarity")
-_SAVING = ("pixmill.learn.classifier", "pixmill.learn.folder")
+_SAVING = ("pixmill.learn.classifier", "pixmill.learn.model_folder")
 
 RESULTS: Mapping[str, Result] = {
     # The outputs of stages, in pixmill.lock. Scrape is not here: no change of code visits a site again.
@@ -78,7 +78,7 @@ RESULTS: Mapping[str, Result] = {
         within=("pixmill.images.parts", "pixmill.learn", "pixmill.train"),
         without=(
             *_SAVING,
-            "pixmill.learn.export",
+            "pixmill.learn.litert_export",
             "pixmill.learn.litert",
             "pixmill.train.checkpoints",
             "pixmill.train.interruption",

@@ -57,7 +57,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Case:
-    """Hold images to decide on together.
+    """Images to decide on together.
 
     Args:
         kind: What to decide: what becomes of an image that somebody corrected the model on (``feedback``); the label

@@ -16,7 +16,7 @@ from pixmill.core.dvc import cache_folder, is_cached, read_listing
 from pixmill.core.files import file_digest
 from pixmill.core.git import git
 from pixmill.core.words import count
-from pixmill.review.journal import SHORTEST, Accepted, Changed, DecisionLog, Line, copy_of, line_of
+from pixmill.review.decision_log import SHORTEST, Accepted, Changed, DecisionLog, Line, copy_of, line_of
 from pixmill.serve.inbox import Inbox
 
 __all__ = ["State", "describe_missing", "describe_state", "examine", "find_in"]

@@ -18,11 +18,11 @@ from pixmill.core.errors import DataError, PixmillError
 from pixmill.core.files import storage_errors
 from pixmill.core.params import Params
 from pixmill.images import UndecodableError, read_verified
+from pixmill.review.decision_log import DecisionLog, Line, line_of
 from pixmill.review.doubts import Case
 from pixmill.review.examining import State, examine, find_in
-from pixmill.review.journal import DecisionLog, Line, line_of
-from pixmill.review.ledger import one_line
 from pixmill.review.material import ReviewData
+from pixmill.review.review_file import one_line
 from pixmill.review.review_session import Decisions, ImageTable
 from pixmill.serve.inbox import Correction, Entry, Inbox, sync_folder, write_durably
 from pixmill.validate.decisions import Decision
@@ -217,9 +217,9 @@ class InboxLedger:
 
     def count_moved(self) -> int:
         """Return how many new images lie in ``data/`` now."""
-        return len(self._taken) - self.dropped()
+        return len(self._taken) - self.count_dropped()
 
-    def dropped(self) -> int:
+    def count_dropped(self) -> int:
         """Return how many new images were dropped."""
         return sum(decision.verb == "drop" for decision in self._taken.values())
 
@@ -242,7 +242,7 @@ class InboxLedger:
         decided = self.read()
         done = [entry for entry in self._feedback.known if entry.original in decided]
         done += self._feedback.agreed
-        if done or self._inbox.dropped():
+        if done or self._inbox.dropped_ids():
             self._inbox.remove(done)
 
     def release(self) -> State:

@@ -28,7 +28,7 @@ _PLACES = 3
 
 
 class ReviewData:
-    """Hold the tables, so that all that is known of one image is found at once.
+    """The tables of the stages, indexed by image.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.

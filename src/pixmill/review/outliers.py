@@ -63,7 +63,7 @@ _FEATURES = (
 
 @dataclass(frozen=True)
 class Outlier:
-    """Hold an image that is unlike its class.
+    """An image that is unlike its class.
 
     Args:
         row: Its row in the manifest.
@@ -77,7 +77,7 @@ class Outlier:
 
 
 class ClassProfile:
-    """Hold what the kept images of a class are like.
+    """The distribution of the kept images of a class.
 
     Args:
         label: The class.

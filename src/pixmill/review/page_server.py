@@ -41,7 +41,7 @@ _BODY = 1 << 20
 
 
 class _Request(BaseModel):
-    """Hold what the page sends for a decision: a case's number, the choices and the reason."""
+    """What the page sends for a decision: a case's number, the choices and the reason."""
 
     case: Annotated[int, Field(ge=0)]
     choices: Annotated[list[Choice], Field(min_length=1)]

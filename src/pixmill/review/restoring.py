@@ -14,8 +14,8 @@ from pixmill.core.params import Params
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
 from pixmill.images import UndecodableError, read_verified
+from pixmill.review.decision_log import Accepted, Changed, DecisionLog, copy_of
 from pixmill.review.examining import describe_state, examine
-from pixmill.review.journal import Accepted, Changed, DecisionLog, copy_of
 from pixmill.serve.inbox import Inbox, write_durably
 from pixmill.state.uncommitted import commit_command, commit_first
 from pixmill.validate.decisions import Decision, read_decisions, render_decisions

@@ -54,7 +54,7 @@ class DecisionError(PixmillError):
 
 @dataclass(frozen=True)
 class Choice:
-    """Hold the choice for one image.
+    """The choice for one image.
 
     Args:
         id: The image.
@@ -69,7 +69,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class _Undo:
-    """Hold what one choice changed, so that it can be undone: by id, what was written and what was there before."""
+    """What one choice changed, so that it can be undone: by id, what was written and what was there before."""
 
     case: int
     before: Mapping[str, Decision | None]

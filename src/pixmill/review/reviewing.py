@@ -18,14 +18,14 @@ from pixmill.core.git import git
 from pixmill.core.params import Params
 from pixmill.core.words import count
 from pixmill.core.workspace import Workspace
+from pixmill.review.decision_log import DecisionLog
 from pixmill.review.doubts import Kind, find_doubts
 from pixmill.review.examining import State, describe_state
 from pixmill.review.feedback import Feedback, InboxLedger, WithInbox, sort_feedback, unread
-from pixmill.review.journal import DecisionLog
-from pixmill.review.ledger import ReviewFile
 from pixmill.review.material import load_material
 from pixmill.review.page_server import Server
 from pixmill.review.preview import ImageFile, Previews
+from pixmill.review.review_file import ReviewFile
 from pixmill.review.review_session import Session
 from pixmill.serve.bucket import Bucket
 from pixmill.serve.inbox import Inbox
@@ -133,9 +133,9 @@ def review(
         _, problem = _keep_images(desk, root, patience=_PATIENCE)
         _conclude(session, desk, params, root, problem)
         if isinstance(other, Bucket):
-            other.drop(box.dropped())
+            other.drop(box.dropped_ids())
         elif other is not None:
-            other.drop(*box.dropped())
+            other.drop(*box.dropped_ids())
 
 
 class _Pauses:
@@ -241,7 +241,7 @@ def _remark(feedback: Feedback, broken: int, folder: Path, state: State) -> None
 
 def _conclude(session: Session, desk: InboxLedger, params: Params, root: Path, problem: DataError | None) -> None:
     """Say what was decided, and what comes next."""
-    moved, dropped = desk.count_moved(), desk.dropped()
+    moved, dropped = desk.count_moved(), desk.count_dropped()
     written = sum(not desk.keeps(name) for name in session.changed)
     said = [f"{count(written, 'decision')} written to review.csv."] if written or not moved + dropped else []
     if moved or dropped:

@@ -89,7 +89,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Hold what came of a candidate.
+    """A candidate and what came of it.
 
     Args:
         source: The name of who showed it.

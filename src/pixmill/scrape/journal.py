@@ -41,7 +41,7 @@ _PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Answers:
-    """Hold what a source answered to a query.
+    """What a source answered to a query.
 
     Args:
         candidates: In the source's order.

@@ -26,7 +26,7 @@ UNEXPLAINED = "unexplained"
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """Hold an image that is to be predicted.
+    """An image that is to be predicted.
 
     Args:
         content: The bytes of a file.
@@ -39,7 +39,7 @@ class PredictionRequest:
 
 @dataclass(frozen=True, slots=True)
 class HeatmapRequest:
-    """Hold an image of which to show where the model looked.
+    """An image of which to show where the model looked.
 
     Args:
         content: The bytes of a file.
@@ -103,7 +103,7 @@ class Gradients:
         self._path = path
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from pixmill.learn.folder import load_classifier
+        from pixmill.learn.model_folder import load_classifier
 
         # In the worker, before its limits hold.
         self.__dict__ |= state

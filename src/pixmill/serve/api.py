@@ -17,7 +17,7 @@ from pixmill.core.errors import PixmillError
 from pixmill.images import EXTENSIONS, sniff
 from pixmill.learn.classifier import Prediction
 from pixmill.learn.inference import Answer
-from pixmill.learn.reasons import meaning
+from pixmill.learn.prediction_reasons import meaning
 from pixmill.serve import inbox, schemas
 from pixmill.serve.answering import UNEXPLAINED
 from pixmill.serve.bodies import UploadedImage, WebImage, one_image, read_address, read_correction, read_images
@@ -83,7 +83,7 @@ class Endpoints:
             answer = found
             if not isinstance(found, Answer):  # It was given up.
                 answer = Answer(hashlib.sha256(content).hexdigest(), Prediction(reason=found))
-            self._metrics.predicted(answer.prediction)
+            self._metrics.count_prediction(answer.prediction)
             answers.append(answer)
         return loaded, answers
 

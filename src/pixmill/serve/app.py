@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from pixmill import __version__
 from pixmill.serve import api, schemas, scoring
-from pixmill.serve.gate import Admission
+from pixmill.serve.admission import Admission
 from pixmill.serve.metrics import CONTENT_TYPE, Metrics
 from pixmill.serve.models import Models
 from pixmill.serve.problems import ProblemError, on_http_exception, on_problem, on_unexpected

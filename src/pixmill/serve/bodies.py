@@ -35,7 +35,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class UploadedImage:
-    """Hold an image that came with a request.
+    """An image that came with a request.
 
     Args:
         content: Its bytes.
@@ -48,7 +48,7 @@ class UploadedImage:
 
 @dataclass(frozen=True, slots=True)
 class WebImage:
-    """Hold the address of an image.
+    """The address of an image.
 
     Args:
         url: The address.

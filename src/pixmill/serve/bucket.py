@@ -145,7 +145,7 @@ class Bucket:
         moved = strange = 0
         known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
         with self._translate_errors(), self._alone() as still_alone, ThreadPoolExecutor(_AT_A_TIME) as pool:
-            dropped = self.drop(inbox.dropped())
+            dropped = self.drop(inbox.dropped_ids())
             keys = [key for key, _ in self._objects("corrections/")]
             batches = [keys[start : start + _AT_A_TIME] for start in range(0, len(keys), _AT_A_TIME)]
             for batch in track(batches, "Move corrections", unit="batch"):

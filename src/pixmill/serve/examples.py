@@ -24,7 +24,7 @@ _QUALITY = 90
 
 @dataclass(frozen=True)
 class Example:
-    """Hold a test image.
+    """A test image.
 
     Args:
         id: The sha256 of the original.

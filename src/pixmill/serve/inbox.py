@@ -1,7 +1,7 @@
 """The inbox: images that people corrected the model on, kept on disk until somebody reviews them.
 
 ``images/<sha256>.<extension>`` holds each image once, ``feedback.jsonl`` one line a correction, ``dropped.txt`` the ids
-that a reviewer did not want; ``decided.jsonl`` is the reviewer's (:mod:`pixmill.review.journal`). Whatever has been
+that a reviewer did not want; ``decided.jsonl`` is the reviewer's (:mod:`pixmill.review.decision_log`). What was
 answered survives SIGKILL and power loss: an image is complete under its name before the line that mentions it is
 written, and a torn last line was never answered and is cut off.
 """
@@ -158,7 +158,7 @@ class Inbox:
         """
         found: dict[str, list[Correction]] = {}
         broken = 0
-        dropped = self.dropped()
+        dropped = self.dropped_ids()
         for _, item in _parse(self._read()):
             if item is None:
                 broken += 1
@@ -170,7 +170,7 @@ class Inbox:
         ]
         return [entry for entry in entries if entry.path.is_file()], broken
 
-    def dropped(self) -> frozenset[str]:
+    def dropped_ids(self) -> frozenset[str]:
         """Return the ids of images that a reviewer did not want, which :meth:`entries` therefore never shows again."""
         try:
             return frozenset(self._dropped.read_text(encoding="ascii", errors="replace").split())
@@ -201,12 +201,12 @@ class Inbox:
         """
         entries, broken = self.entries()
         known = {line_of(item) for entry in inbox.entries()[0] for item in entry.corrections}
-        wanted = [entry for entry in reversed(entries) if entry.id not in inbox.dropped()]
+        wanted = [entry for entry in reversed(entries) if entry.id not in inbox.dropped_ids()]
         corrections = [(item, entry.path) for entry in wanted for item in reversed(entry.corrections)]
         corrections = [(item, path) for item, path in corrections if line_of(item) not in known]
         for item, path in sorted(corrections, key=lambda pair: pair[0].received):
             inbox.add(path.read_bytes(), item)
-        if entries or self.dropped():
+        if entries or self.dropped_ids():
             self.remove(entries)
         return len(corrections), broken
 
@@ -228,7 +228,7 @@ class Inbox:
         with self.lock(then="pixmill review"):
             self._catch_up()
             done = {item.model_dump_json() for entry in entries for item in entry.corrections}
-            dropped = self.dropped()
+            dropped = self.dropped_ids()
             kept, gone, left = [], set(), set()
             for line, item in _parse(self._read()):
                 if item is not None and (item.id in dropped or item.model_dump_json() in done):
@@ -269,7 +269,7 @@ class Inbox:
 
     def _remember(self, change: Callable[[frozenset[str]], Collection[str]]) -> None:
         with self.lock(then="repeat the decision"):
-            write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped()))).encode())
+            write_durably(self._dropped, "".join(f"{name}\n" for name in sorted(change(self.dropped_ids()))).encode())
 
     def _read(self) -> bytes:
         """Return the lines; one that is still being written, or was torn, is left out."""

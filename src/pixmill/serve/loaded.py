@@ -35,7 +35,7 @@ _NEW_SECONDS = 60
 
 
 class LoadedModel:
-    """Hold a model that answers requests.
+    """A model that answers requests.
 
     It works on a copy of the model's files, so that a worker that is replaced loads the same network again, whatever
     happens to the originals.

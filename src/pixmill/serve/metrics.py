@@ -53,7 +53,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def predicted(self, prediction: Prediction) -> None:
+    def count_prediction(self, prediction: Prediction) -> None:
         """Count a prediction, or an image without one."""
         if prediction.label is None:
             self._failures.labels(prediction.reason or "unknown").inc()

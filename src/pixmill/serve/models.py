@@ -18,7 +18,7 @@ _LOG = logging.getLogger("pixmill.serve")
 
 
 class Models:
-    """Hold the model that answers.
+    """The model that answers.
 
     Args:
         settings: The service's.

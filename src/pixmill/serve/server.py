@@ -13,7 +13,7 @@ import uvicorn
 
 from pixmill.core.errors import PixmillError
 from pixmill.serve.app import create_app
-from pixmill.serve.connection import Connection
+from pixmill.serve.http_connection import Connection
 from pixmill.serve.models import Models
 from pixmill.serve.settings import Settings
 from pixmill.web.fetch import Network

@@ -19,7 +19,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold what a person may set about the service.
+    """What a person may set about the service.
 
     Args:
         model: As for :func:`pixmill.predict.model.find_model`; default: the project's own.

@@ -146,7 +146,7 @@ def _tasks(
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """Hold the pixels of an image, and where they go."""
+    """The pixels of an image, and where they go."""
 
     shard: str
     start: int

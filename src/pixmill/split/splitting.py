@@ -28,7 +28,7 @@ Texts = npt.NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Hold where each image belongs.
+    """Where each image belongs.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.SPLIT`, sorted by id.
@@ -44,7 +44,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Split(Assignment):
-    """Hold what the stage found.
+    """The results of the stage.
 
     Args:
         pairs: Verified near-duplicates, as validate found them.

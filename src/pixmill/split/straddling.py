@@ -28,7 +28,7 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SplitConstraints:
-    """Hold which of n images must not be in different splits.
+    """Which of n images must not be in different splits.
 
     Args:
         a: One image of each pair, by its row.

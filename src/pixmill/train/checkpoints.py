@@ -30,7 +30,7 @@ _MOST_BYTES = 10**9
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Hold everything that a training needs to resume as if never interrupted, or the result of a finished one.
+    """Everything that a training needs to resume as if never interrupted, or the result of a finished one.
 
     Randomness follows from seed and epoch, and the state of schedule and early stopping from the history.
 

@@ -22,7 +22,7 @@ __all__ = ["Fold", "FoldResult", "cross_validate", "fold_metrics", "folds_of"]
 
 @dataclass(frozen=True)
 class Fold:
-    """Hold one way to divide the images into training and validation.
+    """One way to divide the images into training and validation.
 
     Args:
         number: From 0.
@@ -37,7 +37,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Hold the result of a fold.
+    """The result of a fold.
 
     Args:
         number: From 0.

@@ -19,7 +19,7 @@ _COLUMNS = ("epoch", "train_loss", "val_loss", "train_accuracy", "val_accuracy",
 
 @dataclass(frozen=True)
 class Epoch:
-    """Hold the metrics of one pass over the training split.
+    """The metrics of one pass over the training split.
 
     Args:
         epoch: Its number, from 1.
@@ -44,7 +44,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Timing:
-    """Hold when an epoch ended and how long it took; as it varies between runs, no output contains it.
+    """When an epoch ended and how long it took; as it varies between runs, no output contains it.
 
     Args:
         ended: When it ended, in milliseconds since 1970.

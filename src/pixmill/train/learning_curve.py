@@ -27,7 +27,7 @@ _LAST = 3
 
 @dataclass(frozen=True)
 class LearningPoint:
-    """Hold the validation accuracy of a model fitted to a share of the training split.
+    """The validation accuracy of a model fitted to a share of the training split.
 
     Args:
         share: The share, > 0 to 1.
@@ -46,7 +46,7 @@ class LearningPoint:
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """Hold the points, from the smallest share to all images, and the growth."""
+    """The points, from the smallest share to all images, and the growth."""
 
     points: tuple[LearningPoint, ...]
     growth: Growth

@@ -28,7 +28,7 @@ Targets = npt.NDArray[np.int32]
 
 
 class Logistic(NamedTuple):
-    """Hold a fitted logistic regression for unscaled features.
+    """A fitted logistic regression for unscaled features.
 
     Args:
         kernel: ``float32`` of shape (width, labels).

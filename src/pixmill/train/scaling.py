@@ -20,7 +20,7 @@ Features = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scaling:
-    """Hold the mean and standard deviation that standardise each feature.
+    """The mean and standard deviation that standardise each feature.
 
     Args:
         mean: ``float64`` of shape (width,).

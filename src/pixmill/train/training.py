@@ -44,7 +44,7 @@ _TAKEN_OVER = "train: reused the weights of an earlier training: nothing they de
 
 
 class InputFormat(TypedDict):
-    """Hold how an image becomes the model's input."""
+    """How an image becomes the model's input."""
 
     image_size: int
     aspect: str
@@ -57,7 +57,7 @@ OnFold = Callable[[int], AbstractContextManager[OnEpoch]]
 
 @dataclass(frozen=True)
 class Trained:
-    """Hold a fitted classifier and its training.
+    """A fitted classifier and its training.
 
     Args:
         classifier: The classifier, uncompiled, with the best epoch's weights.

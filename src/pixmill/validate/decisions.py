@@ -30,7 +30,7 @@ _DIGITS = re.compile(rf"[0-9a-f]{{{_SHORTEST},64}}")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold the decision about one image.
+    """The decision about one image.
 
     Args:
         line: The line of ``review.csv``, from 1.
@@ -53,7 +53,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Names:
-    """Hold the names that a decision may use for one image.
+    """The names that a decision may use for one image.
 
     Args:
         id: Its id.

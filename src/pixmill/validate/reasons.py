@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pixmill.images import reasons as images
+from pixmill.images import read_errors as images
 
 __all__ = ["REASONS", "UNREADABLE", "meaning", "reason", "word"]
 

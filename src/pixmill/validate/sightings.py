@@ -23,7 +23,7 @@ SEEN = ("id", "label", "page_url", "image_url", "given_split")
 
 @dataclass(frozen=True)
 class SightingIndex:
-    """Hold the sightings of the images that are there, one place a sighting, in their order.
+    """The sightings of the given images: arrays with one entry per sighting, in their order.
 
     Args:
         row: The row of the image.

@@ -130,7 +130,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Distribution:
-    """Hold the counts of one measure.
+    """The counts of one measure.
 
     Args:
         scale: The bins.

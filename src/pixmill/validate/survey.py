@@ -20,7 +20,7 @@ from pixmill.core.progress import Progress
 from pixmill.images import UndecodableError, read_verified
 from pixmill.images.likeness.hashing import SIDE
 from pixmill.images.measures import Measures, measure
-from pixmill.validate.cache import open_cache
+from pixmill.validate.measure_cache import open_cache
 
 __all__ = ["RECORD", "Survey", "pack", "survey", "tabulate"]
 
@@ -72,7 +72,7 @@ def pack(measures: Measures | str) -> bytes:
 
 @dataclass(frozen=True)
 class Survey:
-    """Hold what was found of all images, in the order in which they were given.
+    """The measurements of all images, in the order in which they were given.
 
     Args:
         table: One row an image, with the columns of :data:`.VALIDATED` from ``width`` to ``border``,

@@ -19,7 +19,7 @@ from pixmill.images.likeness.neighbours import near_duplicates
 from pixmill.validate.checks import checks
 from pixmill.validate.decisions import Decision, match_decisions, names_of
 from pixmill.validate.findings import LEAKS, REPEATED, find_leaks, find_repeated
-from pixmill.validate.plugins import plugin_checks
+from pixmill.validate.plugin_checks import plugin_checks
 from pixmill.validate.shortcuts import SHORTCUTS, find_shortcuts, shortcut_table
 from pixmill.validate.sightings import PARTS, SightingIndex, collect_seen
 from pixmill.validate.survey import Survey, survey
@@ -33,7 +33,7 @@ _TEXT = pd.StringDtype("pyarrow", na_value=pd.NA)
 
 @dataclass(frozen=True)
 class Review:
-    """Hold what became of the decisions.
+    """The outcome of the decisions.
 
     Args:
         followed: The decisions that were applied, by the id of their image.
@@ -46,7 +46,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Validation:
-    """Hold all that the stage found.
+    """The results of the stage.
 
     Args:
         manifest: The columns of :data:`pixmill.core.manifest.VALIDATED`, sorted by id.

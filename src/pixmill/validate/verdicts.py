@@ -25,7 +25,7 @@ _MANY_LABELS = 3
 
 @dataclass(frozen=True)
 class DuplicateSets:
-    """Hold the sets of images with the same pixels; most images are a set by themselves.
+    """The sets of images with the same pixels; most images are a set by themselves.
 
     Args:
         of: The set of each image; -1 where it has no claim to be kept.
@@ -141,7 +141,7 @@ _NONE = np.empty(0, np.int64)
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Hold the outcome, one place an image.
+    """The outcome: arrays with one entry per image.
 
     Args:
         reasons: Why each dropped image was dropped; ``None`` where it is kept.

@@ -13,9 +13,9 @@ import pytest
 from yarl import URL
 
 from pixmill.core.params import ScrapeParams
+from pixmill.scrape.collection.judge import address_of
 from pixmill.scrape.image_store import StoredImage
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.judge import address_of
 from tests.scrape.acts.project import Project, is_image
 from tests.scrape.acts.tiny import Tiny, address
 from tests.scrape.replicas.bing import Bing

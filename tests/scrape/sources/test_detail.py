@@ -9,8 +9,8 @@ import pytest
 
 from pixmill.core.params import ScrapeParams
 from pixmill.scrape.candidate import Query
+from pixmill.scrape.collection.site_probe import probe
 from pixmill.scrape.journal import Journal
-from pixmill.scrape.site_probe import probe
 from pixmill.scrape.sources.definition import parse_site
 from pixmill.scrape.sources.failure import SearchError
 from pixmill.scrape.sources.site import SiteSource

@@ -20,7 +20,6 @@ It goes into ``params.yaml`` only if most projects decide it. The default applie
 """
 
 from pixmill.core.params.document import Params, flat, load_params, parse_overrides, parse_params
-from pixmill.core.params.reading import parse_yaml, read_text
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import SOURCES, FolderParams, KerasParams, ScrapeParams, UrlsParams
 from pixmill.core.params.sections import EvaluateParams, Severity, SplitParams
@@ -35,6 +34,7 @@ from pixmill.core.params.train import (
     TrainParams,
 )
 from pixmill.core.params.validate import ValidateParams
+from pixmill.core.params.yaml_text import parse_yaml, read_text
 
 __all__ = [
     "SOURCES",

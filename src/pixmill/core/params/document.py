@@ -12,13 +12,13 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from pixmill.core.errors import ParamsError
 from pixmill.core.names import fold
-from pixmill.core.params.reading import NEXT, parse_yaml, read_text
 from pixmill.core.params.refusal import refusals
 from pixmill.core.params.review import ReviewParams
 from pixmill.core.params.scrape import ScrapeParams
 from pixmill.core.params.sections import ClassName, EvaluateParams, Section, SplitParams
 from pixmill.core.params.train import TrainParams
 from pixmill.core.params.validate import ValidateParams
+from pixmill.core.params.yaml_text import NEXT, parse_yaml, read_text
 
 __all__ = ["Params", "flat", "load_params", "parse_overrides", "parse_params"]
 

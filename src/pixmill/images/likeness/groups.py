@@ -18,7 +18,7 @@ MOST_LIKES = 50
 
 @dataclass(frozen=True)
 class VerifiedPairs:
-    """Hold verified pairs by the places of their images, sorted, and the images that are repeated too often.
+    """Verified pairs by the places of their images, sorted, and the images that are repeated too often.
 
     Where an image is like more than :data:`MOST_LIKES` others (a placeholder, recompressed ten thousand times), pairs
     among all of them would be too many to hold. It then stands for them, and they are *repeated*: the caller drops each

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pixmill.learn.reasons import meaning
+from pixmill.learn.prediction_reasons import meaning
 from pixmill.pages.base import histogram_svg, render_page
 from pixmill.pages.base.thumbnails import Thumbnail, each_thumbnail
 from pixmill.pages.predict.sample import Guess, PredictedClass, Sample

@@ -10,10 +10,10 @@ from pixmill.images import OTHER_FORMATS
 from pixmill.pages.base import render_page
 from pixmill.pages.base.thumbnails import Thumbnail, thumbnails
 from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.collection.judge import LEFT_ALONE
+from pixmill.scrape.collection.run import ScrapeResult
+from pixmill.scrape.collection.tally import SearchTally
 from pixmill.scrape.image_store import StoredImage
-from pixmill.scrape.judge import LEFT_ALONE
-from pixmill.scrape.run import ScrapeResult
-from pixmill.scrape.tally import SearchTally
 
 __all__ = ["render_report"]
 

@@ -21,7 +21,7 @@ from pixmill.split.checks import count_by
 from pixmill.split.splitting import Split, metrics
 from pixmill.split.straddling import REASONS
 
-__all__ = ["ImageCard", "SplitCards", "render_report"]
+__all__ = ["SplitCard", "SplitCards", "render_report"]
 
 _ROWS = 400
 """Classes that tables list."""
@@ -111,7 +111,7 @@ def _reason(text: str) -> str:
     return word.replace("_", " ") + (f" with {other[:12]}" if other else "")
 
 
-class ImageCard(NamedTuple):
+class SplitCard(NamedTuple):
     """What is shown of an image: its thumbnail, its short id, and lines of text."""
 
     shown: Thumbnail
@@ -158,9 +158,9 @@ class SplitCards:
             ]
             yield {"reason": word, "meaning": meaning, "count": len(rows), "pairs": pairs}
 
-    def samples(self) -> dict[str, list[ImageCard]]:
+    def samples(self) -> dict[str, list[SplitCard]]:
         """Return a random sample of each part as a model sees it, the same each time."""
-        samples: dict[str, list[ImageCard]] = {}
+        samples: dict[str, list[SplitCard]] = {}
         for part in PARTS:
             names = self._manifest.loc[self._manifest["split"] == part, "id"].to_numpy(object)
             # An id is a digest: its last digits are random, and nothing else depends on them.
@@ -216,19 +216,19 @@ class SplitCards:
         keyed = dropped.assign(a=sorted_ids[:, 0].astype(object), b=sorted_ids[:, 1].astype(object))
         return keyed.merge(pairs, on=["a", "b"], how="left")
 
-    def _card(self, name: str, fate: str = "") -> ImageCard:
+    def _card(self, name: str, fate: str = "") -> SplitCard:
         """Return an image as it came, with its fate: by default where it stays."""
         row = self._row(name)
         if not fate:
             fate = f"kept in {row['split']}" + ("" if pd.isna(row["fold"]) else f", fold {row['fold']}")
         url = row["page_url"] if pd.notna(row["page_url"]) else row["image_url"]
         lines = (row["label"], fate, f"{row['width']} \u00d7 {row['height']}", shorten(url) if pd.notna(url) else "")
-        return ImageCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
+        return SplitCard(self._thumbnail(row), name[:12], tuple(line for line in lines if line))
 
-    def _model_card(self, name: str) -> ImageCard:
+    def _model_card(self, name: str) -> SplitCard:
         """Return an image as a model sees it."""
         row, params = self._row(name), self._params
-        return ImageCard(
+        return SplitCard(
             self._thumbnail(row, params.image_size, params.aspect, params.resize), name[:12], (row["label"],)
         )
 

@@ -11,10 +11,10 @@
 """
 
 from pixmill.scrape.candidate import Candidate, Query
-from pixmill.scrape.sources.api import ApiSource, ask_json
-from pixmill.scrape.sources.catalogue import OpenSources, open_sources, row_of
 from pixmill.scrape.sources.failure import Failure, SearchError
+from pixmill.scrape.sources.search_api import ApiSource, ask_json
 from pixmill.scrape.sources.source import Access, Kind, LocalSource, Source, is_local
+from pixmill.scrape.sources.source_list import OpenSources, open_sources, row_of
 from pixmill.web.fetch import Fetched, Refused
 
 __all__ = [

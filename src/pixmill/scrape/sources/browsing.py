@@ -66,7 +66,7 @@ _PRELUDE = "const [complete, step] = [new Set(arguments[0]), arguments[1]];"
 
 @dataclass(frozen=True)
 class PageView:
-    """Hold what ``look.js`` sees.
+    """What ``look.js`` sees of a page.
 
     Args:
         url: Where the page is now.
@@ -95,7 +95,7 @@ _FACTS = TypeAdapter(PageFacts)
 
 
 class Page:
-    """Hold a page of results in a browser, for a query.
+    """A page of results in a browser, for a query.
 
     Args:
         driver: The browser's driver.

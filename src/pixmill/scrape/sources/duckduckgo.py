@@ -33,7 +33,7 @@ _ANSWER_CHARACTERS = 8_000_000
 
 @dataclass(frozen=True)
 class _Reply:
-    """Hold one answer of the JSON.
+    """One answer of the JSON.
 
     Args:
         status: Its status; 0 where none came.

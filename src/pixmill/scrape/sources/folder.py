@@ -73,7 +73,7 @@ class FolderSource(LocalSource):
 
     def labels(self) -> list[str]:
         """Return every folder with a file in it, by name."""
-        return sorted({_text(label) for folder, label in self._named if self._files(folder, label)})
+        return sorted({_text(label) for folder, label in self._entries_by_label if self._files(folder, label)})
 
     def files(self, label: str) -> Iterator[tuple[str | None, str]]:
         """Yield the part and the address of everything in a class's folders, part by part, by name."""
@@ -84,7 +84,9 @@ class FolderSource(LocalSource):
     def absence(self, label: str) -> str | None:
         """Return in words why a class has no image here; ``None`` where it has one, by the first bytes of its files."""
         folders = [folder / label for folder in self._parts.values()]
-        named = (folder / name for folder in self._parts.values() for name in self._named.get((folder, label), []))
+        named = (
+            folder / name for folder in self._parts.values() for name in self._entries_by_label.get((folder, label), [])
+        )
         there = [folder for folder in named if folder.is_dir()]
         where = " and ".join(self._address(folder) for folder in there or folders)
         if label == _UNLABELLED:
@@ -94,7 +96,7 @@ class FolderSource(LocalSource):
             return None
         plural = len(there or folders) > 1
         if not there:
-            alike = sorted({name for _, name in self._named if fold(name) == fold(label)})
+            alike = sorted({name for _, name in self._entries_by_label if fold(name) == fold(label)})
             but = f", but there is {_some(alike)}, which differs in case" if alike else ""
             return f"{where} {'are' if plural else 'is'} missing{but}"
         if not files:
@@ -136,7 +138,7 @@ class FolderSource(LocalSource):
         return remarks
 
     @cached_property
-    def _named(self) -> dict[tuple[Path, str], list[str]]:
+    def _entries_by_label(self) -> dict[tuple[Path, str], list[str]]:
         """The entries of each part that stand for a label: macOS spells é as two characters, and others as one."""
         found: dict[tuple[Path, str], list[str]] = {}
         for folder in self._parts.values():
@@ -193,7 +195,7 @@ class FolderSource(LocalSource):
 
     def _files(self, folder: Path, label: str) -> list[str]:
         """Return the entries of a class's folders in a part, as paths; none where they are files, or no class."""
-        names = [] if label == _UNLABELLED else self._named.get((folder, label), [])
+        names = [] if label == _UNLABELLED else self._entries_by_label.get((folder, label), [])
         return [f"{name}/{entry}" for name in names if (folder / name).is_dir() for entry in _visible(folder / name)]
 
     def _address(self, folder: Path) -> str:

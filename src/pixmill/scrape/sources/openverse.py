@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from pixmill.scrape.candidate import Query
 from pixmill.scrape.licences import parse_licence
-from pixmill.scrape.sources.api import ApiSource, ask_json, number, text
 from pixmill.scrape.sources.failure import SearchError
+from pixmill.scrape.sources.search_api import ApiSource, ask_json, number, text
 from pixmill.scrape.sources.source import Access
 
 __all__ = ["OpenverseSource"]

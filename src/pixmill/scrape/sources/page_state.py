@@ -25,7 +25,7 @@ _SHELL_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class PageFacts:
-    """Hold what ``state.js`` sees of a page.
+    """What ``state.js`` sees of a page.
 
     Args:
         status: The HTTP status that it came with.

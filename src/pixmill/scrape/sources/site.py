@@ -134,7 +134,7 @@ class SiteSource(Source):
             if verdict.state == "empty" and known:
                 return
             page.judge(verdict)
-            shown = self._shown(page, tiles, budget, onward=len(visited) > 1)
+            shown = self._new_tiles(page, tiles, budget, onward=len(visited) > 1)
             if details is None:
                 yield from shown
             held = list(shown)  # their own pages are opened in the same browser, once this one is read
@@ -154,7 +154,7 @@ class SiteSource(Source):
                 tiles.most, url = min(2 * tiles.most, most), here
                 visited.discard(here)
 
-    def _shown(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
+    def _new_tiles(self, page: Page, tiles: Tiles, budget: _Budget, *, onward: bool) -> Iterator[Tile]:
         """Yield the new tiles of an open page, up to the first whose original is not known."""
         known, resolve = len(tiles), self.resolver()
         if self.supply is not None:

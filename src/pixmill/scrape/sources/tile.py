@@ -11,7 +11,7 @@ __all__ = ["Tile", "Tiles"]
 
 @dataclass(frozen=True)
 class Tile:
-    """Hold what one look at a page says of a result.
+    """What one look at a page says of a result.
 
     Args:
         key: What tells it from all others, on this page and on the next ones.

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pixmill.scrape.candidate import Query
-from pixmill.scrape.sources.api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.failure import SearchError
+from pixmill.scrape.sources.search_api import ApiSource, ask_json, dig, number, text
 from pixmill.scrape.sources.source import Access
 
 __all__ = ["COMMONS", "WikimediaSource", "plain_text"]

@@ -98,7 +98,7 @@ class Validators:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Hold what a URL delivered.
+    """A URL's content.
 
     Args:
         content: The body's bytes, within the limit.

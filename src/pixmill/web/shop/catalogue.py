@@ -85,7 +85,7 @@ class ProductCard:
 
 
 class Catalogue:
-    """Hold all cards of a shop, indexed once.
+    """All cards of a shop, indexed once.
 
     Only names are read, no image; what happens to an image follows from the hash of its path within ``data/``, so
     that one image more changes nothing about the others.

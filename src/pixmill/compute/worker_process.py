@@ -1,0 +1,184 @@
+"""A worker process, from its owner's side: its limits, its task, its start and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from typing import Any, Literal
+
+from pixmill.compute.worker import Kind, PickledPass, RemoteError, serve
+from pixmill.core.errors import PixmillError
+
+__all__ = ["STARTS", "Loss", "RowLimits", "Task", "Worker", "name_of", "not_starting"]
+
+Loss = Literal["timeout", "memory", "crashed"]
+"""Why a row has no result: it timed out, it exceeded its memory, or its process died."""
+
+STARTS = 3
+"""Consecutive workers that may die before they are ready."""
+
+_LOCK = threading.Lock()
+"""Held while a process starts, which briefly changes global state."""
+
+
+@dataclass(frozen=True)
+class RowLimits:
+    """The limits of one row.
+
+    Args:
+        seconds: Wall-clock time, without process start-up; above 0.
+        memory: Bytes on top of a worker's memory before its first row; above 0. On Linux a row that needs more gets a
+            ``MemoryError``; other systems do not enforce it.
+
+    Raises:
+        ValueError: A limit is not above 0.
+    """
+
+    seconds: float
+    memory: int
+
+    def __post_init__(self) -> None:
+        if not self.seconds > 0:
+            raise ValueError(f"seconds must be above 0, received {self.seconds}")
+        if not self.memory > 0:
+            raise ValueError(f"memory must be above 0, received {self.memory}")
+
+
+@dataclass
+class Task:
+    """Rows assigned to one worker that have no result yet, with their numbers.
+
+    ``again`` marks the second and last attempt at a single row.
+    """
+
+    rows: list[tuple[int, Any]]
+    again: bool = False
+
+
+def name_of(function: Callable[..., Any] | PickledPass) -> str:
+    """Return a pass's name, with its module."""
+    if isinstance(function, PickledPass):
+        return function.name
+    function = getattr(function, "func", function)  # behind functools.partial
+    return f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+
+def not_starting(function: Callable[..., Any] | PickledPass, code: int | None) -> PixmillError:
+    """Return the error for workers that die before they are ready.
+
+    Args:
+        function: Their pass.
+        code: The last one's exit code.
+    """
+    return PixmillError(
+        f"worker processes of {name_of(function)} die during start-up (exit code {code})",
+        next="read their output above, free some memory, then run the same command again",
+    )
+
+
+class Worker:
+    """Own a spawned process that does one task at a time.
+
+    It is spawned, never forked, since forking a process with threads may hang. It dies with the thread that created it,
+    or when :meth:`end` is called.
+    """
+
+    def __init__(
+        self, function: Callable[[Sequence[Any]], Sequence[Any]] | PickledPass, limits: RowLimits | None
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.task: Task | None = None
+        self.ready = False
+        self.used = False
+        self.deadline = 0.0
+        self._seconds = limits.seconds if limits else 0.0
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(function, theirs, limits and limits.memory), daemon=True)
+        try:
+            with _LOCK, _no_interrupt(), _no_script(function):
+                self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    def give(self, task: Task) -> None:
+        """Send a task to the idle process.
+
+        Raises:
+            OSError: The process has ended.
+        """
+        self.task, self.used = task, True
+        message = pickle.dumps([row for _, row in task.rows], pickle.HIGHEST_PROTOCOL)
+        self.connection.send_bytes(message)
+        self.deadline = time.monotonic() + self._seconds
+
+    def hear(self) -> tuple[Kind, Any]:
+        """Return the process's next message, and restart the timeout.
+
+        Returns:
+            Its kind, and its content: the results, or the exception that the pass raised.
+
+        Raises:
+            EOFError, OSError: The process has ended, and all its messages were read.
+        """
+        message = self.connection.recv_bytes()
+        self.deadline = time.monotonic() + self._seconds
+        kind, content = pickle.loads(message)  # noqa: S301 (from a process of our own)
+        if kind == "raised":
+            content, text = content
+            content.__cause__ = RemoteError(text)
+        return kind, content
+
+    def kill(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+
+    def end(self) -> int | None:
+        """Kill the process, free its resources, and return its exit code."""
+        self.kill()
+        self._process.join()
+        code = self._process.exitcode
+        self._process.close()
+        self.connection.close()
+        return code
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Block Ctrl-C in a process that starts meanwhile, from its very beginning."""
+    if sys.platform == "win32":
+        yield
+        return
+    # Starting the tracker would unblock signals.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _no_script(function: Callable[..., Any] | PickledPass) -> Iterator[None]:
+    """Keep a process that starts meanwhile from importing the main script, unless it defines the pass.
+
+    ``multiprocessing`` imports it in each process, with all its imports: for a stage, that costs a second and 100 MB.
+    """
+    main = sys.modules["__main__"]
+    hidden = {} if function.__module__ == "__main__" else {"__spec__": None, "__file__": None}
+    shown = {name: vars(main)[name] for name in hidden if name in vars(main)}
+    vars(main).update((name, hidden[name]) for name in shown)
+    try:
+        yield
+    finally:
+        vars(main).update(shown)

@@ -1,0 +1,311 @@
+"""Significance tests: two models on the same images, or a slice against the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pixmill.metrics.limits import alike_at_least
+from pixmill.metrics.probabilities import normalise
+from pixmill.metrics.resampling import group_numbers, percentiles, resampled_scores
+from pixmill.metrics.scores import among_top, scores
+
+__all__ = ["Difference", "McNemar", "holm", "mcnemar", "paired_differences", "worse_than_rest"]
+
+Drawn = npt.NDArray[np.float64]
+
+_DIGITS = 12
+"""Differences are rounded to as many: equal metrics may differ by 1e-17, as they are sums in another order."""
+
+_SEED = 19350101
+"""Any fixed number: the same images give the same result on every machine."""
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """The result of McNemar's test: on how many images two models differ, with the p-values.
+
+    Args:
+        gained: Images that only the second model gets right.
+        lost: Images that only the first model gets right.
+        p: p-value of the exact test, which is conservative, above all if few images differ.
+        mid_p: Mid-p value, which counts the observed outcome by half: less conservative, sometimes slightly too small.
+    """
+
+    gained: int
+    lost: int
+    p: float
+    mid_p: float
+
+
+def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
+    """Compare two models on the same images, which are assumed independent.
+
+    Near-duplicates are right or wrong together and make p-values too small: if there are many, use
+    :func:`pixmill.metrics.paired_differences`.
+
+    Sources: McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or Percentages",
+    Psychometrika 12, 1947; Fagerland, Lydersen and Laake, "The McNemar Test for Binary Matched-pairs Data: Mid-p and
+    Asymptotic are Better than Exact Conditional", BMC Medical Research Methodology 13, 2013.
+
+    Args:
+        first: Whether the first model is right on each image, shape (images,).
+        second: The same for the second.
+
+    >>> import numpy as np
+    >>> first, second = np.zeros(20, bool), np.zeros(20, bool)
+    >>> first[:12], second[2:18] = True, True
+    >>> result = mcnemar(first, second)
+    >>> result.gained, result.lost, round(result.p, 3)
+    (6, 2, 0.289)
+    """
+    from scipy.stats import binom
+
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    gained, lost = int(np.sum(second & ~first)), int(np.sum(first & ~second))
+    differing, fewer = gained + lost, min(gained, lost)
+    tail = float(binom.cdf(fewer, differing, 0.5))
+    p = min(1.0, 2 * tail)
+    return McNemar(gained, lost, p, 1.0 if gained == lost else 2 * tail - float(binom.pmf(fewer, differing, 0.5)))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two models and their difference.
+
+    Args:
+        first: The first model's value.
+        second: The second model's value.
+        difference: Second minus first.
+        low: The lower limit of the difference.
+        high: The upper limit.
+        p: Two-sided p-value of no difference.
+    """
+
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_differences(
+    actual: npt.NDArray[np.integer],
+    first: npt.ArrayLike,
+    second: npt.ArrayLike,
+    groups: npt.ArrayLike,
+    *,
+    draws: int,
+    confidence: float,
+    top_k: int | None = None,
+) -> tuple[dict[str, Difference], list[Difference | None]]:
+    """Return the differences between two models' metrics, and between their F1 of each class.
+
+    Two models mostly fail on the same images, so the difference is known more precisely than either metric: their
+    intervals may overlap although one model is clearly better.
+
+    The limits are percentiles of a paired bootstrap over groups, for the calibration error mirrored at the measured
+    difference as in :func:`pixmill.metrics.limits.score_limits`. The p-value is twice the share of the draws on the
+    other side of zero, with one added to both counts. If there are none, it is Student's for the mean and deviation of
+    the draws where that is smaller, with one degree of freedom less than groups on which the models differ: many
+    classes need p-values that a thousand draws cannot resolve.
+
+    Resampling cannot tell more than the k groups on which the models differ. No exact paired test gives a p-value below
+    2 / 2^k then, so none is given here. Where even this is not significant (k below 6 at 95 % confidence), the limits
+    are extended to hold ± the share of groups that may differ although none was seen to. That is exact for accuracy:
+    two models that both get 20 of 20 images right may differ by 0.17. Identical probabilities have limits of zero.
+
+    Sources: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 15.4; for the share,
+    :func:`pixmill.metrics.limits.alike_at_least`.
+
+    Args:
+        actual: Class indices, shape (images,), at least one.
+        first: The first model's probabilities, shape (images, classes).
+        second: The second's, of the same images in the same order.
+        groups: Each image's group, shape (images,); near-duplicates share one.
+        draws: Number of bootstrap samples.
+        confidence: Confidence level, > 0 and < 1, such as 0.95.
+        top_k: As in :func:`pixmill.metrics.scores`.
+
+    Returns:
+        By name as in :func:`pixmill.metrics.scores`, without undefined metrics; and the F1 of each class, ``None``
+        where it is undefined for one of the models.
+
+    >>> import numpy as np
+    >>> actual = np.arange(40) % 2
+    >>> first = np.full((40, 2), 0.5)
+    >>> second = np.where(actual[:, None] == [0, 1], 0.8, 0.2)
+    >>> overall, f1 = paired_differences(actual, first, second, np.arange(40), draws=1000, confidence=0.95)
+    >>> overall["accuracy"].first, overall["accuracy"].second, overall["accuracy"].low > 0
+    (0.5, 1.0, True)
+    >>> f1[1].first, f1[1].second
+    (0.0, 1.0)
+    """
+    both = [normalise(first), normalise(second)]
+    if both[0].shape != both[1].shape:
+        raise ValueError(f"expected the same images and classes of both, received {both[0].shape}, {both[1].shape}")
+    judge = _Judge(group_numbers(groups), confidence, np.array_equal(both[0], both[1]))
+    figures = [scores(actual, values, top_k=top_k) for values in both]
+    drawn = [resampled_scores(actual, values, judge.group_of, draws=draws, top_k=top_k) for values in both]
+    differ, reach = _differing(actual, both, top_k), judge.unseen(np.ones(len(actual), bool))
+    overall = {}
+    for name, before in drawn[0][0].items():
+        gaps = drawn[1][0][name] - before
+        if name == "ece":
+            gaps = 2 * (figures[1][name] - figures[0][name]) - gaps  # type: ignore[operator]  # Never undefined.
+        found = judge.difference(figures[0][name], figures[1][name], gaps, differ.get(name, differ["loss"]), reach)
+        if found is not None:
+            overall[name] = found
+
+    predicted = [values.argmax(axis=1) for values in both]
+    f1 = []
+    for place in range(both[0].shape[1]):
+        members, claims = actual == place, [answers == place for answers in predicted]
+        one, other = (_f1(members, claimed) for claimed in claims)
+        gaps = drawn[1][1]["f1"][place] - drawn[0][1]["f1"][place]
+        # F1 is 2 J / (1 + J), where J is the Jaccard index of actual and predicted members: it moves by no more.
+        share = judge.unseen(members | claims[0] | claims[1])
+        f1.append(judge.difference(one, other, gaps, claims[0] != claims[1], 2 * share / (1 + share)))
+    return overall, f1
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Turn the draws of a metric into a difference with its limits.
+
+    Args:
+        group_of: Each image's group number, shape (images,).
+        confidence: Level of the limits.
+        identical: Whether both models give the same probabilities.
+    """
+
+    group_of: npt.NDArray[np.intp]
+    confidence: float
+    identical: bool
+
+    def unseen(self, among: npt.NDArray[np.bool_]) -> float:
+        """Return the share of these images' groups on which models may differ although they do on none observed."""
+        groups = len(np.unique(self.group_of[among]))
+        return 0.0 if self.identical or groups == 0 else 1 - alike_at_least(groups, self.confidence)
+
+    def difference(
+        self, first: float | None, second: float | None, gaps: Drawn, differ: npt.NDArray[np.bool_], reach: float
+    ) -> Difference | None:
+        """Return the difference; ``None`` where it is undefined.
+
+        Args:
+            first: The first model's value.
+            second: The second model's value.
+            gaps: The difference in each draw.
+            differ: The images on which the models differ.
+            reach: What the limits hold at least where too few groups differ.
+        """
+        gaps = gaps.round(_DIGITS)
+        limits = percentiles(gaps, self.confidence)
+        if first is None or second is None or limits is None:
+            return None
+        gap, differing = round(second - first, _DIGITS), len(np.unique(self.group_of[differ]))
+        (low, high), least = limits, 2.0 ** (1 - differing)
+        if least > 1 - self.confidence:
+            low, high = min(low, -reach), max(high, reach)
+        p = min(1.0, max(_p_value(gaps, differing), least))
+        low, high = (round(limit, _DIGITS) for limit in (min(low, gap), max(high, gap)))
+        return Difference(first, second, gap, low, high, p)
+
+
+def _differing(
+    actual: npt.NDArray[np.integer], both: Sequence[npt.NDArray[np.float64]], top_k: int | None
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return the images on which two models differ as far as a metric shows it; ``loss`` holds for those not named."""
+    first, second = (values.argmax(axis=1) for values in both)
+    right, answers = (first == actual) != (second == actual), first != second
+    tops = {}
+    if top_k is not None:
+        tops[f"top_{top_k}_accuracy"] = among_top(actual, both[0], top_k) != among_top(actual, both[1], top_k)
+    shown = {"accuracy": right, "balanced_accuracy": right, "macro_f1": answers, "weighted_f1": answers}
+    return {**shown, **tops, "loss": np.any(both[0] != both[1], axis=1)}
+
+
+def _f1(members: npt.NDArray[np.bool_], claimed: npt.NDArray[np.bool_]) -> float | None:
+    either = int(members.sum() + claimed.sum())
+    return float(2 * np.sum(members & claimed) / either) if either else None
+
+
+def _p_value(gaps: Drawn, differing: int) -> float:
+    """Return the two-sided p-value of no difference.
+
+    Args:
+        gaps: The difference in each draw; NaN in some but not all.
+        differing: Groups on which the models differ.
+    """
+    from scipy.special import stdtr
+
+    gaps = gaps[~np.isnan(gaps)]
+    tail = int(min(np.count_nonzero(gaps <= 0), np.count_nonzero(gaps >= 0)))
+    p, deviation = 2 * (1 + tail) / (1 + len(gaps)), float(gaps.std())
+    if tail == 0 and differing > 1:
+        p = min(p, 2 * float(stdtr(differing - 1, -abs(gaps.mean()) / deviation)) if deviation > 0 else 0.0)
+    return p
+
+
+def worse_than_rest(
+    right: npt.NDArray[np.bool_], inside: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, draws: int
+) -> float:
+    """Return the one-sided p-value of a slice having lower accuracy than the rest.
+
+    It is a permutation test over groups. If each image is its own group, that is Fisher's exact test; else permutations
+    are drawn at random, and the p-value is (1 + those at least as bad) / (1 + draws). A group on both sides is treated
+    as two groups.
+
+    Sources: Fisher, "The Design of Experiments", 1935, chapter 2; Phipson and Smyth, "Permutation P-values Should Never
+    Be Zero", Statistical Applications in Genetics and Molecular Biology 9, 2010.
+
+    Args:
+        right: Whether each prediction is correct, shape (images,).
+        inside: Whether each image is in the slice; some but not all are.
+        groups: Each image's group; near-duplicates share one.
+        draws: Number of random permutations, if needed.
+    """
+    from scipy.stats import hypergeom
+
+    number = 2 * group_numbers(groups) + inside
+    _, group_of = np.unique(number, return_inverse=True)
+    sizes = np.bincount(group_of)
+    hits = np.bincount(group_of, weights=right).astype(np.int64)
+    chosen = np.bincount(group_of, weights=inside) > 0
+    if sizes.max() == 1:
+        return float(hypergeom.cdf(hits[chosen].sum(), len(sizes), hits.sum(), chosen.sum()))
+    # Groups of equal size and hits are interchangeable, so only the count of each kind is drawn.
+    kinds, kind_of = np.unique(np.stack([sizes, hits]), axis=1, return_inverse=True)
+    there = np.bincount(kind_of.ravel(), minlength=kinds.shape[1])
+    generator = np.random.Generator(np.random.PCG64(_SEED))
+    drawn = generator.multivariate_hypergeometric(there, int(chosen.sum()), size=draws, method="marginals")
+    gaps = _gap(drawn @ kinds[1], drawn @ kinds[0], hits.sum(), sizes.sum())
+    observed = _gap(hits[chosen].sum(), sizes[chosen].sum(), hits.sum(), sizes.sum())
+    return float((1 + np.count_nonzero(gaps <= observed + 1e-12)) / (1 + draws))
+
+
+def holm(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return Holm-adjusted p-values, valid under any dependence.
+
+    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979.
+
+    Args:
+        values: One p-value per test.
+    """
+    p = np.asarray(values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
+    return adjusted
+
+
+def _gap(hits: npt.ArrayLike, sizes: npt.ArrayLike, all_hits: int, all_sizes: int) -> npt.NDArray[np.float64]:
+    """Return the accuracy inside the slice minus that of the rest."""
+    inside, size = np.asarray(hits, np.float64), np.asarray(sizes, np.float64)
+    result: npt.NDArray[np.float64] = inside / size - (all_hits - inside) / (all_sizes - size)
+    return result

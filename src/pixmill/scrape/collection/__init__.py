@@ -1,0 +1,12 @@
+"""How images are collected: sources are asked, candidates fetched and judged, and all of it written to tables.
+
+A source yields candidates, the crawl has them fetched by the collector, the judge decides what becomes of each, the
+journal remembers it, and the harvest streams it all into the tables.
+
+- ``run``: the whole of it
+- ``searches``: who is asked for what
+- ``crawl``, ``dispatch``, ``access``: asking the web through guarded ways out
+- ``collector``, ``judge``: fetching candidates, and what is accepted; ``node_downloads``: on a cluster
+- ``harvest``, ``tally``: the tables and the counts
+- ``forecast``, ``site_probe``: ``pixmill scrape --dry-run`` and ``--probe``
+"""

@@ -1,0 +1,270 @@
+"""The ways out that a search is given: pages by a caged browser, APIs by the guarded fetcher."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pixmill.core.errors import BrowserError, BrowserLostError, ParamsError
+from pixmill.core.params import ScrapeParams
+from pixmill.core.progress import announce
+from pixmill.scrape.candidate import Query
+from pixmill.scrape.collection.node_downloads import NodeDownloads
+from pixmill.scrape.journal import Journal
+from pixmill.web.fetch import Fetched, Fetcher, FetchLimits, Manners, Network, Refused
+from pixmill.web.fetch.location import host_of
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+    from pixmill.web.browser import Browser, Grid
+
+__all__ = ["NOWHERE", "NetworkAccess", "StoppedError", "open_access"]
+
+Result = TypeVar("Result")
+
+_LOOK_SECONDS = 0.5
+"""How often a search that waits looks whether the run ends."""
+
+_RESTART_SECONDS = 60.0
+"""How long a grid that has opened browsers in this run is given to come back."""
+
+
+class StoppedError(Exception):
+    """Ask a search to end, since the run does."""
+
+
+class _Nowhere:
+    """Give nothing to sources that read what lies on this machine."""
+
+    def _refuse(self, *received: object) -> Any:
+        raise ValueError(f"expected no use of the network by a source on this machine, received {received}")
+
+    journal: Journal | None = None
+    find_refusal = ask = browser = witness = _refuse
+
+
+NOWHERE = _Nowhere()
+"""What sources are given that reach nothing but this machine."""
+
+
+class NetworkAccess:
+    """Let searches, each in a thread of its own, use what the run's event loop and proxy guard.
+
+    Args:
+        fetcher: The run's fetcher.
+        network: What it may reach, for browsers.
+        scratch: The place for the profiles of browsers and for evidence.
+
+    Attributes:
+        journal: Where product pages are remembered; ``None``, the default: nowhere.
+    """
+
+    def __init__(self, fetcher: Fetcher, network: Network, scratch: Path) -> None:
+        self.journal: Journal | None = None
+        self._fetcher = fetcher
+        self._network = network
+        self._scratch = scratch
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._opened = contextlib.ExitStack()
+        self._proxy: str | None = None
+        self._browser: Browser | Grid | None = None
+        self._has_started = False
+        self._told: set[str] = set()
+
+    def find_refusal(self, url: str) -> Refused | None:
+        """Return why a page must not be visited, or ``None`` once its host and ``robots.txt`` let us."""
+        return self.result(self.begin(self._fetcher.find_refusal(url)))
+
+    def ask(self, url: str) -> Fetched | Refused:
+        """Return the answer of an API that is published for programs."""
+        return self.result(self.begin(self._fetcher.ask(url)))
+
+    def finds(self, urls: Iterable[str]) -> bool:
+        """Tell whether the host of any of some URLs has an address."""
+        begun = [self.begin(self._fetcher.finds(url)) for url in urls]
+        return any(self.result(each) for each in begun)
+
+    @contextlib.contextmanager
+    def browser(self) -> Iterator[WebDriver]:
+        """Open a fresh browser that reaches the web through the guarding proxy alone.
+
+        Raises:
+            BrowserError: There is none, or it does not start.
+            BrowserLost: It does not start this time, though one did before.
+            Stopped: The run ends; each command of the browser raises it then.
+        """
+        from pixmill.web.browser import open_browser
+
+        browser, profile, authority = self.choose_browser(), self._scratch / "browser", self._network.authority
+        with self._lock:
+            self._proxy = self._proxy or self._open_proxy(browser)
+        with contextlib.ExitStack() as stack:
+            opening = open_browser(
+                browser,
+                proxy=self._proxy,
+                profile=profile,
+                authority=authority,
+                patience=_RESTART_SECONDS if self._has_started else 0,
+                tell=self._tell,
+            )
+            try:
+                driver = stack.enter_context(opening)
+            except BrowserLostError:
+                raise
+            except BrowserError as error:
+                if not self._has_started:
+                    raise
+                raise BrowserLostError(error.message, next=error.next) from error
+            self._has_started = True
+            execute = driver.execute
+
+            def check_ended(*args: Any, **kwargs: Any) -> Any:
+                self.check()
+                return execute(*args, **kwargs)
+
+            driver.execute = check_ended
+            try:
+                yield driver
+            finally:
+                driver.execute = execute  # which closes the browser
+
+    def _open_proxy(self, browser: Browser | Grid) -> str:
+        from pixmill.web.browser import Grid
+        from pixmill.web.fetch.proxy import Proxy
+
+        port = browser.proxy_port if isinstance(browser, Grid) else 0
+        try:
+            return self._opened.enter_context(Proxy(self._network, port=port)).url
+        except OSError as error:
+            if not port:
+                raise
+            raise BrowserError(
+                f"the proxy cannot listen on port {port} of 127.0.0.1, which PIXMILL_WEBDRIVER_URL names: "
+                f"{error.strerror}",
+                next="wait for the other scrape that uses it, or name another port there and in the tunnel",
+            ) from None
+
+    def _tell(self, line: str) -> None:
+        """Print a line, once in a run: several searches may wait for the same."""
+        with self._lock:
+            if line not in self._told:
+                self._told.add(line)
+                announce(line)
+
+    def witness(self, driver: WebDriver, query: Query) -> str:
+        """Save the page that a browser shows and a screenshot of it; return their folder, for messages."""
+        from pixmill.scrape.sources.failure import save_evidence
+
+        # The same search gets the same folder, so that evidence is replaced rather than piled up.
+        name = hashlib.sha256(f"{query.address}\0{query.label}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        folder = save_evidence(driver, self._scratch / "evidence" / name)
+        return folder.relative_to(self._scratch.parents[1]).as_posix()
+
+    def begin(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
+        """Begin some work on the event loop.
+
+        Raises:
+            Stopped: The run ends.
+        """
+        if self._stop.is_set():
+            work.close()
+            raise StoppedError
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def result(self, begun: Future[Result]) -> Result:
+        """Wait for what was begun.
+
+        Raises:
+            Stopped: The run ends.
+        """
+        while not begun.done():
+            wait([begun], timeout=_LOOK_SECONDS)
+            if self._stop.is_set():
+                begun.cancel()
+                raise StoppedError
+        return begun.result()
+
+    def check(self) -> None:
+        """Raise :class:`StoppedError` where the run ends."""
+        if self._stop.is_set():
+            raise StoppedError
+
+    def stop(self) -> None:
+        """Ask all searches to end."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop the proxy, once all browsers are gone."""
+        self._opened.close()
+
+    def choose_browser(self) -> Browser | Grid:
+        """Return the browser that searches are given, without starting it.
+
+        Raises:
+            BrowserError: There is none, or its driver does not fit it.
+        """
+        from pixmill.web.browser import choose_browser
+
+        with self._lock:
+            self._browser = self._browser or choose_browser()
+            return self._browser
+
+
+@contextlib.asynccontextmanager
+async def open_access(
+    params: ScrapeParams,
+    *,
+    served: Mapping[str, int],
+    network: Network | None,
+    scratch: Path,
+    images: Path | None = None,
+) -> AsyncIterator[tuple[Fetcher, NetworkAccess]]:
+    """Open the fetcher and the access of searches, with the limits and politeness settings of the params.
+
+    Args:
+        params: Limits and manners.
+        served: The origins that the sources serve themselves, as ``name:port``, each with its port on this machine.
+        network: What else may be reached beside the public internet.
+        scratch: The stage's scratch place.
+        images: Where downloads are stored, for the nodes of a cluster; ``None``: this process does all.
+
+    Raises:
+        ParamsError: The params name a host that cannot be one.
+    """
+    given = network or Network()
+    reach = dataclasses.replace(
+        given, served={**given.served, **served}, allowed=given.allowed | frozenset(params.allow_hosts)
+    )
+    limits = FetchLimits(
+        max_bytes=params.max_bytes, timeout=params.timeout, connections=params.connections, per_host=params.per_host
+    )
+    manners = Manners(
+        contact=params.contact,
+        rate=params.rate,
+        opt_out=frozenset(params.opt_out),
+        robots_exceptions=frozenset(params.robots_exceptions),
+        own=frozenset(origin.rpartition(":")[0] for origin in served),
+    )
+    try:
+        # Nodes reach nothing but the public internet: what else the params allow is meant as seen from this machine.
+        here = {host_of(origin.rpartition(":")[0]) for origin in {*served, *params.allow_hosts}}
+        nodes = None if images is None else NodeDownloads(images, limits, params.contact, given, here)
+        opening = Fetcher(limits, manners, reach, None if nodes is None else nodes.ask)
+    except ValueError as error:
+        raise ParamsError(
+            f"scrape: expected host names in opt_out, robots_exceptions and allow_hosts: {error}",
+            next="edit params.yaml, then: pixmill check",
+        ) from None
+    async with nodes or contextlib.nullcontext(), opening as fetcher:
+        with contextlib.closing(NetworkAccess(fetcher, reach, scratch)) as access:
+            yield fetcher, access

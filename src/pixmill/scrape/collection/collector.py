@@ -1,0 +1,110 @@
+"""Turn candidates into images, each address once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.collection.judge import Judge, accept, address_of
+from pixmill.scrape.image_store import ImageStore, StoredImage
+from pixmill.scrape.journal import Journal, Outcome
+from pixmill.web.fetch import Fetched, Fetcher, Refused, Unchanged, Validators
+
+__all__ = ["Collector"]
+
+
+class Collector:
+    """Fetch what the journal lacks, keep what is accepted, and write each outcome into it.
+
+    What a server calls unchanged since the snapshot before is not sent again.
+
+    Args:
+        fetcher: Fetches addresses.
+        journal: What is known, and where it is kept.
+        judge: Tells what is still to be fetched, and what came of a candidate.
+        connections: Addresses of one batch that are fetched at the same time.
+    """
+
+    def __init__(self, fetcher: Fetcher, journal: Journal, judge: Judge, *, connections: int = 64) -> None:
+        self._fetcher = fetcher
+        self._journal = journal
+        self._judge = judge
+        self._connections = connections
+        self._pending: dict[str, asyncio.Future[None]] = {}
+
+    async def collect(
+        self, source: str, world: str, candidates: Sequence[Candidate], settled: Callable[[Sighting], None]
+    ) -> None:
+        """Fetch the images of some candidates that are not at hand.
+
+        What failed for a passing reason in an earlier run is tried again, once a run.
+
+        Args:
+            source: The name of who showed them.
+            world: What the bytes behind their addresses follow from.
+            candidates: Where to find them; the order in which they are begun.
+            settled: Called for each candidate with what came of it.
+        """
+        remaining = iter(candidates)
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(self._connections, len(candidates))):
+                    workers.create_task(self._work(source, world, remaining, settled))
+        except ExceptionGroup as failures:
+            # The first worker that fails ends all others; callers shall see why, not how many were at work.
+            raise failures.exceptions[0] from None
+
+    async def _work(
+        self, source: str, world: str, remaining: Iterator[Candidate], settled: Callable[[Sighting], None]
+    ) -> None:
+        for candidate in remaining:
+            if self._judge.refused_licence(candidate) is None:
+                if candidate.image_url is not None:
+                    await self._obtain(world, candidate.image_url, candidate.md5)
+                if candidate.thumbnail_url is not None and self._judge.needs_thumbnail(world, candidate):
+                    await self._obtain(world, candidate.thumbnail_url)
+            settled(self._judge.sighting(source, world, candidate))
+
+    async def _obtain(self, world: str, url: str, md5: str | None = None) -> None:
+        """Make sure that the journal tells what comes of an address."""
+        address = address_of(world, url, md5)
+        while (other := self._pending.get(address)) is not None:
+            # Another search shows the same image.
+            await asyncio.shield(other)
+        if self._judge.is_settled(address):
+            return
+        done = self._pending[address] = asyncio.get_running_loop().create_future()
+        try:
+            await self._fetch(address, url, md5)
+        finally:
+            del self._pending[address]
+            done.set_result(None)
+
+    async def _fetch(self, address: str, url: str, md5: str | None) -> None:
+        earlier, known = self._journal.earlier_version(address) or (None, None)
+        match await self._fetcher.fetch(url, known, partial(_store, images=self._journal.images, md5=md5)):
+            case _Stored() as stored:
+                moved = stored.url if stored.url != url else None
+                self._journal.keep_outcome(address, stored.outcome, Validators(stored.etag, stored.modified, moved))
+            case Unchanged() if earlier is not None:
+                self._journal.keep_outcome(address, earlier, known)
+            case Refused() as refused:
+                self._journal.keep_outcome(address, refused)
+
+
+@dataclass(frozen=True)
+class _Stored(Fetched):
+    """Say what came of bytes, which lie in the journal's images where they are one; ``content`` is empty."""
+
+    outcome: Outcome = field(kw_only=True)
+
+
+def _store(fetched: Fetched, *, images: ImageStore, md5: str | None) -> _Stored:
+    """Judge what was fetched and keep what is accepted, in the process that fetched it."""
+    outcome = accept(fetched.content, md5)
+    if isinstance(outcome, StoredImage):
+        images.add(outcome, fetched.content)
+    return _Stored(b"", fetched.url, fetched.etag, fetched.modified, outcome=outcome)

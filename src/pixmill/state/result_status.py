@@ -1,0 +1,142 @@
+"""Whether the results in the workspace are new, and how to keep them or, where nothing is lost by it, to go back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pixmill.core.dvc import cache_folder, folder_md5, is_cached
+from pixmill.core.files import file_digest
+from pixmill.core.git import git
+from pixmill.state.stage_inputs import Stages, first_outdated, stages_of
+from pixmill.state.uncommitted import find_uncommitted
+
+__all__ = ["RESULTS", "advice", "is_committed", "notes", "way_back"]
+
+RESULTS = ("dvc.lock", "metrics", "plots")
+"""What Git has of a run's results."""
+
+
+def is_committed(root: Path, *paths: str) -> bool:
+    """Tell whether these files and folders are as the last commit has them."""
+    return git(root, "status", "--porcelain", "--", *paths) == ""
+
+
+def advice(root: Path, paths: Sequence[str], *, undo: bool = True) -> str:
+    """Return how to keep the results, and how to go back to those of the last commit where that loses nothing.
+
+    ``dvc checkout`` removes an output whose committed version is not in DVC's cache, as in a fresh clone.
+
+    Args:
+        root: The project's folder.
+        paths: What a commit must carry, or Git restore.
+        undo: Whether the files were as committed before the run, so that Git can restore them.
+    """
+    lines = [f"To keep them: git add {' '.join(paths)} && git commit"]
+    if undo and _is_restorable(root):
+        lines.append(f"To go back to the last commit: git checkout {' '.join(paths)} && dvc checkout dvc.yaml")
+    return "\n".join(lines)
+
+
+def notes(root: Path) -> list[str]:
+    """Return notes on results that differ from the last commit's and what to do about them."""
+    status = git(root, "status", "--porcelain", "-z", "--no-renames", "-uall", "--", "pixmill.lock", *RESULTS)
+    if status is None:
+        return []
+    # Git names files by their path from the root of the repository, which may lie above the project.
+    above = (git(root, "rev-parse", "--show-prefix") or "").removesuffix("\n")
+    changed = [entry[3:].removeprefix(above) for entry in status.split("\0") if entry]
+    results = [path for path in changed if path != "pixmill.lock"]
+    has_commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD") is not None
+    uncommitted = find_uncommitted(root)
+    lines = [f"{uncommitted.sentence}."] if uncommitted.sentence else []
+    commit = uncommitted.command("Add images and decisions")
+    next_ = [f"Next: {commit}"] if commit is not None else []
+    if not results:
+        return lines + next_
+    lock = stages_of((root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None)
+    committed = _committed_stages(root)
+    if (stage := _find_failed(root, lock, results) or first_outdated(lock)) is not None:
+        lines += [
+            *next_,
+            f"These results are from an earlier run: the last run stopped at {stage}.",
+            "To resume: dvc repro",
+        ]
+        if (back := way_back(root, stage)) is not None:
+            lines.append(f"To bring back what DVC removed before {stage} ran: {back}")
+    elif committed and _inputs(committed) == _inputs(lock):
+        lines += [
+            *next_,
+            f"{', '.join(results[:4])} differ from the committed ones, although code, params and images are the same:",
+            "another processor or library version rounds differently. Both are equally good.",
+            advice(root, RESULTS),
+        ]
+    else:
+        others = [path for path in ("pixmill.lock", "review.csv") if path in (*changed, *uncommitted.changed)]
+        paths = ["data.dvc", "dvc.lock", "params.yaml", *others, "metrics", "plots"]
+        add = f"git add {' '.join(paths) if has_commit else '-A'} && git commit"
+        lines += next_ if uncommitted.missing else []
+        lines.append(f"The results are new. To keep them: {' && '.join([*uncommitted.before, add])}")
+    return lines
+
+
+def way_back(root: Path, stage: str) -> str | None:
+    """Return the command that brings back the outputs of a stage that are gone; ``None`` where it cannot be done.
+
+    DVC removes them before it runs the stage, which may then stop at once, as at a param that is refused.
+
+    Args:
+        root: The project's folder.
+        stage: The stage's name.
+    """
+    lock = (root / "dvc.lock").read_text(encoding="utf-8") if (root / "dvc.lock").exists() else None
+    outputs = {out["path"]: out.get("md5", "") for out in stages_of(lock).get(stage, {}).get("outs", [])}
+    committed = {out["path"]: out.get("md5") for out in _committed_stages(root).get(stage, {}).get("outs", [])}
+    gone = {path: md5 for path, md5 in outputs.items() if not (root / path).exists()}
+    tracked = set((git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0"))
+    cache = cache_folder(root) if gone else None
+    cached = [path for path, md5 in gone.items() if path not in tracked and cache and is_cached(cache, md5)]
+    in_git = [path for path, md5 in gone.items() if path in tracked and committed.get(path) == md5]
+    if not cached:
+        return None
+    return " && ".join([f"dvc checkout {' '.join(cached)}", *([f"git checkout {' '.join(in_git)}"] if in_git else [])])
+
+
+def _committed_stages(root: Path) -> Stages:
+    return stages_of(git(root, "show", "HEAD:./dvc.lock"))
+
+
+def _is_restorable(root: Path) -> bool:
+    """Tell whether all outputs of the last commit are in Git or in DVC's cache on this machine."""
+    outputs = [out for stage in _committed_stages(root).values() for out in stage.get("outs", [])]
+    tracked = (git(root, "ls-tree", "-r", "-t", "-z", "--name-only", "HEAD") or "").split("\0")
+    cache = cache_folder(root)
+    return cache is not None and all(out["path"] in tracked or is_cached(cache, out.get("md5", "")) for out in outputs)
+
+
+def _find_failed(root: Path, stages: Stages, changed: Sequence[str]) -> str | None:
+    """Return the first stage that removed or wrote one of the changed files and then failed."""
+    for name, stage in stages.items():
+        for out in stage.get("outs", []):
+            if any(path == out["path"] or path.startswith(f"{out['path']}/") for path in changed):
+                path = root / out["path"]
+                # DVC removes the outputs of a stage before it starts, and hashes them afterwards.
+                if not path.exists() or (folder_md5 if path.is_dir() else _md5)(path) != out.get("md5"):
+                    return name
+    return None
+
+
+def _md5(path: Path) -> str:
+    return file_digest(path, "md5")
+
+
+def _inputs(stages: Stages) -> dict[str, Any]:
+    """Return all that the stages follow from: code, local images, and params."""
+    return {
+        name: (
+            {dep["path"]: dep.get("md5") for dep in stage.get("deps", []) if not dep["path"].startswith("artifacts/")},
+            stage.get("params"),
+        )
+        for name, stage in stages.items()
+    }

@@ -1,0 +1,195 @@
+"""Differences are told from chance: between two models, and between some images and the others."""
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, false_discovery_control, fisher_exact
+
+from pixmill.metrics.limits import score_limits
+from pixmill.metrics.scores import scores
+from pixmill.metrics.significance import holm, mcnemar, paired_differences, worse_than_rest
+
+
+def models(gained, lost, same=5):
+    """Return what two models are right of."""
+    first = np.array([*[False] * gained, *[True] * lost, *[True] * same, *[False] * same])
+    return first, np.array([*[True] * gained, *[False] * lost, *[True] * same, *[False] * same])
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
+def test_the_exact_test_is_scipys_binomial_test(gained, lost, same):
+    found = mcnemar(*models(gained, lost, same))
+    assert (found.gained, found.lost) == (gained, lost)
+    expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1
+    assert found.p == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mid_p_counts_what_was_seen_by_half(gained, lost):
+    n, fewer = gained + lost, min(gained, lost)
+    beyond, seen = sum(comb(n, count) for count in range(fewer)), comb(n, fewer)
+    expected = 1 if gained == lost else (2 * beyond + seen) / 2**n
+    assert mcnemar(*models(gained, lost)).mid_p == pytest.approx(expected, abs=1e-9)
+
+
+def test_many_images_are_no_trouble():
+    found = mcnemar(*models(30_000, 31_000))
+    assert found.p == pytest.approx(binomtest(30_000, 61_000).pvalue, rel=1e-9)
+
+
+def test_images_of_which_both_are_right_or_wrong_say_nothing():
+    assert mcnemar(*models(3, 9, same=0)) == mcnemar(*models(3, 9, same=1000))
+
+
+LABELS = ("a", "b", "c")
+
+
+def two(images, *, step, seed=1):
+    """Return labels and two models that mostly fail on the same images; the second sees clearer by a step."""
+    generator = np.random.default_rng(seed)
+    actual = generator.integers(0, 3, images)
+    seen = generator.normal(0, 1, (images, 3))
+    models = []
+    for clear in (1.5, 1.5 + step):
+        logits = seen + generator.normal(0, 0.2, seen.shape) + clear * np.eye(3)[actual]
+        models.append(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
+    return actual, *models
+
+
+def compared(actual, first, second, *, groups=None, draws=2000):
+    groups = np.arange(len(actual)) if groups is None else groups
+    return paired_differences(actual, first, second, groups, draws=draws, confidence=0.95, top_k=2)[0]
+
+
+def test_the_figures_are_those_of_each_and_the_difference_is_theirs():
+    actual, first, second = two(200, step=0.5)
+    found = compared(actual, first, second)
+    before, after = scores(actual, first, top_k=2), scores(actual, second, top_k=2)
+    assert set(found) == set(before) - {"n"}
+    for name, row in found.items():
+        assert (row.first, row.second) == (before[name], after[name])
+        assert row.difference == pytest.approx(after[name] - before[name])
+        assert row.low <= row.high
+
+
+def test_what_pairs_tell_is_more_than_two_intervals_do():
+    actual, first, second = two(400, step=0.25)
+    row = compared(actual, first, second)["macro_f1"]
+    assert row.low > 0
+    assert row.p < 0.05
+    low, high = (
+        score_limits(actual, given, np.arange(400), LABELS, draws=2000, confidence=0.95)[0]["macro_f1"]
+        for given in (first, second)
+    )
+    assert low[1] > high[0]
+
+
+def test_a_model_is_no_better_than_itself():
+    actual, first, _ = two(100, step=0)
+    for row in compared(actual, first, first).values():
+        assert (row.difference, row.low, row.high, row.p) == (0, 0, 0, 1)
+
+
+def test_the_other_way_round_is_the_mirror():
+    actual, first, second = two(150, step=0.3)
+    there, back = compared(actual, first, second), compared(actual, second, first)
+    for name, row in there.items():
+        assert (row.low, row.high) == (pytest.approx(-back[name].high), pytest.approx(-back[name].low))
+        assert row.p == back[name].p
+
+
+def test_near_duplicates_widen_the_limits_of_a_difference():
+    actual, first, second = two(80, step=0.3)
+    alone = compared(actual, first, second)["accuracy"]
+    repeated = [np.repeat(array, 5, axis=0) for array in (actual, first, second)]
+    row = compared(*repeated, groups=np.repeat(np.arange(80), 5))["accuracy"]
+    assert (row.low, row.high, row.p) == (pytest.approx(alone.low), pytest.approx(alone.high), alone.p)
+
+
+def test_models_that_are_alike_are_called_different_as_rarely_as_it_says():
+    different = [compared(*two(120, step=0, seed=seed), draws=300)["log_loss"].p < 0.05 for seed in range(60)]
+    assert np.mean(different) < 0.12
+
+
+def test_another_number_of_classes_is_refused():
+    with pytest.raises(ValueError, match="the same images and classes"):
+        compared(np.array([0, 1]), [[0.5, 0.5], [0.5, 0.5]], [[0.5, 0.2, 0.3], [0.5, 0.2, 0.3]])
+
+
+IMAGES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=40)
+
+
+@given(IMAGES)
+def test_with_one_image_a_group_it_is_fishers_exact_test(images):
+    right, inside = (np.array(column) for column in zip(*images, strict=True))
+    assume(inside.any() and not inside.all())
+    found = worse_than_rest(right, inside, np.arange(len(right)), draws=100)
+    counts = [[np.sum(right & side), np.sum(~right & side)] for side in (inside, ~inside)]
+    assert found == pytest.approx(fisher_exact(counts, alternative="less").pvalue, abs=1e-9)
+
+
+def test_groups_of_one_size_are_tested_as_if_each_were_one_image():
+    right, inside = np.arange(40) % 3 > 0, np.arange(40) < 12
+    alone = worse_than_rest(right, inside, np.arange(40), draws=100)
+    grouped = worse_than_rest(np.repeat(right, 5), np.repeat(inside, 5), np.repeat(np.arange(40), 5), draws=50_000)
+    assert grouped == pytest.approx(alone, abs=0.01)
+
+
+def test_shuffles_agree_with_shuffling_the_groups_one_by_one():
+    generator = np.random.default_rng(8)
+    group_of = np.repeat(np.arange(60), generator.integers(1, 6, 60))
+    right = generator.random(len(group_of)) < 0.8
+    chosen = np.arange(60) < 20
+    shuffled = []
+    for _ in range(4000):
+        inside = generator.permutation(chosen)[group_of]
+        shuffled.append(right[inside].mean() - right[~inside].mean())
+    seen = right[chosen[group_of]].mean() - right[~chosen[group_of]].mean()
+    found = worse_than_rest(right, chosen[group_of], group_of, draws=20_000)
+    assert found == pytest.approx(np.mean(np.array(shuffled) <= seen), abs=0.03)
+
+
+def test_what_is_plainly_worse_is_told_and_what_is_better_is_not():
+    right = np.arange(200) >= 40
+    inside = np.arange(200) < 60
+    assert worse_than_rest(right, inside, np.arange(200) // 2, draws=5000) == pytest.approx(1 / 5001)
+    assert worse_than_rest(right, ~inside, np.arange(200) // 2, draws=5000) > 0.99
+
+
+def test_chance_is_called_chance_as_often_as_it_says():
+    generator = np.random.default_rng(4)
+    group_of = np.repeat(np.arange(80), 2)
+    values = []
+    for _ in range(200):
+        right = np.repeat(generator.random(80) < 0.7, 2)
+        inside = np.repeat(generator.random(80) < 0.3, 2)
+        values.append(worse_than_rest(right, inside, group_of, draws=500))
+    assert np.mean(np.array(values) < 0.05) < 0.1
+
+
+def test_holm_counts_each_question():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]).size == 0
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_lies_between_one_question_and_bonferroni_and_above_benjamini_and_hochberg(values):
+    adjusted, p = holm(values), np.array(values)
+    assert (adjusted >= p).all()
+    assert (adjusted <= np.minimum(p * len(p), 1) + 1e-12).all()
+    assert (adjusted >= false_discovery_control(p) - 1e-12).all()
+    assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_equal_metrics_do_not_differ_by_rounding():
+    """Two models have the same F1 values, of other classes: their means differ by 1e-16."""
+    actual, errors = np.repeat(np.arange(4), 12), [4, 5, 1, 5]
+    both = []
+    for wrong in (errors, errors[::-1]):
+        answers = np.where(np.tile(np.arange(12), 4) < np.repeat(wrong, 12), (actual + 1) % 4, actual)
+        both.append(np.where(answers[:, None] == np.arange(4), 0.7, 0.1))
+    overall, _ = paired_differences(actual, *both, np.tile(np.arange(12), 4), draws=400, confidence=0.95)
+    assert overall["macro_f1"].difference == 0

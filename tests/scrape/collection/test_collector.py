@@ -1,0 +1,196 @@
+"""What is fetched for a candidate, and what is kept of it."""
+
+import asyncio
+import hashlib
+
+import pytest
+from aiohttp import web as server
+
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.collection.collector import Collector
+from pixmill.scrape.collection.judge import Judge
+from pixmill.scrape.image_store import ImageStore, StoredImage
+from pixmill.scrape.journal import Journal
+from pixmill.web.fetch import Fetcher, FetchLimits
+from tests.scrape.invented import url_of
+
+
+def candidate(url, **given):
+    return Candidate("hat", "hat", 0, url, **given)
+
+
+@pytest.fixture
+def collect(web, tmp_path):
+    """Collect some batches side by side; return what came of each candidate."""
+
+    def collect(*batches, snapshot="2026-11-20", **params):
+        params = ScrapeParams(snapshot=snapshot, **params)
+        with Journal(tmp_path / "journal", params) as journal:
+            settled = []
+
+            async def within():
+                async with Fetcher(FetchLimits(attempts=1), network=web.network) as fetcher:
+                    collector = Collector(fetcher, journal, Judge(journal, params))
+                    await asyncio.gather(*(collector.collect("source", "", batch, settled.append) for batch in batches))
+
+            asyncio.run(within())
+            return settled
+
+    return collect
+
+
+def reasons(sightings):
+    return [sighting.refused.reason if sighting.refused else "" for sighting in sightings]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"<!doctype html><p>Not found", "html"),
+        ((b"", {}, 410), "http_410"),
+        ((b"GIF89a...", {"X-Robots-Tag": "noai"}), "x_robots_tag"),
+    ],
+)
+def test_what_is_no_image_is_refused(web, collect, content, reason):
+    assert reasons(collect([candidate(*web.show(content))])) == [reason]
+
+
+def test_a_truncated_image_is_for_validate_to_judge(web, collect, image):
+    (found,) = collect([candidate(*web.show(image(1, "JPEG")[:100]))])
+    assert found.image.format == "jpeg"
+    assert found.refused is None
+
+
+def test_an_image_is_kept_by_its_content(web, collect, image, tmp_path):
+    (found,) = collect([candidate(*web.show(image(1)))])
+    assert (tmp_path / "journal" / "pictures" / found.image.name).read_bytes() == image(1)
+
+
+def test_an_address_that_several_searches_show_at_once_is_fetched_once(hats, web, collect):
+    found = collect(*([candidate(url) for url in hats] for _ in range(5)))
+    assert len(found) == 50
+    assert sorted(web.fetched()) == hats
+
+
+def test_a_failure_is_shared_too(web, collect):
+    shown = [candidate(url_of("gone"))]
+    web.answers["/gone"] = (b"", {}, 500)
+    assert reasons(collect(shown, shown)) == ["http_500", "http_500"]
+    assert web.fetched() == [url_of("gone")]
+
+
+def test_images_in_the_page_ask_nobody(web, collect):
+    (found,) = collect([candidate("data:image/gif;base64,R0lGODlhAQABAAAAACw=")])
+    assert found.image.format == "gif"
+    assert web.fetched() == []
+
+
+def test_what_a_list_promises_is_held_against_what_comes(web, collect, image):
+    (url,) = web.show(image(1))
+    right, size = hashlib.md5(image(1)).hexdigest(), len(image(1))
+    shown = [
+        candidate(url, md5=right, bytes=size),
+        candidate(url, md5="0" * 32),
+        candidate(url, bytes=size + 1),
+        candidate(url),
+    ]
+    found = {sighting.candidate: sighting for sighting in collect(shown)}
+    assert reasons(found[each] for each in shown) == ["", "wrong_md5", "wrong_size", ""]
+    assert found[shown[2]].refused.detail == f"{size} bytes, expected {size + 1}"
+
+
+def test_the_thumbnail_is_fetched_where_the_original_cannot_be_had(web, collect, image):
+    gone, page, small = web.show(None, b"<!doctype html>", image(1))
+    found = collect([candidate(url, thumbnail_url=small) for url in (gone, page, None)])
+    assert sorted(reasons(found)) == ["html", "http_404", "no_address"]
+    assert all(sighting.thumbnail and sighting.image == StoredImage.of(image(1)) for sighting in found)
+
+
+def test_thumbnails_are_left_where_originals_come(web, collect, image):
+    original, small = web.show(image(1, side=400), image(2))
+    (found,) = collect([candidate(original, thumbnail_url=small)])
+    assert not found.thumbnail
+    assert web.fetched() == [original]
+
+
+def test_thumbnails_are_left_where_nobody_wants_them(web, collect, image):
+    gone, small = web.show(None, image(2))
+    (found,) = collect([candidate(gone, thumbnail_url=small)], thumbnails=False)
+    assert found.image is None
+    assert web.fetched() == [gone]
+
+
+def test_an_original_that_is_smaller_than_its_thumbnail_is_none(web, collect, image):
+    tiny, small = web.show(image(1, side=20), image(2, side=60))
+    (found,) = collect([candidate(tiny, thumbnail_url=small)])
+    assert found.refused.reason == "smaller_than_thumbnail"
+    assert found.thumbnail
+    assert found.image == StoredImage.of(image(2, side=60))
+
+
+@pytest.mark.parametrize("side", [20, 30])
+def test_an_original_that_is_as_large_as_its_thumbnail_is_taken(web, collect, image, side):
+    original, small = web.show(image(1, side=side), image(2, side=20))
+    (found,) = collect([candidate(original, thumbnail_url=small)])
+    assert (found.image, found.refused) == (StoredImage.of(image(1, side=side)), None)
+
+
+def test_nothing_is_asked_of_what_may_not_be_taken(hats, web, collect):
+    shown = [
+        candidate(hats[0], licence="CC BY-NC 4.0", thumbnail_url=hats[1]),
+        candidate(hats[2]),
+        candidate(hats[3], licence="https://creativecommons.org/licenses/by/2.0/"),
+    ]
+    found = collect(shown, licences=("by", "cc0"))
+    assert sorted(reasons(found)) == ["", "licence", "licence"]
+    assert web.fetched() == [hats[3]]
+
+
+@pytest.fixture
+def versions(web, image):
+    """An image with versions: who has the current one is told so, without a body."""
+    shown = {"version": '"1"', "content": image(1)}
+
+    async def answer(request):
+        if request.headers.get("If-None-Match") == shown["version"]:
+            shown["unchanged"] = shown.get("unchanged", 0) + 1
+            return server.Response(status=304)
+        return server.Response(body=shown["content"], headers={"ETag": shown["version"]})
+
+    web.answers["/versions"] = answer
+    return shown
+
+
+def test_a_later_snapshot_asks_whether_anything_changed(versions, collect):
+    shown = [candidate(url_of("versions"))]
+    first = collect(shown)
+    for count, snapshot in enumerate(("2026-11-21", "2026-11-22"), start=1):
+        assert collect(shown, snapshot=snapshot) == first
+        assert versions["unchanged"] == count
+
+
+def test_what_changed_is_fetched_anew(versions, collect, image):
+    shown = [candidate(url_of("versions"))]
+    collect(shown)
+    versions |= {"version": '"2"', "content": image(2)}
+    (sighting,) = collect(shown, snapshot="2026-11-21")
+    assert sighting.image == StoredImage.of(image(2))
+    assert "unchanged" not in versions
+
+
+def test_whose_bytes_are_lost_is_fetched_without_a_condition(versions, collect, tmp_path):
+    shown = [candidate(url_of("versions"))]
+    (sighting,) = collect(shown)
+    (tmp_path / "journal" / "pictures" / sighting.image.name).unlink()
+    assert collect(shown, snapshot="2026-11-21") == [sighting]
+    assert "unchanged" not in versions
+
+
+def test_a_full_disk_is_told_as_what_it_is(hats, collect, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ImageStore, "add", full)
+    with pytest.raises(OSError, match="No space left"):
+        collect([candidate(url) for url in hats])

@@ -1,0 +1,159 @@
+import re
+
+import pytest
+
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.collection import forecast
+from pixmill.scrape.collection import run as stage
+from pixmill.scrape.sources import SearchError
+
+
+@pytest.fixture
+def look_ahead(tmp_path, data):
+    def look_ahead(classes=("hat",), **params):
+        params = ScrapeParams(**{"snapshot": "2026-11-20"} | params)
+        return forecast(classes, params, root=tmp_path, scratch=tmp_path / ".pixmill" / "scrape")
+
+    return look_ahead
+
+
+@pytest.fixture
+def after(visit, look_ahead, monkeypatch):
+    """Scrape from a made-up source, then look ahead at the same; nobody may be asked for that."""
+
+    def after(source, **params):
+        visit(source, **params)
+        monkeypatch.setitem(forecast.__globals__, "open_sources", stage.open_sources)
+        source.answers = None
+        return look_ahead(source=source.name, **{"expect_at_least": 0} | params)
+
+    return after
+
+
+def test_each_search_is_named(look_ahead):
+    lines = look_ahead(("hat", "boot"), source=("openverse", "wikimedia"), queries={"hat": ["straw hat", "cap"]})
+    assert [line.split(" ")[0:2] for line in lines[:-1]] == [
+        ["hat:", "openverse"],
+        ["hat:", "wikimedia"],
+        ["hat:", "openverse"],
+        ["hat:", "wikimedia"],
+        ["boot:", "openverse"],
+        ["boot:", "wikimedia"],
+    ]
+    assert all(line.endswith("(to visit)") for line in lines[:-1])
+    assert re.match(r"Estimated time: about \d+ minutes, if sites respond", lines[-1])
+
+
+def test_product_pages_are_counted(look_ahead, tmp_path):
+    (tmp_path / "sites").mkdir()
+    site = (
+        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', "
+        "selectors: {item: [.card], link: [a@href]}, settings: {most: 120, longest: %g}%s}"
+    )
+
+    def look(more, longest=900):
+        (tmp_path / "sites" / "tiny.yaml").write_text(site % (longest, more))
+        line, end = look_ahead(source="site:tiny", rate=0.5, per_class=200)
+        return line.partition(" (")[2], int(re.search(r"about (\d+) minute", end)[1])
+
+    assert look("") == ("to visit)", 7)
+    assert look(", detail: {image: ['#photo']}") == ("to visit, and up to 120 product pages)", 11)
+    cut = "to visit, and up to 120 product pages, ended by settings.longest after 60 s)"
+    assert look(", detail: {image: ['#photo']}", longest=60) == (cut, 8)
+
+
+def test_a_folder_that_is_missing_is_named(look_ahead, data):
+    lines = look_ahead(("hat", "cap"), source="folder")
+    assert lines[:2] == [
+        "hat: folder data/hat (on this machine)",
+        "cap: folder data/cap (data/cap is missing)",
+    ]
+
+
+def test_what_lies_here_is_not_visited(look_ahead):
+    lines = look_ahead(("hat",), source="folder")
+    assert lines[0] == "hat: folder data/hat (on this machine)"
+    assert lines[-1] == "Nothing to visit: everything has been fetched or is on this machine."
+
+
+def test_the_addresses_of_a_list_are_counted(look_ahead, tmp_path):
+    rows = [f"http://images.test/{number},hat" for number in range(1_200)]
+    (tmp_path / "list.csv").write_text("\n".join(["url,label", *rows]))
+    given = {"source": "urls", "urls": {"files": ["list.csv"]}}
+    hats, boots, end = look_ahead(("hat", "boot"), **given)
+    assert hats == "hat: urls list.csv (1,200 URLs in the lists, 1,200 still to fetch)"
+    assert boots.startswith("boot: urls list.csv (list.csv has no URL with the label 'boot'")
+    assert end.startswith("Estimated time: about 1 minute, ")
+    for limit in ("per_class", "per_query"):
+        few, _ = look_ahead(**{limit: 30}, **given)
+        assert few == "hat: urls list.csv (30 URLs in the lists, 30 still to fetch)"
+
+
+def test_what_the_journal_has_of_a_list_is_not_fetched_again(look_ahead, run, web, hats, tmp_path):
+    web.answers["/0"] = (b"", {}, 404)
+    given = {"source": "urls", "urls": {"files": ["list.csv"]}}
+    rows = "".join(f"{url},hat\n" for url in hats)
+    (tmp_path / "list.csv").write_text(f"url,label\n{rows}")
+    run(("hat",), web.network, rate=None, **given)
+    assert look_ahead(**given) == [
+        "hat: urls list.csv (10 URLs in the lists, 0 still to fetch)",
+        "Nothing to visit: everything has been fetched or is on this machine.",
+    ]
+    (tmp_path / "list.csv").write_text(f"url,label\n{rows}{hats[0]}?more,hat\n{hats[0]}?most,hat\n")
+    lines = look_ahead(**given)
+    assert lines[0].endswith("(12 URLs in the lists, 2 still to fetch)")
+    assert lines[1].startswith("Estimated time: about 1 minute, ")
+    assert look_ahead(per_class=9, **given)[-1].startswith("Nothing to visit")
+
+
+def test_what_keras_brings_over_the_network_is_told(look_ahead):
+    lines = look_ahead(source="keras")
+    assert lines[0].endswith("(downloaded once by Keras)")
+    assert lines[-1].startswith("Estimated time: about 1 minute, ")
+    assert look_ahead(source="keras", keras={"path": "copy.npz"})[0].endswith("(on this machine)")
+
+
+def test_nothing_is_left_behind(look_ahead, tmp_path):
+    look_ahead(source="openverse")
+    assert not (tmp_path / ".pixmill").exists()
+
+
+def test_more_browsers_and_fewer_images_need_less_time(look_ahead):
+    def minutes(**params):
+        queries = {"hat": [f"hat {number}" for number in range(8)]}
+        return int(re.search(r"about (\d+) minute", look_ahead(source="google", queries=queries, **params)[-1])[1])
+
+    slow = minutes(browsers=1)
+    assert minutes(browsers=4) == pytest.approx(slow / 4, abs=1)
+    assert minutes(browsers=1, per_class=10) < slow / 10
+
+
+def test_what_the_journal_holds_is_not_visited(after, invented, hats):
+    lines = after(invented({"hat": hats}))
+    assert lines[0] == "hat: site:invented http://invented.test/?q=hat (10 candidates from an earlier run)"
+    assert lines[-1].startswith("Nothing to visit")
+
+
+@pytest.mark.parametrize("params", [{"snapshot": "2026-11-21"}, {"expect_at_least": 11}])
+def test_what_would_be_asked_again_is_visited(after, look_ahead, invented, hats, params):
+    source = invented({"hat": hats})
+    after(source)
+    lines = look_ahead(source=source.name, **{"expect_at_least": 0} | params)
+    assert lines[0].endswith("(to visit)")
+
+
+def test_only_a_higher_limit_is_another_question(after, look_ahead, invented, hats):
+    source = invented({"hat": hats})
+    after(source, per_query=3)
+    assert look_ahead(source=source.name, expect_at_least=0)[0].endswith("(to visit)")
+    lower = look_ahead(source=source.name, per_query=2, expect_at_least=0)
+    assert lower[0].endswith("(2 candidates from an earlier run)")
+
+
+def test_what_broke_off_is_visited(after, invented, hats):
+    lines = after(invented({"hat": [*hats, SearchError("stalled", "the page stopped")]}))
+    assert lines[0].endswith("(to visit)")
+
+
+def test_a_class_that_had_enough_is_not_visited(after, invented, hats):
+    assert after(invented({"hat": hats}), per_class=4)[-1].startswith("Nothing to visit")

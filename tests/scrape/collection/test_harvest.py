@@ -1,0 +1,200 @@
+import pytest
+
+from pixmill.core.manifest import SCRAPED, SIGHTINGS, read_table, table_writer, write_table
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate, Sighting
+from pixmill.scrape.collection.harvest import Harvest, manifest_frame, manifest_row, sighting_row
+from pixmill.scrape.collection.judge import Judge, address_of
+from pixmill.scrape.collection.searches import plan_searches
+from pixmill.scrape.image_store import ImageStore, StoredImage
+from pixmill.scrape.journal import Answers, Journal
+from pixmill.scrape.sources import SearchError
+from pixmill.scrape.sources.folder import FolderSource
+from pixmill.web.fetch import Refused
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path / "journal", ScrapeParams(snapshot="2026-11-20", max_bytes=10_000)) as journal:
+        yield journal
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Where all images shall lie."""
+    return ImageStore(tmp_path / "output")
+
+
+@pytest.fixture
+def harvest(journal, images):
+    """Go through what some sources were answered before."""
+
+    def harvest(*sources, classes=("hat", "boot"), **params):
+        names = {source.name: source for source in sources}
+        given = {"source": tuple(names), "snapshot": "2026-11-20", "max_bytes": 10_000} | params
+        params = ScrapeParams(**given)
+        return Harvest(plan_searches(classes, params, names), journal, Judge(journal, params), images, params)
+
+    return harvest
+
+
+@pytest.fixture
+def answered(journal, invented, image):
+    """A source that was asked for hats and boots, ten each, and answers no more; the first boot is the last hat."""
+    source = invented({})
+    for label, first in (("hat", 0), ("boot", 9)):
+        (query,) = source.queries(label, [label])
+        (search,) = plan_searches(
+            [label], ScrapeParams(source=source.name, snapshot="2026-11-20"), {source.name: source}
+        )
+        urls = [f"http://x.test/{first + rank}" for rank in range(10)]
+        candidates = [Candidate(label, query.text, rank, url) for rank, url in enumerate(urls)]
+        journal.keep_answers(search.name, Answers(candidates, None, complete=True))
+        for rank, url in enumerate(urls):
+            content = image(first + rank)
+            journal.images.add(StoredImage.of(content), content)
+            journal.keep_outcome(address_of("", url), StoredImage.of(content))
+    return source
+
+
+def labels(harvest):
+    return [sighting.candidate.label for _, sighting in harvest]
+
+
+def test_everything_in_the_order_of_the_searches(harvest, answered, images):
+    found = list(harvest(answered))
+    assert [search.query.label for search, _ in found] == ["hat"] * 10 + ["boot"] * 10
+    assert [sighting.candidate.rank for _, sighting in found] == [*range(10), *range(10)]
+    assert all(images.path(sighting.image).is_file() for _, sighting in found)
+    assert answered.asked == []
+
+
+def test_nothing_is_begun_before_it_is_looked_at(harvest, answered, images):
+    found = iter(harvest(answered))
+    next(found)
+    assert len([path for path in images.folder.rglob("*") if path.is_file()]) == 1
+
+
+def test_so_many_of_a_class(harvest, answered):
+    assert labels(harvest(answered, per_class=4)) == ["hat"] * 4 + ["boot"] * 4
+
+
+def test_so_many_of_a_query(harvest, answered):
+    assert labels(harvest(answered, per_query=3)) == ["hat"] * 3 + ["boot"] * 3
+
+
+def test_what_was_never_asked_has_nothing(harvest, invented):
+    assert list(harvest(invented({}))) == []
+
+
+def test_files_of_this_machine_are_read_here(harvest, data, images):
+    (data / "hat" / "999.txt").write_text("no image")
+    (data / "hat" / "large.png").write_bytes(bytes(10_001))
+    found = [sighting for _, sighting in harvest(FolderSource(data))]
+    assert len(found) == 62
+    assert found[30].image.format is None
+    assert images.path(found[30].image).read_text() == "no image"
+    assert found[31].refused.reason == "too_large"
+
+
+def test_files_whose_licence_nobody_knows_are_left_where_some_are_wanted(harvest, data, images):
+    found = [sighting for _, sighting in harvest(FolderSource(data), licences=("cc0",))]
+    assert {sighting.refused for sighting in found} == {Refused("licence", "unknown")}
+    assert not images.folder.exists()
+
+
+def test_a_list_is_read_again(harvest, answered, invented, journal):
+    listed = invented({"hat": [f"http://x.test/{rank}" for rank in (3, 1)]}, kind="list")
+    assert [sighting.candidate.image_url for _, sighting in harvest(listed)] == ["http://x.test/3", "http://x.test/1"]
+
+
+def test_a_search_that_fails_is_named_and_the_others_go_on(harvest, data, invented):
+    (data / "scarf").mkdir()
+    found = harvest(FolderSource(data), classes=("scarf", "hat", "boot"))
+    assert len(list(found)) == 60
+    (failed,) = found.failed
+    assert (failed.failure, failed.message) == ("no_results", "data/scarf is empty")
+
+
+def test_a_list_that_breaks_off(harvest, invented, answered):
+    listed = invented({"hat": ["http://x.test/3", SearchError("no_results", "the end")]}, kind="list")
+    found = harvest(listed)
+    assert len(list(found)) == 1
+    assert [str(failed) for failed in found.failed] == ["hat (source 'site:invented'): the end"]
+
+
+A, B, C = StoredImage("aa" * 32, 10, "png"), StoredImage("bb" * 32, 20, None), StoredImage("cc" * 32, 30, "jpeg")
+GONE = Refused("http_404")
+SHOWN = [
+    Sighting("shop", Candidate("hat", "hats", 0, "http://x.test/b", page_url="http://x.test/", price="€ 9"), B),
+    Sighting("shop", Candidate("hat", "hats", 1, "data:image/png;base64,AAAA", page_url="http://x.test/"), A),
+    Sighting("shop", Candidate("hat", "hats", 2, "http://x.test/a", route="click", width=9, height=8), A),
+    Sighting("shop", Candidate("hat", "hats", 3, "http://x.test/c"), None, GONE),
+    Sighting("bing", Candidate("coat", "coats", 0, "http://x.test/d", thumbnail_url="http://x.test/s"), C, GONE),
+    Sighting("folder", Candidate("coat", None, 1, "data/test/coat/e", given_split="test"), B),
+]
+FIRST = [SHOWN[0], SHOWN[1], SHOWN[4]]
+
+
+@pytest.fixture
+def written_sightings(tmp_path):
+    with table_writer(tmp_path / "sightings.parquet", SIGHTINGS) as write:
+        write([sighting_row(sighting) for sighting in SHOWN])
+    return read_table(tmp_path / "sightings.parquet", SIGHTINGS, stage="scrape")
+
+
+def frame(sightings, label):
+    return manifest_frame([manifest_row(sighting, "2026-11-20") for sighting in sightings], label)
+
+
+@pytest.fixture
+def manifest():
+    return frame(FIRST, {A.id: "hat", B.id: None, C.id: "coat"}.get)
+
+
+def test_the_manifest_has_a_row_an_image_in_the_order_of_ids(manifest):
+    assert list(manifest["id"]) == [A.id, B.id, C.id]
+    assert list(manifest["path"]) == [f"images/aa/{A.id}.png", f"images/bb/{B.id}.bin", f"images/cc/{C.id}.jpg"]
+    assert list(manifest["bytes"]) == [10, 20, 30]
+    assert set(manifest["snapshot"]) == {"2026-11-20"}
+
+
+def test_where_an_image_is_from(manifest):
+    found = manifest.set_index("id")
+    assert found.loc[B.id, "image_url"] == "http://x.test/b"
+    assert found.loc[A.id, "page_url"] == "http://x.test/"
+    assert found["image_url"].isna()[A.id]  # it lies within the page
+    assert found.loc[C.id, "image_url"] == "http://x.test/s"  # the thumbnail is what lies here
+
+
+def test_a_label_is_what_the_tally_says(manifest):
+    assert list(manifest["label"].fillna("")) == ["hat", "", "coat"]
+
+
+def test_a_split_that_people_have_made_is_kept():
+    assert list(frame([SHOWN[5]], lambda _: "coat")["given_split"]) == ["test"]
+
+
+def test_every_candidate_is_a_sighting_with_its_id_or_its_reason(written_sightings):
+    assert list(written_sightings["id"].fillna("")) == [B.id, A.id, A.id, "", C.id, B.id]
+    assert list(written_sightings["reason"].fillna("")) == ["", "", "", "http_404", "http_404", ""]
+    assert list(written_sightings["rank"]) == [0, 1, 2, 3, 0, 1]
+    assert list(written_sightings["source"]) == ["shop"] * 4 + ["bing", "folder"]
+    assert list(written_sightings["thumbnail"]) == [False, False, False, False, True, False]
+    assert written_sightings["image_url"].isna()[1]
+    assert list(written_sightings.loc[2, ["route", "width", "height"]]) == ["click", 9, 8]
+
+
+def test_the_manifest_fits_its_schema(tmp_path, manifest):
+    write_table(tmp_path / "manifest.parquet", manifest, SCRAPED)
+    assert len(read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape")) == 3
+
+
+def test_a_manifest_of_nothing_fits_its_schema(tmp_path):
+    write_table(tmp_path / "manifest.parquet", frame([], str), SCRAPED)
+    assert read_table(tmp_path / "manifest.parquet", SCRAPED, stage="scrape").empty
+
+
+def test_a_row_of_the_manifest_is_an_image():
+    with pytest.raises(ValueError, match="expected an image"):
+        manifest_row(SHOWN[3], "2026-11-20")

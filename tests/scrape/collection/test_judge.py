@@ -1,0 +1,233 @@
+"""What is said of a candidate follows from the journal and the files alone."""
+
+import hashlib
+
+import pytest
+
+from pixmill.core.params import ScrapeParams
+from pixmill.scrape.candidate import Candidate
+from pixmill.scrape.collection import judge as module
+from pixmill.scrape.collection.judge import LEFT_ALONE, Judge, accept, address_of
+from pixmill.scrape.image_store import StoredImage
+from pixmill.scrape.journal import Journal
+from pixmill.web.fetch import Refused
+
+URL, SMALL = "http://x.test/large", "http://x.test/small"
+
+
+def candidate(url=URL, **given):
+    return Candidate("hat", "hat", 0, url, **given)
+
+
+PARAMS = {"snapshot": "2026-11-20"}
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal(tmp_path, ScrapeParams(**PARAMS)) as journal:
+        yield journal
+
+
+@pytest.fixture
+def judge(journal):
+    return lambda **params: Judge(journal, ScrapeParams(**PARAMS, **params))
+
+
+@pytest.fixture
+def later(journal, tmp_path):
+    """A judge of the next run."""
+    with Journal(tmp_path, ScrapeParams(**PARAMS)) as journal:
+        yield lambda **params: Judge(journal, ScrapeParams(**PARAMS, **params))
+
+
+@pytest.fixture
+def keep(journal):
+    """Remember what came of an address; bytes are an image, which is kept too."""
+
+    def keep(url, came):
+        if isinstance(came, bytes):
+            journal.images.add(StoredImage.of(came), came)
+            came = StoredImage.of(came)
+        journal.keep_outcome(address_of("", url), came)
+        return came
+
+    return keep
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"<!doctype html><p>Not found", "html"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "svg"),
+        (b"PK\x03\x04...", "archive"),
+        (b"%PDF-1.7", "pdf"),
+        (b"GIF? No.", "unknown"),
+        (b"8BPS\0\1", "psd"),
+    ],
+)
+def test_bytes_that_are_no_image_are_refused(content, reason):
+    assert accept(content).reason == reason
+
+
+def test_a_format_that_is_not_read_is_named():
+    assert accept(b"\xff\x4f\xff\x51").detail == "JPEG 2000, which is not read"
+
+
+def test_a_placeholder_is_refused_by_its_bytes(image, monkeypatch):
+    gone, large = image(1), image(1, side=100)
+    digests = frozenset(hashlib.md5(content).hexdigest() for content in (gone, large))
+    monkeypatch.setattr(module, "_PLACEHOLDERS", digests)
+    assert accept(gone).reason == "placeholder"
+    assert accept(image(2)) == StoredImage.of(image(2))
+    assert len(large) > module._PLACEHOLDER_BYTES
+    assert accept(large) == StoredImage.of(large)  # placeholders are small
+
+
+def test_bytes_must_have_the_md5_that_is_promised(image):
+    assert accept(image(1), hashlib.md5(image(1)).hexdigest()) == StoredImage.of(image(1))
+    assert accept(image(1), "0" * 32).reason == "wrong_md5"
+
+
+def test_an_original(judge, keep, image):
+    kept = keep(URL, image(1))
+    sighting = judge().sighting("bing", "", candidate())
+    assert (sighting.source, sighting.image, sighting.refused, sighting.thumbnail) == ("bing", kept, None, False)
+
+
+def test_what_was_never_collected_is_a_defect(judge):
+    with pytest.raises(ValueError, match="not collected"):
+        judge().sighting("bing", "", candidate())
+
+
+def test_an_address_means_what_its_world_makes_of_it(judge, keep, image):
+    keep(URL, image(1))
+    with pytest.raises(ValueError, match="not collected"):
+        judge().sighting("shop", "another shop", candidate())
+
+
+def test_a_thumbnail_stands_in_for_what_was_refused(judge, keep, image):
+    gone, small = keep(URL, Refused("http_404")), keep(SMALL, image(1))
+    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    assert (sighting.image, sighting.refused, sighting.thumbnail) == (small, gone, True)
+    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
+
+
+@pytest.mark.parametrize("reason", sorted(LEFT_ALONE))
+def test_no_copy_is_taken_of_what_its_site_asks_to_leave_alone(judge, keep, image, reason):
+    asked = keep(URL, Refused(reason))
+    keep(SMALL, image(1))
+    shown = candidate(thumbnail_url=SMALL)
+    assert judge().sighting("bing", "", shown).image is None
+    assert judge().sighting("bing", "", shown).refused == asked
+    assert not judge().needs_thumbnail("", shown)
+
+
+def test_a_thumbnail_that_was_refused_too(judge, keep):
+    gone = keep(URL, Refused("http_404"))
+    keep(SMALL, Refused("http_410"))
+    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    assert (sighting.image, sighting.refused) == (None, gone)
+
+
+def test_whose_licence_is_not_wanted_is_refused_whatever_is_known_of_it(judge, keep, image):
+    keep(URL, image(1))
+    keep(SMALL, image(2))
+    wanting = judge(licences=("cc0",))
+    shown = candidate(thumbnail_url=SMALL, licence="CC BY 4.0")
+    sighting = wanting.sighting("openverse", "", shown)
+    assert (sighting.image, sighting.refused) == (None, Refused("licence", "CC BY 4.0"))
+    assert not wanting.needs_thumbnail("", shown)
+    assert wanting.sighting("bing", "", candidate()).refused.detail == "unknown"
+
+
+@pytest.mark.parametrize(("side", "wanted"), [(100, True), (319, True), (320, False), (1000, False)])
+def test_only_a_small_original_is_compared_with_its_thumbnail(judge, keep, image, side, wanted):
+    keep(URL, image(1, side=side))
+    for thumbnails in (True, False):
+        assert judge(thumbnails=thumbnails).needs_thumbnail("", candidate(thumbnail_url=SMALL)) == wanted
+    assert not judge().needs_thumbnail("", candidate())
+
+
+def test_a_tiny_original_with_a_larger_thumbnail(judge, keep, image):
+    keep(URL, image(1, side=8))
+    small = keep(SMALL, image(2, side=9))
+    sighting = judge().sighting("bing", "", candidate(thumbnail_url=SMALL))
+    assert (sighting.refused.reason, sighting.image) == ("smaller_than_thumbnail", small)
+    assert judge(thumbnails=False).sighting("bing", "", candidate(thumbnail_url=SMALL)).image is None
+
+
+@pytest.mark.parametrize(
+    ("side", "stated", "is_thumbnail"),
+    [(155, None, True), (319, None, True), (320, None, False), (400, 900, True), (400, 400, False)],
+)
+def test_the_small_image_of_a_results_page_is_a_thumbnail(judge, keep, image, side, stated, is_thumbnail):
+    kept = keep(URL, image(1, side=side))
+    shown = candidate(thumbnail_url=URL, width=stated, route="attribute")
+    sighting = judge().sighting("site:shop", "", shown)
+    assert (sighting.image, sighting.thumbnail) == (kept, is_thumbnail)
+    unwanted = judge(thumbnails=False).sighting("site:shop", "", shown)
+    assert (unwanted.image is None) == is_thumbnail
+    assert not judge().sighting("site:shop", "", candidate(width=stated)).thumbnail
+    # An engine's JSON may name a small original as its own thumbnail.
+    assert not judge().sighting("bing", "", candidate(thumbnail_url=URL, width=stated, route="json")).thumbnail
+
+
+@pytest.mark.parametrize("broken", [URL, SMALL])
+def test_an_original_is_taken_where_one_of_the_two_cannot_be_measured(judge, keep, image, broken):
+    kept = {url: keep(url, image(1, "JPEG")[: 20 if url == broken else None]) for url in (URL, SMALL)}
+    assert judge().sighting("bing", "", candidate(thumbnail_url=SMALL)).image == kept[URL]
+
+
+@pytest.mark.parametrize("side", [100, 1000])
+def test_a_thumbnail_stands_in_for_what_is_not_as_promised(judge, keep, image, side):
+    kept, small = keep(URL, image(1, side=side)), keep(SMALL, image(2))
+    shown = candidate(thumbnail_url=SMALL, bytes=kept.size + 1)
+    assert judge().needs_thumbnail("", shown)
+    assert not judge(thumbnails=False).needs_thumbnail("", shown)
+    sighting = judge().sighting("urls", "", shown)
+    assert (sighting.refused.reason, sighting.image) == ("wrong_size", small)
+
+
+def test_an_image_is_settled_while_its_file_is_there(judge, keep, later, journal, image):
+    kept = keep(URL, image(1))
+    assert judge().is_settled(address_of("", URL))
+    journal.images.path(kept).unlink()
+    assert not later().is_settled(address_of("", URL))
+
+
+def test_an_address_that_holds_a_null_byte_is_no_exception(judge, keep, later):
+    address = address_of("", "http://x.test/a\0b")
+    keep("http://x.test/a\0b", Refused("robots", "x"))
+    assert later(robots_exceptions=("other.test",)).is_settled(address)
+
+
+def test_a_transient_refusal_is_settled_for_this_run_only(judge, keep, later):
+    keep(URL, Refused("http_404"))
+    keep(SMALL, Refused("timeout"))
+    for url, settled_later in ((URL, True), (SMALL, False)):
+        assert judge().is_settled(address_of("", url))
+        assert later().is_settled(address_of("", url)) is settled_later
+    assert not judge().is_settled("never tried")
+
+
+@pytest.mark.parametrize(
+    ("reason", "exceptions", "settled"),
+    [
+        ("private_address", [], False),
+        ("opted_out", [], False),
+        ("robots", [], True),
+        ("robots", ["y.test"], True),
+        ("robots", ["x.test"], False),
+        ("crawl_delay", ["x.test"], False),
+        ("http_404", ["x.test"], True),
+    ],
+)
+def test_a_refusal_by_params_is_tried_again_once_they_change(judge, keep, later, reason, exceptions, settled):
+    keep(URL, Refused(reason))
+    assert judge(robots_exceptions=exceptions).is_settled(address_of("", URL))  # not twice in one run
+    assert later(robots_exceptions=exceptions).is_settled(address_of("", URL)) is settled
+
+
+def test_what_is_promised_of_an_address_is_part_of_its_name():
+    assert len({address_of("", "u"), address_of("w", "u"), address_of("", "u", "m"), address_of("", "mu")}) == 4

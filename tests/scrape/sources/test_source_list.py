@@ -1,0 +1,35 @@
+"""The table of sources holds each name that params know, and says of it what the source itself says."""
+
+import pytest
+
+from pixmill.core.params import SOURCES, ScrapeParams
+from pixmill.scrape.sources import open_sources, row_of
+from pixmill.scrape.sources.source_list import CATALOGUE
+
+
+def test_params_and_the_catalogue_know_the_same_names():
+    assert tuple(CATALOGUE) == SOURCES
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_source_opens_under_its_name_and_kind(tmp_path, name):
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    (tmp_path / "data" / "cat" / "1.png").write_bytes(b"")
+    (tmp_path / "list.csv").write_text("url,label\n")
+    params = ScrapeParams(snapshot="2026-11-20", urls={"files": ["list.csv"]})
+    with open_sources([name], ["cat"], params, root=tmp_path) as opened:
+        source = opened.sources[name]
+    assert (source.name, source.kind) == (name, row_of(name).kind)
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted"), [({}, None), ({"per_query": 9}, 9), ({"per_class": 7, "per_query": 9}, 7)]
+)
+def test_a_site_is_told_how_many_results_are_wanted(tmp_path, limits, wanted):
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "tiny.yaml").write_text(
+        "{name: tiny, version: 1, checked: 2026-11-20, url: 'http://tiny.test/{query}', selectors: {item: [.card]}}"
+    )
+    params = ScrapeParams(snapshot="2026-11-20", **limits)
+    with open_sources(["site:tiny"], ["cat"], params, root=tmp_path) as opened:
+        assert opened.sources["site:tiny"].wanted == wanted

@@ -108,7 +108,7 @@ def prepare(folder: Path) -> None:
     shard = shard_path(packed, "train", 0)
     shard.parent.mkdir(parents=True)
     np.stack(pixels).tofile(shard)
-    write_header(packed, "train", side=SIDE, rows=[IMAGES])
+    write_header(packed, "train", image_size=SIDE, rows=[IMAGES])
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     frame["path"], frame["bytes"], frame["source"] = "images/00/0.jpg", 100, "folder"
     frame["snapshot"], frame["verdict"] = "2026-11-20", "keep"
@@ -132,7 +132,7 @@ def run_stages(root: Path, count: int) -> dict[str, float]:
         shard = shard_path(packed, part, 0)
         shard.parent.mkdir()
         pixels.tofile(shard)
-        write_header(packed, part, side=side, rows=[images])
+        write_header(packed, part, image_size=side, rows=[images])
         names = [hashlib.sha256(f"{part} {number}".encode()).hexdigest() for number in range(images)]
         rows += [
             {"id": name, "label": str(targets[row]), "split": part, "row": row, "cluster": name, "group": name}

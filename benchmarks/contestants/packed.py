@@ -17,7 +17,7 @@ from pixmill.train.steps import Trainer, epoch_order, feed
 def packed_part(folder: Path) -> Part:
     """Return the training part."""
     classes = [str(label) for label in range(LABELS)]
-    return load_parts(folder / "packed", classes, side=SIDE, names=("train",))["train"]
+    return load_parts(folder / "packed", classes, image_size=SIDE, names=("train",))["train"]
 
 
 def epochs(

@@ -31,7 +31,7 @@ def given(tmp_path, converted, trained_folder):
     packed = tmp_path / "packed"
     (packed / "train").mkdir(parents=True)
     shard_path(packed, "train", 0).write_bytes(some_pixels(COUNT).tobytes())
-    write_header(packed, "train", side=SIDE, rows=[COUNT])
+    write_header(packed, "train", image_size=SIDE, rows=[COUNT])
     project = write_project(tmp_path)
     unlabelled = tmp_path / "data" / "unlabelled"
     unlabelled.mkdir(parents=True)

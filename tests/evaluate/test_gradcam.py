@@ -76,7 +76,7 @@ def test_a_linear_head_on_the_mean_of_its_maps_needs_no_gradients(pixels):
     model.set_weights([chance.normal(size=weight.shape) for weight in model.get_weights()])
     seen = np.asarray(keras.Model(inputs, maps)(pixels.astype(np.float32)))
     kernel, bias = model.layers[-2].get_weights()
-    found = attention_of_features(seen, lambda features: features @ kernel + bias, [0, 1, 0], side=SIDE)
+    found = attention_of_features(seen, lambda features: features @ kernel + bias, [0, 1, 0], image_size=SIDE)
     assert found.max() == 1
     np.testing.assert_allclose(found, attention(model, pixels, [0, 1, 0]), rtol=0, atol=1e-4)
 

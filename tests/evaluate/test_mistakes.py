@@ -29,7 +29,7 @@ def test_confusions_come_most_frequent_first_and_the_diagonal_is_none():
 
 @pytest.fixture
 def found(packed):
-    parts = load_parts(packed, LABELS, side=SIDE)
+    parts = load_parts(packed, LABELS, image_size=SIDE)
     predictions = predict_parts(CLASSIFIER, parts.values())
     return surest_mistakes(predictions, parts["test"], LABELS, limit=9), parts["test"]
 
@@ -49,19 +49,19 @@ def test_a_mistake_shows_its_own_image(found):
 
 
 def test_no_more_are_returned_than_asked_for(packed):
-    parts = load_parts(packed, LABELS, side=SIDE)
+    parts = load_parts(packed, LABELS, image_size=SIDE)
     predictions = predict_parts(CLASSIFIER, parts.values())
     assert len(surest_mistakes(predictions, parts["test"], LABELS, limit=1)) == 1
 
 
 def test_a_part_without_a_mistake_has_none(packed):
-    parts = load_parts(packed, LABELS, side=SIDE)
+    parts = load_parts(packed, LABELS, image_size=SIDE)
     assert surest_mistakes(predict_parts(CLASSIFIER, parts.values()), parts["train"], LABELS, limit=9) == []
 
 
 @pytest.fixture
 def part(packed):
-    return load_parts(packed, LABELS, side=SIDE)["test"]
+    return load_parts(packed, LABELS, image_size=SIDE)["test"]
 
 
 @pytest.fixture

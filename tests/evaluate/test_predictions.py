@@ -34,7 +34,7 @@ from tests.images.samples import encoded, shapes
 
 @pytest.fixture
 def parts(packed):
-    return load_parts(packed, LABELS, side=SIDE).values()
+    return load_parts(packed, LABELS, image_size=SIDE).values()
 
 
 def test_every_image_has_one_row_sorted_by_id(parts):

@@ -73,7 +73,7 @@ def inputs(tmp_path_factory, converted):
     tiny = TrainParams(model="cnn", cnn=CnnParams(blocks=(BlockParams(filters=2),), dense=()))
     model = build_classifier(tiny, labels=len(LABELS), image_size=SIDE)
     save_classifier(model, list(LABELS), root / "artifacts" / "train", image_size=SIDE, aspect="pad", resize="bicubic")
-    parts = load_parts(root / "artifacts" / "split", LABELS, side=SIDE)
+    parts = load_parts(root / "artifacts" / "split", LABELS, image_size=SIDE)
     save_calibration(root / "artifacts" / "train", parts["val"], target=0.95)
     # Too few images determine a temperature.
     calibration = json.loads((root / "artifacts/train/calibration.json").read_text())
@@ -131,7 +131,7 @@ def test_the_metrics_follow_from_the_predictions(evaluated):
 def test_the_figures_are_of_the_probabilities_that_the_model_delivers(evaluated):
     root, _ = evaluated
     classifier = Classifier.load(root / "artifacts/train")
-    parts = load_parts(root / "artifacts/split", LABELS, side=SIDE)
+    parts = load_parts(root / "artifacts/split", LABELS, image_size=SIDE)
     path = root / "artifacts/evaluate/predictions.parquet"
     assert pq.read_schema(path).metadata[b"probabilities"] == b"calibrated"
     table = pd.read_parquet(path).set_index("id")

@@ -16,4 +16,4 @@ def write_shards(folder, name, pixels, rows=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.ascontiguousarray(pixels[start : start + count], np.uint8).tofile(path)
         start += count
-    write_header(folder, name, side=pixels.shape[1], rows=rows)
+    write_header(folder, name, image_size=pixels.shape[1], rows=rows)

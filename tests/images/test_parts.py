@@ -137,7 +137,7 @@ def test_an_image_is_found_in_its_file(tmp_path):
     (tmp_path / "train").mkdir()
     for number, rows in enumerate([WHOLE[:7], WHOLE[7:]]):
         shard_path(tmp_path, "train", number).write_bytes(rows.tobytes())
-    write_header(tmp_path, "train", side=4, rows=[7, 5])
+    write_header(tmp_path, "train", image_size=4, rows=[7, 5])
     every = Chosen([Shards([WHOLE[:2]]), open_shards(tmp_path, "train")], np.arange(COUNT + 2)[::-1])
     for row in range(COUNT):
         path, start = every.locate(row)
@@ -182,7 +182,7 @@ def packed(tmp_path: Path) -> Path:
 
 
 def load(packed, labels=LABELS):
-    return load_parts(packed, labels, side=SIDE)
+    return load_parts(packed, labels, image_size=SIDE)
 
 
 def rewritten(packed, change):
@@ -207,7 +207,7 @@ def test_targets_are_places_among_the_labels(packed):
 
 def test_only_the_parts_that_are_asked_for_are_looked_at(packed):
     (packed / "test.json").unlink()
-    assert list(load_parts(packed, LABELS, side=SIDE, names=("train", "val"))) == ["train", "val"]
+    assert list(load_parts(packed, LABELS, image_size=SIDE, names=("train", "val"))) == ["train", "val"]
 
 
 def test_batches_go_through_the_rows_in_the_order_given(packed):
@@ -291,7 +291,7 @@ def test_mapped_pages_that_were_read_can_be_released(tmp_path):
     path.parent.mkdir()
     pixels = np.random.default_rng(7).integers(0, 256, (rows, side, side, 3), dtype=np.uint8)
     pixels.tofile(path)
-    write_header(tmp_path, "train", side=side, rows=[rows])
+    write_header(tmp_path, "train", image_size=side, rows=[rows])
     shards = Shards([open_shards(tmp_path, "train"), pixels[:2]])
     np.testing.assert_array_equal(shards[:], np.concatenate([pixels, pixels[:2]]))
     before = resident()

@@ -61,7 +61,7 @@ def packed(folder, pixels, *counts):
     (folder / "train").mkdir(parents=True)
     for number, rows in enumerate(np.split(pixels, np.cumsum(counts)[:-1])):
         shard_path(folder, "train", number).write_bytes(rows.tobytes())
-    write_header(folder, "train", side=pixels.shape[1], rows=counts)
+    write_header(folder, "train", image_size=pixels.shape[1], rows=counts)
     return open_shards(folder, "train")
 
 

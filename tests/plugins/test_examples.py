@@ -146,7 +146,7 @@ def test_augmentation(project):
     params = params_of(project, "augmentation", **TINY, **cnn, precision="float32").train
     still = params.model_copy(update={"augmentation": params.augmentation.model_copy(update={"plugin": None})})
     fix_threads(2)
-    parts = load_parts(packed, CLASSES, side=SIZE)
+    parts = load_parts(packed, CLASSES, image_size=SIZE)
     pixels = np.asarray(parts["train"].pixels[np.arange(6)])
     one, other = (preview_augmentation(pixels, params.augmentation, seed=seed, root=project) for seed in (1, 2))
     assert (one != other).any()
@@ -191,7 +191,7 @@ def test_backbone(project, model):
     names = [layer.name for layer in found.classifier.layers]
     assert names[:4] == ["pixels", "rescaling_0", "conv2d_0", "maxpooling2d_0"]
     assert found.best.val_accuracy > 0.5
-    key = training_key(packed, load_parts(packed, CLASSES, side=SIZE), params, labels=CLASSES, root=project)
+    key = training_key(packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project)
 
     trained.mkdir()
     save_classifier(found.classifier, CLASSES, trained, **found.preprocessing)
@@ -208,5 +208,5 @@ def test_backbone(project, model):
     assert result.heatmaps
 
     code.write_text(text.replace("(16, 32, 64)", "(16, 32)"))
-    edited = training_key(packed, load_parts(packed, CLASSES, side=SIZE), params, labels=CLASSES, root=project)
+    edited = training_key(packed, load_parts(packed, CLASSES, image_size=SIZE), params, labels=CLASSES, root=project)
     assert edited != key

@@ -309,7 +309,7 @@ def pretrained(tmp_path_factory, bundled_images):
     folder = root / "artifacts" / "train"
     save_classifier(model, labels, folder, image_size=side, aspect="pad", resize="bicubic")
     export_classifier(model, params, folder, scratch=tmp_path_factory.mktemp("scratch"))
-    save_calibration(folder, load_parts(root / "artifacts" / "split", labels, side=side)["val"], target=0.8)
+    save_calibration(folder, load_parts(root / "artifacts" / "split", labels, image_size=side)["val"], target=0.8)
     return root
 
 

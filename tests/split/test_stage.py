@@ -75,7 +75,7 @@ def test_it_writes_all_that_is_promised(command, project):
     assert json.loads((project.out / "preprocessing.json").read_text()) == how
     manifest = read_table(project.out / "manifest.parquet", SPLIT, stage="split")
     assert manifest["split"].notna().all()
-    parts = load_parts(project.out, CLASSES, side=8)
+    parts = load_parts(project.out, CLASSES, image_size=8)
     assert {name: len(part) for name, part in parts.items()} == manifest["split"].value_counts().to_dict()
     with (project.root / "plots/split/counts.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))

@@ -57,7 +57,7 @@ def packed(tmp_path):
 
 @pytest.fixture
 def parts(packed):
-    return load_parts(packed, CLASSES, side=SIZE)
+    return load_parts(packed, CLASSES, image_size=SIZE)
 
 
 def scikit_learns(seen, targets, asked, **options):

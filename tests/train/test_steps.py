@@ -300,7 +300,7 @@ if kind == "mirrored":
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 else:
     strategy = choose_strategy(params)
-parts = load_parts(folder, ("blue", "green", "red"), side=16)
+parts = load_parts(folder, ("blue", "green", "red"), image_size=16)
 with strategy.scope():
     classifier = build_classifier(params, labels=3, image_size=16)
     trainer = Trainer(classifier, params, labels=3)

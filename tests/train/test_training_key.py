@@ -13,7 +13,7 @@ from tests.train.conftest import CLASSES, PARAMS, SIZE
 @pytest.fixture
 def key(packed, tmp_path):
     def key_of(labels=CLASSES, **changes):
-        parts = load_parts(packed, CLASSES, side=SIZE, names=("train", "val"))
+        parts = load_parts(packed, CLASSES, image_size=SIZE, names=("train", "val"))
         return training_key(packed, parts, PARAMS.model_copy(update=changes), labels=labels, root=tmp_path)
 
     return key_of

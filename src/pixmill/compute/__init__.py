@@ -20,7 +20,7 @@ from the DVC remote. Only rows and results pass through this process, a few batc
 - ``cluster``: a pass on a Ray cluster; ``connection``: the way to it; ``node``: what runs on its nodes
 - ``pool``: scheduling of a pass: rows in progress, and retries
 - ``storage``: where workers read files from; ``stored``: objects in the DVC remote; ``remote``: which object a file is
-- ``process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
+- ``worker_process``: a worker process, from its owner's side; ``worker``: its loop, in the process itself
 """
 
 from pixmill.compute.batches import default_workers, map_batches

@@ -142,8 +142,8 @@ def evaluate(
     if not converted_files(trained):
         fix_threads(train.threads)
     classifier = Classifier.load(trained)
-    labels, side = classifier.labels, classifier.preprocessing.image_size
-    parts = load_parts(packed, labels, side=side)
+    labels, image_size = classifier.labels, classifier.preprocessing.image_size
+    parts = load_parts(packed, labels, image_size=image_size)
     every = list(parts.values())
     features_of = partial(part_features, every, scratch=scratch, threads=train.threads, root=root)
     features = features_of(train.backbone, file=trained / BACKBONE) if classifier.backbone else None
@@ -164,8 +164,8 @@ def evaluate(
     metrics["baseline"] |= histogram_figures(parts["train"], parts["test"])
     ranking = None
     if params.label_errors:
-        backbone = search_backbone(side)
-        file = convert_backbone(backbone, image_size=side, scratch=scratch, threads=train.threads)
+        backbone = search_backbone(image_size)
+        file = convert_backbone(backbone, image_size=image_size, scratch=scratch, threads=train.threads)
         if features is None or file is None or file.read_bytes() != (trained / BACKBONE).read_bytes():
             features = features_of(backbone, file=file)
         ranking = find_label_errors(every, labels, features, threads=train.threads)
@@ -216,9 +216,9 @@ def _heatmaps(
         with contextlib.suppress(ValueError):  # The features are no mean of a feature map.
             maps = load_litert(trained / BACKBONE, rank=4)
     if maps and maps(pixels[:1]).shape[1:3] != (1, 1):
-        side = pixels.shape[1]
+        image_size = pixels.shape[1]
         heat: Any = [
-            attention_of_features(maps(pixels[row : row + 1]), classifier.network, [place], side=side)[0]
+            attention_of_features(maps(pixels[row : row + 1]), classifier.network, [place], image_size=image_size)[0]
             for row, place in enumerate(classes)
         ]
     else:

@@ -34,14 +34,14 @@ _SOME, _MOST = np.array([250, 190, 60], np.float32), np.array([205, 30, 20], np.
 def attention(
     model: keras.Model, pixels: npt.NDArray[np.uint8], classes: Sequence[int]
 ) -> npt.NDArray[np.float32] | None:
-    """Return a heatmap of the evidence for a class for each image: shape (images, side, side), from 0 to 1.
+    """Return a heatmap of the evidence for a class for each image: shape (images, image_size, image_size), from 0 to 1.
 
     A heatmap that is zero everywhere shows no evidence for the class. Returns ``None`` if no layer has spatial
     dimensions, as in a model that flattens at once.
 
     Args:
         model: The classifier: one un-nested graph, the last layer with weights a dense one.
-        pixels: ``uint8`` of shape (images, side, side, 3).
+        pixels: ``uint8`` of shape (images, image_size, image_size, 3).
         classes: A class index for each image.
     """
     layer = _last_with_places(model)
@@ -55,12 +55,12 @@ def attention(
         _maps(graph, end, pixels[start : start + _BATCH], np.asarray(classes[start : start + _BATCH]))
         for start in range(0, len(pixels), _BATCH)
     ]
-    side = pixels.shape[1]
-    return np.stack([_upsample(heat, side) for heat in np.concatenate(maps)])
+    image_size = pixels.shape[1]
+    return np.stack([_upsample(heat, image_size) for heat in np.concatenate(maps)])
 
 
 def attention_of_features(
-    maps: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, side: int
+    maps: npt.NDArray[np.float32], head: Network, classes: Sequence[int], *, image_size: int
 ) -> npt.NDArray[np.float32]:
     """Return the same for a head on features that are the mean of the last feature map, without gradients.
 
@@ -71,21 +71,21 @@ def attention_of_features(
         maps: The last feature maps, shape (images, height, width, width of the features).
         head: Features in, logits out.
         classes: A class index for each image.
-        side: Side of the images in pixels.
+        image_size: Side of the images in pixels.
     """
     count, height, width, channels = maps.shape
     logits = head(maps.reshape(-1, channels)).reshape(count, height, width, -1)
     evidence = logits - head(np.zeros((1, channels), np.float32))
     chosen = np.maximum(evidence[np.arange(count), :, :, np.asarray(classes)], 0)
-    return np.stack([_upsample(heat, side) for heat in chosen])
+    return np.stack([_upsample(heat, image_size) for heat in chosen])
 
 
 def overlay_heatmap(pixels: npt.NDArray[np.uint8], heat: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     """Return the image in greyscale with the heatmap on top, from amber (weak) to red (strong).
 
     Args:
-        pixels: ``uint8`` of shape (side, side, 3).
-        heat: From 0 to 1, shape (side, side).
+        pixels: ``uint8`` of shape (image_size, image_size, 3).
+        heat: From 0 to 1, shape (image_size, image_size).
     """
     grey = pixels.mean(axis=-1, keepdims=True, dtype=np.float32)
     level = heat[..., None]
@@ -125,9 +125,9 @@ def _maps(
     return np.maximum(evidence, 0)
 
 
-def _upsample(heat: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+def _upsample(heat: npt.NDArray[np.float32], image_size: int) -> npt.NDArray[np.float32]:
     most = float(heat.max())
     if not most > 0:
-        return np.zeros((side, side), np.float32)
-    image = Image.fromarray(heat / most).resize((side, side), Image.Resampling.BILINEAR)
+        return np.zeros((image_size, image_size), np.float32)
+    image = Image.fromarray(heat / most).resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(image, np.float32), 0, 1)

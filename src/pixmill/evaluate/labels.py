@@ -85,7 +85,7 @@ class LabelIssue:
         suggested: The more likely class.
         score: The label score, from 0 (surely wrong) to 1.
         split: The image's split.
-        pixels: The image as the model saw it, ``uint8`` of shape (side, side, 3).
+        pixels: The image as the model saw it, ``uint8`` of shape (image_size, image_size, 3).
     """
 
     id: str
@@ -140,10 +140,10 @@ def first_doubts(ranking: pd.DataFrame, parts: Mapping[PartName, Part], *, limit
     return doubts
 
 
-def search_backbone(side: int) -> BackboneParams:
+def search_backbone(image_size: int) -> BackboneParams:
     """Return the bundled backbone, whose features tell the classes apart, for images of a side in pixels."""
-    size = int(np.clip(side, _LEAST, _MOST))
-    return BackboneParams(image_size=None if size == side else size)
+    size = int(np.clip(image_size, _LEAST, _MOST))
+    return BackboneParams(image_size=None if size == image_size else size)
 
 
 def suggested_classes(

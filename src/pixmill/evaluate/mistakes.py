@@ -56,7 +56,7 @@ class PredictedImage:
         truth: That of ``label``.
         second: The class with the next highest probability.
         second_confidence: Its probability.
-        pixels: The image as the model saw it, ``uint8`` of shape (side, side, 3).
+        pixels: The image as the model saw it, ``uint8`` of shape (image_size, image_size, 3).
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Images: format detection, safe decoding, measurements, near-duplicates, resizing and packing.
 
-- ``reading``: reads regular files only; ``listing``: the files of a folder tree
+- ``verified_reading``: reads regular files only; ``listing``: the files of a folder tree
 - ``formats``: detects the format of bytes
-- ``reasons``: what each reason means
+- ``read_errors``: what each reason means
 - ``decode``: bytes to RGB pixels, or the reason why not; ``appearance``: orientation, transparency and bit depth
 - ``measures``: measurements of one decoded image
 - ``likeness``: near-duplicate search

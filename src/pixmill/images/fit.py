@@ -43,11 +43,11 @@ def fit(
     if aspect == "stretch" or height == width:
         return _resize(image, (size, size), resize)
     if aspect == "crop":
-        side = min(height, width)
-        left, top = (width - side) // 2, (height - side) // 2
-        return _resize(image.crop((left, top, left + side, top + side)), (size, size), resize)
-    longest = max(height, width)
-    inner = max(1, round(width * size / longest)), max(1, round(height * size / longest))
+        shorter = min(height, width)
+        left, top = (width - shorter) // 2, (height - shorter) // 2
+        return _resize(image.crop((left, top, left + shorter, top + shorter)), (size, size), resize)
+    shorter = max(height, width)
+    inner = max(1, round(width * size / shorter)), max(1, round(height * size / shorter))
     left, top = (size - inner[0]) // 2, (size - inner[1]) // 2
     canvas = np.empty((size, size, 3), dtype=np.uint8)
     canvas[:] = _edge_colour(pixels)
@@ -55,24 +55,24 @@ def fit(
     return canvas
 
 
-def thumbnail(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 80) -> bytes:
+def thumbnail(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> bytes:
     """Return a small image as the bytes of a JPEG.
 
     Args:
         pixels: ``uint8`` of shape (height, width, 3).
-        side: The longer side of the thumbnail in pixels; smaller images keep their size.
+        size: The longer side of the thumbnail in pixels; smaller images keep their size.
         quality: Quality of the JPEG, 1 to 95.
     """
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((side, side), Image.Resampling.BICUBIC)
+    image.thumbnail((size, size), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
-def thumbnail_uri(pixels: npt.NDArray[np.uint8], side: int = 96, *, quality: int = 80) -> str:
+def thumbnail_uri(pixels: npt.NDArray[np.uint8], size: int = 96, *, quality: int = 80) -> str:
     """Return a small image as a ``data:`` URI, for pages that work offline; arguments as in :func:`thumbnail`."""
-    content = thumbnail(pixels, side, quality=quality)
+    content = thumbnail(pixels, size, quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 

@@ -170,13 +170,13 @@ def plan_shards(count: int, row_bytes: int) -> list[int]:
     return [count // shards + (number < count % shards) for number in range(shards)]
 
 
-def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> None:
+def write_header(folder: Path, name: str, *, image_size: int, rows: Sequence[int]) -> None:
     """Write the header of a split whose shards exist.
 
     Args:
         folder: ``artifacts/split``.
         name: The split.
-        side: Side of the images in pixels.
+        image_size: Side of the images in pixels.
         rows: Number of images in each shard.
     """
     files = [shard_path(folder, name, number).relative_to(folder).as_posix() for number in range(len(rows))]
@@ -184,7 +184,7 @@ def write_header(folder: Path, name: str, *, side: int, rows: Sequence[int]) -> 
         header_path(folder, name),
         {
             "dtype": "uint8",
-            "shape": [sum(rows), side, side, 3],
+            "shape": [sum(rows), image_size, image_size, 3],
             "shards": [{"file": file, "rows": count} for file, count in zip(files, rows, strict=True)],
         },
     )
@@ -202,13 +202,13 @@ def open_shards(folder: Path, name: str) -> Shards:
     """
     path = header_path(folder, name)
     match read_json(path, stage="split"):
-        case {"dtype": "uint8", "shape": [int(count), int(side), int(width), 3], "shards": [*shards]} if (
-            side == width > 0 < count and all(_is_shard(shard, name, place) for place, shard in enumerate(shards))
+        case {"dtype": "uint8", "shape": [int(count), int(image_size), int(width), 3], "shards": [*shards]} if (
+            image_size == width > 0 < count and all(_is_shard(shard, name, place) for place, shard in enumerate(shards))
         ):
             rows = [shard["rows"] for shard in shards]
             if sum(rows) == count:
                 files = [shard_path(folder, name, number) for number in range(len(rows))]
-                return Shards([map_shard(file, row, side) for file, row in zip(files, rows, strict=True)], files)
+                return Shards([map_shard(file, row, image_size) for file, row in zip(files, rows, strict=True)], files)
     raise ManifestError(f"{path}: expected square RGB images of uint8 in shards that hold all of them", next=_AGAIN)
 
 
@@ -220,18 +220,18 @@ def _is_shard(shard: object, name: str, number: int) -> bool:
     return False
 
 
-def map_shard(path: Path, rows: int, side: int) -> Pixels:
+def map_shard(path: Path, rows: int, image_size: int) -> Pixels:
     """Return the pixels in a shard, memory-mapped.
 
     Args:
         path: Rows of raw ``uint8``, nothing else.
         rows: How many images it holds.
-        side: Side of the images in pixels.
+        image_size: Side of the images in pixels.
 
     Raises:
         ManifestError: The file is missing, or has the wrong size.
     """
-    shape = (rows, side, side, 3)
+    shape = (rows, image_size, image_size, 3)
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -263,7 +263,7 @@ class Part:
         name: ``train``, ``val`` or ``test``.
         rows: Columns ``id``, ``label``, ``cluster`` and ``fold``; row i is image i of ``pixels``.
         targets: ``int32`` of shape (n,): each image's class index.
-        pixels: ``uint8`` of shape (n, side, side, 3), memory-mapped.
+        pixels: ``uint8`` of shape (n, image_size, image_size, 3), memory-mapped.
     """
 
     name: PartName
@@ -299,14 +299,14 @@ class Part:
 
 
 def load_parts(
-    folder: Path, labels: Sequence[str], *, side: int, names: Sequence[PartName] = PARTS
+    folder: Path, labels: Sequence[str], *, image_size: int, names: Sequence[PartName] = PARTS
 ) -> dict[PartName, Part]:
     """Return splits by name, each with the manifest's rows in the order of its array.
 
     Args:
         folder: ``artifacts/split``.
         labels: The classes, in the order of the model's outputs.
-        side: Side of the images in pixels.
+        image_size: Side of the images in pixels.
         names: Which splits; default: all three.
 
     Raises:
@@ -322,10 +322,10 @@ def load_parts(
             f"{path} has images of unknown classes: {', '.join(unknown)}; expected {', '.join(labels)}",
             next="dvc repro",
         )
-    return {name: _load(folder, name, kept[kept["split"] == name], labels, side) for name in names}
+    return {name: _load(folder, name, kept[kept["split"] == name], labels, image_size) for name in names}
 
 
-def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], side: int) -> Part:
+def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str], image_size: int) -> Part:
     rows = rows.sort_values("row")
     if rows.empty:
         raise ManifestError(f"{folder / 'manifest.parquet'} has no images in {name}", next=_AGAIN)
@@ -336,10 +336,10 @@ def _load(folder: Path, name: PartName, rows: pd.DataFrame, labels: Sequence[str
             f"{len(rows)} for {name}: expected one row each, numbered from 0",
             next=_AGAIN,
         )
-    if pixels.shape[1] != side:
+    if pixels.shape[1] != image_size:
         raise ManifestError(
             f"{header_path(folder, name)} lists images of {pixels.shape[1]} x {pixels.shape[1]} pixels; expected "
-            f"{side} x {side}",
+            f"{image_size} x {image_size}",
             next="dvc repro",
         )
     targets = pd.Index(labels).get_indexer(pd.Index(rows["label"])).astype(np.int32)

@@ -7,8 +7,8 @@
 - ``backbones``: pretrained networks; ``lite0`` is installed with Pixmill
 - ``features``: features from a frozen backbone, computed once and cached
 - ``precision``: the compute precision, and the machine
-- ``folder``: a network as files; ``export``: its conversion to LiteRT; ``litert``: LiteRT, without TensorFlow
-- ``exported``: a classifier in one file, for use elsewhere; ``reasons``: what the reason of a missing prediction means
+- ``model_folder``: a network as files; ``litert_export``: its conversion to LiteRT; ``litert``: LiteRT, without TensorFlow
+- ``exported``: a classifier in one file, for use elsewhere; ``prediction_reasons``: what the reason of a missing prediction means
 - ``determinism``: TensorFlow with fixed threads and random states, so that equal inputs give equal bytes
 """
 
@@ -60,11 +60,11 @@ _HOMES = {
     "save_calibration": "classifier",
     "fix_threads": "determinism",
     "reseed": "determinism",
-    "export_classifier": "export",
+    "export_classifier": "litert_export",
     "extract_features": "features",
     "part_features": "features",
-    "load_classifier": "folder",
-    "save_classifier": "folder",
+    "load_classifier": "model_folder",
+    "save_classifier": "model_folder",
     "backbone_variables": "networks",
     "build_classifier": "networks",
     "build_head": "networks",

@@ -61,7 +61,7 @@ class Augmenter:
         """Return the augmented batch.
 
         Args:
-            pixels: Numbers from 0 to 255 of shape (n, side, side, 3).
+            pixels: Numbers from 0 to 255 of shape (n, image_size, image_size, 3).
             targets: ``float32`` of shape (n, labels), rows that sum to one.
             stream: Index of this share of the batch; each share has its own draws. Default: the only one.
 
@@ -122,7 +122,7 @@ def preview_augmentation(
     """Return augmented images as in a first epoch, to be inspected.
 
     Args:
-        pixels: ``uint8`` of shape (n, side, side, 3).
+        pixels: ``uint8`` of shape (n, image_size, image_size, 3).
         params: The augmentations.
         seed: The seed.
         root: As for :class:`Augmenter`.
@@ -192,7 +192,7 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     A chain of layers that each resample would cost several times as much and blur more.
 
     Args:
-        pixels: ``float32`` of shape (n, side, side, 3).
+        pixels: ``float32`` of shape (n, image_size, image_size, 3).
         amounts: By name of :data:`_SHAPES`, each of shape (n,): ``flip`` (1 for a mirrored image, else 0),
             ``rotation`` (radians), ``zoom``, ``shift_*`` (shares of the side) and ``shear_*`` (tangents of the angle).
     """
@@ -200,8 +200,8 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
 
     if not amounts:
         return pixels
-    side = tf.shape(pixels)[1]
-    centre = (tf.cast(side, tf.float32) - 1) / 2
+    image_size = tf.shape(pixels)[1]
+    centre = (tf.cast(image_size, tf.float32) - 1) / 2
     none = tf.zeros(tf.shape(pixels)[0])
     flip, rotation, zoom, shift_x, shift_y, shear_x, shear_y = (amounts.get(name, none) for name in _SHAPES)
     cosine, sine, scale = tf.cos(rotation), tf.sin(rotation), 1 + zoom
@@ -209,12 +209,12 @@ def _warp(pixels: tf.Tensor, amounts: Mapping[str, tf.Tensor]) -> tf.Tensor:
     # Rows of rotation x shear x scale: maps an output pixel to its source, relative to the centre.
     xx, xy = (cosine - sine * shear_y) * mirror, (cosine * shear_x - sine) * scale
     yx, yy = (sine + cosine * shear_y) * mirror, (sine * shear_x + cosine) * scale
-    right = centre - (xx + xy) * centre + shift_x * tf.cast(side, tf.float32)
-    down = centre - (yx + yy) * centre + shift_y * tf.cast(side, tf.float32)
+    right = centre - (xx + xy) * centre + shift_x * tf.cast(image_size, tf.float32)
+    down = centre - (yx + yy) * centre + shift_y * tf.cast(image_size, tf.float32)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=tf.stack([xx, xy, right, yx, yy, down, none, none], axis=1),
-        output_shape=tf.stack([side, side]),
+        output_shape=tf.stack([image_size, image_size]),
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="NEAREST",
@@ -259,7 +259,7 @@ def _recolour(pixels: tf.Tensor, amounts: dict[str, tf.Tensor]) -> tf.Tensor:
     """Return images after the colour operations in turn, clipped to 0 to 255.
 
     Args:
-        pixels: ``float32`` of shape (n, side, side, 3), from 0 to 255.
+        pixels: ``float32`` of shape (n, image_size, image_size, 3), from 0 to 255.
         amounts: What :func:`_rand_augment_amounts` drew; 0 leaves an image as it is.
     """
     import tensorflow as tf
@@ -289,7 +289,7 @@ def _mixup(pixels: tf.Tensor, targets: tf.Tensor, shares: tf.Tensor) -> tuple[tf
     """Blend each image with its neighbour in the batch (Zhang et al., 2018).
 
     Args:
-        pixels: ``float32`` of shape (n, side, side, 3).
+        pixels: ``float32`` of shape (n, image_size, image_size, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
         shares: The weight of each image itself, 0 to 1, of shape (n,).
     """
@@ -310,7 +310,7 @@ def _cutmix(
     Targets are weighted by the pixels actually replaced; parts beyond the edge do not count.
 
     Args:
-        pixels: ``float32`` of shape (n, side, side, 3).
+        pixels: ``float32`` of shape (n, image_size, image_size, 3).
         targets: ``float32`` of shape (n, labels), rows that sum to one.
         shares: The share that each image keeps if the square lies entirely inside, 0 to 1, of shape (n,).
         centres: Centres of the squares, as shares of the side, of shape (n, 2).
@@ -327,7 +327,7 @@ def _cutmix(
 
 
 def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
-    """Return a mask of the pixels inside a rectangle, of shape (n, side, side, 1).
+    """Return a mask of the pixels inside a rectangle, of shape (n, image_size, image_size, 1).
 
     Args:
         centres: Row and column, as shares of the side, of shape (n, 2).
@@ -336,8 +336,8 @@ def _boxes(centres: tf.Tensor, sizes: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor
     """
     import tensorflow as tf
 
-    side = tf.shape(pixels)[1]
-    places = (tf.range(tf.cast(side, tf.float32)) + 0.5) / tf.cast(side, tf.float32)
+    image_size = tf.shape(pixels)[1]
+    places = (tf.range(tf.cast(image_size, tf.float32)) + 0.5) / tf.cast(image_size, tf.float32)
     within = tf.abs(places[None, None, :] - centres[:, :, None]) < sizes[:, :, None] / 2
     return (within[:, 0, :, None] & within[:, 1, None, :])[..., None]
 

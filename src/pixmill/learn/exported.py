@@ -93,8 +93,8 @@ def write_exported(path: Path, network: bytes, description: Exported) -> None:
 
     Args:
         path: The ``.tflite`` file.
-        network: The LiteRT model: ``float32`` pixels of shape (1, side, side, 3) from 0 to 255 in, ``float32``
-            calibrated probabilities of shape (1, classes) out.
+        network: The LiteRT model: takes ``float32`` pixels of shape (1, image_size, image_size, 3) from 0 to 255,
+            returns ``float32`` calibrated probabilities of shape (1, classes).
         description: What else belongs to it.
 
     Raises:
@@ -203,7 +203,7 @@ def _description(content: Any) -> Exported | None:
     match content:
         case {
             "labels": [*labels],
-            "image_size": int(side),
+            "image_size": int(image_size),
             "aspect": aspect,
             "resize": resize,
             "temperature": temperature,
@@ -218,7 +218,7 @@ def _description(content: Any) -> Exported | None:
             valid = (
                 are_labels(labels)
                 and 2 <= len(labels) <= _MOST_CLASSES
-                and 1 <= side <= _LARGEST_SIDE
+                and 1 <= image_size <= _LARGEST_SIDE
                 and aspect in ASPECTS
                 and resize in RESIZES
                 and (temperature is None or (_is_number(temperature) and temperature > 0))
@@ -229,7 +229,7 @@ def _description(content: Any) -> Exported | None:
             if valid:
                 return Exported(
                     tuple(labels),
-                    side,
+                    image_size,
                     aspect,
                     resize,
                     temperature,

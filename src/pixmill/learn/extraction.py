@@ -25,15 +25,15 @@ class FeaturePass:
 
     Args:
         network: The backbone: the content of its LiteRT file, since other machines do not see the file.
-        side: Side of the images in pixels.
+        image_size: Side of the images in pixels.
     """
 
-    def __init__(self, network: bytes, side: int) -> None:
-        self._content, self._side = network, side
+    def __init__(self, network: bytes, image_size: int) -> None:
+        self._content, self._image_size = network, image_size
         self._network: Network | None = None
 
     def __reduce__(self) -> tuple[Callable[..., FeaturePass], tuple[bytes, int]]:
-        return FeaturePass, (self._content, self._side)
+        return FeaturePass, (self._content, self._image_size)
 
     def __call__(self, rows: Sequence[Row]) -> list[npt.NDArray[np.float32]]:
         """Return one vector per row, in order."""
@@ -44,7 +44,7 @@ class FeaturePass:
 
     def _read(self, rows: Sequence[Row]) -> Iterator[npt.NDArray[np.uint8]]:
         """Yield the pixels of one or more images at a time: those that follow each other in a file are read at once."""
-        shape = (self._side, self._side, 3)
+        shape = (self._image_size, self._image_size, 3)
         size = math.prod(shape)
 
         def run_of(numbered: tuple[int, Row]) -> tuple[Address | None, int]:

@@ -58,10 +58,10 @@ _STAGES = (
 
 
 def lite0_features(pixels: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the last feature map, of shape (n, side / 32, side / 32, 1280), for pixels from 0 to 255.
+    """Return the last feature map, of shape (n, image_size / 32, image_size / 32, 1280), for pixels from 0 to 255.
 
     Args:
-        pixels: Of shape (n, side, side, 3).
+        pixels: Of shape (n, image_size, image_size, 3).
     """
     from keras import layers
 

@@ -116,9 +116,9 @@ def read_description(folder: Path) -> dict[str, Any]:
         ManifestError: The file is missing, or was not written by Pixmill.
     """
     match read_json(folder / _LABELS, stage="train"):
-        case {"labels": [_, *_] as labels, "image_size": int(side), "aspect": aspect, "resize": resize}:
+        case {"labels": [_, *_] as labels, "image_size": int(image_size), "aspect": aspect, "resize": resize}:
             if are_labels(labels) and aspect in ASPECTS and resize in RESIZES:
-                return {"labels": labels, "image_size": side, "aspect": aspect, "resize": resize}
+                return {"labels": labels, "image_size": image_size, "aspect": aspect, "resize": resize}
     raise ManifestError(
         f"{folder / _LABELS}: expected distinct labels (valid Unicode), image_size, aspect and resize",
         next="dvc repro -f train",
@@ -149,7 +149,7 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
     import keras
 
     description = read_description(folder)
-    labels, side = description["labels"], description["image_size"]
+    labels, image_size = description["labels"], description["image_size"]
     architecture = read_json(folder / _ARCHITECTURE, stage="train")
     weights = folder / _WEIGHTS
     if not weights.exists():
@@ -165,8 +165,8 @@ def load_classifier(folder: Path) -> tuple[keras.Model, list[str]]:
             model.load_weights(weights)
         if model.output_shape != (None, len(labels)):
             raise ValueError(f"expected one output per label ({len(labels)}), received {model.output_shape}")
-        if model.input_shape != (None, side, side, 3):
-            raise ValueError(f"expected images of image_size ({side}), received {model.input_shape}")
+        if model.input_shape != (None, image_size, image_size, 3):
+            raise ValueError(f"expected images of image_size ({image_size}), received {model.input_shape}")
     except Exception as error:
         # A hostile file may exhaust memory or exceed the recursion limit.
         reason = first_line(error)

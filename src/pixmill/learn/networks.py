@@ -186,21 +186,21 @@ def _block(x: keras.KerasTensor, block: BlockParams, draw: _Draw, name: str) -> 
 
 def _require_room(params: CnnParams, image_size: int) -> None:
     """Check that the image side stays large enough through all blocks."""
-    side = image_size
+    width = image_size
     for index, block in enumerate(params.blocks):
         steps = [("kernel", block.kernel, block.padding)] * block.convolutions
         for name, size, padding in [*steps, ("pooling", block.pooling, block.pool_padding)]:
-            if padding == "valid" and side < size:
+            if padding == "valid" and width < size:
                 raise TrainError(
-                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds this layer's input of {side} pixels "
+                    f"train.cnn.blocks.{index}.{name}: size {size} exceeds this layer's input of {width} pixels "
                     f"(split.image_size: {image_size})",
                     next="use fewer blocks or poolings, `padding: same`, or a larger split.image_size in "
                     "params.yaml, then: dvc repro",
                 )
             if name == "kernel":
-                side -= size - 1 if padding == "valid" else 0
+                width -= size - 1 if padding == "valid" else 0
             else:
-                side = side // size if padding == "valid" else -(-side // size)
+                width = width // size if padding == "valid" else -(-width // size)
 
 
 def _build_with_backbone(params: TrainParams, *, labels: int, image_size: int, root: Path | None = None) -> keras.Model:

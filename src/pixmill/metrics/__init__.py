@@ -7,7 +7,7 @@
 - ``growth``: what the learning curve says of more images
 - ``resampling``: the bootstrap over groups
 - ``limits``: confidence intervals
-- ``comparison``: significance tests, for two models on the same images and for slices
+- ``significance``: significance tests, for two models on the same images and for slices
 
 Everywhere, ``actual`` is an array of class indices of shape (images,), and ``probabilities`` one of shape
 (images, classes) whose rows sum to one. A metric that is undefined on a split is ``None``: the precision of a class

@@ -4,7 +4,7 @@
   ``card`` from the project's ``facts``, by the template ``card.md``
 - ``model``: finds a model: the project's own, a folder, an exported file, or one in MLflow
 - ``inputs``: the images that a person names; ``fetching``: those at URLs
-- ``predicting``: images to rows, and rows to files; ``journal``: what a killed run has finished
+- ``predicting``: images to rows, and rows to files; ``prediction_journal``: what a killed run has finished
 - ``outputs``: tables as files; ``showing``: text for a terminal
 """
 

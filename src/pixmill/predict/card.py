@@ -89,7 +89,7 @@ def render_card(
         description=description,
         labels=description.labels,
         aspect=description.aspect,
-        side=description.image_size,
+        image_size=description.image_size,
         metrics=metrics,
         weakest=sorted(known, key=lambda item: (item[1]["f1"], item[0]))[:_WEAKEST],
         origins=facts.origins[:_ORIGINS],

@@ -86,7 +86,7 @@ def export(
     folder = root / "artifacts" / "train"
     announce("loading the model")
     classifier, description = _load(folder, root)
-    parts = load_parts(root / "artifacts" / "split", description.labels, side=description.image_size)
+    parts = load_parts(root / "artifacts" / "split", description.labels, image_size=description.image_size)
     model = calibrate(load_classifier(folder)[0], description.temperature)
     rows, expected = _sample(classifier, parts["test"])
     _clear(output)

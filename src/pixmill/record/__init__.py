@@ -3,7 +3,7 @@
 A run is written to a folder when its stage ends, and uploaded to MLflow from there. If MLflow does not accept it, it
 stays pending in that folder for ``pixmill sync``. The stages import no more of this than they use.
 
-- ``stages``: the run of a training, and of an evaluation, which finds its training by the weights
+- ``stage_runs``: the run of a training, and of an evaluation, which finds its training by the weights
 - ``run_recorder``: collects a run's records; a training is also logged live
 - ``epochs``: live logging of a training's epochs and folds
 - ``pending``: a run as files

@@ -9,8 +9,8 @@ Kinds of cases:
 
 What is decided:
 
-- ``ledger``: ``review.csv``, changed line by line
-- ``journal``: what was decided and no commit holds yet, kept with the inbox; ``examining`` finds what of it has
+- ``review_file``: ``review.csv``, changed line by line
+- ``decision_log``: what was decided and no commit holds yet, kept with the inbox; ``examining`` finds what of it has
   vanished, ``restoring`` puts it back
 - ``review_session``: cases and decisions, as the page is told of them
 

@@ -89,7 +89,7 @@ class Answering:
         maps = network(pixels[None])
         if maps.shape[1:3] == (1, 1):
             return None
-        return attention_of_features(maps, self._alone.classifier.network, [label], side=pixels.shape[0])[0]
+        return attention_of_features(maps, self._alone.classifier.network, [label], image_size=pixels.shape[0])[0]
 
 
 class Gradients:

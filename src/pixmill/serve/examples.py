@@ -56,8 +56,10 @@ def _read(folder: Path) -> list[Example]:
     labels = sorted({row["label"] for row in rows})
     each = max(1, min(_OF_CLASS, _MOST // max(1, len(labels))))
     found = [row for label in labels for row in [row for row in rows if row["label"] == label][:each]][:_MOST]
-    side = pixels.shape[1]
-    return [Example(row["id"], row["label"], thumbnail(pixels[row["row"]], side, quality=_QUALITY)) for row in found]
+    image_size = pixels.shape[1]
+    return [
+        Example(row["id"], row["label"], thumbnail(pixels[row["row"]], image_size, quality=_QUALITY)) for row in found
+    ]
 
 
 class ExampleImages:

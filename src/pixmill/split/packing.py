@@ -82,7 +82,7 @@ def pack(
             if packed is not None:
                 packed.write()
     for part, counts in rows.items():
-        write_header(folder, part, side=params.image_size, rows=counts)
+        write_header(folder, part, image_size=params.image_size, rows=counts)
     how = {"image_size": params.image_size, "aspect": params.aspect, "resize": params.resize}
     write_json(folder / "preprocessing.json", how)
 
@@ -102,7 +102,7 @@ class _Task:
         shard: The file that it goes to.
         row: Its place there.
         writer: Which process writes it: a worker of this machine, one of a cluster that sees the shard, or this one.
-        side: As for :func:`.fit`, and so are the others.
+        image_size: As for :func:`.fit`, and so are the others.
     """
 
     id: str
@@ -112,7 +112,7 @@ class _Task:
     shard: str
     row: int
     writer: _Writer
-    side: int
+    image_size: int
     aspect: Aspect
     resize: Resize
 
@@ -192,7 +192,7 @@ def _square(task: _Task) -> npt.NDArray[np.uint8]:
         if error.reason in _ALTERED:
             raise ManifestError(f"{task.path} {_ALTERED[error.reason]}", next="dvc repro -f scrape") from None
         raise ManifestError(f"{task.path} no longer decodes ({error})", next="dvc repro -f validate") from None
-    return fit(pixels, task.side, task.aspect, task.resize)
+    return fit(pixels, task.image_size, task.aspect, task.resize)
 
 
 def _refuse(task: _Task, loss: Loss) -> NoReturn:

@@ -44,7 +44,8 @@ class Trainer:
     same whole batches, each replica takes its share of them, and gradients are averaged over the whole batch.
 
     Args:
-        classifier: Takes images of shape (side, side, 3), or one-dimensional features, which are not augmented.
+        classifier: Takes images of shape (image_size, image_size, 3), or one-dimensional features, which are not
+            augmented.
         params: The section ``train``.
         labels: How many classes there are.
         class_weights: Weight of each class, of shape (labels,); default: 1.
@@ -109,7 +110,7 @@ class Trainer:
         The metrics stay on the device until they are converted to numbers, which waits for the step.
 
         Args:
-            pixels: ``uint8`` of shape (n, side, side, 3), or features as ``float32`` of shape (n, d).
+            pixels: ``uint8`` of shape (n, image_size, image_size, 3), or features as ``float32`` of shape (n, d).
             targets: ``int32`` of shape (n,).
             rate: The learning rate of this step.
 

@@ -176,7 +176,7 @@ def train(
     """
     preprocessing = _preprocessing(folder / "preprocessing.json")
     image_size = preprocessing["image_size"]
-    parts = load_parts(folder, classes, side=image_size)
+    parts = load_parts(folder, classes, image_size=image_size)
     test = parts.pop("test")
     folds = list(folds_of(parts["train"], parts["val"])) if params.cross_validation else []
     # Importing TensorFlow takes seconds.

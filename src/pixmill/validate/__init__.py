@@ -1,13 +1,13 @@
 """Validate: judge every image, link near-duplicates, and run the checks.
 
 - ``survey``: the one pass over all images, each from the cache or measured (:mod:`pixmill.images.measures`);
-  ``cache``: what is kept of it
+  ``measure_cache``: what is kept of it
 - ``reasons``: the vocabulary of why an image is dropped
 - ``decisions``: what people decided in ``review.csv``
 - ``sightings``: where each image was seen
 - ``verdicts``: the rules, first to last
 - ``findings``: conflicts, placeholders and leaks
-- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.expectations`; ``plugins``: a
+- ``tables``: the tables of the checks; ``checks``: the checks, see :mod:`pixmill.expectations`; ``plugin_checks``: a
   team's own
 - ``statistics``: metrics and plots
 - ``validation``: the whole as one function

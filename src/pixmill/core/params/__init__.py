@@ -2,7 +2,7 @@ r"""The parameters of a run: ``params.yaml``, parsed whole and refused by name.
 
 - ``document``: the whole file, and its values by dotted name
 - ``sections``, ``scrape``, ``train``, ``validate`` and ``review``: one frozen class a section
-- ``reading``: YAML as DVC reads it
+- ``yaml_text``: YAML as DVC reads it
 - ``refusal``: what a wrong key is told
 
 To add a parameter:

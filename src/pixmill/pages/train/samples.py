@@ -53,7 +53,7 @@ class Samples:
         rows, columns, height, width, _ = framed.shape
         sheet = framed.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
         sheet = np.pad(sheet, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=_PAPER)
-        return thumbnail(sheet, side=max(sheet.shape), quality=90)
+        return thumbnail(sheet, size=max(sheet.shape), quality=90)
 
 
 def draw_samples(training: Part, params: TrainParams, *, labels: Sequence[str], root: Path | None = None) -> Samples:

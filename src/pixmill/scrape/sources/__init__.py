@@ -1,11 +1,11 @@
-"""Where images come from: one small interface, one module a source, one row each in ``catalogue``.
+"""Where images come from: one small interface, one module a source, one row each in ``source_list``.
 
-- ``source``: the interface, and ``catalogue``: which source a name stands for
+- ``source``: the interface, and ``source_list``: which source a name stands for
 - ``site``: any page of results in a browser, described by a file of ``sites/``; ``google`` and
   ``duckduckgo`` where a description is not enough; ``detail``: the pages of single results; ``shop``: the bundled shop
 - ``browsing``, ``page_state`` and ``tile``: a page in a browser, what it is, and what it shows
 - ``definition``: the files that describe sites
-- ``openverse``, ``wikimedia`` and ``api``: public APIs
+- ``openverse``, ``wikimedia`` and ``search_api``: public APIs
 - ``urls``, ``folder`` and ``keras``: what lies on this machine
 - ``failure``: why a search failed, and what the browser showed
 """

@@ -1,23 +1,45 @@
 """Exceptions that the user can act on.
 
-The tree::
+All exceptions of Pixmill; those not defined here name their module::
 
-    PixmillError                the user can fix it: shown as a message, never as a traceback
-    ├── ParamsError             params.yaml does not say what it must
-    ├── PluginError             a plugin in the project's src/ is not registered, or does not do what it must
-    ├── DataError               data/ is missing, unreadable or not what it should be
-    ├── ManifestError           an artifact of an earlier stage is missing or malformed
-    ├── ReviewError             review.csv has a malformed line
-    ├── BrowserError            no browser, no driver, or the two do not fit
-    │   └── BrowserLost         a browser crashed or hangs; another one may do
-    ├── ScrapeError             a source or query delivered less than it must
-    ├── GateError               validate's gate stopped the pipeline
-    ├── SplitError              a class would have an empty part, or an image cannot be packed
-    ├── TrainError              training cannot start or did not end well
-    ├── StorageError            a disk or folder is full, read-only or not permitted
-    └── LockedError             another process holds the workspace
+    PixmillError                        the user can fix it: shown as a message, never as a traceback
+    ├── ParamsError                     params.yaml does not say what it must
+    ├── PluginError                     a plugin in the project's src/ is not registered, or does not do what it must
+    ├── DataError                       data/ is missing, unreadable or not what it should be
+    ├── ManifestError                   an artifact of an earlier stage is missing or malformed
+    ├── ReviewError                     review.csv has a malformed line
+    ├── DecisionError                   a decision cannot be written (review.review_session)
+    ├── BrowserError                    no browser, no driver, or the two do not fit
+    │   └── BrowserLostError            a browser crashed or hangs; another one may do
+    ├── UnreachableError                a browser shows no page for a URL (web.browser.visit)
+    ├── LoadTimeoutError                a page does not finish loading (web.browser.visit)
+    ├── ScrapeError                     a source or query delivered less than it must
+    │   └── SearchError                 a search failed, in one word for tables (scrape.sources.failure)
+    ├── GateError                       validate's gate stopped the pipeline
+    ├── SplitError                      a class would have an empty part, or an image cannot be packed
+    ├── TrainError                      training cannot start or did not end well
+    ├── StoreError                      MLflow refuses or cannot be reached (record.store)
+    ├── StorageError                    a disk or folder is full, read-only or not permitted
+    │   └── StorageUnavailableError     a bucket does not answer (serve.bucket)
+    ├── InboxFullError                  the inbox takes no more before a review (serve.inbox)
+    └── LockedError                     another process holds the workspace
 
-Whatever is not a ``PixmillError`` is a defect and keeps its traceback.
+    Exception                           an outcome that its caller handles
+    ├── UndecodableError                bytes are not a usable image (images.verified_reading)
+    ├── ServiceFullError                as many rows wait as may (compute.service)
+    ├── RemoteError                     the traceback of an exception in a worker, as its cause (compute.worker)
+    ├── ProblemError                    the answer to a request that is refused, by RFC 9457 (serve.problems)
+    ├── StoppedError                    a search ends since the run does (scrape.collection.access)
+    ├── MalformedError                  a file of a revision is malformed (state.documents)
+    ├── DamagedFileError                a file in DVC's cache is not what its name says (compare.trees)
+    ├── NotComparableError              two revisions cannot be compared (compare.comparison)
+    ├── HostBusyError                   the forge asks to come back later (compare.comment)
+    ├── OSError
+    │   └── ForbiddenHostError          a host or address is not public (web.fetch.guard)
+    └── ValueError
+        └── InvalidURLError             a text is no URL that is fetched (web.fetch.location)
+
+Any other exception is a defect and keeps its traceback.
 """
 
 from __future__ import annotations
